@@ -1,0 +1,86 @@
+# Everything is installed into .venv/<Python version>, so that PYTHON=python3.13 needs no cleaning up first.
+
+PYTHON ?= python3
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV ?= .venv/$(VERSION)
+BIN := $(VENV)/bin
+# What pytest gets besides, such as ARGS="tests/unit -x".
+ARGS ?=
+# Two at a time suit two cores; a file stays together, for its tests may share a server.
+JOBS ?= 2
+MATRIX := 3.10 3.11 3.12 3.13
+
+JS := tests/e2e/js
+RUNTIME := requirements.txt requirements-embedded.txt
+# A stamp's name tells what was installed: when a requirement changes, the stamp is missing.
+RUN_STAMP := $(VENV)/.run-$(shell cat $(RUNTIME) | cksum | cut -d' ' -f1)
+DEV_STAMP := $(VENV)/.dev-$(shell cat $(RUNTIME) requirements-dev.txt | cksum | cut -d' ' -f1)
+JS_STAMP := $(JS)/node_modules/.stamp-$(shell cat $(JS)/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet install
+HAS_NODE := $(shell command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && echo 1)
+
+ifeq ($(VERSION),)
+$(error $(PYTHON) cannot be run: install Python 3.10 or later, or say PYTHON=/path/to/python)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-matrix check format clean install
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+run: $(RUN_STAMP) ## Start the server, with an embedded MongoDB where MONGODB_URI is not set
+	@exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
+
+test: $(DEV_STAMP) $(if $(HAS_NODE),$(JS_STAMP),without-node) ## Run all tests (ARGS=... for some of them)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+test-matrix: ## Run all tests on every Python from 3.10 to 3.13 that is there
+	@for version in $(MATRIX); do \
+		if python$$version -c '' 2>/dev/null; then \
+			echo "== Python $$version"; $(MAKE) --no-print-directory test PYTHON=python$$version || exit 1; \
+		else echo "== Python $$version is not there: left out"; fi; \
+	done
+
+check: $(DEV_STAMP) ## Check format, lint, types and import layers
+	$(BIN)/ruff format --check --output-format concise .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(DEV_STAMP) ## Format the code and fix what lint can fix
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format .
+
+clean: ## Remove what can be made again; data and logs stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(JS)/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install: $(RUN_STAMP) ## Install what the server needs, without starting it
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Chat Support needs Python 3.10 or later.")'
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(RUN_STAMP): | $(BIN)/python
+	@echo "Installing requirements"
+	@$(PIP) -r requirements.txt -r requirements-embedded.txt
+	@rm -f $(VENV)/.run-*
+	@touch $@
+
+$(DEV_STAMP): | $(BIN)/python
+	@echo "Installing requirements for tests and checks"
+	@$(PIP) -r requirements-dev.txt
+	@rm -f $(VENV)/.dev-*
+	@touch $@ $(RUN_STAMP)
+
+$(JS_STAMP):
+	@echo "Installing the JavaScript client for tests"
+	@cd $(JS) && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+.PHONY: without-node
+without-node:
+	@if [ "$$REQUIRE_NODE" = 1 ]; then echo "REQUIRE_NODE is set, but node and npm are not there."; exit 1; fi
+	@echo "There is no node and npm: the tests that need them are left out."
