@@ -1,0 +1,145 @@
+"""The configuration's fields, their defaults and how the environment fills them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from chatsupport.config import parsers as parse
+from chatsupport.config.jwt_secret import MIN_BYTES, stored_jwt_secret
+from chatsupport.config.reader import ConfigError, Reader
+
+EXAMPLE_JWT_SECRET = "replace-this-with-the-output-of-openssl-rand-hex-32"  # noqa: S105 - it is refused
+_PAAS_VARIABLES = ("DYNO", "RENDER", "RAILWAY_ENVIRONMENT", "FLY_APP_NAME", "K_SERVICE")
+_LOCAL_FRONTENDS = ("http://localhost:3000", "http://localhost:5173")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that can be configured; secrets are left out of repr()."""
+
+    jwt_secret: str = field(repr=False)
+    app_env: str = "development"
+    host: str = "127.0.0.1"
+    port: int = 5000
+    frontend_urls: tuple[str, ...] = _LOCAL_FRONTENDS
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    identity_secret: str | None = field(default=None, repr=False)
+    trusted_proxies: int = 0
+    mongodb_uri: str | None = field(default=None, repr=False)
+    mongodb_db: str = "chat-support"
+    redis_url: str | None = field(default=None, repr=False)
+    data_dir: Path = Path("data")
+    log_dir: Path = Path("logs")
+    log_level: str = "INFO"
+    log_to_files: bool = True
+    rate_limits: bool = True
+    rate_limit_tokens: str = "30/minute"
+    rate_limit_connections: str = "120/minute"
+    rate_limit_start_session: str = "10/minute"
+    rate_limit_messages: str = "20/10 seconds"
+    rate_limit_typing: str = "60/minute"
+    default_agents: tuple[str, ...] = ()
+    agent_grace: float = 60.0
+    queue_limit: int | None = None
+    no_reply_after: float | None = None
+    idle_end_after: float | None = None
+    sticky_agent: bool = True
+    max_body_bytes: int = 64 * 1024
+    worker_connections: int = 12000
+    async_mode: str = "eventlet"
+    timed_work: bool = True
+    """Whether the server does its timed work; only tests that call it themselves switch it off."""
+
+    @property
+    def is_production(self) -> bool:
+        """Return whether this is a production server."""
+        return self.app_env == "production"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
+        """Read `environ`, or the process environment over `.env`; raise ConfigError with every bad variable."""
+        reader = Reader(_process_environment() if environ is None else environ)
+        app_env = reader.read(reader.first_set("APP_ENV", "NODE_ENV"), parse.environment, "development")
+        production = app_env == "production"
+        on_paas = production and reader.has(*_PAAS_VARIABLES)
+        data_dir = reader.read("DATA_DIR", parse.directory, parse.directory("data"))
+        config = cls(
+            app_env=app_env,
+            host=reader.read("HOST", parse.host, "0.0.0.0" if production else cls.host),  # noqa: S104 - a server's job
+            port=reader.read("PORT", parse.integer(1, 65535, "a port number"), cls.port),
+            frontend_urls=reader.read(
+                reader.first_set("FRONTEND_URLS", "FRONTEND_URL"),
+                parse.comma_list(parse.origin(wildcard=not production)),
+                cls.frontend_urls,
+            ),
+            jwt_secret=_jwt_secret(reader, data_dir, production=production),
+            api_keys=reader.read("API_KEY", parse.comma_list(parse.api_key(min_length=16 if production else 1)), ()),
+            identity_secret=reader.read("IDENTITY_SECRET", str, None),
+            trusted_proxies=reader.read("TRUSTED_PROXIES", parse.integer(0, 10), 0),
+            mongodb_uri=_mongodb_uri(reader, production=production),
+            mongodb_db=reader.read("MONGODB_DB", parse.mongodb_name, cls.mongodb_db),
+            redis_url=reader.read("REDIS_URL", parse.redis_url, None),
+            data_dir=data_dir,
+            log_dir=reader.read("LOG_DIR", parse.directory, parse.directory("logs")),
+            log_level=reader.read("LOG_LEVEL", parse.log_level, cls.log_level),
+            log_to_files=reader.read("LOG_TO_FILES", parse.boolean, not on_paas),
+            rate_limits=reader.read("RATE_LIMITS", parse.boolean, True),
+            rate_limit_tokens=reader.read("RATE_LIMIT_TOKENS", parse.rate, cls.rate_limit_tokens),
+            rate_limit_connections=reader.read("RATE_LIMIT_CONNECTIONS", parse.rate, cls.rate_limit_connections),
+            rate_limit_start_session=reader.read("RATE_LIMIT_START_SESSION", parse.rate, cls.rate_limit_start_session),
+            rate_limit_messages=reader.read("RATE_LIMIT_MESSAGES", parse.rate, cls.rate_limit_messages),
+            rate_limit_typing=reader.read("RATE_LIMIT_TYPING", parse.rate, cls.rate_limit_typing),
+            default_agents=reader.read(
+                "DEFAULT_AGENTS",
+                parse.comma_list(parse.agent_name),
+                ("Alice", "Bob", "Carol") if app_env == "development" else (),
+            ),
+            agent_grace=reader.read("AGENT_GRACE", parse.seconds(1, 86_400), cls.agent_grace),
+            queue_limit=reader.read("QUEUE_LIMIT", parse.integer(1, 1_000_000), None),
+            no_reply_after=reader.read("NO_REPLY_AFTER", parse.seconds(1, 7 * 86_400, off=True), None),
+            idle_end_after=reader.read("IDLE_END_AFTER", parse.seconds(1, 30 * 86_400, off=True), None),
+            sticky_agent=reader.read("STICKY_AGENT", parse.boolean, True),
+            max_body_bytes=reader.read("MAX_BODY_BYTES", parse.integer(8192, 2**24), cls.max_body_bytes),
+            worker_connections=reader.read("WORKER_CONNECTIONS", parse.integer(10, 1_000_000), cls.worker_connections),
+            async_mode=reader.read("ASYNC_MODE", parse.one_of("eventlet", "threading"), cls.async_mode),
+        )
+        if reader.problems:
+            raise ConfigError(reader.problems)
+        return config
+
+
+def _process_environment() -> dict[str, str]:
+    # Nothing is written to os.environ, so what a test or a child process sees does not depend on who read first.
+    try:
+        from_file = {name: text for name, text in dotenv_values(".env").items() if text is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f".env cannot be read: {error}"]) from error
+    return {**from_file, **{name: text for name, text in os.environ.items() if text.strip()}}
+
+
+def _jwt_secret(reader: Reader, data_dir: Path, *, production: bool) -> str:
+    if production:
+        strong = parse.secret(min_bytes=MIN_BYTES, example=EXAMPLE_JWT_SECRET)
+        return reader.require("JWT_SECRET", strong, "", "in production")
+    if reader.has("JWT_SECRET"):
+        return reader.read("JWT_SECRET", str, "")
+    if any(problem.startswith("DATA_DIR ") for problem in reader.problems):
+        return ""
+    try:
+        return stored_jwt_secret(data_dir)
+    except ValueError as error:
+        reader.problems.append(f"JWT_SECRET cannot be read: {error}")
+    except OSError as error:
+        reader.problems.append(f"DATA_DIR takes a directory that can be written: {error}")
+    return ""
+
+
+def _mongodb_uri(reader: Reader, *, production: bool) -> str | None:
+    if production:
+        return reader.require("MONGODB_URI", parse.mongodb_uri, None, "in production")
+    return reader.read("MONGODB_URI", parse.mongodb_uri, None)

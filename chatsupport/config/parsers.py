@@ -1,0 +1,212 @@
+"""Functions that turn one environment variable's text into a value.
+
+Each raises ValueError whose text completes the sentence "NAME takes ...". They never repeat the text that was given,
+because it may be a secret.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeVar, overload
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+Parser = Callable[[str], T]
+
+_ENVIRONMENTS = {
+    "development": "development",
+    "production": "production",
+    "testing": "testing",
+    "test": "testing",
+}
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
+_RATE = re.compile(r"([1-9][0-9]{0,8}) ?/ ?(?:([1-9][0-9]{0,5}) ?)?(second|minute|hour)s?", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def environment(text: str) -> str:
+    """Return development, production or testing."""
+    try:
+        return _ENVIRONMENTS[text.lower()]
+    except KeyError:
+        raise ValueError("development, production or testing") from None
+
+
+def integer(low: int, high: int, what: str = "a whole number") -> Parser[int]:
+    """Return a parser of whole numbers from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError(f"{what} from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+@overload
+def seconds(low: float, high: float) -> Parser[float]: ...
+
+
+@overload
+def seconds(low: float, high: float, *, off: Literal[True]) -> Parser[float | None]: ...
+
+
+def seconds(low: float, high: float, *, off: bool = False) -> Parser[float] | Parser[float | None]:
+    """Take a number of seconds within bounds; with `off`, also "off", which reads as None."""
+
+    def parse(text: str) -> float | None:
+        if off and text.lower() in ("off", "0"):
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise ValueError(f"seconds, {low:g} to {high:g}" + (', or "off"' if off else ""))
+        return value
+
+    return parse
+
+
+def boolean(text: str) -> bool:
+    """Return whether the text says on or off."""
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError("1 or 0 (also on, off, true, false, yes, no)")
+
+
+def one_of(*values: str) -> Parser[str]:
+    """Return a parser that takes exactly these lower-case words."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in values:
+            raise ValueError(" or ".join(values))
+        return text.lower()
+
+    return parse
+
+
+def host(text: str) -> str:
+    """Return an address or host name to listen on, IPv6 without its brackets."""
+    if not _HOST.fullmatch(text):
+        raise ValueError("an IP address or a host name to listen on, such as 127.0.0.1 or 0.0.0.0")
+    return text.strip("[]")
+
+
+def log_level(text: str) -> str:
+    """Return one of Python's standard level names."""
+    if text.upper() not in _LEVELS:
+        raise ValueError(", ".join(_LEVELS[:-1]) + f" or {_LEVELS[-1]}")
+    return text.upper()
+
+
+def directory(text: str) -> Path:
+    """Return the absolute path of a directory, which need not exist yet."""
+    if "\0" in text:
+        raise ValueError("the path of a directory")
+    return Path(os.path.abspath(os.path.expanduser(text)))
+
+
+def comma_list(item: Parser[T]) -> Parser[tuple[T, ...]]:
+    """Return a parser of comma-separated items, each parsed by `item`; repeats are dropped."""
+
+    def parse(text: str) -> tuple[T, ...]:
+        return tuple(dict.fromkeys(item(part.strip()) for part in text.split(",") if part.strip()))
+
+    return parse
+
+
+def origin(*, wildcard: bool) -> Parser[str]:
+    """Return a parser of exact web origins as a browser sends them; `*` only where `wildcard`."""
+    takes = "exact origins, comma separated, such as https://shop.example.com (scheme, host, port; no path)"
+
+    def parse(text: str) -> str:
+        if text == "*":
+            if wildcard:
+                return text
+            raise ValueError(f"{takes}; * is not taken in production")
+        try:
+            parts = urlsplit(text.rstrip("/"))
+            port = parts.port
+        except ValueError:
+            raise ValueError(takes) from None
+        name = parts.hostname or ""
+        extras = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+        if parts.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(name) or extras:
+            raise ValueError(takes)
+        # Browsers leave the default port out of the Origin header, so an origin with it would never match.
+        suffix = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
+        return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}{suffix}"
+
+    return parse
+
+
+def api_key(*, min_length: int) -> Parser[str]:
+    """Return a parser of keys that fit into an HTTP header."""
+
+    def parse(text: str) -> str:
+        if len(text) < min_length or not re.fullmatch(r"[!-~]+", text):
+            raise ValueError(f"keys of at least {min_length} printable ASCII characters, comma separated")
+        return text
+
+    return parse
+
+
+def secret(*, min_bytes: int, example: str) -> Parser[str]:
+    """Return a parser of signing secrets that refuses short ones and the one the documentation shows."""
+
+    def parse(text: str) -> str:
+        if len(text.encode()) < min_bytes or text == example:
+            raise ValueError(
+                f"a random secret of at least {min_bytes} bytes that is not the example's, "
+                "such as the output of: openssl rand -hex 32"
+            )
+        return text
+
+    return parse
+
+
+def mongodb_uri(text: str) -> str:
+    """Return a MongoDB connection string; the driver checks the rest of it."""
+    if not re.match(r"mongodb(\+srv)?://.", text):
+        raise ValueError("a connection string that starts with mongodb:// or mongodb+srv://")
+    return text
+
+
+def mongodb_name(text: str) -> str:
+    """Return a name that MongoDB takes for a database on every platform."""
+    if not re.fullmatch(r"[^/\\. \"$*<>:|?\0]+", text) or len(text.encode()) > 63:
+        raise ValueError('a database name of at most 63 bytes without spaces and any of /\\."$*<>:|?')
+    return text
+
+
+def redis_url(text: str) -> str:
+    """Return a redis:// or rediss:// URL; Valkey's schemes mean the same protocol."""
+    match = re.fullmatch(r"(?:redis|valkey)(s?)://(\S+)", text)
+    if not match:
+        raise ValueError("a URL that starts with redis://, rediss://, valkey:// or valkeys://")
+    return f"redis{match[1]}://{match[2]}"
+
+
+def rate(text: str) -> str:
+    """Return a rate as the `limits` library reads it, such as 30/minute or 20/10 seconds."""
+    match = _RATE.fullmatch(text)
+    if not match:
+        raise ValueError("a rate such as 30/minute, 5/second or 20/10 seconds")
+    count, multiple, unit = match[1], match[2] or "1", match[3].lower()
+    return f"{count}/{unit}" if multiple == "1" else f"{count}/{multiple} {unit}s"
+
+
+def agent_name(text: str) -> str:
+    """Return an agent's name of 1 to 100 characters."""
+    if not 1 <= len(text) <= 100 or not text.isprintable():
+        raise ValueError("agents' names of at most 100 characters, comma separated")
+    return text

@@ -1,0 +1,1 @@
+"""Connect to MongoDB, or run a private one."""

