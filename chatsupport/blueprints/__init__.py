@@ -1,0 +1,1 @@
+"""REST: each handler parses, calls one service function and serializes."""

@@ -1,0 +1,82 @@
+"""Errors -> failure envelopes, for every REST response."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, current_app, g, jsonify
+from pymongo.errors import PyMongoError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import NotFound as UnknownPath
+
+from chatsupport.database.connection import is_unavailable
+from chatsupport.errors import (
+    AuthenticationError,
+    ChatSupportError,
+    DatabaseUnavailableError,
+    InternalError,
+    InvalidInputError,
+    MethodNotAllowedError,
+    NotFoundError,
+    PayloadTooLargeError,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def register(app: Flask) -> None:
+    """Answer every error of a request with an envelope."""
+    app.register_error_handler(ChatSupportError, respond)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(PyMongoError, _database_error)
+    app.register_error_handler(Exception, _unexpected_error)
+
+
+def respond(error: ChatSupportError) -> Response:
+    """Return the failure envelope with the error's status and headers."""
+    response = jsonify(error.envelope(g.get("request_id")))
+    response.status_code = error.status
+    g.error_code = error.code
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, AuthenticationError):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def endpoints() -> list[str]:
+    """Return every endpoint as `METHOD /path`, sorted by path."""
+    rows = {
+        (str(rule).replace("<", ":").replace(">", ""), method)
+        for rule in current_app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    return [f"{method} {path}" for path, method in sorted(rows)]
+
+
+def _http_error(error: HTTPException) -> Response:
+    if isinstance(error, UnknownPath):
+        return respond(NotFoundError("There is no such path. The details list those there are.", details=endpoints()))
+    if isinstance(error, MethodNotAllowed):
+        allowed = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
+        response = respond(MethodNotAllowedError(f"This path takes {', '.join(allowed) or 'other methods'}."))
+        response.headers["Allow"] = ", ".join(error.valid_methods or ())
+        return response
+    if isinstance(error, RequestEntityTooLarge):
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        return respond(PayloadTooLargeError(f"The body must have at most {limit} bytes."))
+    if error.code is not None and error.code < 500:
+        return respond(InvalidInputError("INVALID_JSON", "The request could not be read. Check its syntax."))
+    return _unexpected_error(error)
+
+
+def _database_error(error: PyMongoError) -> Response:
+    if not is_unavailable(error):
+        return _unexpected_error(error)
+    logger.warning("The database is unavailable", extra={"reason": type(error).__name__})
+    return respond(DatabaseUnavailableError())
+
+
+def _unexpected_error(error: Exception) -> Response:
+    logger.error("Unexpected error", exc_info=error)
+    return respond(InternalError())

@@ -1,0 +1,79 @@
+"""One id and one log line a request."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask, Response, g, request
+
+from chatsupport import logs
+
+logger = logging.getLogger(__name__)
+
+_ENVIRON_KEY = "chatsupport.request_id"
+_SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+StartResponse = Callable[..., Any]
+
+
+class RequestIds:
+    """WSGI middleware: gives every request an id (the caller's, if it sent a sane one) and returns it in X-Request-ID.
+
+    It stands outside Socket.IO's own middleware, so that long-polling responses carry it as well.
+    """
+
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Pass the request on with its id in the environment."""
+        sent = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = sent if _SANE.fullmatch(sent) else uuid.uuid4().hex
+        environ[_ENVIRON_KEY] = request_id
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            return start_response(status, [*headers, ("X-Request-ID", request_id)], exc_info)
+
+        return self._wsgi_app(environ, start)
+
+
+def register(app: Flask) -> None:
+    """Log every request of the application."""
+    app.before_request(_begin)
+    app.after_request(_log)
+    app.teardown_request(_end)
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    g.request_id = request.environ.get(_ENVIRON_KEY) or uuid.uuid4().hex
+    logs.clear()
+    logs.bind(request_id=g.request_id, session_id=(request.view_args or {}).get("session_id"))
+
+
+def _log(response: Response) -> Response:
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(
+            "%s %s",
+            request.method,
+            request.path,
+            extra={
+                "event": "request",
+                "method": request.method,
+                "path": request.path,
+                "status": response.status_code,
+                "code": g.get("error_code"),
+                "ms": round((time.perf_counter() - g.started) * 1000, 1),
+                "address": request.remote_addr,
+            },
+        )
+    return response
+
+
+def _end(_: BaseException | None) -> None:
+    logs.clear()

@@ -1,0 +1,55 @@
+"""What every REST handler shares: who is calling, the body, the envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, g, jsonify, request
+
+from chatsupport import json_codec, logs
+from chatsupport.errors import InvalidInputError, UnsupportedMediaTypeError
+from chatsupport.identity import Caller, authenticate, bearer_token
+
+
+def require_caller() -> None:
+    """Authenticate the request; a blueprint's `before_request`. Raises `AuthenticationError`."""
+    if request.method == "OPTIONS":
+        return  # A browser asks with no credentials whether it may send them.
+    key = api_key()
+    g.caller = authenticate(bearer_token(request.headers.get("Authorization")) if key is None else None, key)
+    logs.bind(caller=str(g.caller))
+
+
+def caller() -> Caller:
+    """Return who is calling, in a blueprint that requires a caller."""
+    return g.caller  # type: ignore[no-any-return]
+
+
+def api_key() -> str | None:
+    """Return the X-API-Key header, None where there is none."""
+    return request.headers.get("X-API-Key")
+
+
+def json_body() -> Mapping[str, Any]:
+    """Return the body, a JSON object; an empty one where there is no body.
+
+    Raises `InvalidInputError` with INVALID_JSON, or `UnsupportedMediaTypeError`.
+    """
+    body = request.get_data(cache=True)
+    if not body.strip():
+        return {}
+    if not request.is_json:
+        raise UnsupportedMediaTypeError("Send the body as JSON, with the header Content-Type: application/json.")
+    try:
+        data = json_codec.loads(body)
+    except ValueError:
+        raise InvalidInputError("INVALID_JSON", "The body is not valid JSON.") from None
+    if not isinstance(data, dict):
+        raise InvalidInputError("INVALID_JSON", 'The body must be a JSON object, like {"userId": "…"}.')
+    return data
+
+
+def success(message: str, data: Mapping[str, Any], status: int = 200) -> tuple[Response, int]:
+    """Return the success envelope."""
+    return jsonify({"success": True, "message": message, "data": data}), status

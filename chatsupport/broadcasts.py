@@ -1,0 +1,156 @@
+"""Every event from the server to its clients. The only module that emits.
+
+Rooms: one a session (everybody who joined it), one a person (all sockets of one caller, in whatever process).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import serializers
+from chatsupport.database.connection import now
+from chatsupport.extensions import socketio
+
+Document = Mapping[str, Any]
+
+CONTROL_EVENT, CONTROL_ROOM = "chatsupport:control", "chatsupport:control"
+"""What processes tell each other; `sockets/transport.py` takes it off the way to the clients."""
+
+
+def session_room(session_id: ObjectId | str) -> str:
+    """Return the room of everybody who joined this session."""
+    return f"session:{session_id}"
+
+
+def person_room(person_id: object, person_type: str) -> str:
+    """Return the room of all sockets of one person."""
+    return f"{person_type}:{person_id}"
+
+
+def new_message(message: Document) -> None:
+    """Tell the session's room, the sender included."""
+    socketio.emit("new_message", serializers.message(message), to=session_room(message["sessionId"]))
+
+
+def user_joined(session_id: ObjectId, user_id: str, user_type: str, skip_sid: list[str] | None = None) -> None:
+    """Tell the others that somebody is here."""
+    _emit_presence("user_joined", session_id, user_id, user_type, None, skip_sid)
+
+
+def user_left(
+    session_id: ObjectId, user_id: str, user_type: str, reason: str, skip_sid: list[str] | None = None
+) -> None:
+    """Tell the others that somebody's last socket is gone, and why."""
+    _emit_presence("user_left", session_id, user_id, user_type, reason, skip_sid)
+
+
+def user_typing(
+    session_id: ObjectId, user_id: str, user_type: str, is_typing: bool, skip_sid: list[str] | None = None
+) -> None:
+    """Tell the others that somebody began or stopped typing."""
+    socketio.emit(
+        "user_typing",
+        {"sessionId": str(session_id), "userId": user_id, "userType": user_type, "isTyping": is_typing},
+        to=session_room(session_id),
+        skip_sid=skip_sid,
+    )
+
+
+def messages_read(session_id: ObjectId, user_id: str, seq: int, skip_sid: list[str] | None = None) -> None:
+    """Tell the others how far somebody has read."""
+    socketio.emit(
+        "messages_read",
+        {"sessionId": str(session_id), "userId": user_id, "seq": seq},
+        to=session_room(session_id),
+        skip_sid=skip_sid,
+    )
+
+
+def session_ended(session: Document) -> None:
+    """Tell the room that the session takes no more messages."""
+    socketio.emit(
+        "session_ended",
+        {
+            "sessionId": str(session["_id"]),
+            "reason": session.get("endReason"),
+            "endedAt": serializers.iso(session["endedAt"]),
+            "endedBy": session.get("endedBy"),
+        },
+        to=session_room(session["_id"]),
+    )
+
+
+def agent_assigned(session: Document, agent: Document) -> None:
+    """Tell the room who will answer."""
+    socketio.emit(
+        "agent_assigned",
+        {
+            "sessionId": str(session["_id"]),
+            "agentId": str(agent["_id"]),
+            "agent": serializers.agent_summary(agent),
+        },
+        to=session_room(session["_id"]),
+    )
+
+
+def session_assigned(agent_id: ObjectId, session: dict[str, Any]) -> None:
+    """Tell all of an agent's sockets, wherever they are, of a session (serialized) that is theirs now."""
+    socketio.emit("session_assigned", session, to=person_room(agent_id, "agent"))
+
+
+def session_unassigned(session_id: ObjectId, agent_id: ObjectId, reason: str) -> None:
+    """Tell the room and all of the agent's sockets that the session left its agent, and why."""
+    data = {"sessionId": str(session_id), "agentId": str(agent_id), "reason": reason}
+    socketio.emit("session_unassigned", data, to=[session_room(session_id), person_room(agent_id, "agent")])
+    control("evict", sessionId=str(session_id), personId=str(agent_id), personType="agent")
+
+
+def session_idle(session_id: ObjectId, ends_at: datetime) -> None:
+    """Tell the room that the session will end for lack of messages, and when."""
+    socketio.emit(
+        "session_idle",
+        {"sessionId": str(session_id), "endsAt": serializers.iso(ends_at)},
+        to=session_room(session_id),
+    )
+
+
+def close_sockets(person_id: object, person_type: str) -> None:
+    """Close all sockets of one person, in whatever process."""
+    control("close", personId=str(person_id), personType=person_type)
+
+
+def control(action: str, **data: str) -> None:
+    """Tell every server process, this one included, to do something to its sockets. No client hears of it."""
+    socketio.emit(CONTROL_EVENT, {"action": action, **data}, to=CONTROL_ROOM)
+
+
+def queue_update(session_id: ObjectId, queue_position: int) -> None:
+    """Tell a waiting session's room its new place in the queue."""
+    socketio.emit(
+        "queue_update",
+        {"sessionId": str(session_id), "queuePosition": queue_position},
+        to=session_room(session_id),
+    )
+
+
+def to_socket(sid: str, event: str, data: dict[str, Any]) -> None:
+    """Tell one socket."""
+    socketio.emit(event, data, to=sid)
+
+
+def _emit_presence(
+    event: str, session_id: ObjectId, user_id: str, user_type: str, reason: str | None, skip_sid: list[str] | None
+) -> None:
+    data = {
+        "sessionId": str(session_id),
+        "userId": user_id,
+        "userType": user_type,
+        "timestamp": serializers.iso(now()),
+    }
+    if reason is not None:
+        data["reason"] = reason
+    socketio.emit(event, data, to=session_room(session_id), skip_sid=skip_sid)

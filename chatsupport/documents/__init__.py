@@ -1,0 +1,16 @@
+"""The MongoEngine documents: fields, indexes, and the invariants that the database itself enforces."""
+
+from chatsupport.documents.agent import Agent
+from chatsupport.documents.lease import Lease
+from chatsupport.documents.message import Message
+from chatsupport.documents.session import Session
+
+ALL = (Agent, Session, Message, Lease)
+
+__all__ = ["ALL", "Agent", "Lease", "Message", "Session", "ensure_indexes"]
+
+
+def ensure_indexes() -> None:
+    """Create what indexes are missing. Done once at start-up or release, never on first use."""
+    for document in ALL:
+        document.ensure_indexes()

@@ -1,0 +1,57 @@
+"""An agent: somebody who answers, and the slots they have."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mongoengine import BooleanField, DateTimeField, Document, IntField, ListField, ObjectIdField, StringField
+
+from chatsupport.database.connection import now
+
+DEFAULT_MAX_USERS = 2
+MAX_USERS_LIMIT = 50
+
+LEAST_LOADED = [("load", 1), ("idleSince", 1), ("_id", 1)]
+"""Who gets the next session: the smallest load; among equals, the one that has waited longest for work."""
+
+
+class Agent(Document):
+    """One agent. A slot is an entry in `activeSessions`, with its user at the same place in `activeUsers`.
+
+    `load` and `hasRoom` follow from the lists. Every update that touches those keeps them (see `derived`), so that
+    one index answers "who is least loaded and free" whatever the number of agents.
+    """
+
+    name = StringField(required=True, max_length=100)
+    max_users = IntField(db_field="maxUsers", default=DEFAULT_MAX_USERS, min_value=1, max_value=MAX_USERS_LIMIT)
+    active_users = ListField(StringField(), db_field="activeUsers")
+    active_sessions = ListField(ObjectIdField(), db_field="activeSessions")
+    is_online = BooleanField(db_field="isOnline", default=True)
+    is_away = BooleanField(db_field="isAway", default=False)
+    present_until = DateTimeField(db_field="presentUntil")
+    load = IntField(default=0)
+    has_room = BooleanField(db_field="hasRoom", default=True)
+    idle_since = DateTimeField(db_field="idleSince", default=now)
+    was_idle_since = DateTimeField(db_field="wasIdleSince")
+    created_at = DateTimeField(db_field="createdAt", required=True, default=now)
+    updated_at = DateTimeField(db_field="updatedAt", required=True, default=now)
+
+    meta: ClassVar[dict[str, Any]] = {
+        "collection": "agents",
+        "strict": False,
+        "auto_create_index": False,
+        "index_background": False,
+        "indexes": [
+            # Equality first, then the order of choice: one descent finds the agent.
+            {"name": "least_loaded", "fields": ["is_online", "is_away", "has_room", "load", "idle_since", "_id"]},
+            {"name": "by_name", "fields": ["name", "_id"]},
+        ],
+    }
+
+
+def derived() -> list[dict[str, Any]]:
+    """Return the pipeline stages that recompute what follows from the slots; the end of every update of them."""
+    return [
+        {"$set": {"load": {"$size": "$activeSessions"}}},
+        {"$set": {"hasRoom": {"$lt": ["$load", "$maxUsers"]}, "updatedAt": "$$NOW"}},
+    ]

@@ -1,0 +1,17 @@
+"""A lease: one process at a time does a piece of timed work."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mongoengine import DateTimeField, Document, StringField
+
+
+class Lease(Document):
+    """Who does the work `id` names, and until when unless it renews."""
+
+    id = StringField(primary_key=True)
+    owner = StringField(required=True)
+    expires_at = DateTimeField(db_field="expiresAt", required=True)
+
+    meta: ClassVar[dict[str, Any]] = {"collection": "leases", "strict": False, "auto_create_index": False}

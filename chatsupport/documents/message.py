@@ -1,0 +1,44 @@
+"""A message of a session."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mongoengine import DateTimeField, Document, LongField, ObjectIdField, StringField
+
+from chatsupport.database.connection import now
+
+MAX_LENGTH = 1000
+"""Code points in a message, at most."""
+
+SENDER_TYPES = ("user", "agent", "system")
+
+
+class Message(Document):
+    """One message. `seq` counts 1, 2, 3… inside its session: the order everybody sees."""
+
+    session_id = ObjectIdField(db_field="sessionId", required=True)
+    seq = LongField(required=True)
+    sender_id = StringField(db_field="senderId", required=True, max_length=128)
+    sender_type = StringField(db_field="senderType", required=True, choices=SENDER_TYPES)
+    message = StringField(required=True, max_length=MAX_LENGTH)
+    timestamp = DateTimeField(required=True, default=now)
+    client_message_id = StringField(db_field="clientMessageId", max_length=64)
+
+    meta: ClassVar[dict[str, Any]] = {
+        "collection": "messages",
+        "strict": False,
+        "auto_create_index": False,
+        "index_background": False,
+        "indexes": [
+            # Two processes can never give the same seq; history pages by it.
+            {"name": "seq", "fields": ["session_id", "seq"], "unique": True},
+            # A retry of the same sender stores nothing new.
+            {
+                "name": "client_message_id",
+                "fields": ["session_id", "sender_id", "sender_type", "client_message_id"],
+                "unique": True,
+                "partialFilterExpression": {"clientMessageId": {"$type": "string"}},
+            },
+        ],
+    }

@@ -1,0 +1,71 @@
+"""A chat session: one visitor's conversation, from its start to its end."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mongoengine import BooleanField, DateTimeField, Document, FloatField, IntField, ObjectIdField, StringField
+
+from chatsupport.database.connection import now
+
+WAITING, ACTIVE, ENDED = "waiting", "active", "ended"
+STATUSES = (WAITING, ACTIVE, ENDED)
+OPEN = (WAITING, ACTIVE)
+
+FRONT, BACK = 0, 1
+"""Where a session joins the queue: those that an agent had before go in front of those that are new."""
+
+QUEUE_ORDER = [("queuePriority", 1), ("queuedAt", 1), ("_id", 1)]
+NEWEST_FIRST = [("createdAt", -1), ("_id", -1)]
+
+
+class Session(Document):
+    """One conversation. `status` runs waiting → active → ended, back to waiting when its agent is lost."""
+
+    user_id = StringField(db_field="userId", required=True, max_length=128)
+    user_type = StringField(db_field="userType", required=True, choices=("user", "agent"), default="user")
+    agent_id = ObjectIdField(db_field="agentId", null=True)
+    status = StringField(required=True, choices=STATUSES, default=WAITING)
+    queue_priority = IntField(db_field="queuePriority", default=BACK)
+    queued_at = DateTimeField(db_field="queuedAt")
+    assigned_at = DateTimeField(db_field="assignedAt")
+    preferred_agent_id = ObjectIdField(db_field="preferredAgentId")
+    avoid_agent_id = ObjectIdField(db_field="avoidAgentId")
+    avoid_strictly = BooleanField(db_field="avoidStrictly")
+    no_reply_due_at = DateTimeField(db_field="noReplyDueAt")
+    idle_due_at = DateTimeField(db_field="idleDueAt")
+    idle_warned_at = DateTimeField(db_field="idleWarnedAt")
+    ended_at = DateTimeField(db_field="endedAt", null=True)
+    end_reason = StringField(db_field="endReason", null=True, max_length=200)
+    ended_by = StringField(db_field="endedBy", max_length=128)
+    total_messages = IntField(db_field="totalMessages")
+    average_response_time = FloatField(db_field="averageResponseTime")
+    created_at = DateTimeField(db_field="createdAt", required=True, default=now)
+    updated_at = DateTimeField(db_field="updatedAt", required=True, default=now)
+
+    meta: ClassVar[dict[str, Any]] = {
+        "collection": "sessions",
+        "strict": False,
+        "auto_create_index": False,
+        "index_background": False,
+        "indexes": [
+            # No user has two open sessions, whatever runs concurrently.
+            {
+                "name": "one_open_session_per_user",
+                "fields": ["user_id", "user_type"],
+                "unique": True,
+                "partialFilterExpression": {"status": {"$in": list(OPEN)}},
+            },
+            # The queue, in the order it is served.
+            {"name": "queue", "fields": ["status", "queue_priority", "queued_at", "_id"]},
+            # An agent's sessions; the lists, newest first.
+            {"name": "by_agent", "fields": ["agent_id", "status"]},
+            # What is due to be looked at, where NO_REPLY_AFTER or IDLE_END_AFTER are set.
+            {"name": "no_reply_due", "fields": ["status", "no_reply_due_at"]},
+            {"name": "idle_due", "fields": ["status", "idle_due_at"]},
+            {"name": "newest", "fields": ["-created_at", "-_id"]},
+            {"name": "newest_by_status", "fields": ["status", "-created_at", "-_id"]},
+            {"name": "newest_by_agent", "fields": ["agent_id", "-created_at", "-_id"]},
+            {"name": "newest_by_user", "fields": ["user_id", "-created_at", "-_id"]},
+        ],
+    }

@@ -1,0 +1,81 @@
+"""The application factory: logs -> extensions -> errors -> blueprints -> sockets."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from chatsupport import cli, logs, startup
+from chatsupport.blueprints import agents, auth, chat, errors, request_log, system
+from chatsupport.config import Config
+from chatsupport.database import connection
+from chatsupport.extensions import cors, jwt, settings
+from chatsupport.identity import TOKEN_LIFETIME
+from chatsupport.json_codec import OrjsonProvider
+from chatsupport.services import rate_limits
+from chatsupport.sockets import transport
+
+
+class ChatSupport(Flask):
+    """Flask with orjson."""
+
+    json_provider_class = OrjsonProvider
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Return the application, ready to serve.
+
+    Raises `ConfigError` for a bad environment. A database that does not answer is no error here: the server starts,
+    says so in /api/health, and takes up its work when the database is there.
+    """
+    config = config or Config.from_env()
+    logs.setup_logging(config)
+    settings.bind(config)
+    if config.mongodb_uri is None:
+        raise RuntimeError("create_app() needs a Config with a mongodb_uri; wsgi.py starts the embedded MongoDB.")
+    connection.connect(config.mongodb_uri, config.mongodb_db)
+
+    app = ChatSupport("chatsupport", static_folder=None)
+    app.config.update(_flask_options(config))
+    app.url_map.merge_slashes = False
+    jwt.init_app(app)
+    cors.init_app(
+        app,
+        origins="*" if "*" in config.frontend_urls else list(config.frontend_urls),
+        supports_credentials=True,
+        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+        expose_headers=["Retry-After", "X-Request-ID"],
+        max_age=600,
+    )
+    rate_limits.configure(config)
+    request_log.register(app)
+    errors.register(app)
+    for blueprint in (auth.blueprint, chat.blueprint, agents.blueprint, system.blueprint):
+        app.register_blueprint(blueprint)
+    transport.init_app(app, config)
+    cli.register(app)
+
+    wsgi_app: Any = request_log.RequestIds(app.wsgi_app)
+    if config.trusted_proxies:
+        proxies = config.trusted_proxies
+        wsgi_app = ProxyFix(wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_port=0, x_prefix=0)
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign]
+    if "FLASK_RUN_FROM_CLI" not in os.environ:
+        startup.begin(config)
+    return app
+
+
+def _flask_options(config: Config) -> dict[str, Any]:
+    return {
+        "TESTING": config.app_env == "testing",
+        "MAX_CONTENT_LENGTH": config.max_body_bytes,
+        "JWT_SECRET_KEY": config.jwt_secret,
+        "JWT_TOKEN_LOCATION": ["headers"],
+        "JWT_ENCODE_NBF": False,
+        "JWT_ALGORITHM": "HS256",
+        "JWT_DECODE_ALGORITHMS": ["HS256"],
+        "JWT_ACCESS_TOKEN_EXPIRES": TOKEN_LIFETIME,
+    }

@@ -1,0 +1,123 @@
+"""Who is calling: a `Caller`, from a JWT or an API key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from flask_jwt_extended import create_access_token, decode_token
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import ExpiredSignatureError, PyJWTError
+
+from chatsupport.documents import Agent
+from chatsupport.errors import AuthenticationError
+from chatsupport.extensions import settings
+
+USER, AGENT, SYSTEM = "user", "agent", "system"
+CALLER_TYPES = (USER, AGENT, SYSTEM)
+TOKEN_LIFETIME = timedelta(days=30)
+
+_BEARER = re.compile(r"Bearer[ \t]+(\S+)[ \t]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody we know. `id` is a user's own id, an Agent's id, or a system's name."""
+
+    id: str
+    type: str
+
+    @property
+    def may_act_for_others(self) -> bool:
+        """Whether `senderId`, `senderType` and `userId` are believed from this caller."""
+        return self.type == SYSTEM
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.id}"
+
+
+API_KEY_CALLER = Caller("system", SYSTEM)
+
+
+def issue_token(user_id: str, user_type: str) -> str:
+    """Return a JWT for this person, valid for `TOKEN_LIFETIME`. Needs an application context."""
+    token: str = create_access_token(
+        identity=user_id, additional_claims={"userType": user_type}, expires_delta=TOKEN_LIFETIME
+    )
+    return token
+
+
+def authenticate(token: str | None, api_key: str | None) -> Caller:
+    """Return who these credentials belong to; a right API key wins. Needs an application context.
+
+    Whichever is given must be right: raises `AuthenticationError` with AUTH_REQUIRED, INVALID_API_KEY,
+    INVALID_TOKEN or TOKEN_EXPIRED.
+    """
+    if api_key is not None:
+        if not is_api_key(api_key):
+            raise AuthenticationError("The X-API-Key is not one of this server's.", code="INVALID_API_KEY")
+        return API_KEY_CALLER
+    if token is not None:
+        return caller_from_token(token)
+    raise AuthenticationError(
+        "Send Authorization: Bearer <token> (POST /api/auth/token gives one) or X-API-Key: <key>."
+    )
+
+
+def is_api_key(candidate: str) -> bool:
+    """Compare with every configured key in constant time."""
+    given = hashlib.sha256(candidate.encode("utf-8", "surrogatepass")).digest()
+    matches = [hmac.compare_digest(given, hashlib.sha256(key.encode()).digest()) for key in settings.config.api_keys]
+    return any(matches)
+
+
+def caller_from_token(token: str) -> Caller:
+    """Return the caller a JWT names, after signature, algorithm, type and expiry are checked."""
+    try:
+        claims: Mapping[str, Any] = decode_token(token)
+    except ExpiredSignatureError:
+        raise AuthenticationError(
+            "The token has expired. Get a new one with POST /api/auth/token.", code="TOKEN_EXPIRED"
+        ) from None
+    except (PyJWTError, JWTExtendedException, ValueError, TypeError, KeyError, AttributeError):
+        raise _invalid_token() from None
+    subject, caller_type = claims.get("sub"), claims.get("userType")
+    if claims.get("type") != "access" or not isinstance(subject, str) or not subject:
+        raise _invalid_token()
+    if caller_type not in CALLER_TYPES:
+        raise _invalid_token()
+    if caller_type == AGENT and not agent_exists(subject):
+        raise AuthenticationError("The agent this token was made for does not exist.", code="INVALID_TOKEN")
+    return Caller(subject, caller_type)
+
+
+def agent_exists(agent_id: str) -> bool:
+    """Tell whether there is such an agent now: a deleted one loses its access at once."""
+    if not ObjectId.is_valid(agent_id):
+        return False
+    return Agent._get_collection().find_one({"_id": ObjectId(agent_id)}, {"_id": 1}) is not None
+
+
+def bearer_token(header: str | None) -> str | None:
+    """Return the token of an Authorization header, None where there is no header."""
+    if header is None or not header.strip():
+        return None
+    match = _BEARER.fullmatch(header.strip())
+    if match is None:
+        raise AuthenticationError("The Authorization header must be: Bearer <token>.", code="INVALID_TOKEN")
+    return match.group(1)
+
+
+def expected_user_hash(user_id: str, identity_secret: str) -> str:
+    """Return hex HMAC-SHA256(identity_secret, user_id): what the site's own server vouches with."""
+    return hmac.new(identity_secret.encode(), user_id.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def _invalid_token() -> AuthenticationError:
+    return AuthenticationError("The token is not valid here. Get one with POST /api/auth/token.", code="INVALID_TOKEN")

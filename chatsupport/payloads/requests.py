@@ -1,0 +1,144 @@
+"""What a whole request or event says, as one typed value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bson import ObjectId
+
+from chatsupport.documents.agent import DEFAULT_MAX_USERS
+from chatsupport.documents.message import SENDER_TYPES
+from chatsupport.errors import InvalidInputError
+from chatsupport.payloads import fields
+from chatsupport.payloads.fields import Payload
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """Body of POST /api/auth/token."""
+
+    user_id: str
+    user_type: str
+    user_hash: str | None
+
+
+@dataclass(frozen=True)
+class StartSession:
+    """Body of POST /api/chat/start-session."""
+
+    user_id: str
+    user_type: str
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """What a client wants to say: body of send-message, payload of `send_message`."""
+
+    text: str
+    client_message_id: str | None
+    sender_id: str | None
+    sender_type: str | None
+
+
+@dataclass(frozen=True)
+class AgentFields:
+    """Body of POST /api/agents."""
+
+    name: str
+    max_users: int = DEFAULT_MAX_USERS
+    is_online: bool = True
+
+
+@dataclass(frozen=True)
+class AgentChanges:
+    """Body of PATCH /api/agents/:id; None leaves a field as it is."""
+
+    name: str | None
+    max_users: int | None
+    is_online: bool | None
+
+
+@dataclass(frozen=True)
+class SessionFilter:
+    """Which sessions a list shows, and from where on."""
+
+    status: str | None
+    agent_id: ObjectId | None
+    user_id: str | None
+    limit: int
+    cursor: tuple[datetime, ObjectId] | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which part of a history: by offset, or after or before a seq."""
+
+    limit: int
+    offset: int
+    after: int | None
+    before: int | None
+
+
+def token_request(data: Payload) -> TokenRequest:
+    """Read the body of a token request."""
+    user_hash = data.get("userHash")
+    return TokenRequest(
+        user_id=fields.user_id(data),
+        user_type=fields.user_type(data, ("user", "agent", "system")),
+        user_hash=user_hash if isinstance(user_hash, str) else None,
+    )
+
+
+def start_session(data: Payload) -> StartSession:
+    """Read the body of a session's start."""
+    return StartSession(user_id=fields.user_id(data), user_type=fields.user_type(data, ("user", "agent")))
+
+
+def new_message(data: Payload) -> NewMessage:
+    """Read a message. Raises INVALID_MESSAGE, MESSAGE_TOO_LONG, INVALID_CLIENT_MESSAGE_ID, INVALID_SENDER_…"""
+    return NewMessage(
+        text=fields.message_text(data),
+        client_message_id=fields.optional_text(
+            data, "clientMessageId", fields.MAX_CLIENT_MESSAGE_ID_LENGTH, "INVALID_CLIENT_MESSAGE_ID"
+        ),
+        sender_id=fields.optional_text(data, "senderId", fields.MAX_ID_LENGTH, "INVALID_SENDER_ID"),
+        sender_type=fields.optional_choice(data, "senderType", SENDER_TYPES, "INVALID_SENDER_TYPE"),
+    )
+
+
+def agent_fields(data: Payload) -> AgentFields:
+    """Read a new agent. Raises INVALID_AGENT."""
+    return AgentFields(
+        name=fields.agent_name(data.get("name")),
+        max_users=fields.max_users(data.get("maxUsers", DEFAULT_MAX_USERS)),
+        is_online=fields.is_online(data.get("isOnline", True)),
+    )
+
+
+def agent_changes(data: Payload) -> AgentChanges:
+    """Read changes of an agent. Raises INVALID_AGENT."""
+    return AgentChanges(
+        name=fields.agent_name(data["name"]) if "name" in data else None,
+        max_users=fields.max_users(data["maxUsers"]) if "maxUsers" in data else None,
+        is_online=fields.is_online(data["isOnline"]) if "isOnline" in data else None,
+    )
+
+
+def session_filter(query: Payload) -> SessionFilter:
+    """Read what a list of sessions shall show from a query string."""
+    return SessionFilter(
+        status=fields.status(query),
+        agent_id=fields.optional_agent_id(query),
+        user_id=None if query.get("userId") is None else fields.user_id(query),
+        limit=fields.limit(query),
+        cursor=fields.list_cursor(query),
+    )
+
+
+def page(query: Payload) -> Page:
+    """Read the paging of a history from a query string."""
+    after, before = fields.cursor(query.get("after"), "after"), fields.cursor(query.get("before"), "before")
+    if after is not None and before is not None:
+        raise InvalidInputError("INVALID_CURSOR", "Give after or before, not both.")
+    return Page(limit=fields.limit(query), offset=fields.offset(query), after=after, before=before)

@@ -1,0 +1,127 @@
+"""Documents -> JSON; the same for REST, acknowledgements and events.
+
+They take documents as PyMongo gives them (plain mappings with the stored field names), because that is what the hot
+path and the lists read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+Document = Mapping[str, Any]
+
+
+def iso(time: datetime | None) -> str | None:
+    """Return ISO 8601 with milliseconds and `Z`, from a time that is in UTC, as all of ours are."""
+    return None if time is None else time.isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def message(document: Document) -> dict[str, Any]:
+    """Serialize a message."""
+    data = {
+        "id": str(document["_id"]),
+        "sessionId": str(document["sessionId"]),
+        "seq": document["seq"],
+        "senderId": document["senderId"],
+        "senderType": document["senderType"],
+        "message": document["message"],
+        "timestamp": iso(document["timestamp"]),
+    }
+    if "clientMessageId" in document:
+        data["clientMessageId"] = document["clientMessageId"]
+    return data
+
+
+def agent_summary(document: Document | None) -> dict[str, Any] | None:
+    """Serialize what a visitor may know of an agent. Online is who wants to be and is there."""
+    if document is None:
+        return None
+    return {"id": str(document["_id"]), "name": document["name"], "isOnline": is_there(document)}
+
+
+def is_there(document: Document) -> bool:
+    """Tell whether an agent is online and not away: no ghosts."""
+    return document.get("isOnline", True) and not document.get("isAway", False)
+
+
+def agent(document: Document) -> dict[str, Any]:
+    """Serialize an agent for those who manage agents."""
+    return {
+        "id": str(document["_id"]),
+        "name": document["name"],
+        "maxUsers": document["maxUsers"],
+        "activeUsers": list(document.get("activeUsers", ())),
+        "isOnline": document.get("isOnline", True),
+        "isAway": document.get("isAway", False),
+        "createdAt": iso(document.get("createdAt")),
+    }
+
+
+def agent_load(document: Document) -> dict[str, Any]:
+    """Serialize an agent for the statistics."""
+    active, capacity = len(document.get("activeUsers", ())), document["maxUsers"]
+    return {
+        "id": str(document["_id"]),
+        "name": document["name"],
+        "activeUsers": active,
+        "maxUsers": capacity,
+        "isOnline": is_there(document),
+        "utilizationRate": percentage(active, capacity),
+    }
+
+
+def percentage(part: int, whole: int) -> str:
+    """Return `part` of `whole` as `"50%"`; `"0%"` of nothing."""
+    return f"{round(100 * part / whole) if whole else 0}%"
+
+
+def session(
+    document: Document, agent_document: Document | None, queue_position: int | None, last_seq: int, now: datetime
+) -> dict[str, Any]:
+    """Serialize a session. `duration` is in milliseconds, up to `now` while it is open."""
+    ended_at = document.get("endedAt")
+    return {
+        "id": str(document["_id"]),
+        "userId": document["userId"],
+        "userType": document.get("userType", "user"),
+        **session_state(document, agent_document, queue_position),
+        "createdAt": iso(document["createdAt"]),
+        "updatedAt": iso(document.get("updatedAt")),
+        "endedAt": iso(ended_at),
+        "endReason": document.get("endReason"),
+        "messageCount": last_seq,
+        "lastSeq": last_seq,
+        "duration": milliseconds_between(document["createdAt"], ended_at or now),
+    }
+
+
+def session_state(document: Document, agent_document: Document | None, queue_position: int | None) -> dict[str, Any]:
+    """Serialize what changes in a session's life: who has it, or where it waits."""
+    agent_id = document.get("agentId")
+    return {
+        "status": document["status"],
+        "agentId": None if agent_id is None else str(agent_id),
+        "agent": agent_summary(agent_document),
+        "queuePosition": queue_position,
+    }
+
+
+def session_end(document: Document) -> dict[str, Any]:
+    """Serialize how a session ended. `duration` is in milliseconds, `averageResponseTime` in seconds."""
+    return {
+        "sessionId": str(document["_id"]),
+        "endedAt": iso(document["endedAt"]),
+        "reason": document.get("endReason"),
+        "statistics": {
+            "duration": milliseconds_between(document["createdAt"], document["endedAt"]),
+            "totalMessages": document.get("totalMessages", 0),
+            "averageResponseTime": document.get("averageResponseTime"),
+        },
+    }
+
+
+def milliseconds_between(start: datetime, end: datetime) -> int:
+    """Return the whole milliseconds from `start` to `end`, never less than 0."""
+    return max(0, round((end - start).total_seconds() * 1000))

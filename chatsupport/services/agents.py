@@ -1,0 +1,125 @@
+"""Agents, for those who manage them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from chatsupport import broadcasts
+from chatsupport.database.connection import now
+from chatsupport.documents import Agent
+from chatsupport.documents.agent import derived
+from chatsupport.errors import AgentNotFoundError, ForbiddenError
+from chatsupport.identity import AGENT, Caller
+from chatsupport.payloads import AgentChanges, AgentFields
+from chatsupport.services import access, assignment
+
+logger = logging.getLogger(__name__)
+
+
+def list_all(caller: Caller) -> list[dict[str, Any]]:
+    """Return every agent, by name. For operators only."""
+    access.require_operator(caller)
+    return list(Agent._get_collection().find({}, sort=[("name", 1), ("_id", 1)]))
+
+
+def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
+    """Make an agent and give it those who wait. For operators only."""
+    access.require_operator(caller)
+    agent = _document(fields)
+    Agent._get_collection().insert_one(agent)
+    logger.info("Agent created", extra={"event": "agent_created", "agent_id": str(agent["_id"])})
+    assignment.drain_queue()
+    created: dict[str, Any] = Agent._get_collection().find_one({"_id": agent["_id"]}) or agent
+    return created
+
+
+def read(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
+    """Return an agent. For operators, and for the agent itself."""
+    if caller.type != AGENT or caller.id != str(agent_id):
+        access.require_operator(caller)
+    agent: dict[str, Any] | None = Agent._get_collection().find_one({"_id": agent_id})
+    if agent is None:
+        raise AgentNotFoundError
+    return agent
+
+
+def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[str, Any]:
+    """Change an agent; who waits gets the room this makes. An agent itself may only go online and offline.
+
+    A smaller `maxUsers` keeps the sessions there are and gives no new ones; going offline does the same.
+    """
+    if caller.type == AGENT and (changes.name is not None or changes.max_users is not None):
+        raise ForbiddenError("An agent may change only its own isOnline.")
+    before = read(caller, agent_id)
+    values: dict[str, Any] = {}
+    if changes.name is not None:
+        values["name"] = {"$literal": changes.name}
+    if changes.max_users is not None:
+        values["maxUsers"] = changes.max_users
+    if changes.is_online is not None:
+        values["isOnline"] = changes.is_online
+        values["idleSince"] = {"$cond": [{"$eq": ["$isOnline", changes.is_online]}, "$idleSince", "$$NOW"]}
+    if not values:
+        return before
+    updated = Agent._get_collection().find_one_and_update(
+        {"_id": agent_id}, [{"$set": values}, *derived()], return_document=ReturnDocument.AFTER
+    )
+    if updated is None:
+        raise AgentNotFoundError
+    logger.info("Agent changed", extra={"event": "agent_changed", "agent_id": str(agent_id), "fields": sorted(values)})
+    assignment.drain_queue()
+    return read(caller, agent_id)
+
+
+def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
+    """Delete an agent: its access ends at once, its sessions go to the queue's front in their old order."""
+    access.require_operator(caller)
+    deleted: dict[str, Any] | None = Agent._get_collection().find_one_and_delete({"_id": agent_id})
+    if deleted is None:
+        raise AgentNotFoundError
+    logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
+    broadcasts.close_sockets(agent_id, AGENT)
+    assignment.requeue_all_of(agent_id, assignment.DELETED)
+    return deleted
+
+
+def create_defaults(names: tuple[str, ...]) -> int:
+    """Make the default agents where there are none at all. Returns how many are new.
+
+    Each has an id that follows from its place, so that processes starting together make each once.
+    """
+    collection = Agent._get_collection()
+    if not names or collection.find_one({}, {"_id": 1}) is not None:
+        return 0
+    made = 0
+    for place, name in enumerate(names, start=1):
+        agent = _document(AgentFields(name=name))
+        agent["_id"] = ObjectId(f"{place:024x}")
+        result = collection.update_one({"_id": agent.pop("_id")}, {"$setOnInsert": agent}, upsert=True)
+        made += result.upserted_id is not None
+    if made:
+        logger.info("Default agents created", extra={"event": "default_agents_created", "count": made})
+    return made
+
+
+def _document(fields: AgentFields) -> dict[str, Any]:
+    time = now()
+    agent = Agent(
+        id=ObjectId(),
+        name=fields.name,
+        max_users=fields.max_users,
+        is_online=fields.is_online,
+        is_away=False,
+        load=0,
+        has_room=True,
+        idle_since=time,
+        created_at=time,
+        updated_at=time,
+    )
+    agent.validate()
+    document: dict[str, Any] = agent.to_mongo().to_dict()
+    return {**document, "activeUsers": [], "activeSessions": []}

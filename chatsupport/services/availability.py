@@ -1,0 +1,94 @@
+"""Whether an agent is there: a lease on the agent, renewed while any of its sockets is open in any process.
+
+`isOnline` is what the agent or the operator chose; presence never changes it. An agent that has ever connected by
+socket has `presentUntil`; when that passes, it is away: it gets no new sessions, and its open ones go back to the front
+of the queue. An agent that never connected, because it works by REST alone, has no lease and goes by `isOnline`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+
+from chatsupport.database.connection import now
+from chatsupport.documents import Agent
+from chatsupport.extensions import settings
+from chatsupport.services import assignment
+
+logger = logging.getLogger(__name__)
+
+_mutex = threading.Lock()
+_connections: Counter[ObjectId] = Counter()
+"""How many sockets of each agent this process has."""
+
+
+def heartbeat_seconds() -> float:
+    """Return how often a process renews its agents' leases: four times before one runs out."""
+    return max(0.25, min(15.0, settings.config.agent_grace / 4))
+
+
+def connected(agent_id: ObjectId) -> None:
+    """Count a socket in. An agent that was away takes sessions again."""
+    with _mutex:
+        _connections[agent_id] += 1
+    _renew([agent_id])
+
+
+def disconnected(agent_id: ObjectId) -> None:
+    """Count a socket out. The grace runs from here when it was the last one."""
+    with _mutex:
+        _connections[agent_id] -= 1
+        if _connections[agent_id] <= 0:
+            del _connections[agent_id]
+    _extend([agent_id])
+
+
+def renew_all() -> list[ObjectId]:
+    """Renew the leases of all agents with sockets here. Returns those that exist no more."""
+    with _mutex:
+        mine = list(_connections)
+    if not mine:
+        return []
+    _renew(mine)
+    existing = {agent["_id"] for agent in Agent._get_collection().find({"_id": {"$in": mine}}, {"_id": 1})}
+    return [agent_id for agent_id in mine if agent_id not in existing]
+
+
+def sweep() -> int:
+    """Mark agents whose lease ran out as away and requeue their sessions. Returns how many are newly away.
+
+    Sessions of agents that are away already are requeued too: one may have been on its way when the agent left.
+    """
+    agents = Agent._get_collection()
+    newly_away = 0
+    expired = {"isAway": False, "presentUntil": {"$lte": now()}}
+    for agent in list(agents.find(expired, {"presentUntil": 1, "name": 1})):
+        unchanged = {"_id": agent["_id"], "isAway": False, "presentUntil": agent["presentUntil"]}
+        if agents.update_one(unchanged, {"$set": {"isAway": True, "updatedAt": now()}}).modified_count:
+            newly_away += 1
+            logger.info("Agent is away", extra={"event": "agent_away", "agent_id": str(agent["_id"])})
+    for agent in agents.find({"isAway": True, "load": {"$gt": 0}}, {"_id": 1}):
+        assignment.requeue_all_of(agent["_id"], assignment.AWAY)
+    return newly_away
+
+
+def _renew(agent_ids: list[ObjectId]) -> None:
+    _extend(agent_ids)
+    returned = Agent._get_collection().update_many(
+        {"_id": {"$in": agent_ids}, "isAway": True},
+        {"$set": {"isAway": False, "idleSince": now(), "updatedAt": now()}},
+    )
+    if returned.modified_count:
+        assignment.drain_queue()
+
+
+def _extend(agent_ids: list[ObjectId]) -> None:
+    Agent._get_collection().update_many({"_id": {"$in": agent_ids}}, {"$max": {"presentUntil": _lease_end()}})
+
+
+def _lease_end() -> datetime:
+    return now() + timedelta(seconds=settings.config.agent_grace)

@@ -1,0 +1,342 @@
+"""The message log: a group commit that gives each message its place and makes it durable before anybody hears of it.
+
+Senders append and wait. One writer per process takes all that waits as one batch: it reads the batch's sessions once
+(open? the sender's?), numbers the messages, inserts them in order with one durable write, broadcasts, and wakes the
+senders; then it takes what has come meanwhile. There is no timer: an idle system writes at once, a busy one in larger
+batches.
+
+`seq` needs no counter. A message goes to `last seq + 1` under the unique index on (sessionId, seq). The process
+remembers the last seq as a hint; when another process was faster the index refuses, the real one is read, and the
+message is offered again. Inserts are ordered, so no gap can appear.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pymongo
+from bson import ObjectId
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from chatsupport import broadcasts
+from chatsupport.database.connection import DURABLE, UNAVAILABLE_CODES, is_unavailable, now
+from chatsupport.documents import Message, Session
+from chatsupport.documents.session import ENDED
+from chatsupport.errors import (
+    ChatSupportError,
+    DatabaseUnavailableError,
+    InternalError,
+    SessionEndedError,
+    SessionNotFoundError,
+)
+from chatsupport.extensions import socketio
+from chatsupport.identity import Caller
+from chatsupport.services import access
+
+logger = logging.getLogger(__name__)
+
+MAX_BATCH = 500
+MAX_WAIT_SECONDS = 10.0
+"""How long a sender waits at most for its write."""
+BATCH_TIMEOUT_SECONDS = 8.0
+"""How long the database may take for one batch, so that the batch after it is still within the wait."""
+MAX_HINTS = 50_000
+
+_MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1}
+_DUPLICATE_KEY = 11000
+
+
+class Draft:
+    """A message on its way into the log, and what became of it."""
+
+    __slots__ = (
+        "_done",
+        "abandoned",
+        "caller",
+        "client_message_id",
+        "created",
+        "error",
+        "message",
+        "sender_id",
+        "sender_type",
+        "session_id",
+        "session_status",
+        "text",
+    )
+
+    def __init__(
+        self,
+        session_id: ObjectId,
+        caller: Caller,
+        sender_id: str,
+        sender_type: str,
+        text: str,
+        client_message_id: str | None,
+    ) -> None:
+        self.session_id = session_id
+        self.caller = caller
+        self.sender_id = sender_id
+        self.sender_type = sender_type
+        self.text = text
+        self.client_message_id = client_message_id
+        self.message: dict[str, Any] = {}
+        self.session_status = ""
+        self.created = False
+        self.error: Exception | None = None
+        self.abandoned = False
+        # A plain lock is the cheapest thing a greenlet or a thread can wait on with a time-out.
+        self._done = threading.Lock()
+        self._done.acquire()
+
+    @property
+    def retry_key(self) -> tuple[ObjectId, str, str, str | None]:
+        """What makes two sendings the same message, where the client gave an id."""
+        return (self.session_id, self.sender_id, self.sender_type, self.client_message_id)
+
+    def succeed(self, message: dict[str, Any], *, created: bool) -> None:
+        """Wake the sender with the stored message."""
+        self.message = message
+        self.created = created
+        self._done.release()
+
+    def fail(self, error: Exception) -> None:
+        """Wake the sender with an error."""
+        self.error = error
+        self._done.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the draft succeeded or failed; False when that took too long."""
+        return self._done.acquire(timeout=seconds)
+
+    def document(self, seq: int, timestamp: datetime) -> dict[str, Any]:
+        """Return the message as it is stored."""
+        document = {
+            "_id": ObjectId(),
+            "sessionId": self.session_id,
+            "seq": seq,
+            "senderId": self.sender_id,
+            "senderType": self.sender_type,
+            "message": self.text,
+            "timestamp": timestamp,
+        }
+        if self.client_message_id is not None:
+            document["clientMessageId"] = self.client_message_id
+        return document
+
+
+class MessageLog:
+    """The log of one process. Any number of processes may append to the same sessions."""
+
+    def __init__(self, on_stored: Callable[[dict[str, Any]], None] = broadcasts.new_message) -> None:
+        self._on_stored = on_stored
+        self._mutex = threading.Lock()
+        self._waiting: deque[Draft] = deque()
+        self._writing = False
+        self._in_flight: frozenset[ObjectId] = frozenset()
+        self._batch_done = threading.Condition(self._mutex)
+        self._last_seq: OrderedDict[ObjectId, int] = OrderedDict()
+
+    def append(self, draft: Draft) -> None:
+        """Store the draft and wait until it is durable and broadcast; `draft.message` is what was stored.
+
+        Raises what the sender did wrong, or `DatabaseUnavailableError` when the write failed or took too long; a retry
+        with the same `clientMessageId` is then safe.
+        """
+        with self._mutex:
+            self._waiting.append(draft)
+            start_writer = not self._writing
+            self._writing = True
+        if start_writer:
+            socketio.start_background_task(self._write_all)
+        if not draft.wait(MAX_WAIT_SECONDS):
+            draft.abandoned = True
+            raise DatabaseUnavailableError
+        if draft.error is not None:
+            raise draft.error
+
+    def settle(self, session_id: ObjectId, timeout: float = MAX_WAIT_SECONDS) -> None:
+        """Wait until no write of this process is in flight for the session.
+
+        Called after a session was marked ended: whatever is taken from the queue later reads that mark, so that after
+        this the session's last message is known.
+        """
+        with self._batch_done:
+            self._batch_done.wait_for(lambda: session_id not in self._in_flight, timeout)
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Wait until nothing is waiting or being written. False when that took longer than `timeout` seconds."""
+        with self._batch_done:
+            return self._batch_done.wait_for(lambda: not self._writing, timeout)
+
+    def _write_all(self) -> None:
+        while True:
+            with self._batch_done:
+                self._in_flight = frozenset()
+                self._batch_done.notify_all()
+                batch = self._take_batch()
+                if not batch:
+                    self._writing = False
+                    self._batch_done.notify_all()
+                    return
+                self._in_flight = frozenset(draft.session_id for draft in batch)
+            try:
+                with pymongo.timeout(BATCH_TIMEOUT_SECONDS):
+                    self._write(batch)
+            except Exception as error:
+                self._fail_batch(batch, error)
+
+    def _take_batch(self) -> list[Draft]:
+        batch: list[Draft] = []
+        while self._waiting and len(batch) < MAX_BATCH:
+            draft = self._waiting.popleft()
+            if not draft.abandoned:
+                batch.append(draft)
+        return batch
+
+    def _fail_batch(self, batch: list[Draft], error: Exception) -> None:
+        """Fail those of the batch that have no answer yet. What was written of them is unknown: forget the hints."""
+        outcome: ChatSupportError
+        if isinstance(error, DatabaseUnavailableError) or (isinstance(error, PyMongoError) and is_unavailable(error)):
+            logger.warning("A batch of messages failed: the database is unavailable", extra={"batch": len(batch)})
+            outcome = DatabaseUnavailableError()
+        else:
+            logger.exception("A batch of messages failed", extra={"batch": len(batch)})
+            outcome = InternalError()
+        for draft in batch:
+            self._last_seq.pop(draft.session_id, None)
+            if not draft.message and draft.error is None:
+                draft.fail(outcome)
+
+    def _write(self, batch: list[Draft]) -> None:
+        pending = self._admit(batch)
+        repeats: list[tuple[Draft, Draft]] = []
+        firsts: dict[tuple[ObjectId, str, str, str | None], Draft] = {}
+        unique: list[Draft] = []
+        for draft in pending:
+            if draft.client_message_id is not None:
+                first = firsts.setdefault(draft.retry_key, draft)
+                if first is not draft:
+                    repeats.append((draft, first))
+                    continue
+            unique.append(draft)
+        while unique:
+            unique = self._insert(unique)
+        for draft, first in repeats:
+            if first.error is not None:
+                draft.fail(first.error)
+            else:
+                draft.succeed(first.message, created=False)
+
+    def _admit(self, batch: list[Draft]) -> list[Draft]:
+        """Check every draft's session in one read; answer those that may not go on."""
+        ids = list({draft.session_id for draft in batch})
+        cursor = Session._get_collection().find({"_id": {"$in": ids}}, _MEMBERS, batch_size=len(ids) + 1)
+        sessions = {session["_id"]: session for session in cursor}
+        admitted = []
+        for draft in batch:
+            session = sessions.get(draft.session_id)
+            try:
+                if session is None:
+                    raise SessionNotFoundError
+                access.check(draft.caller, session)
+                draft.session_status = session["status"]
+                if session["status"] != ENDED:
+                    admitted.append(draft)
+                elif (stored := self._find_repeated(draft)) is not None:
+                    draft.succeed(stored, created=False)
+                else:
+                    self._last_seq.pop(draft.session_id, None)
+                    raise SessionEndedError
+            except ChatSupportError as error:
+                draft.fail(error)
+        return admitted
+
+    def _insert(self, drafts: list[Draft]) -> list[Draft]:
+        """Insert in order, up to the first that collides. Answer what was stored; return what is to be tried again."""
+        documents = self._number(drafts)
+        collection = Message._get_collection().with_options(write_concern=DURABLE)
+        stored = len(documents)
+        try:
+            collection.insert_many(documents, ordered=True)
+        except BulkWriteError as error:
+            stored = _stored_before_collision(error)
+        for draft, document in zip(drafts[:stored], documents[:stored], strict=True):
+            self._remember(draft.session_id, document["seq"])
+            self._announce(document)
+            draft.succeed(document, created=True)
+        if stored == len(drafts):
+            return []
+        collided, rest = drafts[stored], drafts[stored + 1 :]
+        self._last_seq.pop(collided.session_id, None)
+        repeated = self._find_repeated(collided)
+        if repeated is not None:
+            collided.succeed(repeated, created=False)
+            return rest
+        return [collided, *rest]
+
+    def _announce(self, message: dict[str, Any]) -> None:
+        """Broadcast what is stored. A failure here is no failure of the sender's: clients resync by seq."""
+        try:
+            self._on_stored(message)
+        except Exception:
+            logger.exception("A stored message could not be broadcast", extra={"seq": message["seq"]})
+
+    def _number(self, drafts: list[Draft]) -> list[dict[str, Any]]:
+        timestamp = now()
+        next_seq: dict[ObjectId, int] = {}
+        documents = []
+        for draft in drafts:
+            session_id = draft.session_id
+            seq = next_seq.get(session_id)
+            if seq is None:
+                hint = self._last_seq.get(session_id)
+                seq = (last_seq(session_id) if hint is None else hint) + 1
+            next_seq[session_id] = seq + 1
+            documents.append(draft.document(seq, timestamp))
+        return documents
+
+    def _remember(self, session_id: ObjectId, seq: int) -> None:
+        self._last_seq[session_id] = seq
+        self._last_seq.move_to_end(session_id)
+        if len(self._last_seq) > MAX_HINTS:
+            self._last_seq.popitem(last=False)
+
+    def _find_repeated(self, draft: Draft) -> dict[str, Any] | None:
+        """Return the message that an earlier sending of this draft stored, None where this is the first."""
+        if draft.client_message_id is None:
+            return None
+        stored: dict[str, Any] | None = Message._get_collection().find_one(
+            {
+                "sessionId": draft.session_id,
+                "senderId": draft.sender_id,
+                "senderType": draft.sender_type,
+                "clientMessageId": draft.client_message_id,
+            }
+        )
+        return stored
+
+
+def last_seq(session_id: ObjectId) -> int:
+    """Return the seq of the session's last message, 0 where there is none. One index look-up."""
+    last = Message._get_collection().find_one({"sessionId": session_id}, {"seq": 1}, sort=[("seq", -1)])
+    return 0 if last is None else int(last["seq"])
+
+
+def _stored_before_collision(error: BulkWriteError) -> int:
+    """Return how many of an ordered insert were stored durably before one collided. Raises what was no collision."""
+    details = error.details or {}
+    write_errors = details.get("writeErrors") or []
+    code = write_errors[0].get("code") if write_errors else None
+    if details.get("writeConcernErrors") or code in UNAVAILABLE_CODES:
+        raise DatabaseUnavailableError from error
+    if code != _DUPLICATE_KEY:
+        raise error
+    return int(write_errors[0]["index"])
+
+
+log = MessageLog()

@@ -1,0 +1,37 @@
+"""Who is in which session: joined once per person, however many tabs are open."""
+
+from __future__ import annotations
+
+from bson import ObjectId
+
+from chatsupport import broadcasts
+from chatsupport.identity import Caller
+
+_connections: dict[tuple[ObjectId, Caller], set[str]] = {}
+"""The connections of this process through which a person is in a session."""
+
+
+def join(session_id: ObjectId, person: Caller, connection_id: str) -> None:
+    """Count a connection in; tell the others when it is the person's first."""
+    connections = _connections.setdefault((session_id, person), set())
+    if connection_id in connections:
+        return
+    connections.add(connection_id)
+    if len(connections) == 1:
+        broadcasts.user_joined(session_id, person.id, person.type, skip_sid=[connection_id])
+
+
+def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str) -> None:
+    """Count a connection out; tell the others, and why, when it was the person's last."""
+    connections = _connections.get((session_id, person))
+    if connections is None or connection_id not in connections:
+        return
+    connections.discard(connection_id)
+    if not connections:
+        del _connections[(session_id, person)]
+        broadcasts.user_left(session_id, person.id, person.type, reason, skip_sid=[connection_id])
+
+
+def connections_of(session_id: ObjectId, person: Caller) -> list[str]:
+    """Return the connections of this process through which the person is in the session."""
+    return list(_connections.get((session_id, person), ()))

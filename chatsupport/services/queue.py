@@ -1,0 +1,102 @@
+"""Places in the queue: where a waiting session stands, and telling it when that changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import broadcasts
+from chatsupport.documents import Session
+from chatsupport.documents.session import QUEUE_ORDER, WAITING
+from chatsupport.errors import QueueFullError
+from chatsupport.extensions import settings, socketio
+
+ANNOUNCE_INTERVAL_SECONDS = 0.5
+"""Places are told at most this often, so that a hundred ends in a second are not a hundred rounds of a long queue."""
+
+_mutex = threading.Lock()
+_announcing = False
+_announced: dict[ObjectId, int] = {}
+
+
+def position(session: Mapping[str, Any]) -> int | None:
+    """Return the session's place in the queue, 1 for the next; None where it does not wait."""
+    if session["status"] != WAITING:
+        return None
+    priority, queued_at, session_id = session.get("queuePriority"), session.get("queuedAt"), session["_id"]
+    ahead: int = Session._get_collection().count_documents(
+        {
+            "status": WAITING,
+            "$or": [
+                {"queuePriority": {"$lt": priority}},
+                {"queuePriority": priority, "queuedAt": {"$lt": queued_at}},
+                {"queuePriority": priority, "queuedAt": queued_at, "_id": {"$lt": session_id}},
+            ],
+        }
+    )
+    return ahead + 1
+
+
+def places() -> dict[ObjectId, int]:
+    """Return the place of everybody who waits, in one pass over the queue's index."""
+    waiting = Session._get_collection().find({"status": WAITING}, {"_id": 1}, sort=QUEUE_ORDER)
+    return {session["_id"]: place for place, session in enumerate(waiting, start=1)}
+
+
+def check_room() -> None:
+    """Raise `QueueFullError` where QUEUE_LIMIT is set and as many wait already."""
+    limit = settings.config.queue_limit
+    if limit is not None and _count_waiting(limit) >= limit:
+        raise QueueFullError(limit, limit)
+
+
+def withdraw_overflow(session: Mapping[str, Any]) -> None:
+    """Take a newcomer out again that came beyond QUEUE_LIMIT because several came at once. Raises `QueueFullError`."""
+    limit = settings.config.queue_limit
+    if limit is None:
+        return
+    place = position(session)
+    if place is None or place <= limit:
+        return
+    mine = {"_id": session["_id"], "status": WAITING}
+    if Session._get_collection().delete_one(mine).deleted_count:
+        raise QueueFullError(place - 1, limit)
+
+
+def _count_waiting(limit: int) -> int:
+    return int(Session._get_collection().count_documents({"status": WAITING}, limit=limit))
+
+
+def announce_positions() -> None:
+    """Tell the waiting sessions whose place changed, soon and together with other changes."""
+    global _announcing
+    with _mutex:
+        if _announcing:
+            return
+        _announcing = True
+    socketio.start_background_task(_announce_later)
+
+
+def forget(session_id: ObjectId) -> None:
+    """Drop what was announced to a session that waits no more."""
+    _announced.pop(session_id, None)
+
+
+def _announce_later() -> None:
+    global _announcing
+    socketio.sleep(ANNOUNCE_INTERVAL_SECONDS)
+    with _mutex:
+        _announcing = False
+    _announce()
+
+
+def _announce() -> None:
+    current = places()
+    changed = {session_id: place for session_id, place in current.items() if _announced.get(session_id) != place}
+    _announced.clear()
+    _announced.update(current)
+    for session_id, place in changed.items():
+        broadcasts.queue_update(session_id, place)

@@ -1,0 +1,95 @@
+"""Lists of sessions, newest first, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import serializers
+from chatsupport.database.connection import now
+from chatsupport.documents import Agent, Message, Session
+from chatsupport.documents.session import NEWEST_FIRST, WAITING
+from chatsupport.errors import ForbiddenError
+from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.payloads import SessionFilter
+from chatsupport.services import queue
+
+Document = dict[str, Any]
+
+_EPOCH = datetime.fromtimestamp(0, timezone.utc)
+
+
+def list_sessions(caller: Caller, wanted: SessionFilter) -> dict[str, Any]:
+    """Return one page of sessions and the cursor of the next: an agent's own, or all for operators.
+
+    A page begins where the last one ended, by time and id, so that it costs the same at any depth and nothing is shown
+    twice when new sessions come.
+    """
+    query = _query(caller, wanted)
+    rows = list(Session._get_collection().find(query, sort=NEWEST_FIRST, limit=wanted.limit + 1))
+    page, more = rows[: wanted.limit], len(rows) > wanted.limit
+    agents = _agents_of(page)
+    places = queue.places() if any(row["status"] == WAITING for row in page) else {}
+    last_seqs = _last_seqs([row["_id"] for row in page])
+    time = now()
+    return {
+        "sessions": [
+            serializers.session(
+                row, agents.get(row.get("agentId")), places.get(row["_id"]), last_seqs.get(row["_id"], 0), time
+            )
+            for row in page
+        ],
+        "hasMore": more,
+        "nextCursor": _cursor(page[-1]) if more else None,
+    }
+
+
+def _query(caller: Caller, wanted: SessionFilter) -> Document:
+    agent_id = wanted.agent_id
+    if caller.type == AGENT:
+        if agent_id is not None and str(agent_id) != caller.id:
+            raise ForbiddenError("An agent lists only its own sessions.")
+        agent_id = ObjectId(caller.id)
+    elif caller.type != SYSTEM:
+        raise ForbiddenError("This is for agents, systems and API keys.")
+    query: Document = {}
+    if wanted.status is not None:
+        query["status"] = wanted.status
+    if agent_id is not None:
+        query["agentId"] = agent_id
+    if wanted.user_id is not None:
+        query["userId"] = wanted.user_id
+    if wanted.cursor is not None:
+        time, session_id = wanted.cursor
+        query["createdAt"] = {"$lte": time}
+        query["$or"] = [{"createdAt": {"$lt": time}}, {"_id": {"$lt": session_id}}]
+    return query
+
+
+def _cursor(session: Document) -> str:
+    return f"{serializers.milliseconds_between(_EPOCH, session['createdAt'])}-{session['_id']}"
+
+
+def _agents_of(sessions: Iterable[Document]) -> dict[ObjectId, Document]:
+    ids = list({session["agentId"] for session in sessions if session.get("agentId") is not None})
+    if not ids:
+        return {}
+    agents = Agent._get_collection().find({"_id": {"$in": ids}}, {"name": 1, "isOnline": 1, "isAway": 1})
+    return {agent["_id"]: agent for agent in agents}
+
+
+def _last_seqs(session_ids: list[ObjectId]) -> dict[ObjectId, int]:
+    """Return each session's last seq; one step in the index a session, because sort and group follow it."""
+    if not session_ids:
+        return {}
+    rows = Message._get_collection().aggregate(
+        [
+            {"$match": {"sessionId": {"$in": session_ids}}},
+            {"$sort": {"sessionId": -1, "seq": -1}},
+            {"$group": {"_id": "$sessionId", "seq": {"$first": "$seq"}}},
+        ]
+    )
+    return {row["_id"]: int(row["seq"]) for row in rows}

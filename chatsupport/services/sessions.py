@@ -1,0 +1,239 @@
+"""A session's life as its people see it: start, read, end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from chatsupport import broadcasts, serializers
+from chatsupport.database.connection import now
+from chatsupport.documents import Agent, Message, Session
+from chatsupport.documents.session import ACTIVE, BACK, ENDED, NEWEST_FIRST, OPEN, WAITING
+from chatsupport.errors import DatabaseUnavailableError, SessionNotFoundError
+from chatsupport.extensions import settings
+from chatsupport.identity import Caller
+from chatsupport.services import access, assignment, message_log, queue, rate_limits, slots
+
+logger = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+_START_ATTEMPTS = 5
+
+
+def start(caller: Caller, user_id: str, user_type: str) -> tuple[dict[str, Any], bool]:
+    """Open a session for a user, or return the one that is open already. The second value says whether it is new.
+
+    The unique index on open sessions decides between starts that race; the queue decides who gets an agent, so that a
+    newcomer never overtakes somebody who waits. Raises `QueueFullError` where QUEUE_LIMIT is set and reached.
+    """
+    access.act_as(caller, user_id, user_type)
+    rate_limits.check_caller(rate_limits.START_SESSION, caller)
+    for _ in range(_START_ATTEMPTS):
+        session = _find_open(user_id, user_type)
+        if session is not None:
+            return _started(session), False
+        try:
+            session = _open(user_id, user_type)
+        except DuplicateKeyError:
+            continue  # The same user's other start was faster.
+        logger.info("Session started", extra={"event": "session_started", "session_id": str(session["_id"])})
+        return _started(session), True
+    raise DatabaseUnavailableError
+
+
+def _find_open(user_id: str, user_type: str) -> Document | None:
+    session: Document | None = Session._get_collection().find_one(
+        {"userId": user_id, "userType": user_type, "status": {"$in": list(OPEN)}}
+    )
+    return session
+
+
+def _open(user_id: str, user_type: str) -> Document:
+    """Store a new session: with an agent at once where nobody waits and somebody is free, else in the queue."""
+    session = _new(user_id, user_type)
+    preferred = _last_agent(user_id, user_type) if settings.config.sticky_agent else None
+    if assignment.next_waiting() is None:
+        agent = assignment.claim_slot_for({**session, "preferredAgentId": preferred})
+        if agent is not None:
+            return _insert_active(session, agent)
+    if preferred is not None:
+        session["preferredAgentId"] = preferred
+    queue.check_room()
+    collection = Session._get_collection()
+    collection.insert_one(session)
+    assignment.drain_queue()
+    stored: Document = collection.find_one({"_id": session["_id"]}) or session
+    queue.withdraw_overflow(stored)
+    return stored
+
+
+def _insert_active(session: Document, agent: Document) -> Document:
+    session.update(status=ACTIVE, agentId=agent["_id"], assignedAt=session["createdAt"])
+    try:
+        Session._get_collection().insert_one(session)
+    except BaseException:
+        slots.give_back(agent, session["_id"])
+        raise
+    if assignment.confirm(session, agent):
+        return session
+    assignment.drain_queue()
+    stored: Document = Session._get_collection().find_one({"_id": session["_id"]}) or session
+    return stored
+
+
+def _new(user_id: str, user_type: str) -> Document:
+    time = now()
+    return {
+        "_id": ObjectId(),
+        "userId": user_id,
+        "userType": user_type,
+        "agentId": None,
+        "status": WAITING,
+        "queuePriority": BACK,
+        "queuedAt": time,
+        "endedAt": None,
+        "endReason": None,
+        "createdAt": time,
+        "updatedAt": time,
+    }
+
+
+def _last_agent(user_id: str, user_type: str) -> ObjectId | None:
+    """Return the agent of the user's last session, None where it had none."""
+    last = Session._get_collection().find_one(
+        {"userId": user_id, "userType": user_type}, {"agentId": 1}, sort=NEWEST_FIRST
+    )
+    return None if last is None else last.get("agentId")
+
+
+def _started(session: Document) -> dict[str, Any]:
+    agent = agent_of(session)
+    place = queue.position(session)
+    session_id = str(session["_id"])
+    return {
+        "sessionId": session_id,
+        **serializers.session_state(session, agent, place),
+        "createdAt": serializers.iso(session["createdAt"]),
+        "waitingMessage": None
+        if place is None
+        else f"All our agents are busy. You are number {place} in the queue; we will be with you as soon as we can.",
+        "instructions": {
+            "websocket": "Connect with socket.io-client and auth {token}, then emit join_session with this sessionId.",
+            "http": f"POST /api/chat/send-message/{session_id}, GET /api/chat/messages/{session_id}.",
+        },
+    }
+
+
+def describe(caller: Caller, session_id: ObjectId) -> dict[str, Any]:
+    """Return the session as its people see it."""
+    return _describe(access.find_session(caller, session_id))
+
+
+def describe_stored(session_id: ObjectId) -> dict[str, Any]:
+    """Return the session for a caller whose access was checked already."""
+    session = Session._get_collection().find_one({"_id": session_id})
+    if session is None:
+        raise SessionNotFoundError
+    return _describe(session)
+
+
+def _describe(session: Document) -> dict[str, Any]:
+    return serializers.session(
+        session, agent_of(session), queue.position(session), message_log.last_seq(session["_id"]), now()
+    )
+
+
+def agent_of(session: Mapping[str, Any]) -> Document | None:
+    """Return the agent a session is or was with, None where there is none."""
+    agent_id = session.get("agentId")
+    if agent_id is None:
+        return None
+    agent: Document | None = Agent._get_collection().find_one(
+        {"_id": agent_id}, {"name": 1, "isOnline": 1, "isAway": 1}
+    )
+    return agent
+
+
+def end(caller: Caller, session_id: ObjectId, reason: str) -> dict[str, Any]:
+    """End a session; of an ended one, return the first end unchanged."""
+    session = access.find_session(caller, session_id)
+    if session["status"] != ENDED:
+        ended = end_now({"_id": session_id}, reason, caller.id)
+        if ended is not None:
+            return serializers.session_end(ended)
+        session = access.find_session(caller, session_id)
+    return serializers.session_end(_with_statistics(session))
+
+
+def end_now(which: Mapping[str, Any], reason: str, ended_by: str) -> Document | None:
+    """End the open session that meets the condition, and do once what follows. None where there is none."""
+    time = now()
+    session = Session._get_collection().find_one_and_update(
+        {"status": {"$in": list(OPEN)}, **which},
+        {
+            "$set": {
+                "status": ENDED,
+                "endedAt": time,
+                "endReason": reason,
+                "endedBy": ended_by,
+                "updatedAt": time,
+            }
+        },
+        return_document=ReturnDocument.AFTER,
+    )
+    return None if session is None else _finish(session)
+
+
+def _finish(session: Document) -> Document:
+    """Do what follows an end: the last message is known, the room is told, the slot is free and goes to the next."""
+    session_id = session["_id"]
+    message_log.log.settle(session_id)
+    session = _with_statistics(session)
+    broadcasts.session_ended(session)
+    queue.forget(session_id)
+    if session.get("agentId") is not None:
+        slots.release(session["agentId"], session_id)
+        assignment.drain_queue()
+    else:
+        queue.announce_positions()
+    logger.info("Session ended", extra={"event": "session_ended", "session_id": str(session_id)})
+    return session
+
+
+def _with_statistics(session: Document) -> Document:
+    """Return an ended session with its statistics; computed once and kept, because its messages change no more."""
+    if "totalMessages" in session:
+        return session
+    rows = Message._get_collection().find(
+        {"sessionId": session["_id"]}, {"_id": 0, "senderType": 1, "timestamp": 1}, sort=[("seq", 1)]
+    )
+    total, response_time = response_statistics((row["senderType"], row["timestamp"]) for row in rows)
+    statistics = {"totalMessages": total, "averageResponseTime": response_time}
+    Session._get_collection().update_one({"_id": session["_id"]}, {"$set": statistics})
+    return {**session, **statistics}
+
+
+def response_statistics(messages: Iterable[tuple[str, datetime]]) -> tuple[int, float | None]:
+    """Return the number of messages, and the mean seconds from each user's message to the next agent's message.
+
+    The messages are given in order as (sender type, time). The mean is None where no user's message was answered.
+    """
+    total = 0
+    unanswered: list[datetime] = []
+    answered, seconds = 0, 0.0
+    for sender_type, time in messages:
+        total += 1
+        if sender_type == "user":
+            unanswered.append(time)
+        elif sender_type == "agent":
+            seconds += sum((time - asked).total_seconds() for asked in unanswered)
+            answered += len(unanswered)
+            unanswered.clear()
+    return total, round(seconds / answered, 3) if answered else None

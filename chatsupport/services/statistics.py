@@ -1,0 +1,116 @@
+"""How the service is doing: for the dashboard (`overview`) and for whoever checks that it is alive (`health`)."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from typing import Any
+
+import pymongo
+
+from chatsupport import __version__, serializers
+from chatsupport.database.connection import now, ping, translate_errors
+from chatsupport.documents import Agent, Message, Session
+from chatsupport.documents.session import ACTIVE, ENDED, STATUSES
+from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.extensions import settings
+
+HEALTH_TIMEOUT_SECONDS = 1.5
+
+_started = time.monotonic()
+
+
+def overview() -> dict[str, Any]:
+    """Return the statistics."""
+    sessions = _sessions_by_status()
+    messages = int(Message._get_collection().estimated_document_count())
+    agents = list(Agent._get_collection().find({}, sort=[("name", 1), ("_id", 1)]))
+    online = [agent for agent in agents if serializers.is_there(agent)]
+    taken = sum(len(agent.get("activeUsers", ())) for agent in online)
+    durations = _mean_durations()
+    return {
+        "sessions": sessions,
+        "messages": {
+            "total": messages,
+            "averagePerSession": round(messages / sessions["total"], 2) if sessions["total"] else 0,
+        },
+        "agents": [serializers.agent_load(agent) for agent in agents],
+        "performance": {
+            **durations,
+            "systemLoad": serializers.percentage(taken, sum(agent["maxUsers"] for agent in online)),
+        },
+        "systemHealth": {
+            "status": "healthy",
+            "uptime": uptime(),
+            "memory": memory(),
+            "timestamp": serializers.iso(now()),
+        },
+    }
+
+
+def health() -> tuple[dict[str, Any], bool]:
+    """Return the state of the service, and whether the database answers. Takes 2 s at most."""
+    sessions: dict[str, int | None] = {"active": None, "total": None}
+    alive = True
+    try:
+        with translate_errors(), pymongo.timeout(HEALTH_TIMEOUT_SECONDS):
+            ping(HEALTH_TIMEOUT_SECONDS)
+            collection = Session._get_collection()
+            sessions = {
+                "active": collection.count_documents({"status": ACTIVE}),
+                "total": collection.estimated_document_count(),
+            }
+    except DatabaseUnavailableError:
+        alive = False
+    return {
+        "status": "healthy" if alive else "unhealthy",
+        "timestamp": serializers.iso(now()),
+        "uptime": uptime(),
+        "environment": settings.config.app_env,
+        "version": __version__,
+        "services": {"database": "connected" if alive else "disconnected", "sessions": sessions},
+    }, alive
+
+
+def uptime() -> float:
+    """Return the seconds since this process started."""
+    return round(time.monotonic() - _started, 3)
+
+
+def memory() -> dict[str, float]:
+    """Return what this process holds and what the machine has, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    used = peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            used = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024**2
+    except OSError:
+        pass  # Not Linux: the peak is the best there is.
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**2
+    return {"used": round(used, 1), "total": round(total, 1)}
+
+
+def _sessions_by_status() -> dict[str, int]:
+    rows = Session._get_collection().aggregate([{"$group": {"_id": "$status", "count": {"$sum": 1}}}])
+    counts = dict.fromkeys(STATUSES, 0)
+    counts.update({row["_id"]: row["count"] for row in rows if row["_id"] in counts})
+    return {**counts, "total": sum(counts.values())}
+
+
+def _mean_durations() -> dict[str, float]:
+    """Return the mean length of ended sessions, and the mean wait of those that got an agent, in seconds."""
+    collection = Session._get_collection()
+    length = _mean_milliseconds(collection, {"status": ENDED}, "$endedAt")
+    wait = _mean_milliseconds(collection, {"assignedAt": {"$type": "date"}}, "$assignedAt")
+    return {"averageSessionDuration": round(length / 1000, 3), "averageWaitTime": round(wait / 1000, 3)}
+
+
+def _mean_milliseconds(collection: Any, match: dict[str, Any], end: str) -> float:
+    rows = list(
+        collection.aggregate(
+            [{"$match": match}, {"$group": {"_id": None, "mean": {"$avg": {"$subtract": [end, "$createdAt"]}}}}]
+        )
+    )
+    return float(rows[0]["mean"] or 0) if rows else 0.0

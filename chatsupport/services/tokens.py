@@ -1,0 +1,60 @@
+"""Giving tokens: to anybody for a user, where nobody vouches; for agents and systems only against an API key."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from typing import Any
+
+from chatsupport import identity
+from chatsupport.errors import AuthenticationError, ForbiddenError
+from chatsupport.extensions import settings
+from chatsupport.payloads import TokenRequest
+from chatsupport.services import rate_limits
+
+logger = logging.getLogger(__name__)
+
+
+def issue(request: TokenRequest, api_key: str | None, address: str) -> dict[str, Any]:
+    """Return a token and its lifetime. Needs an application context.
+
+    Raises `AuthenticationError` where an API key is wrong or missing, `ForbiddenError` with INVALID_USER_HASH where the
+    site's server did not vouch for the user, `RateLimitedError` by address.
+    """
+    caller = None if api_key is None else identity.authenticate(None, api_key)
+    if caller is None:
+        rate_limits.check_address(rate_limits.TOKENS, address)
+        if request.user_type == identity.USER:
+            _check_user_hash(request)
+        else:
+            _check_freely_given(request)
+    lifetime = identity.TOKEN_LIFETIME
+    return {
+        "token": identity.issue_token(request.user_id, request.user_type),
+        "tokenType": "Bearer",
+        "expiresInSeconds": int(lifetime.total_seconds()),
+        "expiresInDays": lifetime.days,
+    }
+
+
+def _check_user_hash(request: TokenRequest) -> None:
+    secret = settings.config.identity_secret
+    if secret is None:
+        return
+    expected = identity.expected_user_hash(request.user_id, secret)
+    given = request.user_hash or ""
+    if not hmac.compare_digest(expected.encode(), given.lower().encode("utf-8", "surrogatepass")):
+        raise ForbiddenError(
+            "userHash is missing or wrong: your server must make it, hex HMAC-SHA256(IDENTITY_SECRET, userId).",
+            code="INVALID_USER_HASH",
+        )
+
+
+def _check_freely_given(request: TokenRequest) -> None:
+    config = settings.config
+    if config.app_env != "development" or config.api_keys:
+        raise AuthenticationError(f"A token for userType {request.user_type} needs a valid X-API-Key.")
+    logger.warning(
+        "A token was given freely, because this is development and no API_KEY is set",
+        extra={"event": "free_token", "user_type": request.user_type},
+    )

@@ -1,0 +1,81 @@
+"""Handing a session over: to an agent, or back to the queue's front."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from chatsupport import broadcasts
+from chatsupport.database.connection import now
+from chatsupport.documents import Agent, Session
+from chatsupport.documents.session import ACTIVE, ENDED, WAITING
+from chatsupport.errors import AgentNotFoundError, ConflictError, ForbiddenError, SessionEndedError
+from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.services import access, assignment, queue, sessions, slots
+
+Document = dict[str, Any]
+
+
+def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) -> dict[str, Any]:
+    """Hand the session to an agent, or without one back to the queue's front. Returns the session.
+
+    Raises `ForbiddenError` for whoever is neither its agent nor an operator, `SessionEndedError`,
+    `AgentNotFoundError`, and `ConflictError` with AGENT_AT_CAPACITY or AGENT_BUSY (offline or away); the session then
+    stays where it is.
+    """
+    session = access.find_session(caller, session_id)
+    if caller.type not in (AGENT, SYSTEM) or (caller.type == AGENT and str(session.get("agentId")) != caller.id):
+        raise ForbiddenError("Only the session's agent or an operator transfers it.")
+    if session["status"] == ENDED:
+        raise SessionEndedError
+    if agent_id is not None:
+        _to_agent(session, agent_id)
+    elif session["status"] == ACTIVE and assignment.requeue(session, assignment.TRANSFERRED, avoid=True):
+        assignment.drain_queue()
+    return sessions.describe_stored(session_id)
+
+
+def _to_agent(session: Document, agent_id: ObjectId) -> None:
+    if session.get("agentId") == agent_id:
+        return  # A repeated request: it is there already.
+    agent = slots.claim(session["_id"], session["userId"], only=agent_id)
+    if agent is None:
+        raise _why_not(agent_id)
+    before = session.get("agentId")
+    time = now()
+    moved = Session._get_collection().find_one_and_update(
+        {"_id": session["_id"], "status": session["status"], "agentId": before},
+        {
+            "$set": {"status": ACTIVE, "agentId": agent_id, "assignedAt": time, "updatedAt": time},
+            "$unset": assignment.FORGET_ON_ASSIGNMENT,
+        },
+        return_document=ReturnDocument.AFTER,
+    )
+    if moved is None:
+        slots.give_back(agent, session["_id"])
+        raise _why_not_moved(session["_id"])
+    if before is not None:
+        slots.release(before, session["_id"])
+        broadcasts.session_unassigned(session["_id"], before, assignment.TRANSFERRED)
+    if session["status"] == WAITING:
+        queue.announce_positions()
+    assignment.confirm(moved, agent)
+    assignment.drain_queue()
+
+
+def _why_not(agent_id: ObjectId) -> Exception:
+    agent = Agent._get_collection().find_one({"_id": agent_id})
+    if agent is None:
+        return AgentNotFoundError()
+    if not agent.get("hasRoom"):
+        return ConflictError("This agent has as many people as it can hold.", code="AGENT_AT_CAPACITY")
+    return ConflictError("This agent is offline or away and takes no sessions now.", code="AGENT_BUSY")
+
+
+def _why_not_moved(session_id: ObjectId) -> Exception:
+    ended = Session._get_collection().find_one({"_id": session_id, "status": ENDED}, {"_id": 1})
+    if ended is not None:
+        return SessionEndedError()
+    return ConflictError("Somebody else moved this session at the same moment. Look where it is now.")

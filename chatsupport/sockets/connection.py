@@ -1,0 +1,95 @@
+"""Connecting and disconnecting."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import broadcasts
+from chatsupport.errors import AuthenticationError, ChatSupportError
+from chatsupport.extensions import socketio
+from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
+from chatsupport.services import availability, rate_limits
+from chatsupport.sockets import connections, controls
+from chatsupport.sockets.connections import Connection
+from chatsupport.sockets.errors import as_chat_support_error, refuse
+
+logger = logging.getLogger(__name__)
+
+
+def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
+    """Accept a socket whose credentials are right; refuse any other with the failure envelope.
+
+    Nothing but a refusal may leave this function: python-socketio takes a TypeError for an old signature and would
+    call again without the credentials.
+    """
+    address = str(environ.get("REMOTE_ADDR", ""))
+    caller: Caller | None = None
+    failure: ChatSupportError | None = None
+    try:
+        caller = _authenticate(environ, auth)
+        if not caller.may_act_for_others:
+            rate_limits.check_address(rate_limits.CONNECTIONS, address)
+    except AuthenticationError as error:
+        failure = _counted(error, address)
+    except Exception as error:
+        failure = as_chat_support_error(error)
+    if failure is not None or caller is None:
+        failure = failure or as_chat_support_error(RuntimeError("no caller"))
+        logger.info(
+            "Connection refused",
+            extra={"event": "connect", "status": failure.status, "code": failure.code, "address": address},
+        )
+        raise refuse(failure)
+    connections.add(Connection(sid, caller, address))
+    socketio.server.enter_room(sid, broadcasts.person_room(caller.id, caller.type))
+    if caller.type == AGENT:
+        _tell_availability(availability.connected, caller)
+    logger.info("Connected", extra={"event": "connect", "status": 200, "caller": str(caller), "address": address})
+
+
+def disconnect(sid: str, reason: str = "") -> None:
+    """Take a socket out of all its sessions."""
+    connection = connections.remove(sid)
+    if connection is None:
+        return
+    for session_id, person in list(connection.people.items()):
+        controls.part(connection, session_id, person, "disconnected")
+    if connection.caller.type == AGENT:
+        _tell_availability(availability.disconnected, connection.caller)
+    logger.info("Disconnected", extra={"event": "disconnect", "caller": str(connection.caller), "reason": str(reason)})
+
+
+def _tell_availability(tell: Callable[[ObjectId], None], agent: Caller) -> None:
+    """Count an agent's socket. When the database is away, the next heartbeat makes up for it."""
+    try:
+        tell(ObjectId(agent.id))
+    except Exception as error:
+        as_chat_support_error(error)
+
+
+def _authenticate(environ: Mapping[str, Any], auth: object) -> Caller:
+    """Return who connects: by the `auth` object of the client, or by the same headers as in REST."""
+    given = auth if isinstance(auth, dict) else {}
+    token, api_key = given.get("token"), given.get("apiKey")
+    if token is not None and not isinstance(token, str):
+        raise AuthenticationError("auth.token must be a string.", code="INVALID_TOKEN")
+    if api_key is not None and not isinstance(api_key, str):
+        raise AuthenticationError("auth.apiKey must be a string.", code="INVALID_API_KEY")
+    if token is None and api_key is None:
+        api_key = environ.get("HTTP_X_API_KEY")
+        token = bearer_token(environ.get("HTTP_AUTHORIZATION")) if api_key is None else None
+    with environ["flask.app"].app_context():
+        return authenticate(token, api_key)
+
+
+def _counted(error: ChatSupportError, address: str) -> ChatSupportError:
+    """Return the error, or that there were too many tries from this address."""
+    try:
+        rate_limits.check_address(rate_limits.CONNECTIONS, address)
+    except ChatSupportError as limited:
+        return limited
+    return error

@@ -1,0 +1,55 @@
+"""The sockets of this process, and who is behind each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bson import ObjectId
+
+from chatsupport.identity import Caller
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One connected socket. `people` holds, for each session it joined, the person it is there."""
+
+    sid: str
+    caller: Caller
+    address: str
+    people: dict[ObjectId, Caller] = field(default_factory=dict)
+
+
+_connections: dict[str, Connection] = {}
+_by_caller: dict[Caller, dict[str, Connection]] = {}
+
+
+def add(connection: Connection) -> None:
+    """Remember an accepted socket."""
+    _connections[connection.sid] = connection
+    _by_caller.setdefault(connection.caller, {})[connection.sid] = connection
+
+
+def find(sid: str) -> Connection | None:
+    """Return the socket's connection, None where it is not (or no longer) connected."""
+    return _connections.get(sid)
+
+
+def remove(sid: str) -> Connection | None:
+    """Forget a socket that is gone."""
+    connection = _connections.pop(sid, None)
+    if connection is not None:
+        mine = _by_caller[connection.caller]
+        del mine[sid]
+        if not mine:
+            del _by_caller[connection.caller]
+    return connection
+
+
+def of(caller: Caller) -> list[Connection]:
+    """Return the caller's sockets."""
+    return list(_by_caller.get(caller, {}).values())
+
+
+def count() -> int:
+    """Return how many sockets this process has."""
+    return len(_connections)
