@@ -1,0 +1,60 @@
+"""What all tests share: a real MongoDB for each worker, and a configuration for tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatsupport.config import Config
+from chatsupport.database.embedded import EmbeddedMongo
+
+API_KEY = "test-api-key-0123456789"
+JWT_SECRET = "a-secret-for-tests-only-0123456789abcdef"
+
+MakeConfig = Callable[..., Config]
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MongoDB: the one MONGODB_URI names, or a private one. Where there is none, the tests fail."""
+    given = os.environ.get("MONGODB_URI")
+    if given:
+        yield given
+        return
+    server = EmbeddedMongo(tmp_path_factory.mktemp("mongodb"))
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def mongodb_db() -> str:
+    """A database of this worker's own."""
+    return f"chat-support-test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+
+
+@pytest.fixture
+def make_config(mongodb_uri: str, mongodb_db: str, tmp_path: Path) -> MakeConfig:
+    """Make a configuration for an application in this process; keyword arguments override."""
+
+    def make(**overrides: object) -> Config:
+        values: dict[str, object] = {
+            "app_env": "testing",
+            "jwt_secret": JWT_SECRET,
+            "api_keys": (API_KEY,),
+            "mongodb_uri": mongodb_uri,
+            "mongodb_db": mongodb_db,
+            "data_dir": tmp_path / "data",
+            "log_dir": tmp_path / "logs",
+            "log_to_files": False,
+            "log_level": "WARNING",
+            "rate_limits": False,
+            "async_mode": "threading",
+            "timed_work": False,
+            **overrides,
+        }
+        return Config(**values)  # type: ignore[arg-type]
+
+    return make

@@ -1,0 +1,128 @@
+"""Fixtures of the end-to-end tests, and what happens where there is no Node."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+
+from tests.e2e.recording import Socket
+from tests.e2e.rest import Curl, Rest
+from tests.e2e.server import Server, Servers
+from tests.e2e.sockets import JS_DIRECTORY, NodeSocket, PythonSocket
+
+Connect = Callable[..., Socket]
+
+SOCKETS = {"node": NodeSocket, "python": PythonSocket}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "node: needs Node.js; left out where there is none")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that need Node where there is none, unless somebody insists on them."""
+    if shutil.which("node") is not None:
+        return
+    left_out = [item for item in items if item.get_closest_marker("node")]
+    if left_out and os.environ.get("REQUIRE_NODE") == "1":
+        raise pytest.UsageError("REQUIRE_NODE=1, but there is no node on PATH: install Node.js 18 or later.")
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if shutil.which("node") is None:
+        terminalreporter.write_line("No node on PATH: the tests with the JavaScript client are left out.")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show what the servers of a failed test have printed."""
+    report = yield
+    if report.failed:  # type: ignore[attr-defined]
+        for value in getattr(item, "funcargs", {}).values():
+            servers = value.running if isinstance(value, Servers) else [value] if isinstance(value, Server) else []
+            for server in servers:
+                report.sections.append((f"server on port {server.port}", server.output()))  # type: ignore[attr-defined]
+    return report
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> None:
+    """Have socket.io-client installed, once."""
+    installed = JS_DIRECTORY / "node_modules" / ".package-lock.json"
+    wanted = JS_DIRECTORY / "package-lock.json"
+    with open(wanted, encoding="utf-8") as lock:
+        # The processes of pytest-xdist share the directory.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if installed.exists() and installed.stat().st_mtime >= wanted.stat().st_mtime:
+            return
+        command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
+        try:
+            subprocess.run(command, cwd=JS_DIRECTORY, check=True, capture_output=True, text=True, timeout=120)
+        except (OSError, subprocess.SubprocessError) as error:
+            output = getattr(error, "stderr", None) or ""
+            pytest.fail(f"`npm ci` in {JS_DIRECTORY} failed: {error}\n{output}", pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def servers(mongodb_uri: str, mongodb_db: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Servers with whatever settings a test needs."""
+    directory: Path = tmp_path_factory.mktemp("e2e")
+    servers = Servers(directory, mongodb_uri, mongodb_db)
+    yield servers
+    servers.clean_up()
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(mongodb_uri)
+    for database in servers.databases:
+        client.drop_database(database)
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def server(servers: Servers) -> Server:
+    """A server for all tests of a module."""
+    return servers.start()
+
+
+@pytest.fixture
+def operator(server: Server) -> Rest:
+    """A REST client with the API key."""
+    return server.operator()
+
+
+@pytest.fixture
+def curl() -> type[Rest]:
+    """The REST client nearest to a user's: the curl command where there is one."""
+    return Curl if shutil.which("curl") else Rest
+
+
+@pytest.fixture(params=[pytest.param("node", marks=pytest.mark.node), "python"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """The name of a client library; the test runs with each."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """Connect sockets, of the kind "node" or "python"; all are closed in the end."""
+    sockets: list[Socket] = []
+
+    def connect(kind: str, *args: Any, **kwargs: Any) -> Socket:
+        if kind == "node":
+            request.getfixturevalue("node_modules")
+        sockets.append(SOCKETS[kind](*args, **kwargs))
+        return sockets[-1]
+
+    yield connect
+    for socket in sockets:
+        socket.close()

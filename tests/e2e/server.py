@@ -1,0 +1,189 @@
+"""The real server, started as users start it: gunicorn in a process of its own, on a port of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.conftest import API_KEY, JWT_SECRET
+from tests.e2e.rest import Rest
+
+PROJECT = Path(__file__).parents[2]
+ALLOWED_ORIGIN = "https://shop.example.com"
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+
+_numbers = itertools.count(1)
+# What would change the server if it came from the shell that runs the tests.
+_OURS = (
+    "API_KEY APP_ENV ASYNC_MODE DATA_DIR DEFAULT_AGENTS FRONTEND_URL FRONTEND_URLS GUNICORN_CMD_ARGS HOST "
+    "IDENTITY_SECRET JWT_SECRET LOG_DIR LOG_LEVEL LOG_TO_FILES MAX_BODY_BYTES MONGODB_DB MONGODB_URI NODE_ENV PORT "
+    "RATE_LIMITS REDIS_URL TRUSTED_PROXIES WORKER_CONNECTIONS"
+).split()
+
+
+class Server:
+    """One server. `directory` takes its output, logs and data; `env` overrides its environment."""
+
+    def __init__(self, directory: Path, mongodb_uri: str, mongodb_db: str, **env: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_dir = directory / "logs"
+        self._output_file = directory / "output.txt"
+        self._process: subprocess.Popen[bytes] | None = None
+        inherited = {name: text for name, text in os.environ.items() if name not in _OURS}
+        self._environment = {
+            **inherited,
+            "PORT": str(self.port),
+            "HOST": "127.0.0.1",
+            "APP_ENV": "testing",
+            "API_KEY": API_KEY,
+            "JWT_SECRET": JWT_SECRET,
+            "FRONTEND_URLS": ALLOWED_ORIGIN,
+            "MONGODB_URI": mongodb_uri,
+            "MONGODB_DB": mongodb_db,
+            "DATA_DIR": str(directory / "data"),
+            "LOG_DIR": str(self.log_dir),
+            "RATE_LIMITS": "off",
+            "PYTHONUNBUFFERED": "1",
+            **env,
+        }
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        with open(self._output_file, "ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_until(self._answers, START_SECONDS, lambda: f"the server did not start:\n{self.output()}")
+
+    def kill(self) -> None:
+        """End master and worker with SIGKILL, as a machine that loses power."""
+        process = self._running()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(STOP_SECONDS)
+        self._process = None
+
+    def terminate(self) -> int:
+        """End it with SIGTERM, as a deployment does; return its exit status."""
+        process = self._running()
+        process.terminate()
+        status = process.wait(STOP_SECONDS)
+        self._process = None
+        return status
+
+    def restart(self) -> None:
+        """Start it again on the same port, after it was ended or now."""
+        if self._process is not None:
+            self.terminate()
+        self.start()
+
+    def clean_up(self) -> None:
+        """End whatever is left of it; safe to call at any time."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(STOP_SECONDS)
+            self._process = None
+
+    def output(self, characters: int = 20_000) -> str:
+        """Return the end of what it has printed."""
+        if not self._output_file.exists():
+            return ""
+        return self._output_file.read_text(encoding="utf-8", errors="replace")[-characters:]
+
+    def anonymous(self, **headers: str) -> Rest:
+        """Return a REST client with these headers."""
+        return Rest(self.url, headers)
+
+    def operator(self) -> Rest:
+        """Return a REST client that holds the API key."""
+        return self.anonymous(**{"X-API-Key": API_KEY})
+
+    def bearer(self, token: str) -> Rest:
+        """Return a REST client that holds this token."""
+        return self.anonymous(Authorization=f"Bearer {token}")
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "the server does not run"
+        return self._process
+
+    def _answers(self) -> bool:
+        assert self._running().poll() is None, f"the server ended:\n{self.output()}"
+        try:
+            # 503 while the database is away is an answer too.
+            return self.anonymous().get("/api/health").status in (200, 503)
+        except OSError:
+            return False
+
+
+class Servers:
+    """Starts servers, and ends and forgets them all."""
+
+    def __init__(self, directory: Path, mongodb_uri: str, mongodb_db: str) -> None:
+        self._directory = directory
+        self._mongodb_uri = mongodb_uri
+        self._mongodb_db = mongodb_db
+        self.databases: list[str] = []
+        self.running: list[Server] = []
+
+    def start(self, **env: str) -> Server:
+        """Start a server with a database of its own; `env` overrides its environment."""
+        number = next(_numbers)
+        database = f"{self._mongodb_db}-e2e-{number}"
+        self.databases.append(database)
+        server = Server(self._directory / f"server-{number}", self._mongodb_uri, database, **env)
+        self.running.append(server)
+        server.start()
+        return server
+
+    def clean_up(self) -> None:
+        """End them all."""
+        for server in self.running:
+            server.clean_up()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on. It lies below those that outgoing connections get."""
+    for _ in range(100):
+        port = 20_000 + int.from_bytes(os.urandom(2), "big") % 10_000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port between 20000 and 30000")
+
+
+def wait_until(
+    condition: Callable[[], object], seconds: float = 10.0, otherwise: Callable[[], str] = lambda: "it did not happen"
+) -> None:
+    """Wait for what no event announces; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def elapsed_at_most(seconds: float) -> Iterator[None]:
+    """Fail when the block takes longer."""
+    started = time.monotonic()
+    yield
+    taken = time.monotonic() - started
+    assert taken <= seconds, f"it took {taken:.1f} s"

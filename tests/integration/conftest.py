@@ -1,0 +1,43 @@
+"""An application in this process, on a real database that each test finds empty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from chatsupport import documents
+from chatsupport.factory import create_app
+from tests.api import Api, Apis
+from tests.conftest import MakeConfig
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def make_app(make_config: MakeConfig) -> MakeApp:
+    """Make an application on an emptied database; keyword arguments override its configuration."""
+
+    def make(**overrides: object) -> Flask:
+        app = create_app(make_config(**overrides))
+        for document in documents.ALL:
+            document._get_collection().delete_many({})
+        return app
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def apis(app: Flask) -> Apis:
+    return Apis(app)
+
+
+@pytest.fixture
+def operator(apis: Apis) -> Api:
+    return apis.operator()

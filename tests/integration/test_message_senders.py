@@ -1,0 +1,77 @@
+"""In whose name a message is: the caller's own, or whomever a system names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api import Api, Apis, assert_failure, data_of, make_token
+
+
+@pytest.fixture
+def agent(operator: Api) -> dict[str, Any]:
+    return operator.create_agent()
+
+
+@pytest.fixture
+def session_id(agent: dict[str, Any], operator: Api) -> str:
+    """A session of u1 with the agent."""
+    return str(operator.start("u1")["sessionId"])
+
+
+@pytest.fixture
+def user(apis: Apis) -> Api:
+    return apis.user("u1")
+
+
+def test_a_user_or_agent_may_name_only_itself(apis: Apis, user: Api, agent: dict[str, Any], session_id: str) -> None:
+    its_agent = apis.agent(agent["id"])
+
+    assert user.send(session_id, senderId="u1", senderType="user").status_code == 201
+    assert its_agent.send(session_id, senderId=agent["id"], senderType="agent").status_code == 201
+    for sender, claim in (
+        (user, {"senderId": "u2"}),
+        (user, {"senderId": agent["id"], "senderType": "agent"}),
+        (user, {"senderType": "agent"}),
+        (user, {"senderType": "system"}),
+        (its_agent, {"senderId": "u1"}),
+        (its_agent, {"senderType": "user"}),
+    ):
+        assert_failure(sender.send(session_id, **claim), 403, "FORBIDDEN")
+
+
+def test_an_operator_may_name_anybody(operator: Api, agent: dict[str, Any], session_id: str) -> None:
+    def sender(**claim: str) -> tuple[str, str]:
+        message = data_of(operator.send(session_id, **claim))["message"]
+        return message["senderId"], message["senderType"]
+
+    assert sender() == ("system", "system")
+    assert sender(senderType="system") == ("system", "system")
+    assert sender(senderId="u1", senderType="user") == ("u1", "user")
+    assert sender(senderId=" bot ", senderType="agent") == ("bot", "agent")
+    assert sender(senderId="u1") == ("u1", "user")
+    assert sender(senderId=agent["id"]) == (agent["id"], "agent")
+    assert sender(senderType="user") == ("u1", "user")
+    assert sender(senderType="agent") == (agent["id"], "agent")
+    assert sender(senderId="crm") == ("crm", "system")
+
+
+def test_a_system_speaks_in_its_own_name(apis: Apis, session_id: str) -> None:
+    system = apis.anonymous(Authorization=f"Bearer {make_token('crm', 'system')}")
+
+    message = data_of(system.send(session_id))["message"]
+
+    assert (message["senderId"], message["senderType"]) == ("crm", "system")
+
+
+def test_what_is_no_sender_id_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
+    for sender_id in ["", " ", "x" * 129, "a\x00", 7, [], {"$gt": ""}]:
+        with subtests.test(sender_id=sender_id):
+            assert_failure(operator.send(session_id, senderId=sender_id), 400, "INVALID_SENDER_ID")
+
+
+def test_what_is_no_sender_type_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
+    for sender_type in ["", "User", "admin", 1, [], {"$ne": "user"}]:
+        with subtests.test(sender_type=sender_type):
+            assert_failure(operator.send(session_id, senderType=sender_type), 400, "INVALID_SENDER_TYPE")
