@@ -44,7 +44,7 @@ worker_connections = _config.worker_connections
 backlog = 2048
 # Longer than the usual proxies keep an idle connection (60 s), so that it is never closed under a request.
 keepalive = 65
-# After these seconds open connections are cut; Heroku gives 30 in all, Ctrl-C should not take 10.
+# A worker that has not ended after so many seconds is killed; Heroku gives 30 in all, Ctrl-C should not take 10.
 graceful_timeout = 8
 # On Python 3.13 it crashes the master on SIGTERM, which leaves the worker behind.
 control_socket_disable = True
@@ -116,6 +116,9 @@ def _drain(worker):
 
     if worker.alive:
         worker.alive = False
+        # The master kills a worker that takes too long, but the master itself may have been killed.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(graceful_timeout)
         drain = getattr(transport, "drain", None)
         if drain is not None:
             eventlet.spawn(drain)

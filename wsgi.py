@@ -9,26 +9,30 @@ if __name__ == "__main__":
     os.chdir(os.path.dirname(os.path.abspath(__file__)))
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"])
 
-warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+# The flask command has imported too much by now to be patched, and its commands need no greenlets.
+IS_COMMAND = "FLASK_RUN_FROM_CLI" in os.environ
 
-import eventlet  # noqa: E402
+if not IS_COMMAND:
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
-eventlet.monkey_patch()
+    import eventlet
+
+    eventlet.monkey_patch()
 
 from dataclasses import replace  # noqa: E402
 
 from chatsupport.config import Config, ConfigError  # noqa: E402
 from chatsupport.database.embedded import EmbeddedMongoError, ensure_uri  # noqa: E402
 from chatsupport.factory import create_app  # noqa: E402
+from chatsupport.startup import APPLICATION_CANNOT_LOAD, MigrationNeededError  # noqa: E402
 
-# After a 1 gunicorn starts the worker again, for ever; 4 tells it that the application cannot be loaded.
-_FAILURE = 4 if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/") else 1
+_FAILURE = APPLICATION_CANNOT_LOAD if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/") else 1
 
 try:
     config = Config.from_env()
     uri, _ = ensure_uri(config)
-except (ConfigError, EmbeddedMongoError) as error:
+    async_mode = "threading" if IS_COMMAND else config.async_mode
+    app = create_app(replace(config, mongodb_uri=uri, async_mode=async_mode))
+except (ConfigError, EmbeddedMongoError, MigrationNeededError) as error:
     print(error, file=sys.stderr)
     sys.exit(_FAILURE)
-
-app = create_app(replace(config, mongodb_uri=uri))

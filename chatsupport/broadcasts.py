@@ -118,6 +118,17 @@ def session_idle(session_id: ObjectId, ends_at: datetime) -> None:
     )
 
 
+def session_sync(session_id: ObjectId, last_seq: int) -> None:
+    """Tell the sockets of this process, and of no other, the session's last seq."""
+    socketio.server.emit(
+        "session_sync",
+        {"sessionId": str(session_id), "lastSeq": last_seq},
+        to=session_room(session_id),
+        namespace="/",
+        ignore_queue=True,
+    )
+
+
 def close_sockets(person_id: object, person_type: str) -> None:
     """Close all sockets of one person, in whatever process."""
     control("close", personId=str(person_id), personType=person_type)

@@ -2,22 +2,59 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
+import pymongo
 from flask import Flask
 from flask.cli import with_appcontext
 
-from chatsupport import startup
+from chatsupport import migration, startup
+from chatsupport.database import connection
 from chatsupport.extensions import settings
 
 
 def register(app: Flask) -> None:
     """Add the commands to `flask`."""
     app.cli.add_command(init_db)
+    app.cli.add_command(migrate)
 
 
 @click.command("init-db")
 @with_appcontext
 def init_db() -> None:
     """Make the indexes and the default agents. A release runs it once."""
-    startup.prepare_database(settings.config)
+    try:
+        # Building an index on many documents takes its time; nobody waits for an answer here.
+        with pymongo.timeout(None):
+            startup.prepare_database(settings.config)
+    except startup.MigrationNeededError as error:
+        click.echo(error, err=True)
+        sys.exit(1)
     click.echo("The database is ready: indexes and default agents are there.")
+
+
+@click.command("migrate")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@with_appcontext
+def migrate(dry_run: bool) -> None:
+    """Take over the data of the Node.js system, in place. Stop all servers first; interrupted, run it again."""
+    with pymongo.timeout(None):
+        for step in migration.STEPS:
+            _run_step(step, dry_run=dry_run)
+        if not dry_run:
+            migration.mark_current()
+            click.echo("The database is current. Servers may start.")
+
+
+def _run_step(step: migration.Step, *, dry_run: bool) -> None:
+    database = connection.database()
+    todo = step.count(database)
+    if dry_run or not todo:
+        click.echo(f"{step.title}: {todo} to do")
+        return
+    with click.progressbar(length=todo, label=step.title, show_pos=True) as bar:
+        for done in step.run(database):
+            bar.update(done)
+    if not sys.stdout.isatty():
+        click.echo(f"{step.title}: {todo} done")

@@ -142,13 +142,15 @@ class RateLimitedError(ChatSupportError):
 
 
 class DatabaseUnavailableError(ChatSupportError):
-    """MongoDB does not answer. Nothing was acknowledged; a retry is safe."""
+    """MongoDB does not answer, or this server is leaving it. Nothing was acknowledged; a retry is safe."""
 
     status = 503
     code = "DATABASE_UNAVAILABLE"
 
-    def __init__(self) -> None:
-        super().__init__("The database does not answer at the moment. Try again in a few seconds.", retry_after=5)
+    def __init__(
+        self, message: str = "The database does not answer at the moment. Try again in a few seconds."
+    ) -> None:
+        super().__init__(message, retry_after=5)
 
 
 class QueueFullError(ChatSupportError):

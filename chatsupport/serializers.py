@@ -93,8 +93,17 @@ def session(
         "endReason": document.get("endReason"),
         "messageCount": last_seq,
         "lastSeq": last_seq,
+        "readSeq": read_marks(document),
         "duration": milliseconds_between(document["createdAt"], ended_at or now),
     }
+
+
+def read_marks(document: Document) -> list[dict[str, Any]]:
+    """Serialize how far each participant of a session has read."""
+    return [
+        {"userId": mark["userId"], "userType": mark["userType"], "seq": mark["seq"]}
+        for mark in document.get("readSeq", ())
+    ]
 
 
 def session_state(document: Document, agent_document: Document | None, queue_position: int | None) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 
 from pymongo.errors import PyMongoError
 
-from chatsupport import documents
+from chatsupport import documents, migration
 from chatsupport.config import Config
 from chatsupport.database.connection import is_unavailable
 from chatsupport.extensions import socketio
@@ -15,16 +16,36 @@ from chatsupport.services import agents, housekeeping
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2.0
+APPLICATION_CANNOT_LOAD = 4
+"""The exit status after which gunicorn does not start the worker again."""
+
+
+class MigrationNeededError(Exception):
+    """The database holds data of the Node.js system; a server must not work on it."""
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"The database {database} holds data of the Node.js system: run `flask --app wsgi migrate` first "
+            "(with --dry-run to see what it would do)"
+        )
 
 
 def prepare_database(config: Config) -> None:
-    """Make the indexes and the default agents. Safe to run at any time, also beside running servers."""
+    """Make the indexes and the default agents. Safe to run at any time, also beside running servers.
+
+    Raises `MigrationNeededError` where the data has to be taken over first.
+    """
+    if migration.is_needed():
+        raise MigrationNeededError(config.mongodb_db)
     documents.ensure_indexes()
     agents.create_defaults(config.default_agents)
 
 
 def begin(config: Config) -> None:
-    """Take up a server's work now; when the database does not answer, as soon as it does."""
+    """Take up a server's work now; when the database does not answer, as soon as it does.
+
+    Raises `MigrationNeededError`.
+    """
     try:
         _begin(config)
     except PyMongoError as error:
@@ -45,6 +66,9 @@ def _begin_later(config: Config) -> None:
         socketio.sleep(RETRY_SECONDS)
         try:
             _begin(config)
+        except MigrationNeededError as error:
+            logger.critical("%s", error)
+            os._exit(APPLICATION_CANNOT_LOAD)
         except PyMongoError as error:
             if not is_unavailable(error):
                 logger.exception("The database cannot be prepared")

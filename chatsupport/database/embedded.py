@@ -7,6 +7,7 @@ starts the server, is not the place for that.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import signal
 import subprocess
@@ -106,7 +107,10 @@ class EmbeddedMongo:
                 time.sleep(_POLL_S)
             if process.poll() is not None:
                 break
-        files.clean_up(self._data_dir)
+        with contextlib.suppress(OSError), files.lock_file(self._data_dir) as lock:
+            # Where the lock is taken, another server has come since and the socket is its own.
+            if files.try_lock(lock):
+                files.clean_up(self._data_dir)
 
     def _acquire(self, lock: IO[str]) -> None:
         # mongod removes whatever lies at its socket's path before it looks whether another one uses its files, so

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DateTimeField, Document, LongField, ObjectIdField, StringField
+from mongoengine import BooleanField, DateTimeField, Document, LongField, ObjectIdField, StringField
 
 from chatsupport.database.connection import now
 
@@ -25,6 +25,9 @@ class Message(Document):
     timestamp = DateTimeField(required=True, default=now)
     client_message_id = StringField(db_field="clientMessageId", max_length=64)
 
+    fence = BooleanField()
+    expires_at = DateTimeField(db_field="expiresAt")
+
     meta: ClassVar[dict[str, Any]] = {
         "collection": "messages",
         "strict": False,
@@ -33,6 +36,13 @@ class Message(Document):
         "indexes": [
             # Two processes can never give the same seq; history pages by it.
             {"name": "seq", "fields": ["session_id", "seq"], "unique": True},
+            # MongoDB removes the fences of ended sessions (services/message_log.py).
+            {
+                "name": "fences",
+                "fields": ["expires_at"],
+                "expireAfterSeconds": 0,
+                "partialFilterExpression": {"fence": True},
+            },
             # A retry of the same sender stores nothing new.
             {
                 "name": "client_message_id",

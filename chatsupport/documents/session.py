@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import BooleanField, DateTimeField, Document, FloatField, IntField, ObjectIdField, StringField
+from mongoengine import (
+    BooleanField,
+    DateTimeField,
+    Document,
+    EmbeddedDocument,
+    EmbeddedDocumentListField,
+    FloatField,
+    IntField,
+    LongField,
+    ObjectIdField,
+    StringField,
+)
 
 from chatsupport.database.connection import now
 
@@ -17,6 +28,16 @@ FRONT, BACK = 0, 1
 
 QUEUE_ORDER = [("queuePriority", 1), ("queuedAt", 1), ("_id", 1)]
 NEWEST_FIRST = [("createdAt", -1), ("_id", -1)]
+
+
+class ReadMark(EmbeddedDocument):
+    """How far a participant has read."""
+
+    user_id = StringField(db_field="userId", required=True, max_length=128)
+    user_type = StringField(db_field="userType", required=True)
+    seq = LongField(required=True)
+
+    meta: ClassVar[dict[str, Any]] = {"strict": False}
 
 
 class Session(Document):
@@ -40,6 +61,7 @@ class Session(Document):
     ended_by = StringField(db_field="endedBy", max_length=128)
     total_messages = IntField(db_field="totalMessages")
     average_response_time = FloatField(db_field="averageResponseTime")
+    read_seq = EmbeddedDocumentListField(ReadMark, db_field="readSeq")
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)
     updated_at = DateTimeField(db_field="updatedAt", required=True, default=now)
 

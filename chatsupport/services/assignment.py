@@ -20,7 +20,7 @@ from chatsupport import broadcasts, serializers
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
-from chatsupport.services import message_log, queue, slots
+from chatsupport.services import queue, sequences, slots
 from chatsupport.services.coalescing import Coalesced
 
 logger = logging.getLogger(__name__)
@@ -173,5 +173,5 @@ def announce_assignment(session: Document, agent: Document) -> None:
     )
     queue.forget(session["_id"])
     broadcasts.agent_assigned(session, agent)
-    last_seq = message_log.last_seq(session["_id"])
+    last_seq = sequences.last_seq(session["_id"])
     broadcasts.session_assigned(agent["_id"], serializers.session(session, agent, None, last_seq, now()))

@@ -1,7 +1,8 @@
 """Timed work, inside the server: no further service to run.
 
-Every process renews the leases of the agents whose sockets it has. Everything else is done by one process at a time,
-the one that holds the lease in the database; when that is killed, another takes over as the lease runs out. Each piece
+Every process renews the leases of the agents whose sockets it has, and tells its sockets the last seq. Everything
+else is done by one process at a time, the one that holds the lease in the database; when that is killed, another takes
+over as the lease runs out. A process also reconciles once when it starts: it may be the one that was killed. Each piece
 of work is made of conditional updates, so two processes doing it at once, as after a long stop, do no harm.
 """
 
@@ -10,23 +11,21 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from datetime import timedelta
 
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import PyMongoError
 
 from chatsupport import broadcasts
 from chatsupport.config import Config
-from chatsupport.database.connection import is_unavailable, now
-from chatsupport.documents import Lease
+from chatsupport.database.connection import is_unavailable
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT
-from chatsupport.services import availability, inactivity, reconciliation
+from chatsupport.services import availability, inactivity, leases, reconciliation, synchronization
 
 logger = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 60.0
 LEASE_SECONDS = 15.0
-LEASE_ID = "housekeeping"
+HOUSEKEEPING, RECONCILIATION = "housekeeping", "reconciliation"
 
 
 class Housekeeper:
@@ -35,7 +34,9 @@ class Housekeeper:
     def __init__(self) -> None:
         self._owner = uuid.uuid4().hex
         self._next_heartbeat = 0.0
-        self._next_reconciliation = 0.0
+        self._next_synchronization = 0.0
+        self._reconciled_at_start = False
+        self._next_reconciliation = time.monotonic() + RECONCILE_SECONDS
 
     def run(self) -> None:
         """Work until the process ends."""
@@ -58,23 +59,26 @@ class Housekeeper:
             self._next_heartbeat = time_now + availability.heartbeat_seconds()
             for agent_id in availability.renew_all():
                 broadcasts.close_sockets(agent_id, AGENT)
-        if not self._hold_lease():
+        if time_now >= self._next_synchronization:
+            self._next_synchronization = time_now + synchronization.INTERVAL_SECONDS
+            synchronization.run()
+        if not self._reconciled_at_start:
+            self._reconciled_at_start = self._reconcile()
+        if not leases.hold(HOUSEKEEPING, self._owner, LEASE_SECONDS):
             return
         availability.sweep()
         inactivity.sweep()
-        if time_now >= self._next_reconciliation:
+        if time_now >= self._next_reconciliation and self._reconcile():
             self._next_reconciliation = time_now + RECONCILE_SECONDS
-            reconciliation.run()
 
-    def _hold_lease(self) -> bool:
-        """Take or keep the lease; False while another process has it."""
-        time_now = now()
-        free_or_mine = {"_id": LEASE_ID, "$or": [{"owner": self._owner}, {"expiresAt": {"$lte": time_now}}]}
-        lease = {"owner": self._owner, "expiresAt": time_now + timedelta(seconds=LEASE_SECONDS)}
-        try:
-            Lease._get_collection().update_one(free_or_mine, {"$set": lease}, upsert=True)
-        except DuplicateKeyError:
+    def _reconcile(self) -> bool:
+        """Reconcile, unless another process does so at this moment. Returns whether it was done."""
+        if not leases.hold(RECONCILIATION, self._owner, LEASE_SECONDS):
             return False
+        try:
+            reconciliation.run()
+        finally:
+            leases.release(RECONCILIATION, self._owner)
         return True
 
 

@@ -16,7 +16,7 @@ from chatsupport.database.connection import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ACTIVE
 from chatsupport.extensions import settings
-from chatsupport.services import assignment, sessions
+from chatsupport.services import assignment, sequences, sessions
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,9 @@ def _check_idle(session: Document, idle_end_after: float) -> None:
 
 def _last_message(session: Document) -> Document | None:
     message: Document | None = Message._get_collection().find_one(
-        {"sessionId": session["_id"]}, {"senderType": 1, "timestamp": 1}, sort=[("seq", -1)]
+        {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
+        {"senderType": 1, "timestamp": 1},
+        sort=[("seq", -1)],
     )
     return message
 

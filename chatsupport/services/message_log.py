@@ -15,8 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pymongo
@@ -35,8 +34,8 @@ from chatsupport.errors import (
     SessionNotFoundError,
 )
 from chatsupport.extensions import socketio
-from chatsupport.identity import Caller
-from chatsupport.services import access
+from chatsupport.services import access, sequences
+from chatsupport.services.drafts import Draft
 
 logger = logging.getLogger(__name__)
 
@@ -51,84 +50,6 @@ _MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1}
 _DUPLICATE_KEY = 11000
 
 
-class Draft:
-    """A message on its way into the log, and what became of it."""
-
-    __slots__ = (
-        "_done",
-        "abandoned",
-        "caller",
-        "client_message_id",
-        "created",
-        "error",
-        "message",
-        "sender_id",
-        "sender_type",
-        "session_id",
-        "session_status",
-        "text",
-    )
-
-    def __init__(
-        self,
-        session_id: ObjectId,
-        caller: Caller,
-        sender_id: str,
-        sender_type: str,
-        text: str,
-        client_message_id: str | None,
-    ) -> None:
-        self.session_id = session_id
-        self.caller = caller
-        self.sender_id = sender_id
-        self.sender_type = sender_type
-        self.text = text
-        self.client_message_id = client_message_id
-        self.message: dict[str, Any] = {}
-        self.session_status = ""
-        self.created = False
-        self.error: Exception | None = None
-        self.abandoned = False
-        # A plain lock is the cheapest thing a greenlet or a thread can wait on with a time-out.
-        self._done = threading.Lock()
-        self._done.acquire()
-
-    @property
-    def retry_key(self) -> tuple[ObjectId, str, str, str | None]:
-        """What makes two sendings the same message, where the client gave an id."""
-        return (self.session_id, self.sender_id, self.sender_type, self.client_message_id)
-
-    def succeed(self, message: dict[str, Any], *, created: bool) -> None:
-        """Wake the sender with the stored message."""
-        self.message = message
-        self.created = created
-        self._done.release()
-
-    def fail(self, error: Exception) -> None:
-        """Wake the sender with an error."""
-        self.error = error
-        self._done.release()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until the draft succeeded or failed; False when that took too long."""
-        return self._done.acquire(timeout=seconds)
-
-    def document(self, seq: int, timestamp: datetime) -> dict[str, Any]:
-        """Return the message as it is stored."""
-        document = {
-            "_id": ObjectId(),
-            "sessionId": self.session_id,
-            "seq": seq,
-            "senderId": self.sender_id,
-            "senderType": self.sender_type,
-            "message": self.text,
-            "timestamp": timestamp,
-        }
-        if self.client_message_id is not None:
-            document["clientMessageId"] = self.client_message_id
-        return document
-
-
 class MessageLog:
     """The log of one process. Any number of processes may append to the same sessions."""
 
@@ -137,6 +58,7 @@ class MessageLog:
         self._mutex = threading.Lock()
         self._waiting: deque[Draft] = deque()
         self._writing = False
+        self._closed = False
         self._in_flight: frozenset[ObjectId] = frozenset()
         self._batch_done = threading.Condition(self._mutex)
         self._last_seq: OrderedDict[ObjectId, int] = OrderedDict()
@@ -147,6 +69,8 @@ class MessageLog:
         Raises what the sender did wrong, or `DatabaseUnavailableError` when the write failed or took too long; a retry
         with the same `clientMessageId` is then safe.
         """
+        if self._closed:
+            raise DatabaseUnavailableError("This server is being restarted. Connect again and repeat the message.")
         with self._mutex:
             self._waiting.append(draft)
             start_writer = not self._writing
@@ -167,6 +91,14 @@ class MessageLog:
         """
         with self._batch_done:
             self._batch_done.wait_for(lambda: session_id not in self._in_flight, timeout)
+
+    def known_last_seqs(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
+        """Return the last seq of those sessions to which this process has appended lately."""
+        return {session_id: self._last_seq[session_id] for session_id in session_ids if session_id in self._last_seq}
+
+    def close(self) -> None:
+        """Take no more drafts: this process is leaving."""
+        self._closed = True
 
     def wait_until_idle(self, timeout: float) -> bool:
         """Wait until nothing is waiting or being written. False when that took longer than `timeout` seconds."""
@@ -277,7 +209,8 @@ class MessageLog:
         if repeated is not None:
             collided.succeed(repeated, created=False)
             return rest
-        return [collided, *rest]
+        # Another process took the seq: with a message, or because the session has ended.
+        return self._admit([collided, *rest])
 
     def _announce(self, message: dict[str, Any]) -> None:
         """Broadcast what is stored. A failure here is no failure of the sender's: clients resync by seq."""
@@ -295,7 +228,7 @@ class MessageLog:
             seq = next_seq.get(session_id)
             if seq is None:
                 hint = self._last_seq.get(session_id)
-                seq = (last_seq(session_id) if hint is None else hint) + 1
+                seq = (sequences.last_seq(session_id) if hint is None else hint) + 1
             next_seq[session_id] = seq + 1
             documents.append(draft.document(seq, timestamp))
         return documents
@@ -319,12 +252,6 @@ class MessageLog:
             }
         )
         return stored
-
-
-def last_seq(session_id: ObjectId) -> int:
-    """Return the seq of the session's last message, 0 where there is none. One index look-up."""
-    last = Message._get_collection().find_one({"sessionId": session_id}, {"seq": 1}, sort=[("seq", -1)])
-    return 0 if last is None else int(last["seq"])
 
 
 def _stored_before_collision(error: BulkWriteError) -> int:

@@ -10,7 +10,7 @@ from chatsupport import serializers
 from chatsupport.documents import Message
 from chatsupport.identity import Caller
 from chatsupport.payloads import NewMessage, Page
-from chatsupport.services import access, message_log, rate_limits
+from chatsupport.services import access, drafts, message_log, rate_limits, sequences
 
 JOIN_HISTORY = 50
 """Messages a newcomer gets on joining."""
@@ -18,7 +18,7 @@ RESUME_HISTORY = 200
 """Messages a returning client gets at once, at most."""
 
 
-def send(caller: Caller, session_id: ObjectId, message: NewMessage) -> message_log.Draft:
+def send(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.Draft:
     """Store a message and tell the session's room; returns when it is durable.
 
     The draft says what was stored, whether it is new (a repeated `clientMessageId` gives the first one), and the
@@ -29,7 +29,7 @@ def send(caller: Caller, session_id: ObjectId, message: NewMessage) -> message_l
     sender_id, sender_type = caller.id, caller.type
     if caller.may_act_for_others:
         sender_id, sender_type = _named_sender(caller, session_id, message)
-    draft = message_log.Draft(session_id, caller, sender_id, sender_type, message.text, message.client_message_id)
+    draft = drafts.Draft(session_id, caller, sender_id, sender_type, message.text, message.client_message_id)
     message_log.log.append(draft)
     return draft
 
@@ -62,7 +62,7 @@ def history(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any]:
     Because `seq` counts without a gap, an offset is a seq: page one thousand costs what page one does.
     """
     access.find_session(caller, session_id)
-    total = message_log.last_seq(session_id)
+    total = sequences.last_seq(session_id)
     if page.before is not None:
         rows = _read(session_id, {"$lt": page.before}, page.limit, newest=True)
         offset = rows[0]["seq"] - 1 if rows else 0
@@ -93,7 +93,7 @@ def since(session_id: ObjectId, seq: int) -> tuple[list[dict[str, Any]], bool]:
 def _read(
     session_id: ObjectId, seq: dict[str, int] | None, limit: int, *, newest: bool = False
 ) -> list[dict[str, Any]]:
-    query: dict[str, Any] = {"sessionId": session_id}
+    query: dict[str, Any] = {"sessionId": session_id, "fence": sequences.NO_FENCE}
     if seq is not None:
         query["seq"] = seq
     rows = list(

@@ -35,3 +35,13 @@ def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str)
 def connections_of(session_id: ObjectId, person: Caller) -> list[str]:
     """Return the connections of this process through which the person is in the session."""
     return list(_connections.get((session_id, person), ()))
+
+
+def is_there(session_id: ObjectId, person: Caller, connection_id: str) -> bool:
+    """Tell whether the person is in the session through this connection."""
+    return connection_id in _connections.get((session_id, person), ())
+
+
+def joined_sessions() -> set[ObjectId]:
+    """Return the sessions that somebody has joined in this process."""
+    return {session_id for session_id, _ in _connections}

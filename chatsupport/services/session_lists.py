@@ -10,12 +10,12 @@ from bson import ObjectId
 
 from chatsupport import serializers
 from chatsupport.database.connection import now
-from chatsupport.documents import Agent, Message, Session
+from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import NEWEST_FIRST, WAITING
 from chatsupport.errors import ForbiddenError
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.payloads import SessionFilter
-from chatsupport.services import queue
+from chatsupport.services import queue, read_marks, sequences
 
 Document = dict[str, Any]
 
@@ -33,14 +33,16 @@ def list_sessions(caller: Caller, wanted: SessionFilter) -> dict[str, Any]:
     page, more = rows[: wanted.limit], len(rows) > wanted.limit
     agents = _agents_of(page)
     places = queue.places() if any(row["status"] == WAITING for row in page) else {}
-    last_seqs = _last_seqs([row["_id"] for row in page])
+    last_seqs = sequences.last_seqs([row["_id"] for row in page])
     time = now()
     return {
         "sessions": [
-            serializers.session(
-                row, agents.get(row.get("agentId")), places.get(row["_id"]), last_seqs.get(row["_id"], 0), time
-            )
+            {
+                **serializers.session(row, agents.get(row.get("agentId")), places.get(row["_id"]), last_seq, time),
+                "unreadCount": read_marks.unread(row, _reader(caller, row), last_seq),
+            }
             for row in page
+            for last_seq in [last_seqs.get(row["_id"], 0)]
         ],
         "hasMore": more,
         "nextCursor": _cursor(page[-1]) if more else None,
@@ -69,6 +71,12 @@ def _query(caller: Caller, wanted: SessionFilter) -> Document:
     return query
 
 
+def _reader(caller: Caller, session: Document) -> Caller:
+    """Return whose unread messages a list counts: the agent's who answers, for operators that of each session."""
+    agent_id = session.get("agentId")
+    return caller if caller.type == AGENT or agent_id is None else Caller(str(agent_id), AGENT)
+
+
 def _cursor(session: Document) -> str:
     return f"{serializers.milliseconds_between(_EPOCH, session['createdAt'])}-{session['_id']}"
 
@@ -79,17 +87,3 @@ def _agents_of(sessions: Iterable[Document]) -> dict[ObjectId, Document]:
         return {}
     agents = Agent._get_collection().find({"_id": {"$in": ids}}, {"name": 1, "isOnline": 1, "isAway": 1})
     return {agent["_id"]: agent for agent in agents}
-
-
-def _last_seqs(session_ids: list[ObjectId]) -> dict[ObjectId, int]:
-    """Return each session's last seq; one step in the index a session, because sort and group follow it."""
-    if not session_ids:
-        return {}
-    rows = Message._get_collection().aggregate(
-        [
-            {"$match": {"sessionId": {"$in": session_ids}}},
-            {"$sort": {"sessionId": -1, "seq": -1}},
-            {"$group": {"_id": "$sessionId", "seq": {"$first": "$seq"}}},
-        ]
-    )
-    return {row["_id"]: int(row["seq"]) for row in rows}

@@ -18,7 +18,7 @@ from chatsupport.documents.session import ACTIVE, BACK, ENDED, NEWEST_FIRST, OPE
 from chatsupport.errors import DatabaseUnavailableError, SessionNotFoundError
 from chatsupport.extensions import settings
 from chatsupport.identity import Caller
-from chatsupport.services import access, assignment, message_log, queue, rate_limits, slots
+from chatsupport.services import access, assignment, message_log, messages, queue, rate_limits, sequences, slots
 
 logger = logging.getLogger(__name__)
 
@@ -146,8 +146,28 @@ def describe_stored(session_id: ObjectId) -> dict[str, Any]:
 
 def _describe(session: Document) -> dict[str, Any]:
     return serializers.session(
-        session, agent_of(session), queue.position(session), message_log.last_seq(session["_id"]), now()
+        session, agent_of(session), queue.position(session), sequences.last_seq(session["_id"]), now()
     )
+
+
+def joined(session_id: ObjectId, after: int | None) -> dict[str, Any]:
+    """Return what who joins a session needs: its state, and its last messages or those after `after`.
+
+    `lastSeq` is that of the last message there is; what comes later comes as `new_message`.
+    """
+    session = Session._get_collection().find_one({"_id": session_id})
+    if session is None:
+        raise SessionNotFoundError
+    history, has_more = messages.recent(session_id) if after is None else messages.since(session_id, after)
+    complete = bool(history) and (after is None or not has_more)
+    return {
+        "sessionId": str(session_id),
+        **serializers.session_state(session, agent_of(session), queue.position(session)),
+        "lastSeq": history[-1]["seq"] if complete else sequences.last_seq(session_id),
+        "readSeq": serializers.read_marks(session),
+        "messages": history,
+        "hasMore": has_more,
+    }
 
 
 def agent_of(session: Mapping[str, Any]) -> Document | None:
@@ -195,6 +215,8 @@ def _finish(session: Document) -> Document:
     """Do what follows an end: the last message is known, the room is told, the slot is free and goes to the next."""
     session_id = session["_id"]
     message_log.log.settle(session_id)
+    if settings.config.redis_url is not None:
+        sequences.fence(session_id)  # There are other processes, whose writes cannot be waited for.
     session = _with_statistics(session)
     broadcasts.session_ended(session)
     queue.forget(session_id)
@@ -212,7 +234,9 @@ def _with_statistics(session: Document) -> Document:
     if "totalMessages" in session:
         return session
     rows = Message._get_collection().find(
-        {"sessionId": session["_id"]}, {"_id": 0, "senderType": 1, "timestamp": 1}, sort=[("seq", 1)]
+        {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
+        {"_id": 0, "senderType": 1, "timestamp": 1},
+        sort=[("seq", 1)],
     )
     total, response_time = response_statistics((row["senderType"], row["timestamp"]) for row in rows)
     statistics = {"totalMessages": total, "averageResponseTime": response_time}

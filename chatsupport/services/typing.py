@@ -1,9 +1,14 @@
-"""Who is typing. A start that is not renewed is stopped here, because a closed laptop sends no stop."""
+"""Who is typing.
+
+A start that is not renewed is stopped here, because a closed laptop sends no stop. Others hear of one person at most
+once a second: what changes faster is told, in its last state, when the second is over.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 
 from bson import ObjectId
 
@@ -13,62 +18,97 @@ from chatsupport.identity import Caller
 from chatsupport.services import presence, rate_limits
 
 TYPING_SECONDS = 5.0
-_CHECK_SECONDS = 0.5
+BROADCAST_SECONDS = 1.0
+_TICK_SECONDS = 0.25
+
+Key = tuple[ObjectId, Caller]
+
+
+@dataclass(slots=True)
+class _State:
+    """What a person does in a session, and what the others were told of it."""
+
+    typing_until: float = 0.0
+    told: bool = False
+    told_at: float = float("-inf")
+
 
 _mutex = threading.Lock()
-_deadlines: dict[tuple[ObjectId, Caller], float] = {}
-_sweeping = False
+_states: dict[Key, _State] = {}
+_ticking = False
 
 
 def start(session_id: ObjectId, person: Caller, caller: Caller) -> None:
-    """Tell the others that somebody types; renew it when they know already. Raises `RateLimitedError`."""
-    global _sweeping
+    """Note that somebody types, for `TYPING_SECONDS` unless renewed. Raises `RateLimitedError`."""
     rate_limits.check_caller(rate_limits.TYPING, caller)
     with _mutex:
-        is_new = (session_id, person) not in _deadlines
-        _deadlines[(session_id, person)] = time.monotonic() + TYPING_SECONDS
-        start_sweeper = not _sweeping
-        _sweeping = True
-    if is_new:
-        _broadcast(session_id, person, True)
-    if start_sweeper:
-        socketio.start_background_task(_sweep)
+        state = _states.setdefault((session_id, person), _State())
+        state.typing_until = time.monotonic() + TYPING_SECONDS
+    _tell((session_id, person))
+    _keep_ticking()
 
 
 def stop(session_id: ObjectId, person: Caller, caller: Caller | None = None) -> None:
-    """Tell the others that somebody stopped, where they think the person types. Raises `RateLimitedError`."""
+    """Note that somebody types no more. Raises `RateLimitedError` where a caller says so itself."""
     if caller is not None:
         rate_limits.check_caller(rate_limits.TYPING, caller)
     with _mutex:
-        was_typing = _deadlines.pop((session_id, person), None) is not None
-    if was_typing:
-        _broadcast(session_id, person, False)
+        state = _states.get((session_id, person))
+        if state is None:
+            return
+        state.typing_until = 0.0
+    _tell((session_id, person))
 
 
-def _sweep() -> None:
-    """Stop what ran out. Runs while somebody types, and ends with the last of them."""
-    global _sweeping
+def leave(session_id: ObjectId, person: Caller) -> None:
+    """Stop somebody who is gone, at once: there will be nothing more to tell of them."""
+    with _mutex:
+        state = _states.pop((session_id, person), None)
+    if state is not None and state.told:
+        _broadcast((session_id, person), False)
+
+
+def _tell(key: Key) -> None:
+    """Tell the others what changed, unless they were told something less than a second ago."""
+    time_now = time.monotonic()
+    with _mutex:
+        state = _states.get(key)
+        if state is None:
+            return
+        is_typing = state.typing_until > time_now
+        if is_typing == state.told or time_now - state.told_at < BROADCAST_SECONDS:
+            return
+        state.told, state.told_at = is_typing, time_now
+    _broadcast(key, is_typing)
+
+
+def _keep_ticking() -> None:
+    global _ticking
+    with _mutex:
+        if _ticking:
+            return
+        _ticking = True
+    socketio.start_background_task(_tick)
+
+
+def _tick() -> None:
+    """Stop what ran out and tell what was held back. Runs while there is anything to tell, and ends with it."""
+    global _ticking
     while True:
-        socketio.sleep(_CHECK_SECONDS)
+        socketio.sleep(_TICK_SECONDS)
+        for key in list(_states):
+            _tell(key)
         time_now = time.monotonic()
         with _mutex:
-            expired = [key for key, deadline in _deadlines.items() if deadline <= time_now]
-            for key in expired:
-                del _deadlines[key]
-            done = not _deadlines
-            if done:
-                _sweeping = False
-        for session_id, person in expired:
-            _broadcast(session_id, person, False)
-        if done:
-            return
+            for key, state in list(_states.items()):
+                if not state.told and state.typing_until <= time_now - BROADCAST_SECONDS:
+                    del _states[key]
+            if not _states:
+                _ticking = False
+                return
 
 
-def _broadcast(session_id: ObjectId, person: Caller, is_typing: bool) -> None:
-    broadcasts.user_typing(
-        session_id,
-        person.id,
-        person.type,
-        is_typing,
-        skip_sid=presence.connections_of(session_id, person),
-    )
+def _broadcast(key: Key, is_typing: bool) -> None:
+    session_id, person = key
+    skip = presence.connections_of(session_id, person)
+    broadcasts.user_typing(session_id, person.id, person.type, is_typing, skip_sid=skip)

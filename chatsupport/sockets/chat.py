@@ -11,8 +11,8 @@ from chatsupport.errors import ForbiddenError
 from chatsupport.extensions import socketio
 from chatsupport.identity import CALLER_TYPES, Caller
 from chatsupport.payloads import Payload
-from chatsupport.services import access, message_log, messages, presence, queue, sessions, typing
-from chatsupport.sockets import controls
+from chatsupport.services import access, messages, presence, read_marks, sessions, typing
+from chatsupport.sockets import controls, joining
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.events import Answer, event
 
@@ -21,26 +21,39 @@ MAX_JOINED_SESSIONS = 50
 
 @event("join_session")
 def join_session(connection: Connection, payload: Payload) -> Answer:
-    """Enter the session's room, then read what the client has missed, so that nothing falls in between."""
+    """Hand the client what it has missed, then everything that comes, in order and once."""
     session_id = payloads.session_id_in(payload)
     after = payloads.resume_after(payload)
-    session = access.find_session(connection.caller, session_id)
+    access.find_session(connection.caller, session_id)
     person = _person(connection, payload)
     if session_id not in connection.people and len(connection.people) >= MAX_JOINED_SESSIONS:
         raise ForbiddenError(f"A socket may be in {MAX_JOINED_SESSIONS} sessions at most. Leave one first.")
-    socketio.server.enter_room(connection.sid, broadcasts.session_room(session_id))
     connection.people[session_id] = person
-    history, has_more = messages.recent(session_id) if after is None else messages.since(session_id, after)
-    joined = {
-        "sessionId": str(session_id),
-        **serializers.session_state(session, sessions.agent_of(session), queue.position(session)),
-        "lastSeq": message_log.last_seq(session_id),
-        "messages": history,
-        "hasMore": has_more,
-    }
-    broadcasts.to_socket(connection.sid, "session_joined", joined)
+    joined = _enter(connection, session_id, after)
     presence.join(session_id, person, connection.sid)
     return "Joined the session", joined
+
+
+def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> dict[str, Any]:
+    """Enter the session's room behind its history; a socket that is in it and asks again leaves it meanwhile."""
+    room = broadcasts.session_room(session_id)
+    with joining.hold_back(room) as held:
+        socketio.server.leave_room(connection.sid, room)
+        try:
+            joined = sessions.joined(session_id, after)
+        except BaseException:
+            if presence.is_there(session_id, connection.people[session_id], connection.sid):
+                socketio.server.enter_room(connection.sid, room)
+            else:
+                del connection.people[session_id]
+            raise
+        # From here to the end of the block nothing waits, so no message can slip in between.
+        broadcasts.to_socket(connection.sid, "session_joined", joined)
+        for message in sorted(held, key=lambda message: int(message["seq"])):
+            if message["seq"] > joined["lastSeq"]:
+                broadcasts.to_socket(connection.sid, "new_message", message)
+        socketio.server.enter_room(connection.sid, room)
+    return joined
 
 
 @event("leave_session")
@@ -84,10 +97,8 @@ def mark_read(connection: Connection, payload: Payload) -> Answer:
     """Tell the others how far the caller has read."""
     seq = payloads.seq_in(payload)
     session_id, person = _present(connection, payload)
-    broadcasts.messages_read(
-        session_id, person.id, seq, skip_sid=presence.connections_of(session_id, person) or [connection.sid]
-    )
-    return "Marked as read", {"sessionId": str(session_id), "seq": seq}
+    marked = read_marks.mark(session_id, person, seq)
+    return "Marked as read", {"sessionId": str(session_id), "seq": marked}
 
 
 @event("end_session")

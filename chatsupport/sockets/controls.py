@@ -44,4 +44,4 @@ def part(connection: Connection, session_id: ObjectId, person: Caller, reason: s
     """Count a socket out of a session; whose last one it was types no more."""
     presence.leave(session_id, person, connection.sid, reason)
     if not presence.connections_of(session_id, person):
-        typing.stop(session_id, person)
+        typing.leave(session_id, person)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import types
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask
-from socketio import Manager, RedisManager, packet
+from socketio import packet
 
-from chatsupport import broadcasts, json_codec
+from chatsupport import json_codec
 from chatsupport.config import Config
 from chatsupport.extensions import socketio
-from chatsupport.services import message_log
-from chatsupport.sockets import chat, connection, controls, events
+from chatsupport.services import message_log, read_marks
+from chatsupport.sockets import chat, connection, events, managers, polling
 
 logger = logging.getLogger(__name__)
 
@@ -27,29 +28,16 @@ DRAIN_SECONDS = 4.0
 __all__ = ["chat", "drain", "init_app"]
 
 
-class LocalManager(Manager):
-    """Rooms of one process. Takes orders to sockets off the way to the clients."""
-
-    def emit(self, event: str, data: Any, namespace: str, *args: Any, **kwargs: Any) -> Any:
-        """Emit to the clients of this process."""
-        if event == broadcasts.CONTROL_EVENT:
-            controls.obey(data)
-            return None
-        return super().emit(event, data, namespace, *args, **kwargs)
-
-
-class SharedManager(RedisManager):
-    """Rooms of all processes, joined by Redis. Takes orders to sockets off the way to the clients."""
-
-    def _handle_emit(self, message: dict[str, Any]) -> Any:
-        if message.get("event") == broadcasts.CONTROL_EVENT:
-            controls.obey(message["data"][0])
-            return None
-        return super()._handle_emit(message)
-
-
-def _manager(config: Config) -> Manager:
-    return LocalManager() if config.redis_url is None else SharedManager(config.redis_url, channel="chatsupport")
+def _allowed_origins(config: Config) -> str | Callable[[str, Mapping[str, Any]], bool]:
+    """Return the rule for websites: those configured, and this server's own origin, which Python's websocket client
+    sends and which is no cross-origin call.
+    """
+    if "*" in config.frontend_urls:
+        return "*"
+    websites = frozenset(config.frontend_urls)
+    return lambda origin, environ: (
+        origin in websites or origin == f"{environ.get('wsgi.url_scheme')}://{environ.get('HTTP_HOST')}"
+    )
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -59,14 +47,15 @@ def init_app(app: Flask, config: Config) -> None:
         async_mode=config.async_mode,
         # One event of a socket after the other, in the order they were sent.
         async_handlers=False,
-        cors_allowed_origins="*" if "*" in config.frontend_urls else list(config.frontend_urls),
+        cors_allowed_origins=_allowed_origins(config),
         json=json_codec,
         manage_session=False,
         max_http_buffer_size=MAX_PACKET_BYTES,
-        client_manager=_manager(config),
+        client_manager=managers.make(config.redis_url),
         logger=False,
         engineio_logger=False,
     )
+    polling.install(MAX_PACKET_BYTES)
     server = socketio.server
     # Handlers get no Flask context: on the hot path it would cost more than the handler.
     server.on("connect", connection.connect)
@@ -95,7 +84,9 @@ def drain() -> None:
     Engine.IO is what closes: a client that is disconnected by Socket.IO itself would not come back on its own. The
     disconnect handlers run, so that presence and typing end at once and not by a lease.
     """
+    message_log.log.close()
     message_log.log.wait_until_idle(DRAIN_SECONDS)
+    read_marks.flush()
     server = socketio.server
     for eio_socket in list(server.eio.sockets.values()):
         try:

@@ -1,0 +1,87 @@
+"""Agents of the Node.js system -> ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pymongo.database
+
+from chatsupport.documents.agent import DEFAULT_MAX_USERS, MAX_USERS_LIMIT, derived
+from chatsupport.documents.session import ACTIVE, FRONT, WAITING
+
+Database = pymongo.database.Database[dict[str, Any]]
+
+_INCOMPLETE: dict[str, Any] = {
+    "$or": [
+        *({field: {"$exists": False}} for field in ("activeSessions", "isAway", "idleSince", "load", "hasRoom")),
+        {"isOnline": {"$not": {"$type": "bool"}}},
+        {"maxUsers": {"$not": {"$gte": 1, "$lte": MAX_USERS_LIMIT}}},
+    ]
+}
+
+
+def count_incomplete(database: Database) -> int:
+    """Return how many agents lack what we add."""
+    return int(database.agents.count_documents(_INCOMPLETE))
+
+
+def complete(database: Database) -> Iterator[int]:
+    """Add what is missing; what an agent can hold is brought within our bounds."""
+    capacity = {"$ifNull": ["$maxUsers", DEFAULT_MAX_USERS]}
+    values = {
+        "maxUsers": {"$max": [1, {"$min": [MAX_USERS_LIMIT, capacity]}]},
+        "isOnline": {"$ne": ["$isOnline", False]},
+        "isAway": {"$ifNull": ["$isAway", False]},
+        "idleSince": {"$ifNull": ["$idleSince", "$$NOW"]},
+        "createdAt": {"$ifNull": ["$createdAt", {"$toDate": "$_id"}]},
+        "activeSessions": {"$ifNull": ["$activeSessions", []]},
+        "activeUsers": {"$ifNull": ["$activeUsers", []]},
+    }
+    yield database.agents.update_many(_INCOMPLETE, [{"$set": values}, *derived()]).modified_count
+
+
+def count_disagreements(database: Database) -> int:
+    """Return how many agents' slots are not those of their sessions, and sessions whose agent cannot have them."""
+    slots, bare = _plan(database)
+    wrong = sum(_slots_of(agent) != slots[agent["_id"]] for agent in database.agents.find())
+    return wrong + len(bare)
+
+
+def rebuild_slots(database: Database) -> Iterator[int]:
+    """Make each agent's slots those of its sessions, oldest first; who is too many goes to the queue's front."""
+    slots, bare = _plan(database)
+    requeued = {"status": WAITING, "agentId": None, "queuePriority": FRONT}
+    yield database.sessions.update_many({"_id": {"$in": bare}}, {"$set": requeued}).modified_count
+    for agent in list(database.agents.find()):
+        held = slots[agent["_id"]]
+        if _slots_of(agent) != held:
+            values = {
+                "activeSessions": {"$literal": [session_id for session_id, _ in held]},
+                "activeUsers": {"$literal": [user_id for _, user_id in held]},
+            }
+            yield database.agents.update_one({"_id": agent["_id"]}, [{"$set": values}, *derived()]).modified_count
+
+
+def _plan(database: Database) -> tuple[dict[Any, list[tuple[Any, str]]], list[Any]]:
+    """Return the slots each agent shall have, and the sessions that shall wait because there is no slot for them."""
+    capacity = {agent["_id"]: agent.get("maxUsers", DEFAULT_MAX_USERS) for agent in database.agents.find()}
+    slots: dict[Any, list[tuple[Any, str]]] = {agent_id: [] for agent_id in capacity}
+    bare = []
+    active = database.sessions.find(
+        {"status": ACTIVE}, {"agentId": 1, "userId": 1}, sort=[("createdAt", 1), ("_id", 1)]
+    )
+    for session in active:
+        held = slots.get(session.get("agentId"))
+        if held is None or len(held) >= capacity[session["agentId"]]:
+            bare.append(session["_id"])
+        else:
+            held.append((session["_id"], session["userId"]))
+    return slots, bare
+
+
+def _slots_of(agent: dict[str, Any]) -> list[tuple[Any, str]] | None:
+    sessions, users = agent.get("activeSessions"), agent.get("activeUsers")
+    if sessions is None or users is None or len(sessions) != len(users):
+        return None
+    return list(zip(sessions, users, strict=True))

@@ -1,0 +1,65 @@
+"""The steps of the migration, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pymongo.database
+
+from chatsupport import documents
+from chatsupport.database import connection
+from chatsupport.migration import agents, messages, sessions
+
+SCHEMA_VERSION = 1
+_SCHEMA = {"_id": "schema"}
+
+Database = pymongo.database.Database[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what it does, how much there is to do, and doing it."""
+
+    title: str
+    count: Callable[[Database], int]
+    """Return how many documents the step would change."""
+    run: Callable[[Database], Iterator[int]]
+    """Do it, yielding after each batch how many documents were changed."""
+
+
+def _ensure_indexes(_: Database) -> Iterator[int]:
+    documents.ensure_indexes()
+    yield 1
+
+
+STEPS = (
+    Step("Give ids stored as text their type", sessions.count_text_ids, sessions.convert_text_ids),
+    Step("Complete sessions", sessions.count_incomplete, sessions.complete),
+    Step("End sessions that a user has beside another", sessions.count_duplicates, sessions.end_duplicates),
+    Step("Complete agents", agents.count_incomplete, agents.complete),
+    Step("Make agents' slots and their sessions agree", agents.count_disagreements, agents.rebuild_slots),
+    Step("Number messages", messages.count_unnumbered, messages.number),
+    Step("Make indexes", lambda _: 1, _ensure_indexes),
+)
+
+
+def is_needed() -> bool:
+    """Tell whether the database holds data that the server cannot work on.
+
+    A database that is known to be current costs one look-up; one without that mark is examined once, and marked.
+    """
+    database = connection.database()
+    if database.meta.find_one(_SCHEMA) is not None:
+        return False
+    if any(step.count(database) for step in STEPS[:-1]):
+        return True
+    mark_current()
+    return False
+
+
+def mark_current() -> None:
+    """Note that nothing is to be migrated."""
+    mark = {"$set": {"version": SCHEMA_VERSION, "updatedAt": connection.now()}}
+    connection.database().meta.update_one(_SCHEMA, mark, upsert=True)

@@ -1,0 +1,143 @@
+"""How far each participant of a session has read.
+
+Others hear of a mark at once. It is stored at most once a second a participant, because a client marks every message
+it shows. A mark never moves back, in whatever order marks arrive and in whatever process.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import broadcasts
+from chatsupport.documents import Message, Session
+from chatsupport.extensions import socketio
+from chatsupport.identity import Caller
+from chatsupport.services import presence, sequences
+
+logger = logging.getLogger(__name__)
+
+STORE_SECONDS = 1.0
+MAX_KNOWN = 20_000
+MAX_UNREAD = 1_000
+"""Unread messages are counted up to here."""
+
+Key = tuple[ObjectId, Caller]
+
+_mutex = threading.Lock()
+_known: OrderedDict[Key, int] = OrderedDict()
+_pending: dict[Key, int] = {}
+_storing = False
+
+
+def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
+    """Mark everything up to `seq` as read and tell the others. Returns the mark as it stands: never back, never past
+    the session's last message.
+    """
+    global _storing
+    key = (session_id, person)
+    known = _known.get(key)
+    if known is None:
+        known = _stored(session_id, person)
+    if seq > known:
+        seq = min(seq, sequences.last_seq(session_id))
+    with _mutex:
+        known = max(known, _known.get(key, 0))
+        moved = seq > known
+        _remember(key, max(seq, known))
+        if moved:
+            _pending[key] = seq
+        start_storing = moved and not _storing
+        _storing = _storing or start_storing
+    if moved:
+        skip = presence.connections_of(session_id, person)
+        broadcasts.messages_read(session_id, person.id, seq, skip_sid=skip)
+    if start_storing:
+        socketio.start_background_task(_store_all)
+    return max(seq, known)
+
+
+def unread(session: Mapping[str, Any], person: Caller, last_seq: int) -> int:
+    """Return how many messages of others the person has not read, counted up to `MAX_UNREAD`."""
+    read = _mark_in(session, person)
+    if read >= last_seq:
+        return 0
+    unread_messages = {
+        "sessionId": session["_id"],
+        "seq": {"$gt": read},
+        "fence": sequences.NO_FENCE,
+        "$nor": [{"senderId": person.id, "senderType": person.type}],
+    }
+    return int(Message._get_collection().count_documents(unread_messages, limit=MAX_UNREAD))
+
+
+def flush() -> None:
+    """Store what is pending now: on leaving."""
+    with _mutex:
+        pending = dict(_pending)
+        _pending.clear()
+    for (session_id, person), seq in pending.items():
+        try:
+            _store(session_id, person, seq)
+        except Exception:
+            # Not lost for good: the client marks the next message it shows.
+            logger.warning("A read mark could not be stored", exc_info=True)
+            with _mutex:
+                _known.pop((session_id, person), None)
+
+
+def _store_all() -> None:
+    """Store every second what came, until nothing comes any more."""
+    global _storing
+    while True:
+        flush()
+        socketio.sleep(STORE_SECONDS)
+        with _mutex:
+            if not _pending:
+                _storing = False
+                return
+
+
+def _store(session_id: ObjectId, person: Caller, seq: int) -> None:
+    """Set the person's mark to `seq`, or leave it where it is further on; one update, whoever else stores."""
+    marks = {"$ifNull": ["$readSeq", []]}
+    is_mine = {
+        "$and": [
+            {"$eq": ["$$mark.userId", {"$literal": person.id}]},
+            {"$eq": ["$$mark.userType", person.type]},
+        ]
+    }
+    mine = {"$filter": {"input": marks, "as": "mark", "cond": is_mine}}
+    others = {"$filter": {"input": marks, "as": "mark", "cond": {"$not": [is_mine]}}}
+    new = {
+        "userId": {"$literal": person.id},
+        "userType": person.type,
+        "seq": {"$max": [seq, {"$max": {"$map": {"input": mine, "as": "mark", "in": "$$mark.seq"}}}]},
+    }
+    Session._get_collection().update_one(
+        {"_id": session_id}, [{"$set": {"readSeq": {"$concatArrays": [others, [new]]}}}]
+    )
+
+
+def _stored(session_id: ObjectId, person: Caller) -> int:
+    session = Session._get_collection().find_one({"_id": session_id}, {"readSeq": 1})
+    return 0 if session is None else _mark_in(session, person)
+
+
+def _mark_in(session: Mapping[str, Any], person: Caller) -> int:
+    for read in session.get("readSeq", ()):
+        if read["userId"] == person.id and read["userType"] == person.type:
+            return int(read["seq"])
+    return 0
+
+
+def _remember(key: Key, seq: int) -> None:
+    _known[key] = seq
+    _known.move_to_end(key)
+    if len(_known) > MAX_KNOWN:
+        _known.popitem(last=False)

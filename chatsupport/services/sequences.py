@@ -1,0 +1,66 @@
+"""The last seq of a session, and the fence behind it.
+
+Another process may have read that a session is open just before it ended. A fence takes the next seq, so that such a
+write collides, reads again, and finds the session ended. MongoDB removes the fence when no write can be under way any
+more; no history shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from chatsupport.database.connection import now
+from chatsupport.documents import Message
+
+NO_FENCE = None
+"""The condition on `fence` of everything that is a message: that it has none."""
+
+FENCE_SECONDS = 30
+"""How long a fence stands at least: longer than any write may take."""
+
+
+def last_seq(session_id: ObjectId) -> int:
+    """Return the seq of the session's last message, 0 where there is none. One index look-up."""
+    messages = {"sessionId": session_id, "fence": NO_FENCE}
+    last = Message._get_collection().find_one(messages, {"seq": 1}, sort=[("seq", -1)])
+    return 0 if last is None else int(last["seq"])
+
+
+def last_seqs(session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
+    """Return the last seq of each session that has messages; one step in the index a session."""
+    ids = list(session_ids)
+    if not ids:
+        return {}
+    rows = Message._get_collection().aggregate(
+        [
+            {"$match": {"sessionId": {"$in": ids}, "fence": NO_FENCE}},
+            {"$sort": {"sessionId": -1, "seq": -1}},
+            {"$group": {"_id": "$sessionId", "seq": {"$first": "$seq"}}},
+        ]
+    )
+    return {row["_id"]: int(row["seq"]) for row in rows}
+
+
+def fence(session_id: ObjectId) -> None:
+    """Stop writes to an ended session that other processes have under way. Safe to call twice."""
+    collection = Message._get_collection()
+    while True:
+        last = collection.find_one({"sessionId": session_id}, {"seq": 1, "fence": 1}, sort=[("seq", -1)])
+        if last is not None and "fence" in last:
+            return
+        try:
+            collection.insert_one(
+                {
+                    "sessionId": session_id,
+                    "seq": 1 if last is None else last["seq"] + 1,
+                    "fence": True,
+                    "expiresAt": now() + timedelta(seconds=FENCE_SECONDS),
+                }
+            )
+        except DuplicateKeyError:
+            continue  # A write was faster; it came before the end.
+        return
