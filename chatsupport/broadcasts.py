@@ -120,13 +120,7 @@ def session_idle(session_id: ObjectId, ends_at: datetime) -> None:
 
 def session_sync(session_id: ObjectId, last_seq: int) -> None:
     """Tell the sockets of this process, and of no other, the session's last seq."""
-    socketio.server.emit(
-        "session_sync",
-        {"sessionId": str(session_id), "lastSeq": last_seq},
-        to=session_room(session_id),
-        namespace="/",
-        ignore_queue=True,
-    )
+    _emit_here("session_sync", {"sessionId": str(session_id), "lastSeq": last_seq}, session_room(session_id))
 
 
 def close_sockets(person_id: object, person_type: str) -> None:
@@ -140,17 +134,21 @@ def control(action: str, **data: str) -> None:
 
 
 def queue_update(session_id: ObjectId, queue_position: int) -> None:
-    """Tell a waiting session's room its new place in the queue."""
-    socketio.emit(
+    """Tell the sockets of this process, and of no other, their session's new place in the queue."""
+    _emit_here(
         "queue_update",
         {"sessionId": str(session_id), "queuePosition": queue_position},
-        to=session_room(session_id),
+        session_room(session_id),
     )
 
 
 def to_socket(sid: str, event: str, data: dict[str, Any]) -> None:
     """Tell one socket."""
     socketio.emit(event, data, to=sid)
+
+
+def _emit_here(event: str, data: dict[str, Any], room: str) -> None:
+    socketio.server.emit(event, data, to=room, namespace="/", ignore_queue=True)
 
 
 def _emit_presence(

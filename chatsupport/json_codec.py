@@ -28,8 +28,14 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(data: Any, **_: Any) -> str:
-    """Return compact JSON as text. Options of other libraries' `dumps` are accepted and ignored."""
-    return orjson.dumps(data).decode()
+    """Return compact JSON as text. Options of other libraries' `dumps` are accepted and ignored.
+
+    Half a surrogate pair, as in a client's own event name that an error repeats, is written as its escape.
+    """
+    try:
+        return orjson.dumps(data).decode()
+    except TypeError:
+        return json.dumps(data, separators=(",", ":"), allow_nan=False)
 
 
 def _refuse_constant(name: str) -> None:

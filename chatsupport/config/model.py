@@ -49,6 +49,7 @@ class Config:
     no_reply_after: float | None = None
     idle_end_after: float | None = None
     sticky_agent: bool = True
+    send_queue_limit: int = 256
     max_body_bytes: int = 64 * 1024
     worker_connections: int = 12000
     async_mode: str = "eventlet"
@@ -104,6 +105,7 @@ class Config:
             no_reply_after=reader.read("NO_REPLY_AFTER", parse.seconds(1, 7 * 86_400, off=True), None),
             idle_end_after=reader.read("IDLE_END_AFTER", parse.seconds(1, 30 * 86_400, off=True), None),
             sticky_agent=reader.read("STICKY_AGENT", parse.boolean, True),
+            send_queue_limit=reader.read("SEND_QUEUE_LIMIT", parse.integer(16, 1_000_000), cls.send_queue_limit),
             max_body_bytes=reader.read("MAX_BODY_BYTES", parse.integer(8192, 2**24), cls.max_body_bytes),
             worker_connections=reader.read("WORKER_CONNECTIONS", parse.integer(10, 1_000_000), cls.worker_connections),
             async_mode=reader.read("ASYNC_MODE", parse.one_of("eventlet", "threading"), cls.async_mode),

@@ -80,14 +80,14 @@ class Session(Document):
             },
             # The queue, in the order it is served.
             {"name": "queue", "fields": ["status", "queue_priority", "queued_at", "_id"]},
-            # An agent's sessions; the lists, newest first.
-            {"name": "by_agent", "fields": ["agent_id", "status"]},
             # What is due to be looked at, where NO_REPLY_AFTER or IDLE_END_AFTER are set.
             {"name": "no_reply_due", "fields": ["status", "no_reply_due_at"]},
             {"name": "idle_due", "fields": ["status", "idle_due_at"]},
+            # The lists, newest first.
             {"name": "newest", "fields": ["-created_at", "-_id"]},
             {"name": "newest_by_status", "fields": ["status", "-created_at", "-_id"]},
             {"name": "newest_by_agent", "fields": ["agent_id", "-created_at", "-_id"]},
+            {"name": "newest_by_agent_and_status", "fields": ["agent_id", "status", "-created_at", "-_id"]},
             {"name": "newest_by_user", "fields": ["user_id", "-created_at", "-_id"]},
         ],
     }

@@ -6,11 +6,11 @@ import logging
 import sys
 
 from chatsupport.config import Config
-from chatsupport.logs.context import bind, clear, log_context
+from chatsupport.logs.context import bind, clear, enter, leave, log_context
 from chatsupport.logs.files import SharedRotatingFileHandler
 from chatsupport.logs.formatters import HumanFormatter, JsonFormatter
 
-__all__ = ["bind", "clear", "log_context", "setup_logging"]
+__all__ = ["bind", "clear", "enter", "leave", "log_context", "setup_logging"]
 
 MAX_BYTES = 10 * 1024 * 1024
 BACKUPS = 5

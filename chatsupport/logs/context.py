@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from types import MappingProxyType
 
-_EMPTY: Mapping[str, object] = MappingProxyType({})
-_context: ContextVar[Mapping[str, object]] = ContextVar("chatsupport_log_context", default=_EMPTY)
+Fields = Mapping[str, object]
+
+_EMPTY: Fields = MappingProxyType({})
+_context: ContextVar[Fields | Callable[[], Fields]] = ContextVar("chatsupport_log_context", default=_EMPTY)
 
 
 def bind(**fields: object) -> None:
     """Add fields to every following line of this thread or greenlet; None takes one away."""
-    merged = {**_context.get(), **fields}
+    merged = {**current(), **fields}
     _context.set({name: value for name, value in merged.items() if value is not None})
 
 
@@ -34,6 +36,17 @@ def log_context(**fields: object) -> Iterator[None]:
         _context.set(before)
 
 
-def current() -> Mapping[str, object]:
+def enter(fields: Callable[[], Fields]) -> Token[Fields | Callable[[], Fields]]:
+    """Bind fields that are worked out only when a line is logged; give what is returned to `leave`."""
+    return _context.set(fields)
+
+
+def leave(token: Token[Fields | Callable[[], Fields]]) -> None:
+    """Bind again what was bound before `enter`, in the same thread or greenlet."""
+    _context.reset(token)
+
+
+def current() -> Fields:
     """Return the bound fields."""
-    return _context.get()
+    fields = _context.get()
+    return fields() if callable(fields) else fields

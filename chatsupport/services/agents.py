@@ -84,6 +84,8 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
     logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
     broadcasts.close_sockets(agent_id, AGENT)
     assignment.requeue_all_of(agent_id, assignment.DELETED)
+    # Also where there were none: who avoids another agent may have to take that one now.
+    assignment.drain_queue()
     return deleted
 
 

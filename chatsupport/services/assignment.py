@@ -42,9 +42,9 @@ def _drain() -> None:
     while (waiting := next_waiting(passed)) is not None:
         agent = claim_slot_for(waiting)
         if agent is None:
-            if not waiting.get("avoidStrictly"):
+            if not slots.any_free():
                 break
-            # Only an agent it must not have is free; that one serves the next in line.
+            # Who is free cannot take this one: it must not have that agent again, or is just leaving it. The next can.
             passed.append(waiting["_id"])
         elif assign(waiting, agent):
             served += 1
@@ -114,13 +114,15 @@ def confirm(session: Document, agent: Document) -> bool:
     taken for a lost one.
     """
     if not slots.holds(agent["_id"], session["_id"]):
-        requeue(session, DELETED)
+        requeue(session, DELETED, holds_slot=False)
         return False
     announce_assignment(session, agent)
     return True
 
 
-def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, strictly: bool = False) -> bool:
+def requeue(
+    session: Mapping[str, Any], reason: str, *, avoid: bool = False, strictly: bool = False, holds_slot: bool = True
+) -> bool:
     """Take an active session from its agent, back to the queue's front. False where it is not that agent's any more.
 
     Among those at the front the old order holds. The caller drains the queue afterwards.
@@ -137,10 +139,11 @@ def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, str
     result = Session._get_collection().update_one(
         {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id}, {"$set": change}
     )
-    if agent_id is not None:
-        slots.release(agent_id, session["_id"])
     if not result.modified_count:
+        # Whoever took it away frees the slot. Should it be on its way back to this agent, the slot is a new one.
         return False
+    if holds_slot and agent_id is not None:
+        slots.release(agent_id, session["_id"])
     logger.info(
         "Session requeued",
         extra={
@@ -158,8 +161,9 @@ def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, str
 
 def requeue_all_of(agent_id: ObjectId, reason: str) -> int:
     """Requeue every session of an agent, and serve the queue. Returns how many there were."""
-    mine = list(Session._get_collection().find({"agentId": agent_id, "status": ACTIVE}, {"agentId": 1}))
-    requeued = sum(requeue(session, reason) for session in mine)
+    # The oldest first: another process may serve the queue meanwhile.
+    mine = Session._get_collection().find({"agentId": agent_id, "status": ACTIVE}, {"agentId": 1}, sort=QUEUE_ORDER)
+    requeued = sum(requeue(session, reason) for session in list(mine))
     if requeued:
         drain_queue()
     return requeued

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bson import ObjectId
 
@@ -39,12 +39,13 @@ def connected(agent_id: ObjectId) -> None:
 
 
 def disconnected(agent_id: ObjectId) -> None:
-    """Count a socket out. The grace runs from here when it was the last one."""
+    """Count a socket out. After the last one the grace runs from here, unless another process renews the lease."""
     with _mutex:
         _connections[agent_id] -= 1
-        if _connections[agent_id] <= 0:
-            del _connections[agent_id]
-    _extend([agent_id])
+        if _connections[agent_id] > 0:
+            return
+        del _connections[agent_id]
+    Agent._get_collection().update_one({"_id": agent_id}, {"$set": {"presentUntil": now() + _grace()}})
 
 
 def renew_all() -> list[ObjectId]:
@@ -71,24 +72,28 @@ def sweep() -> int:
         if agents.update_one(unchanged, {"$set": {"isAway": True, "updatedAt": now()}}).modified_count:
             newly_away += 1
             logger.info("Agent is away", extra={"event": "agent_away", "agent_id": str(agent["_id"])})
-    for agent in agents.find({"isAway": True, "load": {"$gt": 0}}, {"_id": 1}):
-        assignment.requeue_all_of(agent["_id"], assignment.AWAY)
+    for agent in list(agents.find({"isAway": True, "load": {"$gt": 0}}, {"_id": 1})):
+        # It may have come back while others were seen to, and what it has now it was given since.
+        if agents.find_one({"_id": agent["_id"], "isAway": True}, {"_id": 1}) is not None:
+            assignment.requeue_all_of(agent["_id"], assignment.AWAY)
+    if newly_away:
+        # Also where they had no sessions: who avoids another agent may have to take that one now.
+        assignment.drain_queue()
     return newly_away
 
 
 def _renew(agent_ids: list[ObjectId]) -> None:
-    _extend(agent_ids)
-    returned = Agent._get_collection().update_many(
-        {"_id": {"$in": agent_ids}, "isAway": True},
-        {"$set": {"isAway": False, "idleSince": now(), "updatedAt": now()}},
-    )
+    """Renew leases. A process that is killed was heard of a heartbeat ago: the grace begins after the next one."""
+    agents, time = Agent._get_collection(), now()
+    lease_end = time + _grace() + timedelta(seconds=heartbeat_seconds())
+    # A lease that ran out makes an agent unavailable at once, whether or not `sweep` has seen it yet.
+    away = {"_id": {"$in": agent_ids}, "$or": [{"isAway": True}, {"presentUntil": {"$lte": time}}]}
+    back = {"isAway": False, "presentUntil": lease_end, "idleSince": time, "updatedAt": time}
+    returned = agents.update_many(away, {"$set": back})
+    agents.update_many({"_id": {"$in": agent_ids}}, {"$max": {"presentUntil": lease_end}})
     if returned.modified_count:
         assignment.drain_queue()
 
 
-def _extend(agent_ids: list[ObjectId]) -> None:
-    Agent._get_collection().update_many({"_id": {"$in": agent_ids}}, {"$max": {"presentUntil": _lease_end()}})
-
-
-def _lease_end() -> datetime:
-    return now() + timedelta(seconds=settings.config.agent_grace)
+def _grace() -> timedelta:
+    return timedelta(seconds=settings.config.agent_grace)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Callable
 
 from pymongo.errors import PyMongoError
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 60.0
 LEASE_SECONDS = 15.0
+RECONCILIATION_LEASE_SECONDS = 30.0
+"""Longer than a reconciliation takes, its second look included."""
 HOUSEKEEPING, RECONCILIATION = "housekeeping", "reconciliation"
 
 
@@ -33,53 +36,60 @@ class Housekeeper:
 
     def __init__(self) -> None:
         self._owner = uuid.uuid4().hex
-        self._next_heartbeat = 0.0
-        self._next_synchronization = 0.0
         self._reconciled_at_start = False
-        self._next_reconciliation = time.monotonic() + RECONCILE_SECONDS
+        self._next_reconciliation = time.monotonic()
 
-    def run(self) -> None:
-        """Work until the process ends."""
-        while True:
-            try:
-                self.tick()
-            except PyMongoError as error:
-                if is_unavailable(error):
-                    logger.warning("Housekeeping waits for the database", extra={"reason": type(error).__name__})
-                else:
-                    logger.exception("Housekeeping failed; trying again")
-            except Exception:
-                logger.exception("Housekeeping failed; trying again")
-            socketio.sleep(interval_seconds(settings.config))
+    def start(self) -> None:
+        """Begin to work, each piece by itself: a heartbeat must not wait for a long sweep, nor fail with it."""
+        interval = interval_seconds(settings.config)
+        for work, seconds in (
+            (self.renew_leases, availability.heartbeat_seconds()),
+            (synchronization.run, synchronization.INTERVAL_SECONDS),
+            (self.look_for_absent_agents, interval),
+            (self.look_for_inactive_sessions, interval),
+            (self.reconcile, interval),
+        ):
+            socketio.start_background_task(_repeat, work, seconds)
 
     def tick(self) -> None:
-        """Do what is due."""
-        time_now = time.monotonic()
-        if time_now >= self._next_heartbeat:
-            self._next_heartbeat = time_now + availability.heartbeat_seconds()
-            for agent_id in availability.renew_all():
-                broadcasts.close_sockets(agent_id, AGENT)
-        if time_now >= self._next_synchronization:
-            self._next_synchronization = time_now + synchronization.INTERVAL_SECONDS
-            synchronization.run()
-        if not self._reconciled_at_start:
-            self._reconciled_at_start = self._reconcile()
-        if not leases.hold(HOUSEKEEPING, self._owner, LEASE_SECONDS):
-            return
-        availability.sweep()
-        inactivity.sweep()
-        if time_now >= self._next_reconciliation and self._reconcile():
-            self._next_reconciliation = time_now + RECONCILE_SECONDS
+        """Do all that is due, one piece after the other."""
+        self.renew_leases()
+        self.look_for_absent_agents()
+        self.look_for_inactive_sessions()
+        self.reconcile()
 
-    def _reconcile(self) -> bool:
-        """Reconcile, unless another process does so at this moment. Returns whether it was done."""
-        if not leases.hold(RECONCILIATION, self._owner, LEASE_SECONDS):
-            return False
+    def renew_leases(self) -> None:
+        """Renew the leases of the agents with sockets here; close the sockets of those that were deleted."""
+        for agent_id in availability.renew_all():
+            broadcasts.close_sockets(agent_id, AGENT)
+
+    def look_for_absent_agents(self) -> None:
+        """Take the sessions from agents that are gone, if this process is the one to do so."""
+        if self._is_the_one():
+            availability.sweep()
+
+    def look_for_inactive_sessions(self) -> None:
+        """See to sessions that stand still, if this process is the one to do so."""
+        if self._is_the_one():
+            inactivity.sweep()
+
+    def reconcile(self) -> None:
+        """Reconcile at the start and every minute, unless another process does so at this moment."""
+        if time.monotonic() < self._next_reconciliation:
+            return
+        if self._reconciled_at_start and not self._is_the_one():
+            return
+        if not leases.hold(RECONCILIATION, self._owner, RECONCILIATION_LEASE_SECONDS):
+            return
         try:
             reconciliation.run()
         finally:
             leases.release(RECONCILIATION, self._owner)
-        return True
+        self._reconciled_at_start = True
+        self._next_reconciliation = time.monotonic() + RECONCILE_SECONDS
+
+    def _is_the_one(self) -> bool:
+        return leases.hold(HOUSEKEEPING, self._owner, LEASE_SECONDS)
 
 
 def interval_seconds(config: Config) -> float:
@@ -90,4 +100,19 @@ def interval_seconds(config: Config) -> float:
 
 def start() -> None:
     """Begin the timed work of this process."""
-    socketio.start_background_task(Housekeeper().run)
+    Housekeeper().start()
+
+
+def _repeat(work: Callable[[], None], seconds: float) -> None:
+    """Do this again and again until the process ends, whatever goes wrong."""
+    while True:
+        try:
+            work()
+        except PyMongoError as error:
+            if is_unavailable(error):
+                logger.warning("Housekeeping waits for the database", extra={"reason": type(error).__name__})
+            else:
+                logger.exception("Housekeeping failed; trying again")
+        except Exception:
+            logger.exception("Housekeeping failed; trying again")
+        socketio.sleep(seconds)

@@ -51,7 +51,7 @@ def _due(field: str) -> Iterator[Document]:
 def _check_reply(session: Document, patience: timedelta) -> None:
     """Move a session whose user waits too long for an answer to another agent, if another one is there."""
     last = _last_message(session)
-    if last is None or last["senderType"] != session.get("userType", "user"):
+    if last is None or not _is_the_visitors(last, session):
         _look_again(session, "noReplyDueAt", now() + patience)
         return
     due = max(last["timestamp"], session.get("assignedAt") or last["timestamp"]) + patience
@@ -70,12 +70,14 @@ def _check_idle(session: Document, idle_end_after: float) -> None:
     last = _last_message(session)
     since = max(time for time in (session["createdAt"], session.get("assignedAt"), last and last["timestamp"]) if time)
     warn_at = since + timedelta(seconds=idle_end_after)
-    end_at = warn_at + timedelta(seconds=idle_warning_seconds(idle_end_after))
     warned_at = session.get("idleWarnedAt")
     if warn_at > now():
         _look_again(session, "idleDueAt", warn_at)
     elif warned_at is None or warned_at < since:
-        if _look_again(session, "idleDueAt", max(end_at, now()), idleWarnedAt=now()):
+        # From now on, not from when it was due: whoever is warned has the time it says.
+        time = now()
+        end_at = time + timedelta(seconds=idle_warning_seconds(idle_end_after))
+        if _look_again(session, "idleDueAt", end_at, idleWarnedAt=time):
             broadcasts.session_idle(session["_id"], end_at)
     else:
         # Only if nobody warned it anew or took it over since it was read.
@@ -83,10 +85,16 @@ def _check_idle(session: Document, idle_end_after: float) -> None:
         sessions.end_now(unchanged, IDLE_REASON, "system")
 
 
+def _is_the_visitors(message: Document, session: Document) -> bool:
+    """Tell whether a message waits for an answer. The visitor may be an agent itself, who writes to another one."""
+    is_of_the_type = message["senderType"] == session.get("userType", "user")
+    return bool(is_of_the_type and message["senderId"] != str(session["agentId"]))
+
+
 def _last_message(session: Document) -> Document | None:
     message: Document | None = Message._get_collection().find_one(
         {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
-        {"senderType": 1, "timestamp": 1},
+        {"senderId": 1, "senderType": 1, "timestamp": 1},
         sort=[("seq", -1)],
     )
     return message

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
+from pymongo.errors import PyMongoError
 
 from chatsupport import broadcasts
 from chatsupport.documents import Session
 from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
 from chatsupport.extensions import settings, socketio
+from chatsupport.services import presence
+
+logger = logging.getLogger(__name__)
 
 ANNOUNCE_INTERVAL_SECONDS = 0.5
 """Places are told at most this often, so that a hundred ends in a second are not a hundred rounds of a long queue."""
+
+OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS = 20, 0.02
 
 _mutex = threading.Lock()
 _announcing = False
@@ -56,14 +63,18 @@ def check_room() -> None:
 def withdraw_overflow(session: Mapping[str, Any]) -> None:
     """Take a newcomer out again that came beyond QUEUE_LIMIT because several came at once. Raises `QueueFullError`."""
     limit = settings.config.queue_limit
-    if limit is None:
+    if limit is None or session["status"] != WAITING:
         return
-    place = position(session)
-    if place is None or place <= limit:
-        return
-    mine = {"_id": session["_id"], "status": WAITING}
-    if Session._get_collection().delete_one(mine).deleted_count:
-        raise QueueFullError(place - 1, limit)
+    sessions = Session._get_collection()
+    for _ in range(OVERFLOW_LOOKS):
+        if _count_waiting(limit + 1) <= limit:
+            return
+        if (position(session) or 0) > limit:
+            break
+        # Some of those behind will go, as this one would; but not those that were let in before this one was seen.
+        socketio.sleep(OVERFLOW_LOOK_SECONDS)
+    if sessions.delete_one({"_id": session["_id"], "status": WAITING}).deleted_count:
+        raise QueueFullError(limit, limit)
 
 
 def _count_waiting(limit: int) -> int:
@@ -71,7 +82,16 @@ def _count_waiting(limit: int) -> int:
 
 
 def announce_positions() -> None:
-    """Tell the waiting sessions whose place changed, soon and together with other changes."""
+    """Have the waiting sessions whose place changed told, soon and together with other changes.
+
+    Every process tells those who are connected to it, because only it knows what they were told last.
+    """
+    if not _announcing:
+        broadcasts.control("announce_positions")
+
+
+def announce_here() -> None:
+    """Do this process's part of `announce_positions`."""
     global _announcing
     with _mutex:
         if _announcing:
@@ -90,13 +110,17 @@ def _announce_later() -> None:
     socketio.sleep(ANNOUNCE_INTERVAL_SECONDS)
     with _mutex:
         _announcing = False
-    _announce()
+    try:
+        _announce()
+    except PyMongoError as error:
+        logger.warning("Places in the queue were not told; the next change tells them", extra={"reason": repr(error)})
 
 
 def _announce() -> None:
-    current = places()
+    current, joined = places(), presence.joined_sessions()
     changed = {session_id: place for session_id, place in current.items() if _announced.get(session_id) != place}
     _announced.clear()
     _announced.update(current)
     for session_id, place in changed.items():
-        broadcasts.queue_update(session_id, place)
+        if session_id in joined:
+            broadcasts.queue_update(session_id, place)

@@ -15,26 +15,31 @@ from bson import ObjectId
 
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import derived
-from chatsupport.documents.session import ACTIVE
+from chatsupport.documents.session import ACTIVE, QUEUE_ORDER
 from chatsupport.extensions import socketio
 from chatsupport.services import assignment, slots
 
 logger = logging.getLogger(__name__)
 
-SECOND_LOOK_SECONDS = 1.0
+SECOND_LOOK_SECONDS = 10.0
+"""Longer than a write may take (`database.connection.OPERATION_TIMEOUT_MS`): what is half done then stays so."""
 
 Document = dict[str, Any]
 
 
 def run() -> int:
     """Repair slots, sessions and the queue. Returns how many things were wrong."""
+    loads_corrected = _correct_loads()
     lost_slots, bare_sessions, waiting = _lost_slots(), _sessions_without_slot(), _waiting_beside_a_free_slot()
     if lost_slots or bare_sessions or waiting is not None:
         socketio.sleep(SECOND_LOOK_SECONDS)
+    freed = [slot for slot in (lost_slots & _lost_slots() if lost_slots else ()) if slots.release(*slot)]
+    # A process that was stopped for long may have gone on just now, and used a slot as it was freed.
+    suspects = bare_sessions.union(session_id for _, session_id in freed)
     repairs = {
-        "slots_freed": sum(slots.release(*slot) for slot in lost_slots & _lost_slots()) if lost_slots else 0,
-        "sessions_repaired": _repair_sessions(bare_sessions) if bare_sessions else 0,
-        "loads_corrected": _correct_loads(),
+        "slots_freed": len(freed),
+        "sessions_repaired": _repair_sessions(suspects) if suspects else 0,
+        "loads_corrected": loads_corrected,
         "queue_was_stuck": int(waiting is not None and _waiting_beside_a_free_slot() == waiting),
     }
     assignment.drain_queue()
@@ -69,14 +74,22 @@ def _sessions_without_slot() -> set[ObjectId]:
 
 def _repair_sessions(suspects: set[ObjectId]) -> int:
     """Give each session that still has no slot one at its agent, or put it back to the queue's front."""
-    repaired = 0
-    bare = list(suspects & _sessions_without_slot())
-    for session in Session._get_collection().find({"_id": {"$in": bare}, "status": ACTIVE}):
-        agent_id = session.get("agentId")
-        if agent_id is None or slots.claim(session["_id"], session["userId"], only=agent_id) is None:
-            assignment.requeue({"agentId": None, **session}, assignment.DELETED)
-        repaired += 1
-    return repaired
+    bare = {"_id": {"$in": list(suspects & _sessions_without_slot())}, "status": ACTIVE}
+    return sum(_repair_session(session) for session in Session._get_collection().find(bare, sort=QUEUE_ORDER))
+
+
+def _repair_session(session: Document) -> bool:
+    session_id, agent_id = session["_id"], session.get("agentId")
+    agent = None if agent_id is None else slots.claim(session_id, session["userId"], only=agent_id)
+    if agent is None:
+        if agent_id is not None and slots.holds(agent_id, session_id):
+            return False
+        return assignment.requeue({"agentId": None, **session}, assignment.DELETED, holds_slot=False)
+    unchanged = {"_id": session_id, "status": ACTIVE, "agentId": agent_id}
+    if Session._get_collection().find_one(unchanged, {"_id": 1}) is None:
+        slots.give_back(agent, session_id)  # It ended or moved meanwhile.
+        return False
+    return True
 
 
 def _waiting_beside_a_free_slot() -> ObjectId | None:

@@ -78,9 +78,11 @@ def _insert_active(session: Document, agent: Document) -> Document:
     session.update(status=ACTIVE, agentId=agent["_id"], assignedAt=session["createdAt"])
     try:
         Session._get_collection().insert_one(session)
-    except BaseException:
+    except DuplicateKeyError:
         slots.give_back(agent, session["_id"])
+        assignment.drain_queue()  # Somebody may have queued up because of this slot.
         raise
+    # After any other failure the session may be stored or not: then the slot is left to `reconciliation`.
     if assignment.confirm(session, agent):
         return session
     assignment.drain_queue()
@@ -150,14 +152,13 @@ def _describe(session: Document) -> dict[str, Any]:
     )
 
 
-def joined(session_id: ObjectId, after: int | None) -> dict[str, Any]:
+def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str, Any]:
     """Return what who joins a session needs: its state, and its last messages or those after `after`.
 
-    `lastSeq` is that of the last message there is; what comes later comes as `new_message`.
+    `lastSeq` is that of the last message there is; what comes later comes as `new_message`. Access is checked once
+    more: the session may have gone to another agent while the caller was let in.
     """
-    session = Session._get_collection().find_one({"_id": session_id})
-    if session is None:
-        raise SessionNotFoundError
+    session = access.find_session(caller, session_id)
     history, has_more = messages.recent(session_id) if after is None else messages.since(session_id, after)
     complete = bool(history) and (after is None or not has_more)
     return {
@@ -214,17 +215,18 @@ def end_now(which: Mapping[str, Any], reason: str, ended_by: str) -> Document | 
 def _finish(session: Document) -> Document:
     """Do what follows an end: the last message is known, the room is told, the slot is free and goes to the next."""
     session_id = session["_id"]
+    if session.get("agentId") is not None:
+        slots.release(session["agentId"], session_id)
     message_log.log.settle(session_id)
     if settings.config.redis_url is not None:
         sequences.fence(session_id)  # There are other processes, whose writes cannot be waited for.
     session = _with_statistics(session)
     broadcasts.session_ended(session)
     queue.forget(session_id)
-    if session.get("agentId") is not None:
-        slots.release(session["agentId"], session_id)
-        assignment.drain_queue()
-    else:
+    if session.get("agentId") is None:
         queue.announce_positions()
+    else:
+        assignment.drain_queue()
     logger.info("Session ended", extra={"event": "session_ended", "session_id": str(session_id)})
     return session
 

@@ -49,7 +49,7 @@ def claim(
             },
             *derived(),
         ],
-        sort=LEAST_LOADED,
+        sort=LEAST_LOADED if only is None else None,
         return_document=ReturnDocument.AFTER,
     )
     return agent
@@ -69,6 +69,11 @@ def holds(agent_id: ObjectId, session_id: ObjectId) -> bool:
     """Tell whether the agent is there and holds a slot for the session."""
     held = {"_id": agent_id, "activeSessions": session_id}
     return Agent._get_collection().find_one(held, {"_id": 1}) is not None
+
+
+def any_free() -> bool:
+    """Tell whether any agent can take a session."""
+    return Agent._get_collection().find_one(can_take(), {"_id": 1}) is not None
 
 
 def can_take() -> Document:

@@ -55,6 +55,7 @@ def _to_agent(session: Document, agent_id: ObjectId) -> None:
     )
     if moved is None:
         slots.give_back(agent, session["_id"])
+        assignment.drain_queue()  # Somebody may have been told that this agent is full.
         raise _why_not_moved(session["_id"])
     if before is not None:
         slots.release(before, session["_id"])

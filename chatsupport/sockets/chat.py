@@ -40,12 +40,15 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
     with joining.hold_back(room) as held:
         socketio.server.leave_room(connection.sid, room)
         try:
-            joined = sessions.joined(session_id, after)
+            joined = sessions.joined(connection.caller, session_id, after)
+            if session_id not in connection.people:
+                raise ForbiddenError("This session has just gone to somebody else.")
         except BaseException:
-            if presence.is_there(session_id, connection.people[session_id], connection.sid):
+            person = connection.people.get(session_id)
+            if person is not None and presence.is_there(session_id, person, connection.sid):
                 socketio.server.enter_room(connection.sid, room)
             else:
-                del connection.people[session_id]
+                connection.people.pop(session_id, None)
             raise
         # From here to the end of the block nothing waits, so no message can slip in between.
         broadcasts.to_socket(connection.sid, "session_joined", joined)

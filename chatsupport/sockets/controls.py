@@ -10,7 +10,7 @@ from bson import ObjectId
 from chatsupport import broadcasts
 from chatsupport.extensions import socketio
 from chatsupport.identity import Caller
-from chatsupport.services import presence, typing
+from chatsupport.services import presence, queue, typing
 from chatsupport.sockets import connections
 from chatsupport.sockets.connections import Connection
 
@@ -18,7 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 def obey(order: Mapping[str, str]) -> None:
-    """Do what `broadcasts.control` says to the sockets of one person here."""
+    """Do what `broadcasts.control` says: tell places in the queue, or something to the sockets of one person here."""
+    if order["action"] == "announce_positions":
+        queue.announce_here()
+        return
     person = Caller(order["personId"], order["personType"])
     for connection in connections.of(person):
         try:

@@ -39,23 +39,46 @@ def event(name: str) -> Callable[[Handler], Handler]:
 
 def handle(sid: str, name: object, arguments: list[Any], *, wants_acknowledgement: bool) -> dict[str, Any]:
     """Run the event's handler and return the envelope; without an acknowledgement a failure is an `error` event too."""
-    started = time.perf_counter()
-    request_id = uuid.uuid4().hex
-    connection = connections.find(sid)
+    context = EventContext(sid)
     error: ChatSupportError | None = None
     envelope: dict[str, Any]
-    with logs.log_context(request_id=request_id, caller=None if connection is None else str(connection.caller)):
-        try:
-            message, data = _run(connection, name, arguments)
-            envelope = {"success": True, "message": message, "data": data}
-        except Exception as raised:
-            error = as_chat_support_error(raised)
-            envelope = error.envelope(request_id)
-            if not wants_acknowledgement:
-                broadcasts.to_socket(sid, "error", {**envelope, "event": _printable(name)})
+    before = logs.enter(context.fields)
+    try:
+        message, data = _run(context.connection, name, arguments)
+        envelope = {"success": True, "message": message, "data": data}
+    except Exception as raised:
+        error = as_chat_support_error(raised)
+        envelope = error.envelope(context.request_id)
+        if not wants_acknowledgement:
+            broadcasts.to_socket(sid, "error", {**envelope, "event": name if isinstance(name, str) else None})
+    finally:
         if logger.isEnabledFor(logging.INFO):
-            _log(name, arguments, error, started)
+            _log(name, arguments, error, context.started)
+        logs.leave(before)
     return envelope
+
+
+class EventContext:
+    """What an event's log lines and its failure carry; worked out only when there is one."""
+
+    __slots__ = ("_request_id", "connection", "started")
+
+    def __init__(self, sid: str) -> None:
+        self.connection = connections.find(sid)
+        self.started = time.perf_counter()
+        self._request_id = ""
+
+    @property
+    def request_id(self) -> str:
+        """The event's id."""
+        if not self._request_id:
+            self._request_id = uuid.uuid4().hex
+        return self._request_id
+
+    def fields(self) -> Mapping[str, object]:
+        """Return the fields of a log line."""
+        caller = None if self.connection is None else str(self.connection.caller)
+        return {"request_id": self.request_id, "caller": caller}
 
 
 def _run(connection: Connection | None, name: object, arguments: list[Any]) -> Answer:
