@@ -15,7 +15,7 @@ from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
 from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
-from chatsupport.services import rate_limits
+from chatsupport.services import counters, rate_limits
 from chatsupport.sockets import transport
 
 
@@ -51,6 +51,7 @@ def create_app(config: Config | None = None) -> Flask:
         max_age=600,
     )
     rate_limits.configure(config)
+    counters.reset()
     request_log.register(app)
     errors.register(app)
     for blueprint in (auth.blueprint, chat.blueprint, agents.blueprint, system.blueprint):

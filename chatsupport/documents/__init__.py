@@ -1,13 +1,14 @@
 """The MongoEngine documents: fields, indexes, and the invariants that the database itself enforces."""
 
 from chatsupport.documents.agent import Agent
+from chatsupport.documents.counters import Counters
 from chatsupport.documents.lease import Lease
 from chatsupport.documents.message import Message
 from chatsupport.documents.session import Session
 
-ALL = (Agent, Session, Message, Lease)
+ALL = (Agent, Session, Message, Lease, Counters)
 
-__all__ = ["ALL", "Agent", "Lease", "Message", "Session", "ensure_indexes"]
+__all__ = ["ALL", "Agent", "Counters", "Lease", "Message", "Session", "ensure_indexes"]
 
 
 def ensure_indexes() -> None:

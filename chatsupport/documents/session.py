@@ -50,6 +50,7 @@ class Session(Document):
     queue_priority = IntField(db_field="queuePriority", default=BACK)
     queued_at = DateTimeField(db_field="queuedAt")
     assigned_at = DateTimeField(db_field="assignedAt")
+    first_assigned_at = DateTimeField(db_field="firstAssignedAt")
     preferred_agent_id = ObjectIdField(db_field="preferredAgentId")
     avoid_agent_id = ObjectIdField(db_field="avoidAgentId")
     avoid_strictly = BooleanField(db_field="avoidStrictly")

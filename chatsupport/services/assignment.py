@@ -20,7 +20,7 @@ from chatsupport import broadcasts, serializers
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
-from chatsupport.services import queue, sequences, slots
+from chatsupport.services import counters, queue, sequences, slots
 from chatsupport.services.coalescing import Coalesced
 
 logger = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ def assign(waiting: Mapping[str, Any], agent: Document) -> bool:
         {"_id": waiting["_id"], "status": WAITING},
         {
             "$set": {"status": ACTIVE, "agentId": agent["_id"], "assignedAt": time, "updatedAt": time},
+            "$min": {"firstAssignedAt": time},
             "$unset": FORGET_ON_ASSIGNMENT,
         },
         return_document=ReturnDocument.AFTER,
@@ -116,6 +117,9 @@ def confirm(session: Document, agent: Document) -> bool:
     if not slots.holds(agent["_id"], session["_id"]):
         requeue(session, DELETED, holds_slot=False)
         return False
+    if session["assignedAt"] == session["firstAssignedAt"]:
+        waited = serializers.milliseconds_between(session["createdAt"], session["assignedAt"])
+        counters.add(assigned=1, waitedMs=waited)
     announce_assignment(session, agent)
     return True
 

@@ -20,7 +20,7 @@ from chatsupport.config import Config
 from chatsupport.database.connection import is_unavailable
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT
-from chatsupport.services import availability, inactivity, leases, reconciliation, synchronization
+from chatsupport.services import availability, counters, inactivity, leases, reconciliation, synchronization
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ class Housekeeper:
             return
         try:
             reconciliation.run()
+            if counters.correct():
+                logger.warning("The totals were corrected", extra={"event": "totals_corrected"})
         finally:
             leases.release(RECONCILIATION, self._owner)
         self._reconciled_at_start = True

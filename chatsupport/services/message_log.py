@@ -34,7 +34,7 @@ from chatsupport.errors import (
     SessionNotFoundError,
 )
 from chatsupport.extensions import socketio
-from chatsupport.services import access, sequences
+from chatsupport.services import access, counters, sequences
 from chatsupport.services.drafts import Draft
 
 logger = logging.getLogger(__name__)
@@ -201,6 +201,8 @@ class MessageLog:
             self._remember(draft.session_id, document["seq"])
             self._announce(document)
             draft.succeed(document, created=True)
+        if stored:
+            counters.add(messages=stored)
         if stored == len(drafts):
             return []
         collided, rest = drafts[stored], drafts[stored + 1 :]

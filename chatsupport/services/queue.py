@@ -66,12 +66,13 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
     if limit is None or session["status"] != WAITING:
         return
     sessions = Session._get_collection()
-    for _ in range(OVERFLOW_LOOKS):
+    for look in range(OVERFLOW_LOOKS):
         if _count_waiting(limit + 1) <= limit:
             return
-        if (position(session) or 0) > limit:
+        # Those behind go as well, but not those that were let in before this one was stored: so look again, and let
+        # the last of those that still look go first.
+        if (position(session) or 0) > limit - look:
             break
-        # Some of those behind will go, as this one would; but not those that were let in before this one was seen.
         socketio.sleep(OVERFLOW_LOOK_SECONDS)
     if sessions.delete_one({"_id": session["_id"], "status": WAITING}).deleted_count:
         raise QueueFullError(limit, limit)

@@ -18,7 +18,17 @@ from chatsupport.documents.session import ACTIVE, BACK, ENDED, NEWEST_FIRST, OPE
 from chatsupport.errors import DatabaseUnavailableError, SessionNotFoundError
 from chatsupport.extensions import settings
 from chatsupport.identity import Caller
-from chatsupport.services import access, assignment, message_log, messages, queue, rate_limits, sequences, slots
+from chatsupport.services import (
+    access,
+    assignment,
+    counters,
+    message_log,
+    messages,
+    queue,
+    rate_limits,
+    sequences,
+    slots,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +85,8 @@ def _open(user_id: str, user_type: str) -> Document:
 
 
 def _insert_active(session: Document, agent: Document) -> Document:
-    session.update(status=ACTIVE, agentId=agent["_id"], assignedAt=session["createdAt"])
+    time = session["createdAt"]
+    session.update(status=ACTIVE, agentId=agent["_id"], assignedAt=time, firstAssignedAt=time)
     try:
         Session._get_collection().insert_one(session)
     except DuplicateKeyError:
@@ -221,6 +232,7 @@ def _finish(session: Document) -> Document:
     if settings.config.redis_url is not None:
         sequences.fence(session_id)  # There are other processes, whose writes cannot be waited for.
     session = _with_statistics(session)
+    counters.add(ended=1, endedMs=serializers.milliseconds_between(session["createdAt"], session["endedAt"]))
     broadcasts.session_ended(session)
     queue.forget(session_id)
     if session.get("agentId") is None:

@@ -12,10 +12,11 @@ import pymongo
 
 from chatsupport import __version__, serializers
 from chatsupport.database.connection import now, ping, translate_errors
-from chatsupport.documents import Agent, Message, Session
-from chatsupport.documents.session import ACTIVE, ENDED, STATUSES
+from chatsupport.documents import Agent, Session
+from chatsupport.documents.session import ACTIVE, WAITING
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import settings
+from chatsupport.services import counters
 
 HEALTH_TIMEOUT_SECONDS = 1.5
 
@@ -24,12 +25,11 @@ _started = time.monotonic()
 
 def overview() -> dict[str, Any]:
     """Return the statistics."""
-    sessions = _sessions_by_status()
-    messages = int(Message._get_collection().estimated_document_count())
+    totals = counters.read()
+    sessions, messages = _sessions_by_status(totals["ended"]), totals["messages"]
     agents = list(Agent._get_collection().find({}, sort=[("name", 1), ("_id", 1)]))
     online = [agent for agent in agents if serializers.is_there(agent)]
     taken = sum(len(agent.get("activeUsers", ())) for agent in online)
-    durations = _mean_durations()
     return {
         "sessions": sessions,
         "messages": {
@@ -38,7 +38,8 @@ def overview() -> dict[str, Any]:
         },
         "agents": [serializers.agent_load(agent) for agent in agents],
         "performance": {
-            **durations,
+            "averageSessionDuration": _mean_seconds(totals["endedMs"], totals["ended"]),
+            "averageWaitTime": _mean_seconds(totals["waitedMs"], totals["assigned"]),
             "systemLoad": serializers.percentage(taken, sum(agent["maxUsers"] for agent in online)),
         },
         "systemHealth": {
@@ -57,11 +58,8 @@ def health() -> tuple[dict[str, Any], bool]:
     try:
         with translate_errors(), pymongo.timeout(HEALTH_TIMEOUT_SECONDS):
             ping(HEALTH_TIMEOUT_SECONDS)
-            collection = Session._get_collection()
-            sessions = {
-                "active": collection.count_documents({"status": ACTIVE}),
-                "total": collection.estimated_document_count(),
-            }
+            counts = _sessions_by_status(counters.read()["ended"])
+            sessions = {"active": counts["active"], "total": counts["total"]}
     except DatabaseUnavailableError:
         alive = False
     return {
@@ -92,25 +90,12 @@ def memory() -> dict[str, float]:
     return {"used": round(used, 1), "total": round(total, 1)}
 
 
-def _sessions_by_status() -> dict[str, int]:
-    rows = Session._get_collection().aggregate([{"$group": {"_id": "$status", "count": {"$sum": 1}}}])
-    counts = dict.fromkeys(STATUSES, 0)
-    counts.update({row["_id"]: row["count"] for row in rows if row["_id"] in counts})
-    return {**counts, "total": sum(counts.values())}
+def _sessions_by_status(ended: int) -> dict[str, int]:
+    """Return how many sessions there are. Open ones are few, and their index counts them."""
+    sessions = Session._get_collection()
+    counts = {status: int(sessions.count_documents({"status": status})) for status in (ACTIVE, WAITING)}
+    return {**counts, "ended": ended, "total": sum(counts.values()) + ended}
 
 
-def _mean_durations() -> dict[str, float]:
-    """Return the mean length of ended sessions, and the mean wait of those that got an agent, in seconds."""
-    collection = Session._get_collection()
-    length = _mean_milliseconds(collection, {"status": ENDED}, "$endedAt")
-    wait = _mean_milliseconds(collection, {"assignedAt": {"$type": "date"}}, "$assignedAt")
-    return {"averageSessionDuration": round(length / 1000, 3), "averageWaitTime": round(wait / 1000, 3)}
-
-
-def _mean_milliseconds(collection: Any, match: dict[str, Any], end: str) -> float:
-    rows = list(
-        collection.aggregate(
-            [{"$match": match}, {"$group": {"_id": None, "mean": {"$avg": {"$subtract": [end, "$createdAt"]}}}}]
-        )
-    )
-    return float(rows[0]["mean"] or 0) if rows else 0.0
+def _mean_seconds(milliseconds: int, count: int) -> float:
+    return round(milliseconds / count / 1000, 3) if count else 0.0

@@ -49,6 +49,7 @@ def _to_agent(session: Document, agent_id: ObjectId) -> None:
         {"_id": session["_id"], "status": session["status"], "agentId": before},
         {
             "$set": {"status": ACTIVE, "agentId": agent_id, "assignedAt": time, "updatedAt": time},
+            "$min": {"firstAssignedAt": time},
             "$unset": assignment.FORGET_ON_ASSIGNMENT,
         },
         return_document=ReturnDocument.AFTER,

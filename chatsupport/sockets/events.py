@@ -50,7 +50,7 @@ def handle(sid: str, name: object, arguments: list[Any], *, wants_acknowledgemen
         error = as_chat_support_error(raised)
         envelope = error.envelope(context.request_id)
         if not wants_acknowledgement:
-            broadcasts.to_socket(sid, "error", {**envelope, "event": name if isinstance(name, str) else None})
+            broadcasts.to_socket(sid, "error", {**envelope, "event": _printable(name)})
     finally:
         if logger.isEnabledFor(logging.INFO):
             _log(name, arguments, error, context.started)

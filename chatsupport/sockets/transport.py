@@ -18,7 +18,7 @@ from socketio import packet
 from chatsupport import json_codec
 from chatsupport.config import Config
 from chatsupport.extensions import socketio
-from chatsupport.services import message_log, read_marks
+from chatsupport.services import counters, message_log, read_marks
 from chatsupport.sockets import chat, connection, engine, events, managers, websocket
 
 logger = logging.getLogger(__name__)
@@ -105,10 +105,14 @@ def drain() -> None:
     """
     message_log.log.close()
     message_log.log.wait_until_idle(DRAIN_SECONDS)
-    read_marks.flush()
     server = socketio.server
     for eio_socket in list(server.eio.sockets.values()):
         try:
             eio_socket.close(wait=False, reason=server.reason.SERVER_DISCONNECT)
         except Exception:
             logger.exception("A socket could not be closed")
+    for flush in (read_marks.flush, counters.flush):
+        try:
+            flush()
+        except Exception:
+            logger.exception("Something could not be stored on leaving")
