@@ -51,6 +51,7 @@ class EngineSocket(engineio.socket.Socket):
         self._rest = b""
         self._writer_runs = False
         self._queued_bytes = 0
+        self._dropped = False
 
     def send(self, pkt: Any) -> None:
         """Send a packet: now, if nothing waits and the peer reads, else behind what waits. Raises when closed."""
@@ -130,8 +131,9 @@ class EngineSocket(engineio.socket.Socket):
 
     def _drop(self) -> None:
         """Give up a client that does not read. Its disconnect handlers run in a greenlet of their own."""
-        if self.closing or self.closed:
+        if self._dropped:
             return
+        self._dropped = True
         logger.warning("A client that does not read is dropped", extra={"event": "slow_reader"})
         self.server.start_background_task(self._abort)
 

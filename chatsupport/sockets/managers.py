@@ -28,7 +28,40 @@ def make(redis_url: str | None) -> Manager:
     return LocalManager() if redis_url is None else SharedManager(redis_url)
 
 
-class LocalManager(Manager):
+class RoomsBySocket(Manager):
+    """Knows each socket's rooms: a disconnect looks at those and not, as in python-socketio, at all there are."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._rooms_of: dict[str, set[str | None]] = {}
+
+    def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
+        """Put a socket into a room."""
+        super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+        self._rooms_of.setdefault(sid, set()).add(room)
+
+    def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
+        """Take a socket out of a room."""
+        super().basic_leave_room(sid, namespace, room)
+        rooms = self._rooms_of.get(sid)
+        if rooms is not None:
+            rooms.discard(room)
+            if not rooms:
+                del self._rooms_of[sid]
+
+    def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
+        """Take a socket out of all its rooms, and forget it."""
+        for room in list(self._rooms_of.get(sid, ())):
+            self.basic_leave_room(sid, namespace, room)
+        self.callbacks.pop(sid, None)
+        for pending in (self.pending_connect, self.pending_disconnect):
+            if sid in pending.get(namespace, ()):
+                pending[namespace].remove(sid)
+                if not pending[namespace]:
+                    del pending[namespace]
+
+
+class LocalManager(RoomsBySocket):
     """Rooms of one process."""
 
     def emit(self, event: str, data: Any, namespace: str, room: Any = None, **kwargs: Any) -> None:
@@ -40,7 +73,7 @@ class LocalManager(Manager):
         super().emit(event, data, namespace, room=room, **kwargs)
 
 
-class SharedManager(RedisManager):
+class SharedManager(RoomsBySocket, RedisManager):
     """Rooms of all processes. What goes to the others waits in an outbox, so that a stuck Redis holds nobody up.
 
     While Redis is away, the other processes miss events; their clients notice by `session_sync` and catch up.
