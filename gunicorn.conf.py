@@ -3,6 +3,7 @@
 https://docs.gunicorn.org/en/stable/settings.html explains the names; what is set here is what differs from the default.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -21,6 +22,8 @@ from chatsupport.database.embedded import URI_VARIABLE, EmbeddedMongo, EmbeddedM
 from chatsupport.logs import setup_logging
 
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated|The eventlet worker is deprecated")
+
+_ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 
 def _fail(reason):
@@ -78,6 +81,8 @@ def when_ready(server):
         except EmbeddedMongoError as error:
             _fail(error)
 
+    server.spawn_worker = _without_signals(server.spawn_worker)
+
     def interrupt(number, frame):
         # The first Ctrl-C ends as gently as SIGTERM does; gunicorn takes a later one as an order to hurry.
         server.SIG_QUEUE.put_nowait(signal.SIGINT if interrupt.again else signal.SIGTERM)
@@ -87,10 +92,26 @@ def when_ready(server):
     signal.signal(signal.SIGINT, interrupt)
 
 
+def _without_signals(spawn):
+    # A signal that reaches a worker before post_fork() would be put into its copy of the master's queue and forgotten.
+    def spawn_worker():
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            return spawn()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+    return spawn_worker
+
+
 def post_fork(server, worker):
-    """Tie the worker to its master, and until its own signal handlers stand, do not keep the master's."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Tie the worker to its master, and let it be ended at once until it serves."""
+    for number in worker.SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    # Ctrl-C reaches the worker too, but it is the master that says when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker.init_signals = lambda: None
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     if sys.platform == "linux":
         # PR_SET_PDEATHSIG: unlike the others, gunicorn's eventlet worker does not notice that its master was killed.
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
@@ -99,29 +120,63 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Say that it serves, and have SIGTERM tell the clients before it closes their connections."""
-    # Ctrl-C reaches the worker too, but it is the master that says when to end.
+    """Say that it serves, and have SIGTERM tell the clients before their connections are closed."""
+    # Not before: what it reads with has to be patched for greenlets first.
+    from chatsupport import reading
+
+    reading.install()
+    connections = _track_connections(worker)
+    type(worker).init_signals(worker)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: _drain(worker))
+    signal.signal(signal.SIGTERM, lambda number, frame: _begin_to_leave(worker, connections))
+    # The order to hurry. Gunicorn's own handler raises SystemExit in a greenlet, which prints a traceback.
+    signal.signal(signal.SIGQUIT, lambda number, frame: os._exit(0))
     if worker.age == 1:
         name = "localhost" if _config.host in ("127.0.0.1", "0.0.0.0", "::1", "::") else _address
         print(f"Chat Support is serving on http://{name}:{_config.port}", flush=True)
 
 
-def _drain(worker):
-    # Runs in a signal handler, where nothing may wait: the draining is a greenlet's work.
-    import eventlet
+def _track_connections(worker):
+    # Returns the set of the open client sockets, kept up to date.
+    connections = set()
+    handle = worker.handle
 
-    from chatsupport.sockets import transport
+    def track(listener, client, address):
+        connections.add(client)
+        try:
+            handle(listener, client, address)
+        finally:
+            connections.discard(client)
+
+    worker.handle = track
+    return connections
+
+
+def _begin_to_leave(worker, connections):
+    # Runs in a signal handler, where nothing may wait: the rest is a greenlet's work.
+    import eventlet
 
     if worker.alive:
         worker.alive = False
         # The master kills a worker that takes too long, but the master itself may have been killed.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(graceful_timeout)
-        drain = getattr(transport, "drain", None)
-        if drain is not None:
-            eventlet.spawn(drain)
+        eventlet.spawn(_leave, connections)
+
+
+def _leave(connections):
+    import eventlet
+
+    from chatsupport.sockets import transport
+
+    transport.drain()
+    while True:
+        # What is still open now is an idle keep-alive connection, a request that is being answered, or a client that
+        # does not care. Not reading on ends the first and the last; the answer can still be sent.
+        eventlet.sleep(0.5)
+        for client in list(connections):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RD)
 
 
 def on_exit(server):

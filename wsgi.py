@@ -9,12 +9,12 @@ if __name__ == "__main__":
     os.chdir(os.path.dirname(os.path.abspath(__file__)))
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"])
 
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+
 # The flask command has imported too much by now to be patched, and its commands need no greenlets.
 IS_COMMAND = "FLASK_RUN_FROM_CLI" in os.environ
 
 if not IS_COMMAND:
-    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
-
     import eventlet
 
     eventlet.monkey_patch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from flask import Flask
@@ -47,8 +48,13 @@ class Socket:
 
     @property
     def refusal(self) -> Any:
-        """The data of the `connect_error`."""
-        return self.client.refusal
+        """The data of the `connect_error`, None where there was none."""
+        error = self.client.refusal
+        if error is None:
+            return None
+        assert set(error) == {"message", "data"}, error
+        assert error["message"] == error["data"]["message"]
+        return error["data"]
 
     def call(self, event: str, *arguments: Any) -> Any:
         """Emit with a callback; return what it got."""
@@ -57,6 +63,11 @@ class Socket:
     def emit(self, event: str, *arguments: Any) -> Any:
         """Emit without a callback. Returns an acknowledgement that came all the same."""
         return self.client.emit(event, *arguments)
+
+    def raw(self, packet: str) -> None:
+        """Hand the server a Socket.IO packet as it comes over the wire; what the library raises, it would log."""
+        with contextlib.suppress(ValueError):
+            self.client.socketio.server._handle_eio_message(self.client.eio_sid, packet)
 
     def join(self, session_id: str, **fields: Any) -> dict[str, Any]:
         """Join a session; return the data of the acknowledgement."""
@@ -109,6 +120,14 @@ class Sockets:
         socket = Socket(self.app, auth)
         assert socket.is_connected, socket.refusal
         return socket
+
+
+def close_all() -> None:
+    """Disconnect every socket of this process's applications."""
+    for client in list(SocketIOTestClient.clients.values()):
+        if client.is_connected():
+            client.disconnect()
+    SocketIOTestClient.clients.clear()
 
 
 def succeeded(answer: Any) -> dict[str, Any]:

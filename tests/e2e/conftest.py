@@ -1,9 +1,8 @@
-"""Fixtures of the end-to-end tests, and what happens where there is no Node."""
+"""Fixtures of the end-to-end tests."""
 
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,32 +15,9 @@ import pytest
 from tests.e2e.recording import Socket
 from tests.e2e.rest import Curl, Rest
 from tests.e2e.server import Server, Servers
-from tests.e2e.sockets import JS_DIRECTORY, NodeSocket, PythonSocket
+from tests.e2e.sockets import JS_DIRECTORY, Node, NodeSocket, PythonSocket
 
 Connect = Callable[..., Socket]
-
-SOCKETS = {"node": NodeSocket, "python": PythonSocket}
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "node: needs Node.js; left out where there is none")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that need Node where there is none, unless somebody insists on them."""
-    if shutil.which("node") is not None:
-        return
-    left_out = [item for item in items if item.get_closest_marker("node")]
-    if left_out and os.environ.get("REQUIRE_NODE") == "1":
-        raise pytest.UsageError("REQUIRE_NODE=1, but there is no node on PATH: install Node.js 18 or later.")
-    if left_out:
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if shutil.which("node") is None:
-        terminalreporter.write_line("No node on PATH: the tests with the JavaScript client are left out.")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,13 +28,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         for value in getattr(item, "funcargs", {}).values():
             servers = value.running if isinstance(value, Servers) else [value] if isinstance(value, Server) else []
             for server in servers:
-                report.sections.append((f"server on port {server.port}", server.output()))  # type: ignore[attr-defined]
+                title = f"server on port {server.port}"
+                report.sections.append((title, server.output(5_000)))  # type: ignore[attr-defined]
     return report
 
 
 @pytest.fixture(scope="session")
-def node_modules() -> None:
-    """Have socket.io-client installed, once."""
+def node() -> Iterator[Node]:
+    """The process of the JavaScript clients."""
+    _install_node_modules()
+    node = Node()
+    yield node
+    node.stop()
+
+
+def _install_node_modules() -> None:
     installed = JS_DIRECTORY / "node_modules" / ".package-lock.json"
     wanted = JS_DIRECTORY / "package-lock.json"
     with open(wanted, encoding="utf-8") as lock:
@@ -68,7 +52,7 @@ def node_modules() -> None:
             return
         command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
         try:
-            subprocess.run(command, cwd=JS_DIRECTORY, check=True, capture_output=True, text=True, timeout=120)
+            subprocess.run(command, cwd=JS_DIRECTORY, check=True, capture_output=True, text=True, timeout=50)
         except (OSError, subprocess.SubprocessError) as error:
             output = getattr(error, "stderr", None) or ""
             pytest.fail(f"`npm ci` in {JS_DIRECTORY} failed: {error}\n{output}", pytrace=False)
@@ -119,8 +103,9 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 
     def connect(kind: str, *args: Any, **kwargs: Any) -> Socket:
         if kind == "node":
-            request.getfixturevalue("node_modules")
-        sockets.append(SOCKETS[kind](*args, **kwargs))
+            sockets.append(NodeSocket(request.getfixturevalue("node"), *args, **kwargs))
+        else:
+            sockets.append(PythonSocket(*args, **kwargs))
         return sockets[-1]
 
     yield connect

@@ -37,6 +37,11 @@ class Socket:
         self._wait(arrived, f"the event {name}, {count} time(s)")
         return found[count - 1]
 
+    def wait_for_connection(self) -> None:
+        """Wait until the client is connected or was refused."""
+        names = ("connect", "connect_error")
+        self._wait(lambda: any(event in names for event, _ in self._events), " or ".join(names))
+
     def call(self, name: str, payload: Any = None) -> dict[str, Any]:
         """Emit an event, wait for its acknowledgement and return the envelope."""
         (key,) = self.pipeline([(name, payload)])

@@ -29,6 +29,14 @@ _OURS = (
     "RATE_LIMITS REDIS_URL TRUSTED_PROXIES WORKER_CONNECTIONS"
 ).split()
 
+# Should pytest itself be killed, the kernel ends the server too: PR_SET_PDEATHSIG (1).
+_TIED_TO_PYTEST = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 
 class Server:
     """One server. `directory` takes its output, logs and data; `env` overrides its environment."""
@@ -37,6 +45,7 @@ class Server:
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.database = env.get("MONGODB_DB", mongodb_db)
         self.log_dir = directory / "logs"
         self._output_file = directory / "output.txt"
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,6 +70,7 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it answers."""
         command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        command = [sys.executable, "-I", "-S", "-c", _TIED_TO_PYTEST, *command]
         with open(self._output_file, "ab") as output:
             self._process = subprocess.Popen(
                 command,
@@ -102,7 +112,7 @@ class Server:
             self._process.wait(STOP_SECONDS)
             self._process = None
 
-    def output(self, characters: int = 20_000) -> str:
+    def output(self, characters: int = 1_000_000) -> str:
         """Return the end of what it has printed."""
         if not self._output_file.exists():
             return ""

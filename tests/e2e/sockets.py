@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import engineio
+import requests
 import socketio
 
 from tests.e2e.recording import Socket
@@ -54,21 +56,28 @@ class PythonSocket(Socket):
         reconnect: bool = False,
     ) -> None:
         super().__init__()
+        headers = dict(headers or {})
+        origin = headers.pop("Origin", None) if transports == ["websocket"] else None
+        session = requests.Session()
+        # Its threads would read os.environ for proxies while pytest writes to it.
+        session.trust_env = False
         self._client = _OrderedClient(
+            http_session=session,
             reconnection=reconnect,
             reconnection_delay=0.1,
             reconnection_delay_max=0.2,
             randomization_factor=0,
             handle_sigint=False,
+            websocket_extra_options={"origin": origin},
         )
         self._client.on("*", self._record)
         self._client.on("connect", lambda: self._record("connect", None))
         self._client.on("disconnect", lambda reason: self._record("disconnect", reason))
         self._client.on("connect_error", lambda data=None: self._record("connect_error", data))
-        try:
-            self._client.connect(url, headers or {}, auth, transports, wait_timeout=10)
-        except socketio.exceptions.ConnectionError:
-            self.wait_for("connect_error")
+        # A refused client that waits in connect() may hang there until its long poll ends, after 25 s.
+        with contextlib.suppress(socketio.exceptions.ConnectionError):
+            self._client.connect(url, headers, auth, transports, wait=False)
+        self.wait_for_connection()
 
     @property
     def transport(self) -> str:
@@ -76,7 +85,10 @@ class PythonSocket(Socket):
         return transport
 
     def close(self) -> None:
-        self._client.shutdown()
+        if self._client.namespaces or self._client.reconnection:
+            self._client.shutdown()
+        else:
+            self._client.eio.disconnect(abort=True)
 
     def _emit(self, events: Sequence[tuple[str, Any, str | None]]) -> None:
         for name, payload, key in events:
@@ -84,23 +96,62 @@ class PythonSocket(Socket):
             self._client.emit(name, payload, callback=callback)
 
 
+class Node:
+    """The Node process in which all socket.io-clients live, driven by JSON lines (js/client.js)."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            ["node", "client.js"], cwd=JS_DIRECTORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._sockets: list[NodeSocket] = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def add(self, socket: NodeSocket) -> int:
+        """Return the number of a new socket."""
+        self._sockets.append(socket)
+        return len(self._sockets) - 1
+
+    def command(self, command: str, number: int, **fields: Any) -> None:
+        """Have one of the sockets do something."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": command, "socket": number, **fields}) + "\n")
+        self._process.stdin.flush()
+
+    def stop(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        finally:
+            self._process.kill()
+            self._process.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                entry = json.loads(line)
+                self._sockets[entry["socket"]].take(entry)
+
+
 class NodeSocket(Socket):
-    """socket.io-client in a Node process of its own, driven by JSON lines (js/client.js)."""
+    """socket.io-client."""
 
     def __init__(
         self,
+        node: Node,
         url: str,
         auth: Any = None,
         *,
         headers: dict[str, str] | None = None,
         transports: list[str] | None = None,
         reconnect: bool = False,
+        wait: bool = True,
     ) -> None:
         super().__init__()
-        self._process = subprocess.Popen(
-            ["node", "client.js"], cwd=JS_DIRECTORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._node = node
+        self._number = node.add(self)
         options = {
             "auth": auth,
             "extraHeaders": headers,
@@ -109,42 +160,28 @@ class NodeSocket(Socket):
             "reconnectionDelay": 100,
             "reconnectionDelayMax": 200,
         }
-        self._command("connect", url=url, options={name: value for name, value in options.items() if value is not None})
-        self._wait(
-            lambda: any(name in ("connect", "connect_error") for name, _ in self._events), "connect or connect_error"
-        )
+        given = {name: value for name, value in options.items() if value is not None}
+        node.command("connect", self._number, url=url, options=given)
+        # What is emitted before the connection stands is sent the moment it does.
+        if wait:
+            self.wait_for_connection()
 
     @property
     def transport(self) -> str:
         known = len(self.events("transport"))
-        self._command("transport")
+        self._node.command("transport", self._number)
         transport: str = self.wait_for("transport", count=known + 1)
         return transport
 
+    def take(self, entry: dict[str, Any]) -> None:
+        """Write down what the process says of this socket."""
+        if "acknowledged" in entry:
+            self._acknowledged(entry["acknowledged"], entry["data"])
+        else:
+            self._record(entry["event"], entry["data"])
+
     def close(self) -> None:
-        if self._process.poll() is None and self._process.stdin:
-            # At the end of its input the script disconnects properly and ends.
-            self._process.stdin.close()
-        try:
-            self._process.wait(5)
-        finally:
-            self._process.kill()
-            self._process.wait()
+        self._node.command("close", self._number)
 
     def _emit(self, events: Sequence[tuple[str, Any, str | None]]) -> None:
-        self._command("emit", events=list(events))
-
-    def _command(self, command: str, **fields: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": command, **fields}) + "\n")
-        self._process.stdin.flush()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as lines:
-            for line in lines:
-                entry = json.loads(line)
-                if "acknowledged" in entry:
-                    self._acknowledged(entry["acknowledged"], entry["data"])
-                else:
-                    self._record(entry["event"], entry["data"])
+        self._node.command("emit", self._number, events=list(events))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
@@ -11,6 +11,7 @@ from chatsupport import documents
 from chatsupport.factory import create_app
 from tests.api import Api, Apis
 from tests.conftest import MakeConfig
+from tests.sockets import Sockets, close_all
 
 MakeApp = Callable[..., Flask]
 
@@ -41,3 +42,15 @@ def apis(app: Flask) -> Apis:
 @pytest.fixture
 def operator(apis: Apis) -> Api:
     return apis.operator()
+
+
+@pytest.fixture(autouse=True)
+def _close_sockets() -> Iterator[None]:
+    """Close what sockets a test leaves open, so that the next one finds nobody there."""
+    yield
+    close_all()
+
+
+@pytest.fixture
+def sockets(app: Flask) -> Sockets:
+    return Sockets(app)

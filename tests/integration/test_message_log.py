@@ -121,6 +121,20 @@ def test_a_repeat_inside_one_batch_is_the_first_message(app: Flask) -> None:
     assert [sent.created for sent in batch] == [True, True, False]
 
 
+def test_a_collision_in_a_batch_repeats_and_loses_nothing_of_it(app: Flask) -> None:
+    calm, contested = make_session("u1"), make_session("u2")
+    log, other_log = (MessageLog(on_stored=lambda message: None) for _ in range(2))
+    log.append(draft(contested, text="1"))
+    other_log.append(draft(contested, text="2"))
+    batch = [draft(calm, text="1"), draft(contested, text="3"), draft(calm, text="2"), draft(contested, text="4")]
+
+    log._write(batch)
+
+    assert [sent.message["seq"] for sent in batch] == [1, 3, 2, 4]
+    assert [message["message"] for message in stored(calm)] == ["1", "2"]
+    assert [message["message"] for message in stored(contested)] == ["1", "2", "3", "4"]
+
+
 def test_one_batch_serves_many_sessions_and_refuses_only_who_did_wrong(app: Flask) -> None:
     first, second, ended = make_session("u1"), make_session("u2"), make_session("u3", "ended")
     log = MessageLog(on_stored=lambda message: None)

@@ -164,6 +164,7 @@ def test_session_answers_the_whole_shape(operator: Api) -> None:
         "endReason": None,
         "messageCount": 1,
         "lastSeq": 1,
+        "readSeq": [],
     }
 
 

@@ -1,37 +1,39 @@
-// A socket.io-client that does what standard input says and writes down on standard output what it sees,
-// one JSON object a line.
+// socket.io-clients that do what standard input says and write down on standard output what they see,
+// one JSON object a line. `socket` is a number the other side chooses.
 //
-// in:  {do: "connect", url, options}
-//      {do: "emit", events: [[name, payload, key], ...]}    all at once; a key asks for an acknowledgement
-//      {do: "transport"}
-//      the end of the input: disconnect and leave
-// out: {event, data}              what the server sent, and connect, connect_error, disconnect, upgrade, transport
-//      {acknowledged: key, data}
+// in:  {do: "connect", socket, url, options}
+//      {do: "emit", socket, events: [[name, payload, key], ...]}    all at once; a key asks for an acknowledgement
+//      {do: "transport" | "close", socket}
+// out: {socket, event, data}    what the server sent, and open, upgrade, transport, connect, connect_error, disconnect
+//      {socket, acknowledged: key, data}
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 
-let socket;
+const sockets = new Map();
 
 const write = (entry) => process.stdout.write(`${JSON.stringify(entry)}\n`);
-const record = (event, data = null) => write({ event, data });
 
-function connect({ url, options }) {
-  socket = io(url, { forceNew: true, ...options });
-  socket.on("connect", () => {
-    record("connect", { sid: socket.id, transport: socket.io.engine.transport.name });
+function connect({ socket: number, url, options }) {
+  const socket = io(url, { forceNew: true, ...options });
+  const record = (event, data = null) => write({ socket: number, event, data });
+  sockets.set(number, socket);
+  socket.io.on("open", () => {
+    record("open", socket.io.engine.transport.name);
     socket.io.engine.once("upgrade", (transport) => record("upgrade", transport.name));
   });
+  socket.on("connect", () => record("connect"));
   socket.on("connect_error", (error) => record("connect_error", { message: error.message, data: error.data ?? null }));
   socket.on("disconnect", (reason) => record("disconnect", reason));
   socket.onAny((name, payload) => record(name, payload));
 }
 
-function emit({ events }) {
+function emit({ socket: number, events }) {
+  const socket = sockets.get(number);
   for (const [name, payload, key] of events) {
     if (key === null) {
       socket.emit(name, payload);
     } else {
-      socket.emit(name, payload, (data = null) => write({ acknowledged: key, data }));
+      socket.emit(name, payload, (data = null) => write({ socket: number, acknowledged: key, data }));
     }
   }
 }
@@ -39,11 +41,13 @@ function emit({ events }) {
 const commands = {
   connect,
   emit,
-  transport: () => record("transport", socket.io.engine.transport.name),
+  transport: ({ socket }) =>
+    write({ socket, event: "transport", data: sockets.get(socket).io.engine.transport.name }),
+  close: ({ socket }) => sockets.get(socket).disconnect(),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
   commands[command.do](command);
 }
-socket?.disconnect();
+process.exit();

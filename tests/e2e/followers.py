@@ -1,0 +1,102 @@
+"""Clients in Node that follow the recipe of docs/events.md (js/recipe.js)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from typing import Any
+
+from tests.e2e.server import wait_until
+from tests.e2e.sockets import JS_DIRECTORY
+
+
+class Follower:
+    """One client, and what it has shown its user."""
+
+    def __init__(self, followers: Followers, number: int) -> None:
+        self._followers = followers
+        self._number = number
+        self.messages: list[dict[str, Any]] = []
+        self.sent: dict[str, dict[str, Any]] = {}
+        self.failures: list[dict[str, Any]] = []
+        self.connections = 0
+        self.disconnections: list[str] = []
+
+    @property
+    def seqs(self) -> list[int]:
+        """The seqs of the messages it has shown."""
+        return [message["seq"] for message in list(self.messages)]
+
+    def send(self, text: str, client_message_id: str) -> None:
+        """Have it send a message, again and again until it is acknowledged; `sent` tells."""
+        self._followers.command("send", self._number, text=text, clientMessageId=client_message_id)
+
+    def take(self, entry: dict[str, Any]) -> None:
+        """Write down what the process says of this client."""
+        if "message" in entry:
+            self.messages.append(entry["message"])
+        elif "sent" in entry:
+            self.sent[entry["sent"]["clientMessageId"]] = entry["sent"]
+        elif "failure" in entry:
+            self.failures.append(entry["failure"])
+        elif "disconnected" in entry:
+            self.disconnections.append(entry["disconnected"])
+        else:
+            self.connections += 1
+
+    def wait_for_seq(self, seq: int, seconds: float = 30.0) -> None:
+        """Wait until it has shown so many messages."""
+
+        def state() -> str:
+            return (
+                f"{len(self.messages)} of {seq} messages, the last {self.seqs[-3:]}; "
+                f"failures {self.failures}; {self.connections} connections, {self.disconnections[-3:]}"
+            )
+
+        wait_until(lambda: len(self.messages) >= seq, seconds, state)
+
+
+class Followers:
+    """The Node process in which they live."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            ["node", "followers.js"], cwd=JS_DIRECTORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._mutex = threading.Lock()
+        self._followers: list[Follower] = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def follow(self, url: str, auth: Any, session_id: str, last_seq: int | None = 0, **options: Any) -> Follower:
+        """Have a new client follow a session; `options` are those of socket.io-client."""
+        with self._mutex:
+            number = len(self._followers)
+            self._followers.append(Follower(self, number))
+        details = {"auth": auth, "options": options, "sessionId": session_id, "lastSeq": last_seq}
+        self.command("follow", number, url=url, **details)
+        return self._followers[number]
+
+    def command(self, command: str, number: int, **fields: Any) -> None:
+        """Have one of them do something."""
+        assert self._process.stdin is not None
+        with self._mutex:
+            self._process.stdin.write(json.dumps({"do": command, "client": number, **fields}) + "\n")
+            self._process.stdin.flush()
+
+    def stop(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        finally:
+            self._process.kill()
+            self._process.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                entry = json.loads(line)
+                self._followers[entry["client"]].take(entry)

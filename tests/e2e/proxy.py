@@ -1,0 +1,138 @@
+"""A TCP proxy that does to connections what networks do: it cuts them, in the middle of a frame too, or lets nothing
+pass and says nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+CHUNK_BYTES = 65536
+Target = tuple[str, int] | str
+
+
+class Proxy:
+    """Listens on `port` and connects to `target`, an address or the path of a unix socket."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._open = threading.Event()
+        self._open.set()
+        self._mutex = threading.Lock()
+        self._links: list[_Link] = []
+        self.cuts = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self, generator: random.Random) -> None:
+        """Cut one connection, at random: at once or behind half of what it carries next, by reset or by end."""
+        with self._mutex:
+            self._links = [link for link in self._links if not link.closed]
+            link = generator.choice(self._links) if self._links else None
+        if link is not None:
+            self.cuts += 1
+            if generator.random() < 0.5:
+                link.close(reset=generator.random() < 0.5)
+            else:
+                link.cut_next = True
+
+    @contextlib.contextmanager
+    def cutting(self, seed: int, least: float, most: float) -> Iterator[None]:
+        """Cut a connection again and again, `least` to `most` seconds apart, for the length of the block."""
+        over = threading.Event()
+        generator = random.Random(seed)
+
+        def run() -> None:
+            while not over.wait(generator.uniform(least, most)):
+                self.cut(generator)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def block(self) -> None:
+        """Let nothing pass, in either direction; nobody is told."""
+        self._open.clear()
+
+    def unblock(self) -> None:
+        """Let everything pass again. What waited comes late; what was cut off stays so."""
+        self._open.set()
+
+    def close(self) -> None:
+        """Cut everything and listen no more."""
+        self.unblock()
+        self._listener.close()
+        with self._mutex:
+            links, self._links = self._links, []
+        for link in links:
+            link.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        self._open.wait()
+        family = socket.AF_UNIX if isinstance(self._target, str) else socket.AF_INET
+        server = socket.socket(family)
+        try:
+            server.connect(self._target)
+            for end in (client, server):
+                if end.family == socket.AF_INET:
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            server.close()
+            client.close()
+            return
+        link = _Link(client, server, self._open)
+        with self._mutex:
+            self._links.append(link)
+        link.start()
+
+
+class _Link:
+    def __init__(self, client: socket.socket, server: socket.socket, is_open: threading.Event) -> None:
+        self._client, self._server, self._open = client, server, is_open
+        self.cut_next = False
+        self.closed = False
+
+    def start(self) -> None:
+        for source, sink in ((self._client, self._server), (self._server, self._client)):
+            threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def close(self, *, reset: bool = False) -> None:
+        self.closed = True
+        for end in (self._client, self._server):
+            with contextlib.suppress(OSError):
+                if reset:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                end.shutdown(socket.SHUT_RDWR)
+        for end in (self._client, self._server):
+            end.close()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(CHUNK_BYTES):
+                while not self._open.wait(0.1):
+                    if self.closed:
+                        return
+                if self.cut_next:
+                    sink.sendall(data[: len(data) // 2])
+                    break
+                sink.sendall(data)
+        except OSError:
+            pass
+        self.close()

@@ -1,0 +1,154 @@
+"""Random starts, ends, transfers and changes of agents from many clients on two processes: the rules hold.
+
+The seed is printed with a failure; SEED=… replays it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pymongo
+import pymongo.database
+import pytest
+
+from chatsupport.services import housekeeping, reconciliation
+from tests.e2e.server import Server, Servers, wait_until
+from tests.e2e.valkey import Valkey
+from tests.invariants import violations
+
+SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
+ACTIONS, CLIENTS, USERS = 300, 30, 24
+Database = pymongo.database.Database[dict[str, Any]]
+
+
+@pytest.fixture
+def two_servers(servers: Servers) -> Iterator[tuple[Server, Server]]:
+    """Two processes on one database and one Valkey."""
+    valkey = Valkey()
+    valkey.start()
+    first = servers.start(REDIS_URL=valkey.url)
+    second = servers.start(REDIS_URL=valkey.url, MONGODB_DB=first.database)
+    yield first, second
+    first.clean_up()
+    second.clean_up()
+    valkey.kill()
+
+
+@pytest.fixture
+def database(two_servers: tuple[Server, Server], mongodb_uri: str) -> Iterator[Database]:
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(mongodb_uri, tz_aware=True)
+    yield client[two_servers[0].database]
+    client.close()
+
+
+class Clients:
+    """Clients that do random things to random servers; what a killed server answers does not count."""
+
+    def __init__(self, servers: tuple[Server, Server], seed: int) -> None:
+        self.servers = servers
+        self.seed = seed
+        self.agents: list[str] = []
+        self.sessions: list[str] = []
+        self.unexpected: list[str] = []
+
+    def run(self, actions: int) -> None:
+        """Share the actions between the clients and wait for all of them."""
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(self._client, range(CLIENTS), [actions // CLIENTS] * CLIENTS))
+
+    def _client(self, number: int, actions: int) -> None:
+        chance = random.Random(f"{self.seed}-{number}")
+        for _ in range(actions):
+            kind = chance.choices(["start", "end", "transfer", "online"], [10, 6, 3, 2])[0]
+            operator = chance.choice(self.servers).operator()
+            path, body, allowed = self._action(kind, chance)
+            try:
+                reply = operator.request("PATCH" if kind == "online" else "POST", path, body)
+            except OSError:
+                continue  # The server was killed.
+            if reply.status not in allowed:
+                self.unexpected.append(f"{kind}: {reply.status} {reply.body}")
+            elif kind == "start":
+                self.sessions.append(reply.data["sessionId"])
+
+    def _action(self, kind: str, chance: random.Random) -> tuple[str, Any, set[int]]:
+        session = chance.choice(self.sessions) if self.sessions else "0" * 24
+        agent = chance.choice(self.agents)
+        if kind == "end":
+            return f"/api/chat/end-session/{session}", {}, {200, 404}
+        if kind == "transfer":
+            to = chance.choice([None, agent])
+            return f"/api/chat/transfer/{session}", {"agentId": to}, {200, 404, 409}
+        if kind == "online":
+            return f"/api/agents/{agent}", {"isOnline": chance.random() < 0.7}, {200}
+        return "/api/chat/start-session", {"userId": f"user-{chance.randrange(USERS)}"}, {200, 201}
+
+
+def prepare(servers: tuple[Server, Server]) -> Clients:
+    clients = Clients(servers, SEED)
+    operator = servers[0].operator()
+    clients.agents = [operator.create_agent(f"agent-{number}", maxUsers=number % 3 + 1) for number in range(6)]
+    return clients
+
+
+def watch(database: Database, stop: threading.Event, found: list[str]) -> None:
+    """Look again and again for what must never be, not even for a moment."""
+    while not stop.wait(0.05):
+        found += [f"for a moment: agent {agent['name']}" for agent in database.agents.find(OVERFULL)]
+
+
+OVERFULL = {"$expr": {"$gt": [{"$size": "$activeUsers"}, "$maxUsers"]}}
+
+
+def while_watching(database: Database, work: Callable[[], None]) -> list[str]:
+    stop, found = threading.Event(), list[str]()
+    watcher = threading.Thread(target=watch, args=(database, stop, found))
+    watcher.start()
+    try:
+        work()
+    finally:
+        stop.set()
+        watcher.join()
+    return found
+
+
+@pytest.mark.timeout(120)
+def test_the_rules_hold_after_random_actions(two_servers: tuple[Server, Server], database: Database) -> None:
+    clients = prepare(two_servers)
+
+    momentary = while_watching(database, lambda: clients.run(ACTIONS))
+
+    assert momentary == [], f"SEED={SEED}"
+    assert clients.unexpected == [], f"SEED={SEED}"
+    assert violations(database) == [], f"SEED={SEED}"
+    for server in two_servers:
+        assert "Repaired" not in server.output(), f"SEED={SEED}"
+
+
+@pytest.mark.timeout(180)
+def test_the_rules_hold_after_kills_in_the_middle(two_servers: tuple[Server, Server], database: Database) -> None:
+    clients = prepare(two_servers)
+    victim = two_servers[1]
+
+    def work() -> None:
+        for _ in range(3):
+            runner = threading.Thread(target=clients.run, args=(ACTIONS // 3,))
+            runner.start()
+            before = len(clients.sessions)
+            wait_until(lambda before=before: len(clients.sessions) >= before + 15, 20)
+            victim.kill()
+            runner.join()
+            victim.restart()
+
+    momentary = while_watching(database, work)
+
+    assert momentary == [], f"SEED={SEED}"
+    assert [reply for reply in clients.unexpected if not reply.startswith("start: 503")] == [], f"SEED={SEED}"
+    # The last of the killed may have held the reconciler's lease; and what looks wrong is looked at twice.
+    patience = housekeeping.RECONCILIATION_LEASE_SECONDS + reconciliation.SECOND_LOOK_SECONDS + 20
+    wait_until(lambda: violations(database) == [], patience, lambda: f"SEED={SEED}: {violations(database)}")

@@ -1,0 +1,168 @@
+"""A database that is killed or freezes: what was acknowledged stays, the rest is told in time, and all recovers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.api import make_token
+from tests.conftest import API_KEY
+from tests.e2e.conftest import Connect
+from tests.e2e.mongo import Mongo
+from tests.e2e.recording import Socket
+from tests.e2e.rest import Rest
+from tests.e2e.server import Server, Servers, elapsed_at_most, wait_until
+
+# A send waits 10 s at most; the rest is the way there and back on a busy machine.
+ANSWER_SECONDS = 10.5
+HEALTH_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def shared_mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongo]:
+    """A MongoDB that only these tests use."""
+    mongo = Mongo(tmp_path_factory.mktemp("mongo"))
+    yield mongo
+    mongo.stop()
+
+
+@pytest.fixture
+def mongo(shared_mongo: Mongo) -> Iterator[Mongo]:
+    """The same MongoDB, which a test leaves running even where it fails."""
+    yield shared_mongo
+    shared_mongo.recover()
+
+
+@pytest.fixture(scope="module")
+def server(servers: Servers, shared_mongo: Mongo) -> Server:
+    """A server on that MongoDB."""
+    return servers.start(MONGODB_URI=shared_mongo.uri)
+
+
+@dataclass
+class Sender:
+    """Sends one message after the other until one fails."""
+
+    name: str
+    client: Rest | Socket
+    session_id: str
+    acknowledged: list[dict[str, Any]] = field(default_factory=list)
+    failure: dict[str, Any] = field(default_factory=dict)
+    waited: float = 0.0
+
+    def run(self) -> None:
+        while not self.failure:
+            started = time.monotonic()
+            envelope = self.send(len(self.acknowledged))
+            self.waited = time.monotonic() - started
+            if envelope["success"]:
+                self.acknowledged.append(envelope["data"]["message"])
+            else:
+                self.failure = envelope
+
+    def send(self, number: int) -> dict[str, Any]:
+        """Send the message of this number, the first time or again, and return the envelope."""
+        text = f"{self.name} {number}"
+        if isinstance(self.client, Rest):
+            return self.client.send(self.session_id, text, clientMessageId=text).body
+        payload = {"sessionId": self.session_id, "message": text, "clientMessageId": text}
+        return self.client.call("send_message", payload)
+
+
+def healthy(server: Server) -> bool:
+    """Ask for the server's health, which must be answered in time whatever the database does."""
+    with elapsed_at_most(HEALTH_SECONDS):
+        reply = server.anonymous().get("/api/health")
+    database = reply.body["data"]["services"]["database"]
+    assert (reply.status, database) in [(200, "connected"), (503, "disconnected")], reply
+    return reply.status == 200
+
+
+def test_what_was_acknowledged_outlives_a_killed_database(server: Server, mongo: Mongo, connect: Connect) -> None:
+    operator = server.operator()
+    session_id = operator.start("durable")
+    listener = connect("python", server.url, {"apiKey": API_KEY}, transports=["polling"])
+    listener.join(session_id)
+    user = connect("python", server.url, {"token": make_token("durable")}, transports=["websocket"])
+    senders = [Sender("socket", user, session_id), *(Sender(f"rest-{n}", operator, session_id) for n in range(5))]
+
+    with ThreadPoolExecutor(len(senders)) as threads:
+        running = [threads.submit(sender.run) for sender in senders]
+        wait_until(lambda: sum(len(sender.acknowledged) for sender in senders) >= 60)
+        mongo.kill()
+        wait_until(lambda: not healthy(server))
+        with elapsed_at_most(HEALTH_SECONDS):
+            assert server.anonymous().get("/").status == 200
+        for run in running:
+            run.result()
+    for sender in senders:
+        assert sender.failure["code"] == "DATABASE_UNAVAILABLE"
+        assert sender.waited <= ANSWER_SECONDS
+
+    # Nobody restarts the server, nobody connects again.
+    mongo.start()
+    wait_until(lambda: healthy(server))
+    history = operator.history(session_id)
+    assert [message["seq"] for message in history] == list(range(1, len(history) + 1))
+    for sender in senders:
+        for message in sender.acknowledged:
+            assert history[message["seq"] - 1] == message
+
+    for sender in senders:
+        # Whether the one that failed had been stored nobody knows; sent again, it is there once.
+        again = sender.send(len(sender.acknowledged))
+        assert again["success"], again
+        sender.acknowledged.append(again["data"]["message"])
+    history = operator.history(session_id)
+    expected = sorted((message for sender in senders for message in sender.acknowledged), key=lambda m: m["seq"])
+    assert history == expected
+    assert [message["seq"] for message in history] == list(range(1, len(history) + 1))
+    assert not user.events("disconnect")
+    listener.wait_for("new_message", lambda message: message == history[-1])
+
+
+def test_a_frozen_database_holds_nobody_up_for_long(server: Server, mongo: Mongo, connect: Connect) -> None:
+    operator = server.operator()
+    session_id = operator.start("frozen")
+    user = connect("python", server.url, {"token": make_token("frozen")}, transports=["websocket"])
+    user.join(session_id)
+    first = user.send(session_id, "before", clientMessageId="before")
+    sender = Sender("meanwhile", user, session_id)
+    mongo.freeze()
+    with ThreadPoolExecutor(10) as threads:
+        running = threads.submit(sender.run)
+        over_rest = threads.submit(operator.get, f"/api/chat/messages/{session_id}")
+        while not running.done():
+            # Many at once, because those who wait for the database must not use up what answers the others.
+            checks = [threads.submit(healthy, server) for _ in range(5)]
+            with elapsed_at_most(HEALTH_SECONDS):
+                assert server.anonymous().get("/").status == 200
+            assert not any(check.result() for check in checks)
+        assert over_rest.result().body["code"] == "DATABASE_UNAVAILABLE"
+    assert sender.failure["code"] == "DATABASE_UNAVAILABLE"
+    assert sender.waited <= ANSWER_SECONDS
+    # A user's token needs no database, nor does a socket that is open.
+    connect("python", server.url, {"token": make_token("newcomer")}, transports=["websocket"]).wait_for("connect")
+    assert not user.events("disconnect")
+    mongo.thaw()
+    wait_until(lambda: healthy(server))
+    again = sender.send(0)
+    assert again["success"], again
+    assert operator.history(session_id) == [first, again["data"]["message"]]
+
+
+def test_a_server_that_starts_before_its_database_takes_up_its_work(servers: Servers, mongo: Mongo) -> None:
+    mongo.kill()
+    server = servers.start(MONGODB_URI=mongo.uri, DEFAULT_AGENTS="Ada,Ben")
+    assert not healthy(server)
+    mongo.start()
+    wait_until(lambda: healthy(server))
+    operator = server.operator()
+    wait_until(lambda: len(operator.get("/api/agents").data["agents"]) == 2)
+    assert operator.start("early")
+    server.clean_up()

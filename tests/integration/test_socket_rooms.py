@@ -1,0 +1,229 @@
+"""Joining and leaving: who is in a session's room, and what the others hear of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api import Api, Apis
+from tests.sockets import Sockets, assert_refused, succeeded
+
+
+@pytest.fixture
+def agent(operator: Api) -> dict[str, Any]:
+    return operator.create_agent()
+
+
+@pytest.fixture
+def session_id(agent: dict[str, Any], operator: Api) -> str:
+    """A session of u1 with the agent."""
+    return str(operator.start("u1")["sessionId"])
+
+
+def test_joining_tells_the_caller_everything(
+    sockets: Sockets, apis: Apis, agent: dict[str, Any], session_id: str
+) -> None:
+    apis.user("u1").send(session_id, "hello")
+    history = apis.user("u1").get(f"/api/chat/messages/{session_id}").json["data"]["messages"]
+    socket = sockets.user("u1")
+
+    joined = socket.join(session_id)
+
+    assert socket.heard("session_joined") == [joined]
+    assert joined == joined | {
+        "sessionId": session_id,
+        "status": "active",
+        "agentId": agent["id"],
+        "agent": {"id": agent["id"], "name": "Ada", "isOnline": True},
+        "queuePosition": None,
+        "lastSeq": 1,
+        "messages": history,
+        "hasMore": False,
+    }
+
+
+def test_who_waits_is_told_its_place(sockets: Sockets, operator: Api) -> None:
+    operator.start("u1")
+    session_id = operator.start("u2")["sessionId"]
+
+    joined = sockets.user("u2").join(session_id)
+
+    assert (joined["status"], joined["queuePosition"], joined["agent"]) == ("waiting", 2, None)
+    assert (joined["lastSeq"], joined["messages"], joined["hasMore"]) == (0, [], False)
+
+
+def test_a_newcomer_gets_the_last_50_messages(sockets: Sockets, operator: Api, session_id: str) -> None:
+    for _ in range(51):
+        operator.send(session_id)
+
+    joined = sockets.user("u1").join(session_id)
+
+    assert [message["seq"] for message in joined["messages"]] == list(range(2, 52))
+    assert (joined["hasMore"], joined["lastSeq"]) == (True, 51)
+
+
+def test_who_returns_gets_what_it_missed_and_200_at_most(sockets: Sockets, operator: Api, session_id: str) -> None:
+    for _ in range(202):
+        operator.send(session_id)
+    user = sockets.user("u1")
+
+    for after, seqs, has_more in (
+        (0, range(1, 201), True),
+        (1, range(2, 202), True),
+        (2, range(3, 203), False),
+        (201, range(202, 203), False),
+        (202, range(0), False),
+        (9999, range(0), False),
+    ):
+        joined = user.join(session_id, after=after)
+        assert [message["seq"] for message in joined["messages"]] == list(seqs)
+        assert (joined["hasMore"], joined["lastSeq"]) == (has_more, 202)
+
+
+def test_what_is_no_seq_to_resume_after_is_refused(
+    sockets: Sockets, session_id: str, subtests: pytest.Subtests
+) -> None:
+    for after in [-1, 1.5, "1", True, [], {}, 2**53]:
+        with subtests.test(after=after):
+            answer = sockets.user("u1").call("join_session", {"sessionId": session_id, "after": after})
+
+            assert_refused(answer, "INVALID_CURSOR")
+
+
+def test_the_others_hear_who_joined_and_the_newcomer_does_not(
+    sockets: Sockets, agent: dict[str, Any], session_id: str
+) -> None:
+    user, helper = sockets.user("u1"), sockets.agent(agent["id"])
+    user.join(session_id)
+
+    helper.join(session_id)
+
+    (joined,) = user.heard("user_joined")
+    assert joined.pop("timestamp").endswith("Z")
+    assert joined == {"sessionId": session_id, "userId": agent["id"], "userType": "agent"}
+    assert helper.heard("user_joined") == []
+
+
+def test_a_person_joins_once_however_many_tabs_are_open(
+    sockets: Sockets, agent: dict[str, Any], session_id: str
+) -> None:
+    helper, first, second = sockets.agent(agent["id"]), sockets.user("u1"), sockets.user("u1")
+    helper.join(session_id)
+
+    first.join(session_id)
+    second.join(session_id)
+    first.join(session_id)
+
+    assert [joined["userId"] for joined in helper.heard("user_joined")] == ["u1"]
+    assert first.heard("user_joined") == second.heard("user_joined") == []
+
+
+@pytest.mark.parametrize("way", ["leave_session", "disconnect"])
+def test_a_person_has_left_with_its_last_tab(
+    sockets: Sockets, agent: dict[str, Any], session_id: str, way: str
+) -> None:
+    helper, first, second = sockets.agent(agent["id"]), sockets.user("u1"), sockets.user("u1")
+    for socket in (helper, first, second):
+        socket.join(session_id)
+
+    def leave(socket: Any) -> None:
+        if way == "disconnect":
+            socket.close()
+        else:
+            assert succeeded(socket.call("leave_session", {"sessionId": session_id})) == {"sessionId": session_id}
+
+    leave(first)
+    assert helper.heard("user_left") == []
+    leave(second)
+
+    (left,) = helper.heard("user_left")
+    assert left.pop("timestamp").endswith("Z")
+    assert left == {
+        "sessionId": session_id,
+        "userId": "u1",
+        "userType": "user",
+        "reason": "left" if way == "leave_session" else "disconnected",
+    }
+
+
+def test_who_comes_back_joins_again(sockets: Sockets, agent: dict[str, Any], session_id: str) -> None:
+    helper = sockets.agent(agent["id"])
+    helper.join(session_id)
+
+    for _ in range(2):
+        user = sockets.user("u1")
+        user.join(session_id)
+        user.close()
+
+    assert len(helper.heard("user_joined")) == len(helper.heard("user_left")) == 2
+
+
+def test_who_left_hears_no_more(sockets: Sockets, operator: Api, session_id: str) -> None:
+    user = sockets.user("u1")
+    user.join(session_id)
+    user.call("leave_session", {"sessionId": session_id})
+
+    operator.send(session_id)
+
+    assert user.heard("new_message") == []
+
+
+def test_leaving_a_session_one_is_not_in_is_no_error(sockets: Sockets, session_id: str) -> None:
+    user = sockets.user("u1")
+
+    for _ in range(2):
+        assert succeeded(user.call("leave_session", {"sessionId": session_id})) == {"sessionId": session_id}
+    assert_refused(sockets.user("u2").call("leave_session", {"sessionId": session_id}), "FORBIDDEN")
+
+
+def test_one_socket_is_in_several_sessions_and_hears_each_once(
+    sockets: Sockets, operator: Api, agent: dict[str, Any], session_id: str
+) -> None:
+    other_id = operator.start("u2")["sessionId"]
+    helper, user, other_user = sockets.agent(agent["id"]), sockets.user("u1"), sockets.user("u2")
+    for target in (session_id, other_id):
+        helper.join(target)
+    user.join(session_id)
+    other_user.join(other_id)
+
+    for target in (session_id, other_id, other_id):
+        operator.send(target)
+
+    assert [message["sessionId"] for message in helper.heard("new_message")] == [session_id, other_id, other_id]
+    assert [message["sessionId"] for message in user.heard("new_message")] == [session_id]
+    helper.close()
+    assert [left["sessionId"] for left in user.heard("user_left")] == [session_id]
+    assert [left["sessionId"] for left in other_user.heard("user_left")] == [other_id]
+
+
+def test_a_socket_is_in_50_sessions_at_most(sockets: Sockets, operator: Api) -> None:
+    ids = [operator.start(f"u{number}")["sessionId"] for number in range(51)]
+    socket = sockets.operator()
+    for session_id in ids[:50]:
+        socket.join(session_id)
+
+    assert_refused(socket.call("join_session", {"sessionId": ids[50]}), "FORBIDDEN")
+    socket.join(ids[0])
+    socket.call("leave_session", {"sessionId": ids[0]})
+    socket.join(ids[50])
+
+
+def test_an_operator_may_join_in_anothers_name(sockets: Sockets, session_id: str) -> None:
+    user, operator = sockets.user("u1"), sockets.operator()
+    user.join(session_id)
+
+    operator.join(session_id, userId="supervisor", userType="agent")
+    operator.close()
+
+    (joined,), (left,) = user.heard("user_joined"), user.heard("user_left")
+    assert (joined["userId"], joined["userType"]) == ("supervisor", "agent")
+    assert (left["userId"], left["userType"]) == ("supervisor", "agent")
+
+
+def test_a_user_may_join_only_in_its_own_name(sockets: Sockets, session_id: str) -> None:
+    user = sockets.user("u1")
+
+    user.join(session_id, userId="u1", userType="user")
+    for claim in ({"userId": "u2"}, {"userType": "agent"}, {"userId": "u1", "userType": "system"}):
+        assert_refused(user.call("join_session", {"sessionId": session_id, **claim}), "FORBIDDEN")

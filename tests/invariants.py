@@ -1,0 +1,63 @@
+"""What must hold in the database whenever nothing is in progress."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pymongo.database
+
+
+def violations(database: pymongo.database.Database[dict[str, Any]]) -> list[str]:
+    """Return every broken rule of assignment, in words; an empty list is what we want."""
+    agents = list(database.agents.find())
+    open_sessions = list(database.sessions.find({"status": {"$in": ["waiting", "active"]}}))
+    active = [session for session in open_sessions if session["status"] == "active"]
+    waiting = [session for session in open_sessions if session["status"] == "waiting"]
+    return [
+        *_agents_over_capacity(agents),
+        *_users_with_two_sessions(open_sessions),
+        *_slots_and_sessions_that_differ(agents, active),
+        *_agents_whose_fields_differ(agents),
+        *_waiting_beside_a_free_slot(agents, waiting),
+    ]
+
+
+def _agents_over_capacity(agents: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"agent {agent['name']} holds {len(agent['activeUsers'])} of {agent['maxUsers']}"
+        for agent in agents
+        if len(agent["activeUsers"]) > agent["maxUsers"]
+    ]
+
+
+def _users_with_two_sessions(open_sessions: list[dict[str, Any]]) -> list[str]:
+    counts = Counter((session["userId"], session["userType"]) for session in open_sessions)
+    return [f"user {user} has {count} open sessions" for user, count in counts.items() if count > 1]
+
+
+def _slots_and_sessions_that_differ(agents: list[dict[str, Any]], active: list[dict[str, Any]]) -> list[str]:
+    slots = Counter(
+        (agent["_id"], session_id, user_id)
+        for agent in agents
+        for session_id, user_id in zip(agent["activeSessions"], agent["activeUsers"], strict=True)
+    )
+    sessions = Counter((session["agentId"], session["_id"], session["userId"]) for session in active)
+    return [
+        *(f"a slot without its session: {slot}" for slot in (slots - sessions)),
+        *(f"a session without its slot: {session}" for session in (sessions - slots)),
+    ]
+
+
+def _agents_whose_fields_differ(agents: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"agent {agent['name']}: load {agent['load']}, hasRoom {agent['hasRoom']}, but {agent['activeSessions']}"
+        for agent in agents
+        if agent["load"] != len(agent["activeSessions"])
+        or agent["hasRoom"] != (len(agent["activeSessions"]) < agent["maxUsers"])
+    ]
+
+
+def _waiting_beside_a_free_slot(agents: list[dict[str, Any]], waiting: list[dict[str, Any]]) -> list[str]:
+    free = [agent["name"] for agent in agents if agent["isOnline"] and not agent["isAway"] and agent["hasRoom"]]
+    return [f"{len(waiting)} wait beside free slots of {free}"] if waiting and free else []
