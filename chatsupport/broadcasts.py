@@ -13,6 +13,7 @@ from bson import ObjectId
 
 from chatsupport import serializers
 from chatsupport.database.connection import now
+from chatsupport.errors import ChatSupportError
 from chatsupport.extensions import socketio
 
 Document = Mapping[str, Any]
@@ -123,9 +124,18 @@ def session_sync(session_id: ObjectId, last_seq: int) -> None:
     _emit_here("session_sync", {"sessionId": str(session_id), "lastSeq": last_seq}, session_room(session_id))
 
 
-def close_sockets(person_id: object, person_type: str) -> None:
-    """Close all sockets of one person, in whatever process."""
-    control("close", personId=str(person_id), personType=person_type)
+def close_sockets(person_id: object, person_type: str, why: ChatSupportError | None = None) -> None:
+    """Close all sockets of one person, in whatever process; each hears why as an `error` event first."""
+    control("close", personId=str(person_id), personType=person_type, **_reason(why))
+
+
+def close_address(address: str, why: ChatSupportError) -> None:
+    """Close all sockets from an address, or an IPv6 network /64, in whatever process; each hears why first."""
+    control("close_address", address=address, **_reason(why))
+
+
+def _reason(why: ChatSupportError | None) -> dict[str, str]:
+    return {} if why is None else {"code": why.code, "message": why.message}
 
 
 def control(action: str, **data: str) -> None:

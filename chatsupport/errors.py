@@ -69,6 +69,15 @@ class ForbiddenError(ChatSupportError):
     code = "FORBIDDEN"
 
 
+class BlockedError(ForbiddenError):
+    """An operator has blocked this person or address."""
+
+    code = "BLOCKED"
+
+    def __init__(self) -> None:
+        super().__init__("You are blocked here. Ask the site's support by other means if this is a mistake.")
+
+
 class NotFoundError(ChatSupportError):
     """There is no such path, session or agent."""
 
@@ -92,6 +101,15 @@ class AgentNotFoundError(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__("There is no agent with this id. GET /api/agents lists them.")
+
+
+class BlockNotFoundError(NotFoundError):
+    """No block has this id, or it has run out."""
+
+    code = "BLOCK_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no block with this id. GET /api/blocks lists them.")
 
 
 class MethodNotAllowedError(ChatSupportError):

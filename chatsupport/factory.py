@@ -9,13 +9,14 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatsupport import cli, logs, startup
-from chatsupport.blueprints import agents, auth, chat, errors, request_log, system
+from chatsupport.blueprints import agents, audit, auth, blocks, chat, errors, request_log, system, users
 from chatsupport.config import Config
 from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
 from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
-from chatsupport.services import counters, rate_limits
+from chatsupport.services import audit as audit_log
+from chatsupport.services import counters, message_log, rate_limits
 from chatsupport.sockets import transport
 
 
@@ -23,6 +24,11 @@ class ChatSupport(Flask):
     """Flask with orjson."""
 
     json_provider_class = OrjsonProvider
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Answer a request, the database's part of it in the time a send may take."""
+        with connection.answer_within(message_log.MAX_WAIT_SECONDS):
+            return super().wsgi_app(environ, start_response)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -52,9 +58,18 @@ def create_app(config: Config | None = None) -> Flask:
     )
     rate_limits.configure(config)
     counters.reset()
+    audit_log.reset()
     request_log.register(app)
     errors.register(app)
-    for blueprint in (auth.blueprint, chat.blueprint, agents.blueprint, system.blueprint):
+    for blueprint in (
+        auth.blueprint,
+        chat.blueprint,
+        agents.blueprint,
+        blocks.blueprint,
+        audit.blueprint,
+        users.blueprint,
+        system.blueprint,
+    ):
         app.register_blueprint(blueprint)
     transport.init_app(app, config)
     cli.register(app)

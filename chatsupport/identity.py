@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import jwt
 from bson import ObjectId
 from flask_jwt_extended import create_access_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt import ExpiredSignatureError, PyJWTError
+from jwt import ExpiredSignatureError, InvalidSignatureError, PyJWTError
 
 from chatsupport.documents import Agent
 from chatsupport.errors import AuthenticationError
@@ -28,10 +30,16 @@ _BEARER = re.compile(r"Bearer[ \t]+(\S+)[ \t]*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody we know. `id` is a user's own id, an Agent's id, or a system's name."""
+    """Somebody we know. `id` is a user's own id, an Agent's id, or a system's name.
+
+    Who it is, is the id and the type alone; the rest says of what token it came: when that was made (milliseconds
+    since the epoch) and when it ends (seconds since the epoch). None of an API key.
+    """
 
     id: str
     type: str
+    issued_at_ms: int | None = field(default=None, compare=False, repr=False)
+    expires_at: float | None = field(default=None, compare=False, repr=False)
 
     @property
     def may_act_for_others(self) -> bool:
@@ -48,7 +56,10 @@ API_KEY_CALLER = Caller("system", SYSTEM)
 def issue_token(user_id: str, user_type: str) -> str:
     """Return a JWT for this person, valid for `TOKEN_LIFETIME`. Needs an application context."""
     token: str = create_access_token(
-        identity=user_id, additional_claims={"userType": user_type}, expires_delta=TOKEN_LIFETIME
+        identity=user_id,
+        # `iat` is in seconds; a token made in the second of a revocation, but after it, is good.
+        additional_claims={"userType": user_type, "issuedAtMs": now_ms()},
+        expires_delta=TOKEN_LIFETIME,
     )
     return token
 
@@ -80,7 +91,7 @@ def is_api_key(candidate: str) -> bool:
 def caller_from_token(token: str) -> Caller:
     """Return the caller a JWT names, after signature, algorithm, type and expiry are checked."""
     try:
-        claims: Mapping[str, Any] = decode_token(token)
+        claims = _claims(token)
     except ExpiredSignatureError:
         raise AuthenticationError(
             "The token has expired. Get a new one with POST /api/auth/token.", code="TOKEN_EXPIRED"
@@ -88,13 +99,42 @@ def caller_from_token(token: str) -> Caller:
     except (PyJWTError, JWTExtendedException, ValueError, TypeError, KeyError, AttributeError):
         raise _invalid_token() from None
     subject, caller_type = claims.get("sub"), claims.get("userType")
-    if claims.get("type") != "access" or not isinstance(subject, str) or not subject:
+    if claims.get("type", "access") != "access" or not isinstance(subject, str) or not subject:
         raise _invalid_token()
     if caller_type not in CALLER_TYPES:
         raise _invalid_token()
+    expires_at = claims.get("exp")
+    if not isinstance(expires_at, (int, float)):
+        raise _invalid_token()  # One that never ends is none of ours.
     if caller_type == AGENT and not agent_exists(subject):
         raise AuthenticationError("The agent this token was made for does not exist.", code="INVALID_TOKEN")
-    return Caller(subject, caller_type)
+    return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at))
+
+
+def now_ms() -> int:
+    """Return the milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def _claims(token: str) -> Mapping[str, Any]:
+    """Return what a token says, signed with the secret or with the one before it."""
+    claims: Mapping[str, Any]
+    try:
+        claims = decode_token(token)
+    except InvalidSignatureError:
+        previous = settings.config.jwt_secret_previous
+        if previous is None:
+            raise
+        claims = jwt.decode(token, previous, algorithms=["HS256"])
+    return claims
+
+
+def _issued_at_ms(claims: Mapping[str, Any]) -> int:
+    """Return when a token was made. Of one that does not say, anything may be revoked."""
+    in_ms, in_seconds = claims.get("issuedAtMs"), claims.get("iat")
+    if isinstance(in_ms, int):
+        return in_ms
+    return int(in_seconds * 1000) if isinstance(in_seconds, (int, float)) else 0
 
 
 def agent_exists(agent_id: str) -> bool:

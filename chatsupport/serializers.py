@@ -7,7 +7,7 @@ path and the lists read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -16,6 +16,12 @@ Document = Mapping[str, Any]
 def iso(time: datetime | None) -> str | None:
     """Return ISO 8601 with milliseconds and `Z`, from a time that is in UTC, as all of ours are."""
     return None if time is None else time.isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def iso_of_ms(milliseconds: int) -> str:
+    """Return ISO 8601 of milliseconds since the epoch."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
 
 
 def message(document: Document) -> dict[str, Any]:
@@ -31,6 +37,8 @@ def message(document: Document) -> dict[str, Any]:
     }
     if "clientMessageId" in document:
         data["clientMessageId"] = document["clientMessageId"]
+    if "erased" in document:
+        data["erased"] = True
     return data
 
 
@@ -129,6 +137,43 @@ def session_end(document: Document) -> dict[str, Any]:
             "averageResponseTime": document.get("averageResponseTime"),
         },
     }
+
+
+def block(document: Document) -> dict[str, Any]:
+    """Serialize a block, of a person or of an address."""
+    return {
+        "id": str(document["blockId"]),
+        "userId": document.get("userId"),
+        "userType": document.get("userType"),
+        "address": document.get("address"),
+        "reason": document.get("reason"),
+        "createdAt": iso(document["createdAt"]),
+        "expiresAt": iso(document.get("expiresAt")),
+    }
+
+
+def audit_entry(document: Document) -> dict[str, Any]:
+    """Serialize an entry of the audit log."""
+    session_id, agent_id = document.get("sessionId"), document.get("agentId")
+    return {
+        "id": str(document["_id"]),
+        "at": iso(document["at"]),
+        "action": document["action"],
+        "callerId": document.get("callerId"),
+        "callerType": document.get("callerType"),
+        "address": document.get("address"),
+        "requestId": document.get("requestId"),
+        "sessionId": None if session_id is None else str(session_id),
+        "agentId": None if agent_id is None else str(agent_id),
+        "userId": document.get("userId"),
+        "userType": document.get("userType"),
+        "details": dict(document.get("details", {})),
+    }
+
+
+def page(name: str, rows: list[dict[str, Any]], next_cursor: str | None) -> dict[str, Any]:
+    """Serialize one page of a list under its name, with the cursor of the next."""
+    return {name: rows, "hasMore": next_cursor is not None, "nextCursor": next_cursor}
 
 
 def milliseconds_between(start: datetime, end: datetime) -> int:

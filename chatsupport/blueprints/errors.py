@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from flask import Flask, Response, current_app, g, jsonify
 from pymongo.errors import PyMongoError
@@ -47,7 +48,7 @@ def respond(error: ChatSupportError) -> Response:
 def endpoints() -> list[str]:
     """Return every endpoint as `METHOD /path`, sorted by path."""
     rows = {
-        (str(rule).replace("<", ":").replace(">", ""), method)
+        (re.sub(r"<(?:path:)?(\w+)>", r":\1", str(rule)), method)
         for rule in current_app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 
 from chatsupport import logs
+from chatsupport.blueprints.headers import complete
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ StartResponse = Callable[..., Any]
 
 
 class RequestIds:
-    """WSGI middleware: gives every request an id (the caller's, if it sent a sane one) and returns it in X-Request-ID.
+    """WSGI middleware: gives every request an id (the caller's, if it sent a sane one) and returns it in X-Request-ID,
+    with the headers that every response has.
 
     It stands outside Socket.IO's own middleware, so that long-polling responses carry it as well.
     """
@@ -37,7 +39,7 @@ class RequestIds:
         environ[_ENVIRON_KEY] = request_id
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            return start_response(status, [*headers, ("X-Request-ID", request_id)], exc_info)
+            return start_response(status, complete([*headers, ("X-Request-ID", request_id)], environ), exc_info)
 
         return self._wsgi_app(environ, start)
 
@@ -53,7 +55,8 @@ def _begin() -> None:
     g.started = time.perf_counter()
     g.request_id = request.environ.get(_ENVIRON_KEY) or uuid.uuid4().hex
     logs.clear()
-    logs.bind(request_id=g.request_id, session_id=(request.view_args or {}).get("session_id"))
+    session_id = (request.view_args or {}).get("session_id")
+    logs.bind(request_id=g.request_id, session_id=session_id, address=request.remote_addr)
 
 
 def _log(response: Response) -> Response:
@@ -69,7 +72,6 @@ def _log(response: Response) -> Response:
                 "status": response.status_code,
                 "code": g.get("error_code"),
                 "ms": round((time.perf_counter() - g.started) * 1000, 1),
-                "address": request.remote_addr,
             },
         )
     return response

@@ -10,15 +10,17 @@ from flask import Response, g, jsonify, request
 from chatsupport import json_codec, logs
 from chatsupport.errors import InvalidInputError, UnsupportedMediaTypeError
 from chatsupport.identity import Caller, authenticate, bearer_token
+from chatsupport.services import denials
 
 
 def require_caller() -> None:
-    """Authenticate the request; a blueprint's `before_request`. Raises `AuthenticationError`."""
+    """Authenticate the request; a blueprint's `before_request`. Raises `AuthenticationError` or `BlockedError`."""
     if request.method == "OPTIONS":
         return  # A browser asks with no credentials whether it may send them.
     key = api_key()
     g.caller = authenticate(bearer_token(request.headers.get("Authorization")) if key is None else None, key)
     logs.bind(caller=str(g.caller))
+    denials.check(g.caller, request.remote_addr or "")
 
 
 def caller() -> Caller:

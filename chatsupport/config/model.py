@@ -23,6 +23,7 @@ class Config:
     """Everything that can be configured; secrets are left out of repr()."""
 
     jwt_secret: str = field(repr=False)
+    jwt_secret_previous: str | None = field(default=None, repr=False)
     app_env: str = "development"
     host: str = "127.0.0.1"
     port: int = 5000
@@ -50,6 +51,9 @@ class Config:
     idle_end_after: float | None = None
     sticky_agent: bool = True
     send_queue_limit: int = 256
+    max_sockets_per_caller: int = 20
+    audit_days: int = 365
+    retention_days: int | None = None
     max_body_bytes: int = 64 * 1024
     worker_connections: int = 12000
     async_mode: str = "eventlet"
@@ -79,6 +83,9 @@ class Config:
                 cls.frontend_urls,
             ),
             jwt_secret=_jwt_secret(reader, data_dir, production=production),
+            jwt_secret_previous=reader.read(
+                "JWT_SECRET_PREVIOUS", parse.secret(min_bytes=MIN_BYTES, example=EXAMPLE_JWT_SECRET), None
+            ),
             api_keys=reader.read("API_KEY", parse.comma_list(parse.api_key(min_length=16 if production else 1)), ()),
             identity_secret=reader.read("IDENTITY_SECRET", str, None),
             trusted_proxies=reader.read("TRUSTED_PROXIES", parse.integer(0, 10), 0),
@@ -106,6 +113,11 @@ class Config:
             idle_end_after=reader.read("IDLE_END_AFTER", parse.seconds(1, 30 * 86_400, off=True), None),
             sticky_agent=reader.read("STICKY_AGENT", parse.boolean, True),
             send_queue_limit=reader.read("SEND_QUEUE_LIMIT", parse.integer(16, 1_000_000), cls.send_queue_limit),
+            max_sockets_per_caller=reader.read(
+                "MAX_SOCKETS_PER_CALLER", parse.integer(1, 100_000), cls.max_sockets_per_caller
+            ),
+            audit_days=reader.read("AUDIT_DAYS", parse.integer(1, 3650), cls.audit_days),
+            retention_days=reader.read("RETENTION_DAYS", parse.days(1, 3650), None),
             max_body_bytes=reader.read("MAX_BODY_BYTES", parse.integer(8192, 2**24), cls.max_body_bytes),
             worker_connections=reader.read("WORKER_CONNECTIONS", parse.integer(10, 1_000_000), cls.worker_connections),
             async_mode=reader.read("ASYNC_MODE", parse.one_of("eventlet", "threading"), cls.async_mode),

@@ -74,6 +74,21 @@ def seconds(low: float, high: float, *, off: bool = False) -> Parser[float] | Pa
     return parse
 
 
+def days(low: int, high: int) -> Parser[int | None]:
+    """Take a whole number of days within bounds, or "off", which reads as None."""
+    number = integer(low, high)
+
+    def parse(text: str) -> int | None:
+        if text.lower() in ("off", "0"):
+            return None
+        try:
+            return number(text)
+        except ValueError:
+            raise ValueError(f'days, {low} to {high}, or "off"') from None
+
+    return parse
+
+
 def boolean(text: str) -> bool:
     """Return whether the text says on or off."""
     if text.lower() in _TRUE:

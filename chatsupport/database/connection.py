@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any
 
 import mongoengine
 import pymongo
 from pymongo.errors import (
+    BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
     OperationFailure,
@@ -18,15 +21,23 @@ from pymongo.errors import (
     WriteConcernError,
     WTimeoutError,
 )
+from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from chatsupport.errors import DatabaseUnavailableError
 
 OPERATION_TIMEOUT_MS = 8_000
-"""Every operation ends within this, retries included, so that a send never waits longer than 10 s."""
+"""Every operation ends within this, retries included."""
+
+_deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 DURABLE = WriteConcern(w="majority", j=True)
 """What an acknowledged write has survived: a majority of the members, and their journals."""
+
+COMMITTED = ReadConcern("majority")
+"""What such a read returned, no failover takes back. A standalone server has no majority: see `wait_until_durable`."""
+
+_DUPLICATE_KEY = 11000
 
 UNAVAILABLE_CODES = {
     14031,  # OutOfDiskSpace
@@ -88,6 +99,48 @@ def is_unavailable(error: PyMongoError) -> bool:
     if getattr(error, "timeout", False):
         return True
     return isinstance(error, OperationFailure) and error.code in UNAVAILABLE_CODES
+
+
+@contextlib.contextmanager
+def answer_within(seconds: float) -> Iterator[None]:
+    """Give all operations of the block together so many seconds, or what an outer block has left if that is less."""
+    time_now = time.monotonic()
+    deadline = min(_deadline.get(), time_now + seconds)
+    outer = _deadline.set(deadline)
+    try:
+        with pymongo.timeout(max(deadline - time_now, 0.001)):
+            yield
+    finally:
+        _deadline.reset(outer)
+
+
+def seconds_left() -> float:
+    """Return what `answer_within` has left, never less than 0."""
+    return max(0.0, _deadline.get() - time.monotonic())
+
+
+def wait_until_durable() -> None:
+    """Wait until what was read just now cannot be lost any more, where the read itself could not ask for that.
+
+    A standalone server shows what is not in its journal yet. A write that changes nothing waits for the journal all
+    the same. A replica set shows only what a majority has, when it is asked to (`COMMITTED`).
+    """
+    servers = database().client.topology_description.server_descriptions().values()
+    if any(server.server_type_name == "Standalone" for server in servers):
+        nothing = {"_id": "nothing"}
+        database().meta.with_options(write_concern=DURABLE).update_one(nothing, {"$unset": {"nothing": 1}})
+
+
+def inserted_before_collision(error: BulkWriteError) -> int:
+    """Return how many of an ordered insert were stored durably before one collided. Raises what was no collision."""
+    details = error.details or {}
+    write_errors = details.get("writeErrors") or []
+    code = write_errors[0].get("code") if write_errors else None
+    if details.get("writeConcernErrors") or code in UNAVAILABLE_CODES:
+        raise DatabaseUnavailableError from error
+    if code != _DUPLICATE_KEY:
+        raise error
+    return int(write_errors[0]["index"])
 
 
 @contextlib.contextmanager

@@ -1,14 +1,16 @@
 """The MongoEngine documents: fields, indexes, and the invariants that the database itself enforces."""
 
 from chatsupport.documents.agent import Agent
+from chatsupport.documents.audit_entry import AuditEntry
 from chatsupport.documents.counters import Counters
+from chatsupport.documents.denial import Denial
 from chatsupport.documents.lease import Lease
 from chatsupport.documents.message import Message
 from chatsupport.documents.session import Session
 
-ALL = (Agent, Session, Message, Lease, Counters)
+ALL = (Agent, Session, Message, Lease, Counters, Denial, AuditEntry)
 
-__all__ = ["ALL", "Agent", "Counters", "Lease", "Message", "Session", "ensure_indexes"]
+__all__ = ["ALL", "Agent", "AuditEntry", "Counters", "Denial", "Lease", "Message", "Session", "ensure_indexes"]
 
 
 def ensure_indexes() -> None:

@@ -25,6 +25,7 @@ class Message(Document):
     timestamp = DateTimeField(required=True, default=now)
     client_message_id = StringField(db_field="clientMessageId", max_length=64)
 
+    erased = BooleanField()
     fence = BooleanField()
     expires_at = DateTimeField(db_field="expiresAt")
 

@@ -63,6 +63,7 @@ class Session(Document):
     total_messages = IntField(db_field="totalMessages")
     average_response_time = FloatField(db_field="averageResponseTime")
     read_seq = EmbeddedDocumentListField(ReadMark, db_field="readSeq")
+    erased = BooleanField()
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)
     updated_at = DateTimeField(db_field="updatedAt", required=True, default=now)
 
@@ -84,6 +85,8 @@ class Session(Document):
             # What is due to be looked at, where NO_REPLY_AFTER or IDLE_END_AFTER are set.
             {"name": "no_reply_due", "fields": ["status", "no_reply_due_at"]},
             {"name": "idle_due", "fields": ["status", "idle_due_at"]},
+            # What RETENTION_DAYS deletes.
+            {"name": "ended", "fields": ["ended_at"], "partialFilterExpression": {"status": ENDED}},
             # The lists, newest first.
             {"name": "newest", "fields": ["-created_at", "-_id"]},
             {"name": "newest_by_status", "fields": ["status", "-created_at", "-_id"]},

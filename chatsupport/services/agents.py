@@ -15,7 +15,7 @@ from chatsupport.documents.agent import derived
 from chatsupport.errors import AgentNotFoundError, ForbiddenError
 from chatsupport.identity import AGENT, Caller
 from chatsupport.payloads import AgentChanges, AgentFields
-from chatsupport.services import access, assignment
+from chatsupport.services import access, assignment, audit
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
     agent = _document(fields)
     Agent._get_collection().insert_one(agent)
     logger.info("Agent created", extra={"event": "agent_created", "agent_id": str(agent["_id"])})
+    audit.record(audit.AGENT_CREATED, caller, agent_id=agent["_id"], name=fields.name, max_users=fields.max_users)
     assignment.drain_queue()
     created: dict[str, Any] = Agent._get_collection().find_one({"_id": agent["_id"]}) or agent
     return created
@@ -71,6 +72,14 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     if updated is None:
         raise AgentNotFoundError
     logger.info("Agent changed", extra={"event": "agent_changed", "agent_id": str(agent_id), "fields": sorted(values)})
+    audit.record(
+        audit.AGENT_CHANGED,
+        caller,
+        agent_id=agent_id,
+        name=changes.name,
+        max_users=changes.max_users,
+        is_online=changes.is_online,
+    )
     assignment.drain_queue()
     return read(caller, agent_id)
 
@@ -83,9 +92,8 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
         raise AgentNotFoundError
     logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
     broadcasts.close_sockets(agent_id, AGENT)
+    audit.record(audit.AGENT_DELETED, caller, agent_id=agent_id, name=deleted.get("name"))
     assignment.requeue_all_of(agent_id, assignment.DELETED)
-    # Also where there were none: who avoids another agent may have to take that one now.
-    assignment.drain_queue()
     return deleted
 
 

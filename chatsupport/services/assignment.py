@@ -20,7 +20,7 @@ from chatsupport import broadcasts, serializers
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
-from chatsupport.services import counters, queue, sequences, slots
+from chatsupport.services import audit, counters, queue, sequences, slots
 from chatsupport.services.coalescing import Coalesced
 
 logger = logging.getLogger(__name__)
@@ -157,6 +157,7 @@ def requeue(
             "reason": reason,
         },
     )
+    audit.record_soon(audit.REQUEUE, None, session, reason=reason)
     if agent_id is not None:
         broadcasts.session_unassigned(session["_id"], agent_id, reason)
     queue.announce_positions()
@@ -180,6 +181,7 @@ def announce_assignment(session: Document, agent: Document) -> None:
         extra={"event": "session_assigned", "session_id": str(session["_id"]), "agent_id": str(agent["_id"])},
     )
     queue.forget(session["_id"])
+    audit.record_soon(audit.ASSIGN, None, session)
     broadcasts.agent_assigned(session, agent)
     last_seq = sequences.last_seq(session["_id"])
     broadcasts.session_assigned(agent["_id"], serializers.session(session, agent, None, last_seq, now()))

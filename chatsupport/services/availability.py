@@ -76,9 +76,6 @@ def sweep() -> int:
         # It may have come back while others were seen to, and what it has now it was given since.
         if agents.find_one({"_id": agent["_id"], "isAway": True}, {"_id": 1}) is not None:
             assignment.requeue_all_of(agent["_id"], assignment.AWAY)
-    if newly_away:
-        # Also where they had no sessions: who avoids another agent may have to take that one now.
-        assignment.drain_queue()
     return newly_away
 
 

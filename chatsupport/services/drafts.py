@@ -9,6 +9,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport.identity import Caller
+from chatsupport.services import sequences
 
 
 class Draft:
@@ -87,3 +88,18 @@ class Draft:
         if self.client_message_id is not None:
             document["clientMessageId"] = self.client_message_id
         return document
+
+
+def find_stored(draft: Draft) -> dict[str, Any] | None:
+    """Return the message that an earlier sending of this draft stored, None where this is the first."""
+    if draft.client_message_id is None:
+        return None
+    stored: dict[str, Any] | None = sequences.committed().find_one(
+        {
+            "sessionId": draft.session_id,
+            "senderId": draft.sender_id,
+            "senderType": draft.sender_type,
+            "clientMessageId": draft.client_message_id,
+        }
+    )
+    return stored

@@ -20,11 +20,20 @@ from chatsupport.config import Config
 from chatsupport.database.connection import is_unavailable
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT
-from chatsupport.services import availability, counters, inactivity, leases, reconciliation, synchronization
+from chatsupport.services import (
+    availability,
+    counters,
+    inactivity,
+    leases,
+    reconciliation,
+    retention,
+    synchronization,
+)
 
 logger = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 60.0
+RETENTION_SECONDS = 600.0
 LEASE_SECONDS = 15.0
 RECONCILIATION_LEASE_SECONDS = 30.0
 """Longer than a reconciliation takes, its second look included."""
@@ -48,6 +57,7 @@ class Housekeeper:
             (self.look_for_absent_agents, interval),
             (self.look_for_inactive_sessions, interval),
             (self.reconcile, interval),
+            (self.apply_retention, RETENTION_SECONDS),
         ):
             socketio.start_background_task(_repeat, work, seconds)
 
@@ -72,6 +82,11 @@ class Housekeeper:
         """See to sessions that stand still, if this process is the one to do so."""
         if self._is_the_one():
             inactivity.sweep()
+
+    def apply_retention(self) -> None:
+        """Delete what is older than RETENTION_DAYS, if this process is the one to do so."""
+        if self._is_the_one():
+            retention.sweep()
 
     def reconcile(self) -> None:
         """Reconcile at the start and every minute, unless another process does so at this moment."""

@@ -23,7 +23,14 @@ from bson import ObjectId
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from chatsupport import broadcasts
-from chatsupport.database.connection import DURABLE, UNAVAILABLE_CODES, is_unavailable, now
+from chatsupport.database.connection import (
+    DURABLE,
+    inserted_before_collision,
+    is_unavailable,
+    now,
+    seconds_left,
+    wait_until_durable,
+)
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ENDED
 from chatsupport.errors import (
@@ -34,20 +41,19 @@ from chatsupport.errors import (
     SessionNotFoundError,
 )
 from chatsupport.extensions import socketio
-from chatsupport.services import access, counters, sequences
+from chatsupport.services import access, counters, drafts, sequences
 from chatsupport.services.drafts import Draft
 
 logger = logging.getLogger(__name__)
 
 MAX_BATCH = 500
 MAX_WAIT_SECONDS = 10.0
-"""How long a sender waits at most for its write."""
+"""How long a sender waits at most, from its first look into the database to the end of its write."""
 BATCH_TIMEOUT_SECONDS = 8.0
 """How long the database may take for one batch, so that the batch after it is still within the wait."""
 MAX_HINTS = 50_000
 
 _MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1}
-_DUPLICATE_KEY = 11000
 
 
 class MessageLog:
@@ -77,7 +83,7 @@ class MessageLog:
             self._writing = True
         if start_writer:
             socketio.start_background_task(self._write_all)
-        if not draft.wait(MAX_WAIT_SECONDS):
+        if not draft.wait(min(MAX_WAIT_SECONDS, seconds_left())):
             draft.abandoned = True
             raise DatabaseUnavailableError
         if draft.error is not None:
@@ -179,7 +185,8 @@ class MessageLog:
                 draft.session_status = session["status"]
                 if session["status"] != ENDED:
                     admitted.append(draft)
-                elif (stored := self._find_repeated(draft)) is not None:
+                elif (stored := drafts.find_stored(draft)) is not None:
+                    wait_until_durable()  # Another process may have its write under way.
                     draft.succeed(stored, created=False)
                 else:
                     self._last_seq.pop(draft.session_id, None)
@@ -188,26 +195,26 @@ class MessageLog:
                 draft.fail(error)
         return admitted
 
-    def _insert(self, drafts: list[Draft]) -> list[Draft]:
+    def _insert(self, batch: list[Draft]) -> list[Draft]:
         """Insert in order, up to the first that collides. Answer what was stored; return what is to be tried again."""
-        documents = self._number(drafts)
+        documents = self._number(batch)
         collection = Message._get_collection().with_options(write_concern=DURABLE)
         stored = len(documents)
         try:
             collection.insert_many(documents, ordered=True)
         except BulkWriteError as error:
-            stored = _stored_before_collision(error)
-        for draft, document in zip(drafts[:stored], documents[:stored], strict=True):
+            stored = inserted_before_collision(error)
+        for draft, document in zip(batch[:stored], documents[:stored], strict=True):
             self._remember(draft.session_id, document["seq"])
             self._announce(document)
             draft.succeed(document, created=True)
         if stored:
             counters.add(messages=stored)
-        if stored == len(drafts):
+        if stored == len(batch):
             return []
-        collided, rest = drafts[stored], drafts[stored + 1 :]
+        collided, rest = batch[stored], batch[stored + 1 :]
         self._last_seq.pop(collided.session_id, None)
-        repeated = self._find_repeated(collided)
+        repeated = drafts.find_stored(collided)
         if repeated is not None:
             collided.succeed(repeated, created=False)
             return rest
@@ -221,11 +228,11 @@ class MessageLog:
         except Exception:
             logger.exception("A stored message could not be broadcast", extra={"seq": message["seq"]})
 
-    def _number(self, drafts: list[Draft]) -> list[dict[str, Any]]:
+    def _number(self, batch: list[Draft]) -> list[dict[str, Any]]:
         timestamp = now()
         next_seq: dict[ObjectId, int] = {}
         documents = []
-        for draft in drafts:
+        for draft in batch:
             session_id = draft.session_id
             seq = next_seq.get(session_id)
             if seq is None:
@@ -240,32 +247,6 @@ class MessageLog:
         self._last_seq.move_to_end(session_id)
         if len(self._last_seq) > MAX_HINTS:
             self._last_seq.popitem(last=False)
-
-    def _find_repeated(self, draft: Draft) -> dict[str, Any] | None:
-        """Return the message that an earlier sending of this draft stored, None where this is the first."""
-        if draft.client_message_id is None:
-            return None
-        stored: dict[str, Any] | None = Message._get_collection().find_one(
-            {
-                "sessionId": draft.session_id,
-                "senderId": draft.sender_id,
-                "senderType": draft.sender_type,
-                "clientMessageId": draft.client_message_id,
-            }
-        )
-        return stored
-
-
-def _stored_before_collision(error: BulkWriteError) -> int:
-    """Return how many of an ordered insert were stored durably before one collided. Raises what was no collision."""
-    details = error.details or {}
-    write_errors = details.get("writeErrors") or []
-    code = write_errors[0].get("code") if write_errors else None
-    if details.get("writeConcernErrors") or code in UNAVAILABLE_CODES:
-        raise DatabaseUnavailableError from error
-    if code != _DUPLICATE_KEY:
-        raise error
-    return int(write_errors[0]["index"])
 
 
 log = MessageLog()

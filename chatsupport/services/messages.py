@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
 
 from chatsupport import serializers
-from chatsupport.documents import Message
+from chatsupport.database.connection import answer_within, now, wait_until_durable
 from chatsupport.identity import Caller
 from chatsupport.payloads import NewMessage, Page
 from chatsupport.services import access, drafts, message_log, rate_limits, sequences
@@ -16,6 +17,8 @@ JOIN_HISTORY = 50
 """Messages a newcomer gets on joining."""
 RESUME_HISTORY = 200
 """Messages a returning client gets at once, at most."""
+DURABLE_AFTER = timedelta(seconds=30)
+"""After this, what was written is durable: longer than any write may take, with some room for clocks that differ."""
 
 
 def send(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.Draft:
@@ -26,11 +29,12 @@ def send(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.Dr
     """
     access.act_as(caller, message.sender_id, message.sender_type)
     rate_limits.check_caller(rate_limits.MESSAGES, caller)
-    sender_id, sender_type = caller.id, caller.type
-    if caller.may_act_for_others:
-        sender_id, sender_type = _named_sender(caller, session_id, message)
-    draft = drafts.Draft(session_id, caller, sender_id, sender_type, message.text, message.client_message_id)
-    message_log.log.append(draft)
+    with answer_within(message_log.MAX_WAIT_SECONDS):
+        sender_id, sender_type = caller.id, caller.type
+        if caller.may_act_for_others:
+            sender_id, sender_type = _named_sender(caller, session_id, message)
+        draft = drafts.Draft(session_id, caller, sender_id, sender_type, message.text, message.client_message_id)
+        message_log.log.append(draft)
     return draft
 
 
@@ -96,7 +100,18 @@ def _read(
     query: dict[str, Any] = {"sessionId": session_id, "fence": sequences.NO_FENCE}
     if seq is not None:
         query["seq"] = seq
-    rows = list(
-        Message._get_collection().find(query, sort=[("seq", -1 if newest else 1)], limit=limit, batch_size=limit + 1)
+    order = [("seq", -1 if newest else 1)]
+    rows = list(sequences.committed().find(query, sort=order, limit=limit, batch_size=limit + 1))
+    if newest:
+        rows.reverse()
+    if rows and _may_be_lost(session_id, rows[-1]):
+        wait_until_durable()
+    return rows
+
+
+def _may_be_lost(session_id: ObjectId, message: dict[str, Any]) -> bool:
+    """Tell whether a message may still be on its way to the disk: what somebody has read must not vanish."""
+    return not (
+        message["seq"] <= message_log.log.known_last_seqs([session_id]).get(session_id, 0)
+        or message["timestamp"] < now() - DURABLE_AFTER
     )
-    return rows[::-1] if newest else rows

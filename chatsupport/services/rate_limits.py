@@ -1,7 +1,8 @@
 """How often somebody may do something; REST and sockets are counted together.
 
 Counts are kept in Redis where REDIS_URL is set, so that all processes share them, else in this process. When the store
-fails, the call goes through: a limit protects the service and must not be what takes it down.
+fails or does not answer at once, the call goes through, and for a moment nothing is counted: a limit protects the
+service and must not be what takes it down, nor what slows it down.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import logging
 import math
 import time
+from typing import Any
 
 from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter, RateLimiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from chatsupport.config import Config
 from chatsupport.errors import RateLimitedError
@@ -26,11 +30,16 @@ START_SESSION = "session starts"
 MESSAGES = "messages"
 TYPING = "typing events"
 
+STORE_TIMEOUT_SECONDS = 0.5
+PAUSE_SECONDS = 5.0
+"""How long nothing is counted after the store failed."""
+
 
 class _Limits:
     def __init__(self) -> None:
         self.limiter: RateLimiter | None = None
         self.items: dict[str, RateLimitItem] = {}
+        self.paused_until = 0.0
 
 
 _limits = _Limits()
@@ -41,8 +50,8 @@ def configure(config: Config) -> None:
     if not config.rate_limits:
         _limits.limiter = None
         return
-    storage = storage_from_string(config.redis_url or "memory://")
-    _limits.limiter = MovingWindowRateLimiter(storage)
+    _limits.limiter = MovingWindowRateLimiter(_storage(config.redis_url))
+    _limits.paused_until = 0.0
     _limits.items = {
         TOKENS: parse(config.rate_limit_tokens),
         CONNECTIONS: parse(config.rate_limit_connections),
@@ -50,6 +59,17 @@ def configure(config: Config) -> None:
         MESSAGES: parse(config.rate_limit_messages),
         TYPING: parse(config.rate_limit_typing),
     }
+
+
+def _storage(redis_url: str | None) -> Any:
+    if redis_url is None:
+        return storage_from_string("memory://")
+    return storage_from_string(
+        redis_url,
+        socket_timeout=STORE_TIMEOUT_SECONDS,
+        socket_connect_timeout=STORE_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]
+    )
 
 
 def check_caller(what: str, caller: Caller) -> None:
@@ -65,7 +85,7 @@ def check_address(what: str, address: str) -> None:
 
 def _check(what: str, key: str) -> None:
     limiter = _limits.limiter
-    if limiter is None:
+    if limiter is None or time.monotonic() < _limits.paused_until:
         return
     item = _limits.items[what]
     try:
@@ -73,6 +93,8 @@ def _check(what: str, key: str) -> None:
             return
         reset_time = limiter.get_window_stats(item, what, key).reset_time
     except Exception:
-        logger.exception("The rate limits cannot be counted; letting the call through")
+        if time.monotonic() >= _limits.paused_until:
+            _limits.paused_until = time.monotonic() + PAUSE_SECONDS
+            logger.exception("The rate limits cannot be counted; letting calls through for a moment")
         return
     raise RateLimitedError(what, max(1, math.ceil(reset_time - time.time())))

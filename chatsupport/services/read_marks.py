@@ -13,17 +13,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
+from pymongo import UpdateOne
 
 from chatsupport import broadcasts
 from chatsupport.documents import Message, Session
 from chatsupport.extensions import socketio
-from chatsupport.identity import Caller
+from chatsupport.identity import CALLER_TYPES, Caller
 from chatsupport.services import presence, sequences
 
 logger = logging.getLogger(__name__)
 
 STORE_SECONDS = 1.0
 MAX_KNOWN = 20_000
+MAX_BATCH = 500
 MAX_UNREAD = 1_000
 """Unread messages are counted up to here."""
 
@@ -62,6 +64,15 @@ def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
     return max(seq, known)
 
 
+def heard(mark: Mapping[str, Any]) -> None:
+    """Take note of what another process told everybody, so that no older mark is told from here."""
+    with _mutex:
+        for caller_type in CALLER_TYPES:
+            key = (ObjectId(mark["sessionId"]), Caller(mark["userId"], caller_type))
+            if key in _known:
+                _known[key] = max(_known[key], mark["seq"])
+
+
 def unread(session: Mapping[str, Any], person: Caller, last_seq: int) -> int:
     """Return how many messages of others the person has not read, counted up to `MAX_UNREAD`."""
     read = _mark_in(session, person)
@@ -81,14 +92,18 @@ def flush() -> None:
     with _mutex:
         pending = dict(_pending)
         _pending.clear()
-    for (session_id, person), seq in pending.items():
+    marks = list(pending.items())
+    for start in range(0, len(marks), MAX_BATCH):
+        batch = marks[start : start + MAX_BATCH]
         try:
-            _store(session_id, person, seq)
+            updates = [_update(session_id, person, seq) for (session_id, person), seq in batch]
+            Session._get_collection().bulk_write(updates, ordered=False)
         except Exception:
             # Not lost for good: the client marks the next message it shows.
-            logger.warning("A read mark could not be stored", exc_info=True)
+            logger.warning("Read marks could not be stored", extra={"marks": len(batch)}, exc_info=True)
             with _mutex:
-                _known.pop((session_id, person), None)
+                for key, _ in batch:
+                    _known.pop(key, None)
 
 
 def _store_all() -> None:
@@ -103,8 +118,8 @@ def _store_all() -> None:
                 return
 
 
-def _store(session_id: ObjectId, person: Caller, seq: int) -> None:
-    """Set the person's mark to `seq`, or leave it where it is further on; one update, whoever else stores."""
+def _update(session_id: ObjectId, person: Caller, seq: int) -> UpdateOne:
+    """Return what sets the person's mark to `seq`, or leaves it where it is further on, whoever else stores."""
     marks = {"$ifNull": ["$readSeq", []]}
     is_mine = {
         "$and": [
@@ -119,9 +134,7 @@ def _store(session_id: ObjectId, person: Caller, seq: int) -> None:
         "userType": person.type,
         "seq": {"$max": [seq, {"$max": {"$map": {"input": mine, "as": "mark", "in": "$$mark.seq"}}}]},
     }
-    Session._get_collection().update_one(
-        {"_id": session_id}, [{"$set": {"readSeq": {"$concatArrays": [others, [new]]}}}]
-    )
+    return UpdateOne({"_id": session_id}, [{"$set": {"readSeq": {"$concatArrays": [others, [new]]}}}])
 
 
 def _stored(session_id: ObjectId, person: Caller) -> int:

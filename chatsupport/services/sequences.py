@@ -9,45 +9,57 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from chatsupport.database.connection import now
+from chatsupport.database.connection import COMMITTED, now
 from chatsupport.documents import Message
 
 NO_FENCE = None
 """The condition on `fence` of everything that is a message: that it has none."""
 
-FENCE_SECONDS = 30
-"""How long a fence stands at least: longer than any write may take."""
+FENCE_SECONDS = 600
+"""How long a fence stands at least: longer than any write may take, on its way through a database that stood still
+included.
+"""
+
+
+def committed() -> Any:
+    """Return the messages that no failover takes back. A seq counted from one that is taken back would leave a gap."""
+    return Message._get_collection().with_options(read_concern=COMMITTED)
 
 
 def last_seq(session_id: ObjectId) -> int:
     """Return the seq of the session's last message, 0 where there is none. One index look-up."""
     messages = {"sessionId": session_id, "fence": NO_FENCE}
-    last = Message._get_collection().find_one(messages, {"seq": 1}, sort=[("seq", -1)])
+    last = committed().find_one(messages, {"seq": 1}, sort=[("seq", -1)])
     return 0 if last is None else int(last["seq"])
 
 
 def last_seqs(session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
-    """Return the last seq of each session that has messages; one step in the index a session."""
+    """Return the last seq of each session that has messages; one step in the index a session.
+
+    That step (DISTINCT_SCAN) allows no condition on the fence. Where the last one is a fence, the message is before it.
+    """
     ids = list(session_ids)
     if not ids:
         return {}
-    rows = Message._get_collection().aggregate(
+    rows = committed().aggregate(
         [
-            {"$match": {"sessionId": {"$in": ids}, "fence": NO_FENCE}},
+            {"$match": {"sessionId": {"$in": ids}}},
             {"$sort": {"sessionId": -1, "seq": -1}},
-            {"$group": {"_id": "$sessionId", "seq": {"$first": "$seq"}}},
+            {"$group": {"_id": "$sessionId", "seq": {"$first": "$seq"}, "fence": {"$first": "$fence"}}},
         ]
     )
-    return {row["_id"]: int(row["seq"]) for row in rows}
+    last_seqs = {row["_id"]: int(row["seq"]) - bool(row.get("fence")) for row in rows}
+    return {session_id: seq for session_id, seq in last_seqs.items() if seq}
 
 
 def fence(session_id: ObjectId) -> None:
     """Stop writes to an ended session that other processes have under way. Safe to call twice."""
-    collection = Message._get_collection()
+    collection = committed()
     while True:
         last = collection.find_one({"sessionId": session_id}, {"seq": 1, "fence": 1}, sort=[("seq", -1)])
         if last is not None and "fence" in last:

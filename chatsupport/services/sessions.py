@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -21,14 +20,15 @@ from chatsupport.identity import Caller
 from chatsupport.services import (
     access,
     assignment,
+    audit,
     counters,
     message_log,
-    messages,
     queue,
     rate_limits,
     sequences,
     slots,
 )
+from chatsupport.services.response_times import response_statistics
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ def start(caller: Caller, user_id: str, user_type: str) -> tuple[dict[str, Any],
         except DuplicateKeyError:
             continue  # The same user's other start was faster.
         logger.info("Session started", extra={"event": "session_started", "session_id": str(session["_id"])})
+        audit.record_soon(audit.START, caller, session)
         return _started(session), True
     raise DatabaseUnavailableError
 
@@ -163,25 +164,6 @@ def _describe(session: Document) -> dict[str, Any]:
     )
 
 
-def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str, Any]:
-    """Return what who joins a session needs: its state, and its last messages or those after `after`.
-
-    `lastSeq` is that of the last message there is; what comes later comes as `new_message`. Access is checked once
-    more: the session may have gone to another agent while the caller was let in.
-    """
-    session = access.find_session(caller, session_id)
-    history, has_more = messages.recent(session_id) if after is None else messages.since(session_id, after)
-    complete = bool(history) and (after is None or not has_more)
-    return {
-        "sessionId": str(session_id),
-        **serializers.session_state(session, agent_of(session), queue.position(session)),
-        "lastSeq": history[-1]["seq"] if complete else sequences.last_seq(session_id),
-        "readSeq": serializers.read_marks(session),
-        "messages": history,
-        "hasMore": has_more,
-    }
-
-
 def agent_of(session: Mapping[str, Any]) -> Document | None:
     """Return the agent a session is or was with, None where there is none."""
     agent_id = session.get("agentId")
@@ -197,15 +179,18 @@ def end(caller: Caller, session_id: ObjectId, reason: str) -> dict[str, Any]:
     """End a session; of an ended one, return the first end unchanged."""
     session = access.find_session(caller, session_id)
     if session["status"] != ENDED:
-        ended = end_now({"_id": session_id}, reason, caller.id)
+        ended = end_now({"_id": session_id}, reason, caller.id, caller)
         if ended is not None:
             return serializers.session_end(ended)
         session = access.find_session(caller, session_id)
     return serializers.session_end(_with_statistics(session))
 
 
-def end_now(which: Mapping[str, Any], reason: str, ended_by: str) -> Document | None:
-    """End the open session that meets the condition, and do once what follows. None where there is none."""
+def end_now(which: Mapping[str, Any], reason: str, ended_by: str, caller: Caller | None = None) -> Document | None:
+    """End the open session that meets the condition, and do once what follows. None where there is none.
+
+    `caller` is who asked for it, None where nobody did.
+    """
     time = now()
     session = Session._get_collection().find_one_and_update(
         {"status": {"$in": list(OPEN)}, **which},
@@ -220,7 +205,10 @@ def end_now(which: Mapping[str, Any], reason: str, ended_by: str) -> Document | 
         },
         return_document=ReturnDocument.AFTER,
     )
-    return None if session is None else _finish(session)
+    if session is None:
+        return None
+    audit.record_soon(audit.END, caller, session, reason=reason)
+    return _finish(session)
 
 
 def _finish(session: Document) -> Document:
@@ -256,22 +244,3 @@ def _with_statistics(session: Document) -> Document:
     statistics = {"totalMessages": total, "averageResponseTime": response_time}
     Session._get_collection().update_one({"_id": session["_id"]}, {"$set": statistics})
     return {**session, **statistics}
-
-
-def response_statistics(messages: Iterable[tuple[str, datetime]]) -> tuple[int, float | None]:
-    """Return the number of messages, and the mean seconds from each user's message to the next agent's message.
-
-    The messages are given in order as (sender type, time). The mean is None where no user's message was answered.
-    """
-    total = 0
-    unanswered: list[datetime] = []
-    answered, seconds = 0, 0.0
-    for sender_type, time in messages:
-        total += 1
-        if sender_type == "user":
-            unanswered.append(time)
-        elif sender_type == "agent":
-            seconds += sum((time - asked).total_seconds() for asked in unanswered)
-            answered += len(unanswered)
-            unanswered.clear()
-    return total, round(seconds / answered, 3) if answered else None

@@ -6,28 +6,37 @@ import hmac
 import logging
 from typing import Any
 
+import pymongo
+
 from chatsupport import identity
-from chatsupport.errors import AuthenticationError, ForbiddenError
+from chatsupport.database.connection import translate_errors
+from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError
 from chatsupport.extensions import settings
 from chatsupport.payloads import TokenRequest
-from chatsupport.services import rate_limits
+from chatsupport.services import audit, denials, rate_limits
 
 logger = logging.getLogger(__name__)
+
+LOOK_UP_SECONDS = 1.5
 
 
 def issue(request: TokenRequest, api_key: str | None, address: str) -> dict[str, Any]:
     """Return a token and its lifetime. Needs an application context.
 
     Raises `AuthenticationError` where an API key is wrong or missing, `ForbiddenError` with INVALID_USER_HASH where the
-    site's server did not vouch for the user, `RateLimitedError` by address.
+    site's server did not vouch for the user, `BlockedError`, `RateLimitedError` by address.
     """
     caller = None if api_key is None else identity.authenticate(None, api_key)
+    person = identity.Caller(request.user_id, request.user_type)
     if caller is None:
         rate_limits.check_address(rate_limits.TOKENS, address)
+        _check_not_blocked(person, address)
         if request.user_type == identity.USER:
             _check_user_hash(request)
         else:
             _check_freely_given(request)
+    if request.user_type != identity.USER:
+        audit.record(audit.TOKEN, caller, user_id=request.user_id, user_type=request.user_type)
     lifetime = identity.TOKEN_LIFETIME
     return {
         "token": identity.issue_token(request.user_id, request.user_type),
@@ -35,6 +44,15 @@ def issue(request: TokenRequest, api_key: str | None, address: str) -> dict[str,
         "expiresInSeconds": int(lifetime.total_seconds()),
         "expiresInDays": lifetime.days,
     }
+
+
+def _check_not_blocked(person: identity.Caller, address: str) -> None:
+    """Raise `BlockedError` for who is blocked. While the database is away a token is given: nothing takes it then."""
+    try:
+        with translate_errors(), pymongo.timeout(LOOK_UP_SECONDS):
+            denials.check_blocked(person, address)
+    except DatabaseUnavailableError:
+        logger.warning("A token was given without looking for blocks: the database is unavailable")
 
 
 def _check_user_hash(request: TokenRequest) -> None:

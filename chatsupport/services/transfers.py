@@ -13,7 +13,7 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, ENDED, WAITING
 from chatsupport.errors import AgentNotFoundError, ConflictError, ForbiddenError, SessionEndedError
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.services import access, assignment, queue, sessions, slots
+from chatsupport.services import access, assignment, audit, queue, sessions, slots
 
 Document = dict[str, Any]
 
@@ -34,6 +34,14 @@ def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) ->
         _to_agent(session, agent_id)
     elif session["status"] == ACTIVE and assignment.requeue(session, assignment.TRANSFERRED, avoid=True):
         assignment.drain_queue()
+    from_agent = session.get("agentId")
+    audit.record(
+        audit.TRANSFER,
+        caller,
+        session_id=session_id,
+        agent_id=agent_id,
+        from_agent_id=None if from_agent is None else str(from_agent),
+    )
     return sessions.describe_stored(session_id)
 
 

@@ -7,12 +7,12 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import broadcasts, payloads, serializers
-from chatsupport.errors import ForbiddenError
+from chatsupport.errors import ForbiddenError, NotFoundError
 from chatsupport.extensions import socketio
 from chatsupport.identity import CALLER_TYPES, Caller
 from chatsupport.payloads import Payload
-from chatsupport.services import access, messages, presence, read_marks, sessions, typing
-from chatsupport.sockets import controls, joining
+from chatsupport.services import access, joins, messages, presence, read_marks, sessions, typing
+from chatsupport.sockets import connections, controls, joining
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.events import Answer, event
 
@@ -40,21 +40,24 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
     with joining.hold_back(room) as held:
         socketio.server.leave_room(connection.sid, room)
         try:
-            joined = sessions.joined(connection.caller, session_id, after)
+            joined = joins.joined(connection.caller, session_id, after)
             if session_id not in connection.people:
                 raise ForbiddenError("This session has just gone to somebody else.")
+            if connections.find(connection.sid) is not connection:
+                raise NotFoundError("This socket has been disconnected meanwhile.")
         except BaseException:
             person = connection.people.get(session_id)
-            if person is not None and presence.is_there(session_id, person, connection.sid):
+            if (
+                person is not None
+                and connections.find(connection.sid) is connection
+                and presence.is_there(session_id, person, connection.sid)
+            ):
                 socketio.server.enter_room(connection.sid, room)
             else:
                 connection.people.pop(session_id, None)
             raise
         # From here to the end of the block nothing waits, so no message can slip in between.
-        broadcasts.to_socket(connection.sid, "session_joined", joined)
-        for message in sorted(held, key=lambda message: int(message["seq"])):
-            if message["seq"] > joined["lastSeq"]:
-                broadcasts.to_socket(connection.sid, "new_message", message)
+        joining.hand_over(connection.sid, room, joined, held)
         socketio.server.enter_room(connection.sid, room)
     return joined
 

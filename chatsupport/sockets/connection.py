@@ -9,15 +9,17 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import broadcasts
-from chatsupport.errors import AuthenticationError, ChatSupportError
-from chatsupport.extensions import socketio
+from chatsupport.errors import AuthenticationError, ChatSupportError, RateLimitedError
+from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
-from chatsupport.services import availability, rate_limits
-from chatsupport.sockets import connections, controls
+from chatsupport.services import availability, denials, rate_limits
+from chatsupport.sockets import connections, controls, deadlines
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error, refuse
 
 logger = logging.getLogger(__name__)
+
+TOO_MANY_SOCKETS_SECONDS = 30
 
 
 def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
@@ -33,6 +35,7 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
         caller = _authenticate(environ, auth)
         if not caller.may_act_for_others:
             rate_limits.check_address(rate_limits.CONNECTIONS, address)
+        _admit(Connection(sid, caller, address))
     except AuthenticationError as error:
         failure = _counted(error, address)
     except Exception as error:
@@ -44,11 +47,35 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
             extra={"event": "connect", "status": failure.status, "code": failure.code, "address": address},
         )
         raise refuse(failure)
-    connections.add(Connection(sid, caller, address))
     socketio.server.enter_room(sid, broadcasts.person_room(caller.id, caller.type))
     if caller.type == AGENT:
         _tell_availability(availability.connected, caller)
     logger.info("Connected", extra={"event": "connect", "status": 200, "caller": str(caller), "address": address})
+
+
+def _admit(connection: Connection) -> None:
+    """Remember a socket, unless its caller is denied or has too many. Raises `ChatSupportError`.
+
+    It is remembered before the look-up: whoever is denied while that goes on is found among the connections.
+    """
+    connections.add(connection)
+    try:
+        denials.check(connection.caller, connection.address)
+        if connection.denied is not None:
+            raise connection.denied
+        if not connection.caller.may_act_for_others:
+            _check_count(connection.caller)
+    except BaseException:
+        connections.remove(connection.sid)
+        raise
+    connection.accepted = True
+    deadlines.watch_token(connection)
+
+
+def _check_count(caller: Caller) -> None:
+    limit = settings.config.max_sockets_per_caller
+    if len(connections.of(caller)) > limit:
+        raise RateLimitedError(f"open sockets: {limit} at most; close one", TOO_MANY_SOCKETS_SECONDS)
 
 
 def disconnect(sid: str, reason: str = "") -> None:
@@ -56,6 +83,9 @@ def disconnect(sid: str, reason: str = "") -> None:
     connection = connections.remove(sid)
     if connection is None:
         return
+    eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
+    if eio_sid is not None:
+        deadlines.watch_handshake(eio_sid)  # Should it stay open, though nobody is behind it any more.
     for session_id, person in list(connection.people.items()):
         controls.part(connection, session_id, person, "disconnected")
     if connection.caller.type == AGENT:

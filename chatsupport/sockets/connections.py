@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bson import ObjectId
 
+from chatsupport import broadcasts
+from chatsupport.errors import AuthenticationError, ChatSupportError
+from chatsupport.extensions import socketio
 from chatsupport.identity import Caller
 
 
@@ -17,6 +22,9 @@ class Connection:
     caller: Caller
     address: str
     people: dict[ObjectId, Caller] = field(default_factory=dict)
+    accepted: bool = False
+    denied: ChatSupportError | None = None
+    """Why the socket is to be closed, where that was decided before it was accepted."""
 
 
 _connections: dict[str, Connection] = {}
@@ -48,6 +56,21 @@ def remove(sid: str) -> Connection | None:
 def of(caller: Caller) -> list[Connection]:
     """Return the caller's sockets."""
     return list(_by_caller.get(caller, {}).values())
+
+
+def from_addresses(addresses: Callable[[str], bool]) -> list[Connection]:
+    """Return the sockets whose address meets the condition."""
+    return [connection for connection in list(_connections.values()) if addresses(connection.address)]
+
+
+def close(connection: Connection, why: ChatSupportError | None = None) -> None:
+    """Close a socket, which hears why as an `error` event first; one that is still connecting will be refused."""
+    if not connection.accepted:
+        connection.denied = why or AuthenticationError("Connect again.", code="INVALID_TOKEN")
+        return
+    if why is not None:
+        broadcasts.to_socket(connection.sid, "error", {**why.envelope(uuid.uuid4().hex), "event": None})
+    socketio.server.disconnect(connection.sid)
 
 
 def count() -> int:

@@ -8,29 +8,44 @@ from collections.abc import Mapping
 from bson import ObjectId
 
 from chatsupport import broadcasts
+from chatsupport.errors import AuthenticationError, BlockedError, ChatSupportError
 from chatsupport.extensions import socketio
 from chatsupport.identity import Caller
-from chatsupport.services import presence, queue, typing
-from chatsupport.sockets import connections
+from chatsupport.services import denials, presence, queue, typing
+from chatsupport.sockets import connections, joining
 from chatsupport.sockets.connections import Connection
 
 logger = logging.getLogger(__name__)
 
 
 def obey(order: Mapping[str, str]) -> None:
-    """Do what `broadcasts.control` says: tell places in the queue, or something to the sockets of one person here."""
+    """Do what `broadcasts.control` says: tell places in the queue, or something to the sockets of somebody here."""
     if order["action"] == "announce_positions":
         queue.announce_here()
         return
-    person = Caller(order["personId"], order["personType"])
-    for connection in connections.of(person):
+    for connection in _meant(order):
         try:
-            if order["action"] == "close":
-                socketio.server.disconnect(connection.sid)
+            if order["action"] in ("close", "close_address"):
+                connections.close(connection, _reason(order))
             elif order["action"] == "evict":
                 leave(connection, ObjectId(order["sessionId"]), "unassigned")
         except Exception:
             logger.exception("An order to a socket failed", extra={"action": order["action"]})
+
+
+def _meant(order: Mapping[str, str]) -> list[Connection]:
+    """Return the sockets here that an order is about."""
+    if order["action"] == "close_address":
+        return connections.from_addresses(lambda address: order["address"] in denials.networks_of(address))
+    return connections.of(Caller(order["personId"], order["personType"]))
+
+
+def _reason(order: Mapping[str, str]) -> ChatSupportError | None:
+    if "code" not in order:
+        return None
+    if order["code"] == BlockedError.code:
+        return BlockedError()
+    return AuthenticationError(order["message"], code=order["code"])
 
 
 def leave(connection: Connection, session_id: ObjectId, reason: str) -> bool:
@@ -45,6 +60,7 @@ def leave(connection: Connection, session_id: ObjectId, reason: str) -> bool:
 
 def part(connection: Connection, session_id: ObjectId, person: Caller, reason: str) -> None:
     """Count a socket out of a session; whose last one it was types no more."""
+    joining.forget(connection.sid, broadcasts.session_room(session_id))
     presence.leave(session_id, person, connection.sid, reason)
     if not presence.connections_of(session_id, person):
         typing.leave(session_id, person)

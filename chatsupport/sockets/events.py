@@ -77,8 +77,10 @@ class EventContext:
 
     def fields(self) -> Mapping[str, object]:
         """Return the fields of a log line."""
-        caller = None if self.connection is None else str(self.connection.caller)
-        return {"request_id": self.request_id, "caller": caller}
+        if self.connection is None:
+            return {"request_id": self.request_id, "caller": None}
+        connection = self.connection
+        return {"request_id": self.request_id, "caller": str(connection.caller), "address": connection.address}
 
 
 def _run(connection: Connection | None, name: object, arguments: list[Any]) -> Answer:

@@ -1,37 +1,88 @@
 """Joining a session without a gap and without a repeat.
 
-A socket that joins gets the history first and live messages after. Between reading the one and entering the room for
-the other, messages may come. They are held back for the socket here, and handed on, in order, right behind the
-history; those that the history has already are dropped.
+A socket that joins gets the history first and live events after. Between reading the one and entering the room for
+the other, events may come. They are held back for the socket here, and handed on, in order, right behind the history.
+A message that the history has already is dropped, also when it is announced only later: it is stored before it is
+announced, and another process's announcement takes its time.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
-_held: dict[str, list[list[dict[str, Any]]]] = {}
+from chatsupport import broadcasts, serializers
+from chatsupport.database.connection import now
+
+LATE_SECONDS = 30.0
+"""How long after a join a message of its history may still be announced."""
+
+Held = tuple[str, Any, frozenset[str]]
+"""An event, its data, and the sockets that shall not get it."""
+
+_held: dict[str, list[list[Held]]] = {}
+_histories: dict[str, dict[str, tuple[int, float]]] = {}
+"""For each room, the sockets that joined lately: the last seq of their history, and until when to mind it."""
 
 
 @contextmanager
-def hold_back(room: str) -> Iterator[list[dict[str, Any]]]:
-    """Collect the messages to this room of this process for the length of the block."""
-    messages: list[dict[str, Any]] = []
-    _held.setdefault(room, []).append(messages)
+def hold_back(room: str) -> Iterator[list[Held]]:
+    """Collect the events to this room of this process for the length of the block."""
+    events: list[Held] = []
+    _held.setdefault(room, []).append(events)
     try:
-        yield messages
+        yield events
     finally:
         # By identity: two sockets may join at once, and equal lists are not the same list.
-        remaining = [held for held in _held[room] if held is not messages]
+        remaining = [held for held in _held[room] if held is not events]
         if remaining:
             _held[room] = remaining
         else:
             del _held[room]
 
 
-def overhear(event: str, data: Any, room: object) -> None:
-    """Take note of an event on its way to the sockets of this process."""
-    if _held and event == "new_message" and isinstance(room, str):
-        for messages in _held.get(room, ()):
-            messages.append(data)
+def hand_over(sid: str, room: str, joined: dict[str, Any], held: list[Held]) -> None:
+    """Tell a socket what it joined, and behind it what was held back; messages in the order of their seq."""
+    broadcasts.to_socket(sid, "session_joined", joined)
+    last_seq, history = joined["lastSeq"], joined["messages"]
+    for_it = [(event, data) for event, data, skipped in held if sid not in skipped]
+    messages = iter(sorted((data for event, data in for_it if event == "new_message"), key=lambda data: data["seq"]))
+    for event, data in for_it:
+        payload = next(messages) if event == "new_message" else data
+        if event != "new_message" or payload["seq"] > last_seq:
+            broadcasts.to_socket(sid, event, payload)
+    if history and history[-1]["timestamp"] > str(serializers.iso(now() - timedelta(seconds=LATE_SECONDS))):
+        _histories.setdefault(room, {})[sid] = (last_seq, time.monotonic() + LATE_SECONDS)
+
+
+def forget(sid: str, room: str) -> None:
+    """Forget a socket that has left the room."""
+    sockets = _histories.get(room)
+    if sockets is not None and sockets.pop(sid, None) is not None and not sockets:
+        del _histories[room]
+
+
+def overhear(event: str, data: Any, room: object, skipped: str | list[str] | None) -> str | list[str] | None:
+    """Take note of an event on its way to the sockets of this process; return those that shall not get it."""
+    if not _held and not _histories:
+        return skipped
+    rooms = [room] if isinstance(room, str) else room if isinstance(room, list) else []
+    for name in rooms:
+        for events in _held.get(name, ()):
+            events.append((event, data, frozenset([skipped] if isinstance(skipped, str) else skipped or ())))
+    if event == "new_message" and isinstance(room, str) and room in _histories:
+        have_it = _who_has(room, data["seq"])
+        if have_it:
+            return [*have_it, *([skipped] if isinstance(skipped, str) else skipped or ())]
+    return skipped
+
+
+def _who_has(room: str, seq: int) -> list[str]:
+    """Return the sockets whose history has this message."""
+    sockets, time_now = _histories[room], time.monotonic()
+    for sid in [sid for sid, (_, until) in sockets.items() if until < time_now]:
+        forget(sid, room)
+    return [sid for sid, (last_seq, _) in sockets.items() if seq <= last_seq]

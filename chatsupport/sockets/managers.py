@@ -6,21 +6,14 @@ it, and let `joining` overhear it.
 
 from __future__ import annotations
 
-import logging
-import queue
 from typing import Any
 
-from socketio import Manager, RedisManager
+from socketio import Manager
 
 from chatsupport import broadcasts
-from chatsupport.extensions import socketio
+from chatsupport.services import read_marks
 from chatsupport.sockets import controls, joining
-
-logger = logging.getLogger(__name__)
-
-CHANNEL = "chatsupport"
-OUTBOX_EVENTS = 20_000
-CONNECT_TIMEOUT_SECONDS = 2.0
+from chatsupport.sockets.redis_queue import RedisQueue
 
 
 def make(redis_url: str | None) -> Manager:
@@ -64,43 +57,37 @@ class RoomsBySocket(Manager):
 class LocalManager(RoomsBySocket):
     """Rooms of one process."""
 
-    def emit(self, event: str, data: Any, namespace: str, room: Any = None, **kwargs: Any) -> None:
+    def emit(
+        self, event: str, data: Any, namespace: str, room: Any = None, skip_sid: Any = None, **kwargs: Any
+    ) -> None:
         """Emit to the sockets of this process."""
         if event == broadcasts.CONTROL_EVENT:
             controls.obey(data)
             return
-        joining.overhear(event, data, room)
-        super().emit(event, data, namespace, room=room, **kwargs)
+        skip_sid = joining.overhear(event, data, room, skip_sid)
+        super().emit(event, data, namespace, room=room, skip_sid=skip_sid, **kwargs)
+
+    def flush(self, seconds: float) -> None:
+        """Nothing waits here."""
 
 
-class SharedManager(RoomsBySocket, RedisManager):
-    """Rooms of all processes. What goes to the others waits in an outbox, so that a stuck Redis holds nobody up.
+class SharedManager(RoomsBySocket, RedisQueue):
+    """Rooms of all processes."""
 
-    While Redis is away, the other processes miss events; their clients notice by `session_sync` and catch up.
-    """
-
-    def __init__(self, url: str) -> None:
-        # No socket_timeout: the subscription waits as long as nothing comes.
-        super().__init__(url, channel=CHANNEL, redis_options={"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS})
-        self._outbox: queue.Queue[dict[str, Any]] = queue.Queue(OUTBOX_EVENTS)
-        self._publishing = False
+    def emit(self, event: str, data: Any, namespace: Any = None, room: Any = None, **kwargs: Any) -> None:
+        """Emit to the sockets of all processes, or with `ignore_queue` to those of this one."""
+        if kwargs.get("ignore_queue"):
+            kwargs["skip_sid"] = joining.overhear(event, data, kwargs.get("to") or room, kwargs.get("skip_sid"))
+        super().emit(event, data, namespace=namespace, room=room, **kwargs)
 
     def _handle_emit(self, message: dict[str, Any]) -> None:
-        if message["event"] == broadcasts.CONTROL_EVENT:
-            controls.obey(message["data"][0])
+        """Take an event to the sockets of this process, whichever process it is from."""
+        event: str = message["event"]
+        data: Any = message["data"][0] if message["data"] else None
+        if event == broadcasts.CONTROL_EVENT:
+            controls.obey(data)
             return
-        joining.overhear(message["event"], message["data"][0] if message["data"] else None, message["room"])
-        super()._handle_emit(message)
-
-    def _publish(self, data: dict[str, Any]) -> None:
-        if not self._publishing:
-            self._publishing = True
-            socketio.start_background_task(self._publish_all)
-        try:
-            self._outbox.put_nowait(data)
-        except queue.Full:
-            logger.warning("Redis takes no events; the other processes miss one", extra={"event": "outbox_full"})
-
-    def _publish_all(self) -> None:
-        while True:
-            super()._publish(self._outbox.get())
+        if event == "messages_read" and message["host_id"] != self.host_id:
+            read_marks.heard(data)
+        skip_sid = joining.overhear(event, data, message["room"], message["skip_sid"])
+        super()._handle_emit({**message, "skip_sid": skip_sid})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,15 +18,20 @@ from socketio import packet
 
 from chatsupport import json_codec
 from chatsupport.config import Config
+from chatsupport.database.connection import answer_within
 from chatsupport.extensions import socketio
-from chatsupport.services import counters, message_log, read_marks
-from chatsupport.sockets import chat, connection, engine, events, managers, websocket
+from chatsupport.services import audit, counters, message_log, read_marks
+from chatsupport.sockets import chat, connection, deadlines, engine, events, managers, websocket
 
 logger = logging.getLogger(__name__)
 
 MAX_PACKET_BYTES = 64 * 1024
 MAX_ACK_ID_DIGITS = 18
 DRAIN_SECONDS = 4.0
+_BINARY_EVENT = re.compile(r"5[0-9]{1,10}-([0-9]{0,18})(?=\[)", re.ASCII)
+FLUSH_SECONDS = 1.5
+OUTBOX_SECONDS = 0.5
+"""What leaving may take: together less than `graceful_timeout` in gunicorn.conf.py."""
 
 __all__ = ["chat", "drain", "init_app"]
 
@@ -64,12 +70,22 @@ def init_app(app: Flask, config: Config) -> None:
     server.on("connect", connection.connect)
     server.on("disconnect", connection.disconnect)
     server._handle_event = types.MethodType(_handle_event, server)
+    server.eio.on("connect", functools.partial(_begin, server._handle_eio_connect))
     server.eio.on("message", functools.partial(_take_message, server, server._handle_eio_message))
+
+
+def _begin(begin: Callable[[str, Any], Any], eio_sid: str, environ: Any) -> Any:
+    """Take a new Engine.IO connection, which has a while to say who it is."""
+    deadlines.watch_handshake(eio_sid)
+    return begin(eio_sid, environ)
 
 
 def _take_message(server: Any, take_any: Callable[[str, Any], None], eio_sid: str, data: Any) -> None:
     """Take an Engine.IO message: an event of the default namespace by the shortest way, anything else by the usual."""
-    if type(data) is str and data[:1] == "2" and eio_sid not in server._binary_packet:
+    if type(data) is not str or data[:1] in ("5", "6"):
+        _refuse_binary(server, eio_sid, data)
+        return
+    if data[:1] == "2":
         start = data.find("[")
         ack_id = data[1:start]
         if start == 1 or (ack_id.isascii() and ack_id.isdigit() and len(ack_id) <= MAX_ACK_ID_DIGITS):
@@ -80,6 +96,22 @@ def _take_message(server: Any, take_any: Callable[[str, Any], None], eio_sid: st
             _handle_event(server, eio_sid, "/", int(ack_id) if ack_id else None, event)
             return
     take_any(eio_sid, data)
+
+
+def _refuse_binary(server: Any, eio_sid: str, data: Any) -> None:
+    """Answer an event with binary parts, of which we take none, as any other whose payload is no object.
+
+    The parts themselves follow as messages of their own. python-socketio would collect them, up to a billion of them.
+    """
+    match = _BINARY_EVENT.match(data) if type(data) is str else None
+    if match is None:
+        return
+    try:
+        event = json_codec.loads(data[match.end() :])
+    except ValueError:
+        event = None
+    name = event[0] if isinstance(event, list) and event else None
+    _handle_event(server, eio_sid, "/", int(match[1]) if match[1] else None, [name, "binary"])
 
 
 def _handle_event(server: Any, eio_sid: str, namespace: str | None, ack_id: int | None, data: Any) -> None:
@@ -111,8 +143,10 @@ def drain() -> None:
             eio_socket.close(wait=False, reason=server.reason.SERVER_DISCONNECT)
         except Exception:
             logger.exception("A socket could not be closed")
-    for flush in (read_marks.flush, counters.flush):
-        try:
-            flush()
-        except Exception:
-            logger.exception("Something could not be stored on leaving")
+    with answer_within(FLUSH_SECONDS):
+        for flush in (read_marks.flush, counters.flush, audit.flush):
+            try:
+                flush()
+            except Exception:
+                logger.warning("Something could not be stored on leaving", exc_info=True)
+    server.manager.flush(OUTBOX_SECONDS)

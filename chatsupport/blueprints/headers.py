@@ -1,0 +1,32 @@
+"""The headers that every response carries, those of Socket.IO's long-polling included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+HSTS_SECONDS = 365 * 24 * 3600
+
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    # JSON is no page: a browser that takes it for one may load and run nothing.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    # Tokens, chats and people's data are for who asked, and for no proxy.
+    "Cache-Control": "no-store",
+}
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""For the one page there is: its own files, and nothing from any other host."""
+
+
+def complete(headers: list[tuple[str, str]], environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a response's headers with those it lacks. What a response sets itself stays."""
+    there = {name.lower() for name, _ in headers}
+    missing = [(name, value) for name, value in _ALWAYS.items() if name.lower() not in there]
+    if environ.get("wsgi.url_scheme") == "https":
+        missing.append(("Strict-Transport-Security", f"max-age={HSTS_SECONDS}"))
+    return [*headers, *missing]

@@ -1,0 +1,51 @@
+"""A denial: somebody is not let in, or no longer by the tokens they have."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mongoengine import DateTimeField, Document, LongField, ObjectIdField, StringField
+
+from chatsupport.database.connection import now
+
+
+class Denial(Document):
+    """One person or address that is denied. What its `id` begins with says how:
+
+    - `revoked:user:u1`: tokens made at or before `before` (milliseconds since the epoch) are worth nothing;
+    - `block:user:u1`, `block:address:192.0.2.1`: nothing is taken from them. `block_id` is what clients call it by.
+
+    One look-up by id answers for all of them.
+    """
+
+    id = StringField(primary_key=True)
+    before = LongField()
+    block_id = ObjectIdField(db_field="blockId")
+    user_id = StringField(db_field="userId")
+    user_type = StringField(db_field="userType")
+    address = StringField()
+    reason = StringField(max_length=200)
+    created_at = DateTimeField(db_field="createdAt", required=True, default=now)
+    expires_at = DateTimeField(db_field="expiresAt")
+
+    meta: ClassVar[dict[str, Any]] = {
+        "collection": "denials",
+        "strict": False,
+        "auto_create_index": False,
+        "index_background": False,
+        "indexes": [
+            # MongoDB removes what has run out, within a minute or two; until then the code looks at the time.
+            {"name": "expiry", "fields": ["expires_at"], "expireAfterSeconds": 0},
+            {
+                "name": "block_id",
+                "fields": ["block_id"],
+                "unique": True,
+                "partialFilterExpression": {"blockId": {"$type": "objectId"}},
+            },
+            {
+                "name": "newest_blocks",
+                "fields": ["-created_at", "-block_id"],
+                "partialFilterExpression": {"blockId": {"$type": "objectId"}},
+            },
+        ],
+    }

@@ -1,0 +1,161 @@
+"""The audit log: who did what to which session, agent or person, when and from where.
+
+What an operator does is written before the operator's answer. What happens with every chat (a start, an assignment, an
+end) is written within a moment by the process that did it, many at a time, so that no chat waits for its entry. An
+entry that cannot be written fails nothing that has happened already; the log says so, and it is tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from chatsupport.database.connection import now
+from chatsupport.documents import AuditEntry
+from chatsupport.extensions import settings, socketio
+from chatsupport.identity import Caller
+from chatsupport.logs import context
+from chatsupport.payloads import AuditFilter
+from chatsupport.services import access, pages
+from chatsupport.services.pages import Document
+
+logger = logging.getLogger(__name__)
+
+START, ASSIGN, REQUEUE, TRANSFER, END = "start", "assign", "requeue", "transfer", "end"
+TOKEN, REVOKE, BLOCK, UNBLOCK = "token", "revoke", "block", "unblock"
+AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED = "agent_created", "agent_changed", "agent_deleted"
+EXPORT, ERASE, RETENTION = "export", "erase", "retention"
+
+SERVER = "server"
+"""The type of who does what nobody asked for: the server itself."""
+
+MAX_PENDING = 10_000
+RETRY_SECONDS = 1.0
+
+_mutex = threading.Lock()
+_pending: deque[Document] = deque()
+_writing = False
+
+
+def record(action: str, caller: Caller | None, **subject: Any) -> None:
+    """Write an entry now. `subject` is any of session_id, agent_id, user_id and user_type, and details by their names.
+
+    Raises nothing: what it tells of has happened already.
+    """
+    entry = _entry(action, caller, subject)
+    try:
+        AuditEntry._get_collection().insert_one(entry)
+    except PyMongoError:
+        logger.exception("An audit entry could not be written yet", extra={"action": action})
+        _keep(entry)
+
+
+def record_soon(action: str, caller: Caller | None, session: Mapping[str, Any], **details: Any) -> None:
+    """Have an entry about a session written within a moment, with others. For what happens with every chat."""
+    subject = {
+        "session_id": session["_id"],
+        "agent_id": session.get("agentId"),
+        "user_id": session.get("userId"),
+        "user_type": session.get("userType", "user") if "userId" in session else None,
+    }
+    _keep(_entry(action, caller, {**subject, **details}))
+
+
+def entries(caller: Caller, wanted: AuditFilter) -> tuple[list[Document], str | None]:
+    """Return one page of the log, newest first, and the cursor of the next. For operators only."""
+    access.require_operator(caller)
+    flush()
+    fields = {
+        "action": wanted.action,
+        "userId": wanted.user_id,
+        "agentId": wanted.agent_id,
+        "sessionId": wanted.session_id,
+    }
+    query = {name: value for name, value in fields.items() if value is not None}
+    return pages.read(AuditEntry._get_collection(), query, wanted.limit, wanted.cursor, time="at")
+
+
+def flush() -> None:
+    """Write what is pending now. Raises `PyMongoError`; nothing is lost then."""
+    with _mutex:
+        batch = list(_pending)
+        _pending.clear()
+    if not batch:
+        return
+    try:
+        AuditEntry._get_collection().insert_many(batch, ordered=False)
+    except PyMongoError as error:
+        if _are_duplicates(error):
+            return  # An earlier try was stored although it was said to have failed.
+        with _mutex:
+            _pending.extendleft(reversed(batch))
+        raise
+
+
+def reset() -> None:
+    """Forget what is pending: another application begins."""
+    with _mutex:
+        _pending.clear()
+
+
+def _entry(action: str, caller: Caller | None, subject: Document) -> Document:
+    time, fields = now(), context.current()
+    known = {
+        "sessionId": subject.pop("session_id", None),
+        "agentId": subject.pop("agent_id", None),
+        "userId": subject.pop("user_id", None),
+        "userType": subject.pop("user_type", None),
+    }
+    # Nobody's: timed work goes on in greenlets that have no request, or that began within somebody's.
+    asked = fields if caller is not None else {}
+    return {
+        "_id": ObjectId(),
+        "at": time,
+        "action": action,
+        "callerId": None if caller is None else caller.id,
+        "callerType": SERVER if caller is None else caller.type,
+        "address": asked.get("address"),
+        "requestId": asked.get("request_id"),
+        **{name: value for name, value in known.items() if value is not None},
+        "details": {name: value for name, value in subject.items() if value is not None},
+        "expiresAt": time + timedelta(days=settings.config.audit_days),
+    }
+
+
+def _keep(entry: Document) -> None:
+    global _writing
+    with _mutex:
+        if len(_pending) >= MAX_PENDING:
+            logger.error("An audit entry is lost: too many wait", extra={"action": entry["action"]})
+            return
+        _pending.append(entry)
+        start = not _writing
+        _writing = True
+    if start:
+        socketio.start_background_task(_write_all)
+
+
+def _write_all() -> None:
+    global _writing
+    while True:
+        try:
+            flush()
+        except Exception:
+            logger.exception("Audit entries could not be written yet", extra={"waiting": len(_pending)})
+            socketio.sleep(RETRY_SECONDS)
+        with _mutex:
+            if not _pending:
+                _writing = False
+                return
+
+
+def _are_duplicates(error: PyMongoError) -> bool:
+    write_errors = (getattr(error, "details", None) or {}).get("writeErrors") or []
+    return bool(write_errors) and all(item.get("code") == 11000 for item in write_errors)

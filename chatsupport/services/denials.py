@@ -1,0 +1,163 @@
+"""Who is not let in: revoked tokens, blocked people and addresses.
+
+Every REST request and every connect costs one look-up here. Open sockets are never looked up: whoever denies somebody
+has the sockets there are closed, in every process.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from chatsupport import broadcasts
+from chatsupport.database.connection import now
+from chatsupport.documents import Denial
+from chatsupport.errors import AuthenticationError, BlockedError, BlockNotFoundError, ChatSupportError
+from chatsupport.identity import TOKEN_LIFETIME, Caller, now_ms
+from chatsupport.payloads import NewBlock
+from chatsupport.services import access, audit, pages
+from chatsupport.services.pages import Cursor, Document
+
+
+def check(caller: Caller, address: str) -> None:
+    """Raise `BlockedError`, or `AuthenticationError` where the caller's token is revoked. One look-up.
+
+    An API key is never denied: it is what lifts a block.
+    """
+    if caller.issued_at_ms is None:
+        return
+    denials = _in_force(caller, address)
+    if any(denial["_id"].startswith("block:") for denial in denials):
+        raise BlockedError
+    if any(caller.issued_at_ms <= denial["before"] for denial in denials):
+        raise revoked()
+
+
+def check_blocked(person: Caller, address: str) -> None:
+    """Raise `BlockedError` where the person or the address is blocked."""
+    if any(denial["_id"].startswith("block:") for denial in _in_force(person, address)):
+        raise BlockedError
+
+
+def revoked() -> ChatSupportError:
+    """Return what a caller hears whose token is revoked."""
+    return AuthenticationError("This token was revoked. Get a new one with POST /api/auth/token.", code="INVALID_TOKEN")
+
+
+def revoke(caller: Caller, person: Caller) -> int:
+    """End all tokens of a person that there are now, and close its sockets. Returns up to when, in milliseconds.
+
+    For operators only.
+    """
+    access.require_operator(caller)
+    before = now_ms()
+    time = now()
+    Denial._get_collection().update_one(
+        {"_id": f"revoked:{person}"},
+        {
+            "$max": {"before": before},
+            # After this the tokens have run out by themselves.
+            "$set": {"expiresAt": time + TOKEN_LIFETIME},
+            "$setOnInsert": {"userId": person.id, "userType": person.type, "createdAt": time},
+        },
+        upsert=True,
+    )
+    broadcasts.close_sockets(person.id, person.type, revoked())
+    audit.record(audit.REVOKE, caller, user_id=person.id, user_type=person.type)
+    return before
+
+
+def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
+    """Block a person or an address; one that is blocked already gets the new reason and end.
+
+    Returns the block, and whether it is new. For operators only.
+    """
+    access.require_operator(caller)
+    time = now()
+    expires_at = None if wanted.expires_in_seconds is None else time + timedelta(seconds=wanted.expires_in_seconds)
+    values: dict[str, Any] = {"reason": wanted.reason, "expiresAt": expires_at}
+    collection = Denial._get_collection()
+    denial_id = _block_id(wanted.person, wanted.address)
+    collection.delete_one({"_id": denial_id, "expiresAt": {"$lte": time}})
+    subject = (
+        {"address": wanted.address}
+        if wanted.person is None
+        else {"userId": wanted.person.id, "userType": wanted.person.type}
+    )
+    new_id = ObjectId()
+    stored: Document = collection.find_one_and_update(
+        {"_id": denial_id},
+        {"$set": values, "$setOnInsert": {"blockId": new_id, "createdAt": time, **subject}},
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    if wanted.person is not None:
+        broadcasts.close_sockets(wanted.person.id, wanted.person.type, BlockedError())
+    elif wanted.address is not None:
+        broadcasts.close_address(wanted.address, BlockedError())
+    _audit(audit.BLOCK, caller, stored, reason=wanted.reason, expires_in_seconds=wanted.expires_in_seconds)
+    return stored, stored["blockId"] == new_id
+
+
+def unblock(caller: Caller, block_id: ObjectId) -> Document:
+    """Lift a block. Raises `BlockNotFoundError`. For operators only."""
+    access.require_operator(caller)
+    lifted: Document | None = Denial._get_collection().find_one_and_delete({"blockId": block_id})
+    if lifted is None or _has_run_out(lifted):
+        raise BlockNotFoundError
+    _audit(audit.UNBLOCK, caller, lifted)
+    return lifted
+
+
+def blocks(caller: Caller, limit: int, cursor: Cursor | None) -> tuple[list[Document], str | None]:
+    """Return one page of the blocks in force, newest first, and the cursor of the next. For operators only."""
+    access.require_operator(caller)
+    query = {"blockId": {"$type": "objectId"}, "expiresAt": {"$not": {"$lte": now()}}}
+    return pages.read(Denial._get_collection(), query, limit, cursor, time="createdAt", key="blockId")
+
+
+def networks_of(address: str) -> list[str]:
+    """Return the texts under which an address may be blocked: itself, and for IPv6 its /64, which is one household's.
+
+    Of what is no address, as that of a Unix socket, it returns the text itself.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return [address] if address else []
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return [str(parsed)]
+    if parsed.ipv4_mapped is not None:
+        return [str(parsed.ipv4_mapped)]
+    return [str(parsed), str(ipaddress.ip_network((int(parsed), 64), strict=False))]
+
+
+def _in_force(person: Caller, address: str) -> Iterable[Document]:
+    ids = [f"revoked:{person}", _block_id(person, None), *(_block_id(None, name) for name in networks_of(address))]
+    found = Denial._get_collection().find({"_id": {"$in": ids}}, {"before": 1, "expiresAt": 1})
+    return [denial for denial in found if not _has_run_out(denial)]
+
+
+def _block_id(person: Caller | None, address: str | None) -> str:
+    return f"block:address:{address}" if person is None else f"block:{person}"
+
+
+def _has_run_out(denial: Document) -> bool:
+    expires_at = denial.get("expiresAt")
+    return expires_at is not None and bool(expires_at <= now())
+
+
+def _audit(action: str, caller: Caller, denial: Document, **details: Any) -> None:
+    audit.record(
+        action,
+        caller,
+        user_id=denial.get("userId"),
+        user_type=denial.get("userType"),
+        blocked_address=denial.get("address"),
+        **details,
+    )

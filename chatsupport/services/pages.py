@@ -1,0 +1,33 @@
+"""Lists that go from page to page by the time and id of the last row, newest first.
+
+A page costs the same at any depth, and nothing is shown twice when new rows come.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import serializers
+
+Document = dict[str, Any]
+Cursor = tuple[datetime, ObjectId]
+
+_EPOCH = datetime.fromtimestamp(0, timezone.utc)
+
+
+def read(
+    collection: Any, query: Document, limit: int, cursor: Cursor | None, *, time: str, key: str = "_id"
+) -> tuple[list[Document], str | None]:
+    """Return one page, newest first by the fields `time` and `key`, and the cursor of the next; None at the end."""
+    if cursor is not None:
+        query = {**query, time: {"$lte": cursor[0]}, "$or": [{time: {"$lt": cursor[0]}}, {key: {"$lt": cursor[1]}}]}
+    rows = list(collection.find(query, sort=[(time, -1), (key, -1)], limit=limit + 1))
+    page, more = rows[:limit], len(rows) > limit
+    return page, _cursor(page[-1][time], page[-1][key]) if more else None
+
+
+def _cursor(time: datetime, key: ObjectId) -> str:
+    return f"{serializers.milliseconds_between(_EPOCH, time)}-{key}"

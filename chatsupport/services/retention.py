@@ -1,0 +1,60 @@
+"""RETENTION_DAYS: ended sessions and their messages go when their time is over."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from chatsupport import serializers
+from chatsupport.database.connection import now
+from chatsupport.documents import Message, Session
+from chatsupport.documents.session import ENDED
+from chatsupport.extensions import settings
+from chatsupport.services import audit, counters, sequences
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+
+
+def sweep() -> int:
+    """Delete what is older than RETENTION_DAYS, batch by batch. Returns how many sessions there were."""
+    days = settings.config.retention_days
+    if days is None:
+        return 0
+    before = now() - timedelta(days=days)
+    deleted = 0
+    while count := _delete_batch({"status": ENDED, "endedAt": {"$lt": before}}):
+        deleted += count
+    if deleted:
+        logger.info("Old sessions were deleted", extra={"event": "retention", "count": deleted})
+        audit.record(audit.RETENTION, None, sessions=deleted, ended_before=serializers.iso(before))
+    return deleted
+
+
+def _delete_batch(which: dict[str, Any]) -> int:
+    """Delete some sessions, their messages first: a process that is killed in between leaves no message alone."""
+    sessions = list(Session._get_collection().find(which, limit=BATCH))
+    ids = [session["_id"] for session in sessions]
+    if not ids:
+        return 0
+    messages = Message._get_collection()
+    count = messages.delete_many({"sessionId": {"$in": ids}, "fence": sequences.NO_FENCE}).deleted_count
+    messages.delete_many({"sessionId": {"$in": ids}})
+    counters.add(messages=-count)
+    for session in sessions:
+        # One by one: only what this process deleted itself is taken from the totals.
+        if Session._get_collection().delete_one({"_id": session["_id"], **which}).deleted_count:
+            counters.add(**_taken_from_totals(session))
+    return len(ids)
+
+
+def _taken_from_totals(session: dict[str, Any]) -> dict[str, int]:
+    """Return what a session has added to the totals, negative."""
+    amounts = {"ended": -1, "endedMs": -serializers.milliseconds_between(session["createdAt"], session["endedAt"])}
+    assigned_at = session.get("firstAssignedAt")
+    if assigned_at is not None:
+        waited = serializers.milliseconds_between(session["createdAt"], assigned_at)
+        amounts.update(assigned=-1, waitedMs=-waited)
+    return amounts

@@ -1,0 +1,100 @@
+"""Sockets that have had their time: those whose token has expired, and those that never finished connecting.
+
+One greenlet looks after all of them, once a second.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import time
+from collections import deque
+from typing import Any
+
+from chatsupport.errors import AuthenticationError
+from chatsupport.extensions import socketio
+from chatsupport.sockets import connections
+from chatsupport.sockets.connections import Connection
+
+logger = logging.getLogger(__name__)
+
+HANDSHAKE_SECONDS = 10.0
+"""How long an Engine.IO connection has to finish Socket.IO's CONNECT."""
+TICK_SECONDS = 1.0
+_SPARE = 1024
+
+_expiring: list[tuple[float, str]] = []
+"""When each socket's token expires, in seconds since the epoch, the next one first. Sockets that are gone stay in."""
+_handshakes: deque[tuple[float, str]] = deque()
+_runs = False
+
+
+def watch_token(connection: Connection) -> None:
+    """Close the socket when its token expires."""
+    expires_at = connection.caller.expires_at
+    if expires_at is not None:
+        heapq.heappush(_expiring, (expires_at, connection.sid))
+        _keep_running()
+
+
+def watch_handshake(eio_sid: str) -> None:
+    """Close the Engine.IO connection unless it has a Socket.IO connection in `HANDSHAKE_SECONDS`."""
+    _handshakes.append((time.monotonic() + HANDSHAKE_SECONDS, eio_sid))
+    _keep_running()
+
+
+def _keep_running() -> None:
+    global _runs
+    if not _runs:
+        _runs = True
+        socketio.start_background_task(_run)
+
+
+def _run() -> None:
+    global _runs
+    try:
+        while _expiring or _handshakes:
+            socketio.sleep(TICK_SECONDS)
+            look()
+    finally:
+        _runs = False
+
+
+def look() -> None:
+    """Close what has had its time."""
+    while _expiring and _expiring[0][0] <= time.time():
+        connection = connections.find(heapq.heappop(_expiring)[1])
+        if connection is not None:
+            _close(connection)
+    if len(_expiring) > 2 * connections.count() + _SPARE or not connections.count():
+        _forget_the_gone()
+    while _handshakes and _handshakes[0][0] <= time.monotonic():
+        _end_unless_connected(_handshakes.popleft()[1])
+
+
+def _close(connection: Connection) -> None:
+    error = AuthenticationError("The token has expired. Get a new one and connect again.", code="TOKEN_EXPIRED")
+    try:
+        connections.close(connection, error)
+    except Exception:
+        logger.exception("A socket whose token has expired could not be closed")
+
+
+def _forget_the_gone() -> None:
+    _expiring[:] = [entry for entry in _expiring if connections.find(entry[1]) is not None]
+    heapq.heapify(_expiring)
+
+
+def _end_unless_connected(eio_sid: str) -> None:
+    server: Any = socketio.server
+    if eio_sid not in server.eio.sockets:
+        return
+    sid = server.manager.sid_from_eio_sid(eio_sid, "/")
+    if sid is None:
+        logger.info("A socket did not finish connecting", extra={"event": "handshake_timeout"})
+        try:
+            server.eio.disconnect(eio_sid)
+        except Exception:
+            logger.exception("A socket that did not finish connecting could not be closed")
+    elif not server.manager.is_connected(sid, "/"):
+        watch_handshake(eio_sid)  # Its credentials are being checked.

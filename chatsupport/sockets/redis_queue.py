@@ -1,0 +1,125 @@
+"""What server processes tell each other through Redis, on two connections: one that publishes, one that listens.
+
+Whoever emits only puts the event into an outbox, so that a Redis that is away or stuck holds nobody up. What waits
+there goes out when Redis is back; what the others have missed meanwhile, their clients learn by `session_sync`.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from socketio import RedisManager
+
+from chatsupport.extensions import socketio
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "chatsupport"
+OUTBOX_EVENTS = 20_000
+MAX_BATCH = 100
+CONNECT_TIMEOUT_SECONDS = 2.0
+PUBLISH_TIMEOUT_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+
+
+def _keepalive() -> dict[int, int]:
+    """Return the options by which a connection without traffic is found to be dead within half a minute."""
+    wanted = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+    return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
+
+
+class RedisQueue(RedisManager):
+    """python-socketio's manager, with an outbox, and with connections that come back within seconds."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, channel=CHANNEL)
+        self._outbox: queue.Queue[dict[str, Any]] = queue.Queue(OUTBOX_EVENTS)
+        self._publishing = False
+        self._is_full = False
+        self._sending = 0
+
+    def flush(self, seconds: float) -> None:
+        """Wait until the outbox is empty, for so many seconds at most."""
+        deadline = time.monotonic() + seconds
+        while (self._sending or not self._outbox.empty()) and time.monotonic() < deadline:
+            socketio.sleep(0.01)
+
+    def _connect(self, **options: Any) -> Any:
+        """Return a client that makes one connection and reports a failure at once, instead of waiting and retrying."""
+        return self._get_redis_module().Redis.from_url(
+            self.redis_url,
+            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            socket_keepalive=True,
+            socket_keepalive_options=_keepalive(),
+            retry=Retry(NoBackoff(), 0),
+            **options,
+        )
+
+    def _publish(self, data: dict[str, Any]) -> None:
+        if not self._publishing:
+            self._publishing = True
+            socketio.start_background_task(self._publish_all)
+        try:
+            self._outbox.put_nowait(data)
+            self._is_full = False
+        except queue.Full:
+            if not self._is_full:
+                self._is_full = True
+                logger.warning("Redis takes no events; the other processes miss some", extra={"event": "outbox_full"})
+
+    def _publish_all(self) -> None:
+        redis, is_lost = self._connect(socket_timeout=PUBLISH_TIMEOUT_SECONDS), False
+        while True:
+            batch = [self._outbox.get()]
+            self._sending = 1
+            while len(batch) < MAX_BATCH and not self._outbox.empty():
+                batch.append(self._outbox.get_nowait())
+            texts = [self.json.dumps(data) for data in batch]
+            while not self._try_publish(redis, texts, is_lost):
+                is_lost = True
+                socketio.sleep(RETRY_SECONDS)
+            if is_lost:
+                is_lost = False
+                logger.info("Redis takes events again")
+            self._sending = 0
+
+    def _try_publish(self, redis: Any, texts: list[str], is_lost: bool) -> bool:
+        try:
+            with redis.pipeline(transaction=False) as pipeline:
+                for text in texts:
+                    pipeline.publish(CHANNEL, text)
+                pipeline.execute()
+        except Exception as error:
+            if not is_lost:
+                logger.warning("Redis takes no events; trying again", extra={"reason": str(error)})
+            return False
+        return True
+
+    def _listen(self) -> Iterator[bytes]:
+        """Yield what the other processes publish, for ever."""
+        is_lost = False
+        while True:
+            try:
+                # No socket_timeout: the subscription waits as long as nothing comes.
+                with (
+                    self._connect(socket_timeout=None) as redis,
+                    redis.pubsub(ignore_subscribe_messages=True) as events,
+                ):
+                    events.subscribe(CHANNEL)
+                    if is_lost:
+                        logger.info("Listening to Redis again")
+                    is_lost = False
+                    for event in events.listen():
+                        yield event["data"]
+            except Exception as error:
+                if not is_lost:
+                    logger.warning("Redis is away; trying again", extra={"reason": str(error)})
+                is_lost = True
+            socketio.sleep(RETRY_SECONDS)
