@@ -12,6 +12,10 @@ from flask.cli import with_appcontext
 from chatsupport import migration, startup
 from chatsupport.database import connection
 from chatsupport.extensions import settings
+from chatsupport.services import assignment
+
+PATIENCE_SECONDS = 86_400.0
+"""Nobody waits for an answer here, and building an index on many documents takes its time."""
 
 
 def register(app: Flask) -> None:
@@ -25,8 +29,7 @@ def register(app: Flask) -> None:
 def init_db() -> None:
     """Make the indexes and the default agents. A release runs it once."""
     try:
-        # Building an index on many documents takes its time; nobody waits for an answer here.
-        with pymongo.timeout(None):
+        with pymongo.timeout(PATIENCE_SECONDS):
             startup.prepare_database(settings.config)
     except startup.MigrationNeededError as error:
         click.echo(error, err=True)
@@ -39,11 +42,12 @@ def init_db() -> None:
 @with_appcontext
 def migrate(dry_run: bool) -> None:
     """Take over the data of the Node.js system, in place. Stop all servers first; interrupted, run it again."""
-    with pymongo.timeout(None):
+    with pymongo.timeout(PATIENCE_SECONDS):
         for step in migration.STEPS:
             _run_step(step, dry_run=dry_run)
         if not dry_run:
             migration.mark_current()
+            assignment.drain_queue()  # Whoever waits gets what slots have come free.
             click.echo("The database is current. Servers may start.")
 
 
@@ -52,9 +56,9 @@ def _run_step(step: migration.Step, *, dry_run: bool) -> None:
     todo = step.count(database)
     if dry_run or not todo:
         click.echo(f"{step.title}: {todo} to do")
-        return
-    with click.progressbar(length=todo, label=step.title, show_pos=True) as bar:
-        for done in step.run(database):
-            bar.update(done)
-    if not sys.stdout.isatty():
-        click.echo(f"{step.title}: {todo} done")
+    elif sys.stdout.isatty():
+        with click.progressbar(length=todo, label=step.title, show_pos=True) as bar:
+            for done in step.run(database):
+                bar.update(done)
+    else:
+        click.echo(f"{step.title}: {sum(step.run(database))} done")

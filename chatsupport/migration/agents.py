@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pymongo.database
+from bson import ObjectId
 
 from chatsupport.documents.agent import DEFAULT_MAX_USERS, MAX_USERS_LIMIT, derived
 from chatsupport.documents.session import ACTIVE, FRONT, WAITING
@@ -14,8 +15,10 @@ Database = pymongo.database.Database[dict[str, Any]]
 
 _INCOMPLETE: dict[str, Any] = {
     "$or": [
-        *({field: {"$exists": False}} for field in ("activeSessions", "isAway", "idleSince", "load", "hasRoom")),
+        *({field: {"$exists": False}} for field in ("isAway", "idleSince", "load", "hasRoom")),
+        *({field: {"$not": {"$type": "array"}}} for field in ("activeSessions", "activeUsers")),
         {"isOnline": {"$not": {"$type": "bool"}}},
+        {"name": {"$not": {"$type": "string"}}},
         {"maxUsers": {"$not": {"$gte": 1, "$lte": MAX_USERS_LIMIT}}},
     ]
 }
@@ -28,15 +31,18 @@ def count_incomplete(database: Database) -> int:
 
 def complete(database: Database) -> Iterator[int]:
     """Add what is missing; what an agent can hold is brought within our bounds."""
-    capacity = {"$ifNull": ["$maxUsers", DEFAULT_MAX_USERS]}
+    capacity = {"$cond": [{"$isNumber": "$maxUsers"}, {"$trunc": "$maxUsers"}, DEFAULT_MAX_USERS]}
     values = {
+        "name": {"$cond": [{"$eq": [{"$type": "$name"}, "string"]}, "$name", "Agent"]},
         "maxUsers": {"$max": [1, {"$min": [MAX_USERS_LIMIT, capacity]}]},
         "isOnline": {"$ne": ["$isOnline", False]},
         "isAway": {"$ifNull": ["$isAway", False]},
         "idleSince": {"$ifNull": ["$idleSince", "$$NOW"]},
         "createdAt": {"$ifNull": ["$createdAt", {"$toDate": "$_id"}]},
-        "activeSessions": {"$ifNull": ["$activeSessions", []]},
-        "activeUsers": {"$ifNull": ["$activeUsers", []]},
+        **{
+            field: {"$cond": [{"$isArray": f"${field}"}, f"${field}", []]}
+            for field in ("activeSessions", "activeUsers")
+        },
     }
     yield database.agents.update_many(_INCOMPLETE, [{"$set": values}, *derived()]).modified_count
 
@@ -65,23 +71,35 @@ def rebuild_slots(database: Database) -> Iterator[int]:
 
 def _plan(database: Database) -> tuple[dict[Any, list[tuple[Any, str]]], list[Any]]:
     """Return the slots each agent shall have, and the sessions that shall wait because there is no slot for them."""
-    capacity = {agent["_id"]: agent.get("maxUsers", DEFAULT_MAX_USERS) for agent in database.agents.find()}
+    capacity = {agent["_id"]: _capacity(agent.get("maxUsers")) for agent in database.agents.find()}
     slots: dict[Any, list[tuple[Any, str]]] = {agent_id: [] for agent_id in capacity}
     bare = []
     active = database.sessions.find(
         {"status": ACTIVE}, {"agentId": 1, "userId": 1}, sort=[("createdAt", 1), ("_id", 1)]
     )
     for session in active:
-        held = slots.get(session.get("agentId"))
-        if held is None or len(held) >= capacity[session["agentId"]]:
+        agent_id = _as_id(session.get("agentId"))
+        held = slots.get(agent_id)
+        if held is None or len(held) >= capacity[agent_id]:
             bare.append(session["_id"])
         else:
             held.append((session["_id"], session["userId"]))
     return slots, bare
 
 
+def _capacity(max_users: Any) -> int:
+    """Return what an agent can hold, or will be able to when it is complete: a dry run looks before that."""
+    if isinstance(max_users, bool) or not isinstance(max_users, int | float):
+        return DEFAULT_MAX_USERS
+    return max(1, min(MAX_USERS_LIMIT, int(max_users)))
+
+
+def _as_id(value: Any) -> Any:
+    return ObjectId(value) if isinstance(value, str) and ObjectId.is_valid(value) else value
+
+
 def _slots_of(agent: dict[str, Any]) -> list[tuple[Any, str]] | None:
     sessions, users = agent.get("activeSessions"), agent.get("activeUsers")
-    if sessions is None or users is None or len(sessions) != len(users):
+    if not isinstance(sessions, list) or not isinstance(users, list) or len(sessions) != len(users):
         return None
     return list(zip(sessions, users, strict=True))

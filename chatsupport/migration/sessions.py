@@ -8,35 +8,41 @@ from typing import Any
 import pymongo.database
 
 from chatsupport.database.connection import now
-from chatsupport.documents.session import BACK, ENDED, OPEN
+from chatsupport.documents.session import BACK, ENDED, OPEN, WAITING
 
 DUPLICATE_REASON = "Closed on migration: the user had another open session"
 
 Database = pymongo.database.Database[dict[str, Any]]
 
-_TEXT_IDS = (("sessions", "agentId"), ("messages", "sessionId"))
+_USER_TYPES = ("user", "agent")
+_TEXT_IDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("sessions", "agentId", {"$type": "string"}),
+    # Of a session that nobody can find: left as it is.
+    ("messages", "sessionId", {"$type": "string", "$regex": "^[0-9a-fA-F]{24}$"}),
+)
 
 _INCOMPLETE: dict[str, Any] = {
     "$or": [
-        {"userType": {"$exists": False}},
+        {"userType": {"$nin": list(_USER_TYPES)}},
         {"status": {"$nin": [*OPEN, ENDED]}},
-        {"createdAt": {"$exists": False}},
-        {"queuedAt": {"$exists": False}},
+        {"status": ENDED, "endedAt": None},
+        {"status": WAITING, "agentId": {"$ne": None}},
+        {"createdAt": None},
+        {"queuedAt": None},
     ]
 }
 
 
 def count_text_ids(database: Database) -> int:
     """Return how many ids are stored as text."""
-    return sum(database[name].count_documents({field: {"$type": "string"}}) for name, field in _TEXT_IDS)
+    return sum(database[name].count_documents({field: is_text}) for name, field, is_text in _TEXT_IDS)
 
 
 def convert_text_ids(database: Database) -> Iterator[int]:
     """Turn ids stored as text into ids; an agent's that is none is dropped."""
-    for name, field in _TEXT_IDS:
-        instead = None if field == "agentId" else f"${field}"
-        convert = {"$convert": {"input": f"${field}", "to": "objectId", "onError": instead}}
-        yield database[name].update_many({field: {"$type": "string"}}, [{"$set": {field: convert}}]).modified_count
+    for name, field, is_text in _TEXT_IDS:
+        convert = {"$convert": {"input": f"${field}", "to": "objectId", "onError": None}}
+        yield database[name].update_many({field: is_text}, [{"$set": {field: convert}}]).modified_count
 
 
 def count_incomplete(database: Database) -> int:
@@ -44,18 +50,25 @@ def count_incomplete(database: Database) -> int:
     return int(database.sessions.count_documents(_INCOMPLETE))
 
 
+def is_any_incomplete(database: Database) -> bool:
+    """Tell whether any session lacks what we add."""
+    return database.sessions.find_one(_INCOMPLETE, {"_id": 1}) is not None
+
+
 def complete(database: Database) -> Iterator[int]:
     """Add what is missing. A status we do not know is an end: better than a session that nobody can close."""
     known = {"$in": ["$status", [*OPEN, ENDED]]}
     created = {"$ifNull": ["$createdAt", {"$toDate": "$_id"}]}
+    updated = {"$ifNull": ["$updatedAt", created]}
     values = {
-        "userType": {"$ifNull": ["$userType", "user"]},
+        "userType": {"$cond": [{"$in": ["$userType", list(_USER_TYPES)]}, "$userType", "user"]},
+        "agentId": {"$cond": [{"$eq": ["$status", WAITING]}, None, {"$ifNull": ["$agentId", None]}]},
         "status": {"$cond": [known, "$status", ENDED]},
         "createdAt": created,
         "queuedAt": {"$ifNull": ["$queuedAt", created]},
         "queuePriority": {"$ifNull": ["$queuePriority", BACK]},
-        "updatedAt": {"$ifNull": ["$updatedAt", created]},
-        "endedAt": {"$cond": [known, {"$ifNull": ["$endedAt", None]}, {"$ifNull": ["$endedAt", "$$NOW"]}]},
+        "updatedAt": updated,
+        "endedAt": {"$cond": [{"$in": ["$status", list(OPEN)]}, None, {"$ifNull": ["$endedAt", updated]}]},
     }
     yield database.sessions.update_many(_INCOMPLETE, [{"$set": values}]).modified_count
 
@@ -81,7 +94,7 @@ def _duplicates(database: Database) -> Iterator[list[Any]]:
             {"$sort": {"status": 1, "createdAt": -1, "_id": -1}},
             {
                 "$group": {
-                    "_id": {"user": "$userId", "type": {"$ifNull": ["$userType", "user"]}},
+                    "_id": {"user": "$userId", "type": {"$cond": [{"$eq": ["$userType", "agent"]}, "agent", "user"]}},
                     "ids": {"$push": "$_id"},
                 }
             },

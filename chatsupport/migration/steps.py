@@ -29,7 +29,8 @@ class Step:
     """Do it, yielding after each batch how many documents were changed."""
 
 
-def _ensure_indexes(_: Database) -> Iterator[int]:
+def _ensure_indexes(database: Database) -> Iterator[int]:
+    messages.drop_index(database)
     documents.ensure_indexes()
     yield 1
 
@@ -53,6 +54,9 @@ def is_needed() -> bool:
     database = connection.database()
     if database.meta.find_one(_SCHEMA) is not None:
         return False
+    # The first two find at once what is true of all data of the Node.js system, however much there is.
+    if messages.is_any_unnumbered(database) or sessions.is_any_incomplete(database):
+        return True
     if any(step.count(database) for step in STEPS[:-1]):
         return True
     mark_current()

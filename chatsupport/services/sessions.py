@@ -216,9 +216,6 @@ def _finish(session: Document) -> Document:
     session_id = session["_id"]
     if session.get("agentId") is not None:
         slots.release(session["agentId"], session_id)
-    message_log.log.settle(session_id)
-    if settings.config.redis_url is not None:
-        sequences.fence(session_id)  # There are other processes, whose writes cannot be waited for.
     session = _with_statistics(session)
     counters.add(ended=1, endedMs=serializers.milliseconds_between(session["createdAt"], session["endedAt"]))
     broadcasts.session_ended(session)
@@ -232,9 +229,15 @@ def _finish(session: Document) -> Document:
 
 
 def _with_statistics(session: Document) -> Document:
-    """Return an ended session with its statistics; computed once and kept, because its messages change no more."""
+    """Return an ended session with its statistics; computed once and kept, because its messages change no more.
+
+    Writes that began before the end are waited for, also by who comes second and finds the session ended.
+    """
     if "totalMessages" in session:
         return session
+    message_log.log.settle(session["_id"])
+    if settings.config.redis_url is not None:
+        sequences.fence(session["_id"])  # There are other processes, whose writes cannot be waited for.
     rows = Message._get_collection().find(
         {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
         {"_id": 0, "senderType": 1, "timestamp": 1},

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from typing import Any
 
 import engineio.socket
@@ -20,6 +19,7 @@ from engineio.exceptions import QueueEmpty, SocketIsClosedError, UnknownPacketEr
 from engineio.payload import Payload
 
 from chatsupport.extensions import settings
+from chatsupport.sockets.pinger import pinger_of
 from chatsupport.sockets.websocket import ChatWebSocket, encode_frame
 
 logger = logging.getLogger(__name__)
@@ -226,47 +226,6 @@ class EngineSocket(engineio.socket.Socket):
             logger.exception("A packet could not be taken")
             return False
         return not self.closed
-
-
-class Pinger:
-    """Sends everybody's pings. All wait equally long, so who was scheduled first is due first."""
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._due: deque[tuple[float, EngineSocket]] = deque()
-        self._runs = False
-
-    def schedule(self, socket: EngineSocket) -> None:
-        """Ping the connection after the ping interval."""
-        self._due.append((time.monotonic() + self._server.ping_interval, socket))
-        if not self._runs:
-            self._runs = True
-            self._server.start_background_task(self._run)
-
-    def _run(self) -> None:
-        while self._due:
-            due, socket = self._due[0]
-            wait = due - time.monotonic()
-            if wait > 0:
-                # At least a moment, so that those due together are pinged together.
-                self._server.sleep(max(wait, 0.05))
-                continue
-            self._due.popleft()
-            try:
-                socket.ping()
-            except SocketIsClosedError:
-                pass
-            except Exception:
-                logger.exception("A ping could not be sent")
-        self._runs = False
-
-
-def pinger_of(server: Any) -> Pinger:
-    """Return the one that sends this server's pings."""
-    pinger: Pinger | None = getattr(server, "pinger", None)
-    if pinger is None:
-        pinger = server.pinger = Pinger(server)
-    return pinger
 
 
 def _frame_of(pkt: Any) -> bytes:

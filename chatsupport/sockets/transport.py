@@ -65,6 +65,7 @@ def init_app(app: Flask, config: Config) -> None:
     )
     engine.install(MAX_PACKET_BYTES)
     websocket.install()
+    app.wsgi_app = websocket.Handover(app.wsgi_app)  # type: ignore[method-assign]
     server = socketio.server
     # Handlers get no Flask context: on the hot path it would cost more than the handler.
     server.on("connect", connection.connect)
