@@ -16,6 +16,7 @@ RUNTIME := requirements.txt requirements-embedded.txt
 RUN_STAMP := $(VENV)/.run-$(shell cat $(RUNTIME) | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat $(RUNTIME) requirements-dev.txt | cksum | cut -d' ' -f1)
 JS_STAMP := $(JS)/node_modules/.stamp-$(shell cat $(JS)/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
+BENCH_STAMP := bench/node_modules/.stamp-$(shell cat bench/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet install
 HAS_NODE := $(shell command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && echo 1)
 
@@ -24,13 +25,16 @@ $(error $(PYTHON) cannot be run: install Python 3.10 or later, or say PYTHON=/pa
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-matrix check format clean install
+.PHONY: help run cluster test test-matrix bench bench-quick check format clean install
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 run: $(RUN_STAMP) ## Start the server, with an embedded MongoDB where MONGODB_URI is not set
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
+
+cluster: $(DEV_STAMP) ## Start WEB_PROCESSES servers with a Valkey between them and nginx, if installed, in front
+	@exec $(BIN)/python deploy/cluster.py
 
 test: $(DEV_STAMP) $(if $(HAS_NODE),$(JS_STAMP),without-node) ## Run all tests (ARGS=... for some of them)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
@@ -41,6 +45,12 @@ test-matrix: ## Run all tests on every Python from 3.10 to 3.13 that is there
 			echo "== Python $$version"; $(MAKE) --no-print-directory test PYTHON=python$$version || exit 1; \
 		else echo "== Python $$version is not there: left out"; fi; \
 	done
+
+bench: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## Measure beside a Node.js peer, 20 minutes; writes docs/performance.md
+	$(BIN)/python -m bench.run $(ARGS)
+
+bench-quick: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## One short round of the same; writes nothing
+	$(BIN)/python -m bench.run --quick $(ARGS)
 
 check: $(DEV_STAMP) ## Check format, lint, types and import layers
 	$(BIN)/ruff format --check --output-format concise .
@@ -53,7 +63,7 @@ format: $(DEV_STAMP) ## Format the code and fix what lint can fix
 	$(BIN)/ruff format .
 
 clean: ## Remove what can be made again; data and logs stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(JS)/node_modules
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(JS)/node_modules bench/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install: $(RUN_STAMP) ## Install what the server needs, without starting it
@@ -78,6 +88,11 @@ $(DEV_STAMP): | $(BIN)/python
 $(JS_STAMP):
 	@echo "Installing the JavaScript client for tests"
 	@cd $(JS) && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+$(BENCH_STAMP):
+	@echo "Installing the Node.js peer for measuring"
+	@cd bench && npm ci --no-audit --no-fund --silent
 	@touch $@
 
 .PHONY: without-node

@@ -5,7 +5,9 @@ https://docs.gunicorn.org/en/stable/settings.html explains the names; what is se
 
 import contextlib
 import ctypes
+import logging
 import os
+import re
 import resource
 import signal
 import socket
@@ -61,6 +63,7 @@ gunicorn.SERVER = "chat-support"
 def on_starting(server):
     """Set logging up and look whether the port is free, which gunicorn would try five times, a second each."""
     setup_logging(_config)
+    logging.getLogger("gunicorn.error").addFilter(_tells_something_new)
     _raise_file_limit(_config.worker_connections + 256)
     family = socket.AF_INET6 if ":" in _config.host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -69,6 +72,12 @@ def on_starting(server):
             probe.bind((_config.host, _config.port))
         except OSError as error:
             _fail(f"Cannot listen on HOST {_config.host}, PORT {_config.port}: {error.strerror or error}")
+
+
+def _tells_something_new(record):
+    # A worker that cannot load the application (status 4) has said why, in one line; gunicorn adds three.
+    text = record.getMessage()
+    return not re.match(r"Worker \(pid:\d+\) exited with code 4\b|Shutting down: |Reason: App failed to load", text)
 
 
 def when_ready(server):

@@ -8,6 +8,7 @@ to the last of its body. A keep-alive connection that is idle between two reques
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from typing import Any
 import eventlet
 from gunicorn import util
 from gunicorn.http import parser
-from gunicorn.http.errors import NoMoreData, ParseException
+from gunicorn.http.errors import InvalidHeader, ParseException
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.http.wsgi import Response
 from werkzeug.exceptions import ClientDisconnected
@@ -28,6 +29,7 @@ REQUEST_SECONDS = 10.0
 MAX_DISCARDED_BYTES = 1024 * 1024
 """How much of a body that nobody read is taken off the wire to keep the connection; one with more is closed."""
 
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _UNREADABLE = {
     400: "The request could not be read. Check its syntax.",
     417: "This server meets no expectation but 100-continue.",
@@ -89,6 +91,7 @@ class Body:
     def __init__(self, request: Any) -> None:
         self._request = request
         self._body = request.body
+        self._missing: int = getattr(self._body.reader, "length", 0)
 
     def read(self, size: int | None = None) -> bytes:
         """Read on. Raises `ClientDisconnected`, which is a bad request."""
@@ -105,10 +108,11 @@ class Body:
     def _checked(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
         try:
             data = read(size)
-        except (ParseException, NoMoreData):
+        except (ParseException, OSError):
             self._request.force_close()
             raise ClientDisconnected from None
-        if not data and size != 0 and getattr(self._body.reader, "length", 0) > 0:
+        self._missing -= len(data)
+        if not data and size != 0 and self._missing > 0:
             self._request.force_close()
             raise ClientDisconnected  # Fewer bytes than Content-Length said.
         return data
@@ -124,6 +128,10 @@ def _next_request(self: Any) -> Any:
     self.mesg = self.mesg_class(self.cfg, self.unreader, self.source_addr, self.req_count)
     if not self.mesg:
         raise StopIteration
+    for name, value in self.mesg.headers:
+        if _CONTROL.search(value):
+            # Gunicorn takes a vertical tab for a space. Who does not would see another body than we do.
+            raise InvalidHeader(name)
     self.mesg.body = Body(self.mesg)
     return self.mesg
 

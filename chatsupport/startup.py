@@ -9,7 +9,7 @@ from pymongo.errors import PyMongoError
 
 from chatsupport import documents, migration
 from chatsupport.config import Config
-from chatsupport.database.connection import is_unavailable
+from chatsupport.database.connection import UnsupportedVersionError, is_unavailable, require_supported_version
 from chatsupport.extensions import socketio
 from chatsupport.services import agents, housekeeping
 
@@ -33,8 +33,9 @@ class MigrationNeededError(Exception):
 def prepare_database(config: Config) -> None:
     """Make the indexes and the default agents. Safe to run at any time, also beside running servers.
 
-    Raises `MigrationNeededError` where the data has to be taken over first.
+    Raises `MigrationNeededError` where the data has to be taken over first, and `UnsupportedVersionError`.
     """
+    require_supported_version()
     if migration.is_needed():
         raise MigrationNeededError(config.mongodb_db)
     documents.ensure_indexes()
@@ -66,7 +67,7 @@ def _begin_later(config: Config) -> None:
         socketio.sleep(RETRY_SECONDS)
         try:
             _begin(config)
-        except MigrationNeededError as error:
+        except (MigrationNeededError, UnsupportedVersionError) as error:
             logger.critical("%s", error)
             os._exit(APPLICATION_CANNOT_LOAD)
         except PyMongoError as error:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, g, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from chatsupport import json_codec, logs
 from chatsupport.errors import InvalidInputError, UnsupportedMediaTypeError
@@ -39,6 +40,9 @@ def json_body() -> Mapping[str, Any]:
     Raises `InvalidInputError` with INVALID_JSON, or `UnsupportedMediaTypeError`.
     """
     body = request.get_data(cache=True)
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(body) >= limit:
+        raise RequestEntityTooLarge  # Sent in chunks, and cut off by Werkzeug without a word.
     if not body.strip():
         return {}
     if not request.is_json:

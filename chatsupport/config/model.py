@@ -73,6 +73,7 @@ class Config:
         production = app_env == "production"
         on_paas = production and reader.has(*_PAAS_VARIABLES)
         data_dir = reader.read("DATA_DIR", parse.directory, parse.directory("data"))
+        mongodb_uri = _mongodb_uri(reader, production=production)
         config = cls(
             app_env=app_env,
             host=reader.read("HOST", parse.host, "0.0.0.0" if production else cls.host),  # noqa: S104 - a server's job
@@ -89,8 +90,8 @@ class Config:
             api_keys=reader.read("API_KEY", parse.comma_list(parse.api_key(min_length=16 if production else 1)), ()),
             identity_secret=reader.read("IDENTITY_SECRET", str, None),
             trusted_proxies=reader.read("TRUSTED_PROXIES", parse.integer(0, 10), 0),
-            mongodb_uri=_mongodb_uri(reader, production=production),
-            mongodb_db=reader.read("MONGODB_DB", parse.mongodb_name, cls.mongodb_db),
+            mongodb_uri=mongodb_uri,
+            mongodb_db=reader.read("MONGODB_DB", parse.mongodb_name, parse.database_in(mongodb_uri) or cls.mongodb_db),
             redis_url=reader.read("REDIS_URL", parse.redis_url, None),
             data_dir=data_dir,
             log_dir=reader.read("LOG_DIR", parse.directory, parse.directory("logs")),

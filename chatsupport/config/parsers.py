@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar, overload
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 T = TypeVar("T")
 Parser = Callable[[str], T]
@@ -194,6 +194,23 @@ def mongodb_uri(text: str) -> str:
     if not re.match(r"mongodb(\+srv)?://.", text):
         raise ValueError("a connection string that starts with mongodb:// or mongodb+srv://")
     return text
+
+
+def database_in(uri: str | None) -> str | None:
+    """Return the database that a connection string names, None where it names none."""
+    return (urlsplit(uri).path.strip("/") or None) if uri else None
+
+
+def with_database(uri: str, name: str) -> str:
+    """Return the connection string for another database; who is known to the old one is still asked there."""
+    parts = urlsplit(uri)
+    named, options = database_in(uri), parts.query
+    if named == name:
+        return uri
+    # A +srv name tells the authentication database itself.
+    if named is not None and parts.username and parts.scheme == "mongodb" and "authsource=" not in options.lower():
+        options = f"{options}&authSource={named}".strip("&")
+    return urlunsplit(parts._replace(path=f"/{name}", query=options))
 
 
 def mongodb_name(text: str) -> str:

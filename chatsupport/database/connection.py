@@ -24,12 +24,15 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from chatsupport.config.parsers import with_database
 from chatsupport.errors import DatabaseUnavailableError
 
 OPERATION_TIMEOUT_MS = 8_000
 """Every operation ends within this, retries included."""
 
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
+
+OLDEST_VERSION = 6
 
 DURABLE = WriteConcern(w="majority", j=True)
 """What an acknowledged write has survived: a majority of the members, and their journals."""
@@ -57,7 +60,7 @@ def connect(uri: str, database: str) -> None:
     mongoengine.disconnect()
     mongoengine.connect(
         db=database,
-        host=uri,
+        host=with_database(uri, database),
         alias="default",
         connect=False,
         tz_aware=True,
@@ -88,6 +91,17 @@ def ping(timeout_seconds: float = 1.5) -> None:
     """Ask the database for a sign of life. Raises `DatabaseUnavailableError` after `timeout_seconds`."""
     with translate_errors(), pymongo.timeout(timeout_seconds):
         database().command("ping")
+
+
+class UnsupportedVersionError(Exception):
+    """The MongoDB server is older than what the indexes need."""
+
+
+def require_supported_version() -> None:
+    """Raise `UnsupportedVersionError` for a MongoDB before 6.0, whose partial indexes know no `$in`."""
+    version = database().command("buildInfo")["version"]
+    if int(version.split(".")[0]) < OLDEST_VERSION:
+        raise UnsupportedVersionError(f"MongoDB {version} is too old: Chat Support needs {OLDEST_VERSION}.0 or later.")
 
 
 def is_unavailable(error: PyMongoError) -> bool:

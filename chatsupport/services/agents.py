@@ -94,6 +94,8 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
     broadcasts.close_sockets(agent_id, AGENT)
     audit.record(audit.AGENT_DELETED, caller, agent_id=agent_id, name=deleted.get("name"))
     assignment.requeue_all_of(agent_id, assignment.DELETED)
+    # Also where there were none: who avoids another agent may have to take that one now.
+    assignment.drain_queue()
     return deleted
 
 

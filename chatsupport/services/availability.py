@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from datetime import timedelta
 
 from bson import ObjectId
@@ -22,8 +21,8 @@ from chatsupport.services import assignment
 logger = logging.getLogger(__name__)
 
 _mutex = threading.Lock()
-_connections: Counter[ObjectId] = Counter()
-"""How many sockets of each agent this process has."""
+_connections: dict[ObjectId, set[str]] = {}
+"""The connections of each agent in this process."""
 
 
 def heartbeat_seconds() -> float:
@@ -31,18 +30,21 @@ def heartbeat_seconds() -> float:
     return max(0.25, min(15.0, settings.config.agent_grace / 4))
 
 
-def connected(agent_id: ObjectId) -> None:
-    """Count a socket in. An agent that was away takes sessions again."""
+def connected(agent_id: ObjectId, connection_id: str) -> None:
+    """Count a connection in. An agent that was away takes sessions again."""
     with _mutex:
-        _connections[agent_id] += 1
+        _connections.setdefault(agent_id, set()).add(connection_id)
     _renew([agent_id])
 
 
-def disconnected(agent_id: ObjectId) -> None:
-    """Count a socket out. After the last one the grace runs from here, unless another process renews the lease."""
+def disconnected(agent_id: ObjectId, connection_id: str) -> None:
+    """Count a connection out. After the last one the grace runs from here, unless another process renews the lease."""
     with _mutex:
-        _connections[agent_id] -= 1
-        if _connections[agent_id] > 0:
+        mine = _connections.get(agent_id, set())
+        if connection_id not in mine:
+            return
+        mine.remove(connection_id)
+        if mine:
             return
         del _connections[agent_id]
     Agent._get_collection().update_one({"_id": agent_id}, {"$set": {"presentUntil": now() + _grace()}})
@@ -76,6 +78,9 @@ def sweep() -> int:
         # It may have come back while others were seen to, and what it has now it was given since.
         if agents.find_one({"_id": agent["_id"], "isAway": True}, {"_id": 1}) is not None:
             assignment.requeue_all_of(agent["_id"], assignment.AWAY)
+    if newly_away:
+        # Also where they had no sessions: who avoids another agent may have to take that one now.
+        assignment.drain_queue()
     return newly_away
 
 

@@ -1,8 +1,8 @@
-"""Running totals: messages, ended sessions and how long they took, assignments and how long they were waited for.
+"""Running totals, so that statistics cost the same however much there is.
 
-Counting costs the hot path an addition: a process adds up what happens and writes it once a second. What a killed
-process had not written yet is missed at first; the reconciler compares the totals with what MongoDB itself counts, and
-has them recomputed when they differ.
+How many messages and sessions there are, MongoDB counts itself. How long sessions took and were waited for is added up
+here: a process adds what happens and writes it once a second. What a killed process had not written is missing in the
+means, and in nothing else.
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ import threading
 from collections import Counter
 from typing import Any
 
+import pymongo
+
 from chatsupport.documents import Counters, Message, Session
-from chatsupport.documents.session import ACTIVE, ENDED, WAITING
+from chatsupport.documents.session import ENDED
 from chatsupport.extensions import socketio
 
 logger = logging.getLogger(__name__)
 
 TOTALS = "totals"
-FIELDS = ("messages", "ended", "endedMs", "assigned", "waitedMs")
+FIELDS = ("ended", "endedMs", "assigned", "waitedMs")
+_COUNTED = (("messages", Message), ("sessions", Session))
 WRITE_SECONDS = 1.0
+MEASURE_SECONDS = 3_600.0
 
 _mutex = threading.Lock()
 _pending: Counter[str] = Counter()
@@ -66,40 +70,49 @@ def flush() -> None:
         raise
 
 
-def correct() -> bool:
-    """Recompute the totals where they are not there, or differ from what MongoDB counts. Returns whether they were.
+def counts() -> dict[str, int]:
+    """Return how many messages and sessions there are: what MongoDB keeps count of, less what is no message."""
+    stored = Counters._get_collection().find_one({"_id": TOTALS}) or {}
+    skew = stored.get("skew", {})
+    fences = Message._get_collection().count_documents({"fence": True}, hint="fences")
+    without = {"messages": fences}
+    return {
+        name: max(
+            0,
+            int(document._get_collection().estimated_document_count()) + int(skew.get(name, 0)) - without.get(name, 0),
+        )
+        for name, document in _COUNTED
+    }
 
-    MongoDB's own counts are free, but after a crash of mongod they may be off for good; by how much is noted when the
-    totals are recomputed.
+
+def measure() -> None:
+    """Work out the sums where there are none yet, and by how much MongoDB's own counts are off. Once, at the start.
+
+    MongoDB keeps count for free, but after it was killed its counts may be off for good.
     """
     flush()
-    stored = Counters._get_collection().find_one({"_id": TOTALS})
-    if stored is not None and "checked" in stored and stored["checked"] == _difference(stored):
-        return False
-    recomputed = _recompute()
-    recomputed["checked"] = _difference(recomputed)
-    Counters._get_collection().replace_one({"_id": TOTALS}, recomputed, upsert=True)
-    return stored is not None and any(stored.get(field, 0) != recomputed[field] for field in FIELDS)
+    if Counters._get_collection().find_one({"_id": TOTALS, "ended": {"$exists": True}}) is None:
+        Counters._get_collection().update_one({"_id": TOTALS}, {"$set": _sums()}, upsert=True)
+    with pymongo.timeout(MEASURE_SECONDS):
+        skew = {name: _skew(document._get_collection()) for name, document in _COUNTED}
+    Counters._get_collection().update_one({"_id": TOTALS}, {"$set": {"skew": skew}}, upsert=True)
 
 
-def _difference(totals: dict[str, Any]) -> list[int]:
-    """Return by how much MongoDB's own counts differ from the totals."""
-    sessions = Session._get_collection()
-    still_open = sessions.count_documents({"status": {"$in": [WAITING, ACTIVE]}})
-    fences = Message._get_collection().count_documents({"fence": True}, hint="fences")
-    return [
-        int(Message._get_collection().estimated_document_count()) - fences - int(totals.get("messages", 0)),
-        int(sessions.estimated_document_count()) - still_open - int(totals.get("ended", 0)),
-    ]
+def _skew(collection: Any) -> int:
+    """Return what is to be added to MongoDB's own count. What comes while it is counted does not make it wrong."""
+    before = int(collection.estimated_document_count())
+    counted = int(collection.count_documents({}))
+    after = int(collection.estimated_document_count())
+    if min(before, after) <= counted <= max(before, after):
+        return 0
+    return counted - after
 
 
-def _recompute() -> dict[str, Any]:
+def _sums() -> dict[str, int]:
     sessions = Session._get_collection()
     ended = _sum(sessions, {"status": ENDED}, {"$subtract": ["$endedAt", "$createdAt"]})
     assigned = _sum(sessions, {"firstAssignedAt": {"$type": "date"}}, {"$subtract": ["$firstAssignedAt", "$createdAt"]})
     return {
-        "_id": TOTALS,
-        "messages": Message._get_collection().count_documents({"fence": None}),
         "ended": ended["count"],
         "endedMs": ended["sum"],
         "assigned": assigned["count"],

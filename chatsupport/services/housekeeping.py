@@ -25,6 +25,7 @@ from chatsupport.services import (
     counters,
     inactivity,
     leases,
+    presence,
     reconciliation,
     retention,
     synchronization,
@@ -69,9 +70,10 @@ class Housekeeper:
         self.reconcile()
 
     def renew_leases(self) -> None:
-        """Renew the leases of the agents with sockets here; close the sockets of those that were deleted."""
+        """Renew the leases of the agents with sockets here, and see that they have no more access than they should."""
         for agent_id in availability.renew_all():
             broadcasts.close_sockets(agent_id, AGENT)
+        presence.evict_strangers()
 
     def look_for_absent_agents(self) -> None:
         """Take the sessions from agents that are gone, if this process is the one to do so."""
@@ -98,8 +100,8 @@ class Housekeeper:
             return
         try:
             reconciliation.run()
-            if counters.correct():
-                logger.warning("The totals were corrected", extra={"event": "totals_corrected"})
+            if not self._reconciled_at_start:
+                counters.measure()
         finally:
             leases.release(RECONCILIATION, self._owner)
         self._reconciled_at_start = True

@@ -41,7 +41,7 @@ from chatsupport.errors import (
     SessionNotFoundError,
 )
 from chatsupport.extensions import socketio
-from chatsupport.services import access, counters, drafts, sequences
+from chatsupport.services import access, drafts, sequences
 from chatsupport.services.drafts import Draft
 
 logger = logging.getLogger(__name__)
@@ -208,8 +208,6 @@ class MessageLog:
             self._remember(draft.session_id, document["seq"])
             self._announce(document)
             draft.succeed(document, created=True)
-        if stored:
-            counters.add(messages=stored)
         if stored == len(batch):
             return []
         collided, rest = batch[stored], batch[stored + 1 :]

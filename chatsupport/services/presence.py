@@ -5,7 +5,9 @@ from __future__ import annotations
 from bson import ObjectId
 
 from chatsupport import broadcasts
-from chatsupport.identity import Caller
+from chatsupport.documents import Session
+from chatsupport.identity import AGENT, Caller
+from chatsupport.services import access
 
 _connections: dict[tuple[ObjectId, Caller], set[str]] = {}
 """The connections of this process through which a person is in a session."""
@@ -30,6 +32,23 @@ def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str)
     if not connections:
         del _connections[(session_id, person)]
         broadcasts.user_left(session_id, person.id, person.type, reason, skip_sid=[connection_id])
+
+
+def evict_strangers() -> None:
+    """Have agents leave sessions that are not theirs any more.
+
+    They are told so when a session moves, unless the process that moved it is killed just then or Redis is away.
+    """
+    joined = [(session_id, person) for session_id, person in _connections if person.type == AGENT]
+    if not joined:
+        return
+    ids = list({session_id for session_id, _ in joined})
+    members = {"agentId": 1, "userId": 1, "userType": 1}
+    sessions = {row["_id"]: row for row in Session._get_collection().find({"_id": {"$in": ids}}, members)}
+    for session_id, person in joined:
+        session = sessions.get(session_id)
+        if session is None or not access.may_access(person, session):
+            broadcasts.control("evict", sessionId=str(session_id), personId=person.id, personType=person.type)
 
 
 def connections_of(session_id: ObjectId, person: Caller) -> list[str]:

@@ -11,7 +11,7 @@ from chatsupport.database.connection import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ENDED
 from chatsupport.extensions import settings
-from chatsupport.services import audit, counters, sequences
+from chatsupport.services import audit, counters
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +39,7 @@ def _delete_batch(which: dict[str, Any]) -> int:
     ids = [session["_id"] for session in sessions]
     if not ids:
         return 0
-    messages = Message._get_collection()
-    count = messages.delete_many({"sessionId": {"$in": ids}, "fence": sequences.NO_FENCE}).deleted_count
-    messages.delete_many({"sessionId": {"$in": ids}})
-    counters.add(messages=-count)
+    Message._get_collection().delete_many({"sessionId": {"$in": ids}})
     for session in sessions:
         # One by one: only what this process deleted itself is taken from the totals.
         if Session._get_collection().delete_one({"_id": session["_id"], **which}).deleted_count:

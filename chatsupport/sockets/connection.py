@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import broadcasts
-from chatsupport.errors import AuthenticationError, ChatSupportError, RateLimitedError
+from chatsupport.errors import AuthenticationError, ChatSupportError, NotFoundError, RateLimitedError
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
 from chatsupport.services import availability, denials, rate_limits
@@ -49,7 +49,11 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
         raise refuse(failure)
     socketio.server.enter_room(sid, broadcasts.person_room(caller.id, caller.type))
     if caller.type == AGENT:
-        _tell_availability(availability.connected, caller)
+        _tell_availability(availability.connected, caller, sid)
+    if socketio.server.manager.eio_sid_from_sid(sid, "/") not in socketio.server.environ:
+        # It left while it was let in, and python-socketio tells no disconnect handler of that.
+        disconnect(sid, "left while it was let in")
+        raise refuse(NotFoundError("This socket is closed. Connect again."))
     logger.info("Connected", extra={"event": "connect", "status": 200, "caller": str(caller), "address": address})
 
 
@@ -89,14 +93,14 @@ def disconnect(sid: str, reason: str = "") -> None:
     for session_id, person in list(connection.people.items()):
         controls.part(connection, session_id, person, "disconnected")
     if connection.caller.type == AGENT:
-        _tell_availability(availability.disconnected, connection.caller)
+        _tell_availability(availability.disconnected, connection.caller, sid)
     logger.info("Disconnected", extra={"event": "disconnect", "caller": str(connection.caller), "reason": str(reason)})
 
 
-def _tell_availability(tell: Callable[[ObjectId], None], agent: Caller) -> None:
+def _tell_availability(tell: Callable[[ObjectId, str], None], agent: Caller, sid: str) -> None:
     """Count an agent's socket. When the database is away, the next heartbeat makes up for it."""
     try:
-        tell(ObjectId(agent.id))
+        tell(ObjectId(agent.id), sid)
     except Exception as error:
         as_chat_support_error(error)
 

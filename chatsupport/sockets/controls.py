@@ -36,7 +36,9 @@ def obey(order: Mapping[str, str]) -> None:
 def _meant(order: Mapping[str, str]) -> list[Connection]:
     """Return the sockets here that an order is about."""
     if order["action"] == "close_address":
-        return connections.from_addresses(lambda address: order["address"] in denials.networks_of(address))
+        meant = connections.from_addresses(lambda address: order["address"] in denials.networks_of(address))
+        # An API key is never denied.
+        return [connection for connection in meant if connection.caller.issued_at_ms is not None]
     return connections.of(Caller(order["personId"], order["personType"]))
 
 

@@ -163,7 +163,7 @@ class EngineSocket(engineio.socket.Socket):
                 pkt = self.queue.get(block=False)
                 self._dequeued(pkt)
                 if pkt is None:
-                    ws.close()
+                    ws.hang_up()
                     return
                 ws.send_raw(_frame_of(pkt))
         except OSError:

@@ -137,6 +137,14 @@ class ChatWebSocket(RFC6455WebSocket):
         """Write the rest of a frame and wait until the peer's side has taken it."""
         self._send(data)
 
+    def hang_up(self) -> None:
+        """Say goodbye and end the connection, from another greenlet than the one that reads.
+
+        Eventlet's `close` would take the descriptor away under the reader, which then waits for ever.
+        """
+        self._send_closing_frame(ignore_send_errors=True)
+        self.abort()
+
     def abort(self) -> None:
         """Cut the connection without a word: whoever reads or writes here stops at once."""
         with contextlib.suppress(OSError):

@@ -63,6 +63,8 @@ class PythonSocket(Socket):
         session.trust_env = False
         self._client = _OrderedClient(
             http_session=session,
+            # A POST is answered when all its events are, which takes its time for a burst on a busy machine.
+            request_timeout=30,
             reconnection=reconnect,
             reconnection_delay=0.1,
             reconnection_delay_max=0.2,

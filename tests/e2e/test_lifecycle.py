@@ -219,7 +219,8 @@ def test_ctrl_c_while_it_starts_leaves_nothing_behind(start: Any, tmp_path: Path
     family = server.family()
     server.interrupt()
 
-    server.end()
+    # It first waits until mongod has started, so that there is nothing to lose track of.
+    server.end(START_SECONDS)
 
     assert_nothing_left(family)
     assert start().wait_until_ready().health()["success"]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import pymongo
 import pytest
+from bson import ObjectId
 
 from tests.api import make_token
 from tests.e2e.conftest import Connect
@@ -158,3 +161,28 @@ def test_when_a_process_is_killed_its_agents_sessions_go_to_others_after_the_gra
         assert user.wait_for("agent_assigned")["agentId"] == ben
     finally:
         second.restart()
+
+
+@pytest.mark.timeout(120)
+def test_a_process_that_repairs_as_it_starts_renews_its_agents_leases_meanwhile(
+    here: Rest, there: Server, connect_there: Connect, mongodb_uri: str
+) -> None:
+    ada = here.create_agent("Ada", isOnline=False)
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(mongodb_uri)
+    agents = client[there.database].agents
+    there.terminate()
+    lost = {"activeSessions": [ObjectId()], "activeUsers": ["nobody"], "load": 1}
+    agents.update_one({"_id": ObjectId(ada)}, {"$set": lost})
+    there.start()
+
+    connect_there(ada, "agent")
+
+    def was_away() -> bool:
+        return bool(agents.find_one({"_id": ObjectId(ada)})["isAway"])  # type: ignore[index]
+
+    # What looks wrong is looked at again after a while, which is several times the grace.
+    while here.get(f"/api/agents/{ada}").data["activeUsers"] == ["nobody"]:
+        assert not was_away()
+        time.sleep(0.2)
+    assert here.get(f"/api/agents/{ada}").data["activeUsers"] == []
+    client.close()

@@ -188,7 +188,7 @@ def test_heartbeats_keep_the_lease_while_any_socket_is_open(sockets: Sockets, ag
     housekeeper = Housekeeper()
 
     first.close()
-    assert eventually(lambda: availability._connections[ObjectId(agent)] == 1)
+    assert eventually(lambda: len(availability._connections[ObjectId(agent)]) == 1)
     time_passes(agent, GRACE)
     housekeeper.tick()
     assert seconds_left(agent) > GRACE

@@ -55,6 +55,7 @@ def service(make_app: MakeApp, mongo: str, monkeypatch: pytest.MonkeyPatch) -> I
     # The time-outs of a server, in short.
     monkeypatch.setattr(connection, "OPERATION_TIMEOUT_MS", 800)
     monkeypatch.setattr(message_log, "BATCH_TIMEOUT_SECONDS", 0.8)
+    monkeypatch.setattr(message_log, "MAX_WAIT_SECONDS", 1.0)
     app = make_app(mongodb_uri=mongo)
     operator, socket = Apis(app).operator(), Sockets(app).user("u1")
     agent = operator.create_agent()

@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from chatsupport.database import connection
-from chatsupport.services import access, assignment, sessions, slots
+from chatsupport.services import access, assignment, joins, slots
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.concurrency import eventually, run_together
 from tests.interleaving import just_after, just_before
@@ -102,7 +102,7 @@ def test_an_agent_that_joins_while_it_loses_the_session_is_not_let_in(
     sockets = Sockets(app)
     agent, user = sockets.agent(ada), sockets.user("u1")
     user.join(session_id)
-    owner = access if moment == "find_session" else sessions
+    owner = access if moment == "find_session" else joins
     just_after(monkeypatch, owner, moment, lambda: transfer(operator, session_id, ben))
 
     assert_refused(agent.call("join_session", {"sessionId": session_id}), "FORBIDDEN")

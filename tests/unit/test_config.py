@@ -16,6 +16,7 @@ import limits
 import pytest
 
 from chatsupport.config import Config, ConfigError, jwt_secret, model
+from chatsupport.config.parsers import with_database
 
 ROOT = Path(__file__).parents[2]
 STRONG = "0123456789abcdef0123456789abcdef"
@@ -168,7 +169,7 @@ def test_a_bad_value_is_one_line_that_names_the_variable(name: str, value: str) 
 def test_all_problems_are_reported_at_once() -> None:
     found = problems({"APP_ENV": "production", "PORT": "x", "LOG_LEVEL": "x", "API_KEY": "short"})
 
-    assert [line.split()[0] for line in found] == ["PORT", "JWT_SECRET", "API_KEY", "MONGODB_URI", "LOG_LEVEL"]
+    assert sorted(line.split()[0] for line in found) == ["API_KEY", "JWT_SECRET", "LOG_LEVEL", "MONGODB_URI", "PORT"]
 
 
 def test_problems_do_not_repeat_secrets() -> None:
@@ -304,3 +305,25 @@ def test_reading_it_imports_nothing_that_has_to_be_patched_first() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert not {"pymongo", "flask", "eventlet", "mongoengine", "redis"} & set(loaded.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("uri", "name", "expected"),
+    [
+        ("mongodb://h", "chat", "mongodb://h/chat"),
+        ("mongodb://h/chat?a=1", "chat", "mongodb://h/chat?a=1"),
+        ("mongodb://h/?directConnection=true", "chat", "mongodb://h/chat?directConnection=true"),
+        ("mongodb://u:p@h1:1,h2:2/old?a=1", "chat", "mongodb://u:p@h1:1,h2:2/chat?a=1&authSource=old"),
+        ("mongodb://u:p@h/old?authSource=admin", "chat", "mongodb://u:p@h/chat?authSource=admin"),
+        ("mongodb+srv://u:p@h/old?a=1", "chat", "mongodb+srv://u:p@h/chat?a=1"),
+    ],
+)
+def test_a_connection_string_is_pointed_at_the_configured_database(uri: str, name: str, expected: str) -> None:
+    assert with_database(uri, name) == expected
+
+
+def test_the_database_of_the_connection_string_is_the_default_name() -> None:
+    uri = "mongodb://h/shop?a=1"
+
+    assert Config.from_env({"MONGODB_URI": uri, "JWT_SECRET": "x" * 32}).mongodb_db == "shop"
+    assert Config.from_env({"MONGODB_URI": uri, "MONGODB_DB": "chat", "JWT_SECRET": "x" * 32}).mongodb_db == "chat"

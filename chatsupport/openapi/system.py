@@ -1,0 +1,102 @@
+"""What the service is and how it is."""
+
+from __future__ import annotations
+
+from chatsupport.openapi.parts import (
+    Json,
+    array,
+    choice,
+    integer,
+    nothing_or,
+    number,
+    operation,
+    record,
+    string,
+    success,
+    time,
+)
+
+TAG = "System"
+
+_HEALTH = record(
+    {
+        "status": choice("healthy", "unhealthy"),
+        "timestamp": time(),
+        "uptime": number("Seconds."),
+        "environment": string(),
+        "version": string(),
+        "services": record(
+            {
+                "database": choice("connected", "disconnected"),
+                "sessions": record({"active": nothing_or(integer(0)), "total": nothing_or(integer(0))}),
+            }
+        ),
+    }
+)
+
+
+def _file(name: str, summary: str, media_type: str) -> Json:
+    file = operation(
+        TAG,
+        name,
+        summary,
+        answers={200: {"description": summary, "content": {media_type: {"schema": {"type": "string"}}}}},
+        codes=[],
+        needs_caller=False,
+    )
+    return {"get": file}
+
+
+PATHS: dict[str, Json] = {
+    "/": {
+        "get": operation(
+            TAG,
+            "getIndex",
+            "What this is",
+            answers={
+                200: success(
+                    record(
+                        {
+                            "message": string(),
+                            "version": string(),
+                            "documentation": string(),
+                            "endpoints": array(string()),
+                        }
+                    ),
+                    "What this is",
+                )
+            },
+            codes=[],
+            needs_caller=False,
+        )
+    },
+    "/api/health": {
+        "get": operation(
+            TAG,
+            "getHealth",
+            "How it is",
+            description="Within 2 s in any case. 503, with the state as `data`, while the database does not answer.",
+            answers={200: success(_HEALTH, "It works")},
+            codes=["DATABASE_UNAVAILABLE"],
+            needs_caller=False,
+        )
+    },
+    "/api/openapi.json": {
+        "get": operation(
+            TAG,
+            "getOpenApi",
+            "This document",
+            answers={
+                200: {
+                    "description": "OpenAPI 3.1, not in an envelope",
+                    "content": {"application/json": {"schema": {"type": "object", "required": ["openapi", "paths"]}}},
+                }
+            },
+            codes=[],
+            needs_caller=False,
+        )
+    },
+    "/api/docs": _file("getDocs", "This document as a page", "text/html"),
+    "/api/docs/page.js": _file("getDocsScript", "The page's script", "text/javascript"),
+    "/api/docs/page.css": _file("getDocsStyle", "The page's style", "text/css"),
+}

@@ -1,0 +1,151 @@
+"""`make cluster`: several processes look like one server, and end together."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pymongo
+import pytest
+import websocket
+
+from tests.api import make_token
+from tests.conftest import API_KEY, JWT_SECRET
+from tests.e2e.conftest import Connect
+from tests.e2e.rest import Rest
+from tests.e2e.server import PROJECT, STOP_SECONDS, free_port, wait_until
+
+START_SECONDS = 45.0
+needs_nginx = pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx: the proxy in front is not tested")
+
+
+class Cluster:
+    """A cluster of two server processes."""
+
+    def __init__(self, directory: Path, mongodb_uri: str, database: str) -> None:
+        self.port = free_port()
+        self.ports = [self.port + 1, self.port + 2]
+        self._output = directory / "output.txt"
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PORT": str(self.port),
+            "HOST": "127.0.0.1",
+            "APP_ENV": "testing",
+            "WEB_PROCESSES": "2",
+            "API_KEY": API_KEY,
+            "JWT_SECRET": JWT_SECRET,
+            "MONGODB_URI": mongodb_uri,
+            "MONGODB_DB": database,
+            "DATA_DIR": str(directory / "data"),
+            "LOG_DIR": str(directory / "logs"),
+            "RATE_LIMITS": "off",
+        }
+        with open(self._output, "wb") as output:
+            command = [sys.executable, str(PROJECT / "deploy" / "cluster.py")]
+            self.process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        wait_until(self._serves, START_SECONDS, lambda: f"the cluster did not start:\n{self.output()}")
+
+    def output(self) -> str:
+        """Return what it has printed."""
+        return self._output.read_text(errors="replace")
+
+    def url(self, port: int) -> str:
+        """Return the address of one of its ports."""
+        return f"http://127.0.0.1:{port}"
+
+    def clean_up(self) -> None:
+        """End it, if it still runs."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        self.process.wait(2 * STOP_SECONDS)
+
+    def _serves(self) -> bool:
+        assert self.process.poll() is None, f"the cluster ended:\n{self.output()}"
+        return "Ctrl-C ends it." in self.output()
+
+
+@pytest.fixture(scope="module")
+def cluster(mongodb_uri: str, mongodb_db: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster for all tests of the module."""
+    database = f"{mongodb_db}-cluster"
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"), mongodb_uri, database)
+    yield cluster
+    cluster.clean_up()
+    with pymongo.MongoClient(mongodb_uri) as client:
+        client.drop_database(database)
+
+
+def call(port: int, source: str, method: str, query: str, body: str | None = None) -> tuple[int, str]:
+    """Make a long-polling request from one of this machine's addresses."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=(source, 0))
+    with contextlib.closing(connection):
+        connection.request(method, f"/socket.io/?EIO=4&transport=polling{query}", body)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+
+def test_people_on_different_processes_talk_to_each_other(cluster: Cluster, connect: Connect) -> None:
+    first, second = (cluster.url(port) for port in cluster.ports)
+    operator = Rest(first, {"X-API-Key": API_KEY})
+    agent_id = operator.create_agent("Ada")
+    session_id = operator.start("visitor")
+    user = connect("python", first, {"token": make_token("visitor")}, transports=["websocket"])
+    agent = connect("python", second, {"token": make_token(agent_id, "agent")}, transports=["websocket"])
+    user.join(session_id)
+    agent.join(session_id)
+    assert user.wait_for("user_joined")["userId"] == agent_id
+    user.emit("send_message", {"sessionId": session_id, "message": "Hello"})
+    assert agent.wait_for("new_message")["message"] == "Hello"
+    agent.emit("send_message", {"sessionId": session_id, "message": "Good morning"})
+    answer = user.wait_for("new_message", lambda message: message["senderType"] == "agent")
+    assert (answer["message"], answer["seq"]) == ("Good morning", 2)
+
+
+@needs_nginx
+def test_a_polling_client_stays_with_its_process(cluster: Cluster) -> None:
+    owners = set()
+    for number in range(1, 33):
+        source = f"127.0.0.{number}"
+        status, opened = call(cluster.port, source, "GET", "")
+        assert status == 200, opened
+        sid = json.loads(opened[1:])["sid"]
+        connect = "40" + json.dumps({"token": make_token(f"poller-{number}")})
+        assert call(cluster.port, source, "POST", f"&sid={sid}", connect) == (200, "OK")
+        status, answer = call(cluster.port, source, "GET", f"&sid={sid}")
+        assert (status, answer[:2]) == (200, "40"), answer
+        # Only the process that knows the connection takes its CLOSE.
+        owners |= {port for port in cluster.ports if call(port, source, "POST", f"&sid={sid}", "1")[0] == 200}
+    assert owners == set(cluster.ports)
+
+
+@needs_nginx
+def test_websockets_and_rest_go_through_the_proxy(cluster: Cluster, connect: Connect) -> None:
+    url = cluster.url(cluster.port)
+    operator = Rest(url, {"X-API-Key": API_KEY})
+    session_id = operator.start("proxied")
+    user = connect("python", url, {"token": make_token("proxied")}, transports=["websocket"])
+    user.join(session_id)
+    operator.send(session_id, "by REST")
+    assert user.wait_for("new_message")["message"] == "by REST"
+    # The handshake's own headers arrive as they were sent.
+    address = f"ws://127.0.0.1:{cluster.port}/socket.io/?EIO=4&transport=websocket"
+    with contextlib.closing(websocket.create_connection(address, timeout=5)) as raw:
+        assert str(raw.recv()).startswith("0{")
+
+
+def test_ctrl_c_ends_all_of_it(cluster: Cluster) -> None:
+    ports = [*cluster.ports, cluster.port]
+    cluster.process.send_signal(signal.SIGINT)
+    assert cluster.process.wait(2 * STOP_SECONDS) == 0, cluster.output()
+    for port in ports:
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, f"somebody still listens on port {port}"

@@ -1,0 +1,107 @@
+"""A client that stops reading is dropped when its queue is full, and costs the others nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import websocket
+
+from tests.api import make_token
+from tests.conftest import API_KEY
+from tests.e2e.conftest import Connect
+from tests.e2e.server import Server, Servers, wait_until
+
+QUEUE_LIMIT = 16
+PROMPT_SECONDS = 5.0
+"""Far more than a message needs on a busy machine; a message that waited for the slow reader would never come."""
+MAX_GROWTH_BYTES = 40_000_000
+LONG = "\N{FOUR LEAF CLOVER}" * 1000
+
+
+@pytest.fixture(scope="module")
+def server(servers: Servers) -> Server:
+    return servers.start(SEND_QUEUE_LIMIT=str(QUEUE_LIMIT))
+
+
+class SlowReader:
+    """A websocket with a small receive buffer, which joins a session and then reads no more."""
+
+    def __init__(self, server: Server, user_id: str, session_id: str) -> None:
+        self._join = "42" + json.dumps(["join_session", {"sessionId": session_id}])
+        url = f"{server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
+        options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
+        self._socket = websocket.create_connection(url, timeout=5, sockopt=options)
+        self._socket.send("40" + json.dumps({"token": make_token(user_id)}))
+        self._socket.send(self._join)
+        while not str(self._socket.recv()).startswith('42["session_joined"'):
+            pass
+
+    def ask_for_the_history(self) -> None:
+        """Ask for what it will not read; a server that has dropped it does not matter."""
+        with suppress(OSError, websocket.WebSocketException):
+            self._socket.send(self._join)
+
+    def close(self) -> None:
+        self._socket.shutdown()
+
+
+def memory_bytes(server: Server) -> int:
+    """Return what the server's processes hold."""
+    master = server._running().pid
+    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in (str(master), *children)]
+    return sum(int(status.partition("VmRSS:")[2].split()[0]) * 1024 for status in statuses)
+
+
+# Fifty messages are 200 KB, of which five fit into the queue; five are 20 KB, of which sixteen do.
+@pytest.mark.parametrize(("messages", "limit"), [(50, "bytes"), (5, "packets")])
+def test_who_reads_no_more_is_dropped_and_the_others_do_not_notice(
+    server: Server, connect: Connect, messages: int, limit: str
+) -> None:
+    operator = server.operator()
+    user_id = f"slow-{limit}"
+    session_id = operator.start(user_id)
+    for _ in range(messages):
+        operator.send(session_id, LONG)
+    witness = connect("python", server.url, {"apiKey": API_KEY}, transports=["websocket"])
+    witness.join(session_id)
+    slow = SlowReader(server, user_id, session_id)
+    assert witness.wait_for("user_joined")["userId"] == user_id
+    before = memory_bytes(server)
+
+    delays = []
+    deadline = time.monotonic() + 40
+    while not witness.events("user_left"):
+        assert time.monotonic() < deadline, "the slow reader was never dropped"
+        for _ in range(5):
+            slow.ask_for_the_history()
+        sent = time.monotonic()
+        seq = witness.call("send_message", {"sessionId": session_id, "message": "still here?"})["data"]["message"][
+            "seq"
+        ]
+        witness.wait_for("new_message", lambda message, seq=seq: message["seq"] == seq)
+        delays.append(time.monotonic() - sent)
+
+    assert witness.wait_for("user_left")["userId"] == user_id
+    assert max(delays) < PROMPT_SECONDS, delays
+    assert "slow_reader" in server.output()
+    assert memory_bytes(server) - before < MAX_GROWTH_BYTES
+    slow.close()
+
+
+def test_who_reads_slowly_but_reads_gets_everything(server: Server, connect: Connect) -> None:
+    operator = server.operator()
+    session_id = operator.start("patient")
+    slow = connect("python", server.url, {"token": make_token("patient")}, transports=["polling"])
+    slow.join(session_id)
+    for number in range(3 * QUEUE_LIMIT):
+        operator.send(session_id, f"message {number}")
+    slow.wait_for("new_message", count=3 * QUEUE_LIMIT)
+    wait_until(lambda: len(slow.events("new_message")) == 3 * QUEUE_LIMIT)
+    assert [message["seq"] for message in slow.events("new_message")] == list(range(1, 3 * QUEUE_LIMIT + 1))
+    assert not slow.events("disconnect")

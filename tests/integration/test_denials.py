@@ -1,0 +1,298 @@
+"""Revoked tokens, blocked people and addresses: refused everywhere at once, and let in again when it is over."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from chatsupport.database.connection import now
+from chatsupport.documents import Denial
+from chatsupport.identity import API_KEY_CALLER, Caller, now_ms
+from chatsupport.services import denials
+from chatsupport.sockets import connections
+from tests.api import Api, Apis, assert_failure, data_of, make_token
+from tests.concurrency import eventually
+from tests.conftest import JWT_SECRET
+from tests.integration.conftest import MakeApp
+from tests.interleaving import just_after, just_before
+from tests.sockets import Sockets, assert_refused
+
+STATS = "/api/chat/stats"
+BLOCKS = "/api/blocks"
+
+
+@pytest.fixture
+def sockets(app: Flask) -> Sockets:
+    return Sockets(app)
+
+
+def revoke(operator: Api, user_id: str, user_type: str = "user") -> dict[str, Any]:
+    return data_of(operator.post("/api/auth/revoke", {"userId": user_id, "userType": user_type}))
+
+
+def block(operator: Api, **fields: Any) -> dict[str, Any]:
+    return data_of(operator.post(BLOCKS, fields))
+
+
+def from_address(api: Api, address: str, path: str = STATS) -> TestResponse:
+    return api.client.get(path, headers=api.headers, environ_overrides={"REMOTE_ADDR": address})
+
+
+def bearer(apis: Apis, token: str) -> Api:
+    return apis.anonymous(Authorization=f"Bearer {token}")
+
+
+def test_a_revoked_token_is_worth_nothing_at_once(apis: Apis, operator: Api, sockets: Sockets) -> None:
+    user, socket, other = apis.user("u1"), sockets.user("u1"), sockets.user("u2")
+    assert user.get(STATS).status_code == 200
+
+    revoke(operator, "u1")
+
+    response = user.get(STATS)
+    assert_failure(response, 401, "INVALID_TOKEN")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert not socket.is_connected
+    assert_refused(socket.heard("error")[0], "INVALID_TOKEN")
+    assert_refused(sockets.attempt({"token": make_token("u1")}).refusal, "INVALID_TOKEN")
+    assert other.is_connected
+    assert apis.user("u2").get(STATS).status_code == 200
+
+
+def test_a_token_made_after_the_revocation_is_good(apis: Apis, operator: Api, sockets: Sockets) -> None:
+    before = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))["token"]
+    time.sleep(0.002)
+    revoke(operator, "u1")
+    time.sleep(0.002)
+    after = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))["token"]
+
+    assert_failure(bearer(apis, before).get(STATS), 401, "INVALID_TOKEN")
+    assert bearer(apis, after).get(STATS).status_code == 200
+    assert sockets.attempt({"token": after}).is_connected
+
+
+def test_tokens_that_do_not_say_when_they_were_made_to_the_millisecond(apis: Apis, operator: Api) -> None:
+    revoke(operator, "u1")
+    seconds = now_ms() // 1000
+    for claims, is_good in (({}, False), ({"iat": seconds - 60}, False), ({"iat": seconds + 1, "nbf": 0}, True)):
+        if is_good:
+            time.sleep(max(0.0, seconds + 1 - time.time()))
+        response = bearer(apis, make_token("u1", **claims)).get(STATS)
+        assert response.status_code == (200 if is_good else 401), claims
+
+
+def test_revoking_twice_never_takes_it_back(apis: Apis, operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = make_token("u1", issuedAtMs=now_ms())
+    time.sleep(0.002)
+    revoke(operator, "u1")
+    # As by another process, whose clock is behind.
+    monkeypatch.setattr(denials, "now_ms", lambda: 1)
+    revoke(operator, "u1")
+
+    assert_failure(bearer(apis, token).get(STATS), 401, "INVALID_TOKEN")
+
+
+def test_an_agents_and_a_systems_tokens_are_revoked_like_any(apis: Apis, operator: Api, sockets: Sockets) -> None:
+    agent_id = operator.create_agent()["id"]
+    system = bearer(apis, make_token("crm", "system"))
+    socket = sockets.agent(agent_id)
+
+    revoke(operator, agent_id, "agent")
+    revoke(operator, "crm", "system")
+
+    assert_failure(apis.agent(agent_id).get(STATS), 401, "INVALID_TOKEN")
+    assert_failure(system.get(STATS), 401, "INVALID_TOKEN")
+    assert not socket.is_connected
+    assert operator.get(STATS).status_code == 200
+
+
+def test_a_deleted_agents_sockets_are_closed(operator: Api, sockets: Sockets) -> None:
+    agent_id = operator.create_agent()["id"]
+    socket = sockets.agent(agent_id)
+
+    operator.delete(f"/api/agents/{agent_id}")
+
+    assert not socket.is_connected
+
+
+@pytest.mark.parametrize("call", [("POST", "/api/auth/revoke"), ("POST", BLOCKS), ("GET", BLOCKS)])
+def test_only_operators_deny(apis: Apis, operator: Api, call: tuple[str, str]) -> None:
+    agent_id = operator.create_agent()["id"]
+    for api in (apis.user("u1"), apis.agent(agent_id)):
+        response = api.client.open(call[1], method=call[0], json={"userId": "u2"}, headers=api.headers)
+        assert_failure(response, 403, "FORBIDDEN")
+    assert Denial.objects.count() == 0
+
+
+def test_a_blocked_user_is_refused_everywhere_at_once(apis: Apis, operator: Api, sockets: Sockets) -> None:
+    user, socket = apis.user("u1"), sockets.user("u1")
+
+    blocked = block(operator, userId="u1", reason="spam")
+
+    assert (blocked["userId"], blocked["userType"], blocked["reason"]) == ("u1", "user", "spam")
+    assert_failure(user.get(STATS), 403, "BLOCKED")
+    assert_failure(apis.anonymous().post("/api/auth/token", {"userId": "u1"}), 403, "BLOCKED")
+    assert not socket.is_connected
+    assert_refused(socket.heard("error")[0], "BLOCKED")
+    assert_refused(sockets.attempt({"token": make_token("u1")}).refusal, "BLOCKED")
+    assert apis.user("u2").get(STATS).status_code == 200
+    # Another kind of caller with the same id is somebody else.
+    assert bearer(apis, make_token("u1", "system")).get(STATS).status_code == 200
+
+    data_of(operator.delete(f"{BLOCKS}/{blocked['id']}"))
+
+    assert user.get(STATS).status_code == 200
+    assert sockets.user("u1").is_connected
+    assert_failure(operator.delete(f"{BLOCKS}/{blocked['id']}"), 404, "BLOCK_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("blocked", "address", "other"),
+    [
+        ("192.0.2.7", "192.0.2.7", "192.0.2.8"),
+        ("192.0.2.7", "::ffff:192.0.2.7", "::ffff:192.0.2.8"),
+        ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.8"),
+        ("2001:DB8:0::1", "2001:db8::1", "2001:db8::2"),
+        ("2001:db8::/64", "2001:db8::abcd:1", "2001:db8:0:1::1"),
+    ],
+)
+def test_a_blocked_address_is_refused(apis: Apis, operator: Api, blocked: str, address: str, other: str) -> None:
+    block(operator, address=blocked)
+
+    assert_failure(from_address(apis.user("u1"), address), 403, "BLOCKED")
+    assert from_address(apis.user("u1"), other).status_code == 200
+    token = apis.anonymous().client.post(
+        "/api/auth/token", json={"userId": "u1"}, environ_overrides={"REMOTE_ADDR": address}
+    )
+    assert_failure(token, 403, "BLOCKED")
+    # An API key is what lifts a block, and a balancer asks how we are.
+    assert from_address(operator, address).status_code == 200
+    assert from_address(apis.anonymous(), address, "/api/health").status_code == 200
+
+
+def test_sockets_from_a_blocked_address_are_closed(operator: Api, sockets: Sockets) -> None:
+    socket, other, system = sockets.user("u1"), sockets.user("u2"), sockets.operator()
+    for caller, address in ((Caller("u1", "user"), "::ffff:192.0.2.7"), (API_KEY_CALLER, "192.0.2.7")):
+        connections.of(caller)[0].address = address
+
+    block(operator, address="192.0.2.7")
+
+    assert not socket.is_connected
+    assert_refused(socket.heard("error")[0], "BLOCKED")
+    assert other.is_connected
+    assert system.is_connected
+
+
+def test_what_is_no_block_is_refused(operator: Api) -> None:
+    for fields, code in [
+        ({}, "INVALID_USER_ID"),
+        ({"userId": {"$ne": ""}}, "INVALID_USER_ID"),
+        ({"userId": "u1", "userType": "admin"}, "INVALID_USER_TYPE"),
+        ({"userId": "u1", "address": "192.0.2.1"}, "INVALID_ADDRESS"),
+        ({"address": "192.0.2.0/24"}, "INVALID_ADDRESS"),
+        ({"address": "2001:db8::/32"}, "INVALID_ADDRESS"),
+        ({"address": "example.com"}, "INVALID_ADDRESS"),
+        ({"address": 1}, "INVALID_ADDRESS"),
+        ({"userId": "u1", "reason": "x" * 201}, "INVALID_REASON"),
+        ({"userId": "u1", "expiresInSeconds": 0}, "INVALID_EXPIRY"),
+        ({"userId": "u1", "expiresInSeconds": True}, "INVALID_EXPIRY"),
+        ({"userId": "u1", "expiresInSeconds": 1.5}, "INVALID_EXPIRY"),
+        ({"userId": "u1", "expiresInSeconds": 2**70}, "INVALID_EXPIRY"),
+    ]:
+        assert_failure(operator.post(BLOCKS, fields), 400, code)
+    assert Denial.objects.count() == 0
+
+
+def test_a_block_runs_out_when_it_says(apis: Apis, operator: Api) -> None:
+    blocked = block(operator, userId="u1", expiresInSeconds=3600)
+    assert_failure(apis.user("u1").get(STATS), 403, "BLOCKED")
+
+    # Before MongoDB has removed it.
+    Denial.objects.update(expires_at=now() - timedelta(seconds=1))
+
+    assert apis.user("u1").get(STATS).status_code == 200
+    assert data_of(operator.get(BLOCKS))["blocks"] == []
+    assert_failure(operator.delete(f"{BLOCKS}/{blocked['id']}"), 404, "BLOCK_NOT_FOUND")
+    assert operator.post(BLOCKS, {"userId": "u1"}).status_code == 201
+
+
+def test_blocking_again_changes_reason_and_end(operator: Api) -> None:
+    first = block(operator, userId="u1", reason="a", expiresInSeconds=60)
+    response = operator.post(BLOCKS, {"userId": "u1", "reason": "b"})
+
+    again = data_of(response)
+    assert response.status_code == 200
+    assert (again["id"], again["reason"], again["expiresAt"]) == (first["id"], "b", None)
+
+
+def test_blocks_are_listed_page_by_page_newest_first(operator: Api) -> None:
+    revoke(operator, "u0")
+    ids = [block(operator, userId=f"u{number}")["id"] for number in range(5)]
+    listed: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = data_of(operator.get(BLOCKS, limit=2, **cursor))
+        listed += [row["id"] for row in page["blocks"]]
+        if not page["hasMore"]:
+            break
+        cursor = {"cursor": page["nextCursor"]}
+
+    assert listed == ids[::-1]
+
+
+@pytest.mark.parametrize("when", [just_before, just_after])
+def test_who_is_denied_while_connecting_does_not_get_in(
+    operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch, when: Any
+) -> None:
+    when(monkeypatch, denials, "check", lambda: revoke(operator, "u1"))
+
+    socket = sockets.attempt({"token": make_token("u1")})
+
+    assert eventually(lambda: not socket.is_connected)
+    assert_refused(socket.refusal, "INVALID_TOKEN")
+
+
+def test_a_call_costs_one_look_up(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    collection = Denial._get_collection()
+
+    class Counting:
+        def find(self, *args: Any) -> Any:
+            asked.append(args)
+            return collection.find(*args)
+
+    monkeypatch.setattr(Denial, "_get_collection", Counting)
+
+    apis.user("u1").get(STATS)
+
+    assert len(asked) == 1
+
+
+def test_tokens_signed_with_the_previous_secret_are_read(make_app: MakeApp) -> None:
+    old = "the secret of last year, which is long enough"
+    apis = Apis(make_app(jwt_secret_previous=old))
+
+    assert bearer(apis, make_token("u1", secret=old)).get(STATS).status_code == 200
+    assert bearer(apis, make_token("u1")).get(STATS).status_code == 200
+    new = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))["token"]
+    assert bearer(apis, new).get(STATS).status_code == 200
+    for token, code in [
+        (make_token("u1", secret=old, exp=1), "TOKEN_EXPIRED"),
+        (make_token("u1", secret=old, type="refresh"), "INVALID_TOKEN"),
+        (make_token("u1", secret="neither of the two, though it is long enough"), "INVALID_TOKEN"),
+    ]:
+        assert_failure(bearer(apis, token).get(STATS), 401, code)
+    # Without it, nothing signed with it is good.
+    assert_failure(bearer(Apis(make_app()), make_token("u1", secret=old)).get(STATS), 401, "INVALID_TOKEN")
+
+
+def test_a_token_that_never_ends_is_none_of_ours(apis: Apis) -> None:
+    import jwt
+
+    token = jwt.encode({"sub": "u1", "userType": "user", "type": "access"}, JWT_SECRET, "HS256")
+
+    assert_failure(bearer(apis, token).get(STATS), 401, "INVALID_TOKEN")

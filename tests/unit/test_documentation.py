@@ -1,0 +1,166 @@
+"""What is documented is what there is: variables and their defaults, routes, links."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from flask import Blueprint, Flask
+
+from chatsupport import blueprints
+from chatsupport.config import Config, ConfigError, model
+from chatsupport.config.reader import Reader
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+ENV_EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
+
+NOT_IN_CONFIG = {"MONGOD_BINARY"}
+"""Read where the embedded MongoDB is started."""
+FALLBACKS = {"NODE_ENV", "FRONTEND_URL"}
+"""Read where another variable is not set; .env.example only mentions them."""
+FOR_TESTS = {"ASYNC_MODE"}
+"""Not shown in .env.example."""
+FIELDS = {"API_KEY": "api_keys"}
+"""Variables whose field in Config is not called as they are."""
+
+Variables = dict[str, str]
+
+
+def rows(page: str) -> Variables:
+    """Return the variables in a page's tables, and the text of the column Default."""
+    text = (ROOT / page).read_text("utf-8")
+    return dict(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \| ([^|]*?) ?\|", text, re.MULTILINE))
+
+
+def given(default: str) -> str | None:
+    """Return the value that a column Default gives; None where it is empty, or describes one."""
+    match = re.fullmatch(r"`([^`]*)`", default.strip())
+    return match[1] if match else None
+
+
+def configuration(**environ: str) -> Config:
+    return Config.from_env({"JWT_SECRET": "test", **environ})
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Every variable that Config.from_env looks at, except those by which it knows a platform."""
+    seen: set[str] = set()
+
+    class Recording(Reader):
+        def has(self, *names: str) -> bool:
+            seen.update(names)
+            return super().has(*names)
+
+        def first_set(self, *names: str) -> str:
+            seen.update(names)
+            return super().first_set(*names)
+
+        def read(self, name, parse, default):  # type: ignore[no-untyped-def]
+            seen.add(name)
+            return super().read(name, parse, default)
+
+        def require(self, name, parse, default, where):  # type: ignore[no-untyped-def]
+            seen.add(name)
+            return super().require(name, parse, default, where)
+
+    monkeypatch.setattr(model, "Reader", Recording)
+    configuration()
+    with pytest.raises(ConfigError):
+        Config.from_env({"APP_ENV": "production"})
+    return seen.difference(model._PAAS_VARIABLES)
+
+
+def test_the_table_has_every_variable_and_no_other(variables: set[str]) -> None:
+    assert set(rows("docs/configuration.md")) == variables | NOT_IN_CONFIG
+
+
+def test_env_example_has_every_variable_and_no_other(variables: set[str]) -> None:
+    assigned = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", ENV_EXAMPLE, re.MULTILINE))
+
+    assert assigned == (variables | NOT_IN_CONFIG) - FALLBACKS - FOR_TESTS
+    assert all(re.search(rf"\b{name}\b", ENV_EXAMPLE) for name in FALLBACKS)
+
+
+def test_the_readme_names_variables_and_defaults_of_the_table() -> None:
+    table, readme = rows("docs/configuration.md"), rows("README.md")
+
+    assert readme
+    assert readme.keys() <= table.keys()
+    differing = {name for name, default in readme.items() if given(default) != given(table[name])}
+    assert not differing
+
+
+@pytest.mark.parametrize(
+    ("name", "default"), [(name, given(default)) for name, default in rows("docs/configuration.md").items()]
+)
+def test_documented_defaults_are_those_of_the_code(name: str, default: str | None) -> None:
+    if default is not None:
+        assert configuration(**{name: default}) == configuration()
+    elif name not in FALLBACKS | NOT_IN_CONFIG | {"JWT_SECRET"}:
+        assert getattr(configuration(), FIELDS.get(name, name.lower())) in (None, ())
+
+
+def test_env_example_shows_the_defaults() -> None:
+    uncommented = re.sub(r"^#(?=[A-Z][A-Z0-9_]+=)", "", ENV_EXAMPLE, flags=re.MULTILINE)
+    examples = {"JWT_SECRET", "MONGODB_URI"}
+    values = dotenv_values(stream=io.StringIO(uncommented))
+    shown = {name: text for name, text in values.items() if text and name not in examples}
+
+    assert shown
+    assert configuration(**shown) == configuration()
+    assert values["JWT_SECRET"] == model.EXAMPLE_JWT_SECRET
+    assert values["MONGODB_URI"]
+    assert configuration(MONGODB_URI=values["MONGODB_URI"]).mongodb_uri
+
+
+def test_env_example_configures_nothing_as_it_is() -> None:
+    assert not dotenv_values(stream=io.StringIO(ENV_EXAMPLE))
+
+
+def test_every_route_is_documented_and_no_other() -> None:
+    app = Flask(__name__, static_folder=None)
+    for module in pkgutil.iter_modules(blueprints.__path__):
+        blueprint = getattr(importlib.import_module(f"{blueprints.__name__}.{module.name}"), "blueprint", None)
+        if isinstance(blueprint, Blueprint):
+            app.register_blueprint(blueprint)
+    routes = {
+        f"{method} " + re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r":\1", str(rule))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    files_of_a_page = {route for route in routes if route.startswith("GET /api/docs/")}
+    text = (ROOT / "docs/rest.md").read_text("utf-8")
+
+    assert set(re.findall(r"^### ([A-Z]+ /\S*)$", text, re.MULTILINE)) == routes - files_of_a_page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = without_code(page)
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and file.suffix == ".md" and anchor not in anchors(file)):
+            broken.append(target)
+
+    assert not broken
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#{1,6} (.+)$", without_code(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def without_code(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
