@@ -25,7 +25,7 @@ $(error $(PYTHON) cannot be run: install Python 3.10 or later, or say PYTHON=/pa
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test test-matrix bench bench-quick check format clean install
+.PHONY: help run cluster test chaos test-matrix bench bench-quick check format clean install
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -38,6 +38,9 @@ cluster: $(DEV_STAMP) ## Start WEB_PROCESSES servers with a Valkey between them 
 
 test: $(DEV_STAMP) $(if $(HAS_NODE),$(JS_STAMP),without-node) ## Run all tests (ARGS=... for some of them)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+chaos: $(DEV_STAMP) $(JS_STAMP) ## Kill servers, mongod and Valkey under load, ROUNDS (50) times; SEED repeats a run
+	ROUNDS=$(or $(ROUNDS),50) SEED=$(SEED) $(BIN)/python -m pytest -s tests/chaos
 
 test-matrix: ## Run all tests on every Python from 3.10 to 3.13 that is there
 	@for version in $(MATRIX); do \

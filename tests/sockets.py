@@ -10,6 +10,7 @@ from flask_socketio.test_client import SocketIOTestClient
 from socketio import packet
 
 from chatsupport.extensions import socketio
+from chatsupport.sockets import connection, connections
 from tests.api import make_token
 from tests.concurrency import eventually
 from tests.conftest import API_KEY
@@ -128,6 +129,8 @@ def close_all() -> None:
         if client.is_connected():
             client.disconnect()
     SocketIOTestClient.clients.clear()
+    for sid in list(connections._connections):  # Those of an application that another one has taken the place of.
+        connection.disconnect(sid)
 
 
 def succeeded(answer: Any) -> dict[str, Any]:

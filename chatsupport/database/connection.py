@@ -57,24 +57,29 @@ UNAVAILABLE_CODES = {
 
 def connect(uri: str, database: str) -> None:
     """Register the connection for all documents. No network traffic yet: the first operation opens it."""
-    mongoengine.disconnect()
-    mongoengine.connect(
-        db=database,
-        host=with_database(uri, database),
-        alias="default",
-        connect=False,
-        tz_aware=True,
-        tzinfo=timezone.utc,
-        uuidRepresentation="standard",
-        maxPoolSize=50,
-        waitQueueTimeoutMS=3_000,
-        serverSelectionTimeoutMS=3_000,
-        connectTimeoutMS=3_000,
-        timeoutMS=OPERATION_TIMEOUT_MS,
-        w="majority",
-        journal=True,
-        appname="chatsupport",
-    )
+    options = {
+        "db": database,
+        "host": with_database(uri, database),
+        "alias": "default",
+        "connect": False,
+        "tz_aware": True,
+        "tzinfo": timezone.utc,
+        "uuidRepresentation": "standard",
+        "maxPoolSize": 50,
+        "waitQueueTimeoutMS": 3_000,
+        "serverSelectionTimeoutMS": 3_000,
+        "connectTimeoutMS": 3_000,
+        "timeoutMS": OPERATION_TIMEOUT_MS,
+        "w": "majority",
+        "journal": True,
+        "appname": "chatsupport",
+    }
+    try:
+        # The same connection again is the one there is, which work in the background may be using.
+        mongoengine.connect(**options)
+    except mongoengine.ConnectionFailure:
+        mongoengine.disconnect()
+        mongoengine.connect(**options)
 
 
 def disconnect() -> None:

@@ -9,14 +9,13 @@ from typing import Any
 import pymongo.database
 from pymongo import UpdateOne
 
-SESSIONS_A_BATCH = 200
 UPDATES_A_WRITE = 5_000
 
 Database = pymongo.database.Database[dict[str, Any]]
 
 INDEX = "migration"
 
-_ORDER = [("sessionId", 1), ("timestamp", 1), ("_id", 1)]
+_ORDER = [("timestamp", 1), ("_id", 1)]
 _UNNUMBERED = {"seq": {"$exists": False}}
 
 
@@ -33,15 +32,14 @@ def is_any_unnumbered(database: Database) -> bool:
 def number(database: Database) -> Iterator[int]:
     """Number the messages of each session that has any without a number; a session is numbered anew as a whole.
 
-    Messages of the same millisecond keep the order of their ids.
+    Messages of the same millisecond keep the order of their ids. All sessions are numbered side by side, in the order
+    of time, because that is how messages lie on the disk: session by session, each update would touch a page of its
+    own, and a million of them would take an hour instead of minutes.
     """
-    # So that a session's messages are found in their order without sorting, nor reading the others.
     database.messages.create_index(_ORDER, name=INDEX)
-    sessions = iter(_sessions_with_unnumbered(database))
-    while batch := list(islice(sessions, SESSIONS_A_BATCH)):
-        updates = _updates(database, batch)
-        while some := list(islice(updates, UPDATES_A_WRITE)):
-            yield database.messages.bulk_write(some, ordered=False).modified_count
+    updates = _updates(database, dict.fromkeys(_sessions_with_unnumbered(database), 0))
+    while some := list(islice(updates, UPDATES_A_WRITE)):
+        yield database.messages.bulk_write(some, ordered=False).modified_count
 
 
 def drop_index(database: Database) -> None:
@@ -55,13 +53,13 @@ def _sessions_with_unnumbered(database: Database) -> list[Any]:
     return [row["_id"] for row in database.messages.aggregate(stages, allowDiskUse=True)]
 
 
-def _updates(database: Database, sessions: list[Any]) -> Iterator[UpdateOne]:
-    wanted, fields = {"sessionId": {"$in": sessions}}, {"sessionId": 1, "seq": 1}
-    rows = database.messages.find(wanted, fields, sort=_ORDER, allow_disk_use=True, hint=INDEX)
-    current: Any = object()
-    seq = 0
+def _updates(database: Database, last_seqs: dict[Any, int]) -> Iterator[UpdateOne]:
+    """Yield what gives each message of these sessions its seq, where it has it not yet."""
+    rows = database.messages.find({}, {"sessionId": 1, "seq": 1}, sort=_ORDER, hint=INDEX)
     for row in rows:
-        seq = seq + 1 if row["sessionId"] == current else 1
-        current = row["sessionId"]
+        session_id = row.get("sessionId")
+        if session_id not in last_seqs:
+            continue
+        seq = last_seqs[session_id] = last_seqs[session_id] + 1
         if row.get("seq") != seq:
             yield UpdateOne({"_id": row["_id"]}, {"$set": {"seq": seq}})

@@ -157,9 +157,7 @@ def _rename_in_audit(person: Caller, pseudonym: str) -> None:
     as_subject, as_caller = _traces(person)
     # A reason is what somebody wrote, and may say who.
     entries.update_many(as_subject, {"$set": {"userId": pseudonym}, "$unset": {"details.reason": ""}})
-    entries.update_many(
-        as_caller, {"$set": {"callerId": pseudonym, "address": None}, "$unset": {"details.reason": ""}}
-    )
+    entries.update_many(as_caller, {"$set": {"callerId": pseudonym, "address": None}, "$unset": {"details.reason": ""}})
 
 
 def _traces(person: Caller) -> list[Document]:

@@ -29,19 +29,19 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
     call again without the credentials.
     """
     address = str(environ.get("REMOTE_ADDR", ""))
-    caller: Caller | None = None
+    connection: Connection | None = None
     failure: ChatSupportError | None = None
     try:
         caller = _authenticate(environ, auth)
         if not caller.may_act_for_others:
             rate_limits.check_address(rate_limits.CONNECTIONS, address)
-        _admit(Connection(sid, caller, address))
+        connection = _admit(Connection(sid, caller, address))
     except AuthenticationError as error:
         failure = _counted(error, address)
     except Exception as error:
         failure = as_chat_support_error(error)
-    if failure is not None or caller is None:
-        failure = failure or as_chat_support_error(RuntimeError("no caller"))
+    if failure is not None or connection is None:
+        failure = failure or as_chat_support_error(RuntimeError("no connection"))
         logger.info(
             "Connection refused",
             extra={"event": "connect", "status": failure.status, "code": failure.code, "address": address},
@@ -54,10 +54,16 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
         # It left while it was let in, and python-socketio tells no disconnect handler of that.
         disconnect(sid, "left while it was let in")
         raise refuse(NotFoundError("This socket is closed. Connect again."))
+    if connection.denied is not None:
+        disconnect(sid, "denied while it was let in")
+        raise refuse(connection.denied)
+    # From here on, who denies the caller closes the socket. Nothing waits until python-socketio has taken it in.
+    connection.accepted = True
+    deadlines.watch_token(connection)
     logger.info("Connected", extra={"event": "connect", "status": 200, "caller": str(caller), "address": address})
 
 
-def _admit(connection: Connection) -> None:
+def _admit(connection: Connection) -> Connection:
     """Remember a socket, unless its caller is denied or has too many. Raises `ChatSupportError`.
 
     It is remembered before the look-up: whoever is denied while that goes on is found among the connections.
@@ -72,8 +78,7 @@ def _admit(connection: Connection) -> None:
     except BaseException:
         connections.remove(connection.sid)
         raise
-    connection.accepted = True
-    deadlines.watch_token(connection)
+    return connection
 
 
 def _check_count(caller: Caller) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import threading
 import time
 from collections import deque
 from typing import Any
@@ -26,6 +27,7 @@ _SPARE = 1024
 _expiring: list[tuple[float, str]] = []
 """When each socket's token expires, in seconds since the epoch, the next one first. Sockets that are gone stay in."""
 _handshakes: deque[tuple[float, str]] = deque()
+_mutex = threading.Lock()
 _runs = False
 
 
@@ -45,19 +47,25 @@ def watch_handshake(eio_sid: str) -> None:
 
 def _keep_running() -> None:
     global _runs
-    if not _runs:
+    with _mutex:
+        if _runs:
+            return
         _runs = True
-        socketio.start_background_task(_run)
+    socketio.start_background_task(_run)
 
 
 def _run() -> None:
     global _runs
-    try:
-        while _expiring or _handshakes:
-            socketio.sleep(TICK_SECONDS)
+    while True:
+        socketio.sleep(TICK_SECONDS)
+        try:
             look()
-    finally:
-        _runs = False
+        except Exception:
+            logger.exception("Sockets that have had their time could not be closed")
+        with _mutex:
+            if not _expiring and not _handshakes:
+                _runs = False
+                return
 
 
 def look() -> None:

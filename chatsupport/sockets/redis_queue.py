@@ -75,30 +75,32 @@ class RedisQueue(RedisManager):
                 logger.warning("Redis takes no events; the other processes miss some", extra={"event": "outbox_full"})
 
     def _publish_all(self) -> None:
-        redis, is_lost = self._connect(socket_timeout=PUBLISH_TIMEOUT_SECONDS), False
+        redis = self._connect(socket_timeout=PUBLISH_TIMEOUT_SECONDS)
         while True:
             batch = [self._outbox.get()]
             self._sending = 1
             while len(batch) < MAX_BATCH and not self._outbox.empty():
                 batch.append(self._outbox.get_nowait())
             texts = [self.json.dumps(data) for data in batch]
-            while not self._try_publish(redis, texts, is_lost):
-                is_lost = True
-                socketio.sleep(RETRY_SECONDS)
-            if is_lost:
-                is_lost = False
-                logger.info("Redis takes events again")
+            while not self._try_publish(redis, texts):
+                self._wait_for(redis)
             self._sending = 0
 
-    def _try_publish(self, redis: Any, texts: list[str], is_lost: bool) -> bool:
+    def _wait_for(self, redis: Any) -> None:
+        """Wait until Redis answers again, and so long that the others are back too: it keeps nothing for them."""
+        while not _answers(redis):
+            socketio.sleep(RETRY_SECONDS)
+        socketio.sleep(2 * RETRY_SECONDS)
+        logger.info("Redis takes events again")
+
+    def _try_publish(self, redis: Any, texts: list[str]) -> bool:
         try:
             with redis.pipeline(transaction=False) as pipeline:
                 for text in texts:
                     pipeline.publish(CHANNEL, text)
                 pipeline.execute()
         except Exception as error:
-            if not is_lost:
-                logger.warning("Redis takes no events; trying again", extra={"reason": str(error)})
+            logger.warning("Redis takes no events; trying again", extra={"reason": str(error)})
             return False
         return True
 
@@ -123,3 +125,11 @@ class RedisQueue(RedisManager):
                     logger.warning("Redis is away; trying again", extra={"reason": str(error)})
                 is_lost = True
             socketio.sleep(RETRY_SECONDS)
+
+
+def _answers(redis: Any) -> bool:
+    try:
+        redis.ping()
+    except Exception:
+        return False
+    return True

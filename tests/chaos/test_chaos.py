@@ -18,10 +18,10 @@ import pymongo
 import pytest
 
 from tests.api import make_token
-from tests.chaos.people import RestReader, RestSender, SocketSender
 from tests.conftest import API_KEY
 from tests.e2e.followers import Follower, Followers
 from tests.e2e.mongo import Mongo
+from tests.e2e.people import RestReader, RestSender, SocketSender
 from tests.e2e.server import Server, wait_until
 from tests.e2e.sockets import Node
 from tests.e2e.valkey import Valkey

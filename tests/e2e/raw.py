@@ -60,6 +60,24 @@ class Peer:
             self.closed_after = time.monotonic() - self.opened
 
 
+class Peers:
+    """Connections to one server, closed together."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._opened: list[Peer] = []
+
+    def open(self, data: bytes = b"") -> Peer:
+        """Connect and send."""
+        self._opened.append(Peer.connect(self.port, data))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        """Close them all."""
+        for peer in self._opened:
+            peer.close()
+
+
 def read_all(peers: list[Peer], seconds: float) -> None:
     """Read from all of them until each is closed, for so many seconds at most."""
     deadline = time.monotonic() + seconds

@@ -6,11 +6,8 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,107 +15,9 @@ from typing import Any
 import pytest
 import websocket
 
-PROJECT = Path(__file__).parents[2]
-GUNICORN = ("-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app")
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+from tests.e2e.lifecycle import START_SECONDS, STOP_SECONDS, Server, assert_nothing_left, is_alive, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def descendants(pid: int) -> dict[int, str]:
-    """Return the command lines of a process's children and theirs, by process id."""
-    found: dict[int, str] = {}
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        found |= {int(child): command, **descendants(int(child))}
-    return found
-
-
-def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class Server:
-    """One server process with an environment of its own."""
-
-    def __init__(self, directory: Path, *arguments: str, **environ: str) -> None:
-        self.port = int(environ.get("PORT", free_port()))
-        self.url = f"http://127.0.0.1:{self.port}"
-        kept = ("PATH", "HOME", "LANG", "TMPDIR", "MONGOD_BINARY")
-        self.environ = {
-            **{name: os.environ[name] for name in kept if name in os.environ},
-            "APP_ENV": "testing",
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
-            "DATA_DIR": str(directory / "data"),
-            "LOG_DIR": str(directory / "logs"),
-            **environ,
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, *(arguments or GUNICORN)],
-            cwd=PROJECT,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        # Read at once, so that a server that prints much does not wait for a reader.
-        self._printed: dict[str, list[str]] = {"out": [], "err": []}
-        self._readers = [
-            threading.Thread(target=self._printed[name].extend, args=(stream,), daemon=True)
-            for name, stream in (("out", self.process.stdout), ("err", self.process.stderr))
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    def wait_until_ready(self) -> Server:
-        line = f"Chat Support is serving on http://localhost:{self.port}\n"
-        ended = self.process.poll
-        wait_until(lambda: line in self._printed["out"] or ended() is not None, START_SECONDS, "the ready line")
-        assert ended() is None, "".join(self._printed["err"])
-        return self
-
-    def family(self) -> dict[int, str]:
-        """Return the command lines of the worker and of mongod."""
-        return descendants(self.process.pid)
-
-    def health(self) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api/health", timeout=10) as response:
-            return json.load(response)
-
-    def interrupt(self) -> None:
-        """Do what Ctrl-C in a terminal does: SIGINT to master and worker at once."""
-        os.killpg(self.process.pid, signal.SIGINT)
-
-    def end(self, seconds: float = STOP_SECONDS) -> tuple[int, str, str]:
-        """Wait for the end; return the exit status and what was printed to stdout and stderr."""
-        status = self.process.wait(seconds)
-        for reader in self._readers:
-            reader.join(10)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
-        return status, "".join(self._printed["out"]), "".join(self._printed["err"])
 
 
 @pytest.fixture
@@ -139,11 +38,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
                 if is_alive(pid):
                     os.kill(pid, signal.SIGKILL)
             server.end()
-
-
-def assert_nothing_left(family: dict[int, str], seconds: float = 1.0) -> None:
-    left = lambda: [command for pid, command in family.items() if is_alive(pid)]  # noqa: E731
-    wait_until(lambda: not left(), seconds, f"the end of {left()}")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -30,6 +31,18 @@ class Valkey:
             self._process.kill()
             self._process.wait(STOP_SECONDS)
             self._process = None
+
+    def freeze(self) -> None:
+        """Stop it without closing its connections."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None, "valkey does not run"
+        self._process.send_signal(number)
 
     def _accepts(self) -> bool:
         with socket.socket() as probe:

@@ -115,9 +115,10 @@ def bodies(route: Route) -> Iterator[tuple[str, Any, bytes]]:
 
 
 def routes(app: Flask) -> list[tuple[str, str]]:
-    """Return (method, path) of every route there is."""
+    """Return (method, path) of every route there is, but for the pages of the documentation, which take no input."""
     with app.app_context():
-        return [tuple(row.split(" ", 1)) for row in endpoints()]  # type: ignore[misc]
+        rows = [row.split(" ", 1) for row in endpoints()]
+    return [(method, path) for method, path in rows if not path.startswith(("/api/docs", "/api/openapi"))]
 
 
 @pytest.mark.parametrize("route", BODIES, ids=lambda route: f"{route.path} {route.fields[0]}")

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from chatsupport.database.connection import now
 from chatsupport.documents import Denial
 from chatsupport.identity import API_KEY_CALLER, Caller, now_ms
-from chatsupport.services import denials
+from chatsupport.services import availability, denials
 from chatsupport.sockets import connections
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.concurrency import eventually
@@ -254,6 +254,18 @@ def test_who_is_denied_while_connecting_does_not_get_in(
 
     assert eventually(lambda: not socket.is_connected)
     assert_refused(socket.refusal, "INVALID_TOKEN")
+
+
+def test_who_is_denied_while_its_presence_is_noted_does_not_get_in(
+    operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent_id = operator.create_agent()["id"]
+    just_after(monkeypatch, availability, "connected", lambda: operator.delete(f"/api/agents/{agent_id}"))
+
+    socket = sockets.attempt({"token": make_token(agent_id, "agent")})
+
+    assert not socket.is_connected
+    assert connections.of(Caller(agent_id, "agent")) == []
 
 
 def test_a_call_costs_one_look_up(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:

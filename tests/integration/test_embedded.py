@@ -17,7 +17,7 @@ import pytest
 
 from chatsupport.config import Config
 from chatsupport.database import embedded, mongod_files
-from chatsupport.database.embedded import EmbeddedMongo, EmbeddedMongoError, ensure_uri, find_mongod, running_uri
+from chatsupport.database.embedded import EmbeddedMongo, EmbeddedMongoError, ensure_uri, running_uri
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,13 +57,6 @@ def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
-
-
-def fake_mongod(folder: Path, script: str) -> Path:
-    path = folder / "fake-mongod"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return path
 
 
 def refusal(server: EmbeddedMongo) -> str:
@@ -208,7 +201,6 @@ def test_a_forked_child_does_not_stop_it(make_server: Any, tmp_path: Path) -> No
 
 def test_stopping_twice_is_fine(make_server: Any) -> None:
     server = make_server()
-    server.stop()
     server.start()
     server.stop()
     server.stop()
@@ -235,74 +227,6 @@ def test_only_the_last_two_logs_are_kept(make_server: Any, tmp_path: Path) -> No
         server.stop()
 
     assert sorted(path.name for path in (tmp_path / "mongodb").glob("mongod.log*")) == ["mongod.log", "mongod.log.1"]
-
-
-def test_no_mongod_is_one_line_that_says_what_to_do(make_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MONGOD_BINARY", raising=False)
-    monkeypatch.setattr(mongod_files, "find_spec", lambda name: None)
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert find_mongod() is None
-
-    problem = refusal(make_server())
-
-    for advice in ("MONGODB_URI", "requirements-embedded.txt", "mongod on PATH"):
-        assert advice in problem
-
-
-def test_mongod_is_found_in_the_package_before_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("MONGOD_BINARY", raising=False)
-    on_path = fake_mongod(tmp_path, "exit 1").rename(tmp_path / "mongod")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_mongod() != on_path
-
-    monkeypatch.setattr(mongod_files, "find_spec", lambda name: None)
-    assert find_mongod() == on_path
-
-    other = fake_mongod(tmp_path, "exit 1")
-    monkeypatch.setenv("MONGOD_BINARY", str(other))
-    assert find_mongod() == other
-
-
-@pytest.mark.parametrize("name", ["missing", ""])
-def test_a_bad_mongod_binary_is_one_line(
-    make_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv("MONGOD_BINARY", str(tmp_path / name))
-
-    assert refusal(make_server()).startswith("MONGOD_BINARY takes")
-
-
-def test_a_missing_library_is_named(make_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = "mongod: error while loading shared libraries: libcurl.so.4: cannot open shared object file"
-    monkeypatch.setenv("MONGOD_BINARY", str(fake_mongod(tmp_path, f"echo '{message}' >&2; exit 127")))
-
-    problem = refusal(make_server())
-
-    assert "libcurl.so.4" in problem
-    assert "apt-get install libcurl4" in problem
-
-
-def test_damaged_files_are_told_from_mongods_log(make_server: Any, tmp_path: Path) -> None:
-    (tmp_path / "mongodb/files").mkdir(parents=True)
-    (tmp_path / "mongodb/files/storage.bson").write_text("x")
-
-    problem = refusal(make_server())
-
-    assert "Unable to read the storage engine metadata file" in problem
-    assert "mongod.log" in problem
-
-
-def test_one_that_never_accepts_is_given_up(make_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "_START_TIMEOUT_S", 0.3)
-    monkeypatch.setenv("MONGOD_BINARY", str(fake_mongod(tmp_path, "exec sleep 60")))
-
-    assert "did not accept connections" in refusal(make_server())
-
-
-def test_a_data_directory_that_cannot_be_written_is_one_line(make_server: Any, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-
-    assert refusal(make_server(tmp_path / "file")).startswith("DATA_DIR takes a directory that can be written")
 
 
 def test_a_uri_is_given_started_before_or_running(

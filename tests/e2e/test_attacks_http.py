@@ -1,0 +1,171 @@
+"""Requests that are none, or only half of one, against the real server. All of it goes to this machine only."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.raw import Peers, read_all
+from tests.e2e.server import Server, elapsed_at_most
+
+HEAD = b"POST /api/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+# What a smuggler wants to have answered as a request of its own.
+HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+
+SMUGGLING = {
+    "CL.TE": HEAD + b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG" + HIDDEN,
+    "TE.CL": HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n24\r\n" + HIDDEN + b"\r\n0\r\n\r\n",
+    "two lengths": HEAD + b"Content-Length: 0\r\nContent-Length: 36\r\n\r\n" + HIDDEN,
+    "two equal lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}" + HIDDEN,
+    "a list of lengths": HEAD + b"Content-Length: 2, 2\r\n\r\n{}" + HIDDEN,
+    "a signed length": HEAD + b"Content-Length: +2\r\n\r\n{}" + HIDDEN,
+    "a negative length": HEAD + b"Content-Length: -2\r\n\r\n{}" + HIDDEN,
+    "a hexadecimal length": HEAD + b"Content-Length: 0x2\r\n\r\n{}" + HIDDEN,
+    "a length with an underscore": HEAD + b"Content-Length: 0_2\r\n\r\n{}" + HIDDEN,
+    "a space before the colon": HEAD + b"Content-Length : 2\r\n\r\n{}" + HIDDEN,
+    "a folded line": HEAD + b"X-A: b\r\n Content-Length: 2\r\n\r\n{}" + HIDDEN,
+    "a folded encoding": HEAD + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "two encodings": HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "an unknown encoding": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "an encoding behind a vertical tab": HEAD + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "chunked is not the last encoding": HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "chunks in HTTP/1.0": HEAD.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "a chunk size that is none": CHUNKED + b"zz\r\n\r\n" + HIDDEN,
+    "a negative chunk size": CHUNKED + b"-1\r\n\r\n" + HIDDEN,
+    "a chunk size with 0x": CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n" + HIDDEN,
+    "a chunk size behind a space": CHUNKED + b" 2\r\n{}\r\n0\r\n\r\n" + HIDDEN,
+    "a chunk that is longer than it says": CHUNKED + b"2\r\n{}0\r\n\r\n" + HIDDEN,
+    "chunks that end with LF only": CHUNKED + b"2\n{}\n0\n\n" + HIDDEN,
+    "a CR in a chunk's extension": CHUNKED + b"2;a=\rb\r\n{}\r\n0\r\n\r\n" + HIDDEN,
+    "lines that end with LF only": HEAD.replace(b"\r\n", b"\n") + b"Content-Length: 2\n\n{}" + HIDDEN,
+    "a NUL in a header": HEAD + b"X-A: a\0b\r\nContent-Length: 2\r\n\r\n{}" + HIDDEN,
+    "a CR in a header": HEAD + b"X-A: a\rb\r\nContent-Length: 2\r\n\r\n{}" + HIDDEN,
+    "a space in a header's name": HEAD + b"X A: b\r\nContent-Length: 2\r\n\r\n{}" + HIDDEN,
+    "no version": b"GET /\r\n\r\n" + HIDDEN,
+    "HTTP/2 without a word before": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + HIDDEN,
+    "a long first line": b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n" + HIDDEN,
+    "a long header": b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n" + HIDDEN,
+    "many headers": b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: a\r\n" * 500 + b"\r\n" + HIDDEN,
+}
+
+# Sent first, then these bytes one by one, a second between them.
+SLOW: dict[str, tuple[bytes, bytes]] = {
+    "nothing at all": (b"", b""),
+    "half a first line": (b"GET /api/he", b""),
+    "a header that never ends": (b"GET / HTTP/1.1\r\nHost: x\r\nX-A: ", b"a" * 60),
+    "headers that never end": (b"GET / HTTP/1.1\r\nHost: x\r\n", b"A:b\r\n" * 12),
+    "a body that never comes": (HEAD + b"Content-Length: 20\r\n\r\n", b""),
+    "a body that comes slowly": (HEAD + b"Content-Length: 60000\r\n\r\n{", b" " * 60),
+    "a chunk that never comes": (CHUNKED, b""),
+    "chunks that come slowly": (CHUNKED + b"ff\r\n", b" " * 60),
+    "a chunk size that never ends": (CHUNKED, b"0" * 60),
+    "a huge chunk": (CHUNKED + b"FFFFFFFFFFFFFFFFF\r\n", b"{" * 60),
+    "trailers that never end": (CHUNKED + b"2\r\n{}\r\n0\r\n", b"A:b\r\n" * 12),
+    "a body that nobody reads": (b"POST /api/nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n", b" " * 60),
+    "a body for a polling client that is none": (
+        b"POST /socket.io/?EIO=4&transport=polling&sid=x HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n",
+        b" " * 60,
+    ),
+    "half a websocket handshake": (
+        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nUpgrade: websocket\r\n",
+        b"",
+    ),
+}
+
+
+@pytest.fixture
+def peers(server: Server) -> Iterator[Peers]:
+    """Open connections to the server; all are closed in the end."""
+    peers = Peers(server.port)
+    yield peers
+    peers.close()
+
+
+@pytest.mark.parametrize("case", SMUGGLING)
+def test_nothing_is_smuggled(peers: Peers, case: str) -> None:
+    peer = peers.open(SMUGGLING[case]).read(3)
+
+    assert peer.is_closed, (case, peer.received)
+    (status,) = peer.statuses
+    assert status in (400, 413, 431, 501), (case, peer.received)
+    assert b"/hidden" not in peer.received
+    head, _, body = peer.received.partition(b"\r\n\r\n")
+    envelope = json.loads(body)
+    assert envelope["success"] is False
+    assert f"X-Request-ID: {envelope['requestId']}".encode() in head
+    for header in (b"X-Content-Type-Options: nosniff", b"Content-Security-Policy: "):
+        assert header in head
+    assert b"\nServer:" not in head
+    assert b"gunicorn" not in peer.received.lower()
+
+
+def test_requests_one_behind_the_other_are_answered_one_behind_the_other(peers: Peers) -> None:
+    first = HEAD + b'Content-Length: 15\r\n\r\n{"userId":"u1"}'
+    chunked = CHUNKED + b'8\r\n{"userId\r\n7\r\n":"u2"}\r\n0\r\n\r\n'
+
+    last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    peer = peers.open(first + chunked + HIDDEN + last)
+
+    assert peer.read(5).statuses == [201, 201, 404, 200]
+    assert b"\nServer:" not in peer.received
+
+
+def test_a_body_that_is_too_large_is_refused(peers: Peers) -> None:
+    said = peers.open(HEAD + b"Content-Length: 99999999\r\n\r\n").read(1)
+    sent = peers.open(CHUNKED + b"".join(b"1000\r\n" + b" " * 4096 + b"\r\n" for _ in range(20)))
+    sent.send(b"0\r\n\r\n")
+
+    assert said.statuses == [413]
+    assert sent.read(2).statuses == [413]
+
+
+def test_a_body_that_ends_too_soon_is_not_taken_for_a_whole_one(peers: Peers) -> None:
+    peer = peers.open(HEAD + b'Content-Length: 90\r\n\r\n{"userId":"u1"}')
+    peer.socket.shutdown(1)
+
+    assert peer.read(2).statuses == [400]
+
+
+@pytest.mark.timeout(90)
+def test_who_sends_half_a_request_is_not_waited_for(server: Server, peers: Peers) -> None:
+    # One that is idle between two requests is no such client, nor is one that waits for its long poll.
+    idle = peers.open(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").read(0.5)
+    slow = {case: peers.open(first) for case, (first, _) in SLOW.items()}
+    rest = {case: trickle for case, (_, trickle) in SLOW.items()}
+    started = time.monotonic()
+
+    for second in range(13):
+        read_all(list(slow.values()), max(0.0, started + second + 1 - time.monotonic()))
+        for case, peer in slow.items():
+            if not peer.is_closed:
+                peer.send(rest[case][:5] if rest[case].startswith(b"A:b") else rest[case][:1])
+                rest[case] = rest[case][5:] if rest[case].startswith(b"A:b") else rest[case][1:]
+        with elapsed_at_most(2):
+            assert server.anonymous().get("/api/health").status == 200
+
+    for case, peer in slow.items():
+        assert peer.closed_after is not None, (case, peer.received)
+        assert peer.closed_after < 12, (case, peer.closed_after)
+        assert not [status for status in peer.statuses if status not in (400, 404)], (case, peer.received)
+    idle.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert idle.read(1).statuses == [200, 200]
+
+
+@pytest.mark.timeout(90)
+def test_a_slow_request_that_ends_in_time_is_answered(peers: Peers) -> None:
+    peer = peers.open(HEAD + b"Content-Length: 15\r\n\r\n")
+    for byte in b'{"userId"':
+        peer.send(bytes([byte]))
+        time.sleep(0.4)
+    peer.send(b':"u1"}')
+
+    assert peer.read(3).statuses == [201]
+    # And the next one has its own time.
+    peer.send(HEAD + b"Content-Length: 15\r\n\r\n")
+    time.sleep(6)
+    peer.send(b'{"userId":"u1"}')
+    assert peer.read(3).statuses == [201, 201]

@@ -1,0 +1,298 @@
+"""What else breaks: a primary, a network, Valkey, a disk. Beside test_durability.py, which kills and freezes mongod."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pymongo
+import pytest
+
+from tests.api import make_token
+from tests.conftest import API_KEY
+from tests.e2e.conftest import Connect
+from tests.e2e.mongo import Mongo
+from tests.e2e.people import RestSender
+from tests.e2e.proxy import Proxy
+from tests.e2e.replica_set import ReplicaSet
+from tests.e2e.rest import Reply, Rest
+from tests.e2e.server import Server, Servers, elapsed_at_most, wait_until
+from tests.e2e.valkey import Valkey
+
+ANSWER_SECONDS = 10.5
+"""A send waits 10 s at most; the rest is the way there and back on a busy machine."""
+HEALTH_SECONDS = 2.5
+"""Health is known within 1.5 s; likewise."""
+SYNC_SECONDS = 20.0
+"""`session_sync` comes every 15 s."""
+
+
+def assert_nothing_is_lost(operator: Rest, session_id: str, senders: list[RestSender]) -> int:
+    """Check that what was acknowledged is there as it was told, once, without a gap; return how much it is."""
+    history = operator.history(session_id)
+    assert [message["seq"] for message in history] == list(range(1, len(history) + 1))
+    told = [message for sender in senders for message in sender.acknowledged.values()]
+    assert sorted(told, key=lambda message: message["seq"]) == history
+    return len(history)
+
+
+@contextlib.contextmanager
+def sending(operator: Rest, session_id: str, count: int = 4) -> Iterator[list[RestSender]]:
+    """Have so many send, each until it is acknowledged, for the length of the block and to the end of the last one."""
+    senders = [RestSender([operator], session_id, f"sender-{number}", number) for number in range(count)]
+    for sender in senders:
+        sender.start()
+    try:
+        yield senders
+    finally:
+        for sender in senders:
+            sender.stop()
+    for sender in senders:
+        sender.wait(30)
+
+
+def acknowledged(senders: list[RestSender]) -> int:
+    return sum(len(sender.acknowledged) for sender in senders)
+
+
+def is_healthy(server: Server) -> bool:
+    """Ask for health, which is answered in time whatever the database does; so is `/`."""
+    for path in ("/", "/api/health"):
+        with elapsed_at_most(HEALTH_SECONDS):
+            reply = server.anonymous().get(path)
+    return reply.status == 200
+
+
+def test_nothing_acknowledged_is_lost_with_a_primary(servers: Servers, tmp_path: Path) -> None:
+    replica_set = ReplicaSet(tmp_path)
+    try:
+        server = servers.start(MONGODB_URI=replica_set.uri)
+        operator = server.operator()
+        session_id = operator.start("failover")
+        with sending(operator, session_id) as senders:
+            for _ in range(2):
+                known = acknowledged(senders)
+                wait_until(lambda known=known: acknowledged(senders) > known + 30, 20)
+                primary = replica_set.primary()
+                assert primary is not None
+                replica_set.kill(primary)
+                is_healthy(server)
+                known = acknowledged(senders)
+                wait_until(lambda known=known: acknowledged(senders) > known + 30, 30)
+                replica_set.start(primary)
+        assert max(sender.longest for sender in senders) <= ANSWER_SECONDS
+        assert assert_nothing_is_lost(operator, session_id, senders) > 120
+        server.clean_up()
+    finally:
+        replica_set.stop()
+
+
+def test_a_network_that_is_cut_for_10_seconds_loses_nothing(servers: Servers, tmp_path: Path) -> None:
+    mongo = Mongo(tmp_path)
+    proxy = Proxy(unquote(mongo.uri.removeprefix("mongodb://").rstrip("/")))
+    try:
+        server = servers.start(MONGODB_URI=f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
+        operator = server.operator()
+        session_id = operator.start("cut")
+        with sending(operator, session_id) as senders:
+            wait_until(lambda: acknowledged(senders) > 30)
+            proxy.block()
+            cut = time.monotonic()
+            while time.monotonic() - cut < 10:
+                assert not is_healthy(server)
+                time.sleep(0.2)
+            known = acknowledged(senders)
+            proxy.unblock()
+            wait_until(lambda: acknowledged(senders) > known + 30, 20)
+            wait_until(lambda: is_healthy(server))
+        assert max(sender.longest for sender in senders) <= ANSWER_SECONDS
+        assert_nothing_is_lost(operator, session_id, senders)
+        server.clean_up()
+    finally:
+        proxy.close()
+        mongo.stop()
+
+
+def test_no_sender_waits_longer_whatever_has_to_be_looked_up_first(servers: Servers, tmp_path: Path) -> None:
+    mongo = Mongo(tmp_path)
+    try:
+        server = servers.start(MONGODB_URI=mongo.uri)
+        operator = server.operator()
+        agent_id = operator.create_agent()
+        session_id = operator.start("slow")
+        agent = server.bearer(make_token(agent_id, "agent"))
+        mongo.freeze()
+
+        def timed(send: Callable[[], Reply]) -> tuple[float, Reply]:
+            started = time.monotonic()
+            reply = send()
+            return time.monotonic() - started, reply
+
+        with ThreadPoolExecutor(2) as threads:
+            # The one needs its agent, the other the session, before the message goes to the log.
+            for waited, reply in threads.map(
+                timed,
+                [
+                    lambda: agent.send(session_id, "Hello"),
+                    lambda: operator.send(session_id, "Hello", senderType="user"),
+                ],
+            ):
+                assert reply.body["code"] == "DATABASE_UNAVAILABLE"
+                assert waited <= ANSWER_SECONDS
+        mongo.thaw()
+        wait_until(lambda: agent.send(session_id, "Hello").status == 201)
+        server.clean_up()
+    finally:
+        mongo.stop()
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    valkey = Valkey()
+    valkey.start()
+    yield valkey
+    valkey.kill()
+
+
+@pytest.fixture
+def two_servers(servers: Servers, valkey: Valkey) -> Iterator[tuple[Server, Server]]:
+    """Two processes that share a database and a Valkey, limits included."""
+    first = servers.start(REDIS_URL=valkey.url, RATE_LIMITS="on")
+    second = servers.start(REDIS_URL=valkey.url, RATE_LIMITS="on", MONGODB_DB=first.database)
+    yield first, second
+    first.clean_up()
+    second.clean_up()
+
+
+def test_clients_find_out_what_they_missed_while_valkey_was_away(
+    two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect
+) -> None:
+    here, there = two_servers
+    operator = here.operator()
+    session_id = operator.start("between")
+    listener = connect("python", there.url, {"apiKey": API_KEY}, transports=["websocket"])
+    listener.join(session_id)
+    operator.send(session_id, "one")
+    listener.wait_for("new_message")
+
+    valkey.kill()
+    with elapsed_at_most(2):
+        for text in ("two", "three"):
+            assert operator.send(session_id, text).status == 201
+    sync = wait_for_sync(listener, 3)
+    assert sync == {"sessionId": session_id, "lastSeq": 3}
+    missed = listener.join(session_id, after=1)["messages"]
+    assert [message["message"] for message in missed] == ["two", "three"]
+
+    valkey.start()
+    # What waited in the outbox comes too, late; it is nothing new to who has joined since.
+    wait_until(lambda: operator.send(session_id, "later") and len(listener.events("new_message")) > 1, 10)
+    assert [message["seq"] for message in listener.events("new_message")][:2] == [1, 4]
+
+
+def wait_for_sync(listener: Any, last_seq: int) -> Any:
+    """Wait for the `session_sync` that tells this seq."""
+    wait_until(
+        lambda: [sync for sync in listener.events("session_sync") if sync["lastSeq"] == last_seq],
+        SYNC_SECONDS,
+        lambda: f"{listener.events('session_sync')}",
+    )
+    return next(sync for sync in listener.events("session_sync") if sync["lastSeq"] == last_seq)
+
+
+def test_a_frozen_valkey_holds_nobody_up(two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect) -> None:
+    here, there = two_servers
+    token = make_token("frozen")
+    user = here.bearer(token)
+    session_id = user.start("frozen")
+    listener = connect("python", there.url, {"token": token}, transports=["websocket"])
+    listener.join(session_id)
+    socket = connect("python", here.url, {"token": token}, transports=["websocket"])
+    socket.join(session_id)
+    valkey.freeze()
+    for number in range(6):
+        # The first finds out, in half a second; for a while nobody asks again.
+        with elapsed_at_most(2):
+            assert user.send(session_id, f"rest {number}").status == 201
+        with elapsed_at_most(2):
+            socket.send(session_id, f"socket {number}")
+    with elapsed_at_most(2):
+        connect("python", here.url, {"token": make_token("newcomer")}, transports=["websocket"]).wait_for("connect")
+    assert len(socket.events("new_message")) == 12
+
+    valkey.thaw()
+    wait_until(lambda: len({message["seq"] for message in listener.events("new_message")}) == 12, 15)
+    assert "Traceback" not in there.output().replace("The rate limits cannot be counted", "")
+
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 400 MiB, for who may mount one: root in a container that allows it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)]
+    if sys.platform != "linux" or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_loses_nothing_that_was_acknowledged(servers: Servers, small_disk: Path) -> None:
+    mongo = Mongo(small_disk)
+    try:
+        server = servers.start(MONGODB_URI=mongo.uri)
+        operator = server.operator()
+        session_id = operator.start("full")
+        text = "x" * 1000
+        stored = [operator.send(session_id, text).data["message"] for _ in range(20)]
+        with open(small_disk / "filler", "wb") as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(b"\0" * MEBIBYTE)
+
+        failures: list[Reply] = []
+
+        def send(number: int) -> None:
+            with elapsed_at_most(ANSWER_SECONDS):
+                reply = operator.send(session_id, text, clientMessageId=f"{number}")
+            (stored.append(reply.data["message"]) if reply.status == 201 else failures.append(reply))
+
+        def write_it_down() -> None:
+            """Have mongod do now what it does every minute: write to its files what is only in its journal yet."""
+            with contextlib.suppress(pymongo.errors.PyMongoError):
+                client.admin.command("fsync")
+
+        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(mongo.uri, timeoutMS=5000)
+        with ThreadPoolExecutor(11) as threads, client:
+            for start in range(0, 10_000, 200):
+                writing = threads.submit(write_it_down)
+                list(threads.map(send, range(start, start + 200)))
+                writing.result()
+                if failures:
+                    break
+        assert {(reply.status, reply.body["code"]) for reply in failures} == {(503, "DATABASE_UNAVAILABLE")}
+        with elapsed_at_most(HEALTH_SECONDS):
+            server.anonymous().get("/api/health")
+
+        (small_disk / "filler").unlink()
+        # mongod ends itself when it can write no more; whoever looks after it starts it again.
+        mongo.kill()
+        mongo.start()
+        wait_until(lambda: is_healthy(server))
+        stored.append(operator.send(session_id, "There is room again").data["message"])
+        history = {message["seq"]: message for message in operator.history(session_id)}
+        assert list(history) == list(range(1, len(history) + 1))
+        for message in stored:
+            assert history[message["seq"]] == message
+        server.clean_up()
+    finally:
+        mongo.stop()
