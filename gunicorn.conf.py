@@ -27,6 +27,10 @@ warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated|The eventl
 
 _ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Until gunicorn's handlers stand, Ctrl-C ends the process: eventlet swallows a KeyboardInterrupt while it patches.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 
 def _fail(reason):
     print(reason, file=sys.stderr)

@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -24,6 +25,9 @@ PERFORMANCE_PAGE = processes.PROJECT / "docs" / "performance.md"
 def main() -> None:
     """Run what the command line says."""
     options = _options()
+    # Whoever ends this program, as Ctrl-C does or otherwise, ends all it has started.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     _raise_file_limit()
     processes.pin_load()
     sides: list[type[Server]] = [Ours]

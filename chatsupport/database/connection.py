@@ -68,6 +68,9 @@ def connect(uri: str, database: str) -> None:
         "maxPoolSize": 50,
         "waitQueueTimeoutMS": 3_000,
         "serverSelectionTimeoutMS": 3_000,
+        # How fast a server is, is measured by the heartbeats. After it hung, the old measure would fail calls with a
+        # short deadline until the next one.
+        "heartbeatFrequencyMS": 2_000,
         "connectTimeoutMS": 3_000,
         "timeoutMS": OPERATION_TIMEOUT_MS,
         "w": "majority",

@@ -11,6 +11,8 @@ from bson import ObjectId
 from chatsupport.identity import Caller
 from chatsupport.services import sequences
 
+RetryKey = tuple[ObjectId, str, str, str | None]
+
 
 class Draft:
     """What somebody wants to say, and what became of it."""
@@ -55,7 +57,7 @@ class Draft:
         self._done.acquire()
 
     @property
-    def retry_key(self) -> tuple[ObjectId, str, str, str | None]:
+    def retry_key(self) -> RetryKey:
         """What makes two sendings the same message, where the client gave an id."""
         return (self.session_id, self.sender_id, self.sender_type, self.client_message_id)
 

@@ -42,16 +42,16 @@ from chatsupport.errors import (
 )
 from chatsupport.extensions import socketio
 from chatsupport.services import access, drafts, sequences
-from chatsupport.services.drafts import Draft
+from chatsupport.services.drafts import Draft, RetryKey
 
 logger = logging.getLogger(__name__)
 
 MAX_BATCH = 500
-MAX_WAIT_SECONDS = 10.0
+MAX_WAIT_SECONDS = 9.0
 """How long a sender waits at most, from its first look into the database to the end of its write."""
-BATCH_TIMEOUT_SECONDS = 8.0
+BATCH_TIMEOUT_SECONDS = 7.0
 """How long the database may take for one batch, so that the batch after it is still within the wait."""
-MAX_HINTS = 50_000
+MAX_UNCERTAIN = 10_000
 
 _MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1}
 
@@ -67,7 +67,9 @@ class MessageLog:
         self._closed = False
         self._in_flight: frozenset[ObjectId] = frozenset()
         self._batch_done = threading.Condition(self._mutex)
-        self._last_seq: OrderedDict[ObjectId, int] = OrderedDict()
+        self._last_seqs = sequences.LastSeqs()
+        # Drafts that failed, though they may have been stored: nobody was told of them.
+        self._uncertain: OrderedDict[RetryKey, None] = OrderedDict()
 
     def append(self, draft: Draft) -> None:
         """Store the draft and wait until it is durable and broadcast; `draft.message` is what was stored.
@@ -100,7 +102,7 @@ class MessageLog:
 
     def known_last_seqs(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
         """Return the last seq of those sessions to which this process has appended lately."""
-        return {session_id: self._last_seq[session_id] for session_id in session_ids if session_id in self._last_seq}
+        return self._last_seqs.known(session_ids)
 
     def close(self) -> None:
         """Take no more drafts: this process is leaving."""
@@ -146,14 +148,18 @@ class MessageLog:
             logger.exception("A batch of messages failed", extra={"batch": len(batch)})
             outcome = InternalError()
         for draft in batch:
-            self._last_seq.pop(draft.session_id, None)
+            self._last_seqs.forget(draft.session_id)
             if not draft.message and draft.error is None:
+                if draft.client_message_id is not None:
+                    self._uncertain[draft.retry_key] = None
                 draft.fail(outcome)
+        while len(self._uncertain) > MAX_UNCERTAIN:
+            self._uncertain.popitem(last=False)
 
     def _write(self, batch: list[Draft]) -> None:
         pending = self._admit(batch)
         repeats: list[tuple[Draft, Draft]] = []
-        firsts: dict[tuple[ObjectId, str, str, str | None], Draft] = {}
+        firsts: dict[RetryKey, Draft] = {}
         unique: list[Draft] = []
         for draft in pending:
             if draft.client_message_id is not None:
@@ -187,9 +193,9 @@ class MessageLog:
                     admitted.append(draft)
                 elif (stored := drafts.find_stored(draft)) is not None:
                     wait_until_durable()  # Another process may have its write under way.
-                    draft.succeed(stored, created=False)
+                    self._repeat(draft, stored)
                 else:
-                    self._last_seq.pop(draft.session_id, None)
+                    self._last_seqs.forget(draft.session_id)
                     raise SessionEndedError
             except ChatSupportError as error:
                 draft.fail(error)
@@ -205,19 +211,26 @@ class MessageLog:
         except BulkWriteError as error:
             stored = inserted_before_collision(error)
         for draft, document in zip(batch[:stored], documents[:stored], strict=True):
-            self._remember(draft.session_id, document["seq"])
+            self._last_seqs.remember(draft.session_id, document["seq"])
             self._announce(document)
             draft.succeed(document, created=True)
         if stored == len(batch):
             return []
         collided, rest = batch[stored], batch[stored + 1 :]
-        self._last_seq.pop(collided.session_id, None)
+        self._last_seqs.forget(collided.session_id)
         repeated = drafts.find_stored(collided)
         if repeated is not None:
-            collided.succeed(repeated, created=False)
+            self._repeat(collided, repeated)
             return rest
         # Another process took the seq: with a message, or because the session has ended.
         return self._admit([collided, *rest])
+
+    def _repeat(self, draft: Draft, stored: dict[str, Any]) -> None:
+        """Answer a repeated sending with the first message; the room hears of it where the first sending failed."""
+        if draft.retry_key in self._uncertain:
+            del self._uncertain[draft.retry_key]
+            self._announce(stored)
+        draft.succeed(stored, created=False)
 
     def _announce(self, message: dict[str, Any]) -> None:
         """Broadcast what is stored. A failure here is no failure of the sender's: clients resync by seq."""
@@ -234,17 +247,10 @@ class MessageLog:
             session_id = draft.session_id
             seq = next_seq.get(session_id)
             if seq is None:
-                hint = self._last_seq.get(session_id)
-                seq = (sequences.last_seq(session_id) if hint is None else hint) + 1
+                seq = self._last_seqs.read(session_id) + 1
             next_seq[session_id] = seq + 1
             documents.append(draft.document(seq, timestamp))
         return documents
-
-    def _remember(self, session_id: ObjectId, seq: int) -> None:
-        self._last_seq[session_id] = seq
-        self._last_seq.move_to_end(session_id)
-        if len(self._last_seq) > MAX_HINTS:
-            self._last_seq.popitem(last=False)
 
 
 log = MessageLog()

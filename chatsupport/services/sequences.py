@@ -7,6 +7,7 @@ more; no history shows it.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,8 @@ from chatsupport.documents import Message
 
 NO_FENCE = None
 """The condition on `fence` of everything that is a message: that it has none."""
+
+MAX_HINTS = 50_000
 
 FENCE_SECONDS = 600
 """How long a fence stands at least: longer than any write may take, on its way through a database that stood still
@@ -76,3 +79,33 @@ def fence(session_id: ObjectId) -> None:
         except DuplicateKeyError:
             continue  # A write was faster; it came before the end.
         return
+
+
+class LastSeqs:
+    """What a process remembers of the last seqs, so that it need not read them for every write.
+
+    A seq is a hint: another process may have written since, and then the index refuses the next one.
+    """
+
+    def __init__(self) -> None:
+        self._hints: OrderedDict[ObjectId, int] = OrderedDict()
+
+    def read(self, session_id: ObjectId) -> int:
+        """Return the last seq as it is remembered, or else as it is stored."""
+        hint = self._hints.get(session_id)
+        return last_seq(session_id) if hint is None else hint
+
+    def remember(self, session_id: ObjectId, seq: int) -> None:
+        """Note the last seq; of very many sessions, those of the latest."""
+        self._hints[session_id] = seq
+        self._hints.move_to_end(session_id)
+        if len(self._hints) > MAX_HINTS:
+            self._hints.popitem(last=False)
+
+    def forget(self, session_id: ObjectId) -> None:
+        """Read it anew the next time."""
+        self._hints.pop(session_id, None)
+
+    def known(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
+        """Return those that are remembered."""
+        return {session_id: self._hints[session_id] for session_id in session_ids if session_id in self._hints}

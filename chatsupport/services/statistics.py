@@ -18,7 +18,8 @@ from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import settings
 from chatsupport.services import counters
 
-HEALTH_TIMEOUT_SECONDS = 1.5
+HEALTH_TIMEOUT_SECONDS = 1.0
+"""The driver looks for a server every half second, so that it may take that much longer."""
 
 _started = time.monotonic()
 

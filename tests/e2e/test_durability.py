@@ -153,7 +153,7 @@ def test_a_frozen_database_holds_nobody_up_for_long(server: Server, mongo: Mongo
         assert refusal["data"]["code"] == "DATABASE_UNAVAILABLE"
     assert not user.events("disconnect")
     mongo.thaw()
-    # PyMongo may take the round trips it measured meanwhile for the usual ones until its next two heartbeats, 10 s apart.
+    # PyMongo may take round trips it measured meanwhile for the usual ones until its next heartbeats, 10 s apart.
     wait_until(lambda: healthy(server), 25)
     again = sender.send(0)
     assert again["success"], again

@@ -15,8 +15,6 @@ from tests.e2e.server import Servers, elapsed_at_most, wait_until
 from tests.e2e.valkey import Valkey
 
 LEAVE_SECONDS = 10.0
-CLEAN = ("transport close", "transport error")
-"""What socket.io-client calls a connection that the server has closed; after "io server disconnect" it would stay away."""
 
 
 def burst(socket: Socket, session_id: str, name: str, count: int) -> list[str]:
@@ -50,12 +48,12 @@ def test_a_server_leaves_under_load_and_loses_nothing(servers: Servers, connect:
 
     with elapsed_at_most(LEAVE_SECONDS):
         assert server.terminate() == 0
-    assert browser.wait_for("disconnect") in CLEAN
+    # After "io server disconnect" it would not connect again.
+    assert browser.wait_for("disconnect") == "transport close"
     python.wait_for("disconnect")
     answers = [answer for socket, sent in keys for answer in socket.acknowledgements(sent).values()]
     assert {answer["code"] for answer in answers if not answer["success"]} <= {"DATABASE_UNAVAILABLE"}
     told = [answer["data"]["message"] for answer in answers if answer["success"]]
-    assert '"level":"ERROR"' not in server.output()
     assert "Traceback" not in server.output()
 
     server.start()

@@ -10,12 +10,13 @@ from flask import Flask
 
 from chatsupport.documents import Session
 from chatsupport.extensions import socketio
+from chatsupport.identity import AGENT, Caller
 from chatsupport.services import availability, presence
 from chatsupport.services.housekeeping import Housekeeper
 from chatsupport.sockets import connection, connections
-from chatsupport.sockets.connections import Connection
 from tests.api import Api, make_token
 from tests.concurrency import eventually
+from tests.interleaving import just_after
 from tests.sockets import Sockets
 
 
@@ -40,14 +41,14 @@ def agent(operator: Api) -> str:
 def test_who_leaves_while_it_is_let_in_leaves_nothing_behind(
     sockets: Sockets, agent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admit, known = connection._admit, connections.count()
+    known = connections.count()
 
-    def admit_and_lose(arriving: Connection) -> None:
-        admit(arriving)
+    def lose() -> None:
+        (arriving,) = connections.of(Caller(agent, AGENT))
         eio_sid = socketio.server.manager.eio_sid_from_sid(arriving.sid, "/")
         socketio.server._handle_eio_disconnect(eio_sid, "client disconnect")
 
-    monkeypatch.setattr(connection, "_admit", admit_and_lose)
+    just_after(monkeypatch, connection, "_admit", lose)
 
     sockets.attempt({"token": make_token(agent, "agent")})
 
@@ -103,5 +104,5 @@ def test_a_heartbeat_sends_nobody_out_who_belongs_there(sockets: Sockets, operat
     operator.send(own)
     for socket in (helper, anybody):
         assert socket.wait_for("new_message")
-    assert presence.connections_of(ObjectId(visit), connections.Caller(visitor, "agent"))
-    assert presence.connections_of(ObjectId(visit), connections.Caller(agent, "agent"))
+    assert presence.connections_of(ObjectId(visit), Caller(visitor, AGENT))
+    assert presence.connections_of(ObjectId(visit), Caller(agent, AGENT))

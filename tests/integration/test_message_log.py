@@ -14,7 +14,7 @@ from flask import Flask
 
 from chatsupport.database.connection import DURABLE
 from chatsupport.documents import Message, Session
-from chatsupport.errors import SessionEndedError, SessionNotFoundError
+from chatsupport.errors import DatabaseUnavailableError, SessionEndedError, SessionNotFoundError
 from chatsupport.identity import Caller
 from chatsupport.services.message_log import Draft, MessageLog
 from tests.api import Api, Apis, data_of
@@ -224,3 +224,29 @@ def test_senders_who_come_while_a_write_is_in_flight_share_the_next(
 
     assert batches == [1, 9]
     assert [message["seq"] for message in stored(session_id)] == list(range(1, 11))
+
+
+def test_a_retry_of_what_was_stored_but_answered_as_failed_is_broadcast(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    log, session_id = MessageLog(on_stored=lambda message: heard.append(message["seq"])), make_session()
+    insert = pymongo.collection.Collection.insert_many
+
+    def insert_and_lose_the_answer(*args: Any, **kwargs: Any) -> None:
+        insert(*args, **kwargs)
+        raise pymongo.errors.NetworkTimeout("the answer was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pymongo.collection.Collection.insert_many", insert_and_lose_the_answer)
+        with pytest.raises(DatabaseUnavailableError):
+            log.append(draft(session_id, retry_id="r1"))
+    assert heard == []
+
+    for _ in range(2):
+        retried = draft(session_id, retry_id="r1")
+        log.append(retried)
+        assert (retried.created, retried.message["seq"]) == (False, 1)
+
+    assert heard == [1], "the room hears of it once, with the first retry"
+    assert len(stored(session_id)) == 1
