@@ -100,5 +100,5 @@ $(BENCH_STAMP):
 
 .PHONY: without-node
 without-node:
-	@if [ "$$REQUIRE_NODE" = 1 ]; then echo "REQUIRE_NODE is set, but node and npm are not there."; exit 1; fi
+	@if [ "$$REQUIRE_TOOLS" = 1 ]; then echo "REQUIRE_TOOLS is set, but node and npm are not there."; exit 1; fi
 	@echo "There is no node and npm: the tests that need them are left out."

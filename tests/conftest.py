@@ -11,7 +11,7 @@ import pytest
 from chatsupport.config import Config
 from chatsupport.database.embedded import EmbeddedMongo
 
-pytest_plugins = ["tests.e2e.without_node"]
+pytest_plugins = ["tests.leaving_out"]
 
 API_KEY = "test-api-key-0123456789"
 JWT_SECRET = "a-secret-for-tests-only-0123456789abcdef"

@@ -12,6 +12,7 @@ from typing import Any
 import pymongo
 import pytest
 
+from tests.e2e.raw import Peers
 from tests.e2e.recording import Socket
 from tests.e2e.rest import Curl, Rest
 from tests.e2e.server import Server, Servers
@@ -111,3 +112,11 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     yield connect
     for socket in sockets:
         socket.close()
+
+
+@pytest.fixture
+def peers(server: Server) -> Iterator[Peers]:
+    """Open connections that speak byte by byte; all are closed in the end."""
+    peers = Peers(server.port)
+    yield peers
+    peers.close()

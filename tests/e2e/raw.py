@@ -1,11 +1,13 @@
-"""Connections that say exactly what a test has them say, protocol or not."""
+"""Connections that say exactly what a test has them say, protocol or not; websockets, frame by frame."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 import select
 import socket
+import struct
 import time
 from dataclasses import dataclass, field
 
@@ -91,3 +93,37 @@ def read_all(peers: list[Peer], seconds: float) -> None:
             if by_number[number].is_closed:
                 poll.unregister(number)
                 del by_number[number]
+
+
+UPGRADE = (
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + base64.b64encode(b"0123456789abcdef") + b"\r\n"
+)
+
+
+def frame(data: bytes, opcode: int = 1, *, final: bool = True, reserved: int = 0) -> bytes:
+    """Make a client's websocket frame; the mask is four zeros."""
+    head = struct.pack("!B", (0x80 if final else 0) | reserved | opcode)
+    if len(data) < 126:
+        return head + struct.pack("!B", 0x80 | len(data)) + bytes(4) + data
+    if len(data) < 65536:
+        return head + struct.pack("!BH", 0x80 | 126, len(data)) + bytes(4) + data
+    return head + struct.pack("!BQ", 0x80 | 127, len(data)) + bytes(4) + data
+
+
+def websocket(peers: Peers, *frames: bytes, headers: bytes = b"") -> Peer:
+    """Open a websocket and send frames."""
+    peer = peers.open(UPGRADE + headers + b"\r\n")
+    read_until(peer, b'0{"sid"')
+    peer.send(b"".join(frames))
+    return peer
+
+
+def read_until(peer: Peer, text: bytes, seconds: float = 5) -> bytes:
+    """Read until this came."""
+    deadline = time.monotonic() + seconds
+    while text not in peer.received and not peer.is_closed:
+        assert time.monotonic() < deadline, (text, peer.received[-500:])
+        read_all([peer], 0.02)
+    assert text in peer.received, (text, peer.received[-500:])
+    return peer.received

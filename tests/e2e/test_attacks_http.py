@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -75,14 +74,6 @@ SLOW: dict[str, tuple[bytes, bytes]] = {
         b"",
     ),
 }
-
-
-@pytest.fixture
-def peers(server: Server) -> Iterator[Peers]:
-    """Open connections to the server; all are closed in the end."""
-    peers = Peers(server.port)
-    yield peers
-    peers.close()
 
 
 @pytest.mark.parametrize("case", SMUGGLING)

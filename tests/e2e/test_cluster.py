@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +24,6 @@ from tests.e2e.rest import Rest
 from tests.e2e.server import PROJECT, STOP_SECONDS, free_port, wait_until
 
 START_SECONDS = 45.0
-needs_nginx = pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx: the proxy in front is not tested")
 
 
 class Cluster:
@@ -110,7 +108,7 @@ def test_people_on_different_processes_talk_to_each_other(cluster: Cluster, conn
     assert (answer["message"], answer["seq"]) == ("Good morning", 2)
 
 
-@needs_nginx
+@pytest.mark.nginx
 def test_a_polling_client_stays_with_its_process(cluster: Cluster) -> None:
     owners = set()
     for number in range(1, 33):
@@ -127,7 +125,7 @@ def test_a_polling_client_stays_with_its_process(cluster: Cluster) -> None:
     assert owners == set(cluster.ports)
 
 
-@needs_nginx
+@pytest.mark.nginx
 def test_websockets_and_rest_go_through_the_proxy(cluster: Cluster, connect: Connect) -> None:
     url = cluster.url(cluster.port)
     operator = Rest(url, {"X-API-Key": API_KEY})

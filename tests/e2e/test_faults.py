@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -237,16 +236,17 @@ MEBIBYTE = 1024 * 1024
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 400 MiB, for who may mount one: root in a container that allows it."""
+    """A file system of 400 MiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)]
-    if sys.platform != "linux" or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted here")
+    subprocess.run(command, check=True)
     yield disk
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+@pytest.mark.mount
+@pytest.mark.timeout(150)
 def test_a_full_disk_loses_nothing_that_was_acknowledged(servers: Servers, small_disk: Path) -> None:
     mongo = Mongo(small_disk)
     try:
@@ -262,6 +262,8 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(servers: Servers, small
         failures: list[Reply] = []
 
         def send(number: int) -> None:
+            if failures:
+                return  # That is what we wanted to see; each takes as long as a sender waits.
             with elapsed_at_most(ANSWER_SECONDS):
                 reply = operator.send(session_id, text, clientMessageId=f"{number}")
             (stored.append(reply.data["message"]) if reply.status == 201 else failures.append(reply))

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import websocket
 
 from tests.e2e.lifecycle import START_SECONDS, STOP_SECONDS, Server, assert_nothing_left, is_alive, wait_until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+pytestmark = pytest.mark.linux
 
 
 @pytest.fixture

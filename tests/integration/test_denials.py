@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from werkzeug.test import TestResponse
 
 from chatsupport.documents import Denial
 from chatsupport.identity import Caller, now_ms
 from chatsupport.services import availability, denials
-from chatsupport.sockets import connections
+from chatsupport.sockets import connections, controls
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.concurrency import eventually
 from tests.conftest import JWT_SECRET
@@ -31,14 +30,6 @@ def sockets(app: Flask) -> Sockets:
 
 def revoke(operator: Api, user_id: str, user_type: str = "user") -> dict[str, Any]:
     return data_of(operator.post("/api/auth/revoke", {"userId": user_id, "userType": user_type}))
-
-
-def block(operator: Api, **fields: Any) -> dict[str, Any]:
-    return data_of(operator.post(BLOCKS, fields))
-
-
-def from_address(api: Api, address: str, path: str = STATS) -> TestResponse:
-    return api.client.get(path, headers=api.headers, environ_overrides={"REMOTE_ADDR": address})
 
 
 def bearer(apis: Apis, token: str) -> Api:
@@ -81,6 +72,26 @@ def test_tokens_that_do_not_say_when_they_were_made_to_the_millisecond(apis: Api
             time.sleep(max(0.0, seconds + 1 - time.time()))
         response = bearer(apis, make_token("u1", **claims)).get(STATS)
         assert response.status_code == (200 if is_good else 401), claims
+
+
+def test_an_order_that_was_lost_is_made_up_for(
+    operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, blocked, other = sockets.user("u1"), sockets.user("u2"), sockets.user("u3")
+    with monkeypatch.context() as lost:
+        lost.setattr(controls, "obey", lambda order: None)
+        revoke(operator, "u1")
+        operator.post("/api/blocks", {"userId": "u2"})
+    time.sleep(0.002)
+    new = sockets.attempt({"token": make_token("u1", issuedAtMs=now_ms())})
+    assert old.is_connected
+
+    denials.enforce_recent()
+
+    assert not old.is_connected
+    assert not blocked.is_connected
+    assert new.is_connected
+    assert other.is_connected
 
 
 def test_revoking_twice_never_takes_it_back(apis: Apis, operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:

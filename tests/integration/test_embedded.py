@@ -21,7 +21,7 @@ from chatsupport.database.embedded import EmbeddedMongo, EmbeddedMongoError, ens
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+pytestmark = pytest.mark.linux
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""A pytest plugin: tests whose machine lacks something are left out, and one line says which.
+
+A mark names what a test needs. With REQUIRE_TOOLS=1, as in .ci/run, a missing tool is an error; what a machine does not
+allow (mounting a file system) or is not (Linux) still leaves tests out. Named in tests/conftest.py, because
+pytest-xdist's main process, which prints the lines, reads no conftest.py further down.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that a test needs, how to look for it, and whether it is a tool one can install."""
+
+    what: str
+    is_there: Callable[[], bool]
+    is_tool: bool
+
+
+def _has(*programs: str) -> Callable[[], bool]:
+    return lambda: all(shutil.which(program) is not None for program in programs)
+
+
+def _can_mount() -> bool:
+    if sys.platform != "linux" or shutil.which("mount") is None:
+        return False
+    with tempfile.TemporaryDirectory() as directory:
+        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            return False
+        subprocess.run(["umount", directory], check=True)
+        return True
+
+
+NEEDS = {
+    "node": Need("Node.js with npm", _has("node", "npm"), is_tool=True),
+    "nginx": Need("nginx", _has("nginx"), is_tool=True),
+    "linux": Need("Linux", lambda: sys.platform == "linux", is_tool=False),
+    "mount": Need("the right to mount a file system", _can_mount, is_tool=False),
+}
+
+
+def _missing(config: pytest.Config) -> dict[str, Need]:
+    missing: dict[str, Need] | None = getattr(config, "missing_needs", None)
+    if missing is None:
+        missing = {mark: need for mark, need in NEEDS.items() if not need.is_there()}
+        config.missing_needs = missing  # type: ignore[attr-defined]
+    return missing
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark, need in NEEDS.items():
+        config.addinivalue_line("markers", f"{mark}: needs {need.what}; left out where it is missing")
+    tools = [need.what for need in _missing(config).values() if need.is_tool]
+    if tools and os.environ.get("REQUIRE_TOOLS") == "1":
+        raise pytest.UsageError(f"REQUIRE_TOOLS=1, but there is no {' and no '.join(tools)} on PATH")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    missing = _missing(config)
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in missing)]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for need in _missing(config).values():
+        terminalreporter.write_line(f"This machine lacks {need.what}: the tests that need it are left out.")
