@@ -19,6 +19,11 @@ import gunicorn
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Until gunicorn's handlers stand, Ctrl-C ends the process at once, before the imports below: a KeyboardInterrupt
+    # crashes orjson while it is imported, and is swallowed by eventlet while it patches.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from chatsupport.config import Config, ConfigError
 from chatsupport.database.embedded import URI_VARIABLE, EmbeddedMongo, EmbeddedMongoError
 from chatsupport.logs import setup_logging
@@ -26,10 +31,6 @@ from chatsupport.logs import setup_logging
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated|The eventlet worker is deprecated")
 
 _ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
-
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # Until gunicorn's handlers stand, Ctrl-C ends the process: eventlet swallows a KeyboardInterrupt while it patches.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _fail(reason):
@@ -155,6 +156,9 @@ def _track_connections(worker):
     handle = worker.handle
 
     def track(listener, client, address):
+        if listener.fileno() < 0:
+            client.close()  # Accepted just before the listener was closed; gunicorn would log a traceback.
+            return
         connections.add(client)
         try:
             handle(listener, client, address)
