@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chatsupport.config import Config, ConfigError, model
+from chatsupport.config import Config, ConfigError
 
 ROOT = Path(__file__).parents[2]
 STRONG = "0123456789abcdef0123456789abcdef"
