@@ -115,7 +115,7 @@ class ChatSocket(asyncio.Protocol):
             self._send(self._credentials)
         elif kind == b"40":
             self._done()
-        elif kind == b"44" and self._waiting is not None:
+        elif kind == b"44" and self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(ConnectionRefusedError(text.decode()))
 
     def _done(self) -> None:

@@ -64,12 +64,10 @@ class Mongod:
             wait_until(lambda: client.admin.command("hello")["isWritablePrimary"], "mongod did not become primary")
 
     def version(self) -> str:
-        """Return the server's version."""
         with pymongo.MongoClient(self.uri) as client:
             return str(client.server_info()["version"])
 
     def drop(self, database: str) -> None:
-        """Drop a database."""
         with pymongo.MongoClient(self.uri) as client:
             client.drop_database(database)
 
@@ -106,21 +104,19 @@ class Server:
         wait_until(self._answers, f"{self.name} did not start: see {self.directory}")
 
     def stop(self) -> None:
-        """End it; safe where it does not run."""
         if self._process is not None:
             end(self._process)
             self._process = None
 
     def restart(self) -> None:
-        """End it and start it again."""
         self.stop()
         self.start()
 
     def usage(self) -> Usage:
         """Return what it has used so far."""
         assert self._process is not None
-        trees = [usage(pid) for pid in tree(self._process.pid)]
-        return Usage(sum(used.cpu_seconds for used in trees), sum(used.memory_bytes for used in trees))
+        used = [usage(pid) for pid in tree(self._process.pid)]
+        return Usage(sum(each.cpu_seconds for each in used), sum(each.memory_bytes for each in used))
 
     def _answers(self) -> bool:
         assert self._process is not None

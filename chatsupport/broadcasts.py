@@ -124,23 +124,37 @@ def session_sync(session_id: ObjectId, last_seq: int) -> None:
     _emit_here("session_sync", {"sessionId": str(session_id), "lastSeq": last_seq}, session_room(session_id))
 
 
-def close_sockets(person_id: object, person_type: str, why: ChatSupportError | None = None) -> None:
-    """Close all sockets of one person, in whatever process; each hears why as an `error` event first."""
-    control("close", personId=str(person_id), personType=person_type, **_reason(why))
+def close_sockets(
+    person_id: object,
+    person_type: str,
+    why: ChatSupportError | None = None,
+    *,
+    tokens_up_to_ms: int | None = None,
+    here: bool = False,
+) -> None:
+    """Close all sockets of one person, in whatever process; each hears why as an `error` event first.
+
+    With `tokens_up_to_ms` only those whose tokens were made by then; with `here` only those of this process.
+    """
+    made = {} if tokens_up_to_ms is None else {"tokensUpToMs": str(tokens_up_to_ms)}
+    control("close", here=here, personId=str(person_id), personType=person_type, **made, **_reason(why))
 
 
-def close_address(address: str, why: ChatSupportError) -> None:
+def close_address(address: str, why: ChatSupportError, *, here: bool = False) -> None:
     """Close all sockets from an address, or an IPv6 network /64, in whatever process; each hears why first."""
-    control("close_address", address=address, **_reason(why))
+    control("close_address", here=here, address=address, **_reason(why))
 
 
 def _reason(why: ChatSupportError | None) -> dict[str, str]:
     return {} if why is None else {"code": why.code, "message": why.message}
 
 
-def control(action: str, **data: str) -> None:
-    """Tell every server process, this one included, to do something to its sockets. No client hears of it."""
-    socketio.emit(CONTROL_EVENT, {"action": action, **data}, to=CONTROL_ROOM)
+def control(action: str, *, here: bool = False, **data: str) -> None:
+    """Tell every server process (with `here` this one only) to do something to its sockets. No client hears of it."""
+    if here:
+        _emit_here(CONTROL_EVENT, {"action": action, **data}, CONTROL_ROOM)
+    else:
+        socketio.emit(CONTROL_EVENT, {"action": action, **data}, to=CONTROL_ROOM)
 
 
 def queue_update(session_id: ObjectId, queue_position: int) -> None:

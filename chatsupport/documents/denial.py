@@ -26,6 +26,7 @@ class Denial(Document):
     address = StringField()
     reason = StringField(max_length=200)
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)
+    updated_at = DateTimeField(db_field="updatedAt", required=True, default=now)
     expires_at = DateTimeField(db_field="expiresAt")
 
     meta: ClassVar[dict[str, Any]] = {
@@ -36,6 +37,8 @@ class Denial(Document):
         "indexes": [
             # MongoDB removes what has run out, within a minute or two; until then the code looks at the time.
             {"name": "expiry", "fields": ["expires_at"], "expireAfterSeconds": 0},
+            # What is new, for those whom the order to close sockets has not reached.
+            {"name": "updated", "fields": ["updated_at"]},
             {
                 "name": "block_id",
                 "fields": ["block_id"],

@@ -23,6 +23,9 @@ from chatsupport.payloads import NewBlock
 from chatsupport.services import access, audit, pages
 from chatsupport.services.pages import Cursor, Document
 
+RECENT_SECONDS = 600
+"""For how long a denial is enforced again and again, in case that an order to close sockets was lost."""
+
 
 def check(caller: Caller, address: str) -> None:
     """Raise `BlockedError`, or `AuthenticationError` where the caller's token is revoked. One look-up.
@@ -62,12 +65,12 @@ def revoke(caller: Caller, person: Caller) -> int:
         {
             "$max": {"before": before},
             # After this the tokens have run out by themselves.
-            "$set": {"expiresAt": time + TOKEN_LIFETIME},
+            "$set": {"expiresAt": time + TOKEN_LIFETIME, "updatedAt": time},
             "$setOnInsert": {"userId": person.id, "userType": person.type, "createdAt": time},
         },
         upsert=True,
     )
-    broadcasts.close_sockets(person.id, person.type, revoked())
+    broadcasts.close_sockets(person.id, person.type, revoked(), tokens_up_to_ms=before)
     audit.record(audit.REVOKE, caller, user_id=person.id, user_type=person.type)
     return before
 
@@ -80,7 +83,7 @@ def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
     access.require_operator(caller)
     time = now()
     expires_at = None if wanted.expires_in_seconds is None else time + timedelta(seconds=wanted.expires_in_seconds)
-    values: dict[str, Any] = {"reason": wanted.reason, "expiresAt": expires_at}
+    values: dict[str, Any] = {"reason": wanted.reason, "expiresAt": expires_at, "updatedAt": time}
     collection = Denial._get_collection()
     denial_id = _block_id(wanted.person, wanted.address)
     collection.delete_one({"_id": denial_id, "expiresAt": {"$lte": time}})
@@ -96,10 +99,7 @@ def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
-    if wanted.person is not None:
-        broadcasts.close_sockets(wanted.person.id, wanted.person.type, BlockedError())
-    elif wanted.address is not None:
-        broadcasts.close_address(wanted.address, BlockedError())
+    _close_sockets(stored)
     _audit(audit.BLOCK, caller, stored, reason=wanted.reason, expires_in_seconds=wanted.expires_in_seconds)
     return stored, stored["blockId"] == new_id
 
@@ -119,6 +119,25 @@ def blocks(caller: Caller, limit: int, cursor: Cursor | None) -> tuple[list[Docu
     access.require_operator(caller)
     query = {"blockId": {"$type": "objectId"}, "expiresAt": {"$not": {"$lte": now()}}}
     return pages.read(Denial._get_collection(), query, limit, cursor, time="createdAt", key="blockId")
+
+
+def enforce_recent() -> None:
+    """Close the sockets here of whom another process has denied lately: its order is lost while Redis is away."""
+    since = now() - timedelta(seconds=RECENT_SECONDS)
+    for denial in list(Denial._get_collection().find({"updatedAt": {"$gte": since}})):
+        if not _has_run_out(denial):
+            _close_sockets(denial, here=True)
+
+
+def _close_sockets(denial: Document, *, here: bool = False) -> None:
+    if denial.get("address") is not None:
+        broadcasts.close_address(denial["address"], BlockedError(), here=here)
+    elif "before" in denial:
+        broadcasts.close_sockets(
+            denial["userId"], denial["userType"], revoked(), tokens_up_to_ms=denial["before"], here=here
+        )
+    else:
+        broadcasts.close_sockets(denial["userId"], denial["userType"], BlockedError(), here=here)
 
 
 def networks_of(address: str) -> list[str]:

@@ -23,6 +23,7 @@ from chatsupport.identity import AGENT
 from chatsupport.services import (
     availability,
     counters,
+    denials,
     inactivity,
     leases,
     presence,
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 60.0
 RETENTION_SECONDS = 600.0
+DENIALS_SECONDS = 15.0
 LEASE_SECONDS = 15.0
 RECONCILIATION_LEASE_SECONDS = 30.0
 """Longer than a reconciliation takes, its second look included."""
@@ -59,6 +61,7 @@ class Housekeeper:
             (self.look_for_inactive_sessions, interval),
             (self.reconcile, interval),
             (self.apply_retention, RETENTION_SECONDS),
+            *([(denials.enforce_recent, DENIALS_SECONDS)] if settings.config.redis_url else []),
         ):
             socketio.start_background_task(_repeat, work, seconds)
 

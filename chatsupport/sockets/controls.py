@@ -39,7 +39,11 @@ def _meant(order: Mapping[str, str]) -> list[Connection]:
         meant = connections.from_addresses(lambda address: order["address"] in denials.networks_of(address))
         # An API key is never denied.
         return [connection for connection in meant if connection.caller.issued_at_ms is not None]
-    return connections.of(Caller(order["personId"], order["personType"]))
+    mine = connections.of(Caller(order["personId"], order["personType"]))
+    if "tokensUpToMs" not in order:
+        return mine
+    up_to = int(order["tokensUpToMs"])
+    return [item for item in mine if item.caller.issued_at_ms is not None and item.caller.issued_at_ms <= up_to]
 
 
 def _reason(order: Mapping[str, str]) -> ChatSupportError | None:

@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chatsupport import broadcasts, logs
+from chatsupport.database.connection import answer_within
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
 from chatsupport.payloads import Payload
+from chatsupport.services import message_log
 from chatsupport.sockets import connections
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error
@@ -94,7 +96,8 @@ def _run(connection: Connection | None, name: object, arguments: list[Any]) -> A
         payload = {}
     if not isinstance(payload, dict):
         raise InvalidInputError("INVALID_JSON", 'The payload must be one JSON object, like {"sessionId": "…"}.')
-    return handler(connection, payload)
+    with answer_within(message_log.MAX_WAIT_SECONDS):
+        return handler(connection, payload)
 
 
 def _printable(name: object) -> str | None:

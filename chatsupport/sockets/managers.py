@@ -77,6 +77,9 @@ class SharedManager(RoomsBySocket, RedisQueue):
     def emit(self, event: str, data: Any, namespace: Any = None, room: Any = None, **kwargs: Any) -> None:
         """Emit to the sockets of all processes, or with `ignore_queue` to those of this one."""
         if kwargs.get("ignore_queue"):
+            if event == broadcasts.CONTROL_EVENT:
+                controls.obey(data)
+                return
             kwargs["skip_sid"] = joining.overhear(event, data, kwargs.get("to") or room, kwargs.get("skip_sid"))
         super().emit(event, data, namespace=namespace, room=room, **kwargs)
 

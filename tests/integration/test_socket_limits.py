@@ -20,6 +20,8 @@ from tests.sockets import Sockets, assert_refused
 def fast(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(deadlines, "TICK_SECONDS", 0.02)
     yield
+    deadlines._expiring.clear()
+    deadlines._handshakes.clear()
     eventually(lambda: not deadlines._runs)
 
 
