@@ -66,7 +66,8 @@ def connect(uri: str, database: str) -> None:
         "tzinfo": timezone.utc,
         "uuidRepresentation": "standard",
         "maxPoolSize": 50,
-        "waitQueueTimeoutMS": 3_000,
+        # As long as an operation may take in all: a thousand clients that come back at once wait in line.
+        "waitQueueTimeoutMS": OPERATION_TIMEOUT_MS,
         "serverSelectionTimeoutMS": 3_000,
         # How fast a server is, is measured by the heartbeats. After it hung, the old measure would fail calls with a
         # short deadline until the next one.

@@ -44,12 +44,12 @@ class Message(Document):
                 "expireAfterSeconds": 0,
                 "partialFilterExpression": {"fence": True},
             },
-            # A retry of the same sender stores nothing new.
+            # A retry of the same sender stores nothing new. (`$exists`, for with `$type` no look-up could use the index.)
             {
-                "name": "client_message_id",
+                "name": "retries",
                 "fields": ["session_id", "sender_id", "sender_type", "client_message_id"],
                 "unique": True,
-                "partialFilterExpression": {"clientMessageId": {"$type": "string"}},
+                "partialFilterExpression": {"clientMessageId": {"$exists": True}},
             },
         ],
     }

@@ -117,7 +117,7 @@ class EngineSocket(engineio.socket.Socket):
     def _enqueue(self, pkt: Any) -> None:
         size = len(pkt.encode())
         limit = settings.config.send_queue_limit
-        if self.queue.qsize() >= limit or self._queued_bytes + size > MAX_QUEUED_BYTES:
+        if self.queue.qsize() >= limit or self._queued_bytes >= MAX_QUEUED_BYTES:
             self._drop()
             return
         self._queued_bytes += size
