@@ -44,7 +44,7 @@ class Message(Document):
                 "expireAfterSeconds": 0,
                 "partialFilterExpression": {"fence": True},
             },
-            # A retry of the same sender stores nothing new. (`$exists`, for with `$type` no look-up could use the index.)
+            # A retry of the same sender stores nothing new. (With `$type` no look-up could use the index.)
             {
                 "name": "retries",
                 "fields": ["session_id", "sender_id", "sender_type", "client_message_id"],
