@@ -13,6 +13,7 @@ import mongoengine
 import pymongo
 from pymongo.errors import (
     BulkWriteError,
+    ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
     OperationFailure,
@@ -24,6 +25,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from chatsupport.config import ConfigError
 from chatsupport.config.parsers import with_database
 from chatsupport.errors import DatabaseUnavailableError
 
@@ -56,7 +58,10 @@ UNAVAILABLE_CODES = {
 
 
 def connect(uri: str, database: str) -> None:
-    """Register the connection for all documents. No network traffic yet: the first operation opens it."""
+    """Register the connection for all documents. No network traffic yet: the first operation opens it.
+
+    Raises `ConfigError` for a connection string that is none.
+    """
     options = {
         "db": database,
         "host": with_database(uri, database),
@@ -84,6 +89,8 @@ def connect(uri: str, database: str) -> None:
     except mongoengine.ConnectionFailure:
         mongoengine.disconnect()
         mongoengine.connect(**options)
+    except (ConfigurationError, ValueError, TypeError) as error:
+        raise ConfigError([f"MONGODB_URI takes a connection string that the driver understands: {error}"]) from None
 
 
 def disconnect() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from chatsupport.config import Config, ConfigError, jwt_secret, model
 from chatsupport.config.parsers import with_database
+from chatsupport.database import connection
 from tests.unit.test_config import PRODUCTION, problems, read
 
 ROOT = Path(__file__).parents[2]
@@ -160,3 +161,11 @@ def test_the_database_of_the_connection_string_is_the_default_name() -> None:
 
     assert Config.from_env({"MONGODB_URI": uri, "JWT_SECRET": "x" * 32}).mongodb_db == "shop"
     assert Config.from_env({"MONGODB_URI": uri, "MONGODB_DB": "chat", "JWT_SECRET": "x" * 32}).mongodb_db == "chat"
+
+
+@pytest.mark.parametrize("uri", ["mongodb://h:999999/", "mongodb://u:p@ss@h/", "mongodb://h/?foo=bar"])
+def test_a_connection_string_that_the_driver_refuses_is_one_line(uri: str) -> None:
+    with pytest.raises(ConfigError, match=r"^MONGODB_URI takes ") as refused:
+        connection.connect(uri, "chat-support-test")
+
+    assert len(refused.value.problems) == 1
