@@ -34,7 +34,7 @@ def person_room(person_id: object, person_type: str) -> str:
 
 def new_message(message: Document) -> None:
     """Tell the session's room, the sender included."""
-    socketio.emit("new_message", serializers.message(message), to=session_room(message["sessionId"]))
+    _emit("new_message", serializers.message(message), to=session_room(message["sessionId"]))
 
 
 def user_joined(session_id: ObjectId, user_id: str, user_type: str, skip_sid: list[str] | None = None) -> None:
@@ -53,7 +53,7 @@ def user_typing(
     session_id: ObjectId, user_id: str, user_type: str, is_typing: bool, skip_sid: list[str] | None = None
 ) -> None:
     """Tell the others that somebody began or stopped typing."""
-    socketio.emit(
+    _emit(
         "user_typing",
         {"sessionId": str(session_id), "userId": user_id, "userType": user_type, "isTyping": is_typing},
         to=session_room(session_id),
@@ -63,7 +63,7 @@ def user_typing(
 
 def messages_read(session_id: ObjectId, user_id: str, seq: int, skip_sid: list[str] | None = None) -> None:
     """Tell the others how far somebody has read."""
-    socketio.emit(
+    _emit(
         "messages_read",
         {"sessionId": str(session_id), "userId": user_id, "seq": seq},
         to=session_room(session_id),
@@ -73,7 +73,7 @@ def messages_read(session_id: ObjectId, user_id: str, seq: int, skip_sid: list[s
 
 def session_ended(session: Document) -> None:
     """Tell the room that the session takes no more messages."""
-    socketio.emit(
+    _emit(
         "session_ended",
         {
             "sessionId": str(session["_id"]),
@@ -87,7 +87,7 @@ def session_ended(session: Document) -> None:
 
 def agent_assigned(session: Document, agent: Document) -> None:
     """Tell the room who will answer."""
-    socketio.emit(
+    _emit(
         "agent_assigned",
         {
             "sessionId": str(session["_id"]),
@@ -100,19 +100,19 @@ def agent_assigned(session: Document, agent: Document) -> None:
 
 def session_assigned(agent_id: ObjectId, session: dict[str, Any]) -> None:
     """Tell all of an agent's sockets, wherever they are, of a session (serialized) that is theirs now."""
-    socketio.emit("session_assigned", session, to=person_room(agent_id, "agent"))
+    _emit("session_assigned", session, to=person_room(agent_id, "agent"))
 
 
 def session_unassigned(session_id: ObjectId, agent_id: ObjectId, reason: str) -> None:
     """Tell the room and all of the agent's sockets that the session left its agent, and why."""
     data = {"sessionId": str(session_id), "agentId": str(agent_id), "reason": reason}
-    socketio.emit("session_unassigned", data, to=[session_room(session_id), person_room(agent_id, "agent")])
+    _emit("session_unassigned", data, to=[session_room(session_id), person_room(agent_id, "agent")])
     control("evict", sessionId=str(session_id), personId=str(agent_id), personType="agent")
 
 
 def session_idle(session_id: ObjectId, ends_at: datetime) -> None:
     """Tell the room that the session will end for lack of messages, and when."""
-    socketio.emit(
+    _emit(
         "session_idle",
         {"sessionId": str(session_id), "endsAt": serializers.iso(ends_at)},
         to=session_room(session_id),
@@ -154,7 +154,7 @@ def control(action: str, *, here: bool = False, **data: str) -> None:
     if here:
         _emit_here(CONTROL_EVENT, {"action": action, **data}, CONTROL_ROOM)
     else:
-        socketio.emit(CONTROL_EVENT, {"action": action, **data}, to=CONTROL_ROOM)
+        _emit(CONTROL_EVENT, {"action": action, **data}, to=CONTROL_ROOM)
 
 
 def queue_update(session_id: ObjectId, queue_position: int) -> None:
@@ -168,11 +168,16 @@ def queue_update(session_id: ObjectId, queue_position: int) -> None:
 
 def to_socket(sid: str, event: str, data: dict[str, Any]) -> None:
     """Tell one socket."""
-    socketio.emit(event, data, to=sid)
+    _emit(event, data, to=sid)
+
+
+def _emit(event: str, data: dict[str, Any], to: str | list[str], skip_sid: list[str] | None = None) -> None:
+    # Not socketio.emit(): between it and the manager there is nothing but conveniences we do not use.
+    socketio.server.manager.emit(event, data, "/", room=to, skip_sid=skip_sid)
 
 
 def _emit_here(event: str, data: dict[str, Any], room: str) -> None:
-    socketio.server.emit(event, data, to=room, namespace="/", ignore_queue=True)
+    socketio.server.manager.emit(event, data, "/", room=room, ignore_queue=True)
 
 
 def _emit_presence(
@@ -186,4 +191,4 @@ def _emit_presence(
     }
     if reason is not None:
         data["reason"] = reason
-    socketio.emit(event, data, to=session_room(session_id), skip_sid=skip_sid)
+    _emit(event, data, to=session_room(session_id), skip_sid=skip_sid)

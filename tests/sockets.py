@@ -36,6 +36,18 @@ class _Client(SocketIOTestClient):
         finally:
             server._send_packet = send
 
+    def emit(self, event: str, *args: Any, **kwargs: Any) -> Any:
+        """Emit an event, and wait until what it began is done: messages are acknowledged by who writes them."""
+        sid = self.socketio.server.manager.sid_from_eio_sid(self.eio_sid, "/")
+        self.acks = None
+        answer = super().emit(event, *args, **kwargs)
+        connection = connections.find(sid)
+        if connection is not None:
+            connection.open_sends.wait_for_all()
+        if answer is None and self.acks is not None:
+            answer, self.acks = self.acks["args"][0], None
+        return answer
+
 
 class Socket:
     """One socket: a tab of somebody's browser."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -11,20 +12,27 @@ from bson import ObjectId
 from chatsupport.identity import Caller
 from chatsupport.services import sequences
 
+logger = logging.getLogger(__name__)
+
 RetryKey = tuple[ObjectId, str, str, str | None]
 
 
+def _tell_nobody(_: Draft) -> None:
+    """Nobody waits for the draft."""
+
+
 class Draft:
-    """What somebody wants to say, and what became of it."""
+    """What somebody wants to say, and what became of it. `on_done` hears when that is known, exactly once."""
 
     __slots__ = (
-        "_done",
         "abandoned",
         "caller",
         "client_message_id",
         "created",
+        "deadline",
         "error",
         "message",
+        "on_done",
         "sender_id",
         "sender_type",
         "session_id",
@@ -52,29 +60,37 @@ class Draft:
         self.created = False
         self.error: Exception | None = None
         self.abandoned = False
-        # A plain lock is the cheapest thing a greenlet or a thread can wait on with a time-out.
-        self._done = threading.Lock()
-        self._done.acquire()
+        self.deadline = float("inf")
+        """When its sender gives up, by the monotonic clock."""
+        self.on_done: Callable[[Draft], object] = _tell_nobody
 
     @property
     def retry_key(self) -> RetryKey:
         """What makes two sendings the same message, where the client gave an id."""
         return (self.session_id, self.sender_id, self.sender_type, self.client_message_id)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it is known what became of it."""
+        return bool(self.message) or self.error is not None
+
     def succeed(self, message: dict[str, Any], *, created: bool) -> None:
-        """Wake the sender with the stored message."""
+        """Tell the sender of the stored message."""
         self.message = message
         self.created = created
-        self._done.release()
+        self._finish()
 
     def fail(self, error: Exception) -> None:
-        """Wake the sender with an error."""
+        """Tell the sender what went wrong."""
         self.error = error
-        self._done.release()
+        self._finish()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until the draft succeeded or failed; False when that took too long."""
-        return self._done.acquire(timeout=seconds)
+    def _finish(self) -> None:
+        try:
+            self.on_done(self)
+        except Exception:
+            # What the next drafts of the batch are owed must not depend on this one's sender.
+            logger.exception("A sender could not be answered")
 
     def document(self, seq: int, timestamp: datetime) -> dict[str, Any]:
         """Return the message as it is stored."""

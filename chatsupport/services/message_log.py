@@ -1,9 +1,9 @@
 """The message log: a group commit that gives each message its place and makes it durable before anybody hears of it.
 
-Senders append and wait. One writer per process takes all that waits as one batch: it reads the batch's sessions once
-(open? the sender's?), numbers the messages, inserts them in order with one durable write, broadcasts, and wakes the
-senders; then it takes what has come meanwhile. There is no timer: an idle system writes at once, a busy one in larger
-batches.
+Senders submit and go on. A writer takes all that waits as one batch: it reads the batch's sessions once (open? the
+sender's?), numbers the messages, inserts them in order with one durable write, broadcasts, and tells the senders; then
+it takes what has come meanwhile. There is no timer: an idle system writes at once, a busy one in larger batches. A
+process has a few such writers (`backlog`), so that who comes while one waits for the disk need not wait for that.
 
 `seq` needs no counter. A message goes to `last seq + 1` under the unique index on (sessionId, seq). The process
 remembers the last seq as a hint; when another process was faster the index refuses, the real one is read, and the
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict, deque
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -40,17 +41,17 @@ from chatsupport.errors import (
     SessionEndedError,
     SessionNotFoundError,
 )
-from chatsupport.extensions import socketio
 from chatsupport.services import access, drafts, sequences
+from chatsupport.services.backlog import Backlog, seconds_until_first_deadline
 from chatsupport.services.drafts import Draft, RetryKey
 
 logger = logging.getLogger(__name__)
 
-MAX_BATCH = 500
 MAX_WAIT_SECONDS = 9.0
 """How long a sender waits at most, from its first look into the database to the end of its write."""
 BATCH_TIMEOUT_SECONDS = 7.0
 """How long the database may take for one batch, so that the batch after it is still within the wait."""
+LEAST_BATCH_SECONDS = 1.0
 MAX_UNCERTAIN = 10_000
 
 _MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1}
@@ -61,15 +62,21 @@ class MessageLog:
 
     def __init__(self, on_stored: Callable[[dict[str, Any]], None] = broadcasts.new_message) -> None:
         self._on_stored = on_stored
-        self._mutex = threading.Lock()
-        self._waiting: deque[Draft] = deque()
-        self._writing = False
         self._closed = False
-        self._in_flight: frozenset[ObjectId] = frozenset()
-        self._batch_done = threading.Condition(self._mutex)
+        self._backlog = Backlog(self._write_batch)
         self._last_seqs = sequences.LastSeqs()
         # Drafts that failed, though they may have been stored: nobody was told of them.
         self._uncertain: OrderedDict[RetryKey, None] = OrderedDict()
+
+    def submit(self, draft: Draft) -> None:
+        """Have the draft stored and broadcast; `draft.on_done` is called, by the writer, when it is durable or failed.
+
+        That is after `MAX_WAIT_SECONDS` at the latest. Raises `DatabaseUnavailableError` when this process is leaving.
+        """
+        if self._closed:
+            raise DatabaseUnavailableError("This server is being restarted. Connect again and repeat the message.")
+        draft.deadline = time.monotonic() + min(MAX_WAIT_SECONDS, seconds_left())
+        self._backlog.add(draft)
 
     def append(self, draft: Draft) -> None:
         """Store the draft and wait until it is durable and broadcast; `draft.message` is what was stored.
@@ -77,15 +84,12 @@ class MessageLog:
         Raises what the sender did wrong, or `DatabaseUnavailableError` when the write failed or took too long; a retry
         with the same `clientMessageId` is then safe.
         """
-        if self._closed:
-            raise DatabaseUnavailableError("This server is being restarted. Connect again and repeat the message.")
-        with self._mutex:
-            self._waiting.append(draft)
-            start_writer = not self._writing
-            self._writing = True
-        if start_writer:
-            socketio.start_background_task(self._write_all)
-        if not draft.wait(min(MAX_WAIT_SECONDS, seconds_left())):
+        # A plain lock is the cheapest thing a greenlet or a thread can wait on with a time-out.
+        done = threading.Lock()
+        done.acquire()
+        draft.on_done = lambda _: done.release()
+        self.submit(draft)
+        if not done.acquire(timeout=max(0.0, draft.deadline - time.monotonic())):
             draft.abandoned = True
             raise DatabaseUnavailableError
         if draft.error is not None:
@@ -94,11 +98,10 @@ class MessageLog:
     def settle(self, session_id: ObjectId, timeout: float = MAX_WAIT_SECONDS) -> None:
         """Wait until no write of this process is in flight for the session.
 
-        Called after a session was marked ended: whatever is taken from the queue later reads that mark, so that after
+        Called after a session was marked ended: whatever is taken from the backlog later reads that mark, so that after
         this the session's last message is known.
         """
-        with self._batch_done:
-            self._batch_done.wait_for(lambda: session_id not in self._in_flight, timeout)
+        self._backlog.settle(session_id, timeout)
 
     def known_last_seqs(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
         """Return the last seq of those sessions to which this process has appended lately."""
@@ -110,33 +113,15 @@ class MessageLog:
 
     def wait_until_idle(self, timeout: float) -> bool:
         """Wait until nothing is waiting or being written. False when that took longer than `timeout` seconds."""
-        with self._batch_done:
-            return self._batch_done.wait_for(lambda: not self._writing, timeout)
+        return self._backlog.wait_until_idle(timeout)
 
-    def _write_all(self) -> None:
-        while True:
-            with self._batch_done:
-                self._in_flight = frozenset()
-                self._batch_done.notify_all()
-                batch = self._take_batch()
-                if not batch:
-                    self._writing = False
-                    self._batch_done.notify_all()
-                    return
-                self._in_flight = frozenset(draft.session_id for draft in batch)
-            try:
-                with pymongo.timeout(BATCH_TIMEOUT_SECONDS):
-                    self._write(batch)
-            except Exception as error:
-                self._fail_batch(batch, error)
-
-    def _take_batch(self) -> list[Draft]:
-        batch: list[Draft] = []
-        while self._waiting and len(batch) < MAX_BATCH:
-            draft = self._waiting.popleft()
-            if not draft.abandoned:
-                batch.append(draft)
-        return batch
+    def _write_batch(self, batch: list[Draft]) -> None:
+        left = seconds_until_first_deadline(batch)
+        try:
+            with pymongo.timeout(max(LEAST_BATCH_SECONDS, min(BATCH_TIMEOUT_SECONDS, left))):
+                self._write(batch)
+        except Exception as error:
+            self._fail_batch(batch, error)
 
     def _fail_batch(self, batch: list[Draft], error: Exception) -> None:
         """Fail those of the batch that have no answer yet. What was written of them is unknown: forget the hints."""
@@ -149,7 +134,7 @@ class MessageLog:
             outcome = InternalError()
         for draft in batch:
             self._last_seqs.forget(draft.session_id)
-            if not draft.message and draft.error is None:
+            if not draft.is_done:
                 if draft.client_message_id is not None:
                     self._uncertain[draft.retry_key] = None
                 draft.fail(outcome)

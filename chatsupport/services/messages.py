@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -27,14 +28,31 @@ def send(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.Dr
     The draft says what was stored, whether it is new (a repeated `clientMessageId` gives the first one), and the
     session's status. Raises `ForbiddenError`, `SessionNotFoundError`, `SessionEndedError`, `DatabaseUnavailableError`.
     """
+    draft = _draft(caller, session_id, message)
+    message_log.log.append(draft)
+    return draft
+
+
+def submit(
+    caller: Caller, session_id: ObjectId, message: NewMessage, on_done: Callable[[drafts.Draft], object]
+) -> None:
+    """Have a message stored, and the session's room told; `on_done` gets the draft when it is durable, or has failed.
+
+    Messages that a caller submits to a session are stored in that order. Raises at once what `send` raises before it
+    writes.
+    """
+    draft = _draft(caller, session_id, message)
+    draft.on_done = on_done
+    message_log.log.submit(draft)
+
+
+def _draft(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.Draft:
     access.act_as(caller, message.sender_id, message.sender_type)
     rate_limits.check_caller(rate_limits.MESSAGES, caller)
     sender_id, sender_type = caller.id, caller.type
     if caller.may_act_for_others:
         sender_id, sender_type = _named_sender(caller, session_id, message)
-    draft = drafts.Draft(session_id, caller, sender_id, sender_type, message.text, message.client_message_id)
-    message_log.log.append(draft)
-    return draft
+    return drafts.Draft(session_id, caller, sender_id, sender_type, message.text, message.client_message_id)
 
 
 def _named_sender(caller: Caller, session_id: ObjectId, message: NewMessage) -> tuple[str, str]:

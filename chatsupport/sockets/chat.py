@@ -12,9 +12,10 @@ from chatsupport.extensions import socketio
 from chatsupport.identity import CALLER_TYPES, Caller
 from chatsupport.payloads import Payload
 from chatsupport.services import access, joins, messages, presence, read_marks, sessions, typing
+from chatsupport.services.drafts import Draft
 from chatsupport.sockets import connections, controls, joining
 from chatsupport.sockets.connections import Connection
-from chatsupport.sockets.events import Answer, event
+from chatsupport.sockets.events import Answer, Finish, event, event_answered_later
 
 MAX_JOINED_SESSIONS = 50
 
@@ -71,15 +72,21 @@ def leave_session(connection: Connection, payload: Payload) -> Answer:
     return "Left the session", {"sessionId": str(session_id)}
 
 
-@event("send_message")
-def send_message(connection: Connection, payload: Payload) -> Answer:
+@event_answered_later("send_message")
+def send_message(connection: Connection, payload: Payload, finish: Finish) -> None:
     """Store a message; the room hears of it before the acknowledgement."""
     session_id = payloads.session_id_in(payload)
     message = payloads.new_message(payload)
     access.act_as(connection.caller, *_claimed(payload))
-    sent = messages.send(connection.caller, session_id, message)
-    typing.stop(session_id, connection.people.get(session_id, connection.caller))
-    return "Message sent", {"message": serializers.message(sent.message)}
+
+    def answer(sent: Draft) -> None:
+        if sent.error is not None:
+            finish(sent.error)
+        else:
+            typing.stop(session_id, connection.people.get(session_id, connection.caller))
+            finish(("Message sent", {"message": serializers.message(sent.message)}))
+
+    messages.submit(connection.caller, session_id, message, answer)
 
 
 @event("typing_start")

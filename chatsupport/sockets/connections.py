@@ -12,6 +12,7 @@ from chatsupport import broadcasts
 from chatsupport.errors import AuthenticationError, ChatSupportError
 from chatsupport.extensions import socketio
 from chatsupport.identity import Caller
+from chatsupport.sockets.open_sends import OpenSends
 
 
 @dataclass(slots=True, eq=False)
@@ -22,6 +23,7 @@ class Connection:
     caller: Caller
     address: str
     people: dict[ObjectId, Caller] = field(default_factory=dict)
+    open_sends: OpenSends = field(default_factory=OpenSends)
     accepted: bool = False
     denied: ChatSupportError | None = None
     """Why the socket is to be closed, where that was decided before it was accepted."""

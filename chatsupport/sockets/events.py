@@ -1,7 +1,9 @@
 """Dispatching what clients emit: one handler an event, one envelope an answer, one log line each.
 
 Handlers are registered with `@event`. They return (message, data) for the acknowledgement or raise a
-`ChatSupportError`. Whatever else happens, the client gets an envelope and the socket stays usable.
+`ChatSupportError`. Those registered with `@event_answered_later` give either to a callback instead, when they know it;
+the socket's next message need not wait for that. Whatever else happens, the client gets an envelope and the socket
+stays usable.
 """
 
 from __future__ import annotations
@@ -24,9 +26,13 @@ from chatsupport.sockets.errors import as_chat_support_error
 logger = logging.getLogger(__name__)
 
 Answer = tuple[str, Mapping[str, Any]]
+Finish = Callable[["Answer | Exception"], None]
 Handler = Callable[[Connection, Payload], Answer]
+LateHandler = Callable[[Connection, Payload, Finish], None]
+Acknowledge = Callable[[dict[str, Any]], None]
 
 _handlers: dict[str, Handler] = {}
+_late_handlers: dict[str, LateHandler] = {}
 
 
 def event(name: str) -> Callable[[Handler], Handler]:
@@ -39,35 +45,54 @@ def event(name: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def handle(sid: str, name: object, arguments: list[Any], *, wants_acknowledgement: bool) -> dict[str, Any]:
-    """Run the event's handler and return the envelope; without an acknowledgement a failure is an `error` event too."""
-    context = EventContext(sid)
-    error: ChatSupportError | None = None
-    envelope: dict[str, Any]
-    before = logs.enter(context.fields)
+def event_answered_later(name: str) -> Callable[[LateHandler], LateHandler]:
+    """Register the handler of an event whose answer comes when what it began is done; it calls back exactly once."""
+
+    def register(handler: LateHandler) -> LateHandler:
+        _late_handlers[name] = handler
+        return handler
+
+    return register
+
+
+def names() -> list[str]:
+    """Return the names of all events that clients may emit."""
+    return sorted([*_handlers, *_late_handlers])
+
+
+def handle(
+    sid: str, name: object, arguments: list[Any], acknowledge: Acknowledge | None, *, is_behind: bool = False
+) -> None:
+    """Run the event's handler. `acknowledge` gets the envelope; where there is none, a failure is an `error` event.
+
+    Of a client that is behind with reading, one message is taken at a time: its answers would only add to its queue.
+    """
+    running = Event(sid, name, arguments, acknowledge)
+    before = logs.enter(running.fields)
+    outcome: Answer | Exception | None
     try:
-        message, data = _run(context.connection, name, arguments)
-        envelope = {"success": True, "message": message, "data": data}
-    except Exception as raised:
-        error = as_chat_support_error(raised)
-        envelope = error.envelope(context.request_id)
-        if not wants_acknowledgement:
-            broadcasts.to_socket(sid, "error", {**envelope, "event": _printable(name)})
+        try:
+            outcome = _run(running, is_behind)
+        except Exception as raised:
+            outcome = raised
+        if outcome is not None:
+            running.finish(outcome)
     finally:
-        if logger.isEnabledFor(logging.INFO):
-            _log(name, arguments, error, context.started)
         logs.leave(before)
-    return envelope
 
 
-class EventContext:
-    """What an event's log lines and its failure carry; worked out only when there is one."""
+class Event:
+    """One event of one socket. What its log line and its failure carry is worked out only when there is one."""
 
-    __slots__ = ("_request_id", "connection", "started")
+    __slots__ = ("_acknowledge", "_request_id", "_sid", "_started", "arguments", "connection", "name")
 
-    def __init__(self, sid: str) -> None:
+    def __init__(self, sid: str, name: object, arguments: list[Any], acknowledge: Acknowledge | None) -> None:
         self.connection = connections.find(sid)
-        self.started = time.perf_counter()
+        self.name = name
+        self.arguments = arguments
+        self._sid = sid
+        self._acknowledge = acknowledge
+        self._started = time.perf_counter()
         self._request_id = ""
 
     @property
@@ -84,20 +109,68 @@ class EventContext:
         connection = self.connection
         return {"request_id": self.request_id, "caller": str(connection.caller), "address": connection.address}
 
+    def finish(self, outcome: Answer | Exception) -> None:
+        """Answer the client, and log the event."""
+        error: ChatSupportError | None = None
+        if isinstance(outcome, Exception):
+            error = as_chat_support_error(outcome)
+            envelope = error.envelope(self.request_id)
+            if self._acknowledge is None:
+                broadcasts.to_socket(self._sid, "error", {**envelope, "event": _printable(self.name)})
+        else:
+            envelope = {"success": True, "message": outcome[0], "data": outcome[1]}
+        if self._acknowledge is not None:
+            self._acknowledge(envelope)
+        if logger.isEnabledFor(logging.INFO):
+            _log(self.name, self.arguments, error, self._started)
 
-def _run(connection: Connection | None, name: object, arguments: list[Any]) -> Answer:
+    def finish_later(self, outcome: Answer | Exception) -> None:
+        """Answer the client from where its message was written: another greenlet, which logs in its own name."""
+        before = logs.enter(self.fields)
+        try:
+            self.finish(outcome)
+        finally:
+            logs.leave(before)
+            if self.connection is not None:
+                self.connection.open_sends.end()
+
+
+def _run(running: Event, is_behind: bool) -> Answer | None:
+    """Return the answer; None where it comes later."""
+    connection, name = running.connection, running.name
     if connection is None:
         raise NotFoundError("This socket is not connected. Connect again.")
+    late_handler = _late_handlers.get(name) if isinstance(name, str) else None
+    if late_handler is not None:
+        if is_behind:
+            connection.open_sends.wait_for_all()
+        else:
+            connection.open_sends.wait_for_room()
+        payload = _payload(running.arguments)
+        connection.open_sends.begin()
+        try:
+            with answer_within(message_log.MAX_WAIT_SECONDS):
+                late_handler(connection, payload, running.finish_later)
+        except BaseException:
+            connection.open_sends.end()
+            raise
+        return None
     handler = _handlers.get(name) if isinstance(name, str) else None
     if handler is None:
-        raise NotFoundError("There is no such event. The details list those there are.", details=sorted(_handlers))
+        raise NotFoundError("There is no such event. The details list those there are.", details=names())
+    connection.open_sends.wait_for_all()
+    payload = _payload(running.arguments)
+    with answer_within(message_log.MAX_WAIT_SECONDS):
+        return handler(connection, payload)
+
+
+def _payload(arguments: list[Any]) -> Payload:
     payload = arguments[0] if arguments else {}
     if payload is None:
         payload = {}
     if not isinstance(payload, dict):
         raise InvalidInputError("INVALID_JSON", 'The payload must be one JSON object, like {"sessionId": "…"}.')
-    with answer_within(message_log.MAX_WAIT_SECONDS):
-        return handler(connection, payload)
+    return payload
 
 
 def _printable(name: object) -> str | None:
@@ -110,7 +183,7 @@ def _log(name: object, arguments: list[Any], error: ChatSupportError | None, sta
     session_id = payload.get("sessionId") if isinstance(payload, dict) else None
     logger.info(
         "Event %s",
-        name if isinstance(name, str) and name in _handlers else "(unknown)",
+        name if isinstance(name, str) and (name in _handlers or name in _late_handlers) else "(unknown)",
         extra={
             "event": "socket_event",
             "session_id": session_id if isinstance(session_id, str) and len(session_id) <= 64 else None,

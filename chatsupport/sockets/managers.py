@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from engineio.packet import MESSAGE, Packet
 from socketio import Manager
 
-from chatsupport import broadcasts
+from chatsupport import broadcasts, json_codec
 from chatsupport.services import read_marks
 from chatsupport.sockets import controls, joining
 from chatsupport.sockets.redis_queue import RedisQueue
@@ -53,6 +54,24 @@ class RoomsBySocket(Manager):
                 if not pending[namespace]:
                     del pending[namespace]
 
+    def deliver(self, event: str, data: Any, room: Any, skip_sid: str | list[str] | None) -> None:
+        """Send an event to the sockets of this process in a room, or in several; one packet for all of them.
+
+        What python-socketio's `emit` does, without packets of its own, attachments and callbacks: it is most of what a
+        message costs that comes to few sockets.
+        """
+        if event == broadcasts.CONTROL_EVENT:
+            controls.obey(data)
+            return
+        skip_sid = joining.overhear(event, data, room, skip_sid)
+        skipped = (skip_sid,) if isinstance(skip_sid, str) else skip_sid or ()
+        packet: Packet | None = None
+        for sid, eio_sid in self.get_participants("/", room):
+            if sid not in skipped:
+                if packet is None:
+                    packet = Packet(MESSAGE, "2" + json_codec.dumps([event, data]))
+                self.server._send_eio_packet(eio_sid, packet)
+
 
 class LocalManager(RoomsBySocket):
     """Rooms of one process."""
@@ -61,11 +80,7 @@ class LocalManager(RoomsBySocket):
         self, event: str, data: Any, namespace: str, room: Any = None, skip_sid: Any = None, **kwargs: Any
     ) -> None:
         """Emit to the sockets of this process."""
-        if event == broadcasts.CONTROL_EVENT:
-            controls.obey(data)
-            return
-        skip_sid = joining.overhear(event, data, room, skip_sid)
-        super().emit(event, data, namespace, room=room, skip_sid=skip_sid, **kwargs)
+        self.deliver(event, data, room or kwargs.get("to"), skip_sid)
 
     def flush(self, seconds: float) -> None:
         """Nothing waits here."""
@@ -74,23 +89,32 @@ class LocalManager(RoomsBySocket):
 class SharedManager(RoomsBySocket, RedisQueue):
     """Rooms of all processes."""
 
-    def emit(self, event: str, data: Any, namespace: Any = None, room: Any = None, **kwargs: Any) -> None:
+    def emit(
+        self, event: str, data: Any, namespace: Any = None, room: Any = None, skip_sid: Any = None, **kwargs: Any
+    ) -> None:
         """Emit to the sockets of all processes, or with `ignore_queue` to those of this one."""
-        if kwargs.get("ignore_queue"):
-            if event == broadcasts.CONTROL_EVENT:
-                controls.obey(data)
-                return
-            kwargs["skip_sid"] = joining.overhear(event, data, kwargs.get("to") or room, kwargs.get("skip_sid"))
-        super().emit(event, data, namespace=namespace, room=room, **kwargs)
+        room = room or kwargs.get("to")
+        self.deliver(event, data, room, skip_sid)
+        if not kwargs.get("ignore_queue"):
+            # The keys are those of python-socketio.
+            self._publish(
+                {
+                    "method": "emit",
+                    "event": event,
+                    "data": [data],
+                    "binary": False,
+                    "namespace": namespace,
+                    "room": room,
+                    "skip_sid": skip_sid,
+                    "callback": None,
+                    "host_id": self.host_id,
+                }
+            )
 
     def _handle_emit(self, message: dict[str, Any]) -> None:
-        """Take an event to the sockets of this process, whichever process it is from."""
+        """Take an event from another process to the sockets of this one."""
         event: str = message["event"]
         data: Any = message["data"][0] if message["data"] else None
-        if event == broadcasts.CONTROL_EVENT:
-            controls.obey(data)
-            return
-        if event == "messages_read" and message["host_id"] != self.host_id:
+        if event == "messages_read":
             read_marks.heard(data)
-        skip_sid = joining.overhear(event, data, message["room"], message["skip_sid"])
-        super()._handle_emit({**message, "skip_sid": skip_sid})
+        self.deliver(event, data, message["room"], message["skip_sid"])

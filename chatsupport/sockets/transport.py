@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engineio.packet import MESSAGE, Packet
 from flask import Flask
 from socketio import packet
 
@@ -124,10 +125,19 @@ def _handle_event(server: Any, eio_sid: str, namespace: str | None, ack_id: int 
     if sid is None or not server.manager.is_connected(sid, namespace):
         return
     name, arguments = (data[0], data[1:]) if isinstance(data, list) and data else (None, [])
-    envelope = events.handle(sid, name, arguments, wants_acknowledgement=ack_id is not None)
-    if ack_id is not None and server.manager.is_connected(sid, namespace):
-        acknowledgement = server.packet_class(packet.ACK, namespace=namespace, id=ack_id, data=[envelope])
-        server._send_packet(eio_sid, acknowledgement)
+    acknowledge = None
+    if ack_id is not None:
+        acknowledge = functools.partial(_acknowledge, server, eio_sid, sid, namespace, ack_id)
+    eio_socket = server.eio.sockets.get(eio_sid)
+    is_behind = eio_socket is not None and not eio_socket.queue.empty()
+    events.handle(sid, name, arguments, acknowledge, is_behind=is_behind)
+
+
+def _acknowledge(server: Any, eio_sid: str, sid: str, namespace: str, ack_id: int, envelope: dict[str, Any]) -> None:
+    """Call the client's callback, if it is still there."""
+    if server.manager.is_connected(sid, namespace):
+        where = "" if namespace == "/" else f"{namespace},"
+        server._send_eio_packet(eio_sid, Packet(MESSAGE, f"{packet.ACK}{where}{ack_id}{json_codec.dumps([envelope])}"))
 
 
 def drain() -> None:

@@ -161,3 +161,22 @@ def test_many_messages_at_once_reach_who_listens(
     listener.wait_for("new_message", count=200)
     assert listener.events("new_message") == operator.history(session_id)
     assert not listener.events("disconnect")
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_what_follows_messages_that_are_not_acknowledged_yet_happens_after_them(
+    server: Server, operator: Rest, connect: Connect, kind: str, transport: str, request: pytest.FixtureRequest
+) -> None:
+    name = request.node.name
+    session_id = operator.start(name)
+    user = connect(kind, server.url, {"token": make_token(name)}, transports=[transport])
+    user.join(session_id)
+
+    messages = burst(session_id, "user", 30)
+    keys = user.pipeline([*messages, ("end_session", {"sessionId": session_id}), burst(session_id, "late", 1)[0]])
+
+    stored = sent(user, keys[:30])
+    assert [message["seq"] for message in stored] == list(range(1, 31))
+    end, late = (user.wait_for_acknowledgements([key])[key] for key in keys[30:])
+    assert end["data"]["statistics"]["totalMessages"] == 30
+    assert late["code"] == "SESSION_ENDED"

@@ -216,7 +216,7 @@ def test_senders_who_come_while_a_write_is_in_flight_share_the_next(
         run_together(*[lambda: log.append(draft(session_id))] * 9, release_when_all_wait)
 
     def release_when_all_wait() -> None:
-        eventually(lambda: len(log._waiting) == 9)
+        eventually(lambda: len(log._backlog._waiting) == 9)
         released.set()
 
     monkeypatch.setattr(log, "_write", slow)

@@ -28,7 +28,7 @@ def named_in_table(title: str) -> set[str]:
 
 def test_it_names_what_clients_emit() -> None:
     assert chat
-    assert named_in_table("What clients emit") == set(events._handlers)
+    assert named_in_table("What clients emit") == set(events.names())
 
 
 def test_it_names_what_the_server_emits() -> None:
