@@ -21,6 +21,7 @@ from chatsupport.services import (
     access,
     assignment,
     audit,
+    consoles,
     counters,
     message_log,
     queue,
@@ -81,7 +82,10 @@ def _open(user_id: str, user_type: str) -> Document:
     collection.insert_one(session)
     assignment.drain_queue()
     stored: Document = collection.find_one({"_id": session["_id"]}) or session
-    queue.withdraw_overflow(stored)
+    try:
+        queue.withdraw_overflow(stored)
+    finally:
+        consoles.changed(session["_id"])
     return stored
 
 
@@ -194,15 +198,7 @@ def end_now(which: Mapping[str, Any], reason: str, ended_by: str, caller: Caller
     time = now()
     session = Session._get_collection().find_one_and_update(
         {"status": {"$in": list(OPEN)}, **which},
-        {
-            "$set": {
-                "status": ENDED,
-                "endedAt": time,
-                "endReason": reason,
-                "endedBy": ended_by,
-                "updatedAt": time,
-            }
-        },
+        {"$set": {"status": ENDED, "endedAt": time, "endReason": reason, "endedBy": ended_by, "updatedAt": time}},
         return_document=ReturnDocument.AFTER,
     )
     if session is None:
@@ -219,6 +215,7 @@ def _finish(session: Document) -> Document:
     session = _with_statistics(session)
     counters.add(ended=1, endedMs=serializers.milliseconds_between(session["createdAt"], session["endedAt"]))
     broadcasts.session_ended(session)
+    consoles.changed(session_id, session.get("agentId"))
     queue.forget(session_id)
     if session.get("agentId") is None:
         queue.announce_positions()
