@@ -8,8 +8,8 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatsupport import cli, logs, startup
-from chatsupport.blueprints import agents, audit, auth, blocks, chat, docs, errors, request_log, system, users
+from chatsupport import cli, logs, startup, tracing
+from chatsupport.blueprints import agents, audit, auth, blocks, chat, docs, errors, metrics, request_log, system, users
 from chatsupport.config import Config
 from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
@@ -40,6 +40,7 @@ def create_app(config: Config | None = None) -> Flask:
     config = config or Config.from_env()
     logs.setup_logging(config)
     settings.bind(config)
+    tracing.configure(config.slow_ms)
     if config.mongodb_uri is None:
         raise RuntimeError("create_app() needs a Config with a mongodb_uri; wsgi.py starts the embedded MongoDB.")
     connection.connect(config.mongodb_uri, config.mongodb_db)
@@ -70,6 +71,7 @@ def create_app(config: Config | None = None) -> Flask:
         users.blueprint,
         docs.blueprint,
         system.blueprint,
+        metrics.blueprint,
     ):
         app.register_blueprint(blueprint)
     transport.init_app(app, config)
