@@ -17,22 +17,37 @@ MAX_LINES = 10
 """How many slow operations are logged a second: when all are slow, the first few tell."""
 
 
-class _Lines:
-    """How slow is slow, and how many lines there were in this second."""
+class _Budget:
+    """How many lines of one kind there were in this second."""
 
-    def __init__(self) -> None:
-        self.slow_seconds = float("inf")
-        self.second = 0
-        self.count = 0
-        self.left_out = 0
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._second = 0
+        self._count = 0
+        self._left_out = 0
+
+    def take(self) -> dict[str, object] | None:
+        """Count one. Return what its line says of those left out before it; None where it is to be left out."""
+        metrics.SLOW.add(self.kind)
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        if self._count > MAX_LINES:
+            self._left_out += 1
+            return None
+        left_out, self._left_out = self._left_out, 0
+        return {"left_out": left_out} if left_out else {}
 
 
-_lines = _Lines()
+_operations, _commands = _Budget("operation"), _Budget("command")
+_slow_seconds = float("inf")
 
 
 def configure(slow_ms: int) -> None:
-    """Log what takes longer than so many milliseconds; 0 for nothing."""
-    _lines.slow_seconds = slow_ms / 1000 if slow_ms else float("inf")
+    """Log what takes so many milliseconds or longer; 0 for nothing."""
+    global _slow_seconds
+    _slow_seconds = slow_ms / 1000 if slow_ms else float("inf")
 
 
 @contextmanager
@@ -56,10 +71,8 @@ def batch(operations: list[Operation | None]) -> Iterator[Batch]:
 def finish(operation: Operation) -> float:
     """Return the seconds it took, and log what there is to log."""
     seconds = time.monotonic() - operation.started
-    if seconds >= _lines.slow_seconds:
-        metrics.SLOW.add("operation")
-        if _may_log():
-            _log_slow(operation, seconds)
+    if seconds >= _slow_seconds and (left_out := _operations.take()) is not None:
+        _log_slow(operation, seconds, left_out)
     if operation.announced and logger.isEnabledFor(logging.DEBUG):
         _log_message(operation, seconds)
     return seconds
@@ -67,18 +80,15 @@ def finish(operation: Operation) -> float:
 
 def finish_command(name: str, collection: object, seconds: float, *, succeeded: bool) -> None:
     """Log a command of the database that was slow: what it was, never what it asked or got."""
-    if seconds < _lines.slow_seconds:
-        return
-    metrics.SLOW.add("command")
-    if _may_log():
+    if seconds >= _slow_seconds and (left_out := _commands.take()) is not None:
         fields = {"event": "slow_command", "command": name, "collection": collection, "succeeded": succeeded}
-        logger.warning("A slow command of the database", extra={**fields, "ms": _ms(seconds), **_left_out()})
+        logger.warning("A slow command of the database", extra={**fields, "ms": _ms(seconds), **left_out})
 
 
-def _log_slow(operation: Operation, seconds: float) -> None:
+def _log_slow(operation: Operation, seconds: float, left_out: dict[str, object]) -> None:
     where = _message_times(operation, seconds) if operation.submitted else _own_times(operation, seconds)
     fields = {"event": "slow", "request_id": operation.request_id, **operation.described(), "ms": _ms(seconds)}
-    logger.warning("Slow: %s", fields["operation"], extra={**fields, **where, **_left_out()})
+    logger.warning("Slow: %s", fields["operation"], extra={**fields, **where, **left_out})
 
 
 def _own_times(operation: Operation, seconds: float) -> dict[str, object]:
@@ -133,24 +143,6 @@ def _database_fields(times: DatabaseTimes | None) -> dict[str, object]:
         "writing_ms": _ms(times.written),
         "commands": times.commands,
     }
-
-
-def _may_log() -> bool:
-    """Tell whether there may be one more line in this second."""
-    second = int(time.monotonic())
-    if second != _lines.second:
-        _lines.second, _lines.count = second, 0
-    _lines.count += 1
-    if _lines.count <= MAX_LINES:
-        return True
-    _lines.left_out += 1
-    return False
-
-
-def _left_out() -> dict[str, object]:
-    """Return how many lines were left out since the last one, where there were any."""
-    left_out, _lines.left_out = _lines.left_out, 0
-    return {"left_out": left_out} if left_out else {}
 
 
 def _ms(seconds: float) -> float:
