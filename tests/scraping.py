@@ -20,7 +20,11 @@ class Scrape:
 
     def __contains__(self, name: str) -> bool:
         """Tell whether there is such a sample, whatever its labels."""
-        return any(sample == name for sample, _ in self._values)
+        return name in self.names()
+
+    def names(self) -> set[str]:
+        """Return the names of all samples."""
+        return {sample for sample, _ in self._values}
 
     def value(self, name: str, **labels: str) -> float:
         """Return a sample; 0 where it is not there, which is what a counter is before it first counts."""

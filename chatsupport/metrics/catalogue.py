@@ -39,7 +39,13 @@ SEND = LabelledHistogram(
 )
 
 # What was refused
-REFUSED = LabelledCounter("chatsupport_refused_total", "Requests, events and connections that failed.", "code")
+REFUSED = LabelledCounter(
+    "chatsupport_refused_total",
+    "Requests, events and connections that failed.",
+    "code",
+    # From 0 on, because a first one is worth an alert: of a series that begins with 1 Prometheus sees no increase.
+    ("INTERNAL_ERROR", "DATABASE_UNAVAILABLE"),
+)
 RATE_LIMITED = LabelledCounter(
     "chatsupport_rate_limited_total", "What came more often than it may, by the limit.", "limit", LIMITS
 )
