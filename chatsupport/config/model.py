@@ -93,7 +93,9 @@ class Config:
             ),
             api_keys=reader.read("API_KEY", parse.comma_list(parse.api_key(min_length=16 if production else 1)), ()),
             identity_secret=reader.read("IDENTITY_SECRET", str, None),
-            metrics_token=reader.read("METRICS_TOKEN", parse.api_key(min_length=16 if production else 1), None),
+            metrics_token=reader.read(
+                "METRICS_TOKEN", parse.api_key(min_length=16 if production else 1, several=False), None
+            ),
             trusted_proxies=reader.read("TRUSTED_PROXIES", parse.integer(0, 10), 0),
             mongodb_uri=mongodb_uri,
             mongodb_db=reader.read("MONGODB_DB", parse.mongodb_name, parse.database_in(mongodb_uri) or cls.mongodb_db),

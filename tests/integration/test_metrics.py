@@ -1,12 +1,13 @@
-"""GET /metrics: who may read it, and that what happens is counted."""
+"""GET /metrics: what happens is counted, and what there is, is told."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -21,8 +22,6 @@ from tests.integration.conftest import MakeApp
 from tests.scraping import Scrape
 from tests.sockets import Sockets, assert_refused, succeeded
 
-TOKEN = "a-token-for-metrics"
-
 
 @pytest.fixture(autouse=True)
 def _read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,59 +33,6 @@ def scrape(app: Flask, **headers: str) -> Scrape:
     assert response.status_code == 200, response.json
     assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     return Scrape(response.text)
-
-
-def from_address(app: Flask, address: str, **headers: str) -> int:
-    """Return the status of a request that came from this address."""
-    return app.test_client().get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address}).status_code
-
-
-def test_the_token_is_asked_for_where_there_is_one(make_app: MakeApp) -> None:
-    app = make_app(metrics_token=TOKEN)
-    apis = Apis(app)
-
-    error = assert_failure(apis.anonymous().get("/metrics"), 401, "AUTH_REQUIRED")
-    assert "METRICS_TOKEN" in error["message"]
-    for wrong in ("wrong", TOKEN + "x", TOKEN[:-1]):
-        assert_failure(apis.anonymous(Authorization=f"Bearer {wrong}").get("/metrics"), 401, "INVALID_TOKEN")
-    assert_failure(apis.anonymous(Authorization=f"Basic {TOKEN}").get("/metrics"), 401, "INVALID_TOKEN")
-    assert_failure(apis.operator().get("/metrics"), 401, "AUTH_REQUIRED")
-    assert from_address(app, "203.0.113.7", Authorization=f"Bearer {TOKEN}") == 200
-    assert scrape(app, Authorization=f"Bearer {TOKEN}").value("chatsupport_database_up") == 1
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
-def test_without_a_token_this_machine_may_ask(app: Flask, address: str) -> None:
-    assert from_address(app, address) == 200
-
-
-@pytest.mark.parametrize("address", ["203.0.113.7", "10.0.0.1", "::ffff:203.0.113.7", "2001:db8::1", "", "localhost"])
-def test_without_a_token_no_other_machine_may(app: Flask, address: str) -> None:
-    assert from_address(app, address) == 403
-
-
-@pytest.mark.parametrize("trusted_proxies", [0, 1])
-@pytest.mark.parametrize(
-    "header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via", "X-Forwarded-Proto", "X-Forwarded-Host"]
-)
-@pytest.mark.parametrize("text", ["203.0.113.7", "127.0.0.1"])
-def test_what_came_through_a_proxy_is_not_from_this_machine(
-    make_app: MakeApp, trusted_proxies: int, header: str, text: str
-) -> None:
-    app = make_app(trusted_proxies=trusted_proxies)
-
-    response = app.test_client().get("/metrics", headers={header: text})
-
-    error = assert_failure(response, 403, "FORBIDDEN")
-    assert "METRICS_TOKEN" in error["message"]
-
-
-def test_a_trusted_proxy_does_not_make_a_stranger_local(make_app: MakeApp) -> None:
-    app = make_app(trusted_proxies=1)
-
-    assert from_address(app, "203.0.113.7", **{"X-Forwarded-For": "127.0.0.1"}) == 403
-    assert from_address(app, "203.0.113.7") == 403
-    assert from_address(app, "127.0.0.1") == 200
 
 
 def test_a_chat_is_counted(app: Flask, operator: Api, sockets: Sockets) -> None:
@@ -239,3 +185,44 @@ def test_without_the_database_the_process_tells_of_itself(make_app: MakeApp, mon
     finally:
         os.kill(process_id, signal.SIGCONT)
     eventually(lambda: scrape(app).value("chatsupport_database_up") == 1)
+
+
+@pytest.fixture
+def profile(app: Flask) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What MongoDB says of each command since the test began: the plan, and what was examined."""
+    database = connection.database()
+    database.command("profile", 2)
+
+    def read() -> list[dict[str, Any]]:
+        database.command("profile", 0)
+        return list(database["system.profile"].find({"ns": {"$not": {"$regex": "profile|cmd"}}}))
+
+    yield read
+    database.command("profile", 0)
+    database.drop_collection("system.profile")
+
+
+def test_a_scrape_is_read_from_indexes_however_much_there_is(
+    app: Flask, profile: Callable[[], list[dict[str, Any]]]
+) -> None:
+    time_now = connection.now()
+    Session._get_collection().insert_many(
+        [
+            {"userId": f"u{number}", "userType": "user", "status": "ended", "createdAt": time_now}
+            for number in range(2000)
+        ]
+        + [
+            {"userId": f"w{number}", "userType": "user", "status": "waiting", "queuedAt": time_now, "queuePriority": 1}
+            for number in range(50)
+        ]
+    )
+    Agent._get_collection().insert_many([{"name": f"a{number}", "isOnline": False} for number in range(300)])
+
+    observation.refresh()
+
+    read = [entry for entry in profile() if entry["op"] in ("query", "command") and "docsExamined" in entry]
+    assert {entry["ns"].rpartition(".")[2] for entry in read} >= {"sessions", "agents"}
+    for entry in read:
+        assert "COLLSCAN" not in entry.get("planSummary", ""), entry
+    assert sum(entry["docsExamined"] for entry in read) < 20, [(e["command"], e["docsExamined"]) for e in read]
+    assert sum(entry["keysExamined"] for entry in read) < 600
