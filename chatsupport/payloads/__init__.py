@@ -27,6 +27,7 @@ from chatsupport.payloads.operations import (
     new_block,
     person,
 )
+from chatsupport.payloads.reports import ReportQuery, report_query
 from chatsupport.payloads.requests import (
     AgentChanges,
     AgentFields,
@@ -53,6 +54,7 @@ __all__ = [
     "NewMessage",
     "Page",
     "Payload",
+    "ReportQuery",
     "SessionFilter",
     "StartSession",
     "TokenRequest",
@@ -70,6 +72,7 @@ __all__ = [
     "optional_agent_id",
     "page",
     "person",
+    "report_query",
     "resume_after",
     "seq_in",
     "session_filter",

@@ -28,7 +28,7 @@ from chatsupport.services import (
     sequences,
     slots,
 )
-from chatsupport.services.response_times import response_statistics
+from chatsupport.services.response_times import first_response_ms, response_statistics
 
 logger = logging.getLogger(__name__)
 
@@ -238,12 +238,18 @@ def _with_statistics(session: Document) -> Document:
     message_log.log.settle(session["_id"])
     if settings.config.redis_url is not None:
         sequences.fence(session["_id"])  # There are other processes, whose writes cannot be waited for.
-    rows = Message._get_collection().find(
-        {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
-        {"_id": 0, "senderType": 1, "timestamp": 1},
-        sort=[("seq", 1)],
+    rows = list(
+        Message._get_collection().find(
+            {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
+            {"_id": 0, "senderId": 1, "senderType": 1, "timestamp": 1},
+            sort=[("seq", 1)],
+        )
     )
     total, response_time = response_statistics((row["senderType"], row["timestamp"]) for row in rows)
-    statistics = {"totalMessages": total, "averageResponseTime": response_time}
+    statistics = {
+        "totalMessages": total,
+        "averageResponseTime": response_time,
+        "firstResponseMs": first_response_ms(session, rows),
+    }
     Session._get_collection().update_one({"_id": session["_id"]}, {"$set": statistics})
     return {**session, **statistics}
