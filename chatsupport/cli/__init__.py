@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from flask import Flask
 
-from chatsupport.cli import database
+from chatsupport.cli import database, doctor, queue, sessions, simulate, tokens
 
-COMMANDS = (database.init_db, database.migrate)
+COMMANDS = (
+    database.init_db,
+    database.migrate,
+    doctor.doctor,
+    queue.queue,
+    sessions.sessions,
+    simulate.simulate,
+    tokens.tokens,
+)
 
 
 def register(app: Flask) -> None:

@@ -7,11 +7,12 @@ percentile read from it is off by 2 % at most, whatever was added to what.
 from __future__ import annotations
 
 import math
-from collections import Counter
+import sys
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from chatsupport.serializers import milliseconds_between
 
@@ -21,6 +22,8 @@ GROWTH = 1.04
 ERROR = math.sqrt(GROWTH) - 1
 """By how much a percentile may be off, as a part of itself."""
 _LOG_GROWTH = math.log(GROWTH)
+LAST_STEP = 800
+"""Where a thousand years are; what is longer counts there."""
 
 
 @dataclass
@@ -29,7 +32,7 @@ class Durations:
 
     count: int = 0
     sum_ms: int = 0
-    steps: Counter[int] = field(default_factory=Counter)
+    steps: list[int] = field(default_factory=lambda: [0] * (LAST_STEP + 1))
 
     def add(self, milliseconds: int) -> None:
         """Count one duration."""
@@ -41,27 +44,27 @@ class Durations:
         """Add what `stored()` returned."""
         self.count += stored["count"]
         self.sum_ms += stored["sumMs"]
-        steps, numbers = self.steps, iter(stored["steps"])
-        for step, count in zip(numbers, numbers, strict=True):
+        steps = self.steps
+        for step, count in zip(*_unpacked(stored["steps"]), strict=True):
             steps[step] += count
 
     def percentile(self, percent: int) -> float | None:
         """Return the duration that so many percent of all do not exceed, in seconds; None of nothing."""
         rank = max(1, math.ceil(self.count * percent / 100))
-        for step in sorted(self.steps):
-            rank -= self.steps[step]
+        for step, count in enumerate(self.steps):
+            rank -= count
             if rank <= 0:
                 return round(middle_of(step) / 1000, 3)
         return None
 
     def stored(self) -> dict[str, Any]:
-        """Return this as it is kept: the histogram as step, count, step, count …, the percentiles ready to be read."""
+        """Return this as it is kept: the histogram packed, the percentiles ready to be read."""
         return {
             "count": self.count,
             "sumMs": self.sum_ms,
             "p50": self.percentile(50),
             "p95": self.percentile(95),
-            "steps": [number for step in sorted(self.steps) for number in (step, self.steps[step])],
+            "steps": _packed(self.steps),
         }
 
 
@@ -113,7 +116,7 @@ class Figures:
 
 def step_of(milliseconds: int) -> int:
     """Return the step of the histogram that a duration falls into: 0 for less than a millisecond."""
-    return 0 if milliseconds < 1 else 1 + math.floor(math.log(milliseconds) / _LOG_GROWTH)
+    return 0 if milliseconds < 1 else min(LAST_STEP, 1 + math.floor(math.log(milliseconds) / _LOG_GROWTH))
 
 
 def middle_of(step: int) -> float:
@@ -131,6 +134,29 @@ def described(stored: Document) -> dict[str, Any]:
         "messagesPerSession": round(stored["messages"] / sessions, 2) if sessions else None,
         **{name: _durations(stored[name]) for name in ("waiting", "firstResponse", "handling")},
     }
+
+
+def _packed(steps: list[int]) -> bytes:
+    """Return the steps that count something, two bytes each, and behind them the counts, four bytes each."""
+    used = [step for step, count in enumerate(steps) if count]
+    return _in_order("H", used).tobytes() + _in_order("I", [steps[step] for step in used]).tobytes()
+
+
+def _unpacked(packed: bytes) -> tuple[array[int], array[int]]:
+    length = len(packed) // 6
+    steps, counts = array("H", packed[: 2 * length]), array("I", packed[2 * length :])
+    if sys.byteorder == "big":
+        steps.byteswap()
+        counts.byteswap()
+    return steps, counts
+
+
+def _in_order(code: Literal["H", "I"], numbers: list[int]) -> array[int]:
+    """Return the numbers with their lowest byte first, on every machine."""
+    packed = array(code, numbers)
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed
 
 
 def _durations(stored: Document) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def _keep(span: str, start: datetime, groups: Groups) -> None:
         for agent_id, figures in groups.items()
     ]
     if writes:
-        Rollup._get_collection().bulk_write(writes)
+        Rollup._get_collection().bulk_write(writes, ordered=False)
 
 
 def _ended(start: datetime, end: datetime) -> Iterator[tuple[Document, int, int | None]]:
