@@ -105,6 +105,9 @@ class Participant:
             if answer["success"]:
                 stage.tally.acknowledged(session_id, client_message_id, time.monotonic() - started)
                 return True
+            if answer["code"] in ("SESSION_ENDED", "FORBIDDEN"):
+                stage.tally.add("late")
+                return False
             if answer["code"] not in ("RATE_LIMITED", "DATABASE_UNAVAILABLE"):
                 break
             stage.over.wait(2.0)

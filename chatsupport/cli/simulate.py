@@ -73,7 +73,8 @@ def simulate(
     finally:
         stage.over.set()
         with contextlib.suppress(KeyboardInterrupt):  # A second one: without waiting for the chats.
-            _watch(tally, threads, time.monotonic() + END_SECONDS)
+            if any(thread.is_alive() for thread in threads):
+                _watch(tally, threads, time.monotonic() + END_SECONDS)
         for agent in team:
             agent.delete()
     _summarize(tally, time.monotonic() - started)
@@ -128,6 +129,7 @@ def _summarize(tally: Tally, seconds: float) -> None:
     )
     others = {
         "retries": "sent again",
+        "late": "written when the chat had ended, and refused",
         "unacknowledged": "never acknowledged",
         "seen_twice": "seen twice on the screen",
         "limited": "calls put off by a rate limit",
