@@ -1,4 +1,4 @@
-"""/api/reports. Needs a caller; the service wants an API key or a system."""
+"""/api/reports. Needs a caller; the service wants an API key, a system or a supervisor."""
 
 from __future__ import annotations
 

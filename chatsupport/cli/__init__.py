@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from chatsupport.cli import database, doctor, queue, sessions, simulate, tokens
+from chatsupport.cli import agents, database, doctor, queue, sessions, simulate, tokens
 
 COMMANDS = (
+    agents.agents,
     database.init_db,
     database.migrate,
     doctor.doctor,

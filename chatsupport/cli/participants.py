@@ -88,6 +88,11 @@ class Participant:
         answer: dict[str, Any] = self._client.call("join_session", {"sessionId": session_id}, timeout=ACK_SECONDS)
         return answer
 
+    def enter(self, session_id: str) -> None:
+        """Enter a session's room, or have the next connection do so."""
+        with contextlib.suppress(socketio.exceptions.SocketIOError, OSError):
+            self.join(session_id)
+
     def send(self, session_id: str, text: str) -> bool:
         """Send a message until it is acknowledged. False where the server refuses it, or never answers."""
         stage, client_message_id = self.stage, uuid.uuid4().hex
@@ -134,8 +139,7 @@ class Agent(Participant):
 
     def _take(self, session: dict[str, Any]) -> None:
         self._sessions.add(session["id"])
-        with contextlib.suppress(socketio.exceptions.SocketIOError, OSError):
-            self.join(session["id"])
+        self.enter(session["id"])
 
     def _return(self) -> None:
         for session_id in list(self._sessions):
@@ -178,7 +182,7 @@ class Visitor(Participant):
             token = stage.token(user_id, "user")
             bearer = {"Authorization": f"Bearer {token}"}
             session_id = stage.call("POST", "/api/chat/start-session", {"userId": user_id}, **bearer)["sessionId"]
-            self._client.on("connect", lambda: self._client.emit("join_session", {"sessionId": session_id}))
+            self._client.on("connect", lambda: self.enter(session_id))
             self.connect(token)
             if self.join(session_id).get("data", {}).get("status") != "active":
                 deadline = time.monotonic() + AGENT_SECONDS

@@ -66,7 +66,7 @@ PATHS: dict[str, Json] = {
             TAG,
             "getSummary",
             "Report on a time",
-            description=f"The sessions that ended in it, at most {MAX_DAYS} days. By API key or system.",
+            description=f"The sessions that ended in it, at most {MAX_DAYS} days. By API key, system or supervisor.",
             parameters=(
                 query(
                     "from", {**_TIME, "description": f"Rounded down to the bucket; {DEFAULT_DAYS} days before `to`."}

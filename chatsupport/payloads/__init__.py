@@ -3,6 +3,17 @@
 The same functions read REST bodies, query strings and Socket.IO payloads. Unknown fields are ignored.
 """
 
+from chatsupport.payloads.agents import (
+    AgentChanges,
+    AgentFields,
+    SignIn,
+    agent_changes,
+    agent_fields,
+    email,
+    new_password,
+    role,
+    sign_in,
+)
 from chatsupport.payloads.fields import (
     Payload,
     agent_id,
@@ -29,15 +40,11 @@ from chatsupport.payloads.operations import (
 )
 from chatsupport.payloads.reports import ReportQuery, report_query
 from chatsupport.payloads.requests import (
-    AgentChanges,
-    AgentFields,
     NewMessage,
     Page,
     SessionFilter,
     StartSession,
     TokenRequest,
-    agent_changes,
-    agent_fields,
     new_message,
     page,
     session_filter,
@@ -56,6 +63,7 @@ __all__ = [
     "Payload",
     "ReportQuery",
     "SessionFilter",
+    "SignIn",
     "StartSession",
     "TokenRequest",
     "agent_changes",
@@ -63,21 +71,25 @@ __all__ = [
     "agent_id",
     "audit_filter",
     "block_id",
+    "email",
     "end_reason",
     "erasable_person",
     "limit",
     "list_page",
     "new_block",
     "new_message",
+    "new_password",
     "optional_agent_id",
     "page",
     "person",
     "report_query",
     "resume_after",
+    "role",
     "seq_in",
     "session_filter",
     "session_id",
     "session_id_in",
+    "sign_in",
     "start_session",
     "token_request",
     "user_id",

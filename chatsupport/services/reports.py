@@ -30,9 +30,9 @@ _WITHOUT_HISTOGRAMS = {f"{name}.steps": 0 for name in ("waiting", "firstResponse
 def summary(caller: Caller, wanted: ReportQuery) -> dict[str, Any]:
     """Return the figures of the sessions that ended in a time: of all, by agent, and hour by hour or day by day.
 
-    For operators only. What is rolled up is read from there, the latest hours from the sessions themselves.
+    For operators and supervisors only. What is rolled up is read from there, the latest hours from the sessions.
     """
-    access.require_operator(caller)
+    access.require_manager(caller)
     floor, step = _FLOOR[wanted.bucket], _STEP[wanted.bucket]
     start, end = floor(wanted.start), floor(wanted.end + step - timedelta(milliseconds=1))
     live, live_start, complete = _not_rolled_up(start, end)
@@ -140,7 +140,7 @@ def _rolled_up_buckets(wanted: ReportQuery, start: datetime, end: datetime) -> d
         "start": {"$gte": start, "$lt": _FLOOR[wanted.bucket](end)},
     }
     rows = Rollup._get_collection().find(query, _WITHOUT_HISTOGRAMS)
-    return {row["start"]: described(row) for row in rows}
+    return {row["start"]: described(row) for row in rollups.politely(rows)}
 
 
 def _hours(start: datetime, end: datetime, agent_id: ObjectId | None) -> Iterator[Document]:

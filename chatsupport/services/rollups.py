@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from pymongo import UpdateOne
@@ -21,6 +21,7 @@ from chatsupport.database.connection import now
 from chatsupport.documents import Counters, Message, Rollup, Session
 from chatsupport.documents.rollup import DAY, HOUR, MONTH
 from chatsupport.documents.session import ENDED
+from chatsupport.extensions import socketio
 from chatsupport.services import sequences
 from chatsupport.services.report_figures import Figures
 from chatsupport.services.response_times import first_response_ms
@@ -31,6 +32,8 @@ STATE = "rollups"
 SETTLED_AFTER = timedelta(seconds=sequences.FENCE_SECONDS)
 """How long after an hour no write that ends a session in it can be under way any more."""
 BATCH = 200
+PAUSE_EVERY = 100
+"""After so many rows, which take a few milliseconds, others go on."""
 
 AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
 _NEEDED = dict.fromkeys(
@@ -38,6 +41,7 @@ _NEEDED = dict.fromkeys(
 )
 
 _Key = ObjectId | None
+_Row = TypeVar("_Row")
 Groups = dict[_Key, Figures]
 """Figures by agent; None has those of all sessions."""
 
@@ -84,9 +88,17 @@ def figures_between(start: datetime, end: datetime) -> Groups:
 def merged(rows: Iterable[Document]) -> Groups:
     """Add up roll-ups, by agent."""
     groups: Groups = defaultdict(Figures)
-    for row in rows:
+    for row in politely(rows):
         groups[row["agentId"]].merge(row)
     return groups
+
+
+def politely(rows: Iterable[_Row]) -> Iterator[_Row]:
+    """Yield the rows, and now and then let others go on: this process has chats to serve."""
+    for number, row in enumerate(rows, start=1):
+        if number % PAUSE_EVERY == 0:
+            socketio.sleep(0)
+        yield row
 
 
 def floor_hour(time: datetime) -> datetime:
@@ -144,7 +156,7 @@ def _ended(start: datetime, end: datetime) -> Iterator[tuple[Document, int, int 
     """Yield the sessions that ended in [start, end), with the number of messages and the first response of each."""
     query = {"status": ENDED, "endedAt": {"$gte": start, "$lt": end}}
     unknown: list[Document] = []
-    for session in Session._get_collection().find(query, _NEEDED, hint="ended"):
+    for session in politely(Session._get_collection().find(query, _NEEDED, hint="ended")):
         if "totalMessages" in session and "firstResponseMs" in session:
             yield session, session["totalMessages"], session["firstResponseMs"]
         else:

@@ -95,8 +95,10 @@ def test_times_to_come_have_no_buckets(operator: Api) -> None:
     assert (report["buckets"], report["total"]["sessions"]) == ([], 0)
 
 
-def test_only_operators_get_reports(apis: Apis, operator: Api) -> None:
+def test_operators_and_supervisors_get_reports(apis: Apis, operator: Api) -> None:
     agent_id = operator.create_agent("Ada")["id"]
     for api in (apis.user("u1"), apis.agent(agent_id)):
         assert_failure(api.get("/api/reports/summary"), 403, "FORBIDDEN")
     assert_failure(apis.anonymous().get("/api/reports/summary"), 401, "AUTH_REQUIRED")
+    supervisor_id = operator.create_agent("Ben", role="supervisor")["id"]
+    assert apis.agent(supervisor_id).get("/api/reports/summary").status_code == 200
