@@ -78,7 +78,7 @@ upgrade: ## Pin the newest of everything; then make check, make test, and read w
 	@git --no-pager diff --stat -- '*.txt' || true
 
 audit: $(TOOLS_STAMP) ## Look whether a known weakness is in what is pinned (asks a public database)
-	$(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off \
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
 		-r requirements.txt -r requirements-embedded.txt
 
 hooks: $(TOOLS_STAMP) ## Have git run the checks before each commit, and the unit tests before each push
