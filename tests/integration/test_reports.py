@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from chatsupport.database import connection
 from chatsupport.documents import Message, Rollup, Session
 from chatsupport.services import report_figures, retention, rollups
 from tests.api import Api, Apis, data_of
@@ -158,3 +159,25 @@ def test_steps_of_the_histogram_are_as_fine_as_is_said() -> None:
         middle = report_figures.middle_of(report_figures.step_of(milliseconds))
         assert middle == pytest.approx(milliseconds, rel=report_figures.ERROR + 1e-9)
     assert report_figures.middle_of(report_figures.step_of(0)) == 0
+
+
+def test_nothing_is_read_without_an_index(operator: Api, stored: list[Any]) -> None:
+    database = connection.database()
+    database.drop_collection("system.profile")
+    database.command("profile", 2)
+    try:
+        rollups.sweep()
+        for query in RANGES:
+            assert operator.get("/api/reports/summary", **query).status_code == 200
+    finally:
+        database.command("profile", 0)
+    reads = list(database["system.profile"].find({"planSummary": {"$exists": True}}))
+    database.drop_collection("system.profile")
+
+    collections = {read["ns"].rpartition(".")[2] for read in reads}
+    assert collections >= {"sessions", "messages", "rollups"}
+    assert not [read for read in reads if "COLLSCAN" in read["planSummary"]]
+    for read in reads:
+        if read["op"] == "query" and read["ns"].endswith(("sessions", "rollups")):
+            # A few more where a first page of many is cut off.
+            assert read["docsExamined"] <= read["nreturned"] + 1, read["command"]
