@@ -121,7 +121,7 @@ def agents(_: Config) -> Iterator[Finding]:
     if there:
         yield Finding(OK, f"{len(there)} of {len(rows)} online")
     else:
-        todo = "make some: POST /api/agents" if not rows else "visitors wait until one is"
+        todo = "make some: `flask --app wsgi agents add`" if not rows else "visitors wait until one is"
         yield Finding(WARN, "none" if not rows else f"none of {len(rows)} online", todo)
 
 

@@ -48,24 +48,24 @@ class Durations:
         for step, count in zip(*_unpacked(stored["steps"]), strict=True):
             steps[step] += count
 
-    def percentile(self, percent: int) -> float | None:
-        """Return the duration that so many percent of all do not exceed, in seconds; None of nothing."""
-        rank = max(1, math.ceil(self.count * percent / 100))
-        for step, count in enumerate(self.steps):
-            rank -= count
-            if rank <= 0:
-                return round(middle_of(step) / 1000, 3)
-        return None
-
     def stored(self) -> dict[str, Any]:
-        """Return this as it is kept: the histogram packed, the percentiles ready to be read."""
+        """Return this as it is kept: the histogram packed, the percentiles in seconds, ready to be read."""
+        used = [step for step, count in enumerate(self.steps) if count]
         return {
             "count": self.count,
             "sumMs": self.sum_ms,
-            "p50": self.percentile(50),
-            "p95": self.percentile(95),
-            "steps": _packed(self.steps),
+            "p50": self._percentile(50, used),
+            "p95": self._percentile(95, used),
+            "steps": _packed(used, [self.steps[step] for step in used]),
         }
+
+    def _percentile(self, percent: int, used: list[int]) -> float | None:
+        rank = max(1, math.ceil(self.count * percent / 100))
+        for step in used:
+            rank -= self.steps[step]
+            if rank <= 0:
+                return round(middle_of(step) / 1000, 3)
+        return None
 
 
 @dataclass
@@ -136,10 +136,9 @@ def described(stored: Document) -> dict[str, Any]:
     }
 
 
-def _packed(steps: list[int]) -> bytes:
-    """Return the steps that count something, two bytes each, and behind them the counts, four bytes each."""
-    used = [step for step, count in enumerate(steps) if count]
-    return _in_order("H", used).tobytes() + _in_order("I", [steps[step] for step in used]).tobytes()
+def _packed(steps: list[int], counts: list[int]) -> bytes:
+    """Return the steps, two bytes each, and behind them how often each was counted, four bytes each."""
+    return _in_order("H", steps).tobytes() + _in_order("I", counts).tobytes()
 
 
 def _unpacked(packed: bytes) -> tuple[array[int], array[int]]:
