@@ -17,7 +17,12 @@ RUN_STAMP := $(VENV)/.run-$(shell cat $(RUNTIME) | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat $(RUNTIME) requirements-dev.txt | cksum | cut -d' ' -f1)
 JS_STAMP := $(JS)/node_modules/.stamp-$(shell cat $(JS)/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
 BENCH_STAMP := bench/node_modules/.stamp-$(shell cat bench/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet install
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet install --require-hashes
+# For every Python and platform at once; an index of your own is used, and not written down.
+LOCK := UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
+	--python-version 3.10 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links
+LOCKED := requirements requirements-embedded requirements-dev requirements-tools
+TOOLS_STAMP := $(VENV)/.tools-$(shell cat requirements-tools.txt | cksum | cut -d' ' -f1)
 HAS_NODE := $(shell command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && echo 1)
 
 ifeq ($(VERSION),)
@@ -25,7 +30,7 @@ $(error $(PYTHON) cannot be run: install Python 3.10 or later, or say PYTHON=/pa
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test chaos test-matrix bench bench-quick check format clean install
+.PHONY: help run cluster test chaos test-matrix bench bench-quick check format clean install lock upgrade audit hooks
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -65,6 +70,20 @@ format: $(DEV_STAMP) ## Format the code and fix what lint can fix
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
+lock: $(TOOLS_STAMP) ## Pin what the *.in files name, keeping what is pinned already
+	@for name in $(LOCKED); do $(LOCK) $(UPGRADE) $$name.in -o $$name.txt || exit 1; done
+
+upgrade: ## Pin the newest of everything; then make check, make test, and read what changed
+	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
+	@git --no-pager diff --stat -- '*.txt' || true
+
+audit: $(TOOLS_STAMP) ## Look whether a known weakness is in what is pinned (asks a public database)
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+		-r requirements.txt -r requirements-embedded.txt
+
+hooks: $(TOOLS_STAMP) ## Have git run the checks before each commit, and the unit tests before each push
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
+
 clean: ## Remove what can be made again; data and logs stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(JS)/node_modules bench/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -87,6 +106,12 @@ $(DEV_STAMP): | $(BIN)/python
 	@$(PIP) -r requirements-dev.txt
 	@rm -f $(VENV)/.dev-*
 	@touch $@ $(RUN_STAMP)
+
+$(TOOLS_STAMP): | $(BIN)/python
+	@echo "Installing what pins and audits"
+	@$(PIP) -r requirements-tools.txt
+	@rm -f $(VENV)/.tools-*
+	@touch $@
 
 $(JS_STAMP):
 	@echo "Installing the JavaScript client for tests"

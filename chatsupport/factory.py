@@ -9,7 +9,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatsupport import cli, logs, startup
-from chatsupport.blueprints import agents, audit, auth, blocks, chat, docs, errors, request_log, system, users
+from chatsupport.blueprints import agents, audit, auth, blocks, chat, docs, errors, reports, request_log, system, users
 from chatsupport.config import Config
 from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
@@ -68,6 +68,7 @@ def create_app(config: Config | None = None) -> Flask:
         blocks.blueprint,
         audit.blueprint,
         users.blueprint,
+        reports.blueprint,
         docs.blueprint,
         system.blueprint,
     ):

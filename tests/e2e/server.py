@@ -50,7 +50,7 @@ class Server:
         self._output_file = directory / "output.txt"
         self._process: subprocess.Popen[bytes] | None = None
         inherited = {name: text for name, text in os.environ.items() if name not in _OURS}
-        self._environment = {
+        self.environment = {
             **inherited,
             "PORT": str(self.port),
             "HOST": "127.0.0.1",
@@ -75,7 +75,7 @@ class Server:
             self._process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -192,6 +192,8 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     operator.delete(f"/api/blocks/{block['id']}")
     operator.post("/api/auth/revoke", {"userId": "u3"})
     operator.get("/api/audit")
+    operator.get("/api/reports/summary")
+    operator.client.get("/api/reports/summary", headers={**operator.headers, "Accept": "text/csv"})
     operator.get("/api/users/u1/export")
     operator.get(f"/api/users/{agent_id}/export", userType="agent")
     operator.delete("/api/users/u1")
@@ -218,6 +220,16 @@ def test_failures_have_the_shape_that_is_described(apis: Apis, operator: Api, de
                 operator.client.open(
                     url, method=method, headers=operator.headers, **{"content_type": JSON_TYPE, **kwargs}
                 )
-    for query in ("limit=0", "cursor=x", "status=x", "agentId=x", "userId=", "sessionId=x", "action="):
-        for path in ("/api/chat/sessions", "/api/audit", "/api/blocks"):
+    for query in (
+        "limit=0",
+        "cursor=x",
+        "status=x",
+        "agentId=x",
+        "userId=",
+        "sessionId=x",
+        "action=",
+        "from=x",
+        "bucket=x",
+    ):
+        for path in ("/api/chat/sessions", "/api/audit", "/api/blocks", "/api/reports/summary"):
             operator.client.get(f"{path}?{query}", headers=operator.headers)
