@@ -22,6 +22,7 @@ from chatsupport.services import message_log
 from chatsupport.sockets import connections
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error
+from chatsupport.sockets.turns import turn
 
 logger = logging.getLogger(__name__)
 
@@ -160,7 +161,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
         raise NotFoundError("There is no such event. The details list those there are.", details=names())
     connection.open_sends.wait_for_all()
     payload = _payload(running.arguments)
-    with answer_within(message_log.MAX_WAIT_SECONDS):
+    with turn(), answer_within(message_log.MAX_WAIT_SECONDS):
         return handler(connection, payload)
 
 

@@ -22,6 +22,8 @@ PUBLIC = {
     "GET /",
     "GET /api/health",
     "POST /api/auth/token",
+    "POST /api/auth/login",
+    "GET /api/auth/sign-in-options",
     "GET /api/openapi.json",
     "GET /api/docs",
     "GET /api/docs/page.js",
