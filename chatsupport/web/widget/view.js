@@ -1,15 +1,14 @@
-import { chime, iconButton, linked, make, readableOn } from "./dom.js";
+import { iconButton, make } from "./dom.js";
+import { chime, linked } from "./parts.js";
 
 const MAX_CHARACTERS = 1000;
 const SPEAKER = "M4 9v6h4l5 4V5L8 9z";
 const isolate = (text) => `\u2068${text}\u2069`; // Each part keeps its own direction of writing.
 const isOwn = (entry) => entry.senderType === "user" || !entry.seq;
 
-// Draws the chat into a shadow root. `chat` does what the visitor asks for; render(state) shows how things are.
-export function createView({ css, strings, title = strings.title, color, position }, store, chat, emit) {
+// Draws the chat beside the bubble. `chat` does what the visitor asks for; render(state) shows how things are.
+export function createView({ root, frame, button: bubble, badge }, strings, { title = strings.title }, store, chat, emit) {
   const say = (name, value) => strings[name].replace("{}", () => value);
-  const bubble = iconButton(strings.open, "M4 5h16v11H10l-4 4v-4H4z", { class: "bubble", "aria-haspopup": "dialog" });
-  const badge = bubble.appendChild(make("span", { class: "badge" }));
   const about = make("p", { role: "status" });
   const end = make("button", { type: "button", class: "end" }, strings.end);
   const sound = iconButton(strings.sound, SPEAKER);
@@ -26,23 +25,11 @@ export function createView({ css, strings, title = strings.title, color, positio
   const form = make("form", {}, text, left, submit);
   const again = make("button", { type: "button", class: "again" }, strings.again);
   const panel = make("section", { role: "dialog", "aria-modal": true, "aria-labelledby": "title" }, head, log, form, again);
-  const frame = make("div", { class: position ?? (strings.dir === "rtl" ? "left" : "right"), dir: strings.dir, lang: strings.language });
-  const host = make("chat-support");
-  const root = host.attachShadow({ mode: "open" });
-  const sheet = new CSSStyleSheet();
   const shown = new Map();
   let state, unread, session;
 
-  sheet.replaceSync(css);
-  root.adoptedStyleSheets = [sheet];
-  if (/^#[0-9a-f]{6}$/i.test(color)) {
-    frame.style.setProperty("--accent", color);
-    frame.style.setProperty("--on-accent", readableOn(color));
-  }
   panel.hidden = true;
-  frame.append(bubble, panel);
-  root.append(frame);
-  document.body.append(host);
+  frame.append(panel);
 
   const see = () => chat.see(!panel.hidden && document.visibilityState === "visible");
 
@@ -171,7 +158,6 @@ export function createView({ css, strings, title = strings.title, color, positio
     sound.setAttribute("aria-pressed", on);
     sound.querySelector("path").setAttribute("d", SPEAKER + (on ? "m12 0q3 3 0 6m3-9q5 6 0 12" : "m12 0l5 6m0-6l-5 6"));
   }
-  bubble.onclick = () => open();
   shut.onclick = close;
   end.onclick = () => chat.end();
   again.onclick = () => (chat.again(), text.focus());
@@ -190,5 +176,5 @@ export function createView({ css, strings, title = strings.title, color, positio
   setInterval(() => render(state), 20_000);
   showSound();
   resize();
-  return { open, close, render, begin: () => store.open && open(false) };
+  return { open, close, render };
 }
