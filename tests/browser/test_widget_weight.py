@@ -56,7 +56,7 @@ def test_a_page_view_costs_the_bubble_only(server: Server, site: Site, person: M
     widget.open()
     expect(widget.status).to_have_text("")
     widget.page.wait_for_load_state("networkidle")
-    assert {"chat.js", "view.js", "connection.js"} <= names(responses)
+    assert {"chat.js", "view.js", "chat.css", "connection.js"} <= names(responses)
     sent = [response.header_value("Content-Length") for response in responses]
     assert sum(int(length or 0) for length in sent) < 15 * KB
     assert all(response.header_value("Content-Encoding") == "gzip" for response in responses)

@@ -9,16 +9,14 @@ function readableOn(colour) {
 }
 
 // Puts the bubble on the page, in a shadow root with a style of its own, which the chat is put into later.
-export function createBubble(css, strings, { color, position }) {
+export function createBubble(sheet, strings, { color, position }) {
   const button = iconButton(strings.open, "M4 5h16v11H10l-4 4v-4H4z", { class: "bubble", "aria-haspopup": "dialog" });
   const badge = button.appendChild(make("span", { class: "badge" }));
   const side = ["left", "right"].includes(position) ? position : strings.dir === "rtl" ? "left" : "right";
   const frame = make("div", { class: side, dir: strings.dir, lang: strings.language }, button);
   const host = make("chat-support");
   const root = host.attachShadow({ mode: "open" });
-  const sheet = new CSSStyleSheet();
 
-  sheet.replaceSync(css);
   root.adoptedStyleSheets = [sheet];
   if (/^#[0-9a-f]{6}$/i.test(color)) {
     frame.style.setProperty("--accent", color);

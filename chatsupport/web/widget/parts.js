@@ -1,10 +1,12 @@
 import { make } from "./dom.js";
 
-const LINK = new RegExp("(https?://[^\\s<>\"]*[^\\s<>\".,;:!?')])", "i");
+const LINK = new RegExp('(https?://[^\\s<>"]*[^\\s<>".,;:!?\')])', "i");
 
 // Returns a text's parts, with links for the addresses in it.
 export const linked = (text) =>
-  text.split(LINK).map((part, i) => (i % 2 ? make("a", { href: part, target: "_blank", rel: "noopener nofollow" }, part) : part));
+  text
+    .split(LINK)
+    .map((part, i) => (i % 2 ? make("a", { href: part, target: "_blank", rel: "noopener nofollow" }, part) : part));
 
 // Makes a short sound.
 export function chime() {

@@ -7,7 +7,14 @@ const isolate = (text) => `\u2068${text}\u2069`; // Each part keeps its own dire
 const isOwn = (entry) => entry.senderType === "user" || !entry.seq;
 
 // Draws the chat beside the bubble. `chat` does what the visitor asks for; render(state) shows how things are.
-export function createView({ root, frame, button: bubble, badge }, strings, { title = strings.title }, store, chat, emit) {
+export function createView(
+  { root, frame, button: bubble, badge },
+  strings,
+  { title = strings.title },
+  store,
+  chat,
+  emit,
+) {
   const say = (name, value) => strings[name].replace("{}", () => value);
   const about = make("p", { role: "status" });
   const end = make("button", { type: "button", class: "end" }, strings.end);
@@ -18,13 +25,32 @@ export function createView({ root, frame, button: bubble, badge }, strings, { ti
   const earlier = make("button", { type: "button", class: "earlier" }, strings.earlier);
   const list = make("div", { role: "log", "aria-relevant": "additions", "aria-label": title });
   const typing = make("p", { class: "typing", role: "status" });
-  const log = make("div", { class: "log", tabindex: 0, role: "group", "aria-label": title }, hello, earlier, list, typing);
-  const text = make("textarea", { rows: 1, placeholder: strings.write, "aria-label": strings.write, "aria-describedby": "left" });
+  const log = make(
+    "div",
+    { class: "log", tabindex: 0, role: "group", "aria-label": title },
+    hello,
+    earlier,
+    list,
+    typing,
+  );
+  const text = make("textarea", {
+    rows: 1,
+    placeholder: strings.write,
+    "aria-label": strings.write,
+    "aria-describedby": "left",
+  });
   const left = make("span", { id: "left" });
   const submit = iconButton(strings.send, "M4 12l16-8-6 16-3-6z", { type: "submit" });
   const form = make("form", {}, text, left, submit);
   const again = make("button", { type: "button", class: "again" }, strings.again);
-  const panel = make("section", { role: "dialog", "aria-modal": true, "aria-labelledby": "title" }, head, log, form, again);
+  const panel = make(
+    "section",
+    { role: "dialog", "aria-modal": true, "aria-labelledby": "title" },
+    head,
+    log,
+    form,
+    again,
+  );
   const shown = new Map();
   let state, unread, session;
 
@@ -78,7 +104,9 @@ export function createView({ root, frame, button: bubble, badge }, strings, { ti
     if (status !== "waiting") return status && strings.ended;
     const minutes = Math.floor((Date.now() - since) / 60_000);
     const unit = new Intl.NumberFormat(strings.language, { style: "unit", unit: "minute", unitDisplay: "long" });
-    return [place && say("place", place), minutes > 0 && say("waited", unit.format(minutes))].filter(Boolean).join(", ");
+    return [place && say("place", place), minutes > 0 && say("waited", unit.format(minutes))]
+      .filter(Boolean)
+      .join(", ");
   }
 
   // Shows a message; what is shown already keeps its element, so that it is read out once.
@@ -87,7 +115,12 @@ export function createView({ root, frame, button: bubble, badge }, strings, { ti
     const key = own ? (entry.clientMessageId ?? entry.id) : entry.id;
     let row = shown.get(key);
     if (!row) {
-      row = make("div", { class: own ? "own" : "" }, make("p", { dir: "auto" }, ...linked(entry.message ?? entry.text)), make("small"));
+      row = make(
+        "div",
+        { class: own ? "own" : "" },
+        make("p", { dir: "auto" }, ...linked(entry.message ?? entry.text)),
+        make("small"),
+      );
       shown.set(key, row);
     }
     const failed = entry.failed && entry.failed !== "stored";
@@ -109,7 +142,7 @@ export function createView({ root, frame, button: bubble, badge }, strings, { ti
 
   function render(now) {
     state = now;
-    if (session !== state.id) shown.clear(), list.replaceChildren();
+    if (session !== state.id) (shown.clear(), list.replaceChildren());
     session = state.id;
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
     const entries = [...state.messages, ...state.outbox];
@@ -146,7 +179,9 @@ export function createView({ root, frame, button: bubble, badge }, strings, { ti
     event.stopPropagation();
     if (event.key === "Escape") close();
     if (event.key !== "Tab") return;
-    const stops = [...panel.querySelectorAll("button, textarea, a, [tabindex]")].filter((one) => !one.disabled && one.offsetParent);
+    const stops = [...panel.querySelectorAll("button, textarea, a, [tabindex]")].filter(
+      (one) => !one.disabled && one.offsetParent,
+    );
     const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
     if (root.activeElement !== from) return;
     event.preventDefault();
@@ -172,7 +207,9 @@ export function createView({ root, frame, button: bubble, badge }, strings, { ti
   };
   panel.onkeydown = onKey;
   document.addEventListener("visibilitychange", see);
-  window.visualViewport?.addEventListener("resize", () => frame.style.setProperty("--height", `${visualViewport.height}px`));
+  window.visualViewport?.addEventListener("resize", () =>
+    frame.style.setProperty("--height", `${visualViewport.height}px`),
+  );
   setInterval(() => render(state), 20_000);
   showSound();
   resize();
