@@ -64,7 +64,6 @@ def page(folder: str) -> Response:
     response = Response(filled(f"{folder}/index.html"), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Content-Security-Policy"] = _page_policy()
-    response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 
 from playwright.sync_api import expect
@@ -133,3 +135,6 @@ def test_who_must_not_talk_is_told_so(servers: Servers, site: Site, person: Make
     widget = Widget(visitor.open(site.embed(server.url, user_id="somebody", user_hash="wrong"))).open()
 
     expect(widget.status).to_have_text(re.compile("cannot be reached"))
+    right = hmac.new(b"secret", b"somebody", hashlib.sha256).hexdigest()
+    widget.page.evaluate("(userHash) => ChatSupport.identify({ userId: 'somebody', userHash })", right)
+    expect(widget.status).to_have_text("")

@@ -23,6 +23,8 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
     render(state);
   }
 
+  const report = ({ code }) => change({ problem: code });
+
   function identity() {
     const kept = store.get();
     if (userId && kept.userId !== userId) store.set({ userId, token: null, sessionId: null, outbox: [] });
@@ -182,19 +184,22 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
       typedAt = Date.now();
       connection.socket.volatile.emit("typing_start", { sessionId: state.id });
     },
-    end: () => api(`/api/chat/end-session/${state.id}`, {}).catch(({ code }) => change({ problem: code })),
-    async earlier() {
-      const path = `/api/chat/messages/${state.id}?limit=50&before=${state.messages[0].seq}`;
-      const { messages, pagination } = await api(path);
-      change({ messages: [...messages, ...state.messages], hasMore: pagination.hasMore });
-    },
+    end: () => api(`/api/chat/end-session/${state.id}`, {}).catch(report),
+    earlier: () =>
+      api(`/api/chat/messages/${state.id}?limit=50&before=${state.messages[0].seq}`).then(
+        ({ messages, pagination }) =>
+          change({ messages: [...messages, ...state.messages], hasMore: pagination.hasMore }),
+        report,
+      ),
     identify(who) {
       ({ userId, userHash } = who);
-      if (store.get().userId === userId) return;
-      connection?.close?.();
+      if (store.get().userId === userId && !state.problem) return;
+      const before = connection;
+      before?.close?.();
       connection = stop = null;
-      change({ ...empty(), id: null, outbox: [], online: false });
+      change({ ...empty(), id: null, outbox: [], online: false, problem: null });
       identity();
+      if (before) open();
     },
   };
 }
