@@ -9,7 +9,16 @@ const newId = () =>
 
 // The visitor's chat, without its looks: calls render(state) on each change and emit(event, detail) for the page.
 export function createChat({ server, io, integrity, userId, userHash }, store, render, emit) {
-  const empty = () => ({ status: null, messages: [], agent: null, place: null, typing: false, agentRead: 0, read: 0 });
+  const empty = () => ({
+    status: null,
+    messages: [],
+    agent: null,
+    place: null,
+    typing: false,
+    agentRead: 0,
+    read: 0,
+    idle: false,
+  });
   const state = { ...empty(), outbox: [], online: false, problem: null, seen: false };
   let connection, stop, token, sending, typedAt;
 
@@ -68,6 +77,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
       queue_update: ({ queuePosition }) => change({ place: queuePosition }),
       agent_assigned: ({ agent }) => change({ status: "active", agent, place: null }),
       session_unassigned: () => change({ status: "waiting", agent: null, typing: false }),
+      session_idle: () => change({ idle: true }),
       session_ended: () => (store.set({ ended: true }), change({ status: "ended", typing: false })),
     };
     for (const name in handlers) {
@@ -97,7 +107,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
   function onMessage(message) {
     drop(message.clientMessageId);
     const own = message.senderType === "user";
-    change({ messages: [...state.messages, message], typing: own && state.typing });
+    change({ messages: [...state.messages, message], typing: own && state.typing, idle: false });
     if (!own) emit("message", message);
   }
 
