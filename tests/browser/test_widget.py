@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import MakePerson
+from tests.browser.people import violations
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent, Widget
 from tests.e2e.server import Server
@@ -44,3 +46,18 @@ def test_a_whole_chat(server: Server, site: Site, person: MakePerson, agent: Age
     widget.write("One more thing")
     widget.wait_for_texts("One more thing")
     assert widget.session_id() != session_id
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_demo_is_a_shop_with_a_chat(server: Server, person: MakePerson, agent: Agent, scheme: str) -> None:
+    page = person(color_scheme=scheme, viewport={"width": 390, "height": 800}).open(f"{server.url}/demo")
+    widget = Widget(page)
+    expect(widget.bubble).to_be_visible()
+    assert not violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    loaded = page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth)")
+    assert loaded
+    expect(page.get_by_role("link", name="console")).to_have_attribute("href", "/console")
+    widget.open()
+    widget.write("Hello")
+    expect(widget.status).to_have_text("You are talking to Ada")
