@@ -9,7 +9,20 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatsupport import cli, logs, startup
-from chatsupport.blueprints import agents, audit, auth, blocks, chat, docs, errors, reports, request_log, system, users
+from chatsupport.blueprints import (
+    agents,
+    audit,
+    auth,
+    blocks,
+    chat,
+    docs,
+    errors,
+    reports,
+    request_log,
+    system,
+    users,
+    web,
+)
 from chatsupport.config import Config
 from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
@@ -70,6 +83,7 @@ def create_app(config: Config | None = None) -> Flask:
         users.blueprint,
         reports.blueprint,
         docs.blueprint,
+        web.blueprint,
         system.blueprint,
     ):
         app.register_blueprint(blueprint)

@@ -164,6 +164,13 @@ def origin(*, wildcard: bool) -> Parser[str]:
     return parse
 
 
+def web_url(text: str) -> str:
+    """Return a URL that browsers can load from; what could end an attribute or a header is not taken."""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?/[A-Za-z0-9._~!$*+/@%=&?-]*", text):
+        raise ValueError("the URL of an ES module, such as https://cdn.example.com/socket.io.esm.min.js")
+    return text
+
+
 def api_key(*, min_length: int) -> Parser[str]:
     """Return a parser of keys that fit into an HTTP header."""
 

@@ -40,7 +40,11 @@ def operation_for(method: str, path: str) -> dict[str, Any]:
     """Return the description of the call that a path belongs to; fixed parts go before parameters."""
     matches = []
     for candidate, methods in DOCUMENT["paths"].items():
-        pattern = re.sub(r"\\\{\w+\\\}", "(?:.+)" if "user_id" in candidate else "[^/]+", re.escape(candidate))
+        pattern = re.sub(
+            r"\\\{\w+\\\}",
+            "(?:.+)" if "user_id" in candidate or "{path}" in candidate else "[^/]+",
+            re.escape(candidate),
+        )
         if re.fullmatch(pattern, path) and method.lower() in methods:
             matches.append((candidate.count("{"), -len(candidate), methods[method.lower()]))
     assert matches, f"{method} {path} is not described"
@@ -157,6 +161,11 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     anybody, user = apis.anonymous(), apis.user("u1")
     for path in ("/", "/api/health", "/api/openapi.json", "/api/docs", "/api/docs/page.js", "/api/docs/page.css"):
         assert anybody.get(path).status_code == 200
+    for path in ("/widget.js", "/demo", "/web/old/widget/loader.js"):
+        followed = anybody.get(path)
+        assert followed.status_code in (200, 302)
+        if followed.status_code == 302:
+            assert anybody.get(followed.headers["Location"]).status_code == 200
     assert anybody.post("/api/auth/token", {"userId": "u9"}).status_code == 201
     assert anybody.post("/api/auth/token", {"userId": "u9", "userType": "agent"}).status_code == 401
     assert anybody.get("/api/auth/sign-in-options").status_code == 200
