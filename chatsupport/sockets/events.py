@@ -150,8 +150,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
         payload = _payload(running.arguments)
         connection.open_sends.begin()
         try:
-            with answer_within(message_log.MAX_WAIT_SECONDS):
-                late_handler(connection, payload, running.finish_later)
+            late_handler(connection, payload, running.finish_later)
         except BaseException:
             connection.open_sends.end()
             raise
