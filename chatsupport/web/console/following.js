@@ -1,0 +1,70 @@
+// What a followed session tells goes into the store.
+
+import { isFollowed, startFollowing, stopFollowing } from "./live.js";
+import { arrived } from "./outbox.js";
+import { change, conversation, isMine, patchSession, state } from "./store.js";
+
+export function followSession(sessionId) {
+  startFollowing(sessionId, {
+    onJoined: (joined, first) =>
+      change(() => {
+        const talk = conversation(sessionId);
+        if (first) talk.hasEarlier = joined.hasMore;
+        talk.error = null;
+        for (const mark of joined.readSeq) readTo(talk, mark.userId, mark.seq);
+        const { status, agentId, agent, queuePosition } = joined;
+        patchSession(sessionId, { status, agentId, agent, queuePosition });
+      }),
+    onMessage: (message) => change(() => add(message)),
+    onFailure: (envelope) => change(() => lose(sessionId, "gone", envelope.message)),
+  });
+}
+
+export function watchSession(sessionId) {
+  change(() => (conversation(sessionId).watching = true));
+  followSession(sessionId);
+}
+
+function add(message) {
+  const { sessionId } = message;
+  const talk = conversation(sessionId);
+  talk.messages = [...talk.messages, message];
+  talk.typing.delete(message.senderId);
+  talk.endsAt = null;
+  if (message.clientMessageId && message.senderId === state.agent.id) arrived(sessionId, message.clientMessageId);
+  const session = state.sessions.get(sessionId);
+  if (!session) return;
+  const counted = message.seq > session.countedSeq;
+  patchSession(sessionId, {
+    lastSeq: Math.max(session.lastSeq, message.seq),
+    messageCount: Math.max(session.messageCount, message.seq),
+    countedSeq: Math.max(session.countedSeq, message.seq),
+    unreadCount: session.unreadCount + (counted && message.senderId !== state.agent.id ? 1 : 0),
+  });
+}
+
+export function readTo(talk, userId, seq) {
+  if ((talk.reads.get(userId) ?? 0) < seq) talk.reads.set(userId, seq);
+}
+
+// The session is not ours any more. What was said stays on the screen of who is looking at it, and so does the draft.
+export function lose(sessionId, reason, message = null) {
+  stopFollowing(sessionId);
+  const session = state.sessions.get(sessionId);
+  if (!session) return;
+  if (state.selected === sessionId) patchSession(sessionId, { gone: { reason, message }, unreadCount: 0 });
+  else forget(sessionId);
+}
+
+export function forget(sessionId) {
+  if (isFollowed(sessionId)) stopFollowing(sessionId);
+  state.sessions.delete(sessionId);
+  state.conversations.delete(sessionId);
+}
+
+// Follow all that are ours, and no others but those that a supervisor watches.
+export function followMine() {
+  for (const session of state.sessions.values()) {
+    if (session.status === "active" && isMine(session)) followSession(session.id);
+  }
+}

@@ -1,0 +1,28 @@
+// Agents and their load, as everybody may know them.
+
+import { change, state } from "./store.js";
+
+// For supervisors: an agent whose record or load has changed.
+export function changeAgent(agent) {
+  change(() => {
+    const activeUsers = Array.isArray(agent.activeUsers) ? agent.activeUsers.length : agent.activeUsers;
+    const isOnline = agent.isOnline && !agent.isAway;
+    const known = { id: agent.id, name: agent.name, maxUsers: agent.maxUsers, activeUsers, isOnline };
+    const others = state.agents.filter((one) => one.id !== agent.id);
+    state.agents = agent.deleted ? others : [...others, known].sort((a, b) => a.name.localeCompare(b.name));
+  });
+}
+
+export const hasRoom = (agent) => agent.isOnline && agent.activeUsers < agent.maxUsers;
+
+// The numbers that a team looks at.
+export function numbers() {
+  const there = state.agents.filter((agent) => agent.isOnline);
+  return {
+    waiting: state.queue.total,
+    longestWaitingSince: state.queue.total ? state.queue.longestWaitingSince : null,
+    active: state.agents.reduce((sum, agent) => sum + agent.activeUsers, 0),
+    free: there.filter(hasRoom).length,
+    there: there.length,
+  };
+}

@@ -1,0 +1,92 @@
+// Messages on their way. Each has a clientMessageId from the moment Enter is pressed, and keeps it over every retry,
+// reconnect and reload, so that none is stored twice. Those of one session go one after the other: order holds.
+
+import { ask, isConnected, take } from "./live.js";
+import { change, state } from "./store.js";
+import { writeWriting } from "./storage.js";
+
+const FINAL = new Set([
+  "FORBIDDEN", "SESSION_NOT_FOUND", "SESSION_ENDED", "INVALID_MESSAGE", "MESSAGE_TOO_LONG", "BLOCKED",
+  "INVALID_CLIENT_MESSAGE_ID", "INVALID_SESSION_ID",
+]);
+const TRIES = 5;
+const sending = new Set();
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const items = (sessionId) => state.outbox.get(sessionId) ?? [];
+
+function put(sessionId, list) {
+  change(() => (list.length ? state.outbox.set(sessionId, list) : state.outbox.delete(sessionId)));
+  keepWriting();
+}
+
+// Drafts and messages on their way survive a reload.
+export function keepWriting() {
+  if (state.agent) writeWriting(state.agent.id, state.drafts, state.outbox);
+}
+
+function alter(sessionId, clientMessageId, patch) {
+  put(sessionId, items(sessionId).map((item) => (item.clientMessageId === clientMessageId ? { ...item, ...patch } : item)));
+}
+
+export function send(sessionId, text) {
+  const item = { clientMessageId: crypto.randomUUID(), text, at: new Date().toISOString(), state: "pending" };
+  put(sessionId, [...items(sessionId), item]);
+  flush(sessionId);
+}
+
+export function retry(sessionId, clientMessageId) {
+  alter(sessionId, clientMessageId, { state: "pending", reason: null });
+  flush(sessionId);
+}
+
+export function discard(sessionId, clientMessageId) {
+  put(sessionId, items(sessionId).filter((item) => item.clientMessageId !== clientMessageId));
+}
+
+// A message of ours has come back from the server: it is in the conversation now.
+export function arrived(sessionId, clientMessageId) {
+  if (items(sessionId).some((item) => item.clientMessageId === clientMessageId)) discard(sessionId, clientMessageId);
+}
+
+// On every connection: what waits is sent, and what failed only for want of an answer is tried again.
+export function flushAll() {
+  for (const [sessionId, list] of state.outbox) {
+    for (const item of list)
+      if (item.state === "failed" && !item.final) alter(sessionId, item.clientMessageId, { state: "pending", reason: null });
+    flush(sessionId);
+  }
+}
+
+async function flush(sessionId) {
+  if (sending.has(sessionId)) return;
+  sending.add(sessionId);
+  try {
+    for (;;) {
+      const item = items(sessionId).find((one) => one.state === "pending");
+      if (!item || !isConnected()) return;
+      await deliver(sessionId, item);
+    }
+  } finally {
+    sending.delete(sessionId);
+  }
+}
+
+async function deliver(sessionId, { clientMessageId, text }) {
+  for (let tried = 1; isConnected(); tried += 1) {
+    const envelope = await ask("send_message", { sessionId, message: text, clientMessageId });
+    if (envelope?.success) {
+      // Not taken off the list yet: it goes when the conversation has it, so that nothing flickers.
+      alter(sessionId, clientMessageId, { state: "sent" });
+      return take(envelope.data.message);
+    }
+    if (!isConnected()) return; // It stays pending until there is a connection.
+    if (FINAL.has(envelope?.code) || tried === TRIES)
+      return alter(sessionId, clientMessageId, {
+        state: "failed",
+        final: FINAL.has(envelope?.code),
+        reason: envelope?.message ?? "The server does not answer.",
+      });
+    await pause(400 * 2 ** tried);
+  }
+}

@@ -1,0 +1,34 @@
+// What is open is in the address, so that a reload and the browser's back button do what one expects: #/mine,
+// #/mine/<session id>, #/queue, #/ended, #/all, #/overview.
+
+import { change, conversation, state } from "./store.js";
+import { tidy } from "./actions.js";
+
+const LISTS = new Set(["mine", "queue", "ended", "all", "overview"]);
+
+export function go(list, sessionId = null) {
+  const hash = `#/${list}${sessionId ? `/${encodeURIComponent(sessionId)}` : ""}`;
+  if (location.hash === hash) return apply();
+  location.hash = hash;
+  apply(); // At once, not with the event: the next key press must find it done.
+}
+
+export const select = (sessionId) => go(state.list, sessionId);
+export const back = () => go(state.list);
+
+function apply() {
+  const [list, sessionId] = location.hash.replace(/^#\//, "").split("/");
+  const previous = state.selected;
+  change(() => {
+    state.list = LISTS.has(list) ? list : "mine";
+    state.selected = sessionId ? decodeURIComponent(sessionId) : null;
+    if (state.selected !== previous) state.panel = false;
+    if (state.selected) conversation(state.selected);
+  });
+  tidy(previous);
+}
+
+export function startRouting() {
+  addEventListener("hashchange", apply);
+  apply();
+}
