@@ -130,13 +130,15 @@ def close_sockets(
     why: ChatSupportError | None = None,
     *,
     tokens_up_to_ms: int | None = None,
+    kept_ms: int | None = None,
     here: bool = False,
 ) -> None:
     """Close all sockets of one person, in whatever process; each hears why as an `error` event first.
 
-    With `tokens_up_to_ms` only those whose tokens were made by then; with `here` only those of this process.
+    With `tokens_up_to_ms` only those whose tokens were made by then, but for the one made at `kept_ms`; with `here`
+    only those of this process.
     """
-    made = {} if tokens_up_to_ms is None else {"tokensUpToMs": str(tokens_up_to_ms)}
+    made = {} if tokens_up_to_ms is None else {"tokensUpToMs": str(tokens_up_to_ms), "keptMs": str(kept_ms)}
     control("close", here=here, personId=str(person_id), personType=person_type, **made, **_reason(why))
 
 

@@ -62,6 +62,15 @@ class AuthenticationError(ChatSupportError):
     code = "AUTH_REQUIRED"
 
 
+class CredentialsError(AuthenticationError):
+    """The email or the password is wrong, or there is no such agent: nobody is told which."""
+
+    code = "INVALID_CREDENTIALS"
+
+    def __init__(self) -> None:
+        super().__init__("The email or the password is wrong. Ask whoever manages the agents for a new password.")
+
+
 class ForbiddenError(ChatSupportError):
     """A known caller asks for what is not its to have."""
 
@@ -138,6 +147,15 @@ class ConflictError(ChatSupportError):
 
     status = 409
     code = "AGENT_BUSY"
+
+
+class EmailTakenError(ConflictError):
+    """Another agent signs in with this email."""
+
+    code = "EMAIL_TAKEN"
+
+    def __init__(self) -> None:
+        super().__init__("Another agent has this email. Give each agent its own.")
 
 
 class SessionEndedError(ConflictError):

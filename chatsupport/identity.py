@@ -24,6 +24,8 @@ from chatsupport.extensions import settings
 USER, AGENT, SYSTEM = "user", "agent", "system"
 CALLER_TYPES = (USER, AGENT, SYSTEM)
 TOKEN_LIFETIME = timedelta(days=30)
+SIGN_IN_LIFETIME = timedelta(hours=12)
+"""An agent signs in once a working day."""
 
 _BEARER = re.compile(r"Bearer[ \t]+(\S+)[ \t]*", re.IGNORECASE)
 
@@ -53,13 +55,13 @@ class Caller:
 API_KEY_CALLER = Caller("system", SYSTEM)
 
 
-def issue_token(user_id: str, user_type: str) -> str:
-    """Return a JWT for this person, valid for `TOKEN_LIFETIME`. Needs an application context."""
+def issue_token(user_id: str, user_type: str, lifetime: timedelta = TOKEN_LIFETIME) -> str:
+    """Return a JWT for this person, valid for so long. Needs an application context."""
     token: str = create_access_token(
         identity=user_id,
         # `iat` is in seconds; a token made in the second of a revocation, but after it, is good.
         additional_claims={"userType": user_type, "issuedAtMs": now_ms()},
-        expires_delta=TOKEN_LIFETIME,
+        expires_delta=lifetime,
     )
     return token
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from chatsupport.documents.agent import role_of
+
 Document = Mapping[str, Any]
 
 
@@ -63,6 +65,8 @@ def agent(document: Document) -> dict[str, Any]:
         "activeUsers": list(document.get("activeUsers", ())),
         "isOnline": document.get("isOnline", True),
         "isAway": document.get("isAway", False),
+        "email": document.get("email"),
+        "role": role_of(document),
         "createdAt": iso(document.get("createdAt")),
     }
 

@@ -1,4 +1,6 @@
-"""/api/agents. Needs a caller; the services want an API key or a system, or for its own record the agent itself."""
+"""/api/agents. Needs a caller; the services want an API key, a system or a supervisor, or for its own record the agent
+itself.
+"""
 
 from __future__ import annotations
 

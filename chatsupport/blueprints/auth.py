@@ -1,4 +1,6 @@
-"""/api/auth. Getting a token needs no authentication: this is where one comes from. Revoking needs an operator."""
+"""/api/auth. Getting a token and signing in need no authentication: this is where a token comes from. Revoking needs an
+operator.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ from flask import Blueprint, Response, request
 
 from chatsupport import payloads, serializers
 from chatsupport.blueprints.requests import api_key, caller, json_body, require_caller, success
-from chatsupport.services import denials, tokens
+from chatsupport.identity import SIGN_IN_LIFETIME
+from chatsupport.services import denials, sign_ins, tokens
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/auth")
 
@@ -16,6 +19,25 @@ def create_token() -> tuple[Response, int]:
     """Give a token."""
     token = tokens.issue(payloads.token_request(json_body()), api_key(), request.remote_addr or "")
     return success("Token created", token, 201)
+
+
+@blueprint.post("/login")
+def sign_in() -> tuple[Response, int]:
+    """Sign an agent in."""
+    token, agent = sign_ins.sign_in(payloads.sign_in(json_body()), request.remote_addr or "")
+    data = {
+        "token": token,
+        "tokenType": "Bearer",
+        "expiresInSeconds": int(SIGN_IN_LIFETIME.total_seconds()),
+        "agent": serializers.agent(agent),
+    }
+    return success("Signed in", data)
+
+
+@blueprint.get("/sign-in-options")
+def get_sign_in_options() -> tuple[Response, int]:
+    """Say how an agent may sign in here."""
+    return success("Sign-in options", sign_ins.options())
 
 
 @blueprint.post("/revoke")

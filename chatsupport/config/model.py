@@ -40,6 +40,8 @@ class Config:
     log_to_files: bool = True
     rate_limits: bool = True
     rate_limit_tokens: str = "30/minute"
+    rate_limit_logins: str = "5/minute"
+    rate_limit_logins_address: str = "5/minute"
     rate_limit_connections: str = "120/minute"
     rate_limit_start_session: str = "10/minute"
     rate_limit_messages: str = "20/10 seconds"
@@ -100,6 +102,10 @@ class Config:
             log_to_files=reader.read("LOG_TO_FILES", parse.boolean, not on_paas),
             rate_limits=reader.read("RATE_LIMITS", parse.boolean, True),
             rate_limit_tokens=reader.read("RATE_LIMIT_TOKENS", parse.rate, cls.rate_limit_tokens),
+            rate_limit_logins=reader.read("RATE_LIMIT_LOGINS", parse.rate, cls.rate_limit_logins),
+            rate_limit_logins_address=reader.read(
+                "RATE_LIMIT_LOGINS_ADDRESS", parse.rate, cls.rate_limit_logins_address
+            ),
             rate_limit_connections=reader.read("RATE_LIMIT_CONNECTIONS", parse.rate, cls.rate_limit_connections),
             rate_limit_start_session=reader.read("RATE_LIMIT_START_SESSION", parse.rate, cls.rate_limit_start_session),
             rate_limit_messages=reader.read("RATE_LIMIT_MESSAGES", parse.rate, cls.rate_limit_messages),

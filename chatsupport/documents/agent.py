@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from mongoengine import BooleanField, DateTimeField, Document, IntField, ListField, ObjectIdField, StringField
@@ -10,6 +11,9 @@ from chatsupport.database.connection import now
 
 DEFAULT_MAX_USERS = 2
 MAX_USERS_LIMIT = 50
+
+MEMBER, SUPERVISOR = "agent", "supervisor"
+ROLES = (MEMBER, SUPERVISOR)
 
 LEAST_LOADED = [("load", 1), ("idleSince", 1), ("_id", 1)]
 """Who gets the next session: the smallest load; among equals, the one that has waited longest for work."""
@@ -33,6 +37,9 @@ class Agent(Document):
     has_room = BooleanField(db_field="hasRoom", default=True)
     idle_since = DateTimeField(db_field="idleSince", default=now)
     was_idle_since = DateTimeField(db_field="wasIdleSince")
+    email = StringField(max_length=254)
+    password_hash = StringField(db_field="passwordHash")
+    role = StringField(choices=ROLES, default=MEMBER)
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)
     updated_at = DateTimeField(db_field="updatedAt", required=True, default=now)
 
@@ -45,8 +52,20 @@ class Agent(Document):
             # Equality first, then the order of choice: one descent finds the agent.
             {"name": "least_loaded", "fields": ["is_online", "is_away", "has_room", "load", "idle_since", "_id"]},
             {"name": "by_name", "fields": ["name", "_id"]},
+            # Whose sign-in this is; stored in small letters.
+            {
+                "name": "one_agent_per_email",
+                "fields": ["email"],
+                "unique": True,
+                "partialFilterExpression": {"email": {"$type": "string"}},
+            },
         ],
     }
+
+
+def role_of(agent: Mapping[str, Any]) -> str:
+    """Return what an agent is; one that was stored before there were roles is a member."""
+    return SUPERVISOR if agent.get("role") == SUPERVISOR else MEMBER
 
 
 def derived() -> list[dict[str, Any]]:

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from chatsupport.openapi.parts import Json, body, choice, integer, operation, record, string, success, time
+from chatsupport.openapi.parts import (
+    Json,
+    array,
+    body,
+    boolean,
+    choice,
+    identifier,
+    integer,
+    operation,
+    record,
+    ref,
+    string,
+    success,
+    text,
+    time,
+)
 from chatsupport.openapi.schemas import PERSON_TYPE, USER_ID
 
 TAG = "Authentication"
@@ -34,6 +49,54 @@ PATHS: dict[str, Json] = {
             answers={201: success(_TOKEN, "A token for 30 days")},
             codes="""INVALID_USER_ID INVALID_USER_TYPE AUTH_REQUIRED INVALID_API_KEY INVALID_USER_HASH BLOCKED
                 RATE_LIMITED DATABASE_UNAVAILABLE""".split(),
+            needs_caller=False,
+        )
+    },
+    "/api/auth/login": {
+        "post": operation(
+            TAG,
+            "signIn",
+            "Sign an agent in",
+            description="Tries are counted: 5 a minute for one email, and 5 from one address.",
+            request_body=body(
+                {"email": text(3, 254, "In any letters; trimmed."), "password": text(1, 128)}, ("email", "password")
+            ),
+            answers={
+                200: success(
+                    record(
+                        {
+                            "token": string("A JWT, for `Authorization: Bearer <token>` and for a socket's `auth`."),
+                            "tokenType": {"const": "Bearer"},
+                            "expiresInSeconds": integer(1),
+                            "agent": ref("Agent"),
+                        }
+                    ),
+                    "A token for 12 hours, and the agent",
+                )
+            },
+            codes="""INVALID_EMAIL INVALID_PASSWORD INVALID_CREDENTIALS BLOCKED RATE_LIMITED
+                DATABASE_UNAVAILABLE""".split(),
+            needs_caller=False,
+        )
+    },
+    "/api/auth/sign-in-options": {
+        "get": operation(
+            TAG,
+            "getSignInOptions",
+            "See how agents may sign in",
+            description="In development without API_KEY anybody may get an agent's token; then here are the agents.",
+            answers={
+                200: success(
+                    record(
+                        {
+                            "development": boolean(),
+                            "agents": array(record({"id": identifier(), "name": string()}), "By name, 100 at most."),
+                        }
+                    ),
+                    "The options",
+                )
+            },
+            codes=["DATABASE_UNAVAILABLE"],
             needs_caller=False,
         )
     },

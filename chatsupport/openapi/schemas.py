@@ -45,6 +45,8 @@ AGENT = record(
         "activeUsers": array(string(), "Whom it talks to now."),
         "isOnline": boolean("Whether it wants sessions."),
         "isAway": boolean("Whether it has lost its last socket for longer than AGENT_GRACE."),
+        "email": nothing_or(string("With what it signs in; in small letters.")),
+        "role": choice("agent", "supervisor"),
         "createdAt": nothing_or(time()),
     }
 )
@@ -124,8 +126,8 @@ BLOCK = record(
     }
 )
 ACTIONS = (
-    "start assign requeue transfer end token revoke block unblock agent_created agent_changed agent_deleted export "
-    "erase retention"
+    "start assign requeue transfer end token sign_in sign_in_failed revoke block unblock agent_created agent_changed "
+    "agent_deleted export erase retention"
 ).split()
 AUDIT_ENTRY = record(
     {

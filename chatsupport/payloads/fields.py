@@ -27,7 +27,7 @@ MAX_OFFSET = 2**53 - 1
 
 _DIGITS = re.compile(r"[0-9]{1,16}")
 _CURSOR = re.compile(r"([0-9]{1,14})-([0-9a-f]{24})")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL and unpaired surrogates: no database, log or other client can be trusted with them."""
 
 Payload = Mapping[str, Any]
@@ -36,7 +36,7 @@ Payload = Mapping[str, Any]
 def agent_name(value: object) -> str:
     """Return an agent's name, trimmed: 1 to 100 characters."""
     name = value.strip() if isinstance(value, str) else ""
-    if not 1 <= len(name) <= MAX_NAME_LENGTH or _UNSTORABLE.search(name):
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or UNSTORABLE.search(name):
         raise InvalidInputError("INVALID_AGENT", f"name must be a string of 1 to {MAX_NAME_LENGTH} characters.")
     return name
 
@@ -61,7 +61,7 @@ def user_id(data: Payload) -> str:
     if not isinstance(value, str):
         raise InvalidInputError("INVALID_USER_ID", "userId is required and must be a string.")
     value = value.strip()
-    if not 1 <= len(value) <= MAX_ID_LENGTH or _UNSTORABLE.search(value):
+    if not 1 <= len(value) <= MAX_ID_LENGTH or UNSTORABLE.search(value):
         raise InvalidInputError(
             "INVALID_USER_ID", f"userId must have 1 to {MAX_ID_LENGTH} characters, none of them NUL or half a pair."
         )
@@ -83,7 +83,7 @@ def message_text(data: Payload) -> str:
         raise InvalidInputError("INVALID_MESSAGE", "message must not be empty.")
     if len(value) > MAX_LENGTH:
         raise InvalidInputError("MESSAGE_TOO_LONG", f"message must have at most {MAX_LENGTH} characters.")
-    if _UNSTORABLE.search(value):
+    if UNSTORABLE.search(value):
         raise InvalidInputError("INVALID_MESSAGE", "message must not hold NUL or unpaired surrogates.")
     return value
 
@@ -93,7 +93,7 @@ def end_reason(data: Payload) -> str:
     value = data.get("reason")
     if value is None:
         return DEFAULT_END_REASON
-    if not isinstance(value, str) or len(value.strip()) > MAX_REASON_LENGTH or _UNSTORABLE.search(value):
+    if not isinstance(value, str) or len(value.strip()) > MAX_REASON_LENGTH or UNSTORABLE.search(value):
         raise InvalidInputError("INVALID_REASON", f"reason must be a string of at most {MAX_REASON_LENGTH} characters.")
     return value.strip() or DEFAULT_END_REASON
 
@@ -207,7 +207,7 @@ def optional_text(data: Payload, name: str, max_length: int, code: str) -> str |
     value = data.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or not 1 <= len(value.strip()) <= max_length or _UNSTORABLE.search(value):
+    if not isinstance(value, str) or not 1 <= len(value.strip()) <= max_length or UNSTORABLE.search(value):
         raise InvalidInputError(code, f"{name} must be a string of 1 to {max_length} characters, or left out.")
     return value.strip()
 

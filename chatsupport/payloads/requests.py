@@ -7,7 +7,6 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from chatsupport.documents.agent import DEFAULT_MAX_USERS
 from chatsupport.documents.message import SENDER_TYPES
 from chatsupport.errors import InvalidInputError
 from chatsupport.payloads import fields
@@ -39,24 +38,6 @@ class NewMessage:
     client_message_id: str | None
     sender_id: str | None
     sender_type: str | None
-
-
-@dataclass(frozen=True)
-class AgentFields:
-    """Body of POST /api/agents."""
-
-    name: str
-    max_users: int = DEFAULT_MAX_USERS
-    is_online: bool = True
-
-
-@dataclass(frozen=True)
-class AgentChanges:
-    """Body of PATCH /api/agents/:id; None leaves a field as it is."""
-
-    name: str | None
-    max_users: int | None
-    is_online: bool | None
 
 
 @dataclass(frozen=True)
@@ -104,24 +85,6 @@ def new_message(data: Payload) -> NewMessage:
         ),
         sender_id=fields.optional_text(data, "senderId", fields.MAX_ID_LENGTH, "INVALID_SENDER_ID"),
         sender_type=fields.optional_choice(data, "senderType", SENDER_TYPES, "INVALID_SENDER_TYPE"),
-    )
-
-
-def agent_fields(data: Payload) -> AgentFields:
-    """Read a new agent. Raises INVALID_AGENT."""
-    return AgentFields(
-        name=fields.agent_name(data.get("name")),
-        max_users=fields.max_users(data.get("maxUsers", DEFAULT_MAX_USERS)),
-        is_online=fields.is_online(data.get("isOnline", True)),
-    )
-
-
-def agent_changes(data: Payload) -> AgentChanges:
-    """Read changes of an agent. Raises INVALID_AGENT."""
-    return AgentChanges(
-        name=fields.agent_name(data["name"]) if "name" in data else None,
-        max_users=fields.max_users(data["maxUsers"]) if "maxUsers" in data else None,
-        is_online=fields.is_online(data["isOnline"]) if "isOnline" in data else None,
     )
 
 

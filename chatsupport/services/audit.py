@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 START, ASSIGN, REQUEUE, TRANSFER, END = "start", "assign", "requeue", "transfer", "end"
 TOKEN, REVOKE, BLOCK, UNBLOCK = "token", "revoke", "block", "unblock"
 AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED = "agent_created", "agent_changed", "agent_deleted"
+SIGN_IN, SIGN_IN_FAILED = "sign_in", "sign_in_failed"
 EXPORT, ERASE, RETENTION = "export", "erase", "retention"
 
 SERVER = "server"
@@ -45,7 +46,8 @@ _writing = False
 
 
 def record(action: str, caller: Caller | None, **subject: Any) -> None:
-    """Write an entry now. `subject` is any of session_id, agent_id, user_id and user_type, and details by their names.
+    """Write an entry now. `subject` is any of session_id, agent_id, user_id and user_type, `address` where nobody known
+    is calling, and details by their names.
 
     Raises nothing: what it tells of has happened already.
     """
@@ -107,6 +109,7 @@ def reset() -> None:
 
 def _entry(action: str, caller: Caller | None, subject: Document) -> Document:
     time, fields = now(), context.current()
+    address = subject.pop("address", None)
     known = {
         "sessionId": subject.pop("session_id", None),
         "agentId": subject.pop("agent_id", None),
@@ -121,7 +124,7 @@ def _entry(action: str, caller: Caller | None, subject: Document) -> Document:
         "action": action,
         "callerId": None if caller is None else caller.id,
         "callerType": SERVER if caller is None else caller.type,
-        "address": asked.get("address"),
+        "address": address or asked.get("address"),
         "requestId": asked.get("request_id"),
         **{name: value for name, value in known.items() if value is not None},
         "details": {name: value for name, value in subject.items() if value is not None},

@@ -37,7 +37,7 @@ def check(caller: Caller, address: str) -> None:
     denials = _in_force(caller, address)
     if any(denial["_id"].startswith("block:") for denial in denials):
         raise BlockedError
-    if any(caller.issued_at_ms <= denial["before"] for denial in denials):
+    if any(caller.issued_at_ms <= denial["before"] and caller.issued_at_ms != denial.get("kept") for denial in denials):
         raise revoked()
 
 
@@ -58,19 +58,37 @@ def revoke(caller: Caller, person: Caller) -> int:
     For operators only.
     """
     access.require_operator(caller)
+    return end_tokens(caller, person)
+
+
+def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> int:
+    """Do what `revoke` does, for a service that has checked the caller. Of `keep` its one token stays good.
+
+    One that was revoked meanwhile is not kept, and one that does not say when it was made neither.
+    """
     before = now_ms()
     time = now()
+    kept = keep.issued_at_ms if keep is not None and keep.issued_at_ms else None
+    still_good = {"$or": [{"$gt": [kept, {"$ifNull": ["$before", 0]}]}, {"$eq": [kept, "$kept"]}]}
     Denial._get_collection().update_one(
         {"_id": f"revoked:{person}"},
-        {
-            "$max": {"before": before},
-            # After this the tokens have run out by themselves.
-            "$set": {"expiresAt": time + TOKEN_LIFETIME, "updatedAt": time},
-            "$setOnInsert": {"userId": person.id, "userType": person.type, "createdAt": time},
-        },
+        [
+            {
+                "$set": {
+                    "kept": "$$REMOVE" if kept is None else {"$cond": [still_good, kept, "$$REMOVE"]},
+                    "before": {"$max": ["$before", before]},
+                    # After this the tokens have run out by themselves.
+                    "expiresAt": time + TOKEN_LIFETIME,
+                    "updatedAt": time,
+                    "userId": {"$literal": person.id},
+                    "userType": person.type,
+                    "createdAt": {"$ifNull": ["$createdAt", time]},
+                }
+            }
+        ],
         upsert=True,
     )
-    broadcasts.close_sockets(person.id, person.type, revoked(), tokens_up_to_ms=before)
+    broadcasts.close_sockets(person.id, person.type, revoked(), tokens_up_to_ms=before, kept_ms=kept)
     audit.record(audit.REVOKE, caller, user_id=person.id, user_type=person.type)
     return before
 
@@ -134,7 +152,12 @@ def _close_sockets(denial: Document, *, here: bool = False) -> None:
         broadcasts.close_address(denial["address"], BlockedError(), here=here)
     elif "before" in denial:
         broadcasts.close_sockets(
-            denial["userId"], denial["userType"], revoked(), tokens_up_to_ms=denial["before"], here=here
+            denial["userId"],
+            denial["userType"],
+            revoked(),
+            tokens_up_to_ms=denial["before"],
+            kept_ms=denial.get("kept"),
+            here=here,
         )
     else:
         broadcasts.close_sockets(denial["userId"], denial["userType"], BlockedError(), here=here)
@@ -158,7 +181,7 @@ def networks_of(address: str) -> list[str]:
 
 def _in_force(person: Caller, address: str) -> Iterable[Document]:
     ids = [f"revoked:{person}", _block_id(person, None), *(_block_id(None, name) for name in networks_of(address))]
-    found = Denial._get_collection().find({"_id": {"$in": ids}}, {"before": 1, "expiresAt": 1})
+    found = Denial._get_collection().find({"_id": {"$in": ids}}, {"before": 1, "kept": 1, "expiresAt": 1})
     return [denial for denial in found if not _has_run_out(denial)]
 
 

@@ -25,6 +25,8 @@ from chatsupport.identity import Caller
 logger = logging.getLogger(__name__)
 
 TOKENS = "token requests"
+LOGINS = "sign-ins of this agent"
+LOGINS_FROM = "sign-ins"
 CONNECTIONS = "connections"
 START_SESSION = "session starts"
 MESSAGES = "messages"
@@ -54,6 +56,8 @@ def configure(config: Config) -> None:
     _limits.paused_until = 0.0
     _limits.items = {
         TOKENS: parse(config.rate_limit_tokens),
+        LOGINS: parse(config.rate_limit_logins),
+        LOGINS_FROM: parse(config.rate_limit_logins_address),
         CONNECTIONS: parse(config.rate_limit_connections),
         START_SESSION: parse(config.rate_limit_start_session),
         MESSAGES: parse(config.rate_limit_messages),
@@ -81,6 +85,11 @@ def check_caller(what: str, caller: Caller) -> None:
 def check_address(what: str, address: str) -> None:
     """Count one use from this address. Raises `RateLimitedError` when there are too many."""
     _check(what, address)
+
+
+def check_name(what: str, name: str) -> None:
+    """Count one use under this name. Raises `RateLimitedError` when there are too many."""
+    _check(what, name)
 
 
 def _check(what: str, key: str) -> None:

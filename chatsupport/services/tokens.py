@@ -13,7 +13,7 @@ from chatsupport.database.connection import translate_errors
 from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError
 from chatsupport.extensions import settings
 from chatsupport.payloads import TokenRequest
-from chatsupport.services import audit, denials, rate_limits
+from chatsupport.services import audit, denials, rate_limits, sign_ins
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +69,7 @@ def _check_user_hash(request: TokenRequest) -> None:
 
 
 def _check_freely_given(request: TokenRequest) -> None:
-    config = settings.config
-    if config.app_env != "development" or config.api_keys:
+    if not sign_ins.are_free():
         raise AuthenticationError(f"A token for userType {request.user_type} needs a valid X-API-Key.")
     logger.warning(
         "A token was given freely, because this is development and no API_KEY is set",

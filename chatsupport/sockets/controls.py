@@ -42,8 +42,9 @@ def _meant(order: Mapping[str, str]) -> list[Connection]:
     mine = connections.of(Caller(order["personId"], order["personType"]))
     if "tokensUpToMs" not in order:
         return mine
-    up_to = int(order["tokensUpToMs"])
-    return [item for item in mine if item.caller.issued_at_ms is not None and item.caller.issued_at_ms <= up_to]
+    up_to, kept = int(order["tokensUpToMs"]), order.get("keptMs")
+    made = [(item, item.caller.issued_at_ms) for item in mine]
+    return [item for item, at in made if at is not None and at <= up_to and str(at) != kept]
 
 
 def _reason(order: Mapping[str, str]) -> ChatSupportError | None:

@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from eventlet import tpool
 from flask import Flask
 from socketio import packet
 
@@ -20,7 +21,7 @@ from chatsupport import json_codec
 from chatsupport.config import Config
 from chatsupport.database.connection import answer_within
 from chatsupport.extensions import socketio
-from chatsupport.services import audit, counters, message_log, read_marks
+from chatsupport.services import audit, counters, message_log, offloading, read_marks
 from chatsupport.sockets import chat, connection, deadlines, engine, events, managers, websocket
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ def init_app(app: Flask, config: Config) -> None:
         logger=False,
         engineio_logger=False,
     )
+    offloading.bind(tpool.execute if config.async_mode == "eventlet" else None)
     engine.install(MAX_PACKET_BYTES)
     websocket.install()
     app.wsgi_app = websocket.Handover(app.wsgi_app)  # type: ignore[method-assign]

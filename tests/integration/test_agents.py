@@ -51,7 +51,15 @@ def test_a_new_agent_has_the_whole_shape_and_the_defaults(operator: Api) -> None
     assert operator.get(f"/api/agents/{agent['id']}").json["data"] == agent
     assert len(agent.pop("id")) == 24
     assert agent.pop("createdAt").endswith("Z")
-    assert agent == {"name": "Ada", "maxUsers": 2, "activeUsers": [], "isOnline": True, "isAway": False}
+    assert agent == {
+        "name": "Ada",
+        "maxUsers": 2,
+        "activeUsers": [],
+        "isOnline": True,
+        "isAway": False,
+        "email": None,
+        "role": "agent",
+    }
 
 
 @pytest.mark.parametrize("name", ["$name", "{}", "O'Brien ☕", "a" * 100])

@@ -168,8 +168,13 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
             assert anybody.get(followed.headers["Location"]).status_code == 200
     assert anybody.post("/api/auth/token", {"userId": "u9"}).status_code == 201
     assert anybody.post("/api/auth/token", {"userId": "u9", "userType": "agent"}).status_code == 401
+    assert anybody.get("/api/auth/sign-in-options").status_code == 200
     waiting = user.start("u1")["sessionId"]
-    agent_id = operator.create_agent("Ada", maxUsers=2)["id"]
+    agent_id = operator.create_agent("Ada", maxUsers=2, email="ada@example.com", password="correct horse")["id"]
+    credentials = {"email": "ada@example.com", "password": "correct horse"}
+    assert anybody.post("/api/auth/login", credentials).status_code == 200
+    assert anybody.post("/api/auth/login", {**credentials, "password": "wrong"}).status_code == 401
+    assert operator.post("/api/agents", {"name": "Ada", "email": "ada@example.com"}).status_code == 409
     other_id = operator.create_agent("Ben", isOnline=False)["id"]
     operator.get(f"/api/agents/{agent_id}")
     operator.patch(f"/api/agents/{agent_id}", {"maxUsers": 3})

@@ -151,6 +151,8 @@ def test_good_values_are_taken(environ: dict[str, str], field: str, value: Any) 
             ("RATE_LIMIT_TOKENS", value)
             for value in ("30", "0/minute", "30/day", "30 per minute", "x/minute", "1/0 hours")
         ],
+        ("RATE_LIMIT_LOGINS", "many"),
+        ("RATE_LIMIT_LOGINS_ADDRESS", "many"),
         ("RATE_LIMIT_CONNECTIONS", "many"),
         ("RATE_LIMIT_START_SESSION", "many"),
         ("RATE_LIMIT_MESSAGES", "many"),

@@ -1,0 +1,15 @@
+"""Command line: `flask --app wsgi …`, a module for each group of commands."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from chatsupport.cli import database
+
+COMMANDS = (database.init_db, database.migrate)
+
+
+def register(app: Flask) -> None:
+    """Add the commands to `flask`."""
+    for command in COMMANDS:
+        app.cli.add_command(command)

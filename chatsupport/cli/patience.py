@@ -1,0 +1,33 @@
+"""Time for the database, and one line where it cannot be worked on."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+import click
+import pymongo
+from pymongo.errors import PyMongoError
+
+from chatsupport import startup
+from chatsupport.database import connection
+
+PATIENCE_SECONDS = 86_400.0
+"""Nobody waits for an answer here, and building an index on many documents takes its time."""
+
+
+@contextlib.contextmanager
+def patience() -> Iterator[None]:
+    """Give the database all the time it needs; end with one line where it cannot be worked on."""
+    try:
+        with pymongo.timeout(PATIENCE_SECONDS):
+            yield
+    except (startup.MigrationNeededError, connection.UnsupportedVersionError) as error:
+        click.echo(error, err=True)
+        sys.exit(1)
+    except PyMongoError as error:
+        if not connection.is_unavailable(error):
+            raise
+        click.echo("The database does not answer. Check MONGODB_URI, and that MongoDB runs.", err=True)
+        sys.exit(1)

@@ -1,0 +1,101 @@
+"""Agents sign in with email and password."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from chatsupport import identity
+from chatsupport.documents import Agent
+from chatsupport.errors import AuthenticationError, BlockedError, CredentialsError, ForbiddenError
+from chatsupport.extensions import settings
+from chatsupport.identity import AGENT, Caller
+from chatsupport.payloads import SignIn
+from chatsupport.services import audit, denials, passwords, rate_limits
+
+logger = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+_ATTEMPTS = 3
+MAX_OPTIONS = 100
+
+
+def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
+    """Return a token for `SIGN_IN_LIFETIME`, and the agent. Needs an application context.
+
+    Raises `RateLimitedError` by address and by email, counted before anything is computed; `CredentialsError`, the same
+    and after the same time whether the agent, its password or nothing of it is there; `BlockedError`.
+    """
+    rate_limits.check_address(rate_limits.LOGINS_FROM, address)
+    rate_limits.check_name(rate_limits.LOGINS, wanted.email)
+    passwords.prepare()
+    for _ in range(_ATTEMPTS):
+        agent = _find(wanted.email)
+        stored: str | None = None if agent is None else agent.get("passwordHash")
+        if not passwords.matches(stored, wanted.password) or agent is None or stored is None:
+            raise _failed(agent, address)
+        person = Caller(str(agent["_id"]), AGENT)
+        try:
+            denials.check_blocked(person, address)
+        except BlockedError:
+            audit.record(audit.SIGN_IN_FAILED, None, address=address, agent_id=agent["_id"], cause="blocked")
+            raise
+        stored = _renewed(agent, stored, wanted.password)
+        token = identity.issue_token(person.id, AGENT, identity.SIGN_IN_LIFETIME)
+        # Who changes a password writes it, and then ends all tokens made so far. Found unchanged after the token was
+        # made, the password was good at that moment, or the token ends with the others.
+        now_there = _find(wanted.email)
+        if now_there is not None and (now_there["_id"], now_there.get("passwordHash")) == (agent["_id"], stored):
+            audit.record(audit.SIGN_IN, person, address=address, agent_id=agent["_id"])
+            logger.info("An agent signed in", extra={"event": "sign_in", "agent_id": person.id})
+            return token, now_there
+    raise CredentialsError
+
+
+def check_current(caller: Caller, agent: Document, current: str | None) -> None:
+    """Raise unless the agent, who wants another password, knows the one it has.
+
+    `ForbiddenError` where it says none or has none, `CredentialsError` where it is wrong, `RateLimitedError`.
+    """
+    if current is None or agent.get("passwordHash") is None:
+        raise ForbiddenError("Send currentPassword to change your own password; a first one is set by who manages you.")
+    rate_limits.check_name(rate_limits.LOGINS, str(caller))
+    if not passwords.matches(agent["passwordHash"], current):
+        raise CredentialsError
+
+
+def options() -> Document:
+    """Return whether this is development, where agents need no password, and then who may be chosen from."""
+    if not are_free():
+        return {"development": False, "agents": []}
+    agents = Agent._get_collection().find({}, {"name": 1}, sort=[("name", 1), ("_id", 1)], limit=MAX_OPTIONS)
+    return {"development": True, "agents": [{"id": str(agent["_id"]), "name": agent["name"]} for agent in agents]}
+
+
+def are_free() -> bool:
+    """Tell whether tokens for agents are given to anybody: in development, while no API_KEY is set."""
+    return settings.config.app_env == "development" and not settings.config.api_keys
+
+
+def _find(email: str) -> Document | None:
+    agent: Document | None = Agent._get_collection().find_one({"email": email})
+    return agent
+
+
+def _failed(agent: Document | None, address: str) -> AuthenticationError:
+    """Note a failed sign-in. What was typed is not kept: it may be a password in the wrong field."""
+    agent_id = None if agent is None else agent["_id"]
+    audit.record(audit.SIGN_IN_FAILED, None, address=address, agent_id=agent_id)
+    logger.info("A sign-in failed", extra={"event": "sign_in_failed", "agent_id": str(agent_id), "address": address})
+    return CredentialsError()
+
+
+def _renewed(agent: Document, stored: str, password: str) -> str:
+    """Return the stored hash, made anew where today's parameters are others."""
+    if not passwords.is_outdated(stored):
+        return stored
+    renewed = passwords.hash_of(password)
+    unchanged = {"_id": agent["_id"], "passwordHash": stored}
+    changed = Agent._get_collection().update_one(unchanged, {"$set": {"passwordHash": renewed}})
+    return renewed if changed.modified_count else stored
