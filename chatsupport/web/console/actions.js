@@ -53,7 +53,11 @@ export function transfer(sessionId, agentId, name) {
       if (isSupervisor()) putSession({ ...session });
       else if (session?.agentId !== state.agent.id) lose(sessionId, "transferred", `You handed it over to ${name}.`);
     });
-    toast(session?.agentId === state.agent.id ? "Nobody else is free, so the chat came back to you." : `Handed over to ${name}.`);
+    toast(
+      session?.agentId === state.agent.id
+        ? "Nobody else is free, so the chat came back to you."
+        : `Handed over to ${name}.`,
+    );
   });
 }
 
@@ -83,7 +87,11 @@ export async function setOnline(isOnline) {
   } catch (error) {
     if (wanted !== isOnline) return;
     change(() => (state.agent = { ...state.agent, isOnline: before }));
-    toast(`Could not change it: ${error.message}`, { kind: "error", label: "Try again", act: () => setOnline(isOnline) });
+    toast(`Could not change it: ${error.message}`, {
+      kind: "error",
+      label: "Try again",
+      act: () => setOnline(isOnline),
+    });
   }
 }
 
@@ -150,7 +158,8 @@ export async function opened(sessionId) {
   const session = state.sessions.get(sessionId);
   const talk = conversation(sessionId);
   if (session) {
-    const unseen = !talk.live && !talk.messages.length && !talk.loading && !talk.error && session.lastSeq > 0 && !session.gone;
+    const unseen =
+      !talk.live && !talk.messages.length && !talk.loading && !talk.error && session.lastSeq > 0 && !session.gone;
     if (unseen) loadEarlier(sessionId);
     return;
   }

@@ -1,10 +1,9 @@
 // The server's events go into the store. What happens in a followed session's messages is in following.js.
 
-import { since } from "./clock.js";
-import { followSession, lose, readTo } from "./following.js";
+import { followSession, lose, readTo, settle } from "./following.js";
 import { announce } from "./announce.js";
 import { changeAgent } from "./load.js";
-import { refreshAgentsSoon, refreshQueue, refreshQueueSoon } from "./refresh.js";
+import { refreshAgentsSoon, refreshQueueSoon } from "./refresh.js";
 import { change, conversation, isMine, isSupervisor, patchSession, putSession, state } from "./store.js";
 
 const WHY = {
@@ -50,9 +49,17 @@ function ended({ sessionId, reason, endedAt, endedBy }) {
     const session = state.sessions.get(sessionId);
     if (!session) return;
     if (session.status !== "ended" && endedBy !== state.agent.id) announce(`The chat with ${session.userId} has ended`);
-    patchSession(sessionId, { status: "ended", endReason: reason, endedAt, endedBy, unreadCount: 0, queuePosition: null });
+    patchSession(sessionId, {
+      status: "ended",
+      endReason: reason,
+      endedAt,
+      endedBy,
+      unreadCount: 0,
+      queuePosition: null,
+    });
     state.busy.delete(sessionId);
     talkOf(sessionId)?.typing.clear();
+    settle(sessionId);
   });
   refreshAgentsSoon();
 }

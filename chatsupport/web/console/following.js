@@ -4,19 +4,21 @@ import { isFollowed, startFollowing, stopFollowing } from "./live.js";
 import { arrived } from "./outbox.js";
 import { change, conversation, isMine, patchSession, state } from "./store.js";
 
+const SETTLE_MS = 5_000;
+
 export function followSession(sessionId) {
   startFollowing(sessionId, {
-    onJoined: (joined, first) =>
+    onJoined: (joined) =>
       change(() => {
         const talk = conversation(sessionId);
-        if (first) talk.hasEarlier = joined.hasMore;
+        if (talk.lastSeq === null) Object.assign(talk, { hasEarlier: joined.hasMore, lastSeq: 0 });
         talk.error = null;
         for (const mark of joined.readSeq) readTo(talk, mark.userId, mark.seq);
         const { status, agentId, agent, queuePosition } = joined;
         patchSession(sessionId, { status, agentId, agent, queuePosition });
       }),
     onMessage: (message) => change(() => add(message)),
-    onFailure: (envelope) => change(() => lose(sessionId, "gone", envelope.message)),
+    onFailure: (code) => change(() => lose(sessionId, code)),
   });
 }
 
@@ -28,7 +30,9 @@ export function watchSession(sessionId) {
 function add(message) {
   const { sessionId } = message;
   const talk = conversation(sessionId);
+  if (message.seq <= (talk.messages.at(-1)?.seq ?? 0)) return; // It came with the history already.
   talk.messages = [...talk.messages, message];
+  talk.lastSeq = message.seq;
   talk.typing.delete(message.senderId);
   talk.endsAt = null;
   if (message.clientMessageId && message.senderId === state.agent.id) arrived(sessionId, message.clientMessageId);
@@ -60,6 +64,11 @@ export function forget(sessionId) {
   if (isFollowed(sessionId)) stopFollowing(sessionId);
   state.sessions.delete(sessionId);
   state.conversations.delete(sessionId);
+}
+
+// An ended session is followed a moment longer, for what was on its way, and then not: a socket can be in 50 sessions.
+export function settle(sessionId) {
+  setTimeout(() => state.sessions.get(sessionId)?.status === "ended" && stopFollowing(sessionId, true), SETTLE_MS);
 }
 
 // Follow all that are ours, and no others but those that a supervisor watches.

@@ -37,8 +37,7 @@ const withSession = (act) => () => {
   const session = selectedSession();
   if (canAct(session) && !state.busy.has(session.id)) act(session);
 };
-const asSupervisor = (act) =>
-  withSession((session) => isSupervisor() && !isMine(session) && act(session.id));
+const asSupervisor = (act) => withSession((session) => isSupervisor() && !isMine(session) && act(session.id));
 
 const PLAIN = {
   j: () => step(1),
@@ -56,7 +55,7 @@ const PLAIN = {
 
 function escape(target) {
   if (state.panel) return change(() => (state.panel = false));
-  if (inField(target) && state.selected) return focusRow(state.selected), target.blur();
+  if (inField(target) && state.selected) return (focusRow(state.selected), target.blur());
   if (state.selected) {
     const left = state.selected;
     back();
@@ -65,7 +64,13 @@ function escape(target) {
 }
 
 function press(event) {
-  if (state.phase !== "signed-in" || event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+  if (
+    state.phase !== "signed-in" ||
+    event.defaultPrevented ||
+    event.isComposing ||
+    document.querySelector("dialog[open]")
+  )
+    return;
   const { key, target } = event;
   let act = null;
   if (event.altKey && !event.ctrlKey && !event.metaKey && (key === "ArrowDown" || key === "ArrowUp"))

@@ -1,7 +1,7 @@
 // The socket: one connection, the state of the link, and the sessions that are followed over it.
 
+import { follow, loadClient as load } from "../shared/connection.js";
 import { meansSignedOut } from "./api.js";
-import { follow } from "./follow.js";
 import { change, conversation, state } from "./store.js";
 
 // Refused for a moment only; socket.io-client does not try again by itself where the server has refused.
@@ -14,8 +14,8 @@ let followed = new Map();
 
 // Load socket.io's own client; the page says where it is. Rejects where it cannot be had.
 export async function loadClient() {
-  const url = document.querySelector('meta[name="socketio"]').content;
-  ({ io } = await import(new URL(url, document.baseURI).href));
+  const { content, dataset } = document.querySelector('meta[name="socketio"]');
+  io = await load(content, dataset.integrity);
 }
 
 // Connect. `handlers` are the events of the server, by name; `onConnect` is called on each new connection, `onSignedOut`
@@ -60,7 +60,7 @@ export function connect(token, { handlers, onConnect, onSignedOut }) {
 export function disconnect() {
   const old = socket;
   socket = null;
-  for (const follower of followed.values()) follower.stop();
+  for (const stop of followed.values()) stop();
   followed = new Map();
   old?.disconnect();
 }
@@ -91,12 +91,12 @@ export function startFollowing(sessionId, callbacks) {
   if (followed.has(sessionId) || !socket) return;
   const talk = conversation(sessionId);
   talk.live = true;
-  followed.set(sessionId, follow(socket, sessionId, talk, callbacks));
+  followed.set(sessionId, follow(socket, sessionId, { lastSeq: talk.lastSeq, ...callbacks }));
 }
 
 // Stop; with `leave` the others are told that we left.
 export function stopFollowing(sessionId, leave = false) {
-  followed.get(sessionId)?.stop();
+  followed.get(sessionId)?.();
   followed.delete(sessionId);
   const talk = state.conversations.get(sessionId);
   if (talk) Object.assign(talk, { live: false, watching: false });
@@ -105,8 +105,3 @@ export function stopFollowing(sessionId, leave = false) {
 }
 
 export const isFollowed = (sessionId) => followed.has(sessionId);
-
-// Take in a message that came as an answer.
-export function take(message) {
-  followed.get(message.sessionId)?.take(message);
-}

@@ -1,13 +1,19 @@
 // Messages on their way. Each has a clientMessageId from the moment Enter is pressed, and keeps it over every retry,
 // reconnect and reload, so that none is stored twice. Those of one session go one after the other: order holds.
 
-import { ask, isConnected, take } from "./live.js";
+import { ask, isConnected } from "./live.js";
 import { change, state } from "./store.js";
 import { writeWriting } from "./storage.js";
 
 const FINAL = new Set([
-  "FORBIDDEN", "SESSION_NOT_FOUND", "SESSION_ENDED", "INVALID_MESSAGE", "MESSAGE_TOO_LONG", "BLOCKED",
-  "INVALID_CLIENT_MESSAGE_ID", "INVALID_SESSION_ID",
+  "FORBIDDEN",
+  "SESSION_NOT_FOUND",
+  "SESSION_ENDED",
+  "INVALID_MESSAGE",
+  "MESSAGE_TOO_LONG",
+  "BLOCKED",
+  "INVALID_CLIENT_MESSAGE_ID",
+  "INVALID_SESSION_ID",
 ]);
 const TRIES = 5;
 const sending = new Set();
@@ -26,7 +32,10 @@ export function keepWriting() {
 }
 
 function alter(sessionId, clientMessageId, patch) {
-  put(sessionId, items(sessionId).map((item) => (item.clientMessageId === clientMessageId ? { ...item, ...patch } : item)));
+  put(
+    sessionId,
+    items(sessionId).map((item) => (item.clientMessageId === clientMessageId ? { ...item, ...patch } : item)),
+  );
 }
 
 export function send(sessionId, text) {
@@ -41,7 +50,10 @@ export function retry(sessionId, clientMessageId) {
 }
 
 export function discard(sessionId, clientMessageId) {
-  put(sessionId, items(sessionId).filter((item) => item.clientMessageId !== clientMessageId));
+  put(
+    sessionId,
+    items(sessionId).filter((item) => item.clientMessageId !== clientMessageId),
+  );
 }
 
 // A message of ours has come back from the server: it is in the conversation now.
@@ -53,7 +65,8 @@ export function arrived(sessionId, clientMessageId) {
 export function flushAll() {
   for (const [sessionId, list] of state.outbox) {
     for (const item of list)
-      if (item.state === "failed" && !item.final) alter(sessionId, item.clientMessageId, { state: "pending", reason: null });
+      if (item.state === "failed" && !item.final)
+        alter(sessionId, item.clientMessageId, { state: "pending", reason: null });
     flush(sessionId);
   }
 }
@@ -75,11 +88,8 @@ async function flush(sessionId) {
 async function deliver(sessionId, { clientMessageId, text }) {
   for (let tried = 1; isConnected(); tried += 1) {
     const envelope = await ask("send_message", { sessionId, message: text, clientMessageId });
-    if (envelope?.success) {
-      // Not taken off the list yet: it goes when the conversation has it, so that nothing flickers.
-      alter(sessionId, clientMessageId, { state: "sent" });
-      return take(envelope.data.message);
-    }
+    // Not taken off the list yet: it goes when the conversation has it, so that nothing flickers.
+    if (envelope?.success) return alter(sessionId, clientMessageId, { state: "sent" });
     if (!isConnected()) return; // It stays pending until there is a connection.
     if (FINAL.has(envelope?.code) || tried === TRIES)
       return alter(sessionId, clientMessageId, {

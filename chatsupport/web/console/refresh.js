@@ -16,7 +16,7 @@ export const path = (name, query) => {
 
 async function everySession(query) {
   const sessions = [];
-  for (let cursor; ; ) {
+  for (let cursor; ;) {
     const page = await get(path("/api/chat/sessions", { ...query, limit: 100, cursor }));
     sessions.push(...page.sessions);
     if (!page.hasMore || sessions.length >= 1_000) return sessions;
@@ -81,10 +81,13 @@ export async function moreEnded() {
 function soon(load) {
   let timer = null;
   return () => {
-    timer ??= setTimeout(() => {
-      timer = null;
-      load().catch(() => {}); // The next cause, or the next reconnect, tries again.
-    }, AGAIN_MS * (0.2 + Math.random()));
+    timer ??= setTimeout(
+      () => {
+        timer = null;
+        load().catch(() => {}); // The next cause, or the next reconnect, tries again.
+      },
+      AGAIN_MS * (0.2 + Math.random()),
+    );
   };
 }
 

@@ -98,15 +98,23 @@ const by = (field) => (one, other) => (one[field] < other[field] ? -1 : one[fiel
 
 // My open chats; the one that came last is first, and stays where it is whoever writes: lists that jump are hard to hit.
 export function mine() {
-  return all().filter((session) => session.status === "active" && isMine(session)).sort(by("createdAt")).reverse();
+  return all()
+    .filter((session) => session.status === "active" && isMine(session))
+    .sort(by("createdAt"))
+    .reverse();
 }
 
 export function ended() {
-  return all().filter((session) => session.status === "ended").sort(by("endedAt")).reverse();
+  return all()
+    .filter((session) => session.status === "ended")
+    .sort(by("endedAt"))
+    .reverse();
 }
 
 export function open() {
-  return all().filter((session) => session.status !== "ended").sort(by("createdAt"));
+  return all()
+    .filter((session) => session.status !== "ended")
+    .sort(by("createdAt"));
 }
 
 export const selectedSession = () => (state.selected ? (state.sessions.get(state.selected) ?? null) : null);

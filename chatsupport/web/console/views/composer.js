@@ -14,14 +14,22 @@ export const canWrite = (session, talk) =>
   session.status === "active" && !session.gone && (isMine(session) || (isSupervisor() && Boolean(talk?.watching)));
 
 export function createComposer() {
-  const field = h("textarea", { id: "composer", rows: "1", "aria-describedby": "composer-hint composer-count", placeholder: "Write a message…" });
+  const field = h("textarea", {
+    id: "composer",
+    rows: "1",
+    "aria-describedby": "composer-hint composer-count",
+    placeholder: "Write a message…",
+  });
   const count = h("span", { class: "composer-count", id: "composer-count" });
   const hint = h("span", { class: "composer-hint", id: "composer-hint" }, "Enter sends, Shift + Enter for a new line");
   const button = h("button", { class: "button primary send", type: "submit" }, icon("send"), h("span", {}, "Send"));
-  const element = h("form", { class: "composer" },
+  const element = h(
+    "form",
+    { class: "composer" },
     h("label", { class: "visually-hidden", for: "composer" }, "Message"),
     h("div", { class: "composer-field" }, field, button),
-    h("div", { class: "composer-foot" }, hint, count));
+    h("div", { class: "composer-foot" }, hint, count),
+  );
   let sessionId = null;
   let writable = false;
   let typingAt = 0;
@@ -88,7 +96,8 @@ export function createComposer() {
       const draft = state.drafts.get(session.id) ?? "";
       writable = canWrite(session, talk) && !state.busy.has(session.id);
       // A draft in a chat that is lost can still be copied out of the field.
-      const visible = writable || state.busy.has(session.id) || (Boolean(draft) && (isMine(session) || Boolean(session.gone)));
+      const visible =
+        writable || state.busy.has(session.id) || (Boolean(draft) && (isMine(session) || Boolean(session.gone)));
       show(element, visible);
       if (sessionId !== session.id) {
         stopTyping();

@@ -12,7 +12,8 @@ import { createEmpty } from "./empty.js";
 import { createMessages } from "./messages.js";
 import { openTransfer } from "./transfer.js";
 
-export const canAct = (session) => session && session.status !== "ended" && !session.gone && (isMine(session) || isSupervisor());
+export const canAct = (session) =>
+  session && session.status !== "ended" && !session.gone && (isMine(session) || isSupervisor());
 
 export function createConversation() {
   const head = createHead();
@@ -20,8 +21,15 @@ export function createConversation() {
   const notice = h("p", { class: "notice", role: "status" });
   const composer = createComposer();
   const empty = createEmpty();
-  const element = h("main", { class: "conversation", "aria-label": "Chat" },
-    head.element, messages.element, notice, composer.element, empty.element);
+  const element = h(
+    "main",
+    { class: "conversation", "aria-label": "Chat" },
+    head.element,
+    messages.element,
+    notice,
+    composer.element,
+    empty.element,
+  );
   return {
     element,
     update(state) {
@@ -49,21 +57,32 @@ export function createConversation() {
 
 function nothing({ selected, loaded, list }) {
   if (selected && !loaded) return { image: "chats", title: "Loading…", text: "" };
-  if (selected) return { image: "alert", title: "This chat cannot be shown", text: "It does not exist, or it is not yours." };
-  if (list === "queue") return { image: "queue", title: "First come, first served", text: "As soon as an agent is free, the one who has waited longest is next." };
+  if (selected)
+    return { image: "alert", title: "This chat cannot be shown", text: "It does not exist, or it is not yours." };
+  if (list === "queue")
+    return {
+      image: "queue",
+      title: "First come, first served",
+      text: "As soon as an agent is free, the one who has waited longest is next.",
+    };
   return { image: "chats", title: "No chat is open", text: "Choose one from the list, or press ? for the keys." };
 }
 
 function explain(session, talk, state) {
   const others = session.agent?.name ?? "another agent";
-  if (session.gone) return `You do not have this chat any more. ${session.gone.message ?? "It is with somebody else, or it has ended."}`;
-  if (session.status === "ended") return `Ended ${session.endedAt ? `at ${timeOfDay(session.endedAt)}` : ""} · ${session.endReason ?? ""}`;
+  if (session.gone)
+    return `You do not have this chat any more. ${session.gone.message ?? "It is with somebody else, or it has ended."}`;
+  if (session.status === "ended")
+    return `Ended ${session.endedAt ? `at ${timeOfDay(session.endedAt)}` : ""} · ${session.endReason ?? ""}`;
   const busy = state.busy.get(session.id);
   if (busy) return { ending: "Ending the chat…", transferring: "Handing over…", taking: "Taking over…" }[busy];
-  if (talk?.endsAt) return `Nobody has written for a while. The chat ends at ${timeOfDay(talk.endsAt)} unless somebody does.`;
+  if (talk?.endsAt)
+    return `Nobody has written for a while. The chat ends at ${timeOfDay(talk.endsAt)} unless somebody does.`;
   if (isMine(session)) return null;
   if (session.status === "waiting") return "This visitor waits for an agent.";
-  return talk?.watching ? `You are watching. ${others} answers here; what you write is sent under your name.` : `${others} answers here. This is the chat as it was when you opened it.`;
+  return talk?.watching
+    ? `You are watching. ${others} answers here; what you write is sent under your name.`
+    : `${others} answers here. This is the chat as it was when you opened it.`;
 }
 
 function createHead() {
@@ -72,18 +91,40 @@ function createHead() {
   const status = h("span", { class: "conversation-status" });
   let session = null;
   const button = (label, image, act, extra = "") =>
-    h("button", { class: `button small ${extra}`, type: "button", onclick: () => act(session) }, icon(image), h("span", {}, label));
+    h(
+      "button",
+      { class: `button small ${extra}`, type: "button", onclick: () => act(session) },
+      icon(image),
+      h("span", {}, label),
+    );
   const watch = button("Watch live", "eye", ({ id }) => watchSession(id));
   const unwatch = button("Stop watching", "eye", ({ id }) => stopWatching(id));
   const take = button("Take over", "person", ({ id }) => takeOver(id), "primary");
   const transfer = button("Transfer", "transfer", openTransfer);
   const end = button("End", "end", openEnd);
-  const details = h("button", { class: "icon-button details", type: "button", "aria-label": "About the visitor", title: "About the visitor (i)",
-    onclick: () => change((state) => (state.panel = !state.panel)) }, icon("person"));
-  const element = h("div", { class: "conversation-head" },
-    h("button", { class: "icon-button back", type: "button", "aria-label": "Back to the list", onclick: back }, icon("back")),
-    picture, h("div", { class: "conversation-who" }, title, status),
-    h("div", { class: "conversation-actions" }, watch, unwatch, take, transfer, end, details));
+  const details = h(
+    "button",
+    {
+      class: "icon-button details",
+      type: "button",
+      "aria-label": "About the visitor",
+      title: "About the visitor (i)",
+      onclick: () => change((state) => (state.panel = !state.panel)),
+    },
+    icon("person"),
+  );
+  const element = h(
+    "div",
+    { class: "conversation-head" },
+    h(
+      "button",
+      { class: "icon-button back", type: "button", "aria-label": "Back to the list", onclick: back },
+      icon("back"),
+    ),
+    picture,
+    h("div", { class: "conversation-who" }, title, status),
+    h("div", { class: "conversation-actions" }, watch, unwatch, take, transfer, end, details),
+  );
   return {
     element,
     update(now, talk, state) {
@@ -109,4 +150,3 @@ function describe(session, talk) {
   const there = { true: " · in the chat", false: " · has left the page" }[talk?.presence] ?? "";
   return `Talking · ${duration(since(session.firstAssignedAt ?? session.createdAt))}${there}`;
 }
-

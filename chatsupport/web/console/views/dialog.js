@@ -10,15 +10,28 @@ export function openDialog(title, content, { submit = null, danger = false, onSu
   const before = document.activeElement;
   const close = () => dialog.close();
   const confirm = submit && h("button", { class: `button ${danger ? "danger" : "primary"}`, type: "submit" }, submit);
-  const form = h("form", {
+  const form = h(
+    "form",
+    {
       onsubmit: (event) => {
         event.preventDefault();
         if (onSubmit() !== false) close();
       },
     },
     content,
-    h("div", { class: "dialog-foot" }, h("button", { class: "button quiet", type: "button", onclick: close }, submit ? "Cancel" : "Close"), confirm));
-  const dialog = h("dialog", { class: `dialog${wide ? " wide-dialog" : ""}`, "aria-labelledby": id }, h("h2", { id }, title), form);
+    h(
+      "div",
+      { class: "dialog-foot" },
+      h("button", { class: "button quiet", type: "button", onclick: close }, submit ? "Cancel" : "Close"),
+      confirm,
+    ),
+  );
+  const dialog = h(
+    "dialog",
+    { class: `dialog${wide ? " wide-dialog" : ""}`, "aria-labelledby": id },
+    h("h2", { id }, title),
+    form,
+  );
   dialog.addEventListener("click", (event) => event.target === dialog && close()); // beside it
   dialog.addEventListener("close", () => {
     dialog.remove();

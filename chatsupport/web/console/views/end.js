@@ -8,16 +8,32 @@ const REASONS = ["Solved", "The visitor does not answer", "Spam or abuse"];
 const MOST = 200;
 
 export function openEnd(session) {
-  const other = h("input", { type: "text", maxlength: String(MOST), id: "end-other", placeholder: "In your own words", "aria-label": "Another reason" });
+  const other = h("input", {
+    type: "text",
+    maxlength: String(MOST),
+    id: "end-other",
+    placeholder: "In your own words",
+    "aria-label": "Another reason",
+  });
   const radios = [...REASONS, "Another reason"].map((reason, index) =>
-    h("input", { type: "radio", name: "end-reason", value: reason, checked: index === 0 }));
+    h("input", { type: "radio", name: "end-reason", value: reason, checked: index === 0 }),
+  );
   const last = radios.at(-1);
   other.addEventListener("input", () => (last.checked = true));
   other.addEventListener("focus", () => (last.checked = true));
-  const content = h("fieldset", { class: "plain" },
+  const content = h(
+    "fieldset",
+    { class: "plain" },
     h("legend", { class: "muted" }, `${session.userId} can write no more after this, but can start again.`),
-    h("ul", { class: "choices" }, ...radios.map((radio) => h("li", {}, h("label", { class: "choice" }, radio, h("span", { class: "choice-body" }, radio.value))))),
-    other);
+    h(
+      "ul",
+      { class: "choices" },
+      ...radios.map((radio) =>
+        h("li", {}, h("label", { class: "choice" }, radio, h("span", { class: "choice-body" }, radio.value))),
+      ),
+    ),
+    other,
+  );
   openDialog("End the chat", content, {
     submit: "End the chat",
     danger: true,

@@ -12,19 +12,53 @@ const EVERYWHERE = [
   [["Shift", "Enter"], "A new line"],
 ];
 const OUTSIDE = [
-  [["j"], "Next chat"], [["k"], "The one before"], [["u"], "Next chat with something unread"], [["r"], "Write an answer"],
-  [["t"], "Transfer"], [["e"], "End"], [["o"], "Online or away"], [["i"], "About the visitor"],
-  [["1"], "My chats"], [["2"], "Queue"], [["3"], "Ended"], [["4"], "All open (supervisors)"], [["5"], "Overview (supervisors)"],
-  [["w"], "Watch live (supervisors)"], [["m"], "Take over (supervisors)"], [["?"], "This help"],
+  [["j"], "Next chat"],
+  [["k"], "The one before"],
+  [["u"], "Next chat with something unread"],
+  [["r"], "Write an answer"],
+  [["t"], "Transfer"],
+  [["e"], "End"],
+  [["o"], "Online or away"],
+  [["i"], "About the visitor"],
+  [["1"], "My chats"],
+  [["2"], "Queue"],
+  [["3"], "Ended"],
+  [["4"], "All open (supervisors)"],
+  [["5"], "Overview (supervisors)"],
+  [["w"], "Watch live (supervisors)"],
+  [["m"], "Take over (supervisors)"],
+  [["?"], "This help"],
 ];
 
 const table = (title, keys) =>
-  h("section", {}, h("h3", {}, title), h("dl", { class: "keys" }, ...keys.map(([names, what]) =>
-    h("div", {}, h("dt", {}, ...names.map((name) => h("kbd", {}, name))), h("dd", {}, what)))));
+  h(
+    "section",
+    {},
+    h("h3", {}, title),
+    h(
+      "dl",
+      { class: "keys" },
+      ...keys.map(([names, what]) =>
+        h("div", {}, h("dt", {}, ...names.map((name) => h("kbd", {}, name))), h("dd", {}, what)),
+      ),
+    ),
+  );
 
 export function openHelp() {
   const plain = h("input", { type: "checkbox", checked: plainKeys(), onchange: () => setPlainKeys(plain.checked) });
-  openDialog("Keyboard", h("div", { class: "help" },
-    h("div", { class: "help-columns" }, table("Outside a text field", OUTSIDE), table("Everywhere", EVERYWHERE)),
-    h("label", { class: "choice" }, plain, h("span", { class: "choice-body" }, "Single keys do something (outside a text field)"))), { wide: true });
+  openDialog(
+    "Keyboard",
+    h(
+      "div",
+      { class: "help" },
+      h("div", { class: "help-columns" }, table("Outside a text field", OUTSIDE), table("Everywhere", EVERYWHERE)),
+      h(
+        "label",
+        { class: "choice" },
+        plain,
+        h("span", { class: "choice-body" }, "Single keys do something (outside a text field)"),
+      ),
+    ),
+    { wide: true },
+  );
 }

@@ -26,10 +26,21 @@ export function createList() {
   const count = h("span", { class: "count" });
   const rows = h("ul", { class: "rows" });
   const empty = createEmpty();
-  const loading = h("div", { class: "skeletons", "aria-hidden": "true" }, ...[1, 2, 3].map(() => h("div", { class: "skeleton" })));
+  const loading = h(
+    "div",
+    { class: "skeletons", "aria-hidden": "true" },
+    ...[1, 2, 3].map(() => h("div", { class: "skeleton" })),
+  );
   const more = h("button", { class: "button quiet wide", type: "button", onclick: loadMore }, "Show more");
-  const element = h("section", { class: "list", "aria-labelledby": "list-title" },
-    h("div", { class: "list-head" }, title, count), loading, rows, more, empty.element);
+  const element = h(
+    "section",
+    { class: "list", "aria-labelledby": "list-title" },
+    h("div", { class: "list-head" }, title, count),
+    loading,
+    rows,
+    more,
+    empty.element,
+  );
   title.id = "list-title";
   rows.addEventListener("keydown", moveFocus);
 
@@ -44,7 +55,12 @@ export function createList() {
       const items = state.list === "queue" ? queued() : listed();
       setText(title, TITLES[state.list]);
       show(loading, !state.loaded && !state.loadError);
-      setText(count, state.list === "ended" || !items.length ? "" : String(state.list === "queue" ? state.queue.total : items.length));
+      setText(
+        count,
+        state.list === "ended" || !items.length
+          ? ""
+          : String(state.list === "queue" ? state.queue.total : items.length),
+      );
       setAttribute(rows, "aria-busy", state.loaded ? null : "true");
       const kind = state.list === "queue" ? "queue" : "session";
       keyed(rows, items, (row) => `${kind}-${row.id ?? row.userId}`, kind === "queue" ? createQueueRow : createRow);
@@ -57,10 +73,17 @@ export function createList() {
 }
 
 function emptiness({ list, agent }) {
-  if (list === "queue") return { image: "queue", title: "Nobody is waiting", text: "Who comes while everybody is busy waits here." };
-  if (list === "ended") return { image: "ended", title: "Nothing has ended yet", text: "Your finished chats will be listed here." };
+  if (list === "queue")
+    return { image: "queue", title: "Nobody is waiting", text: "Who comes while everybody is busy waits here." };
+  if (list === "ended")
+    return { image: "ended", title: "Nothing has ended yet", text: "Your finished chats will be listed here." };
   if (list === "all") return { image: "all", title: "No open chats", text: "Every chat of the team shows up here." };
-  if (agent.isOnline) return { image: "chats", title: "No chats right now", text: "You are online. The next visitor comes to you by itself." };
+  if (agent.isOnline)
+    return {
+      image: "chats",
+      title: "No chats right now",
+      text: "You are online. The next visitor comes to you by itself.",
+    };
   const act = { label: "Go online", act: () => setOnline(true) };
   return { image: "chats", title: "You are away", text: "You get no new chats until you are online again.", ...act };
 }
@@ -86,8 +109,17 @@ function createRow({ id }) {
   const time = h("span", { class: "row-time" });
   const preview = h("span", { class: "row-preview" });
   const badge = h("span", { class: "badge urgent" });
-  const button = h("button", { class: "row", type: "button", "data-session": id, onclick: () => openRow(id) },
-    picture, h("span", { class: "row-body" }, h("span", { class: "row-line" }, name, time), h("span", { class: "row-line" }, preview, badge)));
+  const button = h(
+    "button",
+    { class: "row", type: "button", "data-session": id, onclick: () => openRow(id) },
+    picture,
+    h(
+      "span",
+      { class: "row-body" },
+      h("span", { class: "row-line" }, name, time),
+      h("span", { class: "row-line" }, preview, badge),
+    ),
+  );
   return {
     element: h("li", {}, button),
     update(session) {
@@ -111,19 +143,21 @@ function createRow({ id }) {
 function describe(session) {
   if (session.status === "ended") return { text: session.endReason || "Ended" };
   if (store.list === "all") {
-    if (session.status === "waiting") return { text: session.queuePosition ? `Waiting, number ${session.queuePosition}` : "Waiting", attention: true };
+    if (session.status === "waiting")
+      return { text: session.queuePosition ? `Waiting, number ${session.queuePosition}` : "Waiting", attention: true };
     return { text: `With ${session.agentId === store.agent.id ? "you" : (session.agent?.name ?? "an agent")}` };
   }
   const talk = store.conversations.get(session.id);
   if (talk?.typing.has(session.userId)) return { text: "is typing…" };
-  if (store.drafts.get(session.id)) return { text: `Draft: ${store.drafts.get(session.id)}` };
+  if (store.drafts.get(session.id) && store.selected !== session.id) return { text: `Draft: ${store.drafts.get(session.id)}` };
   const last = lastMessage(session.id);
   if (!last) return { text: "No message yet" };
   return { text: last.senderId === store.agent.id ? `You: ${last.message}` : last.message };
 }
 
 function timeOf(session) {
-  if (session.status === "ended") return `${shortTime(session.endedAt)} · ${duration(between(session.createdAt, session.endedAt))}`;
+  if (session.status === "ended")
+    return `${shortTime(session.endedAt)} · ${duration(between(session.createdAt, session.endedAt))}`;
   if (store.list === "all") return duration(since(session.createdAt));
   const last = lastMessage(session.id);
   return shortTime(last?.timestamp ?? session.createdAt);
@@ -136,7 +170,11 @@ function createQueueRow(entry) {
   const inside = [place, h("span", { class: "row-body" }, h("span", { class: "row-line" }, name, waits))];
   // Only a supervisor may look into a chat that waits.
   const row = entry.id
-    ? h("button", { class: "row", type: "button", "data-session": entry.id, onclick: () => select(entry.id) }, ...inside)
+    ? h(
+        "button",
+        { class: "row", type: "button", "data-session": entry.id, onclick: () => select(entry.id) },
+        ...inside,
+      )
     : h("div", { class: "row still" }, ...inside);
   return {
     element: h("li", {}, row),
@@ -149,4 +187,3 @@ function createQueueRow(entry) {
     },
   };
 }
-

@@ -14,8 +14,20 @@ export function createMessages() {
   const typing = h("p", { class: "typing", hidden: true });
   const top = h("div", { class: "messages-top" });
   const empty = createEmpty();
-  const log = h("div", { class: "log", role: "log", "aria-live": "polite", "aria-label": "Messages", tabindex: "0" }, top, empty.element, items, typing);
-  const jump = h("button", { class: "button small jump", type: "button", hidden: true, onclick: () => toEnd() }, icon("down"), h("span", {}));
+  const log = h(
+    "div",
+    { class: "log", role: "log", "aria-live": "polite", "aria-label": "Messages", tabindex: "0" },
+    top,
+    empty.element,
+    items,
+    typing,
+  );
+  const jump = h(
+    "button",
+    { class: "button small jump", type: "button", hidden: true, onclick: () => toEnd() },
+    icon("down"),
+    h("span", {}),
+  );
   const element = h("div", { class: "log-frame" }, log, jump);
   let sessionId = null;
   let shown = null; // what the list was made of; the same means that there is nothing to do
@@ -42,7 +54,16 @@ export function createMessages() {
       const readSeq = talk?.reads.get(session.userId) ?? 0;
       const isTyping = Boolean(talk?.typing.size);
       showTop(top, session.id, talk);
-      const parts = { messages, outbox, readSeq, isTyping, first: messages[0]?.seq, id: session.id, team: state.agents, talk };
+      const parts = {
+        messages,
+        outbox,
+        readSeq,
+        isTyping,
+        first: messages[0]?.seq,
+        id: session.id,
+        team: state.agents,
+        talk,
+      };
       if (shown && Object.keys(parts).every((key) => parts[key] === shown[key])) return;
       const changed = sessionId !== session.id;
       const prepended = !changed && shown?.first > parts.first;
@@ -60,7 +81,12 @@ export function createMessages() {
       show(typing, isTyping);
       const none = !messages.length && !outbox.length && talk && !talk.loading && !talk.error;
       show(empty.element, Boolean(none));
-      if (none) empty.update({ image: "chats", title: "No message yet", text: session.status === "ended" ? "Nothing was said here." : "Say hello." });
+      if (none)
+        empty.update({
+          image: "chats",
+          title: "No message yet",
+          text: session.status === "ended" ? "Nothing was said here." : "Say hello.",
+        });
       if (prepended) log.scrollTop = log.scrollHeight - height;
       else if (stick || sent) toEnd();
       const last = messages.at(-1)?.seq ?? 0;
@@ -77,7 +103,11 @@ function showTop(top, sessionId, talk) {
   top.dataset.state = state;
   if (talk?.loading) top.replaceChildren(h("span", { class: "muted" }, "Loading earlier messages…"));
   else if (talk?.error) {
-    const again = h("button", { class: "button small", type: "button", onclick: () => loadEarlier(sessionId) }, "Try again");
+    const again = h(
+      "button",
+      { class: "button small", type: "button", onclick: () => loadEarlier(sessionId) },
+      "Try again",
+    );
     top.replaceChildren(h("span", { class: "failure" }, `Earlier messages could not be loaded. ${talk.error}`), again);
   } else top.replaceChildren();
 }
@@ -93,11 +123,16 @@ function arrange(session, { messages, outbox, readSeq }, state) {
     const newDay = !before || dayKey(before.timestamp) !== dayKey(message.timestamp);
     if (newDay) items.push({ key: `day-${dayKey(message.timestamp)}`, day: message.timestamp });
     const visitor = message.senderId === session.userId && message.senderType === session.userType;
-    const follows = !newDay && before.senderId === message.senderId && Date.parse(message.timestamp) - Date.parse(before.timestamp) < TOGETHER_MS;
+    const follows =
+      !newDay &&
+      before.senderId === message.senderId &&
+      Date.parse(message.timestamp) - Date.parse(before.timestamp) < TOGETHER_MS;
     items.push({
       // What I have sent keeps its place and its element when it comes back from the server.
       key: message.senderId === me && message.clientMessageId ? `own-${message.clientMessageId}` : `seq-${message.seq}`,
-      text: message.message, erased: message.erased, at: message.timestamp,
+      text: message.message,
+      erased: message.erased,
+      at: message.timestamp,
       side: visitor ? "theirs" : message.senderType === "system" ? "system" : "ours",
       own: message.senderId === me,
       name: visitor ? session.userId : message.senderId === me ? "You" : nameOf(message, session, state),
@@ -108,8 +143,20 @@ function arrange(session, { messages, outbox, readSeq }, state) {
   }
   for (const item of outbox) {
     if (arrived.has(item.clientMessageId)) continue;
-    items.push({ key: `own-${item.clientMessageId}`, text: item.text, at: item.at, side: "ours", own: true, name: "You",
-      follows: before?.senderId === me, state: item.state, reason: item.reason, final: item.final, sessionId: session.id, id: item.clientMessageId });
+    items.push({
+      key: `own-${item.clientMessageId}`,
+      text: item.text,
+      at: item.at,
+      side: "ours",
+      own: true,
+      name: "You",
+      follows: before?.senderId === me,
+      state: item.state,
+      reason: item.reason,
+      final: item.final,
+      sessionId: session.id,
+      id: item.clientMessageId,
+    });
   }
   return items;
 }
@@ -136,7 +183,11 @@ function createMessage() {
   const time = h("time", { class: "message-time" });
   const status = h("span", { class: "message-state" });
   const again = h("button", { class: "link", type: "button", onclick: () => retry(now.sessionId, now.id) }, "Retry");
-  const remove = h("button", { class: "link", type: "button", onclick: () => discard(now.sessionId, now.id) }, "Delete");
+  const remove = h(
+    "button",
+    { class: "link", type: "button", onclick: () => discard(now.sessionId, now.id) },
+    "Delete",
+  );
   const element = h("li", {}, who, text, h("span", { class: "message-foot" }, time, status, again, remove));
   let now = null;
   return {

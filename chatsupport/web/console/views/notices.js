@@ -16,8 +16,13 @@ export function createNotices() {
 }
 
 function createToast(toast) {
-  const act = toast.act && h("button", { class: "button small", onclick: () => (dismiss(toast.id), toast.act()) }, toast.label);
-  const close = h("button", { class: "icon-button", "aria-label": "Dismiss", onclick: () => dismiss(toast.id) }, icon("end"));
+  const act =
+    toast.act && h("button", { class: "button small", onclick: () => (dismiss(toast.id), toast.act()) }, toast.label);
+  const close = h(
+    "button",
+    { class: "icon-button", "aria-label": "Dismiss", onclick: () => dismiss(toast.id) },
+    icon("end"),
+  );
   return { element: h("div", { class: `toast ${toast.kind}` }, h("span", {}, toast.text), act, close), update() {} };
 }
 

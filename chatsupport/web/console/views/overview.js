@@ -14,12 +14,30 @@ export function createOverview() {
   const queue = h("ul", { class: "overview-queue" });
   const nobody = createEmpty();
   const noAgents = createEmpty();
-  const element = h("main", { class: "overview", "aria-labelledby": "overview-title" },
+  const element = h(
+    "main",
+    { class: "overview", "aria-labelledby": "overview-title" },
     h("h2", { id: "overview-title" }, "Overview"),
     h("dl", { class: "tiles" }, ...tiles.map((tile) => tile.element)),
-    h("div", { class: "overview-columns" },
-      h("section", { class: "card", "aria-labelledby": "agents-title" }, h("h3", { id: "agents-title" }, "Agents"), agents, noAgents.element),
-      h("section", { class: "card", "aria-labelledby": "waiting-title" }, h("h3", { id: "waiting-title" }, "Waiting"), queue, nobody.element)));
+    h(
+      "div",
+      { class: "overview-columns" },
+      h(
+        "section",
+        { class: "card", "aria-labelledby": "agents-title" },
+        h("h3", { id: "agents-title" }, "Agents"),
+        agents,
+        noAgents.element,
+      ),
+      h(
+        "section",
+        { class: "card", "aria-labelledby": "waiting-title" },
+        h("h3", { id: "waiting-title" }, "Waiting"),
+        queue,
+        nobody.element,
+      ),
+    ),
+  );
   return {
     element,
     update(state) {
@@ -31,8 +49,17 @@ export function createOverview() {
       tiles[3].set(`${now.free} of ${now.there}`, now.there > 0 && now.free === 0);
       keyed(agents, state.agents, (agent) => agent.id, createAgent);
       show(noAgents.element, state.loaded && !state.agents.length);
-      noAgents.update({ image: "person", title: "No agents yet", text: "They are added on the server's command line." });
-      keyed(queue, state.queue.sessions.filter((entry) => entry.sessionId), (entry) => entry.sessionId, createWaiting);
+      noAgents.update({
+        image: "person",
+        title: "No agents yet",
+        text: "They are added on the server's command line.",
+      });
+      keyed(
+        queue,
+        state.queue.sessions.filter((entry) => entry.sessionId),
+        (entry) => entry.sessionId,
+        createWaiting,
+      );
       show(nobody.element, !state.queue.total);
       nobody.update({ image: "queue", title: "Nobody is waiting", text: "Everybody who came has an agent." });
     },
@@ -57,8 +84,18 @@ function createAgent(agent) {
   const load = h("span", { class: "agent-load" });
   const chats = h("ul", { class: "agent-chats" });
   return {
-    element: h("li", { class: "agent" }, avatar(agent.name), h("div", { class: "agent-body" },
-      h("div", { class: "agent-line" }, name, status), h("div", { class: "agent-line" }, bar, load), chats)),
+    element: h(
+      "li",
+      { class: "agent" },
+      avatar(agent.name),
+      h(
+        "div",
+        { class: "agent-body" },
+        h("div", { class: "agent-line" }, name, status),
+        h("div", { class: "agent-line" }, bar, load),
+        chats,
+      ),
+    ),
     update(now) {
       setText(name, now.name);
       const word = !now.isOnline ? "Away" : hasRoom(now) ? "Free" : "Full";
@@ -69,7 +106,12 @@ function createAgent(agent) {
       bar.setAttribute("aria-label", `Load of ${now.name}`);
       bar.classList.toggle("full", now.activeUsers >= now.maxUsers);
       setText(load, `${now.activeUsers} of ${now.maxUsers}`);
-      keyed(chats, open().filter((session) => session.status === "active" && session.agentId === now.id), (one) => one.id, createChat);
+      keyed(
+        chats,
+        open().filter((session) => session.status === "active" && session.agentId === now.id),
+        (one) => one.id,
+        createChat,
+      );
     },
   };
 }

@@ -15,7 +15,15 @@ import { createOverview } from "./overview.js";
 import { createVisitor } from "./visitor.js";
 
 export function createShell() {
-  const parts = [createTop(), createBanner(), createNavigation(), createList(), createOverview(), createConversation(), createVisitor()];
+  const parts = [
+    createTop(),
+    createBanner(),
+    createNavigation(),
+    createList(),
+    createOverview(),
+    createConversation(),
+    createVisitor(),
+  ];
   const element = h("div", { class: "shell", hidden: true }, ...parts.map((part) => part.element));
   return {
     element,
@@ -36,16 +44,41 @@ function createTop() {
   const longest = number("Longest wait");
   const active = number("Active");
   const free = number("Agents free");
-  const online = h("button", { class: "switch", role: "switch", type: "button", "aria-checked": "true" },
-    h("span", { class: "switch-track" }, h("span", { class: "switch-thumb" })), h("span", { class: "switch-label" }));
+  const online = h(
+    "button",
+    { class: "switch", role: "switch", type: "button", "aria-checked": "true" },
+    h("span", { class: "switch-track" }, h("span", { class: "switch-thumb" })),
+    h("span", { class: "switch-label" }),
+  );
   const name = h("span", { class: "me-name" });
   const role = h("span", { class: "me-role" });
-  const element = h("header", { class: "top" },
-    h("div", { class: "brand" }, h("span", { class: "brand-mark" }, icon("chats")), h("span", { class: "brand-name" }, "Chat Support")),
+  const element = h(
+    "header",
+    { class: "top" },
+    h(
+      "div",
+      { class: "brand" },
+      h("span", { class: "brand-mark" }, icon("chats")),
+      h("span", { class: "brand-name" }, "Chat Support"),
+    ),
     h("dl", { class: "numbers", "aria-label": "Now" }, waiting.element, longest.element, active.element, free.element),
-    h("div", { class: "me" }, online, h("div", { class: "me-who" }, name, role),
-      h("button", { class: "icon-button", "aria-label": "Keyboard shortcuts and help", title: "Help (?)", onclick: openHelp }, icon("help")),
-      h("button", { class: "icon-button", "aria-label": "Sign out", title: "Sign out", onclick: signOut }, icon("leave"))));
+    h(
+      "div",
+      { class: "me" },
+      online,
+      h("div", { class: "me-who" }, name, role),
+      h(
+        "button",
+        { class: "icon-button", "aria-label": "Keyboard shortcuts and help", title: "Help (?)", onclick: openHelp },
+        icon("help"),
+      ),
+      h(
+        "button",
+        { class: "icon-button", "aria-label": "Sign out", title: "Sign out", onclick: signOut },
+        icon("leave"),
+      ),
+    ),
+  );
   let isOnline = true;
   online.addEventListener("click", () => setOnline(!isOnline));
   return {
@@ -99,8 +132,13 @@ function createNavigation() {
 function item(list, label, image, supervisors = false) {
   const badge = h("span", { class: "badge", "aria-hidden": "true", hidden: true });
   const spoken = h("span", { class: "visually-hidden" });
-  const element = h("button", { class: "navigation-item", type: "button", onclick: () => go(list) },
-    h("span", { class: "navigation-icon" }, icon(image), badge), h("span", {}, label), spoken);
+  const element = h(
+    "button",
+    { class: "navigation-item", type: "button", onclick: () => go(list) },
+    h("span", { class: "navigation-icon" }, icon(image), badge),
+    h("span", {}, label),
+    spoken,
+  );
   badge.classList.toggle("urgent", list === "mine");
   return {
     element,

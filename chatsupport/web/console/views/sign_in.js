@@ -19,12 +19,21 @@ let forms = 0;
 function createForm(button) {
   const id = `sign-in-${(forms += 1)}`;
   const email = h("input", { id: `${id}-email`, type: "email", autocomplete: "username", required: true });
-  const password = h("input", { id: `${id}-password`, type: "password", autocomplete: "current-password", required: true });
+  const password = h("input", {
+    id: `${id}-password`,
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+  });
   const submit = h("button", { class: "button primary wide", type: "submit" }, button);
   const failure = h("p", { class: "failure", role: "alert", hidden: true });
   const quick = h("div", { class: "quick-agents" });
-  const development = h("section", { class: "development", hidden: true, "aria-label": "Development" },
-    h("p", { class: "separator" }, h("span", {}, "or, in development, be one of")), quick);
+  const development = h(
+    "section",
+    { class: "development", hidden: true, "aria-label": "Development" },
+    h("p", { class: "separator" }, h("span", {}, "or, in development, be one of")),
+    quick,
+  );
 
   async function attempt(act) {
     if (submit.disabled) return;
@@ -42,7 +51,9 @@ function createForm(button) {
     }
   }
 
-  const form = h("form", {
+  const form = h(
+    "form",
+    {
       class: "sign-in-form",
       onsubmit: (event) => {
         event.preventDefault();
@@ -50,19 +61,31 @@ function createForm(button) {
       },
     },
     failure,
-    h("label", { for: email.id }, "Email"), email,
-    h("label", { for: password.id }, "Password"), password,
-    submit);
+    h("label", { for: email.id }, "Email"),
+    email,
+    h("label", { for: password.id }, "Password"),
+    password,
+    submit,
+  );
 
   async function loadOptions() {
     try {
       const options = await signInOptions();
       show(development, Boolean(options.development && options.agents.length));
-      keyed(quick, options.agents ?? [], (agent) => agent.id, (agent) => ({
-        element: h("button", { class: "quick-agent", type: "button", onclick: () => attempt(() => signInAs(agent.id)) },
-          avatar(agent.name), h("span", {}, agent.name)),
-        update() {},
-      }));
+      keyed(
+        quick,
+        options.agents ?? [],
+        (agent) => agent.id,
+        (agent) => ({
+          element: h(
+            "button",
+            { class: "quick-agent", type: "button", onclick: () => attempt(() => signInAs(agent.id)) },
+            avatar(agent.name),
+            h("span", {}, agent.name),
+          ),
+          update() {},
+        }),
+      );
     } catch {
       // Without these there is still the form.
     }
@@ -74,9 +97,18 @@ const brand = () => h("span", { class: "brand-mark" }, icon("chats"));
 
 export function createSignIn() {
   const form = createForm("Sign in");
-  const element = h("main", { class: "sign-in", hidden: true },
-    h("div", { class: "sign-in-card" }, brand(), h("h1", {}, "Chat Support"),
-      h("p", { class: "muted" }, "Sign in to answer your visitors."), form.element));
+  const element = h(
+    "main",
+    { class: "sign-in", hidden: true },
+    h(
+      "div",
+      { class: "sign-in-card" },
+      brand(),
+      h("h1", {}, "Chat Support"),
+      h("p", { class: "muted" }, "Sign in to answer your visitors."),
+      form.element,
+    ),
+  );
   return {
     element,
     update(state) {
@@ -93,11 +125,19 @@ export function createSignIn() {
 
 export function createExpired() {
   const form = createForm("Go on");
-  const leave = h("button", { class: "button quiet wide", onclick: signOut }, "Sign out and forget what I have written");
-  const element = h("dialog", { class: "dialog", "aria-labelledby": "expired-title" },
+  const leave = h(
+    "button",
+    { class: "button quiet wide", onclick: signOut },
+    "Sign out and forget what I have written",
+  );
+  const element = h(
+    "dialog",
+    { class: "dialog", "aria-labelledby": "expired-title" },
     h("h2", { id: "expired-title" }, "Sign in again"),
     h("p", { class: "muted" }, "Your sign-in has expired. Your chats and what you have written are still here."),
-    form.element, leave);
+    form.element,
+    leave,
+  );
   element.addEventListener("cancel", (event) => event.preventDefault()); // There is nothing to go back to.
   return {
     element,

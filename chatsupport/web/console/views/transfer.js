@@ -13,16 +13,24 @@ subscribe(() => current && render());
 
 export function openTransfer(session) {
   const list = h("ul", { class: "choices" });
-  const note = h("p", { class: "muted" }, `${session.userId} keeps the whole conversation; the next agent sees it too.`);
+  const note = h(
+    "p",
+    { class: "muted" },
+    `${session.userId} keeps the whole conversation; the next agent sees it too.`,
+  );
   const chosen = () => list.querySelector("input:checked");
-  const { dialog, confirm } = openDialog("Hand over", h("fieldset", { class: "plain" }, h("legend", { class: "visually-hidden" }, "To whom"), note, list), {
-    submit: "Hand over",
-    onSubmit() {
-      const choice = chosen();
-      if (!choice) return false;
-      transfer(session.id, choice.value || null, choice.dataset.name);
+  const { dialog, confirm } = openDialog(
+    "Hand over",
+    h("fieldset", { class: "plain" }, h("legend", { class: "visually-hidden" }, "To whom"), note, list),
+    {
+      submit: "Hand over",
+      onSubmit() {
+        const choice = chosen();
+        if (!choice) return false;
+        transfer(session.id, choice.value || null, choice.dataset.name);
+      },
     },
-  });
+  );
   current = { list, session, confirm };
   list.addEventListener("change", render);
   dialog.addEventListener("close", () => (current = null));
@@ -35,13 +43,21 @@ function render() {
   const { list, session, confirm } = current;
   const agents = state.agents
     .filter((agent) => agent.id !== session.agentId)
-    .sort((one, other) => hasRoom(other) - hasRoom(one) || one.activeUsers - other.activeUsers || one.name.localeCompare(other.name));
-  const queue = session.status === "active" ? [{ id: "", name: "The queue", detail: "Goes to its front, and to the next who is free", free: true }] : [];
+    .sort(
+      (one, other) =>
+        hasRoom(other) - hasRoom(one) || one.activeUsers - other.activeUsers || one.name.localeCompare(other.name),
+    );
+  const queue =
+    session.status === "active"
+      ? [{ id: "", name: "The queue", detail: "Goes to its front, and to the next who is free", free: true }]
+      : [];
   const rows = [
     ...agents.map((agent) => ({
       id: agent.id,
       name: agent.id === state.agent.id ? `${agent.name} (you)` : agent.name,
-      detail: !agent.isOnline ? "Away" : `${agent.activeUsers} of ${agent.maxUsers} chats${hasRoom(agent) ? "" : ", full"}`,
+      detail: !agent.isOnline
+        ? "Away"
+        : `${agent.activeUsers} of ${agent.maxUsers} chats${hasRoom(agent) ? "" : ", full"}`,
       free: hasRoom(agent),
     })),
     ...queue,
@@ -52,9 +68,25 @@ function render() {
 
 function createChoice(row) {
   const detail = h("span", { class: "muted" });
-  const input = h("input", { type: "radio", name: "transfer-to", value: row.id, "data-name": row.name, required: true });
+  const input = h("input", {
+    type: "radio",
+    name: "transfer-to",
+    value: row.id,
+    "data-name": row.name,
+    required: true,
+  });
   return {
-    element: h("li", {}, h("label", { class: "choice" }, input, avatar(row.name), h("span", { class: "choice-body" }, h("span", {}, row.name), detail))),
+    element: h(
+      "li",
+      {},
+      h(
+        "label",
+        { class: "choice" },
+        input,
+        avatar(row.name),
+        h("span", { class: "choice-body" }, h("span", {}, row.name), detail),
+      ),
+    ),
     update(now) {
       setText(detail, now.detail);
       input.disabled = !now.free;

@@ -14,9 +14,26 @@ export function createVisitor() {
   const heading = h("h3", {}, "Other chats");
   const hint = h("p", { class: "muted small-text" });
   const earlier = h("ul", { class: "earlier" });
-  const close = h("button", { class: "icon-button close-panel", type: "button", "aria-label": "Close", onclick: () => change((state) => (state.panel = false)) }, icon("end"));
-  const element = h("aside", { class: "visitor", "aria-label": "About the visitor" }, close,
-    h("div", { class: "visitor-head" }, picture, name, copy), facts, heading, hint, earlier);
+  const close = h(
+    "button",
+    {
+      class: "icon-button close-panel",
+      type: "button",
+      "aria-label": "Close",
+      onclick: () => change((state) => (state.panel = false)),
+    },
+    icon("end"),
+  );
+  const element = h(
+    "aside",
+    { class: "visitor", "aria-label": "About the visitor" },
+    close,
+    h("div", { class: "visitor-head" }, picture, name, copy),
+    facts,
+    heading,
+    hint,
+    earlier,
+  );
   let userId = null;
 
   async function copyId() {
@@ -40,7 +57,16 @@ export function createVisitor() {
       if (state.loaded && !state.earlier.has(userId)) loadEarlierSessions(userId);
       const others = state.earlier.get(userId);
       const list = Array.isArray(others) ? others.filter((one) => one.id !== session.id) : [];
-      setText(hint, !Array.isArray(others) ? (others === "failed" ? "They could not be loaded." : "Loading…") : list.length ? "" : "None that you may see.");
+      setText(
+        hint,
+        !Array.isArray(others)
+          ? others === "failed"
+            ? "They could not be loaded."
+            : "Loading…"
+          : list.length
+            ? ""
+            : "None that you may see.",
+      );
       show(hint, !list.length);
       keyed(earlier, list, (one) => one.id, createEarlier);
     },
@@ -51,11 +77,19 @@ function factsOf(session, state) {
   const talk = state.conversations.get(session.id);
   const until = session.firstAssignedAt ?? session.endedAt;
   const waited = until ? between(session.createdAt, until) : since(session.createdAt);
-  const talked = !session.firstAssignedAt ? null : session.endedAt ? between(session.firstAssignedAt, session.endedAt) : since(session.firstAssignedAt);
+  const talked = !session.firstAssignedAt
+    ? null
+    : session.endedAt
+      ? between(session.firstAssignedAt, session.endedAt)
+      : since(session.firstAssignedAt);
   const facts = [
     { label: "Status", value: { active: "Active", waiting: "Waiting", ended: "Ended" }[session.status] },
     { label: "Agent", value: session.agentId === state.agent.id ? "You" : (session.agent?.name ?? "–") },
-    { label: "Began", value: `${shortTime(session.createdAt) === timeOfDay(session.createdAt) ? "Today" : shortTime(session.createdAt)}, ${timeOfDay(session.createdAt)}`, title: fullTime(session.createdAt) },
+    {
+      label: "Began",
+      value: `${shortTime(session.createdAt) === timeOfDay(session.createdAt) ? "Today" : shortTime(session.createdAt)}, ${timeOfDay(session.createdAt)}`,
+      title: fullTime(session.createdAt),
+    },
     { label: "Waited", value: duration(waited) },
     { label: "Talked", value: talked === null ? "–" : duration(talked) },
     { label: "Messages", value: String(session.messageCount ?? 0) },
