@@ -2,7 +2,7 @@
 
 import { followSession, lose, readTo, settle } from "./following.js";
 import { announce } from "./announce.js";
-import { changeAgent } from "./load.js";
+import { changeAgent, removeAgent } from "./load.js";
 import { refreshAgentsSoon, refreshQueueSoon } from "./refresh.js";
 import { change, conversation, isMine, isSupervisor, patchSession, putSession, state } from "./store.js";
 
@@ -106,6 +106,7 @@ export const handlers = {
   session_ended: ended,
   session_changed: sessionChanged,
   agent_changed: changeAgent,
+  agent_deleted: removeAgent,
   queue_changed: queueChanged,
   user_typing: typing,
   messages_read: read,

@@ -81,7 +81,8 @@ export function putSession(session, at = performance.now()) {
   const counted = session.unreadCount !== undefined;
   const merged = { unreadCount: 0, countedSeq: 0, ...known, ...session, gone: null, touched: at };
   if (counted || !known) merged.countedSeq = session.lastSeq ?? 0;
-  if (known && !counted) merged.unreadCount = known.unreadCount;
+  // Marks are stored a moment after they were made: what we know to be read is read.
+  if (state.conversations.get(session.id)?.markedSeq >= merged.countedSeq) merged.unreadCount = 0;
   state.sessions.set(session.id, merged);
 }
 
