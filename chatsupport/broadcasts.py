@@ -21,6 +21,9 @@ Document = Mapping[str, Any]
 CONTROL_EVENT, CONTROL_ROOM = "chatsupport:control", "chatsupport:control"
 """What processes tell each other; `sockets/transport.py` takes it off the way to the clients."""
 
+AGENTS_ROOM, SUPERVISORS_ROOM = "agents", "supervisors"
+"""All sockets of agents, and those of supervisors among them."""
+
 
 def session_room(session_id: ObjectId | str) -> str:
     """Return the room of everybody who joined this session."""
@@ -108,6 +111,31 @@ def session_unassigned(session_id: ObjectId, agent_id: ObjectId, reason: str) ->
     data = {"sessionId": str(session_id), "agentId": str(agent_id), "reason": reason}
     socketio.emit("session_unassigned", data, to=[session_room(session_id), person_room(agent_id, "agent")])
     control("evict", sessionId=str(session_id), personId=str(agent_id), personType="agent")
+
+
+def session_changed(session: dict[str, Any]) -> None:
+    """Tell the supervisors of this process, and of no other, what a session (serialized) is now."""
+    _emit_here("session_changed", session, SUPERVISORS_ROOM)
+
+
+def agent_changed(agent: dict[str, Any]) -> None:
+    """Tell the supervisors of this process, and of no other, what an agent (serialized) is and has now."""
+    _emit_here("agent_changed", agent, SUPERVISORS_ROOM)
+
+
+def agent_deleted(agent_id: ObjectId) -> None:
+    """Tell the supervisors of this process, and of no other, that there is no such agent any more."""
+    _emit_here("agent_deleted", {"id": str(agent_id)}, SUPERVISORS_ROOM)
+
+
+def queue_changed(waiting: int, longest_waiting_since: str | None) -> None:
+    """Tell the agents of this process, and of no other, how many wait, and since when the first of them does."""
+    _emit_here("queue_changed", {"waiting": waiting, "longestWaitingSince": longest_waiting_since}, AGENTS_ROOM)
+
+
+def is_heard_here(room: str) -> bool:
+    """Tell whether any socket of this process is in the room."""
+    return bool(socketio.server.manager.rooms.get("/", {}).get(room))
 
 
 def session_idle(session_id: ObjectId, ends_at: datetime) -> None:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from chatsupport import payloads, serializers
 from chatsupport.blueprints.requests import caller, json_body, require_caller, success
-from chatsupport.services import messages, session_lists, sessions, statistics, transfers
+from chatsupport.services import consoles, messages, session_lists, sessions, statistics, transfers
 
 blueprint = Blueprint("chat", __name__, url_prefix="/api/chat")
 blueprint.before_request(require_caller)
@@ -69,6 +69,12 @@ def transfer_session(session_id: str) -> tuple[Response, int]:
     """Hand a session to an agent, or back to the queue's front."""
     session, agent = payloads.session_id(session_id), payloads.optional_agent_id(json_body())
     return success("Session transferred", transfers.transfer(caller(), session, agent))
+
+
+@blueprint.get("/queue")
+def get_queue() -> tuple[Response, int]:
+    """Return who waits."""
+    return success("Queue", consoles.queue_overview(caller()))
 
 
 @blueprint.get("/stats")

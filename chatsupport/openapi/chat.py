@@ -159,7 +159,7 @@ PATHS: dict[str, Json] = {
             TAG,
             "listSessions",
             "List sessions, newest first",
-            description="An agent's own; all for API keys and systems.",
+            description="An agent's own; all for supervisors, API keys and systems.",
             parameters=(
                 query("status", STATUS),
                 query("agentId", string()),
@@ -188,11 +188,43 @@ PATHS: dict[str, Json] = {
             TAG,
             "transferSession",
             "Hand a session to an agent, or back to the queue's front",
-            description="By the session's agent, an API key or a system.",
+            description="By its agent, a supervisor, an API key or a system. With its own id a supervisor takes over.",
             parameters=(SESSION_ID,),
             request_body=body({"agentId": nothing_or(string("None: back to the queue."))}),
             answers={200: success(ref("Session"), "The session")},
             codes="INVALID_AGENT AGENT_NOT_FOUND SESSION_ENDED AGENT_BUSY AGENT_AT_CAPACITY".split() + _OF_A_SESSION,
+        )
+    },
+    "/api/chat/queue": {
+        "get": operation(
+            TAG,
+            "getQueue",
+            "See who waits",
+            description="For agents, supervisors, API keys and systems; `sessionId` for all of these but agents.",
+            answers={
+                200: success(
+                    record(
+                        {
+                            "total": integer(0),
+                            "longestWait": integer(0, description="Seconds, of who waits longest."),
+                            "sessions": array(
+                                record(
+                                    {
+                                        "sessionId": identifier(),
+                                        "userId": string(),
+                                        "position": integer(1),
+                                        "waitingSince": nothing_or(time()),
+                                    },
+                                    optional=("sessionId",),
+                                ),
+                                "The first 50, in the order they are served.",
+                            ),
+                        }
+                    ),
+                    "The queue",
+                )
+            },
+            codes=["FORBIDDEN"],
         )
     },
     "/api/chat/stats": {

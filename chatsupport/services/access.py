@@ -52,6 +52,15 @@ def find_session(caller: Caller, session_id: ObjectId) -> dict[str, Any]:
     return session
 
 
+def not_for(caller: Caller, session_ids: Iterable[ObjectId]) -> list[ObjectId]:
+    """Return those of the sessions that the caller may not access, whatever its role."""
+    wanted = list(session_ids)
+    members = {"agentId": 1, "userId": 1, "userType": 1}
+    rows = Session._get_collection().find({"_id": {"$in": wanted}}, members) if wanted else ()
+    allowed = {row["_id"] for row in rows if may_access(caller, row)}
+    return [session_id for session_id in wanted if session_id not in allowed]
+
+
 def require_operator(caller: Caller) -> None:
     """Raise `ForbiddenError` unless an API key or a system is calling."""
     if caller.type != SYSTEM:

@@ -12,11 +12,11 @@ from pymongo.errors import DuplicateKeyError
 from chatsupport import broadcasts
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent
-from chatsupport.documents.agent import derived
+from chatsupport.documents.agent import derived, role_of
 from chatsupport.errors import AgentNotFoundError, EmailTakenError
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.payloads import AgentChanges, AgentFields
-from chatsupport.services import access, assignment, audit, denials, passwords, sign_ins
+from chatsupport.services import access, assignment, audit, consoles, denials, passwords, sign_ins
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
         max_users=fields.max_users,
         role=fields.role,
     )
+    consoles.changed(None, agent["_id"])
     assignment.drain_queue()
     created: dict[str, Any] = Agent._get_collection().find_one({"_id": agent["_id"]}) or agent
     return created
@@ -96,6 +97,9 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
         role=changes.role,
         new_credentials=new_credentials or None,
     )
+    if changes.role is not None and role_of(before) != changes.role:
+        broadcasts.control("roles", agentId=str(agent_id))
+    consoles.changed(None, agent_id)
     assignment.drain_queue()
     return _find(agent_id)
 
@@ -141,6 +145,7 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
         raise AgentNotFoundError
     logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
     broadcasts.close_sockets(agent_id, AGENT)
+    consoles.changed(None, agent_id)
     audit.record(audit.AGENT_DELETED, caller, agent_id=agent_id, name=deleted.get("name"))
     assignment.requeue_all_of(agent_id, assignment.DELETED)
     # Also where there were none: who avoids another agent may have to take that one now.

@@ -20,7 +20,7 @@ from chatsupport import broadcasts, serializers
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
-from chatsupport.services import audit, counters, queue, sequences, slots
+from chatsupport.services import audit, consoles, counters, queue, sequences, slots
 from chatsupport.services.coalescing import Coalesced
 
 logger = logging.getLogger(__name__)
@@ -161,6 +161,7 @@ def requeue(
     if agent_id is not None:
         broadcasts.session_unassigned(session["_id"], agent_id, reason)
     queue.announce_positions()
+    consoles.changed(session["_id"], agent_id)
     return True
 
 
@@ -185,3 +186,4 @@ def announce_assignment(session: Document, agent: Document) -> None:
     broadcasts.agent_assigned(session, agent)
     last_seq = sequences.last_seq(session["_id"])
     broadcasts.session_assigned(agent["_id"], serializers.session(session, agent, None, last_seq, now()))
+    consoles.changed(session["_id"], agent["_id"])

@@ -16,7 +16,7 @@ from bson import ObjectId
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent
 from chatsupport.extensions import settings
-from chatsupport.services import assignment
+from chatsupport.services import assignment, consoles
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ def sweep() -> int:
         unchanged = {"_id": agent["_id"], "isAway": False, "presentUntil": agent["presentUntil"]}
         if agents.update_one(unchanged, {"$set": {"isAway": True, "updatedAt": now()}}).modified_count:
             newly_away += 1
+            consoles.changed(None, agent["_id"])
             logger.info("Agent is away", extra={"event": "agent_away", "agent_id": str(agent["_id"])})
     for agent in list(agents.find({"isAway": True, "load": {"$gt": 0}}, {"_id": 1})):
         # It may have come back while others were seen to, and what it has now it was given since.
@@ -94,6 +95,7 @@ def _renew(agent_ids: list[ObjectId]) -> None:
     returned = agents.update_many(away, {"$set": back})
     agents.update_many({"_id": {"$in": agent_ids}}, {"$max": {"presentUntil": lease_end}})
     if returned.modified_count:
+        consoles.changed(None, *agent_ids)
         assignment.drain_queue()
 
 

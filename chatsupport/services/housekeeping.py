@@ -77,6 +77,7 @@ class Housekeeper:
         for agent_id in availability.renew_all():
             broadcasts.close_sockets(agent_id, AGENT)
         presence.evict_strangers()
+        broadcasts.control("roles", here=True)
 
     def look_for_absent_agents(self) -> None:
         """Take the sessions from agents that are gone, if this process is the one to do so."""

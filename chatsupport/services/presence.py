@@ -35,7 +35,7 @@ def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str)
 
 
 def evict_strangers() -> None:
-    """Have agents leave sessions that are not theirs any more.
+    """Have agents leave sessions that are not theirs any more; supervisors may stay.
 
     They are told so when a session moves, unless the process that moved it is killed just then or Redis is away.
     """
@@ -45,9 +45,14 @@ def evict_strangers() -> None:
     ids = list({session_id for session_id, _ in joined})
     members = {"agentId": 1, "userId": 1, "userType": 1}
     sessions = {row["_id"]: row for row in Session._get_collection().find({"_id": {"$in": ids}}, members)}
-    for session_id, person in joined:
-        session = sessions.get(session_id)
-        if session is None or not access.may_access(person, session):
+    strangers = [
+        (session_id, person)
+        for session_id, person in joined
+        if session_id not in sessions or not access.may_access(person, sessions[session_id])
+    ]
+    supervisors = access.supervisors_among({person.id for _, person in strangers}) if strangers else set()
+    for session_id, person in strangers:
+        if session_id not in sessions or person.id not in supervisors:
             broadcasts.control("evict", sessionId=str(session_id), personId=person.id, personType=person.type)
 
 

@@ -15,7 +15,7 @@ from chatsupport.documents.session import NEWEST_FIRST, WAITING
 from chatsupport.errors import ForbiddenError
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.payloads import SessionFilter
-from chatsupport.services import queue, read_marks, sequences
+from chatsupport.services import access, queue, read_marks, sequences
 
 Document = dict[str, Any]
 
@@ -23,39 +23,54 @@ _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 
 
 def list_sessions(caller: Caller, wanted: SessionFilter) -> dict[str, Any]:
-    """Return one page of sessions and the cursor of the next: an agent's own, or all for operators.
+    """Return one page of sessions and the cursor of the next: an agent's own, or all for operators and supervisors.
 
     A page begins where the last one ended, by time and id, so that it costs the same at any depth and nothing is shown
     twice when new sessions come.
     """
-    query = _query(caller, wanted)
+    sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
+    query = _query(caller, wanted, sees_all=sees_all)
     rows = list(Session._get_collection().find(query, sort=NEWEST_FIRST, limit=wanted.limit + 1))
     page, more = rows[: wanted.limit], len(rows) > wanted.limit
-    agents = _agents_of(page)
-    places = queue.places() if any(row["status"] == WAITING for row in page) else {}
-    last_seqs = sequences.last_seqs([row["_id"] for row in page])
-    time = now()
     return {
         "sessions": [
-            {
-                **serializers.session(row, agents.get(row.get("agentId")), places.get(row["_id"]), last_seq, time),
-                "unreadCount": read_marks.unread(row, _reader(caller, row), last_seq),
-            }
-            for row in page
-            for last_seq in [last_seqs.get(row["_id"], 0)]
+            {**session, "unreadCount": read_marks.unread(row, _reader(caller, row, sees_all), session["lastSeq"])}
+            for row, session in zip(page, serialize(page), strict=True)
         ],
         "hasMore": more,
         "nextCursor": _cursor(page[-1]) if more else None,
     }
 
 
-def _query(caller: Caller, wanted: SessionFilter) -> Document:
+def serialize(rows: list[Document]) -> list[Document]:
+    """Return sessions as their people see them, with a few reads for all of them."""
+    if not rows:
+        return []
+    agents = _agents_of(rows)
+    places = queue.places() if any(row["status"] == WAITING for row in rows) else {}
+    last_seqs = sequences.last_seqs([row["_id"] for row in rows])
+    time = now()
+    return [
+        serializers.session(
+            row,
+            agents.get(row["agentId"]) if row.get("agentId") else None,
+            places.get(row["_id"]),
+            last_seqs.get(row["_id"], 0),
+            time,
+        )
+        for row in rows
+    ]
+
+
+def _query(caller: Caller, wanted: SessionFilter, *, sees_all: bool = False) -> Document:
     agent_id = wanted.agent_id
-    if caller.type == AGENT:
+    if sees_all or caller.type == SYSTEM:
+        pass
+    elif caller.type == AGENT:
         if agent_id is not None and str(agent_id) != caller.id:
             raise ForbiddenError("An agent lists only its own sessions.")
         agent_id = ObjectId(caller.id)
-    elif caller.type != SYSTEM:
+    else:
         raise ForbiddenError("This is for agents, systems and API keys.")
     query: Document = {}
     if wanted.status is not None:
@@ -71,10 +86,10 @@ def _query(caller: Caller, wanted: SessionFilter) -> Document:
     return query
 
 
-def _reader(caller: Caller, session: Document) -> Caller:
-    """Return whose unread messages a list counts: the agent's who answers, for operators that of each session."""
+def _reader(caller: Caller, session: Document, sees_all: bool) -> Caller:
+    """Return whose unread messages a list counts: the agent's who lists its own, else those of each session's agent."""
     agent_id = session.get("agentId")
-    return caller if caller.type == AGENT or agent_id is None else Caller(str(agent_id), AGENT)
+    return Caller(str(agent_id), AGENT) if sees_all and agent_id is not None else caller
 
 
 def _cursor(session: Document) -> str:

@@ -21,6 +21,7 @@ from chatsupport.services import (
     access,
     assignment,
     audit,
+    consoles,
     counters,
     message_log,
     queue,
@@ -81,7 +82,10 @@ def _open(user_id: str, user_type: str) -> Document:
     collection.insert_one(session)
     assignment.drain_queue()
     stored: Document = collection.find_one({"_id": session["_id"]}) or session
-    queue.withdraw_overflow(stored)
+    try:
+        queue.withdraw_overflow(stored)
+    finally:
+        consoles.changed(session["_id"])
     return stored
 
 
@@ -219,6 +223,7 @@ def _finish(session: Document) -> Document:
     session = _with_statistics(session)
     counters.add(ended=1, endedMs=serializers.milliseconds_between(session["createdAt"], session["endedAt"]))
     broadcasts.session_ended(session)
+    consoles.changed(session_id, session.get("agentId"))
     queue.forget(session_id)
     if session.get("agentId") is None:
         queue.announce_positions()

@@ -13,7 +13,7 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, ENDED, WAITING
 from chatsupport.errors import AgentNotFoundError, ConflictError, ForbiddenError, SessionEndedError
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.services import access, assignment, audit, queue, sessions, slots
+from chatsupport.services import access, assignment, audit, consoles, queue, sessions, slots
 
 Document = dict[str, Any]
 
@@ -21,13 +21,13 @@ Document = dict[str, Any]
 def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) -> dict[str, Any]:
     """Hand the session to an agent, or without one back to the queue's front. Returns the session.
 
-    Raises `ForbiddenError` for whoever is neither its agent nor an operator, `SessionEndedError`,
+    Raises `ForbiddenError` for whoever is neither its agent nor an operator or a supervisor, `SessionEndedError`,
     `AgentNotFoundError`, and `ConflictError` with AGENT_AT_CAPACITY or AGENT_BUSY (offline or away); the session then
     stays where it is.
     """
     session = access.find_session(caller, session_id)
-    if caller.type not in (AGENT, SYSTEM) or (caller.type == AGENT and str(session.get("agentId")) != caller.id):
-        raise ForbiddenError("Only the session's agent or an operator transfers it.")
+    if not _may_transfer(caller, session):
+        raise ForbiddenError("Only the session's agent, a supervisor or an operator transfers it.")
     if session["status"] == ENDED:
         raise SessionEndedError
     if agent_id is not None:
@@ -43,6 +43,12 @@ def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) ->
         from_agent_id=None if from_agent is None else str(from_agent),
     )
     return sessions.describe_stored(session_id)
+
+
+def _may_transfer(caller: Caller, session: Document) -> bool:
+    """Tell whether the caller may: a visitor may not, even one who is an agent itself and writes to another one."""
+    is_its_agent = caller.type == AGENT and str(session.get("agentId")) == caller.id
+    return caller.type == SYSTEM or is_its_agent or access.is_supervisor(caller)
 
 
 def _to_agent(session: Document, agent_id: ObjectId) -> None:
@@ -69,6 +75,7 @@ def _to_agent(session: Document, agent_id: ObjectId) -> None:
     if before is not None:
         slots.release(before, session["_id"])
         broadcasts.session_unassigned(session["_id"], before, assignment.TRANSFERRED)
+        consoles.changed(session["_id"], before)
     if session["status"] == WAITING:
         queue.announce_positions()
     assignment.confirm(moved, agent)

@@ -13,7 +13,7 @@ from chatsupport.errors import AuthenticationError, ChatSupportError, NotFoundEr
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
 from chatsupport.services import availability, denials, rate_limits
-from chatsupport.sockets import connections, controls, deadlines
+from chatsupport.sockets import connections, controls, deadlines, roles
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error, refuse
 
@@ -50,6 +50,7 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
     socketio.server.enter_room(sid, broadcasts.person_room(caller.id, caller.type))
     if caller.type == AGENT:
         _tell_availability(availability.connected, caller, sid)
+        roles.connected(connection)
     if socketio.server.manager.eio_sid_from_sid(sid, "/") not in socketio.server.environ:
         # It left while it was let in, and python-socketio tells no disconnect handler of that.
         disconnect(sid, "left while it was let in")

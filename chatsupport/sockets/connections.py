@@ -11,7 +11,7 @@ from bson import ObjectId
 from chatsupport import broadcasts
 from chatsupport.errors import AuthenticationError, ChatSupportError
 from chatsupport.extensions import socketio
-from chatsupport.identity import Caller
+from chatsupport.identity import AGENT, Caller
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +56,11 @@ def remove(sid: str) -> Connection | None:
 def of(caller: Caller) -> list[Connection]:
     """Return the caller's sockets."""
     return list(_by_caller.get(caller, {}).values())
+
+
+def agents() -> list[Caller]:
+    """Return the agents who have sockets here."""
+    return [caller for caller in list(_by_caller) if caller.type == AGENT]
 
 
 def from_addresses(addresses: Callable[[str], bool]) -> list[Connection]:

@@ -11,17 +11,23 @@ from chatsupport import broadcasts
 from chatsupport.errors import AuthenticationError, BlockedError, ChatSupportError
 from chatsupport.extensions import socketio
 from chatsupport.identity import Caller
-from chatsupport.services import denials, presence, queue, typing
-from chatsupport.sockets import connections, joining
+from chatsupport.services import consoles, denials, presence, queue, typing
+from chatsupport.sockets import connections, joining, roles
 from chatsupport.sockets.connections import Connection
 
 logger = logging.getLogger(__name__)
 
 
 def obey(order: Mapping[str, str]) -> None:
-    """Do what `broadcasts.control` says: tell places in the queue, or something to the sockets of somebody here."""
+    """Do what `broadcasts.control` says: tell something, or do something to the sockets of somebody here."""
     if order["action"] == "announce_positions":
         queue.announce_here()
+        return
+    if order["action"] == "console":
+        consoles.tell_here(order["sessions"].split(), order["agents"].split())
+        return
+    if order["action"] == "roles":
+        roles.check(order.get("agentId"))
         return
     for connection in _meant(order):
         try:

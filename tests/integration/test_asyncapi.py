@@ -110,6 +110,10 @@ def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.M
     last.wait_for("queue_update")
     operator.delete(f"/api/agents/{ben}")
     agent = sockets.agent(ada)
+    supervisor = sockets.agent(operator.create_agent("Grace", role="supervisor", isOnline=False)["id"])
+    operator.delete(f"/api/agents/{operator.create_agent('Eve', isOnline=False)['id']}")
+    supervisor.wait_for("agent_deleted")
+    supervisor.wait_for("queue_changed")
     agent.join(first)
     user.say(first, "hello", clientMessageId="c1")
     agent.say(first, "hi")
@@ -131,8 +135,11 @@ def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.M
     waiting.call("end_session", {"sessionId": second})
     operator.post("/api/auth/revoke", {"userId": "u3"})
 
+    supervisor.wait_for("session_changed")
+    supervisor.wait_for("agent_changed")
+
     seen: set[str] = set()
-    for socket in (user, waiting, system, agent, watching, last):
+    for socket in (user, waiting, system, agent, watching, last, supervisor):
         seen |= check(socket)
     assert seen == named("toClients")
     assert_refused(watching.heard("error")[-1], "INVALID_TOKEN")

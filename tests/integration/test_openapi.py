@@ -170,6 +170,7 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     assert anybody.post("/api/auth/token", {"userId": "u9", "userType": "agent"}).status_code == 401
     assert anybody.get("/api/auth/sign-in-options").status_code == 200
     waiting = user.start("u1")["sessionId"]
+    operator.get("/api/chat/queue")
     agent_id = operator.create_agent("Ada", maxUsers=2, email="ada@example.com", password="correct horse")["id"]
     credentials = {"email": "ada@example.com", "password": "correct horse"}
     assert anybody.post("/api/auth/login", credentials).status_code == 200
