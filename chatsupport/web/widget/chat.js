@@ -1,0 +1,193 @@
+import { call } from "../shared/api.js";
+import { connect, EXPIRED, follow, loadClient, PASSING } from "../shared/connection.js";
+
+const ANSWER_MS = 12_000;
+const TRIES = 3;
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+// The visitor's chat, without its looks: calls render(state) on each change and emit(event, detail) for the page.
+export function createChat({ server, io, integrity, userId, userHash }, store, render, emit) {
+  const empty = () => ({ status: null, messages: [], agent: null, place: null, typing: false, agentRead: 0, read: 0 });
+  const state = { ...empty(), outbox: [], online: false, problem: null, seen: false };
+  let connection, stop, token, sending, typedAt;
+
+  function change(changes) {
+    const { status, place } = state;
+    Object.assign(state, changes);
+    if (state.seen) markRead();
+    if (status !== state.status || place !== state.place) {
+      emit("status", { status: state.status, queuePosition: state.place });
+    }
+    render(state);
+  }
+
+  function identity() {
+    const kept = store.get();
+    if (userId && kept.userId !== userId) store.set({ userId, token: null, sessionId: null, outbox: [] });
+    else if (!kept.userId) store.set({ userId: `visitor-${newId()}` });
+    return store.get();
+  }
+
+  async function getToken(renew) {
+    const kept = identity();
+    if (kept.token && !renew) return kept.token;
+    token ??= call(server, "/api/auth/token", { body: { userId: kept.userId, userHash } }).finally(() => (token = null));
+    store.set({ token: (await token).token });
+    return store.get().token;
+  }
+
+  async function api(path, body) {
+    try {
+      return await call(server, path, { body, token: await getToken() });
+    } catch (error) {
+      if (!EXPIRED.includes(error.code)) throw error;
+      return call(server, path, { body, token: await getToken(true) });
+    }
+  }
+
+  async function open() {
+    if (connection) return;
+    connection = {};
+    try {
+      connection = connect(await loadClient(io, integrity), server, getToken, (problem) => change({ problem }));
+    } catch {
+      connection = null;
+      return change({ problem: "OFFLINE" });
+    }
+    const handlers = {
+      connect: () => (change({ online: true, problem: null }), send()),
+      disconnect: () => change({ online: false, typing: false }),
+      user_typing: ({ isTyping, userType }) => userType !== "user" && change({ typing: isTyping }),
+      messages_read: ({ seq }) => change({ agentRead: Math.max(state.agentRead, seq) }),
+      queue_update: ({ queuePosition }) => change({ place: queuePosition }),
+      agent_assigned: ({ agent }) => change({ status: "active", agent, place: null }),
+      session_unassigned: () => change({ status: "waiting", agent: null, typing: false }),
+      session_ended: () => (store.set({ ended: true }), change({ status: "ended", typing: false })),
+    };
+    for (const name in handlers) {
+      connection.socket.on(name, (data) => (data?.sessionId ?? state.id) === state.id && handlers[name](data));
+    }
+    enter();
+  }
+
+  // Follows the session that is kept, if there is one.
+  function enter() {
+    const { sessionId, read = 0, since } = store.get();
+    if (sessionId === state.id || !connection) return;
+    stop?.();
+    stop = null;
+    change({ ...empty(), id: sessionId, read, since });
+    if (sessionId) stop = follow(connection.socket, sessionId, { onJoined, onMessage, onFailure: again });
+  }
+
+  function onJoined({ status, agent, queuePosition: place, readSeq, hasMore }) {
+    const mark = (own) => Math.max(0, ...readSeq.filter((one) => (one.userType === "user") === own).map((one) => one.seq));
+    if (!state.messages.length) state.hasMore = hasMore;
+    store.set({ ended: status === "ended" });
+    change({ status, agent, place, agentRead: mark(false), read: Math.max(state.read, mark(true)) });
+  }
+
+  function onMessage(message) {
+    drop(message.clientMessageId);
+    const own = message.senderType === "user";
+    change({ messages: [...state.messages, message], typing: own && state.typing });
+    if (!own) emit("message", message);
+  }
+
+  function markRead() {
+    const last = state.messages.at(-1)?.seq ?? 0;
+    if (last <= state.read) return;
+    state.read = last;
+    store.set({ read: last });
+    connection.socket.emit("mark_read", { sessionId: state.id, seq: last });
+  }
+
+  function keep(outbox) {
+    state.outbox = outbox;
+    store.set({ outbox: outbox.map(({ id, text }) => ({ id, text })) });
+  }
+
+  const drop = (id) => keep(state.outbox.filter((entry) => entry.id !== id));
+
+  // Sends what waits, one after the other. What was not acknowledged when the connection broke is sent again on the next.
+  async function send() {
+    while (!sending && state.online) {
+      const entry = state.outbox.find((one) => !one.failed);
+      if (!entry) break;
+      sending = true;
+      try {
+        if (!state.id) await startSession();
+        const payload = { sessionId: state.id, message: entry.text, clientMessageId: entry.id };
+        const answer = await connection.socket.timeout(ANSWER_MS).emitWithAck("send_message", payload);
+        if (!answer.success) throw answer;
+        entry.failed = "stored"; // It leaves the outbox when it comes back as a message.
+      } catch ({ code = "OFFLINE" }) {
+        entry.tries = (entry.tries ?? 0) + state.online;
+        if (!PASSING.includes(code) || entry.tries >= TRIES) entry.failed = code;
+        else await pause(1_000);
+      }
+      sending = false;
+      change({});
+    }
+  }
+
+  async function startSession() {
+    const { sessionId } = await api("/api/chat/start-session", { userId: store.get().userId });
+    store.set({ sessionId, since: Date.now(), read: 0, ended: false });
+    enter();
+  }
+
+  // Forgets an ended session, and is ready for a new one.
+  function again() {
+    store.set({ sessionId: null, since: null });
+    enter();
+  }
+
+  return {
+    open,
+    again,
+    begin() {
+      const { sessionId, ended, outbox = [] } = identity();
+      state.outbox = outbox;
+      change({});
+      if (outbox.length || (sessionId && !ended)) open();
+      store.onChange(() => {
+        change({ read: Math.max(state.read, store.get().read ?? 0) });
+        enter();
+      });
+    },
+    see: (seen) => change({ seen }),
+    write(text) {
+      keep([...state.outbox, { id: newId(), text }]);
+      change({});
+      open();
+      send();
+    },
+    retry(entry) {
+      if (state.status === "ended") again();
+      Object.assign(entry, { failed: null, tries: 0 });
+      change({});
+      send();
+    },
+    typing() {
+      if (state.status !== "active" || Date.now() - typedAt < 3_000) return;
+      typedAt = Date.now();
+      connection.socket.volatile.emit("typing_start", { sessionId: state.id });
+    },
+    end: () => api(`/api/chat/end-session/${state.id}`, {}).catch(({ code }) => change({ problem: code })),
+    async earlier() {
+      const path = `/api/chat/messages/${state.id}?limit=50&before=${state.messages[0].seq}`;
+      const { messages, pagination } = await api(path);
+      change({ messages: [...messages, ...state.messages], hasMore: pagination.hasMore });
+    },
+    identify(who) {
+      ({ userId, userHash } = who);
+      if (store.get().userId === userId) return;
+      connection?.close?.();
+      connection = stop = null;
+      change({ ...empty(), id: null, outbox: [], online: false });
+      identity();
+    },
+  };
+}
