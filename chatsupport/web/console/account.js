@@ -5,6 +5,7 @@ import { handlers } from "./events.js";
 import { connect, disconnect } from "./live.js";
 import { flushAll } from "./outbox.js";
 import { refresh } from "./refresh.js";
+import { go } from "./route.js";
 import { forgetWriting, readToken, readWriting, writeToken } from "./storage.js";
 import { change, reset, state } from "./store.js";
 
@@ -72,6 +73,7 @@ export function signOut() {
   authorize(null);
   writeToken(null);
   if (agentId) forgetWriting(agentId);
+  go("mine");
   reset();
   change(() => (state.phase = "signed-out"));
 }

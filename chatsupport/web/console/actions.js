@@ -9,6 +9,7 @@ import { change, conversation, isSupervisor, patchSession, putSession, state, to
 import { tell } from "./tabs.js";
 
 const PAGE = 50;
+const LATEST = 2 ** 31 - 1; // beyond every seq
 
 // Do it, with a mark on the session meanwhile; what failed is said with a button that does it again.
 async function attempt(sessionId, mark, what, act) {
@@ -102,7 +103,7 @@ export async function loadEarlier(sessionId) {
   change(() => Object.assign(talk, { loading: true, error: null }));
   try {
     const session = state.sessions.get(sessionId);
-    const before = talk.messages[0]?.seq ?? (session?.lastSeq ?? 0) + 1;
+    const before = talk.messages[0]?.seq ?? LATEST;
     const page = await get(path(`/api/chat/messages/${sessionId}`, { before, limit: PAGE }));
     change(() => {
       const first = talk.messages[0]?.seq ?? Infinity;
@@ -158,9 +159,9 @@ export async function opened(sessionId) {
   const session = state.sessions.get(sessionId);
   const talk = conversation(sessionId);
   if (session) {
-    const unseen =
-      !talk.live && !talk.messages.length && !talk.loading && !talk.error && session.lastSeq > 0 && !session.gone;
-    if (unseen) loadEarlier(sessionId);
+    if (talk.live || talk.asked || session.gone) return;
+    talk.asked = true;
+    loadEarlier(sessionId);
     return;
   }
   if (fetched.has(sessionId)) return;

@@ -23,7 +23,10 @@ function apply() {
     state.list = LISTS.has(list) ? list : "mine";
     state.selected = sessionId ? decodeURIComponent(sessionId) : null;
     if (state.selected !== previous) state.panel = false;
-    if (state.selected) conversation(state.selected);
+    const talk = state.selected && conversation(state.selected);
+    // Somebody else's chat is shown as it is when it is opened, and not as it was the last time.
+    if (talk && state.selected !== previous && !talk.live)
+      Object.assign(talk, { messages: [], lastSeq: null, asked: false, error: null });
   });
   tidy(previous);
 }

@@ -49,9 +49,9 @@ export function change(alter) {
   notify();
 }
 
-// Forget everything of who was signed in.
+// Forget everything of who was signed in; the address says what is open.
 export function reset() {
-  change(() => Object.assign(state, initial()));
+  change(() => Object.assign(state, initial(), { list: state.list, selected: state.selected }));
 }
 
 export function conversation(sessionId) {
@@ -61,6 +61,7 @@ export function conversation(sessionId) {
       lastSeq: null,
       hasEarlier: false,
       loading: false,
+      asked: false, // the last messages were asked for by REST
       error: null,
       reads: new Map(), // user id -> seq
       markedSeq: 0, // up to where the server knows that we have read

@@ -124,31 +124,28 @@ export function createSignIn() {
 }
 
 export function createExpired() {
-  const form = createForm("Go on");
-  const leave = h(
-    "button",
-    { class: "button quiet wide", onclick: signOut },
-    "Sign out and forget what I have written",
-  );
-  const element = h(
-    "dialog",
-    { class: "dialog", "aria-labelledby": "expired-title" },
-    h("h2", { id: "expired-title" }, "Sign in again"),
-    h("p", { class: "muted" }, "Your sign-in has expired. Your chats and what you have written are still here."),
-    form.element,
-    leave,
-  );
+  const element = h("dialog", { class: "dialog", "aria-labelledby": "expired-title" });
   element.addEventListener("cancel", (event) => event.preventDefault()); // There is nothing to go back to.
   return {
     element,
     update(state) {
       const visible = state.phase === "expired";
       if (visible && !element.open) {
+        const form = createForm("Go on");
+        element.replaceChildren(
+          h("h2", { id: "expired-title" }, "Sign in again"),
+          h("p", { class: "muted" }, "Your sign-in has expired. Your chats and what you have written are still here."),
+          form.element,
+          h("button", { class: "button quiet wide", onclick: signOut }, "Sign out and forget what I have written"),
+        );
         element.showModal();
         form.loadOptions();
         form.email.focus();
       }
-      if (!visible && element.open) element.close();
+      if (!visible && element.open) {
+        element.close();
+        element.replaceChildren();
+      }
     },
   };
 }
