@@ -157,7 +157,9 @@ def test_a_supervisor_sees_all_watches_and_takes_over(person: MakePerson, server
     switch.click()
     expect(supervisor.row("tom")).to_be_visible()
     wait_until(lambda: tom.rest.get(f"/api/chat/session/{tom.session_id}").data["status"] == "active")
-    operator.request("PATCH", f"/api/agents/{tom.rest.get(f'/api/chat/session/{tom.session_id}').data['agentId']}", {"maxUsers": 2})
+    operator.request(
+        "PATCH", f"/api/agents/{tom.rest.get(f'/api/chat/session/{tom.session_id}').data['agentId']}", {"maxUsers": 2}
+    )
     supervisor.page.get_by_role("button", name="Take over").click()
     supervisor.go("My chats")
     expect(supervisor.row("maria")).to_be_visible()
