@@ -27,7 +27,7 @@ $(error $(PYTHON) cannot be run: install Python 3.10 or later, or say PYTHON=/pa
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test chaos test-matrix bench bench-quick check format clean install
+.PHONY: help run cluster test chaos test-matrix screenshots bench bench-quick check format clean install
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -50,6 +50,9 @@ test-matrix: ## Run all tests on every Python from 3.10 to 3.13 that is there
 			echo "== Python $$version"; $(MAKE) --no-print-directory test PYTHON=python$$version || exit 1; \
 		else echo "== Python $$version is not there: left out"; fi; \
 	done
+
+screenshots: $(DEV_STAMP) $(JS_STAMP) $(WEB_STAMP) ## Take the pictures in docs/images, with the system's Chromium
+	$(BIN)/python -m pytest -q $(wildcard tests/browser/screenshots*.py)
 
 bench: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## Measure beside a Node.js peer, 20 minutes; writes docs/performance.md
 	$(BIN)/python -m bench.run $(ARGS)

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from chatsupport.web.assets import FOLDER
 from tests.browser.people import Person, launch
 from tests.browser.sites import Site
+from tests.browser.widgets import Agent
 from tests.e2e.conftest import install_node_modules, operator, pytest_runtest_makereport, servers
 from tests.e2e.server import Server, Servers
 from tests.e2e.sockets import JS_DIRECTORY
@@ -69,3 +70,11 @@ def site() -> Iterator[Site]:
 def server(servers: Servers, site: Site, _node_modules: None) -> Server:
     """A server that lets the site call; for all tests of a module."""
     return servers.start(FRONTEND_URLS=site.origin)
+
+
+@pytest.fixture
+def agent(server: Server) -> Iterator[Agent]:
+    """An agent on a socket, the only one there is."""
+    agent = Agent(server)
+    yield agent
+    agent.leave()

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import MakePerson
 from tests.browser.sites import Site
-from tests.browser.widgets import Widget
-from tests.e2e.rest import Rest
+from tests.browser.widgets import Agent, Widget
 from tests.e2e.server import Server
-from tests.e2e.sockets import PythonSocket
-
-
-class Agent:
-    """An agent with a socket."""
-
-    def __init__(self, server: Server, name: str = "Ada", max_users: int = 5) -> None:
-        operator = server.operator()
-        self.id = operator.create_agent(name, maxUsers=max_users)
-        self.socket = PythonSocket(server.url, {"token": operator.token(self.id, "agent")})
-
-    def join(self, widget: Widget) -> str:
-        """Join the visitor's session."""
-        session_id = widget.session_id()
-        self.socket.join(session_id)
-        return session_id
-
-
-@pytest.fixture
-def agent(server: Server, operator: Rest) -> Iterator[Agent]:
-    agent = Agent(server)
-    yield agent
-    agent.socket.close()
-    operator.request("DELETE", f"/api/agents/{agent.id}")
 
 
 def test_a_whole_chat(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.server import wait_until
+from tests.e2e.server import Server, wait_until
+from tests.e2e.sockets import PythonSocket
 
 
 class Widget:
@@ -49,3 +50,29 @@ class Widget:
         wait_until(lambda: self.page.evaluate(script), otherwise=lambda: "no session")
         found: str = self.page.evaluate(script)
         return found
+
+
+class Agent:
+    """An agent with a socket."""
+
+    def __init__(self, server: Server, name: str = "Ada", max_users: int = 5) -> None:
+        operator = server.operator()
+        self._operator = operator
+        self.id = operator.create_agent(name, maxUsers=max_users)
+        self.socket = PythonSocket(server.url, {"token": operator.token(self.id, "agent")})
+
+    def join(self, widget: Widget) -> str:
+        """Join the visitor's session."""
+        session_id = widget.session_id()
+        self.socket.join(session_id)
+        return session_id
+
+    def say(self, session_id: str, text: str) -> None:
+        """Send a message in the agent's name by the operator's key, which no rate limit holds."""
+        fields = {"senderId": self.id, "senderType": "agent"}
+        assert self._operator.send(session_id, text, **fields).status == 201
+
+    def leave(self) -> None:
+        """Disconnect, and leave the team."""
+        self.socket.close()
+        self._operator.request("DELETE", f"/api/agents/{self.id}")

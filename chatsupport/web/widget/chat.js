@@ -121,11 +121,14 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
         const payload = { sessionId: state.id, message: entry.text, clientMessageId: entry.id };
         const answer = await connection.socket.timeout(ANSWER_MS).emitWithAck("send_message", payload);
         if (!answer.success) throw answer;
+        state.problem = null;
         entry.failed = "stored"; // It leaves the outbox when it comes back as a message.
       } catch ({ code = "OFFLINE" }) {
         entry.tries = (entry.tries ?? 0) + state.online;
-        if (!PASSING.includes(code) || entry.tries >= TRIES) entry.failed = code;
-        else await pause(1_000);
+        if (!PASSING.includes(code) || entry.tries >= TRIES) {
+          entry.failed = code;
+          if (!state.id) state.problem = code;
+        } else await pause(1_000);
       }
       sending = false;
       change({});

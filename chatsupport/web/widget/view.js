@@ -1,6 +1,8 @@
 import { chime, iconButton, linked, make, readableOn } from "./dom.js";
 
 const MAX_CHARACTERS = 1000;
+const SPEAKER = "M4 9v6h4l5 4V5L8 9z";
+const isolate = (text) => `\u2068${text}\u2069`; // Each part keeps its own direction of writing.
 const isOwn = (entry) => entry.senderType === "user" || !entry.seq;
 
 // Draws the chat into a shadow root. `chat` does what the visitor asks for; render(state) shows how things are.
@@ -10,7 +12,7 @@ export function createView({ css, strings, title = strings.title, color, positio
   const badge = bubble.appendChild(make("span", { class: "badge" }));
   const about = make("p", { role: "status" });
   const end = make("button", { type: "button", class: "end" }, strings.end);
-  const sound = iconButton(strings.sound, "M4 9v6h4l5 4V5L8 9zm12 0q3 3 0 6m3-9q5 6 0 12");
+  const sound = iconButton(strings.sound, SPEAKER);
   const shut = iconButton(strings.close, "M6 6l12 12M18 6L6 18");
   const head = make("header", {}, make("div", {}, make("h2", { id: "title" }, title), about), end, sound, shut);
   const hello = make("div", { class: "hello" }, make("h3", {}, strings.hello), make("p", {}, strings.hint));
@@ -50,6 +52,7 @@ export function createView({ css, strings, title = strings.title, color, positio
     store.open = true;
     chat.open();
     see();
+    resize();
     log.scrollTop = log.scrollHeight;
     if (focus) (form.hidden ? again : text).focus();
     emit("open");
@@ -102,10 +105,10 @@ export function createView({ css, strings, title = strings.title, color, positio
     }
     const failed = entry.failed && entry.failed !== "stored";
     const name = !own && (entry.senderId === state.agent?.id ? state.agent.name : strings.team);
-    const time = entry.timestamp && new Date(entry.timestamp).toLocaleTimeString(strings.language, { timeStyle: "short" });
+    const time = entry.timestamp && new Date(entry.timestamp).toLocaleTimeString([], { timeStyle: "short" });
     const mark = own && (failed ? "failed" : !entry.seq ? "sending" : entry.seq <= state.agentRead ? "read" : "sent");
     const isLast = !next || isOwn(next) !== own || !entry.seq !== !next.seq;
-    const note = isLast || failed ? [name || strings[mark], time].filter(Boolean).join(" · ") : "";
+    const note = isLast || failed ? [name || strings[mark], time].filter(Boolean).map(isolate).join(" · ") : "";
     if (row.note === note) return row;
     row.note = row.lastChild.textContent = note;
     row.classList.toggle("failed", !!failed);
@@ -134,9 +137,11 @@ export function createView({ css, strings, title = strings.title, color, positio
     if (about.textContent !== summed) about.textContent = summed;
     typing.hidden = !state.typing;
     typing.textContent = state.typing ? say("typing", state.agent?.name ?? strings.team) : "";
+    const focused = root.activeElement;
     form.hidden = state.status === "ended";
     again.hidden = !form.hidden;
     end.hidden = !state.id || form.hidden;
+    if (panel.contains(focused) && !focused.offsetParent) (form.hidden ? again : text).focus();
     if (atEnd) log.scrollTop = log.scrollHeight;
     count(state.messages.filter((message) => !isOwn(message) && message.seq > state.read).length);
   }
@@ -161,7 +166,11 @@ export function createView({ css, strings, title = strings.title, color, positio
     to.focus();
   }
 
-  const showSound = () => sound.setAttribute("aria-pressed", !!store.get().sound);
+  function showSound() {
+    const on = !!store.get().sound;
+    sound.setAttribute("aria-pressed", on);
+    sound.querySelector("path").setAttribute("d", SPEAKER + (on ? "m12 0q3 3 0 6m3-9q5 6 0 12" : "m12 0l5 6m0-6l-5 6"));
+  }
   bubble.onclick = () => open();
   shut.onclick = close;
   end.onclick = () => chat.end();

@@ -9,7 +9,7 @@ export default {
   hint: "Schreiben Sie uns, wir antworten gleich hier.",
   write: "Ihre Nachricht",
   send: "Senden",
-  place: "Sie sind Nummer {} in der Warteschlange",
+  place: "Nummer {} in der Schlange",
   waited: "seit {}",
   talking: "Sie sprechen mit {}",
   typing: "{} schreibt",

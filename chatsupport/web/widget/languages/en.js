@@ -9,7 +9,7 @@ export default {
   hint: "Write to us, and somebody will answer right here.",
   write: "Your message",
   send: "Send",
-  place: "You are number {} in the queue",
+  place: "Number {} in the queue",
   waited: "waiting for {}",
   talking: "You are talking to {}",
   typing: "{} is writing",
