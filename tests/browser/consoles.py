@@ -92,7 +92,7 @@ class Console:
 
     def wait(self) -> Console:
         """Wait until the lists are there."""
-        expect(self.page.locator(".me-name")).to_be_visible()
+        expect(self.page.locator(".shell")).to_be_visible()
         expect(self.page.locator(".skeletons")).to_be_hidden()
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.consoles import PASSWORD, Console, Visitor, hire
@@ -16,7 +17,8 @@ MakePerson = Callable[[], Person]
 BROKEN = ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket connection to"]
 
 
-def test_nothing_is_lost_or_doubled_when_the_server_is_killed(person: MakePerson, servers: Servers) -> None:
+@pytest.mark.parametrize("how", ["kill", "terminate"])
+def test_nothing_is_lost_or_doubled_over_a_restart(person: MakePerson, servers: Servers, how: str) -> None:
     server = servers.start()
     somebody = person()
     somebody.expected += BROKEN
@@ -28,7 +30,7 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed(person: MakePerson
     console.expect_texts("one", "two")
     wait_until(lambda: maria.texts() == ["one", "two"])
 
-    server.kill()
+    getattr(server, how)()
     expect(console.banner).to_contain_text("No connection")
     for text in ("three", "four"):
         console.write(text)

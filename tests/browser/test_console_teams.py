@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
@@ -16,9 +16,8 @@ MakePerson = Callable[[], Person]
 
 
 @pytest.fixture(autouse=True)
-def _nobody(operator: Rest) -> Iterator[None]:
+def _nobody(operator: Rest) -> None:
     clear(operator)
-    yield
 
 
 def test_a_chat_is_handed_from_one_console_to_another(person: MakePerson, server: Server, operator: Rest) -> None:
@@ -143,7 +142,7 @@ def test_a_supervisor_sees_all_watches_and_takes_over(person: MakePerson, server
     supervisor.go("Overview")
     overview = supervisor.page.locator(".overview")
     expect(overview.locator(".tile").first).to_have_text("Waiting1")
-    expect(overview.get_by_role("meter", name="Load of Ada")).to_have_attribute("value", "1")
+    expect(overview.get_by_role("meter", name="Load of Ada")).to_have_attribute("aria-valuenow", "1")
 
     overview.get_by_role("button", name="maria").click()
     supervisor.expect_texts("Hello")

@@ -1,6 +1,6 @@
 // Signing in and out. The token is kept for this tab only.
 
-import { authorize, call } from "./api.js";
+import { authorize, call, meansSignedOut } from "./api.js";
 import { handlers } from "./events.js";
 import { connect, disconnect } from "./live.js";
 import { flushAll } from "./outbox.js";
@@ -26,7 +26,12 @@ export async function signInAs(agentId) {
 export async function continueSession() {
   const kept = readToken();
   if (!kept) return false;
-  await resume(kept.token, kept.agentId);
+  try {
+    await resume(kept.token, kept.agentId);
+  } catch (error) {
+    if (meansSignedOut(error.code)) writeToken(null);
+    throw error;
+  }
   return state.phase === "signed-in";
 }
 

@@ -63,6 +63,10 @@ export function transfer(sessionId, agentId, name) {
 }
 
 export function takeOver(sessionId) {
+  if (!state.agent.isOnline) {
+    toast("Who is away gets no chats.", { label: "Go online", act: () => setOnline(true) });
+    return Promise.resolve(false);
+  }
   return attempt(sessionId, "taking", "Taking over", async () => {
     const { data } = await callCounting("POST", `/api/chat/transfer/${sessionId}`, { agentId: state.agent.id });
     change(() => {
@@ -159,7 +163,7 @@ export async function opened(sessionId) {
   const session = state.sessions.get(sessionId);
   const talk = conversation(sessionId);
   if (session) {
-    if (talk.live || talk.asked || session.gone) return;
+    if (talk.live || talk.asked || talk.messages.length || session.gone) return;
     talk.asked = true;
     loadEarlier(sessionId);
     return;

@@ -30,6 +30,14 @@ export function duration(ms) {
   return `${minutes}:${two(seconds % 60)}`;
 }
 
+// "45 s", "1 min 30 s", "12 min", "2 h 05 min": how long something took that is over; no one takes it for a time of day.
+export function length(ms) {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 600) return `${Math.floor(seconds / 60)} min${seconds % 60 ? ` ${seconds % 60} s` : ""}`;
+  return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : duration(ms);
+}
+
 const TIME = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long" });
 const SHORT_DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });

@@ -3,6 +3,7 @@
 import { followSession, lose, readTo, settle } from "./following.js";
 import { announce } from "./announce.js";
 import { changeAgent, removeAgent } from "./load.js";
+import { isFollowed, stopFollowing } from "./live.js";
 import { refreshAgentsSoon, refreshQueueSoon } from "./refresh.js";
 import { change, conversation, isMine, isSupervisor, patchSession, putSession, state } from "./store.js";
 
@@ -19,7 +20,7 @@ function assigned(session) {
   change(() => {
     const known = state.sessions.get(session.id);
     const news = !known || !isMine(known) || known.status !== "active";
-    putSession({ ...session, unreadCount: news ? session.messageCount : known.unreadCount });
+    putSession({ ...session, ...(news && { unreadCount: session.messageCount }) });
     followSession(session.id);
     if (news) announce(`New chat with ${session.userId}`);
   });
@@ -32,8 +33,10 @@ function unassigned({ sessionId, agentId, reason }) {
     const was = state.busy.get(sessionId);
     state.busy.delete(sessionId);
     if (!was) announce("A chat has left you");
-    if (isSupervisor()) patchSession(sessionId, { agentId: null, agent: null });
-    else lose(sessionId, reason, WHY[reason] ?? null);
+    if (isSupervisor()) {
+      stopFollowing(sessionId);
+      patchSession(sessionId, { agentId: null, agent: null });
+    } else lose(sessionId, reason, WHY[reason] ?? null);
   });
   refreshAgentsSoon();
 }
@@ -68,7 +71,10 @@ function ended({ sessionId, reason, endedAt, endedBy }) {
 function sessionChanged(session) {
   change(() => {
     const known = state.sessions.get(session.id);
-    putSession({ ...session, lastSeq: Math.max(session.lastSeq ?? 0, known?.lastSeq ?? 0) });
+    // What we follow we count ourselves, and sooner.
+    const { unreadCount, ...rest } = session;
+    const lastSeq = Math.max(session.lastSeq ?? 0, known?.lastSeq ?? 0);
+    putSession({ ...rest, lastSeq, ...(!isFollowed(session.id) && { unreadCount }) });
     if (session.status === "active" && isMine(session)) followSession(session.id);
   });
 }

@@ -1,5 +1,6 @@
 // What a followed session tells goes into the store.
 
+import { announce } from "./announce.js";
 import { isFollowed, startFollowing, stopFollowing } from "./live.js";
 import { arrived } from "./outbox.js";
 import { change, conversation, isMine, patchSession, state } from "./store.js";
@@ -38,12 +39,13 @@ function add(message) {
   if (message.clientMessageId && message.senderId === state.agent.id) arrived(sessionId, message.clientMessageId);
   const session = state.sessions.get(sessionId);
   if (!session) return;
-  const counted = message.seq > session.countedSeq;
+  const counted = message.seq > session.countedSeq && message.senderId !== state.agent.id;
+  if (counted && state.selected !== sessionId) announce(`Message from ${session.userId}`);
   patchSession(sessionId, {
     lastSeq: Math.max(session.lastSeq, message.seq),
     messageCount: Math.max(session.messageCount, message.seq),
     countedSeq: Math.max(session.countedSeq, message.seq),
-    unreadCount: session.unreadCount + (counted && message.senderId !== state.agent.id ? 1 : 0),
+    unreadCount: session.unreadCount + (counted ? 1 : 0),
   });
 }
 

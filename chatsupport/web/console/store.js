@@ -81,6 +81,7 @@ export function putSession(session, at = performance.now()) {
   if (known && known.touched > at) return;
   const counted = session.unreadCount !== undefined;
   const merged = { unreadCount: 0, countedSeq: 0, ...known, ...session, gone: null, touched: at };
+  if (!counted) merged.unreadCount = known?.unreadCount ?? 0;
   if (counted || !known) merged.countedSeq = session.lastSeq ?? 0;
   // Marks are stored a moment after they were made: what we know to be read is read.
   if (state.conversations.get(session.id)?.markedSeq >= merged.countedSeq) merged.unreadCount = 0;

@@ -1,7 +1,7 @@
 // The chat that is open: who it is, what was said, and the field to write in.
 
 import { markRead, stopWatching, takeOver } from "../actions.js";
-import { between, duration, since, timeOfDay } from "../clock.js";
+import { between, duration, length, since, timeOfDay } from "../clock.js";
 import { avatar, h, icon, initials, setAttribute, setText, show } from "../dom.js";
 import { watchSession } from "../following.js";
 import { back } from "../route.js";
@@ -145,7 +145,7 @@ function createHead() {
 }
 
 function describe(session, talk) {
-  if (session.status === "ended") return `Ended · ${duration(between(session.createdAt, session.endedAt))}`;
+  if (session.status === "ended") return `Ended · ${length(between(session.createdAt, session.endedAt))}`;
   if (session.status === "waiting") return `Waiting · ${duration(since(session.createdAt))}`;
   const there = { true: " · in the chat", false: " · has left the page" }[talk?.presence] ?? "";
   return `Talking · ${duration(since(session.firstAssignedAt ?? session.createdAt))}${there}`;

@@ -1,6 +1,7 @@
 // The keys, in one place: this table is what keys.js does, and what docs/console.md says.
 
 import { h } from "../dom.js";
+import { isSupervisor } from "../store.js";
 import { plainKeys, setPlainKeys } from "../storage.js";
 import { openDialog } from "./dialog.js";
 
@@ -20,14 +21,18 @@ const OUTSIDE = [
   [["e"], "End"],
   [["o"], "Online or away"],
   [["i"], "About the visitor"],
+  [["?"], "This help"],
+];
+const LISTS = [
   [["1"], "My chats"],
   [["2"], "Queue"],
   [["3"], "Ended"],
-  [["4"], "All open (supervisors)"],
-  [["5"], "Overview (supervisors)"],
-  [["w"], "Watch live (supervisors)"],
-  [["m"], "Take over (supervisors)"],
-  [["?"], "This help"],
+];
+const SUPERVISORS = [
+  [["4"], "All open chats"],
+  [["5"], "Overview"],
+  [["w"], "Watch live"],
+  [["m"], "Take over"],
 ];
 
 const table = (title, keys) =>
@@ -51,7 +56,18 @@ export function openHelp() {
     h(
       "div",
       { class: "help" },
-      h("div", { class: "help-columns" }, table("Outside a text field", OUTSIDE), table("Everywhere", EVERYWHERE)),
+      h(
+        "div",
+        { class: "help-columns" },
+        h("div", {}, table("Outside a text field", OUTSIDE)),
+        h(
+          "div",
+          {},
+          table("In a text field too", EVERYWHERE),
+          table("Lists, outside a text field", LISTS),
+          isSupervisor() && table("Supervisors", SUPERVISORS),
+        ),
+      ),
       h(
         "label",
         { class: "choice" },

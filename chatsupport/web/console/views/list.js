@@ -1,6 +1,6 @@
 // The list beside the conversation: my chats, the queue, all that are open, or those that have ended.
 
-import { between, duration, shortTime, since } from "../clock.js";
+import { between, duration, length, shortTime, since } from "../clock.js";
 import { avatar, h, initials, keyed, setAttribute, setText, show } from "../dom.js";
 import { setOnline } from "../actions.js";
 import { moreEnded } from "../refresh.js";
@@ -149,7 +149,8 @@ function describe(session) {
   }
   const talk = store.conversations.get(session.id);
   if (talk?.typing.has(session.userId)) return { text: "is typing…" };
-  if (store.drafts.get(session.id) && store.selected !== session.id) return { text: `Draft: ${store.drafts.get(session.id)}` };
+  if (store.drafts.get(session.id) && store.selected !== session.id)
+    return { text: `Draft: ${store.drafts.get(session.id)}` };
   const last = lastMessage(session.id);
   if (!last) return { text: "No message yet" };
   return { text: last.senderId === store.agent.id ? `You: ${last.message}` : last.message };
@@ -157,7 +158,7 @@ function describe(session) {
 
 function timeOf(session) {
   if (session.status === "ended")
-    return `${shortTime(session.endedAt)} · ${duration(between(session.createdAt, session.endedAt))}`;
+    return `${shortTime(session.endedAt)} · ${length(between(session.createdAt, session.endedAt))}`;
   if (store.list === "all") return duration(since(session.createdAt));
   const last = lastMessage(session.id);
   return shortTime(last?.timestamp ?? session.createdAt);

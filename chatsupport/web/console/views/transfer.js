@@ -1,7 +1,7 @@
 // Handing a chat over: to an agent who has room, or to whoever is free next.
 
 import { transfer } from "../actions.js";
-import { avatar, h, keyed, setText } from "../dom.js";
+import { avatar, h, icon, keyed, setText } from "../dom.js";
 import { hasRoom } from "../load.js";
 import { refreshAgents } from "../refresh.js";
 import { state, subscribe } from "../store.js";
@@ -83,7 +83,7 @@ function createChoice(row) {
         "label",
         { class: "choice" },
         input,
-        avatar(row.name),
+        row.id ? avatar(row.name) : h("span", { class: "avatar", "aria-hidden": "true" }, icon("queue")),
         h("span", { class: "choice-body" }, h("span", {}, row.name), detail),
       ),
     ),

@@ -1,7 +1,7 @@
 // Who is being talked to: what is known of them, how long it has taken, and the chats they had before.
 
 import { loadEarlierSessions } from "../actions.js";
-import { between, duration, fullTime, shortTime, since, timeOfDay } from "../clock.js";
+import { between, duration, fullTime, length, shortTime, since, timeOfDay } from "../clock.js";
 import { avatar, h, icon, initials, keyed, setText, show } from "../dom.js";
 import { go } from "../route.js";
 import { change, putSession, selectedSession, state as store, toast } from "../store.js";
@@ -90,8 +90,8 @@ function factsOf(session, state) {
       value: `${shortTime(session.createdAt) === timeOfDay(session.createdAt) ? "Today" : shortTime(session.createdAt)}, ${timeOfDay(session.createdAt)}`,
       title: fullTime(session.createdAt),
     },
-    { label: "Waited", value: duration(waited) },
-    { label: "Talked", value: talked === null ? "–" : duration(talked) },
+    { label: "Waited", value: until ? length(waited) : duration(waited) },
+    { label: "Talked", value: talked === null ? "–" : session.endedAt ? length(talked) : duration(talked) },
     { label: "Messages", value: String(session.messageCount ?? 0) },
   ];
   if (session.status === "active" && talk?.presence !== null && talk?.presence !== undefined)
@@ -122,7 +122,7 @@ function createEarlier(session) {
   return {
     element: h("li", {}, h("button", { class: "earlier-session", type: "button", onclick: open }, when, what)),
     update(now) {
-      setText(when, `${shortTime(now.createdAt)} · ${duration(between(now.createdAt, now.endedAt ?? new Date()))}`);
+      setText(when, `${shortTime(now.createdAt)} · ${length(now.duration)}`);
       setText(what, now.endReason ?? { active: "Active", waiting: "Waiting" }[now.status] ?? "");
     },
   };
