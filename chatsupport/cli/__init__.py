@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from chatsupport.cli import database
+from chatsupport.cli import agents, database
 
-COMMANDS = (database.init_db, database.migrate)
+COMMANDS = (agents.agents, database.init_db, database.migrate)
 
 
 def register(app: Flask) -> None:

@@ -57,7 +57,7 @@ class Agent(Document):
                 "name": "one_agent_per_email",
                 "fields": ["email"],
                 "unique": True,
-                "partialFilterExpression": {"email": {"$type": "string"}},
+                "partialFilterExpression": {"email": {"$gt": ""}},
             },
         ],
     }

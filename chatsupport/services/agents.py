@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from chatsupport import broadcasts
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent
-from chatsupport.documents.agent import derived, role_of
+from chatsupport.documents.agent import derived
 from chatsupport.errors import AgentNotFoundError, EmailTakenError
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.payloads import AgentChanges, AgentFields
@@ -97,7 +97,7 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
         role=changes.role,
         new_credentials=new_credentials or None,
     )
-    if changes.role is not None and role_of(before) != changes.role:
+    if changes.role is not None:
         broadcasts.control("roles", agentId=str(agent_id))
     consoles.changed(None, agent_id)
     assignment.drain_queue()

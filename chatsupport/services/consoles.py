@@ -86,6 +86,11 @@ def tell_here(session_ids: Iterable[str], agent_ids: Iterable[str]) -> None:
         _tell()
 
 
+def flush() -> None:
+    """Pass on now what has changed: this process is leaving."""
+    _pass_on_now()
+
+
 def forget_queue() -> None:
     """Forget what was told of the queue: somebody came who was told nothing yet."""
     global _told_queue

@@ -198,15 +198,7 @@ def end_now(which: Mapping[str, Any], reason: str, ended_by: str, caller: Caller
     time = now()
     session = Session._get_collection().find_one_and_update(
         {"status": {"$in": list(OPEN)}, **which},
-        {
-            "$set": {
-                "status": ENDED,
-                "endedAt": time,
-                "endReason": reason,
-                "endedBy": ended_by,
-                "updatedAt": time,
-            }
-        },
+        {"$set": {"status": ENDED, "endedAt": time, "endReason": reason, "endedBy": ended_by, "updatedAt": time}},
         return_document=ReturnDocument.AFTER,
     )
     if session is None:

@@ -15,8 +15,6 @@ from chatsupport.sockets.errors import as_chat_support_error
 
 def connected(connection: Connection) -> None:
     """Let an agent's new socket hear what its role may hear. Where the database is away, the heartbeat does."""
-    socketio.server.enter_room(connection.sid, broadcasts.AGENTS_ROOM)
-    consoles.forget_queue()
     try:
         if access.is_supervisor(connection.caller):
             _enter(connection)
@@ -25,6 +23,9 @@ def connected(connection: Connection) -> None:
                 _leave(connection)
     except Exception as error:
         as_chat_support_error(error)
+    # The last, and nothing waits from here on: what is told comes behind the answer to the connect.
+    socketio.server.enter_room(connection.sid, broadcasts.AGENTS_ROOM)
+    consoles.forget_queue()
 
 
 def check(agent_id: str | None) -> None:

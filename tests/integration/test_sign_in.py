@@ -232,3 +232,14 @@ def test_two_agents_who_take_one_email_at_once_are_one(app: Flask, operator: Api
 
     assert sorted(statuses) == [201] + [409] * 7
     assert Agent._get_collection().count_documents({"email": EMAIL}) == 1
+
+
+def test_an_index_finds_who_signs_in(apis: Apis, ada: dict[str, Any]) -> None:
+    plan = Agent._get_collection().find({"email": EMAIL}).explain()["queryPlanner"]["winningPlan"]
+
+    assert "one_agent_per_email" in str(plan)
+
+
+def test_agents_without_an_email_are_in_nobody_s_way(app: Flask) -> None:
+    Agent._get_collection().insert_many([{"name": "Old", "email": email} for email in (None, None, 1, 1)])
+    Agent._get_collection().insert_many([{"name": "Old"}, {"name": "Old"}])

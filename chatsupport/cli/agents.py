@@ -1,0 +1,148 @@
+"""`flask --app wsgi agents …`: make, list and remove agents, and set their passwords."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from bson import ObjectId
+from flask.cli import with_appcontext
+
+from chatsupport import documents, migration, payloads, serializers, startup
+from chatsupport.cli.patience import patience
+from chatsupport.documents import Agent
+from chatsupport.documents.agent import DEFAULT_MAX_USERS, MEMBER, ROLES
+from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
+from chatsupport.extensions import settings, socketio
+from chatsupport.identity import API_KEY_CALLER
+from chatsupport.services import agents as service
+from chatsupport.services import audit, consoles, counters
+
+MAX_LINE = 4096
+FLUSH_SECONDS = 2.0
+"""How long to wait until the running servers have been told, where they share a Redis."""
+
+
+@click.group("agents")
+def agents() -> None:
+    """Make, list and remove agents, and set their passwords."""
+
+
+@contextmanager
+def _work() -> Iterator[None]:
+    """Give the database its time, and end with one line where something cannot be done."""
+    try:
+        with patience():
+            if migration.is_needed():
+                raise startup.MigrationNeededError(settings.config.mongodb_db)
+            documents.ensure_indexes()  # No server may have run yet, and an email must be one agent's.
+            yield
+            audit.flush()
+            counters.flush()
+            consoles.flush()
+    except ChatSupportError as error:
+        click.echo(error.message, err=True)
+        sys.exit(1)
+    finally:
+        socketio.server.manager.flush(FLUSH_SECONDS)
+
+
+def _password(from_stdin: bool) -> str:
+    """Return a password: the first line of the input, or what is typed twice and not shown."""
+    if from_stdin:
+        try:
+            return sys.stdin.readline(MAX_LINE).rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise InvalidInputError("INVALID_PASSWORD", "The password is not text in UTF-8.") from None
+    typed: str = click.prompt("Password (10 to 128 characters)", hide_input=True, confirmation_prompt="Once more")
+    return typed
+
+
+def _find(id_or_email: str) -> dict[str, Any]:
+    """Return the agent with this id or email. Raises `NotFoundError`."""
+    is_id = ObjectId.is_valid(id_or_email)
+    which = {"_id": ObjectId(id_or_email)} if is_id else {"email": payloads.email(id_or_email)}
+    agent = Agent._get_collection().find_one(which)
+    if agent is None:
+        raise NotFoundError(f"There is no such agent: {_printable(id_or_email)}. `agents list` shows those there are.")
+    return dict(agent)
+
+
+@agents.command("add")
+@click.argument("name")
+@click.option("--email", help="With what the agent signs in; then a password is asked for.")
+@click.option("--role", type=click.Choice(ROLES), default=MEMBER, show_default=True)
+@click.option("--max-users", type=int, default=DEFAULT_MAX_USERS, show_default=True, help="How many people at once.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the input.")
+@with_appcontext
+def add(name: str, email: str | None, role: str, max_users: int, password_stdin: bool) -> None:
+    """Make an agent, and print its id."""
+    with _work():
+        data: dict[str, Any] = {"name": name, "role": role, "maxUsers": max_users, "email": email}
+        payloads.agent_fields(data)  # Refused here, before a password is asked for in vain.
+        if email is not None or password_stdin:
+            data["password"] = _password(password_stdin)
+        agent = service.create(API_KEY_CALLER, payloads.agent_fields(data))
+        click.echo(str(agent["_id"]))
+
+
+@agents.command("list")
+@with_appcontext
+def list_agents() -> None:
+    """Show the agents as a table."""
+    with _work():
+        found = service.list_all(API_KEY_CALLER)
+        rows = [("ID", "NAME", "EMAIL", "ROLE", "LOAD", "STATE", "PASSWORD")]
+        for document in found:
+            agent = serializers.agent(document)
+            rows.append(
+                (
+                    agent["id"],
+                    agent["name"],
+                    agent["email"] or "-",
+                    agent["role"],
+                    f"{len(document.get('activeSessions', ()))}/{agent['maxUsers']}",
+                    "offline" if not agent["isOnline"] else "away" if agent["isAway"] else "online",
+                    "set" if document.get("passwordHash") else "-",
+                )
+            )
+        widths = [max(len(_printable(cell)) for cell in column) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (_printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
+            click.echo("  ".join(cells).rstrip())
+
+
+@agents.command("set-password")
+@click.argument("id_or_email")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the input.")
+@with_appcontext
+def set_password(id_or_email: str, password_stdin: bool) -> None:
+    """Give an agent another password. Whoever is signed in as this agent is signed out."""
+    with _work():
+        agent = _find(id_or_email)
+        changes = payloads.agent_changes({"password": _password(password_stdin)})
+        service.update(API_KEY_CALLER, agent["_id"], changes)
+        click.echo(f"{_printable(agent['name'])} has a new password, and has to sign in again.")
+
+
+@agents.command("remove")
+@click.argument("id_or_email")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_appcontext
+def remove(id_or_email: str, yes: bool) -> None:
+    """Delete an agent. Its sessions go to the front of the queue."""
+    with _work():
+        agent = _find(id_or_email)
+        name, sessions = _printable(agent["name"]), len(agent.get("activeSessions", ()))
+        if not yes:
+            click.confirm(f"Delete {name}, who has {sessions} open sessions?", abort=True)
+        service.delete(API_KEY_CALLER, agent["_id"])
+        click.echo(f"{name} is deleted; {sessions} sessions went back to the queue.")
+
+
+def _printable(text: str) -> str:
+    """Return a text for a terminal: what would move its cursor or colour it is shown, and not done."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

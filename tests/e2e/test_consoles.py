@@ -1,0 +1,116 @@
+"""Signing in, and consoles, with the servers users start: native threads beside greenlets, and two processes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.concurrency import run_together
+from tests.e2e.conftest import Connect
+from tests.e2e.rest import Rest
+from tests.e2e.server import Server, Servers, wait_until
+from tests.e2e.valkey import Valkey
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def two_servers(servers: Servers) -> Iterator[tuple[Server, Server]]:
+    """Two processes that share a database and a Valkey."""
+    valkey = Valkey()
+    valkey.start()
+    first = servers.start(REDIS_URL=valkey.url)
+    second = servers.start(REDIS_URL=valkey.url, MONGODB_DB=first.database)
+    yield first, second
+    first.clean_up()
+    second.clean_up()
+    valkey.kill()
+
+
+def signed_in(server: Server, email: str, password: str = PASSWORD) -> tuple[str, Rest]:
+    token = server.anonymous().post("/api/auth/login", {"email": email, "password": password}).data["token"]
+    return token, server.bearer(token)
+
+
+def test_a_demoted_supervisor_is_out_in_every_process_within_a_second(
+    two_servers: tuple[Server, Server], connect: Connect
+) -> None:
+    here, there = two_servers
+    operator = here.operator()
+    operator.create_agent("Ada")
+    session_id = operator.start("u1")
+    grace = operator.create_agent(
+        "Grace", role="supervisor", isOnline=False, email="grace@example.com", password=PASSWORD
+    )
+    token, _ = signed_in(there, "grace@example.com")
+    supervisor = connect("python", there.url, {"token": token}, transports=["websocket"])
+    supervisor.join(session_id)
+    operator.send(session_id, "one")
+    wait_until(lambda: supervisor.events("new_message"), 5)
+    other = operator.start("u2")
+    wait_until(lambda: [row for row in supervisor.events("session_changed") if row["id"] == other], 5)
+
+    assert operator.request("PATCH", f"/api/agents/{grace}", {"role": "agent"}).status == 200
+    assert there.bearer(token).get(f"/api/chat/session/{session_id}").status == 403
+    time.sleep(1)
+    operator.send(session_id, "two")
+    operator.request("POST", f"/api/chat/end-session/{other}")
+    time.sleep(1)
+
+    assert [message["message"] for message in supervisor.events("new_message")] == ["one"]
+    assert not [row for row in supervisor.events("session_changed") if row["status"] == "ended"]
+
+
+def test_agents_in_every_process_hear_of_the_queue(two_servers: tuple[Server, Server], connect: Connect) -> None:
+    here, there = two_servers
+    agent_id = here.operator().create_agent("Ben", isOnline=False, email="ben@example.com", password=PASSWORD)
+    for agent in here.operator().get("/api/agents").data["agents"]:
+        here.operator().request("PATCH", f"/api/agents/{agent['id']}", {"isOnline": False})
+    token, agent = signed_in(here, "ben@example.com")
+    assert agent.get(f"/api/agents/{agent_id}").data["email"] == "ben@example.com"
+    sockets = [connect("python", server.url, {"token": token}, transports=["websocket"]) for server in two_servers]
+    before = here.operator().get("/api/chat/queue").data["total"]
+
+    there.operator().start("waits")
+
+    for socket in sockets:
+        wait_until(lambda socket=socket: any(row["waiting"] == before + 1 for row in socket.events("queue_changed")), 5)
+
+
+def test_others_are_answered_during_a_flood_of_sign_ins(two_servers: tuple[Server, Server]) -> None:
+    here, _ = two_servers
+    here.operator().create_agent("Cleo", isOnline=False, email="cleo@example.com", password=PASSWORD)
+    slowest = 0.0
+    done = threading.Event()
+
+    def look() -> None:
+        nonlocal slowest
+        while not done.is_set():
+            started = time.monotonic()
+            here.anonymous().get("/")
+            slowest = max(slowest, time.monotonic() - started)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        statuses = run_together(
+            *(
+                lambda: (
+                    here.anonymous().post("/api/auth/login", {"email": "cleo@example.com", "password": PASSWORD}).status
+                )
+                for _ in range(30)
+            )
+        )
+    finally:
+        done.set()
+        looking.join()
+
+    assert set(statuses) <= {200, 429}
+    assert 200 in statuses
+    assert slowest < 3.0
+    assert PASSWORD not in here.output()
+    assert "argon2" not in here.output()
+    assert "Traceback" not in here.output()

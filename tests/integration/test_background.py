@@ -1,0 +1,93 @@
+"""Work outside of the greenlets, a few at a time; and work in the background, every so often."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from eventlet import tpool
+from flask import Flask
+
+from chatsupport.errors import RateLimitedError
+from chatsupport.services import offloading
+from chatsupport.services.coalescing import Throttled
+from chatsupport.sockets import transport
+from tests.concurrency import eventually, run_together
+
+
+def test_a_few_are_worked_at_a_time() -> None:
+    mutex, running, most = threading.Lock(), 0, 0
+
+    def work(number: int) -> int:
+        nonlocal running, most
+        with mutex:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with mutex:
+            running -= 1
+        return number
+
+    results = run_together(*(lambda number=number: offloading.offload(work, number) for number in range(8)))
+
+    assert results == list(range(8))
+    assert most == offloading.AT_ONCE
+
+
+def test_who_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offloading, "WAIT_SECONDS", 0.01)
+
+    def nested() -> None:
+        with pytest.raises(RateLimitedError):
+            offloading.offload(lambda: offloading.offload(int))
+
+    offloading.offload(nested)
+    assert offloading.offload(int) == 0  # A failure has taken no place for good.
+
+
+def test_it_is_done_where_the_server_says(app: Flask, make_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[Callable[..., Any]] = []
+    monkeypatch.setattr(tpool, "execute", lambda work, *arguments: called.append(work) or work(*arguments))
+    transport.init_app(app, make_config(async_mode="eventlet"))
+    assert offloading.offload(int, "7") == 7
+    assert called == [int]
+    transport.init_app(app, make_config(async_mode="threading"))
+    assert offloading.offload(int, "8") == 8
+    assert called == [int]
+
+
+def test_a_round_begins_after_the_last_call_and_rounds_keep_their_distance(app: Flask) -> None:
+    asked, served, times = 0, 0, []
+
+    def work() -> None:
+        nonlocal served
+        times.append(time.monotonic())
+        served = asked
+
+    throttled = Throttled(work, 0.1)
+    for _ in range(50):
+        asked += 1
+        throttled()
+        time.sleep(0.005)
+
+    assert eventually(lambda: served == 50)
+    assert all(later - earlier >= 0.1 for earlier, later in itertools.pairwise(times))
+
+
+def test_a_failure_ends_one_round_only(app: Flask) -> None:
+    rounds: list[int] = []
+
+    def work() -> None:
+        rounds.append(1)
+        raise ValueError
+
+    throttled = Throttled(work, 0.01)
+    throttled()
+    assert eventually(lambda: len(rounds) == 1)
+    throttled()
+
+    assert eventually(lambda: len(rounds) == 2)
