@@ -14,7 +14,7 @@ from flask_cors import cross_origin
 from werkzeug.wrappers import Response as AnyResponse
 
 from chatsupport.extensions import settings
-from chatsupport.web.assets import Assets, asset
+from chatsupport.web.assets import Asset, Assets, asset
 
 blueprint = Blueprint("web", __name__)
 
@@ -41,19 +41,14 @@ def get_asset(version: str, path: str) -> AnyResponse:
     if version != assets().version:
         # A page of another release, or of another process while a new one is rolled out.
         return redirect(f"/web/{assets().version}/{path}")
-    response = Response(file.body, mimetype=file.media_type)
-    response.headers["Cache-Control"] = FOR_EVER
-    return _public(response, file.etag)
+    return _public(file, FOR_EVER)
 
 
 @blueprint.get("/widget.js")
 @for_any_site
 def get_widget() -> AnyResponse:
     """Return the script that a site names; it loads the rest."""
-    file = asset(filled("widget/loader.js"), ".js")
-    response = Response(file.body, mimetype=file.media_type)
-    response.headers["Cache-Control"] = "no-cache"
-    return _public(response, file.etag)
+    return _public(asset(filled("widget/loader.js"), ".js"), "no-cache")
 
 
 @blueprint.get("/demo")
@@ -101,7 +96,13 @@ def _page_policy() -> str:
     )
 
 
-def _public(response: Response, etag: str) -> AnyResponse:
-    response.set_etag(etag)
+def _public(file: Asset, cache_control: str) -> AnyResponse:
+    packed = request.accept_encodings.best_match(["gzip"]) == "gzip" and len(file.packed) < len(file.body)
+    response = Response(file.packed if packed else file.body, mimetype=file.media_type)
+    if packed:
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Vary"] = "Accept-Encoding"
+    response.headers["Cache-Control"] = cache_control
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.set_etag(f"{file.etag}-gzip" if packed else file.etag)
     return response.make_conditional(request)

@@ -6,6 +6,7 @@ other by relative paths always come from the same release.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,10 @@ LOCAL_CLIENT = FOLDER / "vendor/node_modules/socket.io-client/dist/socket.io.esm
 
 @dataclass(frozen=True)
 class Asset:
-    """One file."""
+    """One file; `packed` is its body in gzip, which most browsers take."""
 
     body: bytes
+    packed: bytes
     media_type: str
     etag: str
 
@@ -92,4 +94,4 @@ class Assets:
 
 def asset(body: bytes, suffix: str) -> Asset:
     """Return a file's contents as they are served."""
-    return Asset(body, MEDIA_TYPES[suffix], hashlib.sha256(body).hexdigest()[:20])
+    return Asset(body, gzip.compress(body, mtime=0), MEDIA_TYPES[suffix], hashlib.sha256(body).hexdigest()[:20])

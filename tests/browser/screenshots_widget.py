@@ -59,7 +59,7 @@ def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:
     first.write("Anybody there?")
     first.session_id()
     second.write("Hello, I have a question about the cactus pot.")
-    expect(second.status).to_contain_text("number 2")
+    expect(second.status).to_have_text("Number 2 in the queue")
     expect(second.rows.last).to_contain_text("Sent")
     take(second.page, "queue")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import re
 from pathlib import Path
@@ -63,6 +64,22 @@ def test_a_file_that_is_known_is_not_sent_again(apis: Apis) -> None:
     tag = apis.anonymous().get(path).headers["ETag"]
 
     assert apis.anonymous(**{"If-None-Match": tag}).get(path).status_code == 304
+
+
+def test_browsers_get_it_packed(apis: Apis) -> None:
+    path = f"/web/{assets().version}/widget/widget.css"
+    plain = apis.anonymous().get(path)
+    packed = apis.anonymous(**{"Accept-Encoding": "br, gzip;q=0.8"}).get(path)
+
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 2
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+    for response in (plain, packed):
+        assert response.headers["Vary"] == "Accept-Encoding"
+    assert "Content-Encoding" not in apis.anonymous(**{"Accept-Encoding": "gzip;q=0"}).get(path).headers
+    again = apis.anonymous(**{"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}).get(path)
+    assert again.status_code == 304
 
 
 def test_another_version_leads_to_the_present_one(apis: Apis) -> None:

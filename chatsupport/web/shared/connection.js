@@ -54,7 +54,7 @@ export function follow(socket, sessionId, { lastSeq = null, onJoined, onMessage,
     const payload = lastSeq === null ? { sessionId } : { sessionId, after: lastSeq };
     socket.timeout(ANSWER_MS).emit("join_session", payload, (error, answer) => {
       if (question !== asked || (!error && answer.success)) return; // session_joined has brought everything.
-      if (!error && !PASSING.includes(answer.code)) return stop(), onFailure(answer.code);
+      if (!error && !PASSING.includes(answer.code)) return (stop(), onFailure(answer.code));
       setTimeout(() => question === asked && again(), 1_000);
     });
   }

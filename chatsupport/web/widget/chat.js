@@ -4,7 +4,8 @@ import { connect, EXPIRED, follow, loadClient, PASSING } from "../shared/connect
 const ANSWER_MS = 12_000;
 const TRIES = 3;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const newId = () =>
+  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 // The visitor's chat, without its looks: calls render(state) on each change and emit(event, detail) for the page.
 export function createChat({ server, io, integrity, userId, userHash }, store, render, emit) {
@@ -32,7 +33,9 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
   async function getToken(renew) {
     const kept = identity();
     if (kept.token && !renew) return kept.token;
-    token ??= call(server, "/api/auth/token", { body: { userId: kept.userId, userHash } }).finally(() => (token = null));
+    token ??= call(server, "/api/auth/token", { body: { userId: kept.userId, userHash } }).finally(
+      () => (token = null),
+    );
     store.set({ token: (await token).token });
     return store.get().token;
   }
@@ -82,7 +85,8 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
   }
 
   function onJoined({ status, agent, queuePosition: place, readSeq, hasMore }) {
-    const mark = (own) => Math.max(0, ...readSeq.filter((one) => (one.userType === "user") === own).map((one) => one.seq));
+    const mark = (own) =>
+      Math.max(0, ...readSeq.filter((one) => (one.userType === "user") === own).map((one) => one.seq));
     if (!state.messages.length) state.hasMore = hasMore;
     store.set({ ended: status === "ended" });
     change({ status, agent, place, agentRead: mark(false), read: Math.max(state.read, mark(true)) });
@@ -151,7 +155,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
     open,
     again,
     begin() {
-      const { sessionId, ended, outbox = [] } = identity();
+      const { sessionId, ended, outbox = [] } = userId ? identity() : store.get();
       state.outbox = outbox;
       change({});
       if (outbox.length || (sessionId && !ended)) open();

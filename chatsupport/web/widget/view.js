@@ -1,15 +1,21 @@
-import { chime, iconButton, linked, make, readableOn } from "./dom.js";
+import { iconButton, make } from "./dom.js";
+import { chime, linked } from "./parts.js";
 
 const MAX_CHARACTERS = 1000;
 const SPEAKER = "M4 9v6h4l5 4V5L8 9z";
 const isolate = (text) => `\u2068${text}\u2069`; // Each part keeps its own direction of writing.
 const isOwn = (entry) => entry.senderType === "user" || !entry.seq;
 
-// Draws the chat into a shadow root. `chat` does what the visitor asks for; render(state) shows how things are.
-export function createView({ css, strings, title = strings.title, color, position }, store, chat, emit) {
+// Draws the chat beside the bubble. `chat` does what the visitor asks for; render(state) shows how things are.
+export function createView(
+  { root, frame, button: bubble, badge },
+  strings,
+  { title = strings.title },
+  store,
+  chat,
+  emit,
+) {
   const say = (name, value) => strings[name].replace("{}", () => value);
-  const bubble = iconButton(strings.open, "M4 5h16v11H10l-4 4v-4H4z", { class: "bubble", "aria-haspopup": "dialog" });
-  const badge = bubble.appendChild(make("span", { class: "badge" }));
   const about = make("p", { role: "status" });
   const end = make("button", { type: "button", class: "end" }, strings.end);
   const sound = iconButton(strings.sound, SPEAKER);
@@ -19,30 +25,37 @@ export function createView({ css, strings, title = strings.title, color, positio
   const earlier = make("button", { type: "button", class: "earlier" }, strings.earlier);
   const list = make("div", { role: "log", "aria-relevant": "additions", "aria-label": title });
   const typing = make("p", { class: "typing", role: "status" });
-  const log = make("div", { class: "log", tabindex: 0, role: "group", "aria-label": title }, hello, earlier, list, typing);
-  const text = make("textarea", { rows: 1, placeholder: strings.write, "aria-label": strings.write, "aria-describedby": "left" });
+  const log = make(
+    "div",
+    { class: "log", tabindex: 0, role: "group", "aria-label": title },
+    hello,
+    earlier,
+    list,
+    typing,
+  );
+  const text = make("textarea", {
+    rows: 1,
+    placeholder: strings.write,
+    "aria-label": strings.write,
+    "aria-describedby": "left",
+  });
   const left = make("span", { id: "left" });
   const submit = iconButton(strings.send, "M4 12l16-8-6 16-3-6z", { type: "submit" });
   const form = make("form", {}, text, left, submit);
   const again = make("button", { type: "button", class: "again" }, strings.again);
-  const panel = make("section", { role: "dialog", "aria-modal": true, "aria-labelledby": "title" }, head, log, form, again);
-  const frame = make("div", { class: position ?? (strings.dir === "rtl" ? "left" : "right"), dir: strings.dir, lang: strings.language });
-  const host = make("chat-support");
-  const root = host.attachShadow({ mode: "open" });
-  const sheet = new CSSStyleSheet();
+  const panel = make(
+    "section",
+    { role: "dialog", "aria-modal": true, "aria-labelledby": "title" },
+    head,
+    log,
+    form,
+    again,
+  );
   const shown = new Map();
   let state, unread, session;
 
-  sheet.replaceSync(css);
-  root.adoptedStyleSheets = [sheet];
-  if (/^#[0-9a-f]{6}$/i.test(color)) {
-    frame.style.setProperty("--accent", color);
-    frame.style.setProperty("--on-accent", readableOn(color));
-  }
   panel.hidden = true;
-  frame.append(bubble, panel);
-  root.append(frame);
-  document.body.append(host);
+  frame.append(panel);
 
   const see = () => chat.see(!panel.hidden && document.visibilityState === "visible");
 
@@ -91,7 +104,9 @@ export function createView({ css, strings, title = strings.title, color, positio
     if (status !== "waiting") return status && strings.ended;
     const minutes = Math.floor((Date.now() - since) / 60_000);
     const unit = new Intl.NumberFormat(strings.language, { style: "unit", unit: "minute", unitDisplay: "long" });
-    return [place && say("place", place), minutes > 0 && say("waited", unit.format(minutes))].filter(Boolean).join(", ");
+    return [place && say("place", place), minutes > 0 && say("waited", unit.format(minutes))]
+      .filter(Boolean)
+      .join(", ");
   }
 
   // Shows a message; what is shown already keeps its element, so that it is read out once.
@@ -100,7 +115,12 @@ export function createView({ css, strings, title = strings.title, color, positio
     const key = own ? (entry.clientMessageId ?? entry.id) : entry.id;
     let row = shown.get(key);
     if (!row) {
-      row = make("div", { class: own ? "own" : "" }, make("p", { dir: "auto" }, ...linked(entry.message ?? entry.text)), make("small"));
+      row = make(
+        "div",
+        { class: own ? "own" : "" },
+        make("p", { dir: "auto" }, ...linked(entry.message ?? entry.text)),
+        make("small"),
+      );
       shown.set(key, row);
     }
     const failed = entry.failed && entry.failed !== "stored";
@@ -122,7 +142,7 @@ export function createView({ css, strings, title = strings.title, color, positio
 
   function render(now) {
     state = now;
-    if (session !== state.id) shown.clear(), list.replaceChildren();
+    if (session !== state.id) (shown.clear(), list.replaceChildren());
     session = state.id;
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
     const entries = [...state.messages, ...state.outbox];
@@ -159,7 +179,9 @@ export function createView({ css, strings, title = strings.title, color, positio
     event.stopPropagation();
     if (event.key === "Escape") close();
     if (event.key !== "Tab") return;
-    const stops = [...panel.querySelectorAll("button, textarea, a, [tabindex]")].filter((one) => !one.disabled && one.offsetParent);
+    const stops = [...panel.querySelectorAll("button, textarea, a, [tabindex]")].filter(
+      (one) => !one.disabled && one.offsetParent,
+    );
     const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
     if (root.activeElement !== from) return;
     event.preventDefault();
@@ -171,7 +193,6 @@ export function createView({ css, strings, title = strings.title, color, positio
     sound.setAttribute("aria-pressed", on);
     sound.querySelector("path").setAttribute("d", SPEAKER + (on ? "m12 0q3 3 0 6m3-9q5 6 0 12" : "m12 0l5 6m0-6l-5 6"));
   }
-  bubble.onclick = () => open();
   shut.onclick = close;
   end.onclick = () => chat.end();
   again.onclick = () => (chat.again(), text.focus());
@@ -186,9 +207,11 @@ export function createView({ css, strings, title = strings.title, color, positio
   };
   panel.onkeydown = onKey;
   document.addEventListener("visibilitychange", see);
-  window.visualViewport?.addEventListener("resize", () => frame.style.setProperty("--height", `${visualViewport.height}px`));
+  window.visualViewport?.addEventListener("resize", () =>
+    frame.style.setProperty("--height", `${visualViewport.height}px`),
+  );
   setInterval(() => render(state), 20_000);
   showSound();
   resize();
-  return { open, close, render, begin: () => store.open && open(false) };
+  return { open, close, render };
 }
