@@ -114,6 +114,8 @@ export async function loadEarlier(sessionId) {
       talk.messages = [...page.messages.filter((message) => message.seq < first), ...talk.messages];
       talk.hasEarlier = page.pagination.hasMore;
       talk.lastSeq ??= talk.messages.at(-1)?.seq ?? 0;
+      const { total } = page.pagination;
+      if (session && total > session.messageCount) patchSession(sessionId, { messageCount: total, lastSeq: total });
       for (const mark of session?.readSeq ?? []) readTo(talk, mark.userId, mark.seq);
     });
   } catch (error) {

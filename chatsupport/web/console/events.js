@@ -61,6 +61,7 @@ function ended({ sessionId, reason, endedAt, endedBy }) {
       queuePosition: null,
     });
     state.busy.delete(sessionId);
+    state.earlier.delete(session.userId);
     talkOf(sessionId)?.typing.clear();
     settle(sessionId);
   });

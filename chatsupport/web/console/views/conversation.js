@@ -93,13 +93,13 @@ function createHead() {
   const button = (label, image, act, extra = "") =>
     h(
       "button",
-      { class: `button small ${extra}`, type: "button", onclick: () => act(session) },
+      { class: `button small ${extra}`, type: "button", title: label, onclick: () => act(session) },
       icon(image),
       h("span", {}, label),
     );
   const watch = button("Watch live", "eye", ({ id }) => watchSession(id));
-  const unwatch = button("Stop watching", "eye", ({ id }) => stopWatching(id));
-  const take = button("Take over", "person", ({ id }) => takeOver(id), "primary");
+  const unwatch = button("Stop watching", "eyeOff", ({ id }) => stopWatching(id));
+  const take = button("Take over", "take", ({ id }) => takeOver(id), "primary");
   const transfer = button("Transfer", "transfer", openTransfer);
   const end = button("End", "end", openEnd);
   const details = h(

@@ -141,7 +141,8 @@ function createRow({ id }) {
 
 // What is most worth knowing in one line: a draft, who types, the last message; who has it, for who looks after all.
 function describe(session) {
-  if (session.status === "ended") return { text: session.endReason || "Ended" };
+  if (session.status === "ended")
+    return { text: `${session.endReason || "Ended"} · ${length(between(session.createdAt, session.endedAt))}` };
   if (store.list === "all") {
     if (session.status === "waiting")
       return { text: session.queuePosition ? `Waiting, number ${session.queuePosition}` : "Waiting", attention: true };
@@ -157,8 +158,7 @@ function describe(session) {
 }
 
 function timeOf(session) {
-  if (session.status === "ended")
-    return `${shortTime(session.endedAt)} · ${length(between(session.createdAt, session.endedAt))}`;
+  if (session.status === "ended") return shortTime(session.endedAt);
   if (store.list === "all") return duration(since(session.createdAt));
   const last = lastMessage(session.id);
   return shortTime(last?.timestamp ?? session.createdAt);

@@ -127,7 +127,7 @@ function createChat({ id }) {
 function createWaiting({ sessionId }) {
   const name = h("button", { class: "link strong", type: "button", onclick: () => go("all", sessionId) });
   const waits = h("span", { class: "row-time attention" });
-  const take = h("button", { class: "button small", type: "button", onclick: takeIt }, icon("person"), "Take over");
+  const take = h("button", { class: "button small", type: "button", onclick: takeIt }, icon("take"), "Take over");
   async function takeIt() {
     if (await takeOver(sessionId)) go("mine", sessionId);
   }

@@ -4,7 +4,7 @@ import { loadEarlierSessions } from "../actions.js";
 import { between, duration, fullTime, length, shortTime, since, timeOfDay } from "../clock.js";
 import { avatar, h, icon, initials, keyed, setText, show } from "../dom.js";
 import { go } from "../route.js";
-import { change, putSession, selectedSession, state as store, toast } from "../store.js";
+import { change, isSupervisor, putSession, selectedSession, state as store, toast } from "../store.js";
 
 export function createVisitor() {
   const picture = avatar();
@@ -65,7 +65,9 @@ export function createVisitor() {
             : "Loading…"
           : list.length
             ? ""
-            : "None that you may see.",
+            : isSupervisor()
+              ? "None."
+              : "None with you.",
       );
       show(hint, !list.length);
       keyed(earlier, list, (one) => one.id, createEarlier);
