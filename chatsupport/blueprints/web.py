@@ -10,6 +10,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, redirect, request
+from flask.blueprints import BlueprintSetupState
 from flask_cors import cross_origin
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -27,8 +28,13 @@ for_any_site = cross_origin(origins="*", send_wildcard=True, supports_credential
 
 @lru_cache(maxsize=1)
 def assets() -> Assets:
-    """Return the files, read when they are first asked for and never again."""
+    """Return the files, read once, when the application is made."""
     return Assets()
+
+
+@blueprint.record_once
+def _read_files(_: BlueprintSetupState) -> None:
+    assets()
 
 
 @blueprint.get("/web/<version>/<path:path>")
@@ -70,7 +76,6 @@ def page(folder: str) -> Response:
     response = Response(filled(f"{folder}/index.html"), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Content-Security-Policy"] = _page_policy()
-    response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 

@@ -54,7 +54,10 @@ class Assets:
 
     def __init__(self, folder: Path = FOLDER, local_client: Path = LOCAL_CLIENT) -> None:
         """Read all files. Raises `OSError` where one cannot be read."""
-        self._folder = folder
+        templates = [folder / "widget/loader.js", *folder.glob("*/index.html")]
+        self._templates = {
+            file.relative_to(folder).as_posix(): file.read_text("utf-8") for file in templates if file.is_file()
+        }
         self._files = {
             file.relative_to(folder).as_posix(): asset(file.read_bytes(), file.suffix)
             for part in PARTS
@@ -86,9 +89,8 @@ class Assets:
         return SocketClient(CDN_URL, CDN_INTEGRITY)
 
     def fill(self, path: str, client: SocketClient) -> bytes:
-        """Return a file in which %ASSETS%, %SOCKETIO% and %INTEGRITY% are replaced by what they stand for."""
-        text = (self._folder / path).read_text("utf-8")
-        text = text.replace("%ASSETS%", f"/web/{self.version}")
+        """Return a page or the loader, with %ASSETS%, %SOCKETIO% and %INTEGRITY% replaced by what they stand for."""
+        text = self._templates[path].replace("%ASSETS%", f"/web/{self.version}")
         return text.replace("%SOCKETIO%", client.url).replace("%INTEGRITY%", client.integrity).encode()
 
 

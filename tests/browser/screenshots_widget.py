@@ -12,11 +12,15 @@ from tests.browser.widgets import Agent, Widget
 from tests.e2e.server import Servers
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
-DESK = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
+DESK = {
+    "viewport": {"width": 1280, "height": 800},
+    "device_scale_factor": 2,
+    "locale": "en-GB",
+    "timezone_id": "Europe/Berlin",
+}
 PHONE = {
     **DESK,
     "viewport": {"width": 390, "height": 780},
-    "device_scale_factor": 2,
     "is_mobile": True,
     "has_touch": True,
     "color_scheme": "dark",

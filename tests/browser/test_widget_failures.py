@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 
 from playwright.sync_api import expect
@@ -126,10 +128,22 @@ def test_a_token_that_is_no_longer_good_is_replaced(
     expect(widget.rows.last.locator("small")).to_contain_text("Sent", timeout=20_000)
 
 
-def test_who_must_not_talk_is_told_so(servers: Servers, site: Site, person: MakePerson) -> None:
-    server = servers.start(FRONTEND_URLS=site.origin, IDENTITY_SECRET="secret")
+def test_who_must_not_talk_and_who_says_nothing_is_told_so(servers: Servers, site: Site, person: MakePerson) -> None:
+    server = servers.start(FRONTEND_URLS=site.origin, IDENTITY_SECRET="secret", IDLE_END_AFTER="3")
     visitor = person()
     visitor.expected = ["403"]
     widget = Widget(visitor.open(site.embed(server.url, user_id="somebody", user_hash="wrong"))).open()
 
     expect(widget.status).to_have_text(re.compile("cannot be reached"))
+    right = hmac.new(b"secret", b"somebody", hashlib.sha256).hexdigest()
+    widget.page.evaluate("(userHash) => ChatSupport.identify({ userId: 'somebody', userHash })", right)
+    expect(widget.status).to_have_text("")
+
+    # Here, who says nothing is warned, and what they write then counts.
+    agent = Agent(server)
+    widget.write("hello")
+    expect(widget.status).to_have_text("This chat ends soon, unless you write")
+    widget.write("still there")
+    expect(widget.status).not_to_contain_text("ends soon")
+    expect(widget.status).to_have_text("This chat has ended", timeout=20_000)
+    agent.leave()

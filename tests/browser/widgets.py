@@ -62,8 +62,9 @@ class Agent:
         self.socket = PythonSocket(server.url, {"token": operator.token(self.id, "agent")})
 
     def join(self, widget: Widget) -> str:
-        """Join the visitor's session."""
+        """Join the visitor's session, once its first message is stored."""
         session_id = widget.session_id()
+        wait_until(lambda: self._operator.history(session_id))
         self.socket.join(session_id)
         return session_id
 

@@ -9,7 +9,16 @@ const newId = () =>
 
 // The visitor's chat, without its looks: calls render(state) on each change and emit(event, detail) for the page.
 export function createChat({ server, io, integrity, userId, userHash }, store, render, emit) {
-  const empty = () => ({ status: null, messages: [], agent: null, place: null, typing: false, agentRead: 0, read: 0 });
+  const empty = () => ({
+    status: null,
+    messages: [],
+    agent: null,
+    place: null,
+    typing: false,
+    agentRead: 0,
+    read: 0,
+    idle: false,
+  });
   const state = { ...empty(), outbox: [], online: false, problem: null, seen: false };
   let connection, stop, token, sending, typedAt;
 
@@ -22,6 +31,8 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
     }
     render(state);
   }
+
+  const report = ({ code }) => change({ problem: code });
 
   function identity() {
     const kept = store.get();
@@ -66,6 +77,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
       queue_update: ({ queuePosition }) => change({ place: queuePosition }),
       agent_assigned: ({ agent }) => change({ status: "active", agent, place: null }),
       session_unassigned: () => change({ status: "waiting", agent: null, typing: false }),
+      session_idle: () => change({ idle: true }),
       session_ended: () => (store.set({ ended: true }), change({ status: "ended", typing: false })),
     };
     for (const name in handlers) {
@@ -95,7 +107,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
   function onMessage(message) {
     drop(message.clientMessageId);
     const own = message.senderType === "user";
-    change({ messages: [...state.messages, message], typing: own && state.typing });
+    change({ messages: [...state.messages, message], typing: own && state.typing, idle: false });
     if (!own) emit("message", message);
   }
 
@@ -182,19 +194,22 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
       typedAt = Date.now();
       connection.socket.volatile.emit("typing_start", { sessionId: state.id });
     },
-    end: () => api(`/api/chat/end-session/${state.id}`, {}).catch(({ code }) => change({ problem: code })),
-    async earlier() {
-      const path = `/api/chat/messages/${state.id}?limit=50&before=${state.messages[0].seq}`;
-      const { messages, pagination } = await api(path);
-      change({ messages: [...messages, ...state.messages], hasMore: pagination.hasMore });
-    },
+    end: () => api(`/api/chat/end-session/${state.id}`, {}).catch(report),
+    earlier: () =>
+      api(`/api/chat/messages/${state.id}?limit=50&before=${state.messages[0].seq}`).then(
+        ({ messages, pagination }) =>
+          change({ messages: [...messages, ...state.messages], hasMore: pagination.hasMore }),
+        report,
+      ),
     identify(who) {
       ({ userId, userHash } = who);
-      if (store.get().userId === userId) return;
-      connection?.close?.();
+      if (store.get().userId === userId && !state.problem) return;
+      const before = connection;
+      before?.close?.();
       connection = stop = null;
-      change({ ...empty(), id: null, outbox: [], online: false });
+      change({ ...empty(), id: null, outbox: [], online: false, problem: null });
       identity();
+      if (before) open();
     },
   };
 }

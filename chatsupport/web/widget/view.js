@@ -80,6 +80,12 @@ export function createView(
     emit("close");
   }
 
+  // On a phone, the keyboard leaves the chat this much of the screen.
+  function fit() {
+    frame.style.setProperty("--top", `${visualViewport.offsetTop}px`);
+    frame.style.setProperty("--height", `${visualViewport.height}px`);
+  }
+
   function resize() {
     text.style.height = "";
     text.style.height = `${text.scrollHeight}px`;
@@ -97,9 +103,10 @@ export function createView(
     log.scrollTop = log.scrollHeight;
   }
 
-  function summary({ status, place, since, agent, online, problem, id }) {
+  function summary({ status, place, since, agent, online, problem, idle }) {
     if (problem) return problem === "QUEUE_FULL" ? strings.busy : strings.trouble;
     if (!online && !panel.hidden) return strings.offline;
+    if (idle && status !== "ended") return strings.idle;
     if (status === "active") return say("talking", agent?.name ?? strings.team);
     if (status !== "waiting") return status && strings.ended;
     const minutes = Math.floor((Date.now() - since) / 60_000);
@@ -207,9 +214,7 @@ export function createView(
   };
   panel.onkeydown = onKey;
   document.addEventListener("visibilitychange", see);
-  window.visualViewport?.addEventListener("resize", () =>
-    frame.style.setProperty("--height", `${visualViewport.height}px`),
-  );
+  for (const event of ["resize", "scroll"]) window.visualViewport?.addEventListener(event, fit);
   setInterval(() => render(state), 20_000);
   showSound();
   resize();

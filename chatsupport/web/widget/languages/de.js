@@ -23,6 +23,7 @@ export default {
   earlier: "Frühere Nachrichten",
   unread: "Neue Nachrichten: {}",
   left: "Zeichen übrig: {}",
+  idle: "Dieser Chat endet bald, wenn Sie nichts schreiben",
   ended: "Dieser Chat ist beendet",
   again: "Neu beginnen",
   busy: "Zu viele warten gerade. Bitte später erneut versuchen.",

@@ -23,6 +23,7 @@ export default {
   earlier: "Earlier messages",
   unread: "New messages: {}",
   left: "Characters left: {}",
+  idle: "This chat ends soon, unless you write",
   ended: "This chat has ended",
   again: "Start again",
   busy: "Too many people are waiting. Please try again later.",
