@@ -34,7 +34,7 @@ def _nobody(operator: Rest) -> None:
     clear(operator)
 
 
-def test_a_whole_chat(person: Callable[[], Person], server: Server, operator: Rest, visitor: MakeVisitor) -> None:
+def test_a_whole_chat(person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
     expect(console.page.get_by_text("No chats right now")).to_be_visible()
 
@@ -73,7 +73,7 @@ def test_a_whole_chat(person: Callable[[], Person], server: Server, operator: Re
 
 
 def test_shift_and_enter_begin_a_new_line(
-    person: Callable[[], Person], server: Server, operator: Rest, visitor: MakeVisitor
+    person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
     maria = visitor("maria")
@@ -89,7 +89,7 @@ def test_shift_and_enter_begin_a_new_line(
 
 
 def test_earlier_messages_come_on_scrolling_up(
-    person: Callable[[], Person], server: Server, operator: Rest, visitor: MakeVisitor
+    person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     ada = hire(operator, "Ada")
     maria = visitor("maria")
@@ -110,8 +110,37 @@ def test_earlier_messages_come_on_scrolling_up(
     console.expect_texts(*texts)
 
 
+def test_earlier_messages_come_by_a_button_too(
+    person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    ada = hire(operator, "Ada")
+    maria = visitor("maria")
+    for number in range(60):
+        maria.say(f"message {number}")
+    console = Console(person(viewport={"width": 1300, "height": 4000}), server).sign_in(ada)
+    console.open("maria")
+    expect(console.bubbles).to_have_count(50)
+
+    console.page.get_by_role("button", name="Show earlier messages").press("Enter")
+
+    expect(console.bubbles).to_have_count(60)
+    expect(console.page.get_by_role("log")).to_be_focused()
+
+
+def test_an_address_that_says_nonsense_opens_the_lists(
+    person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    console = Console(person(), server).sign_in(hire(operator, "Ada"))
+    visitor("maria")
+    for address in ("#/mine/%E0%A4%A", "#/constructor", "#/overview", "#//", "#/mine/../x"):
+        console.page.goto("about:blank")
+        console.page.goto(f"{server.url}/console{address}")
+        console.wait()
+        expect(console.row("maria")).to_be_visible()
+
+
 def test_too_long_a_message_is_not_sent(
-    person: Callable[[], Person], server: Server, operator: Rest, visitor: MakeVisitor
+    person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
     maria = visitor("maria")
@@ -128,7 +157,7 @@ def test_too_long_a_message_is_not_sent(
 
 
 def test_a_message_for_a_chat_that_has_ended_says_so_and_can_be_deleted(
-    person: Callable[[], Person], server: Server, operator: Rest, visitor: MakeVisitor
+    person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
     maria = visitor("maria")
@@ -153,7 +182,7 @@ def test_a_message_for_a_chat_that_has_ended_says_so_and_can_be_deleted(
 
 
 def test_drafts_are_kept_for_each_chat_and_over_a_reload(
-    person: Callable[[], Person], server: Server, operator: Rest, visitor: MakeVisitor
+    person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
     visitor("maria")
@@ -173,7 +202,7 @@ def test_drafts_are_kept_for_each_chat_and_over_a_reload(
 
 
 def test_who_is_away_gets_no_chat_until_online_again(
-    person: Callable[[], Person], server: Server, operator: Rest, visitor: MakeVisitor
+    person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
     switch = console.page.get_by_role("switch", name="Take new chats")

@@ -9,6 +9,8 @@ import { go } from "./route.js";
 import { forgetWriting, readToken, readWriting, writeToken } from "./storage.js";
 import { change, reset, state } from "./store.js";
 
+const SUPERVISORS = new Set(["all", "overview"]); // lists
+
 export const signInOptions = () => call("GET", "/api/auth/sign-in-options");
 
 export async function signIn(email, password) {
@@ -49,6 +51,7 @@ function begin(token, agent) {
     reset();
     change(() => Object.assign(state, readWriting(agent.id)));
   }
+  if (agent.role !== "supervisor" && SUPERVISORS.has(state.list)) go("mine");
   change(() => Object.assign(state, { phase: "signed-in", agent: { ...state.agent, ...agent }, link: "connecting" }));
   connect(token, { handlers, onConnect: loadPicture, onSignedOut: expired });
 }

@@ -4,10 +4,11 @@
 import { change, conversation, state } from "./store.js";
 import { tidy } from "./actions.js";
 
+const ID = /^[0-9a-f]{24}$/i; // An address may say anything.
 const LISTS = new Set(["mine", "queue", "ended", "all", "overview"]);
 
 export function go(list, sessionId = null) {
-  const hash = `#/${list}${sessionId ? `/${encodeURIComponent(sessionId)}` : ""}`;
+  const hash = `#/${list}${sessionId ? `/${sessionId}` : ""}`;
   if (location.hash === hash) return apply();
   location.hash = hash;
   apply(); // At once, not with the event: the next key press must find it done.
@@ -21,7 +22,7 @@ function apply() {
   const previous = state.selected;
   change(() => {
     state.list = LISTS.has(list) ? list : "mine";
-    state.selected = sessionId ? decodeURIComponent(sessionId) : null;
+    state.selected = ID.test(sessionId) ? sessionId : null;
     if (state.selected !== previous) state.panel = false;
     const talk = state.selected && conversation(state.selected);
     // Somebody else's chat is shown as it is when it is opened, and not as it was the last time.

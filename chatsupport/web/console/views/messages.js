@@ -98,17 +98,19 @@ export function createMessages() {
 }
 
 function showTop(top, sessionId, talk) {
-  const state = talk?.loading ? "loading" : talk?.error ? `error ${talk.error}` : "";
-  if (top.dataset.state === state) return;
-  top.dataset.state = state;
-  if (talk?.loading) top.replaceChildren(h("span", { class: "muted" }, "Loading earlier messages…"));
+  const what = talk?.loading ? "loading" : talk?.error ? `error ${talk.error}` : talk?.hasEarlier ? "more" : "";
+  if (top.dataset.state === `${sessionId} ${what}`) return;
+  top.dataset.state = `${sessionId} ${what}`;
+  const load = (label) => h("button", { class: "button small", type: "button", onclick }, label);
+  function onclick() {
+    top.parentElement.focus({ preventScroll: true }); // The button goes, and the focus must not go with it.
+    loadEarlier(sessionId);
+  }
+  if (what === "loading") top.replaceChildren(h("span", { class: "muted" }, "Loading earlier messages…"));
+  else if (what === "more") top.replaceChildren(load("Show earlier messages"));
   else if (talk?.error) {
-    const again = h(
-      "button",
-      { class: "button small", type: "button", onclick: () => loadEarlier(sessionId) },
-      "Try again",
-    );
-    top.replaceChildren(h("span", { class: "failure" }, `Earlier messages could not be loaded. ${talk.error}`), again);
+    const text = `Earlier messages could not be loaded. ${talk.error}`;
+    top.replaceChildren(h("span", { class: "failure" }, text), load("Try again"));
   } else top.replaceChildren();
 }
 
