@@ -55,7 +55,7 @@ class Widget:
 class Agent:
     """An agent with a socket."""
 
-    def __init__(self, server: Server, name: str = "Ada", max_users: int = 5) -> None:
+    def __init__(self, server: Server, name: str = "Ada", max_users: int = 50) -> None:
         operator = server.operator()
         self._operator = operator
         self.id = operator.create_agent(name, maxUsers=max_users)

@@ -47,8 +47,9 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
     token ??= call(server, "/api/auth/token", { body: { userId: kept.userId, userHash } }).finally(
       () => (token = null),
     );
-    store.set({ token: (await token).token });
-    return store.get().token;
+    const given = (await token).token;
+    if (store.get().userId === kept.userId) store.set({ token: given });
+    return given;
   }
 
   async function api(path, body) {
@@ -62,9 +63,11 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
 
   async function open() {
     if (connection) return;
-    connection = {};
+    const opening = (connection = {});
     try {
-      connection = connect(await loadClient(io, integrity), server, getToken, (problem) => change({ problem }));
+      const client = await loadClient(io, integrity);
+      if (connection !== opening) return; // Somebody else has signed in meanwhile.
+      connection = connect(client, server, getToken, (problem) => change({ problem }));
     } catch {
       connection = null;
       return change({ problem: "OFFLINE" });
@@ -89,7 +92,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
   // Follows the session that is kept, if there is one.
   function enter() {
     const { sessionId, read = 0, since } = store.get();
-    if (sessionId === state.id || !connection) return;
+    if (sessionId === state.id || !connection?.socket) return;
     stop?.();
     stop = null;
     change({ ...empty(), id: sessionId, read, since });
@@ -105,8 +108,8 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
   }
 
   function onMessage(message) {
-    drop(message.clientMessageId);
     const own = message.senderType === "user";
+    if (own) drop(message.clientMessageId);
     change({ messages: [...state.messages, message], typing: own && state.typing, idle: false });
     if (!own) emit("message", message);
   }
@@ -119,12 +122,14 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
     connection.socket.emit("mark_read", { sessionId: state.id, seq: last });
   }
 
-  function keep(outbox) {
-    state.outbox = outbox;
-    store.set({ outbox: outbox.map(({ id, text }) => ({ id, text })) });
-  }
+  // What is unsent is kept for the next page; other tabs keep theirs in the same place.
+  const others = (id) => (store.get().outbox ?? []).filter((entry) => entry.id !== id);
+  const keep = ({ id, text, failed }) => store.set({ outbox: [...others(id), { id, text, failed }] });
 
-  const drop = (id) => keep(state.outbox.filter((entry) => entry.id !== id));
+  function drop(id) {
+    state.outbox = state.outbox.filter((entry) => entry.id !== id);
+    store.set({ outbox: others(id) });
+  }
 
   // Sends what waits, one after the other. What was not acknowledged when the connection broke is sent again on the next.
   async function send() {
@@ -142,7 +147,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
       } catch ({ code = "OFFLINE" }) {
         entry.tries = (entry.tries ?? 0) + state.online;
         if (!PASSING.includes(code) || entry.tries >= TRIES) {
-          entry.failed = code;
+          keep(Object.assign(entry, { failed: code }));
           if (!state.id) state.problem = code;
         } else await pause(1_000);
       }
@@ -170,7 +175,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
       const { sessionId, ended, outbox = [] } = userId ? identity() : store.get();
       state.outbox = outbox;
       change({});
-      if (outbox.length || (sessionId && !ended)) open();
+      if (outbox.some((entry) => !entry.failed) || (sessionId && !ended)) open();
       store.onChange(() => {
         change({ read: Math.max(state.read, store.get().read ?? 0) });
         enter();
@@ -178,14 +183,16 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
     },
     see: (seen) => change({ seen }),
     write(text) {
-      keep([...state.outbox, { id: newId(), text }]);
+      const entry = { id: newId(), text };
+      state.outbox = [...state.outbox, entry];
+      keep(entry);
       change({});
       open();
       send();
     },
     retry(entry) {
       if (state.status === "ended") again();
-      Object.assign(entry, { failed: null, tries: 0 });
+      keep(Object.assign(entry, { failed: null, tries: 0 }));
       change({});
       send();
     },
@@ -206,7 +213,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
       if (store.get().userId === userId && !state.problem) return;
       const before = connection;
       before?.close?.();
-      connection = stop = null;
+      connection = stop = token = null;
       change({ ...empty(), id: null, outbox: [], online: false, problem: null });
       identity();
       if (before) open();

@@ -30,7 +30,7 @@ export async function start(options, emit) {
 
   const open = async () => (await load()).view.open();
   const { sessionId, ended, outbox } = store.get();
-  if (store.open || outbox?.length || (sessionId && !ended)) load();
+  if (store.open || outbox?.some((entry) => !entry.failed) || (sessionId && !ended)) load();
   bubble.button.onclick = open;
   bubble.button.onpointerenter = load;
   return {
