@@ -92,6 +92,35 @@ def test_a_message_on_its_way_survives_a_reload(person: MakePerson, servers: Ser
     assert maria.texts() == ["On its way"]
 
 
+def test_a_message_whose_answer_was_lost_is_not_stored_twice(person: MakePerson, servers: Servers) -> None:
+    server = servers.start()
+    console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
+    maria = Visitor(server, "maria")
+    for number in range(60):
+        maria.say(f"before {number}")
+    console.open("maria")
+    # What the console sends gets out, and nothing comes back.
+    console.page.evaluate(
+        "const real = WebSocket.prototype.send; WebSocket.prototype.send = function (data) "
+        "{ this.onmessage = () => {}; real.call(this, data); }; 0"
+    )
+    console.write("Once")
+    wait_until(lambda: maria.texts()[-1] == "Once")
+    expect(console.page.locator(".is-pending .message-state")).to_have_text("Sending…")
+    for number in range(60):
+        maria.say(f"after {number}")
+
+    console.page.reload()
+
+    # It lies before the last 50 that are shown at first, so it is sent again.
+    expect(console.bubbles.last).to_have_text("after 59")
+    expect(console.page.locator(".is-pending")).to_have_count(0)
+    expect(console.bubbles.filter(has_text="Once")).to_have_count(0)
+    console.page.locator(".log").evaluate("log => log.scrollTo(0, 0)")
+    expect(console.bubbles.filter(has_text="Once")).to_have_count(1)
+    assert maria.texts().count("Once") == 1
+
+
 def test_an_ended_sign_in_is_renewed_without_losing_anything(person: MakePerson, servers: Servers) -> None:
     server = servers.start()
     operator, somebody = server.operator(), person()

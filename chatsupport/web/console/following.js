@@ -36,7 +36,7 @@ function add(message) {
   talk.lastSeq = message.seq;
   talk.typing.delete(message.senderId);
   talk.endsAt = null;
-  if (message.clientMessageId && message.senderId === state.agent.id) arrived(sessionId, message.clientMessageId);
+  arrived(sessionId, message.seq, message.senderId === state.agent.id ? message.clientMessageId : undefined);
   const session = state.sessions.get(sessionId);
   if (!session) return;
   const counted = message.seq > session.countedSeq && message.senderId !== state.agent.id;

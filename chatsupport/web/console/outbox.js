@@ -2,7 +2,7 @@
 // reconnect and reload, so that none is stored twice. Those of one session go one after the other: order holds.
 
 import { ask, isConnected } from "./live.js";
-import { change, state } from "./store.js";
+import { change, conversation, state } from "./store.js";
 import { writeWriting } from "./storage.js";
 
 const FINAL = new Set([
@@ -56,9 +56,10 @@ export function discard(sessionId, clientMessageId) {
   );
 }
 
-// A message of ours has come back from the server: it is in the conversation now.
-export function arrived(sessionId, clientMessageId) {
-  if (items(sessionId).some((item) => item.clientMessageId === clientMessageId)) discard(sessionId, clientMessageId);
+// The conversation has come to `seq`: what of ours is in it, or lies before what is shown of it, is on its way no more.
+export function arrived(sessionId, seq, clientMessageId = null) {
+  const left = items(sessionId).filter((item) => item.clientMessageId !== clientMessageId && !(item.seq <= seq));
+  if (left.length < items(sessionId).length) put(sessionId, left);
 }
 
 // On every connection: what waits is sent, and what failed only for want of an answer is tried again.
@@ -88,8 +89,13 @@ async function flush(sessionId) {
 async function deliver(sessionId, { clientMessageId, text }) {
   for (let tried = 1; isConnected(); tried += 1) {
     const envelope = await ask("send_message", { sessionId, message: text, clientMessageId });
-    // Not taken off the list yet: it goes when the conversation has it, so that nothing flickers.
-    if (envelope?.success) return alter(sessionId, clientMessageId, { state: "sent" });
+    if (envelope?.success) {
+      const { seq } = envelope.data.message;
+      // Taken off the list when the conversation has it, so that nothing flickers; now where it will not come any more.
+      const { live, lastSeq } = conversation(sessionId);
+      if (!live || (lastSeq !== null && seq <= lastSeq)) return discard(sessionId, clientMessageId);
+      return alter(sessionId, clientMessageId, { state: "sent", seq });
+    }
     if (!isConnected()) return; // It stays pending until there is a connection.
     if (FINAL.has(envelope?.code) || tried === TRIES)
       return alter(sessionId, clientMessageId, {

@@ -29,7 +29,12 @@ const writing = (agentId) => `chat-console-writing-${agentId}`;
 
 export function readWriting(agentId) {
   const found = read(writing(agentId)) ?? {};
-  return { drafts: new Map(found.drafts ?? []), outbox: new Map(found.outbox ?? []) };
+  // What the server has acknowledged comes with the conversation.
+  const outbox = (found.outbox ?? []).map(([sessionId, items]) => [
+    sessionId,
+    items.filter((one) => one.state !== "sent"),
+  ]);
+  return { drafts: new Map(found.drafts ?? []), outbox: new Map(outbox) };
 }
 
 export function writeWriting(agentId, drafts, outbox) {

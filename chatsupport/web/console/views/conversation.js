@@ -5,7 +5,7 @@ import { between, duration, length, since, timeOfDay } from "../clock.js";
 import { avatar, h, icon, initials, setAttribute, setText, show } from "../dom.js";
 import { watchSession } from "../following.js";
 import { back } from "../route.js";
-import { change, isMine, isSupervisor, selectedSession } from "../store.js";
+import { change, isMine, isSupervisor, mine, selectedSession } from "../store.js";
 import { createComposer } from "./composer.js";
 import { openEnd } from "./end.js";
 import { createEmpty } from "./empty.js";
@@ -65,6 +65,8 @@ function nothing({ selected, loaded, list }) {
       title: "First come, first served",
       text: "As soon as an agent is free, the one who has waited longest is next.",
     };
+  if (loaded && list === "mine" && !mine().length)
+    return { image: "chats", title: "All quiet", text: "Your next chat opens here. Press ? for the keys." };
   return { image: "chats", title: "No chat is open", text: "Choose one from the list, or press ? for the keys." };
 }
 
