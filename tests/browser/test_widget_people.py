@@ -221,46 +221,8 @@ def test_earlier_messages_can_be_had(server: Server, site: Site, person: MakePer
     expect(widget.panel.get_by_role("button", name="Earlier messages")).to_be_hidden()
 
 
-def test_what_a_page_may_ask_for(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
-    page = person().open(site.embed(server.url))
-    assert page.evaluate(GLOBALS) == ["ChatSupport"]
-    page.evaluate(
-        """() => {
-            window.heard = [];
-            for (const event of ["open", "close", "message", "unread", "status"])
-                ChatSupport.on(event, (detail) => heard.push([event, detail?.message ?? detail?.status ?? detail]));
-            window.stop = ChatSupport.on("open", () => heard.push("never"));
-            stop();
-            return ChatSupport.identify({ userId: "customer-3" }).then(() => ChatSupport.open());
-        }"""
-    )
-    widget = Widget(page)
-    expect(widget.panel).to_be_visible()
-    widget.write("Hello")
-    session_id = agent.join(widget)
-    agent.say(session_id, "Hi")
-    expect(widget.texts).to_have_count(2)
-    session = server.operator().get(f"/api/chat/session/{session_id}").data
-    assert session["userId"] == "customer-3"
-    page.evaluate("ChatSupport.close()")
-    expect(widget.panel).to_be_hidden()
-    heard = page.evaluate("heard")
-    for entry in (["open", None], ["status", "active"], ["message", "Hi"], ["close", None]):
-        assert entry in heard
-    assert "never" not in heard
-
-    page.evaluate("ChatSupport.identify({ userId: 'customer-4' }).then(() => ChatSupport.open())")
-    widget.wait_for_texts()
-
-
 KEEP_UNSENT = """() => {
     const key = Object.keys(localStorage).find((name) => name.startsWith("chat-support"));
     const kept = JSON.parse(localStorage.getItem(key));
     localStorage.setItem(key, JSON.stringify({ ...kept, outbox: [{ id: "third-1", text: "from three" }] }));
-}"""
-GLOBALS = """() => {
-    const frame = document.body.appendChild(document.createElement("iframe"));
-    const usual = new Set(Object.getOwnPropertyNames(frame.contentWindow));
-    frame.remove();
-    return Object.getOwnPropertyNames(window).filter((name) => !usual.has(name) && isNaN(name));
 }"""

@@ -20,7 +20,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
     idle: false,
   });
   const state = { ...empty(), outbox: [], online: false, problem: null, seen: false };
-  let connection, stop, token, sending, typedAt;
+  let connection, stop, token, sending, typedAt, me;
 
   function change(changes) {
     const { status, place } = state;
@@ -38,6 +38,7 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
     const kept = store.get();
     if (userId && kept.userId !== userId) store.set({ userId, token: null, sessionId: null, outbox: [] });
     else if (!kept.userId) store.set({ userId: `visitor-${newId()}` });
+    me = store.get().userId;
     return store.get();
   }
 
@@ -168,6 +169,14 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
     enter();
   }
 
+  function restart() {
+    const before = connection;
+    before?.close?.();
+    connection = stop = token = null;
+    change({ ...empty(), id: null, outbox: [], online: false, problem: null });
+    if (before) open();
+  }
+
   return {
     open,
     again,
@@ -177,8 +186,11 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
       change({});
       if (outbox.some((entry) => !entry.failed) || (sessionId && !ended)) open();
       store.onChange(() => {
-        change({ read: Math.max(state.read, store.get().read ?? 0) });
+        const kept = store.get();
+        if (!userId && me && kept.userId !== me) restart(); // Somebody has signed in, in another tab.
+        me = kept.userId;
         enter();
+        if (kept.sessionId === state.id) change({ read: Math.max(state.read, kept.read ?? 0) });
       });
     },
     see: (seen) => change({ seen }),
@@ -211,12 +223,8 @@ export function createChat({ server, io, integrity, userId, userHash }, store, r
     identify(who) {
       ({ userId, userHash } = who);
       if (store.get().userId === userId && !state.problem) return;
-      const before = connection;
-      before?.close?.();
-      connection = stop = token = null;
-      change({ ...empty(), id: null, outbox: [], online: false, problem: null });
       identity();
-      if (before) open();
+      restart();
     },
   };
 }
