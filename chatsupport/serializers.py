@@ -107,6 +107,7 @@ def session(
         "userType": document.get("userType", "user"),
         **session_state(document, agent_document, queue_position),
         "createdAt": iso(document["createdAt"]),
+        "firstAssignedAt": iso(document.get("firstAssignedAt")),
         "updatedAt": iso(document.get("updatedAt")),
         "endedAt": iso(ended_at),
         "endReason": document.get("endReason"),

@@ -1,4 +1,4 @@
-"""/widget.js, /demo and their files. No authentication: what is public on every page that has the widget.
+"""/widget.js, /console, /demo and their files. No authentication: what is public on every page that has the widget.
 
 `page()` serves the page of any folder in chatsupport/web, under a policy that lets it load its own files only.
 """
@@ -63,6 +63,12 @@ def get_demo() -> AnyResponse:
     if settings.config.is_production:
         abort(404)
     return page("demo")
+
+
+@blueprint.get("/console")
+def get_console() -> AnyResponse:
+    """Return the agents' console; who has no token sees a form to sign in."""
+    return page("console")
 
 
 def page(folder: str) -> Response:

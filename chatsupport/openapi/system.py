@@ -99,6 +99,7 @@ PATHS: dict[str, Json] = {
     "/api/docs/page.js": _file("getDocsScript", "The page's script", "text/javascript"),
     "/api/docs/page.css": _file("getDocsStyle", "The page's style", "text/css"),
     "/widget.js": _file("getWidget", "The chat bubble's script, for any site's page", "text/javascript"),
+    "/console": _file("getConsole", "The agents' console", "text/html"),
     "/demo": {
         "get": operation(
             TAG,

@@ -28,6 +28,7 @@ PUBLIC = {
     "GET /api/docs",
     "GET /api/docs/page.js",
     "GET /api/docs/page.css",
+    "GET /console",
     "GET /demo",
     "GET /web/:version/:path",
     "GET /widget.js",

@@ -161,7 +161,7 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     anybody, user = apis.anonymous(), apis.user("u1")
     for path in ("/", "/api/health", "/api/openapi.json", "/api/docs", "/api/docs/page.js", "/api/docs/page.css"):
         assert anybody.get(path).status_code == 200
-    for path in ("/widget.js", "/demo", "/web/old/widget/loader.js"):
+    for path in ("/widget.js", "/console", "/demo", "/web/old/widget/loader.js"):
         followed = anybody.get(path)
         assert followed.status_code in (200, 302)
         if followed.status_code == 302:
