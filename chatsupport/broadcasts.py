@@ -25,9 +25,12 @@ AGENTS_ROOM, SUPERVISORS_ROOM = "agents", "supervisors"
 """All sockets of agents, and those of supervisors among them."""
 
 
+SESSION_ROOMS = "session:"
+
+
 def session_room(session_id: ObjectId | str) -> str:
     """Return the room of everybody who joined this session."""
-    return f"session:{session_id}"
+    return f"{SESSION_ROOMS}{session_id}"
 
 
 def person_room(person_id: object, person_type: str) -> str:
@@ -197,8 +200,8 @@ def queue_update(session_id: ObjectId, queue_position: int) -> None:
 
 
 def to_socket(sid: str, event: str, data: dict[str, Any]) -> None:
-    """Tell one socket."""
-    _emit(event, data, to=sid)
+    """Tell one socket of this process."""
+    _emit_here(event, data, sid)
 
 
 def _emit(event: str, data: dict[str, Any], to: str | list[str], skip_sid: list[str] | None = None) -> None:

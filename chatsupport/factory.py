@@ -9,7 +9,21 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatsupport import cli, logs, startup, tracing
-from chatsupport.blueprints import agents, audit, auth, blocks, chat, docs, errors, metrics, request_log, system, users
+from chatsupport.blueprints import (
+    agents,
+    audit,
+    auth,
+    blocks,
+    chat,
+    docs,
+    errors,
+    metrics,
+    reports,
+    request_log,
+    system,
+    users,
+    web,
+)
 from chatsupport.config import Config
 from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
@@ -69,7 +83,9 @@ def create_app(config: Config | None = None) -> Flask:
         blocks.blueprint,
         audit.blueprint,
         users.blueprint,
+        reports.blueprint,
         docs.blueprint,
+        web.blueprint,
         system.blueprint,
         metrics.blueprint,
     ):

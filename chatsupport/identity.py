@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import re
@@ -9,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import jwt
@@ -26,6 +28,9 @@ CALLER_TYPES = (USER, AGENT, SYSTEM)
 TOKEN_LIFETIME = timedelta(days=30)
 SIGN_IN_LIFETIME = timedelta(hours=12)
 """An agent signs in once a working day."""
+
+MAX_VERIFIED = 4096
+"""Of so many tokens it is remembered that their signature is good."""
 
 _BEARER = re.compile(r"Bearer[ \t]+(\S+)[ \t]*", re.IGNORECASE)
 
@@ -120,15 +125,25 @@ def now_ms() -> int:
 
 def _claims(token: str) -> Mapping[str, Any]:
     """Return what a token says, signed with the secret or with the one before it."""
+    config = settings.config
+    claims = _verified_claims(token, config.jwt_secret, config.jwt_secret_previous)
+    expires_at = claims.get("exp")
+    if isinstance(expires_at, (int, float)) and expires_at <= time.time():
+        raise ExpiredSignatureError
+    return claims
+
+
+@functools.lru_cache(maxsize=MAX_VERIFIED)
+def _verified_claims(token: str, secret: str, previous: str | None) -> Mapping[str, Any]:
+    """Return a token's claims once its signature is checked: a good one stays good, until it expires."""
     claims: Mapping[str, Any]
     try:
         claims = decode_token(token)
     except InvalidSignatureError:
-        previous = settings.config.jwt_secret_previous
         if previous is None:
             raise
         claims = jwt.decode(token, previous, algorithms=["HS256"])
-    return claims
+    return MappingProxyType(claims)
 
 
 def _issued_at_ms(claims: Mapping[str, Any]) -> int:

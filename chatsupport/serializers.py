@@ -6,6 +6,7 @@ path and the lists read.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -17,7 +18,13 @@ Document = Mapping[str, Any]
 
 def iso(time: datetime | None) -> str | None:
     """Return ISO 8601 with milliseconds and `Z`, from a time that is in UTC, as all of ours are."""
-    return None if time is None else time.isoformat(timespec="milliseconds")[:23] + "Z"
+    return None if time is None else _iso(time)
+
+
+@functools.lru_cache(maxsize=16)
+def _iso(time: datetime) -> str:
+    # A batch of messages has one time, which is told once for each broadcast and each acknowledgement.
+    return time.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def iso_of_ms(milliseconds: int) -> str:
@@ -100,6 +107,7 @@ def session(
         "userType": document.get("userType", "user"),
         **session_state(document, agent_document, queue_position),
         "createdAt": iso(document["createdAt"]),
+        "firstAssignedAt": iso(document.get("firstAssignedAt")),
         "updatedAt": iso(document.get("updatedAt")),
         "endedAt": iso(ended_at),
         "endReason": document.get("endReason"),

@@ -7,10 +7,7 @@ front, where it is installed. Ctrl-C ends all of it. The processes' logs are in 
 
 from __future__ import annotations
 
-import getpass
 import os
-import re
-import resource
 import shutil
 import signal
 import sys
@@ -24,6 +21,7 @@ sys.path.insert(0, str(PROJECT))
 
 from chatsupport.config import Config, ConfigError  # noqa: E402
 from chatsupport.database.embedded import EmbeddedMongo, EmbeddedMongoError  # noqa: E402
+from deploy.nginx import nginx_configuration  # noqa: E402
 from deploy.programs import Program, find_valkey, free_port, wait_for_health, wait_for_port  # noqa: E402
 
 MAX_PROCESSES = 64
@@ -119,21 +117,7 @@ class Cluster:
 
     def _start_nginx(self) -> None:
         host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
-        site = (PROJECT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
-        servers = "\n".join(f"    server 127.0.0.1:{port} max_fails=2 fail_timeout=5s;" for port in self._ports)
-        site = re.sub(r"(?:^ +server 127\.0\.0\.1:.*\n)+", servers + "\n", site, count=1, flags=re.MULTILINE)
-        site = site.replace("listen 80;", f"listen {host}:{self._config.port};", 1)
-        temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        folders = "\n".join(f"{name}_temp_path {self._directory}/{name};" for name in temporary)
-        user = f"user {getpass.getuser()};" if os.getuid() == 0 else ""
-        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        main = (
-            f"daemon off; worker_processes auto; worker_rlimit_nofile {files}; {user}\n"
-            f"pid {self._directory}/nginx.pid; error_log stderr warn;\n"
-            f"events {{ worker_connections {files - 64}; }}\nhttp {{\naccess_log off;\n{folders}\n{site}\n}}\n"
-        )
-        configuration = self._directory / "nginx.conf"
-        configuration.write_text(main, encoding="utf-8")
+        configuration = nginx_configuration(self._directory, f"{host}:{self._config.port}", self._ports)
         self._proxy = Program("nginx", ["nginx", "-e", "stderr", "-p", str(self._directory), "-c", str(configuration)])
         if not wait_for_port(self._config.port, self._proxy):
             _fail("nginx did not start; what it printed stands above.")

@@ -27,6 +27,14 @@ class Need:
     is_tool: bool
 
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+def chromium() -> str | None:
+    """Return the path of the system's Chromium, None where there is none."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
 def _has(*programs: str) -> Callable[[], bool]:
     return lambda: all(shutil.which(program) is not None for program in programs)
 
@@ -44,6 +52,7 @@ def _can_mount() -> bool:
 
 NEEDS = {
     "node": Need("Node.js with npm", _has("node", "npm"), is_tool=True),
+    "chromium": Need("Chromium", lambda: chromium() is not None, is_tool=True),
     "nginx": Need("nginx", _has("nginx"), is_tool=True),
     "promtool": Need("promtool", _has("promtool"), is_tool=True),
     "linux": Need("Linux", lambda: sys.platform == "linux", is_tool=False),

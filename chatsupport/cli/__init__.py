@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from flask import Flask
 
-from chatsupport.cli import agents, database
+from chatsupport.cli import agents, database, doctor, queue, sessions, simulate, tokens
 
-COMMANDS = (agents.agents, database.init_db, database.migrate)
+COMMANDS = (
+    agents.agents,
+    database.init_db,
+    database.migrate,
+    doctor.doctor,
+    queue.queue,
+    sessions.sessions,
+    simulate.simulate,
+    tokens.tokens,
+)
 
 
 def register(app: Flask) -> None:

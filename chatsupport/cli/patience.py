@@ -12,22 +12,27 @@ from pymongo.errors import PyMongoError
 
 from chatsupport import startup
 from chatsupport.database import connection
+from chatsupport.errors import DatabaseUnavailableError
 
 PATIENCE_SECONDS = 86_400.0
 """Nobody waits for an answer here, and building an index on many documents takes its time."""
+ANSWER_SECONDS = 10.0
+"""How long the database may take to answer at all."""
 
 
 @contextlib.contextmanager
 def patience() -> Iterator[None]:
     """Give the database all the time it needs; end with one line where it cannot be worked on."""
     try:
+        # Without this, a database that is away would be waited for just as long, and a release with it.
+        connection.ping(ANSWER_SECONDS)
         with pymongo.timeout(PATIENCE_SECONDS):
             yield
     except (startup.MigrationNeededError, connection.UnsupportedVersionError) as error:
         click.echo(error, err=True)
         sys.exit(1)
-    except PyMongoError as error:
-        if not connection.is_unavailable(error):
+    except (DatabaseUnavailableError, PyMongoError) as error:
+        if isinstance(error, PyMongoError) and not connection.is_unavailable(error):
             raise
         click.echo("The database does not answer. Check MONGODB_URI, and that MongoDB runs.", err=True)
         sys.exit(1)

@@ -60,6 +60,7 @@ class Config:
     retention_days: int | None = None
     max_body_bytes: int = 64 * 1024
     worker_connections: int = 12000
+    socketio_client_url: str | None = None
     async_mode: str = "eventlet"
     timed_work: bool = True
     """Whether the server does its timed work; only tests that call it themselves switch it off."""
@@ -133,6 +134,7 @@ class Config:
             retention_days=reader.read("RETENTION_DAYS", parse.days(1, 3650), None),
             max_body_bytes=reader.read("MAX_BODY_BYTES", parse.integer(8192, 2**24), cls.max_body_bytes),
             worker_connections=reader.read("WORKER_CONNECTIONS", parse.integer(10, 1_000_000), cls.worker_connections),
+            socketio_client_url=reader.read("SOCKETIO_CLIENT_URL", parse.web_url, None),
             async_mode=reader.read("ASYNC_MODE", parse.one_of("eventlet", "threading"), cls.async_mode),
         )
         if reader.problems:

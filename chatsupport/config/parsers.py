@@ -17,12 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 T = TypeVar("T")
 Parser = Callable[[str], T]
 
-_ENVIRONMENTS = {
-    "development": "development",
-    "production": "production",
-    "testing": "testing",
-    "test": "testing",
-}
+_ENVIRONMENTS = {name: name for name in ("development", "production", "testing")} | {"test": "testing"}
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
@@ -162,6 +157,13 @@ def origin(*, wildcard: bool) -> Parser[str]:
         return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}{suffix}"
 
     return parse
+
+
+def web_url(text: str) -> str:
+    """Return a URL that browsers can load from; what could end an attribute or a header is not taken."""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?/[A-Za-z0-9._~!$*+/@%=&?-]*", text):
+        raise ValueError("the URL of an ES module, such as https://cdn.example.com/socket.io.esm.min.js")
+    return text
 
 
 def api_key(*, min_length: int, several: bool = True) -> Parser[str]:

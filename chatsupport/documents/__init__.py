@@ -6,11 +6,23 @@ from chatsupport.documents.counters import Counters
 from chatsupport.documents.denial import Denial
 from chatsupport.documents.lease import Lease
 from chatsupport.documents.message import Message
+from chatsupport.documents.rollup import Rollup
 from chatsupport.documents.session import Session
 
-ALL = (Agent, Session, Message, Lease, Counters, Denial, AuditEntry)
+ALL = (Agent, Session, Message, Lease, Counters, Denial, AuditEntry, Rollup)
 
-__all__ = ["ALL", "Agent", "AuditEntry", "Counters", "Denial", "Lease", "Message", "Session", "ensure_indexes"]
+__all__ = [
+    "ALL",
+    "Agent",
+    "AuditEntry",
+    "Counters",
+    "Denial",
+    "Lease",
+    "Message",
+    "Rollup",
+    "Session",
+    "ensure_indexes",
+]
 
 
 def ensure_indexes() -> None:

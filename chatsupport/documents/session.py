@@ -62,6 +62,7 @@ class Session(Document):
     ended_by = StringField(db_field="endedBy", max_length=128)
     total_messages = IntField(db_field="totalMessages")
     average_response_time = FloatField(db_field="averageResponseTime")
+    first_response_ms = LongField(db_field="firstResponseMs", null=True)
     read_seq = EmbeddedDocumentListField(ReadMark, db_field="readSeq")
     erased = BooleanField()
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)

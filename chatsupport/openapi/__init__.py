@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from chatsupport import __version__
-from chatsupport.openapi import agents, auth, chat, operations, system
+from chatsupport.openapi import agents, auth, chat, operations, reports, system
 from chatsupport.openapi.parts import Json, integer, string
 from chatsupport.openapi.schemas import SCHEMAS
 
@@ -37,9 +37,10 @@ def document() -> Json:
             {"name": chat.TAG, "description": "Sessions and their messages."},
             {"name": agents.TAG, "description": "Those who answer."},
             {"name": operations.TAG, "description": "Blocks, the audit log, privacy. By API key or system only."},
+            {"name": reports.TAG, "description": "How much there was to do, and how long people waited."},
             {"name": system.TAG, "description": "What the service is and how it is. Open to everybody."},
         ],
-        "paths": {**auth.PATHS, **chat.PATHS, **agents.PATHS, **operations.PATHS, **system.PATHS},
+        "paths": {**auth.PATHS, **chat.PATHS, **agents.PATHS, **operations.PATHS, **reports.PATHS, **system.PATHS},
         "components": {
             "schemas": SCHEMAS,
             "securitySchemes": {

@@ -63,6 +63,7 @@ _SESSION: dict[str, Json] = {
     "userType": string(),
     **_STATE,
     "createdAt": time(),
+    "firstAssignedAt": nothing_or(time()),
     "updatedAt": nothing_or(time()),
     "endedAt": nothing_or(time()),
     "endReason": nothing_or(string()),

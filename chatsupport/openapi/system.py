@@ -6,6 +6,7 @@ from chatsupport.openapi.parts import (
     Json,
     array,
     choice,
+    in_path,
     integer,
     nothing_or,
     number,
@@ -15,6 +16,7 @@ from chatsupport.openapi.parts import (
     success,
     time,
 )
+from chatsupport.web.assets import MEDIA_TYPES
 
 TAG = "System"
 
@@ -35,16 +37,13 @@ _HEALTH = record(
 )
 
 
-def _file(name: str, summary: str, media_type: str) -> Json:
-    file = operation(
-        TAG,
-        name,
-        summary,
-        answers={200: {"description": summary, "content": {media_type: {"schema": {"type": "string"}}}}},
-        codes=[],
-        needs_caller=False,
-    )
+def _file(name: str, summary: str, *media_types: str) -> Json:
+    file = operation(TAG, name, summary, answers={200: _content(summary, *media_types)}, codes=[], needs_caller=False)
     return {"get": file}
+
+
+def _content(summary: str, *media_types: str) -> Json:
+    return {"description": summary, "content": {kind: {"schema": {"type": "string"}} for kind in media_types}}
 
 
 PATHS: dict[str, Json] = {
@@ -116,4 +115,32 @@ PATHS: dict[str, Json] = {
     "/api/docs": _file("getDocs", "This document as a page", "text/html"),
     "/api/docs/page.js": _file("getDocsScript", "The page's script", "text/javascript"),
     "/api/docs/page.css": _file("getDocsStyle", "The page's style", "text/css"),
+    "/widget.js": _file("getWidget", "The chat bubble's script, for any site's page", "text/javascript"),
+    "/console": _file("getConsole", "The agents' console", "text/html"),
+    "/demo": {
+        "get": operation(
+            TAG,
+            "getDemo",
+            "A shop's page with the chat bubble",
+            description="Not in production.",
+            answers={200: _content("The page", "text/html")},
+            codes=["NOT_FOUND"],
+            needs_caller=False,
+        )
+    },
+    "/web/{version}/{path}": {
+        "get": operation(
+            TAG,
+            "getAsset",
+            "A file of the widget, the console or the demo",
+            description="The version is in the pages that name the file; any other leads to the present one.",
+            parameters=(in_path("version", string()), in_path("path", string("With slashes, such as widget/main.js."))),
+            answers={
+                200: _content("The file", *sorted(MEDIA_TYPES.values())),
+                302: _content("It is at another version", "text/html"),
+            },
+            codes=["NOT_FOUND"],
+            needs_caller=False,
+        )
+    },
 }

@@ -38,6 +38,7 @@ from chatsupport.payloads.operations import (
     new_block,
     person,
 )
+from chatsupport.payloads.reports import ReportQuery, report_query
 from chatsupport.payloads.requests import (
     NewMessage,
     Page,
@@ -60,6 +61,7 @@ __all__ = [
     "NewMessage",
     "Page",
     "Payload",
+    "ReportQuery",
     "SessionFilter",
     "SignIn",
     "StartSession",
@@ -80,6 +82,7 @@ __all__ = [
     "optional_agent_id",
     "page",
     "person",
+    "report_query",
     "resume_after",
     "role",
     "seq_in",

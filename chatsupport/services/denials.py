@@ -21,6 +21,7 @@ from chatsupport.errors import AuthenticationError, BlockedError, BlockNotFoundE
 from chatsupport.identity import TOKEN_LIFETIME, Caller, now_ms
 from chatsupport.payloads import NewBlock
 from chatsupport.services import access, audit, pages
+from chatsupport.services.look_ups import SharedLookUps
 from chatsupport.services.pages import Cursor, Document
 
 RECENT_SECONDS = 600
@@ -181,8 +182,18 @@ def networks_of(address: str) -> list[str]:
 
 def _in_force(person: Caller, address: str) -> Iterable[Document]:
     ids = [f"revoked:{person}", _block_id(person, None), *(_block_id(None, name) for name in networks_of(address))]
-    found = Denial._get_collection().find({"_id": {"$in": ids}}, {"before": 1, "kept": 1, "expiresAt": 1})
-    return [denial for denial in found if not _has_run_out(denial)]
+    return [denial for denial in _look_up(ids) if not _has_run_out(denial)]
+
+
+def _read(ids: list[str]) -> Iterable[Document]:
+    found: Iterable[Document] = Denial._get_collection().find(
+        {"_id": {"$in": ids}}, {"before": 1, "kept": 1, "expiresAt": 1}, batch_size=len(ids) + 1
+    )
+    return found
+
+
+_look_up = SharedLookUps(_read)
+"""A thousand sockets that come back at once are a few queries."""
 
 
 def _block_id(person: Caller | None, address: str | None) -> str:

@@ -29,6 +29,7 @@ from chatsupport.services import (
     presence,
     reconciliation,
     retention,
+    rollups,
     synchronization,
 )
 
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 60.0
 RETENTION_SECONDS = 600.0
+ROLLUP_SECONDS = 60.0
 DENIALS_SECONDS = 15.0
 LEASE_SECONDS = 15.0
 RECONCILIATION_LEASE_SECONDS = 30.0
@@ -60,6 +62,7 @@ class Housekeeper:
             (self.look_for_absent_agents, interval),
             (self.look_for_inactive_sessions, interval),
             (self.reconcile, interval),
+            (self.roll_up, ROLLUP_SECONDS),
             (self.apply_retention, RETENTION_SECONDS),
             *([(denials.enforce_recent, DENIALS_SECONDS)] if settings.config.redis_url else []),
         ):
@@ -93,6 +96,10 @@ class Housekeeper:
         """Delete what is older than RETENTION_DAYS, if this process is the one to do so."""
         if self._is_the_one():
             retention.sweep()
+
+    def roll_up(self) -> None:
+        """Add up the hours that are over for reports, as long as this process is the one to do so."""
+        rollups.sweep(self._is_the_one)
 
     def reconcile(self) -> None:
         """Reconcile at the start and every minute, unless another process does so at this moment."""

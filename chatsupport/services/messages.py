@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import serializers
-from chatsupport.database.connection import now, wait_until_durable
+from chatsupport.database.connection import answer_within, now, wait_until_durable
 from chatsupport.identity import Caller
 from chatsupport.payloads import NewMessage, Page
 from chatsupport.services import access, drafts, message_log, rate_limits, sequences
@@ -51,7 +51,8 @@ def _draft(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.
     rate_limits.check_caller(rate_limits.MESSAGES, caller)
     sender_id, sender_type = caller.id, caller.type
     if caller.may_act_for_others:
-        sender_id, sender_type = _named_sender(caller, session_id, message)
+        with answer_within(message_log.MAX_WAIT_SECONDS):
+            sender_id, sender_type = _named_sender(caller, session_id, message)
     return drafts.Draft(session_id, caller, sender_id, sender_type, message.text, message.client_message_id)
 
 

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 STORE_SECONDS = 1.0
 MAX_KNOWN = 20_000
+"""Of so many sessions marks are known."""
 MAX_BATCH = 500
 MAX_UNREAD = 1_000
 """Unread messages are counted up to here."""
@@ -32,7 +33,8 @@ MAX_UNREAD = 1_000
 Key = tuple[ObjectId, Caller]
 
 _mutex = threading.Lock()
-_known: OrderedDict[Key, int] = OrderedDict()
+_known: OrderedDict[ObjectId, dict[Caller, int]] = OrderedDict()
+"""The marks of sessions that this process hears of, which it does while somebody is in them here."""
 _pending: dict[Key, int] = {}
 _storing = False
 
@@ -43,22 +45,23 @@ def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
     """
     global _storing
     key = (session_id, person)
-    known = _known.get(key)
+    here = presence.connections_of(session_id, person)
+    known = _known.get(session_id, {}).get(person) if here else None
     if known is None:
-        known = _stored(session_id, person)
+        known = max(_stored(session_id, person), _pending.get(key, 0))
     if seq > known:
         seq = min(seq, sequences.last_seq(session_id))
     with _mutex:
-        known = max(known, _known.get(key, 0))
+        known = max(known, _known.get(session_id, {}).get(person, 0), _pending.get(key, 0))
         moved = seq > known
-        _remember(key, max(seq, known))
+        if here:
+            _remember(key, max(seq, known))
         if moved:
             _pending[key] = seq
         start_storing = moved and not _storing
         _storing = _storing or start_storing
     if moved:
-        skip = presence.connections_of(session_id, person)
-        broadcasts.messages_read(session_id, person.id, seq, skip_sid=skip)
+        broadcasts.messages_read(session_id, person.id, seq, skip_sid=here)
     if start_storing:
         socketio.start_background_task(_store_all)
     return max(seq, known)
@@ -67,10 +70,17 @@ def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
 def heard(mark: Mapping[str, Any]) -> None:
     """Take note of what another process told everybody, so that no older mark is told from here."""
     with _mutex:
+        marks = _known.get(ObjectId(mark["sessionId"]), {})
         for caller_type in CALLER_TYPES:
-            key = (ObjectId(mark["sessionId"]), Caller(mark["userId"], caller_type))
-            if key in _known:
-                _known[key] = max(_known[key], mark["seq"])
+            person = Caller(mark["userId"], caller_type)
+            if person in marks:
+                marks[person] = max(marks[person], mark["seq"])
+
+
+def forget(session_id: str) -> None:
+    """Forget a session that this process hears of no more."""
+    with _mutex:
+        _known.pop(ObjectId(session_id), None)
 
 
 def unread(session: Mapping[str, Any], person: Caller, last_seq: int) -> int:
@@ -102,8 +112,8 @@ def flush() -> None:
             # Not lost for good: the client marks the next message it shows.
             logger.warning("Read marks could not be stored", extra={"marks": len(batch)}, exc_info=True)
             with _mutex:
-                for key, _ in batch:
-                    _known.pop(key, None)
+                for (session_id, person), _ in batch:
+                    _known.get(session_id, {}).pop(person, None)
 
 
 def _store_all() -> None:
@@ -150,7 +160,8 @@ def _mark_in(session: Mapping[str, Any], person: Caller) -> int:
 
 
 def _remember(key: Key, seq: int) -> None:
-    _known[key] = seq
-    _known.move_to_end(key)
+    session_id, person = key
+    _known.setdefault(session_id, {})[person] = seq
+    _known.move_to_end(session_id)
     if len(_known) > MAX_KNOWN:
         _known.popitem(last=False)

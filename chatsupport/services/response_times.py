@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
+
+from chatsupport import serializers
 
 
 def response_statistics(messages: Iterable[tuple[str, datetime]]) -> tuple[int, float | None]:
@@ -23,3 +26,15 @@ def response_statistics(messages: Iterable[tuple[str, datetime]]) -> tuple[int, 
             answered += len(unanswered)
             unanswered.clear()
     return total, round(seconds / answered, 3) if answered else None
+
+
+def first_response_ms(session: Mapping[str, Any], messages: Iterable[Mapping[str, Any]]) -> int | None:
+    """Return the milliseconds from a session's start to the first message of an agent; None where there was none.
+
+    The messages are given in order. An agent who asks for help in a session of its own does not answer itself.
+    """
+    asker = (session["userId"], session.get("userType", "user"))
+    for message in messages:
+        if message["senderType"] == "agent" and (message["senderId"], "agent") != asker:
+            return max(0, serializers.milliseconds_between(session["createdAt"], message["timestamp"]))
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from chatsupport import serializers
@@ -11,11 +11,12 @@ from chatsupport.database.connection import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ENDED
 from chatsupport.extensions import settings
-from chatsupport.services import audit, counters
+from chatsupport.services import audit, counters, rollups
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
+_NEVER = datetime.min.replace(tzinfo=timezone.utc)
 
 
 def sweep() -> int:
@@ -23,7 +24,8 @@ def sweep() -> int:
     days = settings.config.retention_days
     if days is None:
         return 0
-    before = now() - timedelta(days=days)
+    # What is deleted stays in the reports: it has to be rolled up before.
+    before = min(now() - timedelta(days=days), rollups.sweep() or _NEVER)
     deleted = 0
     while count := _delete_batch({"status": ENDED, "endedAt": {"$lt": before}}):
         deleted += count

@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError
 
 from chatsupport import broadcasts, serializers
 from chatsupport.database.connection import now
-from chatsupport.documents import Agent, Message, Session
+from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, BACK, ENDED, NEWEST_FIRST, OPEN, WAITING
 from chatsupport.errors import DatabaseUnavailableError, SessionNotFoundError
 from chatsupport.extensions import settings
@@ -23,13 +23,12 @@ from chatsupport.services import (
     audit,
     consoles,
     counters,
-    message_log,
     queue,
     rate_limits,
     sequences,
+    session_statistics,
     slots,
 )
-from chatsupport.services.response_times import response_statistics
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +186,7 @@ def end(caller: Caller, session_id: ObjectId, reason: str) -> dict[str, Any]:
         if ended is not None:
             return serializers.session_end(ended)
         session = access.find_session(caller, session_id)
-    return serializers.session_end(_with_statistics(session))
+    return serializers.session_end(session_statistics.complete(session))
 
 
 def end_now(which: Mapping[str, Any], reason: str, ended_by: str, caller: Caller | None = None) -> Document | None:
@@ -212,7 +211,7 @@ def _finish(session: Document) -> Document:
     session_id = session["_id"]
     if session.get("agentId") is not None:
         slots.release(session["agentId"], session_id)
-    session = _with_statistics(session)
+    session = session_statistics.complete(session)
     counters.add(ended=1, endedMs=serializers.milliseconds_between(session["createdAt"], session["endedAt"]))
     broadcasts.session_ended(session)
     consoles.changed(session_id, session.get("agentId"))
@@ -223,24 +222,3 @@ def _finish(session: Document) -> Document:
         assignment.drain_queue()
     logger.info("Session ended", extra={"event": "session_ended", "session_id": str(session_id)})
     return session
-
-
-def _with_statistics(session: Document) -> Document:
-    """Return an ended session with its statistics; computed once and kept, because its messages change no more.
-
-    Writes that began before the end are waited for, also by who comes second and finds the session ended.
-    """
-    if "totalMessages" in session:
-        return session
-    message_log.log.settle(session["_id"])
-    if settings.config.redis_url is not None:
-        sequences.fence(session["_id"])  # There are other processes, whose writes cannot be waited for.
-    rows = Message._get_collection().find(
-        {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
-        {"_id": 0, "senderType": 1, "timestamp": 1},
-        sort=[("seq", 1)],
-    )
-    total, response_time = response_statistics((row["senderType"], row["timestamp"]) for row in rows)
-    statistics = {"totalMessages": total, "averageResponseTime": response_time}
-    Session._get_collection().update_one({"_id": session["_id"]}, {"$set": statistics})
-    return {**session, **statistics}

@@ -38,7 +38,7 @@ def join_session(connection: Connection, payload: Payload) -> Answer:
 def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> dict[str, Any]:
     """Enter the session's room behind its history; a socket that is in it and asks again leaves it meanwhile."""
     room = broadcasts.session_room(session_id)
-    with joining.hold_back(room) as held:
+    with socketio.server.manager.listening(room), joining.hold_back(room) as held:
         socketio.server.leave_room(connection.sid, room)
         try:
             joined = joins.joined(connection.caller, session_id, after)

@@ -20,6 +20,7 @@ from chatsupport.services import message_log
 from chatsupport.sockets import connections
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error
+from chatsupport.sockets.turns import turn
 
 logger = logging.getLogger(__name__)
 
@@ -173,8 +174,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
         payload = _payload(running.arguments)
         connection.open_sends.begin()
         try:
-            with answer_within(message_log.MAX_WAIT_SECONDS):
-                late_handler(connection, payload, running.finish_later)
+            late_handler(connection, payload, running.finish_later)
         except BaseException:
             connection.open_sends.end()
             raise
@@ -184,7 +184,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
         raise NotFoundError("There is no such event. The details list those there are.", details=names())
     connection.open_sends.wait_for_all()
     payload = _payload(running.arguments)
-    with answer_within(message_log.MAX_WAIT_SECONDS):
+    with turn(), answer_within(message_log.MAX_WAIT_SECONDS):
         return handler(connection, payload)
 
 

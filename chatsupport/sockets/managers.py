@@ -6,6 +6,7 @@ it, and let `joining` overhear it.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from engineio.packet import MESSAGE, Packet
@@ -14,7 +15,7 @@ from socketio import Manager
 from chatsupport import broadcasts, json_codec
 from chatsupport.services import read_marks
 from chatsupport.sockets import controls, joining
-from chatsupport.sockets.redis_queue import RedisQueue
+from chatsupport.sockets.redis_queue import CHANNEL, RedisQueue, channel_of
 
 
 def make(redis_url: str | None) -> Manager:
@@ -82,12 +83,38 @@ class LocalManager(RoomsBySocket):
         """Emit to the sockets of this process."""
         self.deliver(event, data, room or kwargs.get("to"), skip_sid)
 
+    def listening(self, room: str) -> contextlib.AbstractContextManager[None]:
+        """Hear a room from elsewhere; there is no elsewhere."""
+        return contextlib.nullcontext()
+
     def flush(self, seconds: float) -> None:
         """Nothing waits here."""
 
 
 class SharedManager(RoomsBySocket, RedisQueue):
     """Rooms of all processes."""
+
+    def listening(self, room: str) -> contextlib.AbstractContextManager[None]:
+        """Hear what other processes say in a session's room, for the length of a block, from its beginning on."""
+        return self.channels.hold(channel_of(room))
+
+    def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
+        """Put a socket into a room; the first one of a session's has this process listen to it."""
+        is_first = not self._has_members(namespace, room)
+        super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+        if is_first and channel_of(room) != CHANNEL:
+            self.channels.add(channel_of(room))
+
+    def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
+        """Take a socket out of a room; after the last one of a session's, this process hears of it no more."""
+        had_members = self._has_members(namespace, room)
+        super().basic_leave_room(sid, namespace, room)
+        if had_members and not self._has_members(namespace, room) and channel_of(room) != CHANNEL:
+            self.channels.remove(channel_of(room))
+            read_marks.forget(str(room).removeprefix(broadcasts.SESSION_ROOMS))
+
+    def _has_members(self, namespace: str, room: str | None) -> bool:
+        return room in self.rooms.get(namespace, ())
 
     def emit(
         self, event: str, data: Any, namespace: Any = None, room: Any = None, skip_sid: Any = None, **kwargs: Any

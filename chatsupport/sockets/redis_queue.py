@@ -1,5 +1,8 @@
 """What server processes tell each other through Redis, on two connections: one that publishes, one that listens.
 
+What is said in a session has a channel of its own, which the processes listen to that have somebody in it; everything
+else goes to all.
+
 Whoever emits only puts the event into an outbox, so that a Redis that is away or stuck holds nobody up. What waits
 there goes out when Redis is back; what the others have missed meanwhile, their clients learn by `session_sync`.
 """
@@ -17,7 +20,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from socketio import RedisManager
 
+from chatsupport import json_codec
+from chatsupport.broadcasts import SESSION_ROOMS
 from chatsupport.extensions import socketio
+from chatsupport.sockets.room_channels import RoomChannels
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +46,7 @@ class RedisQueue(RedisManager):
 
     def __init__(self, url: str) -> None:
         super().__init__(url, channel=CHANNEL)
+        self.channels = RoomChannels(CHANNEL, self._subscriber)
         self._outbox: queue.Queue[dict[str, Any]] = queue.Queue(OUTBOX_EVENTS)
         self._publishing = False
         self._is_full = False
@@ -81,8 +88,8 @@ class RedisQueue(RedisManager):
             self._sending = 1
             while len(batch) < MAX_BATCH and not self._outbox.empty():
                 batch.append(self._outbox.get_nowait())
-            texts = [self.json.dumps(data) for data in batch]
-            while not self._try_publish(redis, texts):
+            published = [(channel_of(data.get("room")), _text(data)) for data in batch]
+            while not self._try_publish(redis, published):
                 self._wait_for(redis)
             self._sending = 0
 
@@ -93,11 +100,11 @@ class RedisQueue(RedisManager):
         socketio.sleep(2 * RETRY_SECONDS)
         logger.info("Redis takes events again")
 
-    def _try_publish(self, redis: Any, texts: list[str]) -> bool:
+    def _try_publish(self, redis: Any, published: list[tuple[str, str]]) -> bool:
         try:
             with redis.pipeline(transaction=False) as pipeline:
-                for text in texts:
-                    pipeline.publish(CHANNEL, text)
+                for channel, text in published:
+                    pipeline.publish(channel, text)
                 pipeline.execute()
         except Exception as error:
             logger.warning("Redis takes no events; trying again", extra={"reason": str(error)})
@@ -106,25 +113,40 @@ class RedisQueue(RedisManager):
 
     def _listen(self) -> Iterator[bytes]:
         """Yield what the other processes publish, for ever."""
+        own = _beginning(self.host_id)
         is_lost = False
         while True:
             try:
-                # No socket_timeout: the subscription waits as long as nothing comes.
-                with (
-                    self._connect(socket_timeout=None) as redis,
-                    redis.pubsub(ignore_subscribe_messages=True) as events,
-                ):
-                    events.subscribe(CHANNEL)
+                for text in self.channels.listen():
                     if is_lost:
                         logger.info("Listening to Redis again")
                     is_lost = False
-                    for event in events.listen():
-                        yield event["data"]
+                    if not text.startswith(own):
+                        yield text
             except Exception as error:
                 if not is_lost:
                     logger.warning("Redis is away; trying again", extra={"reason": str(error)})
                 is_lost = True
             socketio.sleep(RETRY_SECONDS)
+
+    def _subscriber(self) -> Any:
+        """Return a connection to listen on: without a time-out, for it waits as long as nothing comes."""
+        return self._connect(socket_timeout=None, protocol=2).connection_pool.get_connection()
+
+
+def channel_of(room: object) -> str:
+    """Return the channel of what is said in a room: the session's own, or the one that all processes hear."""
+    return f"{CHANNEL}:{room}" if isinstance(room, str) and room.startswith(SESSION_ROOMS) else CHANNEL
+
+
+def _beginning(host_id: str) -> bytes:
+    """Return how every text of this process begins, by which it knows its own without parsing them."""
+    return json_codec.dumps({"host_id": host_id})[:-1].encode()
+
+
+def _text(data: dict[str, Any]) -> str:
+    """Return what is published; the process it is from comes first."""
+    return json_codec.dumps({"host_id": data["host_id"], **data})
 
 
 def _answers(redis: Any) -> bool:

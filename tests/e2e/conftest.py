@@ -37,15 +37,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def node() -> Iterator[Node]:
     """The process of the JavaScript clients."""
-    _install_node_modules()
+    install_node_modules(JS_DIRECTORY)
     node = Node()
     yield node
     node.stop()
 
 
-def _install_node_modules() -> None:
-    installed = JS_DIRECTORY / "node_modules" / ".package-lock.json"
-    wanted = JS_DIRECTORY / "package-lock.json"
+def install_node_modules(directory: Path) -> None:
+    """Run `npm ci` where what is installed is older than the lock file."""
+    installed = directory / "node_modules" / ".package-lock.json"
+    wanted = directory / "package-lock.json"
     with open(wanted, encoding="utf-8") as lock:
         # The processes of pytest-xdist share the directory.
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -53,10 +54,10 @@ def _install_node_modules() -> None:
             return
         command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
         try:
-            subprocess.run(command, cwd=JS_DIRECTORY, check=True, capture_output=True, text=True, timeout=50)
+            subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True, timeout=50)
         except (OSError, subprocess.SubprocessError) as error:
             output = getattr(error, "stderr", None) or ""
-            pytest.fail(f"`npm ci` in {JS_DIRECTORY} failed: {error}\n{output}", pytrace=False)
+            pytest.fail(f"`npm ci` in {directory} failed: {error}\n{output}", pytrace=False)
 
 
 @pytest.fixture(scope="module")

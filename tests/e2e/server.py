@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 _OURS = (
     "API_KEY APP_ENV ASYNC_MODE DATA_DIR DEFAULT_AGENTS FRONTEND_URL FRONTEND_URLS GUNICORN_CMD_ARGS HOST "
     "IDENTITY_SECRET JWT_SECRET LOG_DIR LOG_LEVEL LOG_TO_FILES MAX_BODY_BYTES METRICS_TOKEN MONGODB_DB MONGODB_URI "
-    "NODE_ENV PORT RATE_LIMITS REDIS_URL SLOW_MS TRUSTED_PROXIES WORKER_CONNECTIONS"
+    "NODE_ENV PORT RATE_LIMITS REDIS_URL SLOW_MS SOCKETIO_CLIENT_URL TRUSTED_PROXIES WORKER_CONNECTIONS"
 ).split()
 
 # Should pytest itself be killed, the kernel ends the server too: PR_SET_PDEATHSIG (1).
@@ -50,7 +50,7 @@ class Server:
         self._output_file = directory / "output.txt"
         self._process: subprocess.Popen[bytes] | None = None
         inherited = {name: text for name, text in os.environ.items() if name not in _OURS}
-        self._environment = {
+        self.environment = {
             **inherited,
             "PORT": str(self.port),
             "HOST": "127.0.0.1",
@@ -76,7 +76,7 @@ class Server:
             self._process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from chatsupport import openapi
+from chatsupport.blueprints.web import assets
 from tests.api import Apis
 from tests.conftest import API_KEY
 from tests.integration.conftest import MakeApp
@@ -54,6 +55,7 @@ def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
     assert block is not None
     ids["block_id"] = block["data"]["id"]
     ids["user_id"] = "u1"
+    ids["version"], ids["path"] = assets().version, "widget/loader.js"
     return app, ids
 
 

@@ -22,10 +22,16 @@ PUBLIC = {
     "GET /",
     "GET /api/health",
     "POST /api/auth/token",
+    "POST /api/auth/login",
+    "GET /api/auth/sign-in-options",
     "GET /api/openapi.json",
     "GET /api/docs",
     "GET /api/docs/page.js",
     "GET /api/docs/page.css",
+    "GET /console",
+    "GET /demo",
+    "GET /web/:version/:path",
+    "GET /widget.js",
 }
 
 

@@ -166,9 +166,9 @@ def test_a_call_costs_one_look_up(apis: Apis, monkeypatch: pytest.MonkeyPatch) -
     collection = Denial._get_collection()
 
     class Counting:
-        def find(self, *args: Any) -> Any:
+        def find(self, *args: Any, **options: Any) -> Any:
             asked.append(args)
-            return collection.find(*args)
+            return collection.find(*args, **options)
 
     monkeypatch.setattr(Denial, "_get_collection", Counting)
 

@@ -40,7 +40,11 @@ def operation_for(method: str, path: str) -> dict[str, Any]:
     """Return the description of the call that a path belongs to; fixed parts go before parameters."""
     matches = []
     for candidate, methods in DOCUMENT["paths"].items():
-        pattern = re.sub(r"\\\{\w+\\\}", "(?:.+)" if "user_id" in candidate else "[^/]+", re.escape(candidate))
+        pattern = re.sub(
+            r"\\\{\w+\\\}",
+            "(?:.+)" if "user_id" in candidate or "{path}" in candidate else "[^/]+",
+            re.escape(candidate),
+        )
         if re.fullmatch(pattern, path) and method.lower() in methods:
             matches.append((candidate.count("{"), -len(candidate), methods[method.lower()]))
     assert matches, f"{method} {path} is not described"
@@ -165,6 +169,11 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
         "/api/docs/page.css",
     ):
         assert anybody.get(path).status_code == 200
+    for path in ("/widget.js", "/console", "/demo", "/web/old/widget/loader.js"):
+        followed = anybody.get(path)
+        assert followed.status_code in (200, 302)
+        if followed.status_code == 302:
+            assert anybody.get(followed.headers["Location"]).status_code == 200
     assert anybody.post("/api/auth/token", {"userId": "u9"}).status_code == 201
     assert anybody.post("/api/auth/token", {"userId": "u9", "userType": "agent"}).status_code == 401
     assert anybody.get("/api/auth/sign-in-options").status_code == 200
@@ -200,6 +209,8 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     operator.delete(f"/api/blocks/{block['id']}")
     operator.post("/api/auth/revoke", {"userId": "u3"})
     operator.get("/api/audit")
+    operator.get("/api/reports/summary")
+    operator.client.get("/api/reports/summary", headers={**operator.headers, "Accept": "text/csv"})
     operator.get("/api/users/u1/export")
     operator.get(f"/api/users/{agent_id}/export", userType="agent")
     operator.delete("/api/users/u1")
@@ -226,6 +237,16 @@ def test_failures_have_the_shape_that_is_described(apis: Apis, operator: Api, de
                 operator.client.open(
                     url, method=method, headers=operator.headers, **{"content_type": JSON_TYPE, **kwargs}
                 )
-    for query in ("limit=0", "cursor=x", "status=x", "agentId=x", "userId=", "sessionId=x", "action="):
-        for path in ("/api/chat/sessions", "/api/audit", "/api/blocks"):
+    for query in (
+        "limit=0",
+        "cursor=x",
+        "status=x",
+        "agentId=x",
+        "userId=",
+        "sessionId=x",
+        "action=",
+        "from=x",
+        "bucket=x",
+    ):
+        for path in ("/api/chat/sessions", "/api/audit", "/api/blocks", "/api/reports/summary"):
             operator.client.get(f"{path}?{query}", headers=operator.headers)

@@ -16,7 +16,8 @@ EVERYWHERE = {
     "Referrer-Policy": "no-referrer",
 }
 PATHS = ["/", "/api/health", "/api/chat/stats", "/api/nowhere", "/api/openapi.json", "/api/docs", "/api/docs/page.js",
-         "/api/docs/page.css", "/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=3", "/socket.io/"]  # fmt: skip
+         "/api/docs/page.css", "/demo", "/widget.js", "/web/x/widget/main.js",
+         "/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=3", "/socket.io/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -99,6 +99,7 @@ def test_an_empty_value_is_the_same_as_none() -> None:
         ({"SLOW_MS": "1500"}, "slow_ms", 1500),
         ({"RETENTION_DAYS": "90"}, "retention_days", 90),
         ({"RETENTION_DAYS": "off"}, "retention_days", None),
+        ({"SOCKETIO_CLIENT_URL": "https://c.example/io.js?v=4"}, "socketio_client_url", "https://c.example/io.js?v=4"),
         ({"ASYNC_MODE": "threading"}, "async_mode", "threading"),
     ],
 )
@@ -111,6 +112,9 @@ def test_good_values_are_taken(environ: dict[str, str], field: str, value: Any) 
     [
         ("APP_ENV", "staging"),
         ("NODE_ENV", "prod"),
+        ("SOCKETIO_CLIENT_URL", "/web/io.js"),
+        ("SOCKETIO_CLIENT_URL", 'https://c.example/io.js"; script-src *'),
+        ("SOCKETIO_CLIENT_URL", "javascript:alert(1)"),
         ("HOST", "a b"),
         ("HOST", "http://localhost"),
         *[("PORT", value) for value in ("0", "65536", "-1", "5000.0", "5_000", "٥", "abc", "1" * 13)],

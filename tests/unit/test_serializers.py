@@ -116,6 +116,7 @@ def test_an_open_session_lasts_until_now() -> None:
         "agent": {"id": str(AGENT_ID), "name": "Ada", "isOnline": False},
         "queuePosition": None,
         "createdAt": "2026-01-02T03:04:05.678Z",
+        "firstAssignedAt": None,
         "updatedAt": "2026-01-02T03:04:05.678Z",
         "endedAt": None,
         "endReason": None,
@@ -131,6 +132,12 @@ def test_an_ended_session_lasted_until_its_end() -> None:
     data = serializers.session(ended, AGENT, None, 0, LATER)
 
     assert (data["duration"], data["endReason"], data["endedAt"]) == (1500, "solved", "2026-01-02T03:04:07.178Z")
+
+
+def test_a_session_tells_when_it_first_had_an_agent() -> None:
+    had = {**SESSION, "firstAssignedAt": TIME + timedelta(seconds=2)}
+
+    assert serializers.session(had, AGENT, None, 0, LATER)["firstAssignedAt"] == "2026-01-02T03:04:07.678Z"
 
 
 def test_a_waiting_session_has_a_place_and_no_agent() -> None:

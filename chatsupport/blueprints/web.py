@@ -1,0 +1,113 @@
+"""/widget.js, /console, /demo and their files. No authentication: what is public on every page that has the widget.
+
+`page()` serves the page of any folder in chatsupport/web, under a policy that lets it load its own files only.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, abort, redirect, request
+from flask.blueprints import BlueprintSetupState
+from flask_cors import cross_origin
+from werkzeug.wrappers import Response as AnyResponse
+
+from chatsupport.extensions import settings
+from chatsupport.web.assets import Asset, Assets, asset
+
+blueprint = Blueprint("web", __name__)
+
+FOR_EVER = "public, max-age=31536000, immutable"
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
+
+for_any_site = cross_origin(origins="*", send_wildcard=True, supports_credentials=False)
+"""Any site may load these files, whoever may call the API: a module of another origin needs leave to be run."""
+
+
+@lru_cache(maxsize=1)
+def assets() -> Assets:
+    """Return the files, read once, when the application is made."""
+    return Assets()
+
+
+@blueprint.record_once
+def _read_files(_: BlueprintSetupState) -> None:
+    assets()
+
+
+@blueprint.get("/web/<version>/<path:path>")
+@for_any_site
+def get_asset(version: str, path: str) -> AnyResponse:
+    """Return a file of the widget, the console or the demo."""
+    file = assets().find(path)
+    if file is None:
+        abort(404)
+    if version != assets().version:
+        # A page of another release, or of another process while a new one is rolled out.
+        return redirect(f"/web/{assets().version}/{path}")
+    return _public(file, FOR_EVER)
+
+
+@blueprint.get("/widget.js")
+@for_any_site
+def get_widget() -> AnyResponse:
+    """Return the script that a site names; it loads the rest."""
+    return _public(asset(filled("widget/loader.js"), ".js"), "no-cache")
+
+
+@blueprint.get("/demo")
+def get_demo() -> AnyResponse:
+    """Return a shop's page with the widget in it; in production there is none."""
+    if settings.config.is_production:
+        abort(404)
+    return page("demo")
+
+
+@blueprint.get("/console")
+def get_console() -> AnyResponse:
+    """Return the agents' console; who has no token sees a form to sign in."""
+    return page("console")
+
+
+def page(folder: str) -> Response:
+    """Return the index.html of a folder in chatsupport/web, with %ASSETS%, %SOCKETIO% and %INTEGRITY% filled in."""
+    response = Response(filled(f"{folder}/index.html"), mimetype="text/html")
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Content-Security-Policy"] = _page_policy()
+    return response
+
+
+def filled(path: str) -> bytes:
+    """Return a file that names other files, with their present names."""
+    return _fill(path, settings.config.socketio_client_url)
+
+
+@lru_cache(maxsize=32)
+def _fill(path: str, client_url: str | None) -> bytes:
+    return assets().fill(path, assets().socket_client(client_url))
+
+
+def _page_policy() -> str:
+    url = urlsplit(assets().socket_client(settings.config.socketio_client_url).url)
+    client = f" {url.scheme}://{url.netloc}" if url.netloc else ""
+    # Not every browser takes 'self' to include the websockets of the same host.
+    sockets = f" ws://{request.host} wss://{request.host}" if _HOST.fullmatch(request.host) else ""
+    return (
+        f"default-src 'none'; script-src 'self'{client}; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        f"connect-src 'self'{sockets}; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    )
+
+
+def _public(file: Asset, cache_control: str) -> AnyResponse:
+    packed = request.accept_encodings.best_match(["gzip"]) == "gzip" and len(file.packed) < len(file.body)
+    response = Response(file.packed if packed else file.body, mimetype=file.media_type)
+    if packed:
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Vary"] = "Accept-Encoding"
+    response.headers["Cache-Control"] = cache_control
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.set_etag(f"{file.etag}-gzip" if packed else file.etag)
+    return response.make_conditional(request)

@@ -1,0 +1,66 @@
+"""`flask --app wsgi doctor`: one line for each thing a server needs, and what to do where it is not well."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import click
+from flask.cli import with_appcontext
+from pymongo.errors import PyMongoError
+
+from chatsupport.cli import examinations
+from chatsupport.cli.examinations import FAIL, OK, WARN, Finding
+from chatsupport.config import Config
+from chatsupport.extensions import settings
+
+_COLORS = {OK: "green", WARN: "yellow", FAIL: "red"}
+
+
+@dataclass(frozen=True)
+class Examination:
+    """One thing to look at. Some make no sense while the database is away."""
+
+    title: str
+    look: Callable[[Config], Iterator[Finding]]
+    needs_database: bool = False
+
+
+EXAMINATIONS = (
+    Examination("configuration", examinations.configuration),
+    Examination("database", examinations.database),
+    Examination("indexes", examinations.indexes, needs_database=True),
+    Examination("clock", examinations.clock, needs_database=True),
+    Examination("agents", examinations.agents, needs_database=True),
+    Examination("valkey", examinations.valkey),
+    Examination("open files", examinations.open_files),
+    Examination("disk", examinations.disk),
+    Examination("server", examinations.server),
+)
+
+
+@click.command("doctor")
+@with_appcontext
+def doctor() -> None:
+    """Look at everything a server needs. Exit status 1 where something fails, 0 with warnings only."""
+    failed: set[str] = set()
+    for examination in EXAMINATIONS:
+        if examination.needs_database and "database" in failed:
+            findings = [Finding(FAIL, "not looked at, because the database does not answer")]
+        else:
+            findings = _look(examination)
+        for finding in findings:
+            click.echo(
+                f"{click.style(f'{finding.state:<4}', fg=_COLORS[finding.state])}  {examination.title}: {finding}"
+            )
+            if finding.state == FAIL:
+                failed.add(examination.title)
+    sys.exit(1 if failed else 0)
+
+
+def _look(examination: Examination) -> list[Finding]:
+    try:
+        return list(examination.look(settings.config))
+    except (PyMongoError, OSError) as error:
+        return [Finding(FAIL, f"could not be looked at: {type(error).__name__}", "try again, and look at the log")]

@@ -1,0 +1,195 @@
+"""What `doctor` looks at. Nothing here changes anything."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymongo
+import redis
+
+from chatsupport import documents, migration, serializers
+from chatsupport.cli.rest import RefusedError, Rest, own_url
+from chatsupport.config import Config
+from chatsupport.database import connection
+from chatsupport.database.connection import now, translate_errors
+from chatsupport.database.embedded import running_uri
+from chatsupport.documents import Agent
+from chatsupport.errors import DatabaseUnavailableError
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+SLOW_WRITE_MS = 100
+CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 1.0, 10.0
+FILES_BESIDE_SOCKETS = 256
+FREE_WARN_BYTES, FREE_FAIL_BYTES = 2 * 2**30, 200 * 2**20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found, and what to do about it."""
+
+    state: str
+    what: str
+    todo: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what} -> {self.todo}" if self.todo else self.what
+
+
+def configuration(config: Config) -> Iterator[Finding]:
+    """Look for what is allowed and yet hardly meant. What is not allowed has ended the command before."""
+    yield Finding(OK, f"{config.app_env}, complete and readable")
+    if not config.api_keys:
+        yield Finding(WARN, "API_KEY is not set", "set it, or no server and no operator can make tokens for agents")
+    if not config.is_production:
+        return
+    if config.identity_secret is None:
+        yield Finding(WARN, "IDENTITY_SECRET is not set, so anybody may say to be any visitor", "docs/security.md")
+    if config.trusted_proxies == 0:
+        yield Finding(WARN, "TRUSTED_PROXIES is 0", "behind a proxy set it to their number, or all share one address")
+    plain = [url for url in config.frontend_urls if url.startswith("http://")]
+    if plain:
+        yield Finding(
+            WARN, f"FRONTEND_URLS has {plain[0]}", "serve the site by https, or tokens can be read on the way"
+        )
+    if not config.rate_limits:
+        yield Finding(WARN, "RATE_LIMITS is off", "leave it on, unless a proxy limits")
+
+
+def database(config: Config) -> Iterator[Finding]:
+    """Look whether the database answers, what it is, and how fast a write is safe."""
+    try:
+        with translate_errors(), pymongo.timeout(5.0):
+            client = connection.database().client
+            hello, version = client.admin.command("hello"), client.server_info()["version"]
+            if int(version.split(".")[0]) < connection.OLDEST_VERSION:
+                yield Finding(FAIL, f"MongoDB {version}", f"upgrade it: {connection.OLDEST_VERSION}.0 is the oldest")
+            started = time.perf_counter()
+            nothing = {"_id": "nothing"}
+            meta = connection.database().meta.with_options(write_concern=connection.DURABLE)
+            meta.update_one(nothing, {"$unset": {"nothing": 1}})
+            write_ms = (time.perf_counter() - started) * 1000
+            yield Finding(OK, f"MongoDB {version}, {config.mongodb_db}, a durable write takes {write_ms:.0f} ms")
+            if write_ms > SLOW_WRITE_MS:
+                yield Finding(WARN, "writes are slow", "look at the disk of MongoDB, and at the way to it")
+            if "setName" not in hello and config.is_production:
+                yield Finding(
+                    WARN, "a single MongoDB, no replica set", "when its disk is lost, everything is: use three"
+                )
+            if migration.is_needed():
+                yield Finding(FAIL, "holds data of the Node.js system", "run `flask --app wsgi migrate`")
+    except DatabaseUnavailableError:
+        yield Finding(FAIL, "does not answer", "check MONGODB_URI, that MongoDB runs, and the way to it")
+
+
+def indexes(_: Config) -> Iterator[Finding]:
+    """Look whether every index is there."""
+    missing = []
+    for document in documents.ALL:
+        there = document._get_collection().index_information()
+        specs = document._meta.get("index_specs", [])
+        missing += [f"{document._get_collection_name()}.{spec['name']}" for spec in specs if spec["name"] not in there]
+    if missing:
+        yield Finding(FAIL, f"missing: {', '.join(missing)}", "run `flask --app wsgi init-db`")
+    else:
+        yield Finding(OK, "all there")
+
+
+def clock(_: Config) -> Iterator[Finding]:
+    """Compare the clock of this machine with the database's: leases and times of messages are made with both."""
+    before = now()
+    theirs = connection.database().client.admin.command("hello")["localTime"]
+    after = now()
+    if theirs.tzinfo is None:
+        theirs = theirs.replace(tzinfo=before.tzinfo)
+    off = max(0.0, (before - theirs).total_seconds(), (theirs - after).total_seconds())
+    state = FAIL if off > CLOCK_FAIL_SECONDS else WARN if off > CLOCK_WARN_SECONDS else OK
+    yield Finding(state, f"{off:.1f} s off the database's", "" if state == OK else "have NTP set both clocks")
+
+
+def agents(_: Config) -> Iterator[Finding]:
+    """Look whether there is anybody to answer."""
+    rows = list(Agent._get_collection().find({}))
+    there = [row for row in rows if serializers.is_there(row)]
+    if there:
+        yield Finding(OK, f"{len(there)} of {len(rows)} online")
+    else:
+        todo = "make some: `flask --app wsgi agents add`" if not rows else "visitors wait until one is"
+        yield Finding(WARN, "none" if not rows else f"none of {len(rows)} online", todo)
+
+
+def valkey(config: Config) -> Iterator[Finding]:
+    """Look whether Valkey or Redis answers, where one is configured."""
+    if config.redis_url is None:
+        yield Finding(OK, "not configured, and needed with several server processes only")
+        return
+    client = redis.Redis.from_url(config.redis_url, socket_timeout=3, socket_connect_timeout=3)
+    try:
+        with contextlib.closing(client):
+            started = time.perf_counter()
+            info = client.info("server")
+            taken = (time.perf_counter() - started) * 1000
+    except redis.RedisError as error:
+        todo = "check REDIS_URL, and that it runs; until then other processes' clients hear late"
+        yield Finding(FAIL, f"does not answer ({type(error).__name__})", todo)
+        return
+    version = info.get("valkey_version") or info.get("redis_version")
+    yield Finding(OK, f"answers in {taken:.0f} ms, version {version}")
+
+
+def open_files(config: Config) -> Iterator[Finding]:
+    """Compare the limit of open files, which the server raises to the hard one, with what connections need."""
+    hard, wanted = resource.getrlimit(resource.RLIMIT_NOFILE)[1], config.worker_connections + FILES_BESIDE_SOCKETS
+    if hard == resource.RLIM_INFINITY or hard >= wanted:
+        shown = "no limit" if hard == resource.RLIM_INFINITY else str(hard)
+        yield Finding(OK, f"{shown}, for {config.worker_connections} connections (WORKER_CONNECTIONS)")
+    else:
+        todo = f"LimitNOFILE={wanted} in the unit, `ulimit -Hn {wanted}`, or a lower WORKER_CONNECTIONS"
+        yield Finding(WARN, f"{hard}, and {config.worker_connections} connections need {wanted}", todo)
+
+
+def disk(config: Config) -> Iterator[Finding]:
+    """Look whether what is written here can be, and for how long."""
+    directories = {"LOG_DIR": config.log_dir} if config.log_to_files else {}
+    if running_uri(config.data_dir) == config.mongodb_uri:  # The embedded MongoDB.
+        directories["DATA_DIR"] = config.data_dir
+    if not directories:
+        yield Finding(OK, "nothing is written here")
+    for name, directory in directories.items():
+        there = _nearest(directory)
+        free = shutil.disk_usage(there).free
+        shown = f"{name} {directory}: {free / 2**30:.1f} GB free"
+        if not os.access(there, os.W_OK | os.X_OK):
+            yield Finding(FAIL, f"{name} {directory} cannot be written", "change its owner or mode")
+        elif free < FREE_FAIL_BYTES:
+            yield Finding(FAIL, shown, "make room, or the database stops")
+        else:
+            yield Finding(WARN if free < FREE_WARN_BYTES else OK, shown, "make room" if free < FREE_WARN_BYTES else "")
+
+
+def server(config: Config) -> Iterator[Finding]:
+    """Look whether the server of this configuration serves."""
+    url = own_url(config)
+    try:
+        state = Rest(url, {}).call("GET", "/api/health")
+    except RefusedError as error:
+        yield Finding(FAIL, f"{url} answers {error}", "look at its log")
+    except OSError as error:
+        yield Finding(WARN, f"none at {url} ({error})", "start it, if it should run on this machine")
+    else:
+        yield Finding(OK, f"{url} is {state['status']}, version {state['version']}")
+
+
+def _nearest(directory: Path) -> Path:
+    """Return the directory, or the one above in which it would be made."""
+    for candidate in (directory, *directory.absolute().parents):
+        if candidate.exists():
+            return candidate
+    return Path("/")

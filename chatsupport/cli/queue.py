@@ -1,0 +1,45 @@
+"""`flask --app wsgi queue`."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import with_appcontext
+
+from chatsupport import serializers
+from chatsupport.cli import tables
+from chatsupport.cli.patience import patience
+from chatsupport.documents import Agent, Session
+from chatsupport.documents.session import QUEUE_ORDER, WAITING
+from chatsupport.extensions import settings
+
+
+@click.command("queue")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
+@with_appcontext
+def queue(limit: int) -> None:
+    """Show who waits, in the order they are served, and who could take them. Needs the database only."""
+    with patience():
+        collection = Session._get_collection()
+        waiting = collection.count_documents({"status": WAITING})
+        rows = list(collection.find({"status": WAITING}, sort=QUEUE_ORDER, limit=limit))
+        agents = list(Agent._get_collection().find({}))
+    there = [agent for agent in agents if serializers.is_there(agent)]
+    room = sum(max(0, agent["maxUsers"] - len(agent.get("activeUsers", ()))) for agent in there)
+    most = "" if settings.config.queue_limit is None else f" of {settings.config.queue_limit} (QUEUE_LIMIT)"
+    click.echo(f"{waiting}{most} waiting; {len(there)} of {len(agents)} agents online, with room for {room}.")
+    if waiting and not there:
+        click.echo("Nobody is there to answer: see that agents connect, or are set online.")
+    if rows:
+        tables.show(
+            ["PLACE", "ID", "VISITOR", "WAITING FOR", "STARTED"],
+            (
+                [
+                    place,
+                    row["_id"],
+                    row["userId"],
+                    tables.age(row.get("queuedAt")),
+                    f"{tables.age(row['createdAt'])} ago",
+                ]
+                for place, row in enumerate(rows, start=1)
+            ),
+        )

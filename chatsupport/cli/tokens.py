@@ -1,0 +1,36 @@
+"""`flask --app wsgi tokens make`."""
+
+from __future__ import annotations
+
+import click
+from bson import ObjectId
+from flask.cli import AppGroup
+
+from chatsupport import identity, payloads
+from chatsupport.cli.patience import patience
+from chatsupport.documents import Agent
+from chatsupport.errors import InvalidInputError
+from chatsupport.services import audit
+
+tokens = AppGroup("tokens", help="Make tokens for callers.")
+
+
+@tokens.command("make")
+@click.argument("user_id")
+@click.option("--type", "user_type", type=click.Choice(identity.CALLER_TYPES), default=identity.USER, show_default=True)
+def make(user_id: str, user_type: str) -> None:
+    """Print a token for a visitor's id, an agent's id or a system's name, and nothing else. It is valid for 30 days."""
+    try:
+        user_id = payloads.user_id({"userId": user_id})
+    except InvalidInputError as error:
+        raise click.BadParameter(error.message, param_hint="USER_ID") from None
+    if user_type != identity.USER:
+        with patience():
+            if user_type == identity.AGENT and not _is_agent(user_id):
+                raise click.ClickException(f"There is no agent {user_id}, and its token would be refused.")
+            audit.record(audit.TOKEN, None, user_id=user_id, user_type=user_type)
+    click.echo(identity.issue_token(user_id, user_type))
+
+
+def _is_agent(agent_id: str) -> bool:
+    return ObjectId.is_valid(agent_id) and Agent.objects(id=agent_id).count() == 1

@@ -1,0 +1,29 @@
+"""Turns: how many events may be at the database at once.
+
+A thousand clients that come back after a restart ask for their histories in the same second. All at once they would
+wait for a connection of the pool, each with its time running; here they wait in line, and it runs from their turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+MAX_AT_ONCE = 40
+"""Fewer than the pool has connections: what has no turn (messages, REST, the work in the background) needs some too."""
+PATIENCE_SECONDS = 5.0
+"""Who has waited for so long goes on: where the database is away the line does not move."""
+
+_turns = threading.Semaphore(MAX_AT_ONCE)
+
+
+@contextlib.contextmanager
+def turn() -> Iterator[None]:
+    """Wait for a turn, for the length of the block."""
+    taken = _turns.acquire(timeout=PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        if taken:
+            _turns.release()

@@ -1,0 +1,99 @@
+"""Every file below this folder that browsers may have, read once, and one version for all of them.
+
+The version is in the path of each file, so that a file can be cached for ever, and so that modules which import each
+other by relative paths always come from the same release.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
+PARTS = ("widget", "console", "demo", "shared")
+
+CDN_URL = "https://cdn.socket.io/4.8.1/socket.io.esm.min.js"
+CDN_INTEGRITY = "sha384-MSs+BqXxw28ZIXyaZuFJkjeE6ACbqCIlyaQTt3nbXHfvbJ89vAdKFAXWt0EsCD4s"
+"""What npm has in socket.io-client 4.8.1, dist/socket.io.esm.min.js."""
+CLIENT_PATH = "vendor/socket.io.js"
+LOCAL_CLIENT = FOLDER / "vendor/node_modules/socket.io-client/dist/socket.io.esm.min.js"
+"""Where npm puts it; out of git."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file; `packed` is its body in gzip, which most browsers take."""
+
+    body: bytes
+    packed: bytes
+    media_type: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class SocketClient:
+    """Where browsers get socket.io's own client from, an ES module; without `integrity` it is taken as it comes."""
+
+    url: str
+    integrity: str = ""
+
+
+class Assets:
+    """The files by their paths, and what pages and the loader need to know to find them."""
+
+    def __init__(self, folder: Path = FOLDER, local_client: Path = LOCAL_CLIENT) -> None:
+        """Read all files. Raises `OSError` where one cannot be read."""
+        templates = [folder / "widget/loader.js", *folder.glob("*/index.html")]
+        self._templates = {
+            file.relative_to(folder).as_posix(): file.read_text("utf-8") for file in templates if file.is_file()
+        }
+        self._files = {
+            file.relative_to(folder).as_posix(): asset(file.read_bytes(), file.suffix)
+            for part in PARTS
+            for file in sorted((folder / part).rglob("*"))
+            if file.suffix in MEDIA_TYPES and file.is_file()
+        }
+        if local_client.is_file():
+            # Its source map is not served; a browser's tools would ask for it in vain.
+            body = local_client.read_bytes().partition(b"\n//# sourceMappingURL=")[0] + b"\n"
+            self._files[CLIENT_PATH] = asset(body, ".js")
+        digest = hashlib.sha256()
+        for path, file in sorted(self._files.items()):
+            digest.update(f"{path}\0{file.etag}\0".encode())
+        self.version = digest.hexdigest()[:12]
+
+    def find(self, path: str) -> Asset | None:
+        """Return the file with this path, such as `widget/main.js`; None where there is none.
+
+        Only what was read at the start is found, so no path leads anywhere else.
+        """
+        return self._files.get(path)
+
+    def socket_client(self, configured: str | None) -> SocketClient:
+        """Return where the client comes from: as configured, else from here, else from its CDN."""
+        if configured is not None:
+            return SocketClient(configured)
+        if CLIENT_PATH in self._files:
+            return SocketClient(f"/web/{self.version}/{CLIENT_PATH}")
+        return SocketClient(CDN_URL, CDN_INTEGRITY)
+
+    def fill(self, path: str, client: SocketClient) -> bytes:
+        """Return a page or the loader, with %ASSETS%, %SOCKETIO% and %INTEGRITY% replaced by what they stand for."""
+        text = self._templates[path].replace("%ASSETS%", f"/web/{self.version}")
+        return text.replace("%SOCKETIO%", client.url).replace("%INTEGRITY%", client.integrity).encode()
+
+
+def asset(body: bytes, suffix: str) -> Asset:
+    """Return a file's contents as they are served."""
+    return Asset(body, gzip.compress(body, mtime=0), MEDIA_TYPES[suffix], hashlib.sha256(body).hexdigest()[:20])

@@ -1,0 +1,24 @@
+// What is shown where there is nothing to show: what it means, and what to do about it.
+
+import { h, icon, setText, show } from "../dom.js";
+
+export function createEmpty() {
+  const image = h("span", { class: "empty-image" });
+  const title = h("p", { class: "empty-title" });
+  const text = h("p", { class: "muted" });
+  const button = h("button", { class: "button", type: "button", onclick: () => act() });
+  let act = () => {};
+  let shown = null;
+  return {
+    element: h("div", { class: "empty", hidden: true }, image, title, text, button),
+    update(words) {
+      if (shown !== words.image) image.replaceChildren(icon(words.image));
+      shown = words.image;
+      setText(title, words.title);
+      setText(text, words.text);
+      show(button, Boolean(words.act));
+      if (words.act) setText(button, words.label);
+      act = words.act ?? (() => {});
+    },
+  };
+}

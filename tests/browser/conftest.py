@@ -1,0 +1,80 @@
+"""Fixtures of the tests with a real browser. Every test here is marked `chromium` and `node`, for what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from chatsupport.web.assets import FOLDER
+from tests.browser.people import Person, launch
+from tests.browser.sites import Site
+from tests.browser.widgets import Agent
+from tests.e2e.conftest import install_node_modules, operator, pytest_runtest_makereport, servers
+from tests.e2e.server import Server, Servers
+from tests.e2e.sockets import JS_DIRECTORY
+
+__all__ = ["operator", "pytest_runtest_makereport", "servers"]
+
+MakePerson = Callable[..., Person]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.chromium)
+            item.add_marker(pytest.mark.node)
+
+
+@pytest.fixture(scope="session")
+def _node_modules() -> None:
+    install_node_modules(FOLDER / "vendor")
+    install_node_modules(JS_DIRECTORY)
+
+
+@pytest.fixture(scope="module")
+def browser(_node_modules: None) -> Iterator[Browser]:
+    """One Chromium for all tests of a module."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def person(browser: Browser) -> Iterator[MakePerson]:
+    """Make people with a browser; keyword arguments are Playwright's. Their pages must have had no errors."""
+    people: list[Person] = []
+
+    def make(**options: object) -> Person:
+        people.append(Person(browser, **options))
+        return people[-1]
+
+    yield make
+    for one in people:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A site on another origin."""
+    site = Site()
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def server(servers: Servers, site: Site, _node_modules: None) -> Server:
+    """A server that lets the site call; for all tests of a module."""
+    return servers.start(FRONTEND_URLS=site.origin)
+
+
+@pytest.fixture
+def agent(server: Server) -> Iterator[Agent]:
+    """An agent on a socket, the only one there is."""
+    agent = Agent(server)
+    yield agent
+    agent.leave()

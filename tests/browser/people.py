@@ -1,0 +1,60 @@
+"""People with a browser: each has a context of its own, and whatever goes wrong in a page of theirs is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+
+from tests.e2e.sockets import JS_DIRECTORY
+from tests.leaving_out import chromium
+
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+AXE = JS_DIRECTORY / "node_modules/axe-core/axe.min.js"
+BAD = ("serious", "critical")
+PATIENCE_MS = 10_000
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the system's Chromium."""
+    expect.set_options(timeout=PATIENCE_MS)
+    return playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+
+
+class Person:
+    """Somebody with a browser profile of their own; `options` are those of Playwright's new_context."""
+
+    def __init__(self, browser: Browser, **options: Any) -> None:
+        self.context: BrowserContext = browser.new_context(**options)
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.problems: list[str] = []
+        self.expected: list[str] = []
+        """Parts of console messages that are no problem in this test."""
+
+    def open(self, url: str) -> Page:
+        """Open a page in a new tab."""
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.problems.append(f"{error.message}\n{error.stack}"))
+        page.on("console", lambda entry: entry.type == "error" and self.problems.append(entry.text))
+        page.goto(url)
+        return page
+
+    def close(self) -> None:
+        """Close all tabs. Fails where a page had an error that was not expected, a breach of its policy included."""
+        self.context.close()
+        problems = [text for text in self.problems if not any(part in text for part in self.expected)]
+        assert not problems, problems
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe-core finds serious or critical, one line for each rule."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    return [
+        f"{rule['impact']} {rule['id']}: {[(node['html'][:120], node['failureSummary']) for node in rule['nodes']]}"
+        for rule in found
+        if rule["impact"] in BAD
+    ]

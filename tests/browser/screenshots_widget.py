@@ -1,0 +1,98 @@
+"""Take the pictures of the widget in docs/images, of real chats: `make screenshots`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import FloatRect, Page, expect
+
+from tests.browser.conftest import MakePerson
+from tests.browser.sites import Site
+from tests.browser.widgets import Agent, Widget
+from tests.e2e.server import Servers
+
+IMAGES = Path(__file__).parents[2] / "docs/images"
+DESK = {
+    "viewport": {"width": 1280, "height": 800},
+    "device_scale_factor": 2,
+    "locale": "en-GB",
+    "timezone_id": "Europe/Berlin",
+}
+PHONE = {
+    **DESK,
+    "viewport": {"width": 390, "height": 780},
+    "is_mobile": True,
+    "has_touch": True,
+    "color_scheme": "dark",
+}
+CORNER: FloatRect = {"x": 1280 - 440, "y": 800 - 680, "width": 440, "height": 680}
+
+
+def take(page: Page, name: str, clip: FloatRect | None = CORNER) -> None:
+    page.wait_for_timeout(400)  # Movements have ended.
+    IMAGES.mkdir(exist_ok=True)
+    page.screenshot(path=IMAGES / f"widget-{name}.png", clip=clip, caret="initial")
+
+
+def talk(widget: Widget, agent: Agent) -> str:
+    """Have a short conversation."""
+    widget.write("Hello! Does the round pot have a hole for the water?")
+    session_id = agent.join(widget)
+    expect(widget.rows.last).to_contain_text("Sent")
+    agent.say(session_id, "Hi! It does, and it comes with a saucer in the same clay.")
+    agent.say(session_id, "You find the sizes here: https://fern.example/sizes")
+    expect(widget.texts).to_have_count(3)
+    widget.write("Lovely, thank you. And is the blue one safe outside in winter?")
+    agent.socket.wait_for("new_message", lambda message: message["seq"] == 4)
+    agent.socket.call("mark_read", {"sessionId": session_id, "seq": 4})
+    expect(widget.rows.last).to_contain_text("Read")
+    return session_id
+
+
+def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:
+    server = servers.start(FRONTEND_URLS=site.origin, RATE_LIMITS="on", RATE_LIMIT_MESSAGES="3/hour")
+    page = person(**DESK).open(f"{server.url}/demo")
+    widget = Widget(page)
+    expect(widget.bubble).to_be_visible()
+    take(page, "demo", clip=None)
+    widget.open()
+    expect(widget.status).to_have_text("")
+    take(page, "start")
+
+    first, second = (Widget(person(**DESK).open(f"{server.url}/demo")).open() for _ in range(2))
+    first.write("Anybody there?")
+    first.session_id()
+    second.write("Hello, I have a question about the cactus pot.")
+    expect(second.status).to_have_text("Number 2 in the queue")
+    expect(second.rows.last).to_contain_text("Sent")
+    take(second.page, "queue")
+
+    agent = Agent(server, "Ada")
+    server.operator().post(f"/api/chat/end-session/{first.session_id()}")
+    server.operator().post(f"/api/chat/end-session/{second.session_id()}")
+    session_id = talk(widget, agent)
+    agent.socket.call("typing_start", {"sessionId": session_id})
+    expect(widget.typing).to_be_visible()
+    widget.field.fill("Or should I")
+    take(page, "conversation")
+    agent.socket.call("typing_stop", {"sessionId": session_id})
+    widget.write("Or should I take it in?")
+    widget.write("I have room in the hall.")
+    expect(widget.rows.last).to_contain_text("Not sent")
+    take(page, "failed")
+    agent.say(session_id, "Down to -5 °C it is fine outside. Have a good day!")
+    agent.socket.call("end_session", {"sessionId": session_id})
+    expect(widget.status).to_have_text("This chat has ended")
+    take(page, "ended")
+
+    phone = Widget(person(**PHONE).open(f"{server.url}/demo")).open()
+    talk(phone, agent)
+    take(phone.page, "phone-dark", clip=None)
+
+    arabic = site.embed(server.url, "/ar", language="ar", color="#ffd166")
+    widget = Widget(person(**DESK).open(arabic)).open()
+    widget.write("مرحبًا، هل يصل الطلب هذا الأسبوع؟")
+    agent.say(agent.join(widget), "نعم، يوم الخميس.")
+    expect(widget.texts).to_have_count(2)
+    take(widget.page, "rtl", clip={**CORNER, "x": 0})
+    agent.leave()

@@ -1,0 +1,198 @@
+"""The console while things break: the server is killed, the sign-in ends, an answer is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.consoles import PASSWORD, Console, Visitor, hire
+from tests.browser.people import Person
+from tests.e2e.server import Servers, wait_until
+
+MakePerson = Callable[[], Person]
+
+# What Chromium logs of a connection that is refused or cut.
+BROKEN = ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket connection to"]
+
+
+@pytest.mark.parametrize("how", ["kill", "terminate"])
+def test_nothing_is_lost_or_doubled_over_a_restart(person: MakePerson, servers: Servers, how: str) -> None:
+    server = servers.start()
+    somebody = person()
+    somebody.expected += BROKEN
+    console = Console(somebody, server).sign_in(hire(server.operator(), "Ada"))
+    maria = Visitor(server, "maria")
+    maria.say("one")
+    console.open("maria")
+    console.write("two")
+    console.expect_texts("one", "two")
+    wait_until(lambda: maria.texts() == ["one", "two"])
+
+    getattr(server, how)()
+    expect(console.banner).to_contain_text("No connection")
+    for text in ("three", "four"):
+        console.write(text)
+    expect(console.page.locator(".is-pending .message-state")).to_have_text(["Sending…", "Sending…"])
+    console.composer.fill("A draft")
+    server.start()
+    maria.say("five, or three")
+
+    expect(console.banner).to_be_hidden(timeout=30_000)
+    expect(console.bubbles).to_have_count(5)
+    expect(console.page.locator(".is-pending")).to_have_count(0)
+    shown = console.bubbles.all_inner_texts()
+    assert shown == maria.texts()
+    assert sorted(shown) == sorted(["one", "two", "three", "four", "five, or three"])
+    assert shown.index("three") < shown.index("four")
+    expect(console.composer).to_have_value("A draft")
+
+
+def test_what_was_missed_while_offline_comes_with_the_connection(person: MakePerson, servers: Servers) -> None:
+    server = servers.start()
+    somebody = person()
+    somebody.expected += BROKEN
+    operator = server.operator()
+    console = Console(somebody, server).sign_in(hire(operator, "Ada", maxUsers=3))
+    maria, tom = Visitor(server, "maria"), Visitor(server, "tom")
+    maria.say("Hello")
+    console.open("maria")
+    console.expect_texts("Hello")
+    expect(console.row("tom")).to_be_visible()
+
+    server.kill()
+    expect(console.banner).to_be_visible()
+    server.start()
+    for number in range(60):
+        maria.say(f"missed {number}")
+    operator.post(f"/api/chat/end-session/{tom.session_id}", {"reason": "Meanwhile"})
+    Visitor(server, "sam").say("I am new")
+
+    console.expect_texts("Hello", *(f"missed {number}" for number in range(60)))
+    expect(console.row("sam")).to_contain_text("I am new")
+    expect(console.row("tom")).to_have_count(0)
+    console.go("Ended")
+    expect(console.row("tom")).to_contain_text("Meanwhile")
+
+
+def test_a_message_on_its_way_survives_a_reload(person: MakePerson, servers: Servers) -> None:
+    server = servers.start()
+    console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
+    maria = Visitor(server, "maria")
+    console.open("maria")
+    console.page.evaluate("WebSocket.prototype.send = () => {}; 0")
+    console.write("On its way")
+    expect(console.page.locator(".message-state")).to_have_text("Sending…")
+
+    console.page.reload()
+
+    console.expect_texts("On its way")
+    expect(console.page.locator(".message-state")).to_have_text("Sent")
+    assert maria.texts() == ["On its way"]
+
+
+def test_a_message_whose_answer_was_lost_is_not_stored_twice(person: MakePerson, servers: Servers) -> None:
+    server = servers.start()
+    console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
+    maria = Visitor(server, "maria")
+    for number in range(60):
+        maria.say(f"before {number}")
+    console.open("maria")
+    # What the console sends gets out, and nothing comes back.
+    console.page.evaluate(
+        "const real = WebSocket.prototype.send; WebSocket.prototype.send = function (data) "
+        "{ this.onmessage = () => {}; real.call(this, data); }; 0"
+    )
+    console.write("Once")
+    wait_until(lambda: maria.texts()[-1] == "Once")
+    expect(console.page.locator(".is-pending .message-state")).to_have_text("Sending…")
+    for number in range(60):
+        maria.say(f"after {number}")
+
+    console.page.reload()
+
+    # It lies before the last 50 that are shown at first, so it is sent again.
+    expect(console.bubbles.last).to_have_text("after 59")
+    expect(console.page.locator(".is-pending")).to_have_count(0)
+    expect(console.bubbles.filter(has_text="Once")).to_have_count(0)
+    console.page.locator(".log").evaluate("log => log.scrollTo(0, 0)")
+    expect(console.bubbles.filter(has_text="Once")).to_have_count(1)
+    assert maria.texts().count("Once") == 1
+
+
+def test_an_ended_sign_in_is_renewed_without_losing_anything(person: MakePerson, servers: Servers) -> None:
+    server = servers.start()
+    operator, somebody = server.operator(), person()
+    somebody.expected += ["401 (UNAUTHORIZED)", *BROKEN]
+    ada = hire(operator, "Ada")
+    console = Console(somebody, server).sign_in(ada)
+    maria = Visitor(server, "maria")
+    maria.say("Hello")
+    console.open("maria")
+    console.expect_texts("Hello")
+    console.composer.fill("A draft")
+
+    operator.post("/api/auth/revoke", {"userId": ada.id, "userType": "agent"})
+    dialog = console.dialog("Sign in again")
+    expect(dialog).to_be_visible()
+    console.page.keyboard.press("Escape")
+    expect(dialog).to_be_visible()
+    maria.say("Are you there?")
+    dialog.get_by_label("Email").fill(ada.email)
+    dialog.get_by_label("Password").fill("not this one")
+    dialog.get_by_role("button", name="Go on").click()
+    expect(dialog.get_by_role("alert")).to_have_text("Email and password do not belong together.")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Go on").click()
+
+    expect(dialog).to_be_hidden()
+    console.expect_texts("Hello", "Are you there?")
+    expect(console.composer).to_have_value("A draft")
+    console.composer.press("Enter")
+    wait_until(lambda: maria.texts() == ["Hello", "Are you there?", "A draft"])
+
+
+def test_signing_out_leaves_nothing_behind(person: MakePerson, servers: Servers) -> None:
+    server = servers.start()
+    console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
+    Visitor(server, "maria")
+    console.open("maria")
+    console.composer.fill("A draft")
+
+    console.page.get_by_role("button", name="Sign out").click()
+
+    expect(console.page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert console.page.evaluate("sessionStorage.length + localStorage.length") == 0
+    console.page.reload()
+    expect(console.page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_lost_answer_is_asked_for_again(person: MakePerson, servers: Servers) -> None:
+    server = servers.start()
+    somebody = person()
+    somebody.expected += ["ERR_FAILED", "403 (Forbidden)", *BROKEN]
+    operator = server.operator()
+    console = Console(somebody, server).sign_in(hire(operator, "Ada"))
+    hire(operator, "Ben")
+    maria = Visitor(server, "maria")
+    console.open("maria")
+    answered = 0
+
+    def lose_the_first(route: object) -> None:
+        nonlocal answered
+        answered += 1
+        response = route.fetch()  # type: ignore[attr-defined]
+        if answered == 1:
+            route.abort()  # type: ignore[attr-defined]
+        else:
+            route.fulfill(response=response)  # type: ignore[attr-defined]
+
+    console.page.route("**/api/chat/transfer/**", lose_the_first)
+    console.page.get_by_role("button", name="Transfer").click()
+    console.dialog("Hand over").get_by_text("Ben").click()
+    console.dialog("Hand over").get_by_role("button", name="Hand over").click()
+
+    expect(console.page.get_by_text("Handed over to Ben.")).to_be_visible()
+    assert answered == 2
+    assert maria.rest.get(f"/api/chat/session/{maria.session_id}").data["agent"]["name"] == "Ben"

@@ -1,0 +1,200 @@
+"""Whatever visitors write is text; and everybody can use the console: by keyboard, on a phone, in the dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.consoles import Console, Visitor, clear, hire
+from tests.browser.people import Person, violations
+from tests.browser.texts import HOSTILE
+from tests.e2e.rest import Rest
+from tests.e2e.server import Server, wait_until
+
+MakePerson = Callable[..., Person]
+
+PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+
+
+@pytest.fixture(autouse=True)
+def _nobody(operator: Rest) -> None:
+    clear(operator)
+
+
+def test_hostile_texts_are_shown_and_nothing_else(person: MakePerson, server: Server, operator: Rest) -> None:
+    texts = [text for text in HOSTILE if text.strip() == text and len(text) <= 1000]
+    console = Console(person(), server).sign_in(hire(operator, "Ada", maxUsers=50))
+    maria = Visitor(server, "maria")
+    for text in texts:
+        maria.say(text)
+    console.open("maria")
+
+    expect(console.bubbles).to_have_count(len(texts))
+    assert console.bubbles.evaluate_all("all => all.map((one) => one.textContent)") == texts
+    assert console.page.evaluate("document.querySelectorAll('.bubble *').length") == 0
+    assert console.page.evaluate("window.pwned") is None
+
+
+def test_hostile_names_are_shown_and_nothing_else(person: MakePerson, server: Server, operator: Rest) -> None:
+    names = [text for text in HOSTILE if text.strip() == text and len(text) <= 128 and "\n" not in text][:12]
+    agent = hire(operator, "Ada", maxUsers=50)
+    operator.request("PATCH", f"/api/agents/{agent.id}", {"name": names[0][:100]})
+    console = Console(person(), server).sign_in(agent)
+    visitors = [Visitor(server, name) for name in names]
+    visitors[0].rest.post(f"/api/chat/end-session/{visitors[0].session_id}", {"reason": names[1]})
+
+    expect(console.rows).to_have_count(len(names) - 1)
+    shown = console.page.locator(".row-name").evaluate_all("all => all.map((one) => one.textContent)")
+    assert sorted(shown) == sorted(names[1:])
+    console.rows.first.click()
+    assert console.page.locator(".conversation-title").text_content() == shown[0]
+    assert console.page.locator(".visitor-name").text_content() == shown[0]
+    console.page.get_by_role("button", name="Transfer").click()
+    console.page.keyboard.press("Escape")
+    console.page.get_by_role("button", name="End", exact=True).click()
+    console.page.keyboard.press("Escape")
+    console.go("Ended")
+    expect(console.rows).to_contain_text([names[1]])
+    assert console.page.evaluate("window.pwned") is None
+    assert console.page.evaluate("document.querySelectorAll('.row-name *, .row-preview *, .me-name *').length") == 0
+
+
+def test_the_whole_work_by_keyboard(person: MakePerson, server: Server, operator: Rest) -> None:
+    ada = hire(operator, "Ada", maxUsers=5)
+    hire(operator, "Ben", isOnline=False)
+    page = person().open(f"{server.url}/console")
+    keys = page.keyboard
+    expect(page.get_by_label("Email")).to_be_focused()
+    keys.type(ada.email)
+    keys.press("Tab")
+    keys.type("correct horse battery")
+    keys.press("Enter")
+    expect(page.locator(".me-name")).to_have_text("Ada")
+    maria, tom = Visitor(server, "maria"), Visitor(server, "tom")
+    maria.say("Hello from Maria")
+    tom.say("Hello from Tom")
+    expect(page.locator(".row .badge:visible")).to_have_count(2)
+
+    keys.press("j")
+    expect(page.locator(".conversation-title")).to_have_text("tom")
+    keys.press("u")
+    expect(page.locator(".conversation-title")).to_have_text("maria")
+    keys.press("r")
+    keys.type("j k t e: these are letters here")
+    keys.press("Enter")
+    wait_until(lambda: maria.texts()[-1] == "j k t e: these are letters here")
+    keys.press("Alt+ArrowUp")
+    expect(page.locator(".conversation-title")).to_have_text("tom")
+    keys.press("Enter")
+    keys.type("To Tom")
+    keys.press("Enter")
+    wait_until(lambda: tom.texts()[-1] == "To Tom")
+
+    keys.press("Escape")
+    expect(page.locator(".row[aria-current]")).to_be_focused()
+    keys.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    keys.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator(".row[aria-current]")).to_be_focused()
+    keys.press("o")
+    expect(page.get_by_role("switch")).not_to_be_checked()
+    keys.press("e")
+    expect(page.get_by_role("radio", name="Solved")).to_be_focused()
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    wait_until(
+        lambda: tom.rest.get(f"/api/chat/session/{tom.session_id}").data["endReason"] == "The visitor does not answer"
+    )
+    keys.press("3")
+    expect(page.locator(".list h2")).to_have_text("Recently ended")
+    keys.press("2")
+    expect(page.locator(".list .empty-title")).to_have_text("Nobody is waiting")
+    keys.press("1")
+    keys.press("j")
+    expect(page.locator(".conversation-title")).to_have_text("maria")
+    keys.press("Escape")
+    expect(page.get_by_text("No chat is open")).to_be_visible()
+
+
+def test_single_keys_can_be_switched_off(person: MakePerson, server: Server, operator: Rest) -> None:
+    console = Console(person(), server).sign_in(hire(operator, "Ada"))
+    console.page.keyboard.press("?")
+    console.page.get_by_label("Single keys do something").uncheck()
+    console.page.keyboard.press("Escape")
+
+    console.page.keyboard.press("2")
+    console.page.keyboard.press("?")
+
+    expect(console.page.get_by_role("dialog")).to_have_count(0)
+    expect(console.page.locator(".list h2")).to_have_text("My chats")
+
+
+def test_on_a_phone_there_is_one_thing_at_a_time(person: MakePerson, server: Server, operator: Rest) -> None:
+    console = Console(person(**PHONE), server)
+    ada = hire(operator, "Ada")
+    console.page.get_by_label("Email").fill(ada.email)
+    console.page.get_by_label("Password").fill("correct horse battery")
+    console.page.get_by_role("button", name="Sign in").tap()
+    maria = Visitor(server, "maria")
+    maria.say("Hello " * 60)
+    conversation = console.page.locator(".conversation")
+    expect(conversation).to_be_hidden()
+
+    console.row("maria").tap()
+    expect(conversation).to_be_visible()
+    expect(console.page.locator(".list")).to_be_hidden()
+    console.composer.fill("From a phone")
+    console.page.get_by_role("button", name="Send").tap()
+    wait_until(lambda: maria.texts()[-1] == "From a phone")
+    console.page.get_by_role("button", name="About the visitor").tap()
+    expect(console.page.locator(".visitor")).to_be_visible()
+    console.page.get_by_role("button", name="Close").tap()
+    wide = console.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide == 0
+    assert not violations(console.page)
+
+    console.page.go_back()
+    expect(console.page.locator(".list")).to_be_visible()
+    expect(conversation).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(person: MakePerson, server: Server, operator: Rest, scheme: str) -> None:
+    page = person(color_scheme=scheme, reduced_motion="reduce").open(f"{server.url}/console")
+    sue = hire(operator, "Sue", role="supervisor", maxUsers=2)
+    hire(operator, "Ada", maxUsers=1, isOnline=False)
+    page.get_by_label("Email").fill(sue.email)
+    page.get_by_label("Password").fill("correct horse battery")
+    assert not violations(page)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".me-name")).to_have_text("Sue")
+    expect(page.get_by_text("No chats right now")).to_be_visible()
+    assert not violations(page)
+    for name in ("maria", "tom", "sam"):
+        Visitor(server, name).say("Hello")
+    page.locator(".row").first.click()
+    page.get_by_label("Message", exact=True).fill("A")
+    page.keyboard.press("Enter")
+    expect(page.locator(".message.own .message-state")).to_have_text("Sent")
+    assert not violations(page)
+    page.keyboard.press("Escape")
+    for key, what in (("2", "Queue"), ("3", "Recently ended"), ("4", "All open chats")):
+        page.keyboard.press(key)
+        expect(page.locator(".list h2")).to_have_text(what)
+        assert not violations(page)
+    page.keyboard.press("5")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    assert not violations(page)
+    page.keyboard.press("?")
+    assert not violations(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    for key, title in (("t", "Hand over"), ("e", "End the chat")):
+        page.keyboard.press("j")
+        page.keyboard.press(key)
+        expect(page.get_by_role("dialog", name=title)).to_be_visible()
+        assert not violations(page)
+        page.keyboard.press("Escape")

@@ -1,0 +1,149 @@
+"""What goes wrong between a visitor and the server, and what becomes of the messages."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import MakePerson
+from tests.browser.sites import Site
+from tests.browser.widgets import Agent, Widget
+from tests.e2e.rest import Rest
+from tests.e2e.server import Server, Servers
+
+LONG_AGO = """() => {
+    const key = Object.keys(localStorage).find((name) => name.startsWith("chat-support"));
+    const kept = JSON.parse(localStorage.getItem(key));
+    localStorage.setItem(key, JSON.stringify({ ...kept, since: kept.since - 190_000 }));
+}"""
+NO_CONNECTION = ["Failed to load resource", "WebSocket connection to", "net::ERR_"]
+
+
+def test_nothing_is_lost_or_doubled_when_the_server_is_killed(
+    server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
+) -> None:
+    visitor = person()
+    visitor.expected = NO_CONNECTION
+    widget = Widget(visitor.open(site.embed(server.url))).open()
+    widget.write("before")
+    session_id = agent.join(widget)
+    widget.wait_for_texts("before")
+
+    server.kill()
+    expect(widget.status).to_have_text("Connecting…")
+    widget.write("while it is away")
+    widget.write("and more")
+    widget.wait_for_texts("before", "while it is away", "and more")
+    expect(widget.rows.last.locator("small")).to_contain_text("Sending…")
+    widget.page.reload()
+    assert not widget.page.locator("chat-support").count()  # Nobody is there to serve it.
+    server.start()
+    agent.say(session_id, "missed meanwhile")
+    widget.page.reload()
+
+    widget.wait_for_texts("before", "missed meanwhile", "while it is away", "and more")
+    expect(widget.rows.last.locator("small")).to_contain_text("Sent")
+    server.kill()
+    widget.write("again")
+    server.start()
+    agent.say(session_id, "missed as well")
+    everything = ["before", "missed meanwhile", "while it is away", "and more", "missed as well", "again"]
+    expect(widget.texts).to_have_count(len(everything), timeout=30_000)
+    expect(widget.log).not_to_contain_text("Sending…")
+    stored = [message["message"] for message in operator.history(session_id)]
+    assert sorted(stored) == sorted(everything)
+    widget.wait_for_texts(*stored)
+
+
+def test_a_message_that_is_refused_can_be_sent_again(servers: Servers, site: Site, person: MakePerson) -> None:
+    server = servers.start(FRONTEND_URLS=site.origin, RATE_LIMITS="on", RATE_LIMIT_MESSAGES="1/4 seconds")
+    operator = server.operator()
+    operator.create_agent("Ada")
+    widget = Widget(person().open(site.embed(server.url))).open()
+    widget.write("one")
+    widget.write("two")
+    retry = widget.panel.get_by_role("button", name="Try again")
+    expect(retry).to_be_visible()
+    expect(widget.rows.last.locator("small")).to_contain_text("Not sent")
+    widget.page.wait_for_timeout(3_000)
+    retry.click()
+    expect(widget.rows.last.locator("small")).to_contain_text("Sent")
+    widget.wait_for_texts("one", "two")
+
+    history = operator.history(widget.session_id())
+    assert [message["message"] for message in history] == ["one", "two"]
+    assert len({message["clientMessageId"] for message in history}) == 2
+
+
+def test_a_place_in_the_queue_then_an_agent(servers: Servers, site: Site, person: MakePerson) -> None:
+    server = servers.start(FRONTEND_URLS=site.origin, QUEUE_LIMIT="2")
+    address = site.embed(server.url)
+    first, second = (Widget(person().open(address)).open() for _ in range(2))
+    first.write("first")
+    expect(first.status).to_have_text("Number 1 in the queue")
+    second.write("second")
+    expect(second.status).to_have_text("Number 2 in the queue")
+    second.page.evaluate(LONG_AGO)
+    second.page.reload()
+    expect(second.status).to_have_text("Number 2 in the queue, waiting for 3 minutes")
+
+    visitor = person()
+    visitor.expected = ["503"]
+    third = Widget(visitor.open(address)).open()
+    third.write("third")
+    expect(third.rows.last).to_contain_text("Not sent")
+    expect(third.status).to_contain_text("Too many people are waiting")
+
+    agent = Agent(server, max_users=1)
+    expect(first.status).to_have_text("You are talking to Ada")
+    expect(second.status).to_contain_text("Number 1 in the queue")
+    third.panel.get_by_role("button", name="Try again").click()
+    expect(third.rows.last).to_contain_text("Sent")
+    expect(third.status).to_have_text("Number 2 in the queue")
+    first.panel.get_by_role("button", name="End chat").click()
+    expect(second.status).to_have_text("You are talking to Ada")
+    server.operator().post(f"/api/chat/end-session/{second.session_id()}")
+    expect(second.status).to_have_text("This chat has ended")
+    agent.leave()
+
+
+def test_a_token_that_is_no_longer_good_is_replaced(
+    server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
+) -> None:
+    visitor = person()
+    visitor.expected = ["401"]
+    widget = Widget(visitor.open(site.embed(server.url, user_id="visitor-7"))).open()
+    widget.write("one")
+    widget.wait_for_texts("one")
+    expect(widget.rows.last.locator("small")).to_contain_text("Sent")
+    session = operator.get(f"/api/chat/session/{widget.session_id()}").data
+    assert session["userId"] == "visitor-7"
+    operator.post("/api/auth/revoke", {"userId": "visitor-7"})
+    widget.write("two")
+    widget.write("three")
+    widget.wait_for_texts("one", "two", "three")
+    expect(widget.rows.last.locator("small")).to_contain_text("Sent", timeout=20_000)
+
+
+def test_who_must_not_talk_and_who_says_nothing_is_told_so(servers: Servers, site: Site, person: MakePerson) -> None:
+    server = servers.start(FRONTEND_URLS=site.origin, IDENTITY_SECRET="secret", IDLE_END_AFTER="3")
+    visitor = person()
+    visitor.expected = ["403"]
+    widget = Widget(visitor.open(site.embed(server.url, user_id="somebody", user_hash="wrong"))).open()
+
+    expect(widget.status).to_have_text(re.compile("cannot be reached"))
+    right = hmac.new(b"secret", b"somebody", hashlib.sha256).hexdigest()
+    widget.page.evaluate("(userHash) => ChatSupport.identify({ userId: 'somebody', userHash })", right)
+    expect(widget.status).to_have_text("")
+
+    # Here, who says nothing is warned, and what they write then counts.
+    agent = Agent(server)
+    widget.write("hello")
+    expect(widget.status).to_have_text("This chat ends soon, unless you write")
+    widget.write("still there")
+    expect(widget.status).not_to_contain_text("ends soon")
+    expect(widget.status).to_have_text("This chat has ended", timeout=20_000)
+    agent.leave()

@@ -1,0 +1,21 @@
+"""`flask --app wsgi …` as operators run it: a process of its own, beside a server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+from tests.e2e.server import PROJECT, Server
+
+
+def run(server: Server, *arguments: str, timeout: float = 60.0, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with the server's configuration, and return what it said."""
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
+    return subprocess.run(command, timeout=timeout, check=False, **options(server, **env))
+
+
+def options(server: Server, **env: str) -> dict[str, Any]:
+    """Return how a command is started: with the server's environment, its output as text."""
+    environment = {**server.environment, **env}
+    return {"cwd": PROJECT, "env": environment, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}

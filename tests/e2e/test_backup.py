@@ -1,0 +1,93 @@
+"""A backup made while people write is one that a server can start from."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatsupport.database.embedded import EmbeddedMongo
+from tests.e2e.server import PROJECT, Server, Servers, free_port
+
+
+@pytest.fixture
+def mongo(tmp_path: Path) -> Iterator[tuple[EmbeddedMongo, str]]:
+    """A MongoDB of this test's own, which it may lock."""
+    server = EmbeddedMongo(tmp_path / "data")
+    yield server, server.start()
+    server.stop()
+
+
+def back_up(server: Server, target: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(PROJECT / "deploy" / "backup.py"), str(target)]
+    environment = {**server.environment, **env}
+    return subprocess.run(command, cwd=target.parent, env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.timeout(180)
+def test_what_was_acknowledged_before_a_backup_is_in_it(
+    mongo: tuple[EmbeddedMongo, str], mongodb_db: str, tmp_path: Path
+) -> None:
+    embedded, uri = mongo
+    servers = Servers(tmp_path / "servers", uri, mongodb_db)
+    try:
+        server = servers.start()
+        operator = server.operator()
+        session_id = operator.start("visitor")
+        before = [operator.send(session_id, f"message {number}").data["message"] for number in range(20)]
+        over, failures = threading.Event(), []
+
+        def write() -> None:
+            while not over.is_set():
+                reply = operator.send(session_id, "meanwhile")
+                if reply.status not in (201, 503):
+                    failures.append(reply)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        result = back_up(server, tmp_path / "backups")
+        after = operator.send(session_id, "after")
+        over.set()
+        writer.join()
+
+        assert result.returncode == 0, result.stderr
+        assert "writes waited for" in result.stdout
+        assert after.status == 201
+        assert not failures
+
+        # The machine is lost; what there is, is the backup.
+        servers.clean_up()
+        embedded.stop()
+        (backup,) = (tmp_path / "backups").iterdir()
+        shutil.rmtree(tmp_path / "data")
+        shutil.copytree(backup, tmp_path / "data" / "mongodb" / "files")
+        restored = EmbeddedMongo(tmp_path / "data")
+        try:
+            restored.start()
+            server.start()
+            history = server.operator().history(session_id)
+            assert history[:20] == before
+            assert [message["seq"] for message in history] == list(range(1, len(history) + 1))
+            assert all(message["message"] == "meanwhile" for message in history[20:])
+            assert server.operator().send(session_id, "and on").status == 201
+        finally:
+            servers.clean_up()
+            restored.stop()
+    finally:
+        servers.clean_up()
+
+
+def test_what_cannot_be_backed_up_is_said_in_one_line(server: Server, tmp_path: Path) -> None:
+    away = back_up(server, tmp_path / "backups", MONGODB_URI=f"mongodb://127.0.0.1:{free_port()}")
+    unwritable = back_up(server, Path("/proc/backups"))
+
+    for result in (away, unwritable):
+        assert result.returncode == 1
+        assert result.stderr.count("\n") == 1
+    # And the database takes writes all the same.
+    assert server.operator().send(server.operator().start("visitor"), "hello").status == 201

@@ -1,0 +1,130 @@
+"""What is said in a session goes through Valkey to the processes that have somebody in it, and to no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tests.api import make_token
+from tests.conftest import API_KEY
+from tests.e2e.conftest import Connect
+from tests.e2e.recording import Socket
+from tests.e2e.server import Server, Servers, wait_until
+from tests.e2e.valkey import Valkey
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[Valkey]:
+    valkey = Valkey()
+    valkey.start()
+    yield valkey
+    valkey.kill()
+
+
+@pytest.fixture(scope="module")
+def two_servers(servers: Servers, valkey: Valkey) -> Iterator[tuple[Server, Server]]:
+    first = servers.start(REDIS_URL=valkey.url)
+    second = servers.start(REDIS_URL=valkey.url, MONGODB_DB=first.database)
+    yield first, second
+    first.clean_up()
+    second.clean_up()
+
+
+class Listening:
+    """Who listens to what, as Valkey sees it."""
+
+    def __init__(self, valkey: Valkey) -> None:
+        self._client = redis.Redis.from_url(valkey.url)
+
+    def to(self, session_id: str) -> int:
+        """Return how many processes hear a session."""
+        return int(self._client.pubsub_numsub(f"chatsupport:session:{session_id}")[0][1])
+
+    def becomes(self, session_id: str, count: int) -> None:
+        """Wait until so many processes hear it."""
+        wait_until(lambda: self.to(session_id) == count, 5, lambda: f"{self.to(session_id)} processes listen")
+
+
+@pytest.fixture
+def listening(valkey: Valkey) -> Listening:
+    return Listening(valkey)
+
+
+def texts(socket: Socket) -> list[str]:
+    return [message["message"] for message in socket.events("new_message")]
+
+
+def test_a_process_listens_while_somebody_is_in_the_session(
+    two_servers: tuple[Server, Server], connect: Connect, listening: Listening
+) -> None:
+    here, there = two_servers
+    operator = here.operator()
+    session_id, other_id = operator.start("listened-to"), operator.start("of-nobody")
+    sockets = [connect("python", there.url, {"apiKey": API_KEY}, transports=["websocket"]) for _ in range(2)]
+    assert listening.to(session_id) == 0
+
+    for socket in sockets:
+        socket.join(session_id)
+    assert listening.to(session_id) == 1, "when the join is acknowledged the process listens"
+    assert listening.to(other_id) == 0
+    operator.send(session_id, "to both")
+    for socket in sockets:
+        socket.wait_for("new_message")
+
+    sockets[0].call("leave_session", {"sessionId": session_id})
+    operator.send(session_id, "to one")
+    sockets[1].wait_for("new_message", count=2)
+    assert listening.to(session_id) == 1
+    sockets[1].close()
+    listening.becomes(session_id, 0)
+    assert texts(sockets[0]) == ["to both"]
+
+
+def test_who_is_in_a_session_at_both_processes_hears_everything_once(
+    two_servers: tuple[Server, Server], connect: Connect, listening: Listening
+) -> None:
+    here, there = two_servers
+    agent_id = here.operator().create_agent("On both sides", maxUsers=20)
+    agent = {"token": make_token(agent_id, "agent")}
+    # Their own sockets hear of the session before they are in its room, and after they have left it.
+    sockets = [connect("python", server.url, agent, transports=["websocket"]) for server in two_servers]
+    session_id = here.operator().start("heard-once")
+    for socket in sockets:
+        socket.wait_for("session_assigned", lambda session: session["id"] == session_id)
+        socket.join(session_id)
+    listening.becomes(session_id, 2)
+
+    sockets[0].send(session_id, "from here")
+    sockets[1].send(session_id, "from there")
+    there.operator().post(f"/api/chat/transfer/{session_id}", {})
+
+    for socket in sockets:
+        socket.wait_for("session_unassigned", lambda left: left["sessionId"] == session_id)
+        assert texts(socket) == ["from here", "from there"]
+        assert len([left for left in socket.events("session_unassigned") if left["sessionId"] == session_id]) == 1
+    listening.becomes(session_id, 0)
+
+
+def test_a_process_listens_again_to_all_it_has_when_valkey_is_back(
+    two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect
+) -> None:
+    here, there = two_servers
+    operator = here.operator()
+    sessions = [operator.start(f"back-{number}") for number in range(20)]
+    socket = connect("python", there.url, {"apiKey": API_KEY}, transports=["websocket"])
+    for session_id in sessions:
+        socket.join(session_id)
+
+    valkey.kill()
+    socket.call("leave_session", {"sessionId": sessions[0]})
+    late = operator.start("joined-while-it-is-away")
+    socket.join(late)
+    valkey.start()
+
+    again = Listening(valkey)
+    for session_id in [*sessions[1:], late]:
+        again.becomes(session_id, 1)
+    assert again.to(sessions[0]) == 0
+    wait_until(lambda: operator.send(late, "hello") and texts(socket), 15)

@@ -1,0 +1,23 @@
+"""A simulation notices what a server lost, and what it stored twice."""
+
+from __future__ import annotations
+
+from chatsupport.cli.tally import Tally
+
+
+def test_what_was_acknowledged_and_is_not_there_is_lost() -> None:
+    tally = Tally()
+    for client_message_id in ("a", "b", "c"):
+        tally.acknowledged("s", client_message_id, 0.01)
+
+    tally.check("s", tally.acknowledged_of("s"), ["a", "c", "c", "not acknowledged yet"])
+
+    assert (tally["acked"], tally["checked"], tally["lost"], tally["doubled"]) == (3, 1, 1, 1)
+
+
+def test_times_are_those_of_the_acknowledgements() -> None:
+    tally = Tally()
+    assert tally.milliseconds(50) == 0
+    for number in range(1, 101):
+        tally.acknowledged("s", str(number), number / 1000)
+    assert (tally.milliseconds(50), tally.milliseconds(95)) == (51, 96)
