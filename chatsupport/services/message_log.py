@@ -199,11 +199,11 @@ class MessageLog:
             collection.insert_many(documents, ordered=True)
         except BulkWriteError as error:
             stored = inserted_before_collision(error)
+        metrics.MESSAGES.add(stored)
         for draft, document in zip(batch[:stored], documents[:stored], strict=True):
             self._last_seqs.remember(draft.session_id, document["seq"])
             self._announce(document, draft)
             draft.succeed(document, created=True)
-        metrics.MESSAGES.add(stored)
         first_replies.note(documents[:stored])
         if stored == len(batch):
             return []
