@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatsupport import cli, logs, startup
+from chatsupport import cli, logs, startup, tracing
 from chatsupport.blueprints import (
     agents,
     audit,
@@ -17,6 +17,7 @@ from chatsupport.blueprints import (
     chat,
     docs,
     errors,
+    metrics,
     reports,
     request_log,
     system,
@@ -53,6 +54,7 @@ def create_app(config: Config | None = None) -> Flask:
     config = config or Config.from_env()
     logs.setup_logging(config)
     settings.bind(config)
+    tracing.configure(config.slow_ms)
     if config.mongodb_uri is None:
         raise RuntimeError("create_app() needs a Config with a mongodb_uri; wsgi.py starts the embedded MongoDB.")
     connection.connect(config.mongodb_uri, config.mongodb_db)
@@ -85,6 +87,7 @@ def create_app(config: Config | None = None) -> Flask:
         docs.blueprint,
         web.blueprint,
         system.blueprint,
+        metrics.blueprint,
     ):
         app.register_blueprint(blueprint)
     transport.init_app(app, config)

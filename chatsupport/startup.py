@@ -11,7 +11,7 @@ from chatsupport import documents, migration
 from chatsupport.config import Config
 from chatsupport.database.connection import UnsupportedVersionError, is_unavailable, require_supported_version
 from chatsupport.extensions import socketio
-from chatsupport.services import agents, housekeeping
+from chatsupport.services import agents, event_loop, housekeeping
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,8 @@ def begin(config: Config) -> None:
 
     Raises `MigrationNeededError`.
     """
+    if config.timed_work:
+        event_loop.watch()
     try:
         _begin(config)
     except PyMongoError as error:

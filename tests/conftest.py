@@ -53,6 +53,8 @@ def make_config(mongodb_uri: str, mongodb_db: str, tmp_path: Path) -> MakeConfig
             "log_to_files": False,
             "log_level": "WARNING",
             "rate_limits": False,
+            # The machine of the tests may be slow, and some look at every warning.
+            "slow_ms": 0,
             "async_mode": "threading",
             "timed_work": False,
             **overrides,

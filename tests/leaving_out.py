@@ -54,6 +54,7 @@ NEEDS = {
     "node": Need("Node.js with npm", _has("node", "npm"), is_tool=True),
     "chromium": Need("Chromium", lambda: chromium() is not None, is_tool=True),
     "nginx": Need("nginx", _has("nginx"), is_tool=True),
+    "promtool": Need("promtool", _has("promtool"), is_tool=True),
     "linux": Need("Linux", lambda: sys.platform == "linux", is_tool=False),
     "mount": Need("the right to mount a file system", _can_mount, is_tool=False),
 }

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask, Response, g, request
 
-from chatsupport import logs
+from chatsupport import logs, metrics, tracing
 from chatsupport.blueprints.headers import complete
 
 logger = logging.getLogger(__name__)
 
 _ENVIRON_KEY = "chatsupport.request_id"
+_sent = metrics.SEND.of("rest")
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 StartResponse = Callable[..., Any]
@@ -52,14 +52,21 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    g.started = time.perf_counter()
     g.request_id = request.environ.get(_ENVIRON_KEY) or uuid.uuid4().hex
+    g.operation = tracing.Operation(request.endpoint or "(unknown)", g.request_id)
+    tracing.enter(g.operation)
     logs.clear()
     session_id = (request.view_args or {}).get("session_id")
     logs.bind(request_id=g.request_id, session_id=session_id, address=request.remote_addr)
 
 
 def _log(response: Response) -> Response:
+    seconds = tracing.finish(g.operation)
+    code = g.get("error_code")
+    if code is not None:
+        metrics.REFUSED.add(code)
+    elif g.operation.batch is not None:
+        _sent.observe(seconds)
     if logger.isEnabledFor(logging.INFO):
         logger.info(
             "%s %s",
@@ -70,8 +77,8 @@ def _log(response: Response) -> Response:
                 "method": request.method,
                 "path": request.path,
                 "status": response.status_code,
-                "code": g.get("error_code"),
-                "ms": round((time.perf_counter() - g.started) * 1000, 1),
+                "code": code,
+                "ms": round(seconds * 1000, 1),
             },
         )
     return response
@@ -79,3 +86,4 @@ def _log(response: Response) -> Response:
 
 def _end(_: BaseException | None) -> None:
     logs.clear()
+    tracing.enter(None)  # One greenlet answers several requests of a connection.

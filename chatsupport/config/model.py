@@ -31,6 +31,7 @@ class Config:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     identity_secret: str | None = field(default=None, repr=False)
     trusted_proxies: int = 0
+    metrics_token: str | None = field(default=None, repr=False)
     mongodb_uri: str | None = field(default=None, repr=False)
     mongodb_db: str = "chat-support"
     redis_url: str | None = field(default=None, repr=False)
@@ -38,6 +39,7 @@ class Config:
     log_dir: Path = Path("logs")
     log_level: str = "INFO"
     log_to_files: bool = True
+    slow_ms: int = 200
     rate_limits: bool = True
     rate_limit_tokens: str = "30/minute"
     rate_limit_logins: str = "5/minute"
@@ -92,6 +94,9 @@ class Config:
             ),
             api_keys=reader.read("API_KEY", parse.comma_list(parse.api_key(min_length=16 if production else 1)), ()),
             identity_secret=reader.read("IDENTITY_SECRET", str, None),
+            metrics_token=reader.read(
+                "METRICS_TOKEN", parse.api_key(min_length=16 if production else 1, several=False), None
+            ),
             trusted_proxies=reader.read("TRUSTED_PROXIES", parse.integer(0, 10), 0),
             mongodb_uri=mongodb_uri,
             mongodb_db=reader.read("MONGODB_DB", parse.mongodb_name, parse.database_in(mongodb_uri) or cls.mongodb_db),
@@ -100,6 +105,7 @@ class Config:
             log_dir=reader.read("LOG_DIR", parse.directory, parse.directory("logs")),
             log_level=reader.read("LOG_LEVEL", parse.log_level, cls.log_level),
             log_to_files=reader.read("LOG_TO_FILES", parse.boolean, not on_paas),
+            slow_ms=reader.read("SLOW_MS", parse.integer(0, 600_000, "milliseconds"), cls.slow_ms),
             rate_limits=reader.read("RATE_LIMITS", parse.boolean, True),
             rate_limit_tokens=reader.read("RATE_LIMIT_TOKENS", parse.rate, cls.rate_limit_tokens),
             rate_limit_logins=reader.read("RATE_LIMIT_LOGINS", parse.rate, cls.rate_limit_logins),

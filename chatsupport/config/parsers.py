@@ -171,12 +171,13 @@ def web_url(text: str) -> str:
     return text
 
 
-def api_key(*, min_length: int) -> Parser[str]:
-    """Return a parser of keys that fit into an HTTP header."""
+def api_key(*, min_length: int, several: bool = True) -> Parser[str]:
+    """Return a parser of keys that fit into an HTTP header; `several` where it is for the items of a list."""
 
     def parse(text: str) -> str:
         if len(text) < min_length or not re.fullmatch(r"[!-~]+", text):
-            raise ValueError(f"keys of at least {min_length} printable ASCII characters, comma separated")
+            what, end = ("keys", ", comma separated") if several else ("one key", "")
+            raise ValueError(f"{what} of at least {min_length} printable ASCII characters{end}")
         return text
 
     return parse

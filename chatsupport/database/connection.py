@@ -27,6 +27,7 @@ from pymongo.write_concern import WriteConcern
 
 from chatsupport.config import ConfigError
 from chatsupport.config.parsers import with_database
+from chatsupport.database import monitoring
 from chatsupport.errors import DatabaseUnavailableError
 
 OPERATION_TIMEOUT_MS = 8_000
@@ -82,6 +83,7 @@ def connect(uri: str, database: str) -> None:
         "w": "majority",
         "journal": True,
         "appname": "chatsupport",
+        "event_listeners": monitoring.LISTENERS,
     }
     try:
         # The same connection again is the one there is, which work in the background may be using.

@@ -80,6 +80,23 @@ PATHS: dict[str, Json] = {
             needs_caller=False,
         )
     },
+    "/metrics": {
+        "get": operation(
+            TAG,
+            "getMetrics",
+            "What this process counts and measures",
+            description="For Prometheus: `Authorization: Bearer <METRICS_TOKEN>`, or without such a token only from "
+            "the machine itself. Within 2 s in any case.",
+            answers={
+                200: {
+                    "description": "Prometheus' text format 0.0.4",
+                    "content": {"text/plain": {"schema": {"type": "string"}}},
+                }
+            },
+            codes=["AUTH_REQUIRED", "INVALID_TOKEN", "FORBIDDEN"],
+            needs_caller=False,
+        )
+    },
     "/api/openapi.json": {
         "get": operation(
             TAG,

@@ -16,7 +16,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from chatsupport import broadcasts, serializers
+from chatsupport import broadcasts, metrics, serializers
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
@@ -120,6 +120,7 @@ def confirm(session: Document, agent: Document) -> bool:
     if session["assignedAt"] == session["firstAssignedAt"]:
         waited = serializers.milliseconds_between(session["createdAt"], session["assignedAt"])
         counters.add(assigned=1, waitedMs=waited)
+        metrics.ASSIGNMENT.observe(waited / 1000)
     announce_assignment(session, agent)
     return True
 

@@ -41,6 +41,10 @@ class Backlog:
         # It begins when this greenlet next waits: what the others send until then comes with it.
         socketio.start_background_task(self._write_all)
 
+    def count_waiting(self) -> int:
+        """Return how many drafts wait."""
+        return len(self._waiting)
+
     def settle(self, session_id: ObjectId, timeout: float) -> None:
         """Wait until no batch with this session is under way, for `timeout` seconds at most."""
         with self._changed:

@@ -47,7 +47,7 @@ def queue_overview(caller: Caller) -> dict[str, Any]:
     if caller.type not in (AGENT, SYSTEM):
         raise ForbiddenError("This is for agents, systems and API keys.")
     sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
-    total, since = _waiting()
+    total, since = waiting()
     rows = Session._get_collection().find(
         {"status": WAITING}, {"userId": 1, "queuedAt": 1}, sort=QUEUE_ORDER, limit=SHOWN
     )
@@ -129,7 +129,7 @@ def _tell_now() -> None:
 def _tell_queue_now() -> None:
     global _told_queue
     with pymongo.timeout(LOOK_UP_SECONDS):
-        total, since = _waiting()
+        total, since = waiting()
     state = (total, serializers.iso(since))
     if state != _told_queue:
         _told_queue = state
@@ -141,7 +141,7 @@ _tell = Throttled(_tell_now, CHANGES_SECONDS)
 _tell_queue = Throttled(_tell_queue_now, QUEUE_SECONDS)
 
 
-def _waiting() -> tuple[int, Any]:
+def waiting() -> tuple[int, Any]:
     """Return how many wait, and since when the one who came first does."""
     sessions = Session._get_collection()
     total = sessions.count_documents({"status": WAITING})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 
+from chatsupport import metrics, tracing
 from chatsupport.identity import Caller
 from chatsupport.services import sequences
 
@@ -33,6 +35,7 @@ class Draft:
         "error",
         "message",
         "on_done",
+        "operation",
         "sender_id",
         "sender_type",
         "session_id",
@@ -63,11 +66,18 @@ class Draft:
         self.deadline = float("inf")
         """When its sender gives up, by the monotonic clock."""
         self.on_done: Callable[[Draft], object] = _tell_nobody
+        self.operation = tracing.current()
+        """The request or event that it came with."""
 
     @property
     def retry_key(self) -> RetryKey:
         """What makes two sendings the same message, where the client gave an id."""
         return (self.session_id, self.sender_id, self.sender_type, self.client_message_id)
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the request or event that it came with."""
+        return None if self.operation is None else self.operation.request_id
 
     @property
     def is_done(self) -> bool:
@@ -78,6 +88,10 @@ class Draft:
         """Tell the sender of the stored message."""
         self.message = message
         self.created = created
+        if not created:
+            metrics.RETRIES.add()
+        if self.operation is not None:
+            self.operation.announced, self.operation.seq = time.monotonic(), message["seq"]
         self._finish()
 
     def fail(self, error: Exception) -> None:
@@ -90,7 +104,7 @@ class Draft:
             self.on_done(self)
         except Exception:
             # What the next drafts of the batch are owed must not depend on this one's sender.
-            logger.exception("A sender could not be answered")
+            logger.exception("A sender could not be answered", extra={"request_id": self.request_id})
 
     def document(self, seq: int, timestamp: datetime) -> dict[str, Any]:
         """Return the message as it is stored."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import serializers
+from chatsupport import metrics, serializers
 from chatsupport.identity import Caller
 from chatsupport.services import access, messages, queue, sequences, sessions
 
@@ -19,6 +19,8 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str,
     """
     session = access.find_session(caller, session_id)
     history, has_more, last_seq = _history(session_id, after)
+    if after is not None:
+        metrics.RESUMES.add("gap" if has_more else "replayed" if history else "nothing_missed")
     return {
         "sessionId": str(session_id),
         **serializers.session_state(session, sessions.agent_of(session), queue.position(session)),

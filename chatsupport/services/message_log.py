@@ -23,7 +23,7 @@ import pymongo
 from bson import ObjectId
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from chatsupport import broadcasts
+from chatsupport import broadcasts, metrics, tracing
 from chatsupport.database.connection import (
     DURABLE,
     inserted_before_collision,
@@ -41,7 +41,7 @@ from chatsupport.errors import (
     SessionEndedError,
     SessionNotFoundError,
 )
-from chatsupport.services import access, drafts, sequences
+from chatsupport.services import access, drafts, first_replies, sequences
 from chatsupport.services.backlog import Backlog, seconds_until_first_deadline
 from chatsupport.services.drafts import Draft, RetryKey
 
@@ -75,7 +75,10 @@ class MessageLog:
         """
         if self._closed:
             raise DatabaseUnavailableError("This server is being restarted. Connect again and repeat the message.")
-        draft.deadline = time.monotonic() + min(MAX_WAIT_SECONDS, seconds_left())
+        time_now = time.monotonic()
+        draft.deadline = time_now + min(MAX_WAIT_SECONDS, seconds_left())
+        if draft.operation is not None:
+            draft.operation.submitted = time_now
         self._backlog.add(draft)
 
     def append(self, draft: Draft) -> None:
@@ -117,20 +120,21 @@ class MessageLog:
 
     def _write_batch(self, batch: list[Draft]) -> None:
         left = seconds_until_first_deadline(batch)
-        try:
-            with pymongo.timeout(max(LEAST_BATCH_SECONDS, min(BATCH_TIMEOUT_SECONDS, left))):
-                self._write(batch)
-        except Exception as error:
-            self._fail_batch(batch, error)
+        with tracing.batch([draft.operation for draft in batch]):
+            try:
+                with pymongo.timeout(max(LEAST_BATCH_SECONDS, min(BATCH_TIMEOUT_SECONDS, left))):
+                    self._write(batch)
+            except Exception as error:
+                self._fail_batch(batch, error)
 
     def _fail_batch(self, batch: list[Draft], error: Exception) -> None:
         """Fail those of the batch that have no answer yet. What was written of them is unknown: forget the hints."""
         outcome: ChatSupportError
         if isinstance(error, DatabaseUnavailableError) or (isinstance(error, PyMongoError) and is_unavailable(error)):
-            logger.warning("A batch of messages failed: the database is unavailable", extra={"batch": len(batch)})
+            logger.warning("A batch of messages failed: the database is unavailable")
             outcome = DatabaseUnavailableError()
         else:
-            logger.exception("A batch of messages failed", extra={"batch": len(batch)})
+            logger.exception("A batch of messages failed")
             outcome = InternalError()
         for draft in batch:
             self._last_seqs.forget(draft.session_id)
@@ -197,8 +201,10 @@ class MessageLog:
             stored = inserted_before_collision(error)
         for draft, document in zip(batch[:stored], documents[:stored], strict=True):
             self._last_seqs.remember(draft.session_id, document["seq"])
-            self._announce(document)
+            self._announce(document, draft)
             draft.succeed(document, created=True)
+        metrics.MESSAGES.add(stored)
+        first_replies.note(documents[:stored])
         if stored == len(batch):
             return []
         collided, rest = batch[stored], batch[stored + 1 :]
@@ -214,15 +220,16 @@ class MessageLog:
         """Answer a repeated sending with the first message; the room hears of it where the first sending failed."""
         if draft.retry_key in self._uncertain:
             del self._uncertain[draft.retry_key]
-            self._announce(stored)
+            self._announce(stored, draft)
         draft.succeed(stored, created=False)
 
-    def _announce(self, message: dict[str, Any]) -> None:
+    def _announce(self, message: dict[str, Any], draft: Draft) -> None:
         """Broadcast what is stored. A failure here is no failure of the sender's: clients resync by seq."""
         try:
             self._on_stored(message)
         except Exception:
-            logger.exception("A stored message could not be broadcast", extra={"seq": message["seq"]})
+            about = {"seq": message["seq"], "request_id": draft.request_id}
+            logger.exception("A stored message could not be broadcast", extra=about)
 
     def _number(self, batch: list[Draft]) -> list[dict[str, Any]]:
         timestamp = now()
@@ -239,3 +246,4 @@ class MessageLog:
 
 
 log = MessageLog()
+metrics.BACKLOG.read_by(log._backlog.count_waiting)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bson import ObjectId
 
-from chatsupport import broadcasts
+from chatsupport import broadcasts, metrics
 from chatsupport.documents import Session
 from chatsupport.identity import AGENT, Caller
 from chatsupport.services import access
@@ -69,3 +69,6 @@ def is_there(session_id: ObjectId, person: Caller, connection_id: str) -> bool:
 def joined_sessions() -> set[ObjectId]:
     """Return the sessions that somebody has joined in this process."""
     return {session_id for session_id, _ in _connections}
+
+
+metrics.JOINED_SESSIONS.read_by(lambda: len(joined_sessions()))

@@ -18,6 +18,7 @@ from limits.strategies import MovingWindowRateLimiter, RateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from chatsupport import metrics
 from chatsupport.config import Config
 from chatsupport.errors import RateLimitedError
 from chatsupport.identity import Caller
@@ -31,6 +32,17 @@ CONNECTIONS = "connections"
 START_SESSION = "session starts"
 MESSAGES = "messages"
 TYPING = "typing events"
+
+_LABELS = {
+    TOKENS: "tokens",
+    LOGINS: "logins",
+    LOGINS_FROM: "logins_address",
+    CONNECTIONS: "connections",
+    START_SESSION: "start_session",
+    MESSAGES: "messages",
+    TYPING: "typing",
+}
+"""What the metrics call them."""
 
 STORE_TIMEOUT_SECONDS = 0.5
 PAUSE_SECONDS = 5.0
@@ -106,4 +118,5 @@ def _check(what: str, key: str) -> None:
             _limits.paused_until = time.monotonic() + PAUSE_SECONDS
             logger.exception("The rate limits cannot be counted; letting calls through for a moment")
         return
+    metrics.RATE_LIMITED.add(_LABELS[what])
     raise RateLimitedError(what, max(1, math.ceil(reset_time - time.time())))

@@ -27,7 +27,7 @@ _started = time.monotonic()
 def overview() -> dict[str, Any]:
     """Return the statistics."""
     totals, counts = counters.read(), counters.counts()
-    sessions, messages = _sessions_by_status(counts["sessions"]), counts["messages"]
+    sessions, messages = sessions_by_status(counts["sessions"]), counts["messages"]
     agents = list(Agent._get_collection().find({}, sort=[("name", 1), ("_id", 1)]))
     online = [agent for agent in agents if serializers.is_there(agent)]
     taken = sum(len(agent.get("activeUsers", ())) for agent in online)
@@ -59,7 +59,7 @@ def health() -> tuple[dict[str, Any], bool]:
     try:
         with translate_errors(), pymongo.timeout(HEALTH_TIMEOUT_SECONDS):
             ping(HEALTH_TIMEOUT_SECONDS)
-            counts = _sessions_by_status(counters.counts()["sessions"])
+            counts = sessions_by_status(counters.counts()["sessions"])
             sessions = {"active": counts["active"], "total": counts["total"]}
     except DatabaseUnavailableError:
         alive = False
@@ -91,7 +91,7 @@ def memory() -> dict[str, float]:
     return {"used": round(used, 1), "total": round(total, 1)}
 
 
-def _sessions_by_status(total: int) -> dict[str, int]:
+def sessions_by_status(total: int) -> dict[str, int]:
     """Return how many sessions there are. Open ones are few, and their index counts them."""
     sessions = Session._get_collection()
     active, waiting = (int(sessions.count_documents({"status": status})) for status in (ACTIVE, WAITING))

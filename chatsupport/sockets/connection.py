@@ -8,7 +8,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import broadcasts
+from chatsupport import broadcasts, metrics
 from chatsupport.errors import AuthenticationError, ChatSupportError, NotFoundError, RateLimitedError
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
@@ -42,6 +42,7 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
         failure = as_chat_support_error(error)
     if failure is not None or connection is None:
         failure = failure or as_chat_support_error(RuntimeError("no connection"))
+        metrics.REFUSED.add(failure.code)
         logger.info(
             "Connection refused",
             extra={"event": "connect", "status": failure.status, "code": failure.code, "address": address},
@@ -56,6 +57,7 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
         disconnect(sid, "left while it was let in")
         raise refuse(NotFoundError("This socket is closed. Connect again."))
     if connection.denied is not None:
+        metrics.REFUSED.add(connection.denied.code)
         disconnect(sid, "denied while it was let in")
         raise refuse(connection.denied)
     # From here on, who denies the caller closes the socket. Nothing waits until python-socketio has taken it in.
@@ -85,6 +87,7 @@ def _admit(connection: Connection) -> Connection:
 def _check_count(caller: Caller) -> None:
     limit = settings.config.max_sockets_per_caller
     if len(connections.of(caller)) > limit:
+        metrics.RATE_LIMITED.add("sockets")
         raise RateLimitedError(f"open sockets: {limit} at most; close one", TOO_MANY_SOCKETS_SECONDS)
 
 

@@ -18,6 +18,7 @@ from engineio import packet
 from engineio.exceptions import QueueEmpty, SocketIsClosedError, UnknownPacketError
 from engineio.payload import Payload
 
+from chatsupport import metrics
 from chatsupport.extensions import settings
 from chatsupport.sockets.pinger import pinger_of
 from chatsupport.sockets.websocket import ChatWebSocket, encode_frame
@@ -134,6 +135,7 @@ class EngineSocket(engineio.socket.Socket):
         if self._dropped:
             return
         self._dropped = True
+        metrics.DROPPED.add()
         logger.warning("A client that does not read is dropped", extra={"event": "slow_reader"})
         self.server.start_background_task(self._abort)
 

@@ -9,12 +9,10 @@ stays usable.
 from __future__ import annotations
 
 import logging
-import time
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chatsupport import broadcasts, logs
+from chatsupport import broadcasts, logs, metrics, tracing
 from chatsupport.database.connection import answer_within
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
 from chatsupport.payloads import Payload
@@ -34,6 +32,7 @@ Acknowledge = Callable[[dict[str, Any]], None]
 
 _handlers: dict[str, Handler] = {}
 _late_handlers: dict[str, LateHandler] = {}
+_sent = metrics.SEND.of("socket")
 
 
 def event(name: str) -> Callable[[Handler], Handler]:
@@ -69,7 +68,7 @@ def handle(
     Of a client that is behind with reading, one message is taken at a time: its answers would only add to its queue.
     """
     running = Event(sid, name, arguments, acknowledge)
-    before = logs.enter(running.fields)
+    before, outer = logs.enter(running.fields), tracing.enter(running)
     outcome: Answer | Exception | None
     try:
         try:
@@ -79,29 +78,21 @@ def handle(
         if outcome is not None:
             running.finish(outcome)
     finally:
+        tracing.leave(outer)
         logs.leave(before)
 
 
-class Event:
+class Event(tracing.Operation):
     """One event of one socket. What its log line and its failure carry is worked out only when there is one."""
 
-    __slots__ = ("_acknowledge", "_request_id", "_sid", "_started", "arguments", "connection", "name")
+    __slots__ = ("_acknowledge", "_sid", "arguments", "connection")
 
     def __init__(self, sid: str, name: object, arguments: list[Any], acknowledge: Acknowledge | None) -> None:
+        super().__init__(name)
         self.connection = connections.find(sid)
-        self.name = name
         self.arguments = arguments
         self._sid = sid
         self._acknowledge = acknowledge
-        self._started = time.perf_counter()
-        self._request_id = ""
-
-    @property
-    def request_id(self) -> str:
-        """The event's id."""
-        if not self._request_id:
-            self._request_id = uuid.uuid4().hex
-        return self._request_id
 
     def fields(self) -> Mapping[str, object]:
         """Return the fields of a log line."""
@@ -122,8 +113,41 @@ class Event:
             envelope = {"success": True, "message": outcome[0], "data": outcome[1]}
         if self._acknowledge is not None:
             self._acknowledge(envelope)
+        seconds = tracing.finish(self)
+        if error is not None:
+            metrics.REFUSED.add(error.code)
+        elif self.batch is not None:
+            _sent.observe(seconds)
         if logger.isEnabledFor(logging.INFO):
-            _log(self.name, self.arguments, error, self._started)
+            self._log(error, seconds)
+
+    def described(self) -> Mapping[str, object]:
+        """Return what it was and of which session, for a log line."""
+        payload = self.arguments[0] if self.arguments else None
+        session_id = payload.get("sessionId") if isinstance(payload, dict) else None
+        return {
+            "operation": self.known_name,
+            "session_id": session_id if isinstance(session_id, str) and len(session_id) <= 64 else None,
+        }
+
+    @property
+    def known_name(self) -> str:
+        """Its name, if it is one of ours."""
+        name = self.name
+        return name if isinstance(name, str) and (name in _handlers or name in _late_handlers) else "(unknown)"
+
+    def _log(self, error: ChatSupportError | None, seconds: float) -> None:
+        logger.info(
+            "Event %s",
+            self.known_name,
+            extra={
+                "event": "socket_event",
+                "session_id": self.described()["session_id"],
+                "status": 200 if error is None else error.status,
+                "code": None if error is None else error.code,
+                "ms": round(seconds * 1000, 1),
+            },
+        )
 
     def finish_later(self, outcome: Answer | Exception) -> None:
         """Answer the client from where its message was written: another greenlet, which logs in its own name."""
@@ -176,19 +200,3 @@ def _payload(arguments: list[Any]) -> Payload:
 def _printable(name: object) -> str | None:
     """Return an event's name as it can be sent back: short, and without half a surrogate pair, which is no UTF-8."""
     return name[:64].encode("utf-8", "replace").decode() if isinstance(name, str) else None
-
-
-def _log(name: object, arguments: list[Any], error: ChatSupportError | None, started: float) -> None:
-    payload = arguments[0] if arguments else None
-    session_id = payload.get("sessionId") if isinstance(payload, dict) else None
-    logger.info(
-        "Event %s",
-        name if isinstance(name, str) and (name in _handlers or name in _late_handlers) else "(unknown)",
-        extra={
-            "event": "socket_event",
-            "session_id": session_id if isinstance(session_id, str) and len(session_id) <= 64 else None,
-            "status": 200 if error is None else error.status,
-            "code": None if error is None else error.code,
-            "ms": round((time.perf_counter() - started) * 1000, 1),
-        },
-    )

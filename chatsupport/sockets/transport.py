@@ -18,7 +18,7 @@ from eventlet import tpool
 from flask import Flask
 from socketio import packet
 
-from chatsupport import json_codec
+from chatsupport import json_codec, metrics
 from chatsupport.config import Config
 from chatsupport.database.connection import answer_within
 from chatsupport.extensions import socketio
@@ -69,6 +69,8 @@ def init_app(app: Flask, config: Config) -> None:
     engine.install(MAX_PACKET_BYTES)
     websocket.install()
     app.wsgi_app = websocket.Handover(app.wsgi_app)  # type: ignore[method-assign]
+    metrics.CONNECTIONS.read_by(_count_connections)
+    metrics.CONNECTIONS_LIMIT.set(config.worker_connections)
     server = socketio.server
     # Handlers get no Flask context: on the hot path it would cost more than the handler.
     server.on("connect", connection.connect)
@@ -76,6 +78,12 @@ def init_app(app: Flask, config: Config) -> None:
     server._handle_event = types.MethodType(_handle_event, server)
     server.eio.on("connect", functools.partial(_begin, server._handle_eio_connect))
     server.eio.on("message", functools.partial(_take_message, server, server._handle_eio_message))
+
+
+def _count_connections() -> dict[str, float]:
+    open_now = [eio_socket for eio_socket in list(socketio.server.eio.sockets.values()) if not eio_socket.closed]
+    websockets = sum(bool(eio_socket.upgraded) for eio_socket in open_now)
+    return {"websocket": websockets, "polling": len(open_now) - websockets}
 
 
 def _begin(begin: Callable[[str, Any], Any], eio_sid: str, environ: Any) -> Any:

@@ -25,8 +25,8 @@ _numbers = itertools.count(1)
 # What would change the server if it came from the shell that runs the tests.
 _OURS = (
     "API_KEY APP_ENV ASYNC_MODE DATA_DIR DEFAULT_AGENTS FRONTEND_URL FRONTEND_URLS GUNICORN_CMD_ARGS HOST "
-    "IDENTITY_SECRET JWT_SECRET LOG_DIR LOG_LEVEL LOG_TO_FILES MAX_BODY_BYTES MONGODB_DB MONGODB_URI NODE_ENV PORT "
-    "RATE_LIMITS REDIS_URL SOCKETIO_CLIENT_URL TRUSTED_PROXIES WORKER_CONNECTIONS"
+    "IDENTITY_SECRET JWT_SECRET LOG_DIR LOG_LEVEL LOG_TO_FILES MAX_BODY_BYTES METRICS_TOKEN MONGODB_DB MONGODB_URI "
+    "NODE_ENV PORT RATE_LIMITS REDIS_URL SLOW_MS SOCKETIO_CLIENT_URL TRUSTED_PROXIES WORKER_CONNECTIONS"
 ).split()
 
 # Should pytest itself be killed, the kernel ends the server too: PR_SET_PDEATHSIG (1).
@@ -63,6 +63,7 @@ class Server:
             "DATA_DIR": str(directory / "data"),
             "LOG_DIR": str(self.log_dir),
             "RATE_LIMITS": "off",
+            "SLOW_MS": "0",
             "PYTHONUNBUFFERED": "1",
             **env,
         }

@@ -140,6 +140,17 @@ def test_websockets_and_rest_go_through_the_proxy(cluster: Cluster, connect: Con
         assert str(raw.recv()).startswith("0{")
 
 
+@pytest.mark.nginx
+def test_who_comes_through_the_proxy_gets_no_metrics(cluster: Cluster) -> None:
+    statuses = []
+    for port in (cluster.port, *cluster.ports):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics")
+            statuses.append(connection.getresponse().status)
+    assert statuses == [403, 200, 200]
+
+
 def test_ctrl_c_ends_all_of_it(cluster: Cluster) -> None:
     ports = [*cluster.ports, cluster.port]
     cluster.process.send_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def memory_bytes(server: Server) -> int:
     return sum(int(status.partition("VmRSS:")[2].split()[0]) * 1024 for status in statuses)
 
 
+def metrics_of(server: Server) -> str:
+    """Return what the server counts."""
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=5) as response:
+        text: str = response.read().decode()
+    assert "chatsupport_send_queues_dropped_total" in text
+    return text
+
+
 # Fifty messages are 200 KB, of which five fit into the queue; five are 20 KB, of which sixteen do.
 @pytest.mark.parametrize(("messages", "limit"), [(50, "bytes"), (5, "packets")])
 def test_who_reads_no_more_is_dropped_and_the_others_do_not_notice(
@@ -90,6 +99,7 @@ def test_who_reads_no_more_is_dropped_and_the_others_do_not_notice(
     assert witness.wait_for("user_left")["userId"] == user_id
     assert max(delays) < PROMPT_SECONDS, delays
     assert "slow_reader" in server.output()
+    assert "chatsupport_send_queues_dropped_total 0" not in metrics_of(server)
     assert memory_bytes(server) - before < MAX_GROWTH_BYTES
     slow.close()
 

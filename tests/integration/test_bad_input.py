@@ -60,7 +60,7 @@ QUERY = (
 )  # fmt: skip
 
 WITHOUT_QUERY = (
-    "/", "/console", "/demo", "/widget.js", "/api/health", "/api/chat/stats", "/api/agents", "/api/openapi.json",
+    "/", "/console", "/demo", "/widget.js", "/metrics", "/api/health", "/api/chat/stats", "/api/agents", "/api/openapi.json",
     "/api/docs", "/api/docs/page.js", "/api/docs/page.css",
 )  # fmt: skip
 

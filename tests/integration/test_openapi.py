@@ -159,7 +159,15 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api, described: set[str]) -> None:
     anybody, user = apis.anonymous(), apis.user("u1")
-    for path in ("/", "/api/health", "/api/openapi.json", "/api/docs", "/api/docs/page.js", "/api/docs/page.css"):
+    for path in (
+        "/",
+        "/api/health",
+        "/metrics",
+        "/api/openapi.json",
+        "/api/docs",
+        "/api/docs/page.js",
+        "/api/docs/page.css",
+    ):
         assert anybody.get(path).status_code == 200
     for path in ("/widget.js", "/console", "/demo", "/web/old/widget/loader.js"):
         followed = anybody.get(path)

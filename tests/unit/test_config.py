@@ -94,6 +94,9 @@ def test_an_empty_value_is_the_same_as_none() -> None:
         ({"JWT_SECRET_PREVIOUS": STRONG}, "jwt_secret_previous", STRONG),
         ({"MAX_SOCKETS_PER_CALLER": "3"}, "max_sockets_per_caller", 3),
         ({"AUDIT_DAYS": "30"}, "audit_days", 30),
+        ({"METRICS_TOKEN": "t"}, "metrics_token", "t"),
+        ({"SLOW_MS": "0"}, "slow_ms", 0),
+        ({"SLOW_MS": "1500"}, "slow_ms", 1500),
         ({"RETENTION_DAYS": "90"}, "retention_days", 90),
         ({"RETENTION_DAYS": "off"}, "retention_days", None),
         ({"SOCKETIO_CLIENT_URL": "https://c.example/io.js?v=4"}, "socketio_client_url", "https://c.example/io.js?v=4"),
@@ -138,6 +141,10 @@ def test_good_values_are_taken(environ: dict[str, str], field: str, value: Any) 
         ("JWT_SECRET_PREVIOUS", "short"),
         ("MAX_SOCKETS_PER_CALLER", "0"),
         ("AUDIT_DAYS", "0"),
+        ("METRICS_TOKEN", "a b"),
+        ("SLOW_MS", "-1"),
+        ("SLOW_MS", "600001"),
+        ("SLOW_MS", "off"),
         ("AUDIT_DAYS", "off"),
         ("RETENTION_DAYS", "0.5"),
         ("RETENTION_DAYS", "-1"),
@@ -191,7 +198,7 @@ def test_problems_do_not_repeat_secrets() -> None:
 
 def test_secrets_are_not_in_the_repr() -> None:
     config = read(
-        JWT_SECRET="hunter1", API_KEY="hunter2", IDENTITY_SECRET="hunter3",
+        JWT_SECRET="hunter1", API_KEY="hunter2", IDENTITY_SECRET="hunter3", METRICS_TOKEN="hunter6",
         MONGODB_URI="mongodb://u:hunter4@h", REDIS_URL="redis://:hunter5@h",
     )  # fmt: skip
 

@@ -60,6 +60,13 @@ def test_on_a_platform_production_logs_to_the_console_only(name: str) -> None:
     assert read(**{name: "x"}).log_to_files
 
 
+def test_production_refuses_a_short_metrics_token() -> None:
+    (problem,) = problems({**PRODUCTION, "METRICS_TOKEN": "x" * 15})
+
+    assert problem == "METRICS_TOKEN takes one key of at least 16 printable ASCII characters"
+    assert Config.from_env({**PRODUCTION, "METRICS_TOKEN": "x" * 16}).metrics_token == "x" * 16
+
+
 @pytest.mark.parametrize("urls", ["*", "https://a.example.com,*"])
 def test_production_refuses_a_wildcard_origin(urls: str) -> None:
     (problem,) = problems({**PRODUCTION, "FRONTEND_URLS": urls})

@@ -1,0 +1,56 @@
+"""/metrics, for Prometheus: who holds METRICS_TOKEN, or where there is none, who asks on this machine itself."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+
+from flask import Blueprint, Response, request
+
+from chatsupport import metrics
+from chatsupport.errors import AuthenticationError, ForbiddenError
+from chatsupport.extensions import settings
+from chatsupport.identity import bearer_token
+from chatsupport.services import observation
+
+blueprint = Blueprint("metrics", __name__)
+
+_BY_PROXY = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+"""What only a proxy sends. Whether it is a trusted one does not matter: behind it may be anybody."""
+
+
+@blueprint.get("/metrics")
+def get_metrics() -> Response:
+    """Return what this process counts and measures, as Prometheus reads it."""
+    _check_access()
+    observation.refresh()
+    return Response(metrics.render(), content_type=metrics.CONTENT_TYPE)
+
+
+def _check_access() -> None:
+    token = settings.config.metrics_token
+    if token is not None:
+        given = bearer_token(request.headers.get("Authorization"))
+        if given is None:
+            raise AuthenticationError("Send Authorization: Bearer <METRICS_TOKEN>.")
+        if not hmac.compare_digest(_digest(given), _digest(token)):
+            raise AuthenticationError("This is not the METRICS_TOKEN of this server.", code="INVALID_TOKEN")
+    elif not _is_from_this_machine():
+        raise ForbiddenError("Metrics are for this machine only. Set METRICS_TOKEN to read them from elsewhere.")
+
+
+def _is_from_this_machine() -> bool:
+    """Tell whether the connection itself comes from here, with no proxy in between."""
+    if any(name in request.headers for name in _BY_PROXY):
+        return False
+    try:
+        address = ipaddress.ip_address(request.environ.get("REMOTE_ADDR", ""))
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

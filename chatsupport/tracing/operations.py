@@ -1,0 +1,101 @@
+"""What an operation carries: its id, and the moments at which something happened to it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import uuid
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
+
+MAX_IDS = 10
+"""How many request ids a line about a batch names."""
+
+_numbers = itertools.count(1)
+_current: ContextVar[Operation | None] = ContextVar("chatsupport_operation", default=None)
+
+
+class DatabaseTimes:
+    """What the database did for an operation: seconds, and the moments at which the last of each kind was done."""
+
+    __slots__ = ("commands", "read", "read_at", "waited", "written", "written_at")
+
+    def __init__(self) -> None:
+        self.commands = 0
+        self.waited = self.read = self.written = 0.0
+        self.read_at = self.written_at = 0.0
+
+
+class Operation:
+    """One request, event or batch."""
+
+    __slots__ = ("_request_id", "announced", "batch", "database", "name", "seq", "started", "submitted")
+
+    def __init__(self, name: object, request_id: str = "") -> None:
+        self.name = name
+        self._request_id = request_id
+        self.started = time.monotonic()
+        self.submitted = 0.0
+        """When its message began to wait for a batch; 0 where it has none."""
+        self.announced = 0.0
+        """When its message had been broadcast."""
+        self.seq = 0
+        self.batch: Batch | None = None
+        self.database: DatabaseTimes | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The id that answers and log lines carry; made when it is first asked for."""
+        if not self._request_id:
+            self._request_id = uuid.uuid4().hex
+        return self._request_id
+
+    @property
+    def database_times(self) -> DatabaseTimes:
+        """What the database did for it, to be added to."""
+        if self.database is None:
+            self.database = DatabaseTimes()
+        return self.database
+
+    def described(self) -> Mapping[str, object]:
+        """Return its name and the like, for a log line."""
+        return {"operation": self.name}
+
+
+class Batch(Operation):
+    """Messages that are written together."""
+
+    __slots__ = ("number", "operations", "size")
+
+    def __init__(self, operations: list[Operation | None]) -> None:
+        super().__init__("batch")
+        self.number = next(_numbers)
+        self.size = len(operations)
+        self.operations = operations
+        for operation in operations:
+            if operation is not None:
+                operation.batch = self
+
+    @property
+    def request_ids(self) -> list[str]:
+        """The ids of the first of its messages."""
+        return [operation.request_id for operation in self.operations[:MAX_IDS] if operation is not None]
+
+    def fields(self) -> Mapping[str, object]:
+        """Return the fields of a log line."""
+        return {"batch": self.number, "batch_size": self.size, "request_ids": self.request_ids}
+
+
+def current() -> Operation | None:
+    """Return the operation of this greenlet or thread."""
+    return _current.get()
+
+
+def enter(operation: Operation | None) -> Token[Operation | None]:
+    """Make it the operation of this greenlet or thread; give what is returned to `leave`."""
+    return _current.set(operation)
+
+
+def leave(token: Token[Operation | None]) -> None:
+    """Go back to the operation before."""
+    _current.reset(token)
