@@ -60,8 +60,8 @@ QUERY = (
 )  # fmt: skip
 
 WITHOUT_QUERY = (
-    "/", "/console", "/demo", "/widget.js", "/metrics", "/api/health", "/api/chat/stats", "/api/agents", "/api/openapi.json",
-    "/api/docs", "/api/docs/page.js", "/api/docs/page.css",
+    "/", "/console", "/demo", "/widget.js", "/metrics", "/api/health", "/api/chat/stats", "/api/agents",
+    "/api/openapi.json", "/api/docs", "/api/docs/page.js", "/api/docs/page.css",
 )  # fmt: skip
 
 IDS = ["x", "null", "undefined", "0", "-1", "6b02a346410e8790f1f544d2", "x" * 12, "x" * 5_000, "%00", "%ff%fe", "$ne",
