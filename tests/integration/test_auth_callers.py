@@ -30,6 +30,7 @@ PUBLIC = {
     "GET /api/docs/page.css",
     "GET /console",
     "GET /demo",
+    "GET /metrics",
     "GET /web/:version/:path",
     "GET /widget.js",
 }

@@ -59,8 +59,10 @@ QUERY = (
     "limit[$gt]", "$where", "",
 )  # fmt: skip
 
-WITHOUT_QUERY = ("/", "/api/health", "/api/chat/stats", "/api/agents", "/api/openapi.json", "/api/docs",
-                 "/api/docs/page.js", "/api/docs/page.css")  # fmt: skip
+WITHOUT_QUERY = (
+    "/", "/console", "/demo", "/widget.js", "/metrics", "/api/health", "/api/chat/stats", "/api/agents",
+    "/api/openapi.json", "/api/docs", "/api/docs/page.js", "/api/docs/page.css",
+)  # fmt: skip
 
 IDS = ["x", "null", "undefined", "0", "-1", "6b02a346410e8790f1f544d2", "x" * 12, "x" * 5_000, "%00", "%ff%fe", "$ne",
        "%7B%22$gt%22:%22%22%7D", "..%2f..%2fetc", "6b02a346410e8790f1f544d", "%F0%9F%98%80", "a;b", "*"]  # fmt: skip

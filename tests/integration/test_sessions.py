@@ -165,6 +165,7 @@ def test_session_answers_the_whole_shape(operator: Api) -> None:
         "messageCount": 1,
         "lastSeq": 1,
         "readSeq": [],
+        "firstAssignedAt": None,
     }
 
 
