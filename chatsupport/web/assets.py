@@ -11,6 +11,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatsupport.web.squeeze import squeezed
+
 FOLDER = Path(__file__).parent
 MEDIA_TYPES = {
     ".css": "text/css",
@@ -22,6 +24,8 @@ MEDIA_TYPES = {
     ".woff2": "font/woff2",
 }
 PARTS = ("widget", "console", "demo", "shared")
+SQUEEZED = ("widget/", "shared/")
+"""What other people's pages load; the rest is served as it was written."""
 
 CDN_URL = "https://cdn.socket.io/4.8.1/socket.io.esm.min.js"
 CDN_INTEGRITY = "sha384-MSs+BqXxw28ZIXyaZuFJkjeE6ACbqCIlyaQTt3nbXHfvbJ89vAdKFAXWt0EsCD4s"
@@ -54,15 +58,26 @@ class Assets:
 
     def __init__(self, folder: Path = FOLDER, local_client: Path = LOCAL_CLIENT) -> None:
         """Read all files. Raises `OSError` where one cannot be read."""
-        templates = [folder / "widget/loader.js", *folder.glob("*/index.html")]
-        self._templates = {
-            file.relative_to(folder).as_posix(): file.read_text("utf-8") for file in templates if file.is_file()
-        }
-        self._files = {
-            file.relative_to(folder).as_posix(): asset(file.read_bytes(), file.suffix)
+        files = {
+            file.relative_to(folder).as_posix(): file.read_bytes()
             for part in PARTS
             for file in sorted((folder / part).rglob("*"))
-            if file.suffix in MEDIA_TYPES and file.is_file()
+            if file.is_file() and file.suffix in (*MEDIA_TYPES, ".html")
+        }
+        files |= squeezed(
+            {
+                path: (MEDIA_TYPES[suffix], body)
+                for path, body in files.items()
+                if path.startswith(SQUEEZED) and (suffix := Path(path).suffix) in (".css", ".js")
+            }
+        )
+        self._templates = {
+            path: body.decode()
+            for path, body in files.items()
+            if path == "widget/loader.js" or path.endswith("/index.html")
+        }
+        self._files = {
+            path: asset(body, suffix) for path, body in files.items() if (suffix := Path(path).suffix) in MEDIA_TYPES
         }
         if local_client.is_file():
             # Its source map is not served; a browser's tools would ask for it in vain.

@@ -16,7 +16,7 @@ EVERYWHERE = {
     "Referrer-Policy": "no-referrer",
 }
 PATHS = ["/", "/api/health", "/api/chat/stats", "/api/nowhere", "/api/openapi.json", "/api/docs", "/api/docs/page.js",
-         "/api/docs/page.css", "/demo", "/widget.js", "/web/x/widget/main.js",
+         "/api/docs/page.css", "/demo", "/widget.js", "/web/x/widget/view.js",
          "/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=3", "/socket.io/"]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatsupport.blueprints.web import assets
-from chatsupport.web.assets import CDN_INTEGRITY, CDN_URL, FOLDER, PARTS, Assets
+from chatsupport.web.assets import CDN_INTEGRITY, CDN_URL, FOLDER, PARTS, SQUEEZED, Assets
 from tests.api import Apis, assert_failure
 from tests.integration.conftest import MakeApp
 
@@ -40,7 +40,9 @@ def test_every_file_is_served_to_any_site_for_ever(apis: Apis, path: str) -> Non
     assert response.mimetype == {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}[
         Path(path).suffix
     ]  # fmt: skip
-    if not path.startswith("vendor/"):
+    if path.startswith(SQUEEZED):
+        assert len(response.data) < len((FOLDER / path).read_bytes())
+    elif not path.startswith("vendor/"):
         assert response.data == (FOLDER / path).read_bytes()
 
 
@@ -125,6 +127,30 @@ def test_the_version_follows_from_all_files(tmp_path: Path) -> None:
     second = Assets(there, there / "none").version
     (there / "widget/other.js").rename(there / "shared/other.js")
     assert len({first, second, Assets(there, there / "none").version}) == 3
+
+
+def test_what_other_sites_load_is_squeezed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    there = folder(tmp_path / "a")
+    code = "// Adds.\nexport function add(first, second) {\n  return first + second;\n}\n"
+    for name in ("widget/add.js", "demo/add.js"):
+        (there / name).write_text(code)
+    (there / "widget/add.css").write_text("/* Red. */\np {\n  color: red;\n}\n")
+    (there / "widget/loader.js").write_text('// Loads.\nimport("%ASSETS%/widget/add.js");\n')
+    files = Assets(there, there / "none")
+
+    assert files._files["widget/add.js"].body == b"export function add(e,t){return e+t}"
+    assert files._files["widget/add.css"].body == b"p{color:red}"
+    assert files._files["demo/add.js"].body == code.encode()
+    loader = files.fill("widget/loader.js", files.socket_client(None))
+    assert loader == f'import("/web/{files.version}/widget/add.js")'.encode()
+    assert not caplog.records
+
+    # Where something cannot be read, browsers are left to see to it.
+    (there / "shared/broken.js").write_text("export function {\n")
+    files = Assets(there, there / "none")
+    assert files._files["shared/broken.js"].body == b"export function {\n"
+    assert files._files["widget/add.js"].body == code.encode()
+    assert "could not be squeezed" in caplog.text
 
 
 def test_the_client_comes_from_npm_or_from_its_cdn(tmp_path: Path) -> None:

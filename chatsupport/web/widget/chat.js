@@ -1,230 +1,245 @@
-import { call } from "../shared/api.js";
-import { connect, EXPIRED, follow, loadClient, PASSING } from "../shared/connection.js";
-
-const ANSWER_MS = 12_000;
-const TRIES = 3;
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const newId = () =>
-  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+import { follow, loadClient, PASSING } from "../shared/connection.js";
+import { visitor } from "./visitor.js";
 
 // The visitor's chat, without its looks: calls render(state) on each change and emit(event, detail) for the page.
-export function createChat({ server, io, integrity, userId, userHash }, store, render, emit) {
-  const empty = () => ({
-    status: null,
-    messages: [],
-    agent: null,
-    place: null,
-    typing: false,
-    agentRead: 0,
-    read: 0,
-    idle: false,
-  });
-  const state = { ...empty(), outbox: [], online: false, problem: null, seen: false };
-  let connection, stop, token, sending, typedAt, me;
+export function createChat(options, kept, keep, render, emit) {
+  const [identity, newId, getToken, rest] = visitor(options, kept, keep);
+  // The session's: `read` tells how far the visitor has read, `theirs` how far an agent has.
+  let id, status, agent, place, since, messages, read, theirs, typing, idle, hasMore;
+  // The visitor's
+  let outbox, me, seen, typedAt;
+  // The connection's
+  let client, socket, stop, tries, online, problem, sending;
+  let told = ","; // What the page was told: no status, no place.
 
-  function change(changes) {
-    const { status, place } = state;
-    Object.assign(state, changes);
-    if (state.seen) markRead();
-    if (status !== state.status || place !== state.place) {
-      emit("status", { status: state.status, queuePosition: state.place });
+  function reset(session) {
+    id = session;
+    status = agent = place = since = typing = idle = hasMore = null;
+    messages = [];
+    read = theirs = 0;
+  }
+
+  function changed() {
+    const last = messages.at(-1)?.seq ?? 0;
+    if (seen && last > read) {
+      keep({ read: (read = last) });
+      socket.emit("mark_read", { sessionId: id, seq: read });
     }
-    render(state);
+    if (told !== (told = `${[status, place]}`)) emit("status", { status, queuePosition: place });
+    render({ id, status, agent, place, since, messages, read, theirs, typing, idle, hasMore, outbox, online, problem });
   }
 
-  const report = ({ code }) => change({ problem: code });
+  const report = ({ code }) => changed((problem = code));
 
-  function identity() {
-    const kept = store.get();
-    if (userId && kept.userId !== userId) store.set({ userId, token: null, sessionId: null, outbox: [] });
-    else if (!kept.userId) store.set({ userId: `visitor-${newId()}` });
-    me = store.get().userId;
-    return store.get();
-  }
-
-  async function getToken(renew) {
-    const kept = identity();
-    if (kept.token && !renew) return kept.token;
-    token ??= call(server, "/api/auth/token", { body: { userId: kept.userId, userHash } }).finally(
-      () => (token = null),
-    );
-    const given = (await token).token;
-    if (store.get().userId === kept.userId) store.set({ token: given });
-    return given;
-  }
-
-  async function api(path, body) {
-    try {
-      return await call(server, path, { body, token: await getToken() });
-    } catch (error) {
-      if (!EXPIRED.includes(error.code)) throw error;
-      return call(server, path, { body, token: await getToken(true) });
-    }
+  // Whether it is worth trying again; for TOKEN_EXPIRED, INVALID_TOKEN and AUTH_REQUIRED, with a new token.
+  function passes(code) {
+    if (/TOKEN|AUTH/.test(code)) return !keep({ token: null });
+    return PASSING.test(code);
   }
 
   async function open() {
-    if (connection) return;
-    const opening = (connection = {});
     try {
-      const client = await loadClient(io, integrity);
-      if (connection !== opening) return; // Somebody else has signed in meanwhile.
-      connection = connect(client, server, getToken, (problem) => change({ problem }));
+      client ??= await loadClient(options.io, options.integrity);
     } catch {
-      connection = null;
-      return change({ problem: "OFFLINE" });
+      return report({ code: "OFFLINE" });
     }
-    const handlers = {
-      connect: () => (change({ online: true, problem: null }), send()),
-      disconnect: () => change({ online: false, typing: false }),
-      user_typing: ({ isTyping, userType }) => userType !== "user" && change({ typing: isTyping }),
-      messages_read: ({ seq }) => change({ agentRead: Math.max(state.agentRead, seq) }),
-      queue_update: ({ queuePosition }) => change({ place: queuePosition }),
-      agent_assigned: ({ agent }) => change({ status: "active", agent, place: null }),
-      session_unassigned: () => change({ status: "waiting", agent: null, typing: false }),
-      session_idle: () => change({ idle: true }),
-      session_ended: () => (store.set({ ended: true }), change({ status: "ended", typing: false })),
-    };
+    if (socket) return;
+    const mine = client(options.server, { autoConnect: false, reconnectionDelayMax: 10_000, randomizationFactor: 0.8 });
+    socket = mine;
     for (const name in handlers) {
-      connection.socket.on(name, (data) => (data?.sessionId ?? state.id) === state.id && handlers[name](data));
+      socket.on(name, (data) => {
+        if (socket !== mine || (data?.sessionId ?? id) !== id) return;
+        handlers[name](data);
+        changed();
+      });
     }
+    tries = 0;
+    attempt();
     enter();
   }
 
-  // Follows the session that is kept, if there is one.
-  function enter() {
-    const { sessionId, read = 0, since } = store.get();
-    if (sessionId === state.id || !connection?.socket) return;
-    stop?.();
-    stop = null;
-    change({ ...empty(), id: sessionId, read, since });
-    if (sessionId) stop = follow(connection.socket, sessionId, { onJoined, onMessage, onFailure: again });
+  // Connects; socket.io does the rest, but not where the server has refused or closed the connection.
+  async function attempt() {
+    const mine = socket;
+    try {
+      mine.auth = { token: await getToken() };
+      if (socket === mine) mine.connect();
+    } catch ({ code }) {
+      if (socket === mine) refused(code);
+    }
   }
 
-  function onJoined({ status, agent, queuePosition: place, readSeq, hasMore }) {
-    const mark = (own) =>
-      Math.max(0, ...readSeq.filter((one) => (one.userType === "user") === own).map((one) => one.seq));
-    if (!state.messages.length) state.hasMore = hasMore;
-    store.set({ ended: status === "ended" });
-    change({ status, agent, place, agentRead: mark(false), read: Math.max(state.read, mark(true)) });
+  function refused(code = "OFFLINE") {
+    if (!passes(code)) return report({ code });
+    const mine = socket;
+    setTimeout(() => socket === mine && attempt(), Math.min(2 ** tries++, 30) * (500 + 1_000 * Math.random()));
+  }
+
+  const handlers = {
+    connect() {
+      online = true;
+      tries = 0;
+      problem = null;
+      send();
+    },
+    connect_error: (error) => socket.active || refused(error.data?.code),
+    disconnect(reason) {
+      online = typing = false;
+      if (reason === "io server disconnect") refused();
+    },
+    user_typing({ isTyping, userType }) {
+      if (userType !== "user") typing = isTyping;
+    },
+    messages_read: ({ seq }) => (theirs = Math.max(theirs, seq)),
+    queue_update: ({ queuePosition }) => (place = queuePosition),
+    agent_assigned(event) {
+      status = "active";
+      agent = event.agent;
+      place = null;
+    },
+    session_unassigned() {
+      status = "waiting";
+      agent = typing = null;
+    },
+    session_idle: () => (idle = true),
+    session_ended() {
+      status = "ended";
+      typing = false;
+      keep({ ended: true });
+    },
+  };
+
+  // Follows the session that is kept, if there is one.
+  function enter() {
+    const { sessionId } = kept();
+    if (sessionId === id || !socket) return;
+    stop?.();
+    reset(sessionId);
+    ({ read = 0, since } = kept());
+    stop = id && follow(socket, id, { onJoined, onMessage, onFailure: again });
+    changed();
+  }
+
+  function onJoined(session) {
+    ({ status, agent, queuePosition: place } = session);
+    if (!messages[0]) hasMore = session.hasMore;
+    for (const { userType, seq } of session.readSeq) {
+      if (userType === "user") read = Math.max(read, seq);
+      else theirs = Math.max(theirs, seq);
+    }
+    keep({ ended: status === "ended" });
+    changed();
   }
 
   function onMessage(message) {
     const own = message.senderType === "user";
     if (own) drop(message.clientMessageId);
-    change({ messages: [...state.messages, message], typing: own && state.typing, idle: false });
+    messages.push(message);
+    typing &&= own;
+    idle = false;
+    changed();
     if (!own) emit("message", message);
   }
 
-  function markRead() {
-    const last = state.messages.at(-1)?.seq ?? 0;
-    if (last <= state.read) return;
-    state.read = last;
-    store.set({ read: last });
-    connection.socket.emit("mark_read", { sessionId: state.id, seq: last });
-  }
-
   // What is unsent is kept for the next page; other tabs keep theirs in the same place.
-  const others = (id) => (store.get().outbox ?? []).filter((entry) => entry.id !== id);
-  const keep = ({ id, text, failed }) => store.set({ outbox: [...others(id), { id, text, failed }] });
+  const without = (entry) => (kept().outbox ?? []).filter((one) => one.id !== entry);
+  const store = (entry) => keep({ outbox: [...without(entry.id), entry] });
 
-  function drop(id) {
-    state.outbox = state.outbox.filter((entry) => entry.id !== id);
-    store.set({ outbox: others(id) });
+  function drop(entry) {
+    outbox = outbox.filter((one) => one.id !== entry);
+    keep({ outbox: without(entry) });
   }
 
-  // Sends what waits, one after the other. What was not acknowledged when the connection broke is sent again on the next.
+  // Sends what waits, one after the other. What was not acknowledged when the connection broke is sent on the next one.
   async function send() {
-    while (!sending && state.online) {
-      const entry = state.outbox.find((one) => !one.failed);
-      if (!entry) break;
+    let entry;
+    while (!sending && online && (entry = outbox.find((one) => !one.failed && !one.done))) {
       sending = true;
       try {
-        if (!state.id) await startSession();
-        const payload = { sessionId: state.id, message: entry.text, clientMessageId: entry.id };
-        const answer = await connection.socket.timeout(ANSWER_MS).emitWithAck("send_message", payload);
+        if (!id) {
+          const { sessionId } = await rest("chat/start-session", { userId: me });
+          keep({ sessionId, since: Date.now(), read: 0, ended: false });
+          enter();
+        }
+        const payload = { sessionId: id, message: entry.text, clientMessageId: entry.id };
+        const answer = await socket.timeout(12_000).emitWithAck("send_message", payload);
         if (!answer.success) throw answer;
-        state.problem = null;
-        entry.failed = "stored"; // It leaves the outbox when it comes back as a message.
+        problem = null;
+        entry.done = true; // It leaves the outbox when it comes back as a message.
       } catch ({ code = "OFFLINE" }) {
-        entry.tries = (entry.tries ?? 0) + state.online;
-        if (!PASSING.includes(code) || entry.tries >= TRIES) {
-          keep(Object.assign(entry, { failed: code }));
-          if (!state.id) state.problem = code;
-        } else await pause(1_000);
+        entry.tries = (entry.tries ?? 0) + online;
+        if (!passes(code) || entry.tries > 2) {
+          entry.failed = code;
+          store(entry);
+          if (!id) problem = code;
+        } else await new Promise((resolve) => setTimeout(resolve, 1_000));
       }
       sending = false;
-      change({});
+      changed();
     }
-  }
-
-  async function startSession() {
-    const { sessionId } = await api("/api/chat/start-session", { userId: store.get().userId });
-    store.set({ sessionId, since: Date.now(), read: 0, ended: false });
-    enter();
   }
 
   // Forgets an ended session, and is ready for a new one.
   function again() {
-    store.set({ sessionId: null, since: null });
+    keep({ sessionId: null });
     enter();
   }
 
   function restart() {
-    const before = connection;
-    before?.close?.();
-    connection = stop = token = null;
-    change({ ...empty(), id: null, outbox: [], online: false, problem: null });
-    if (before) open();
+    socket?.disconnect();
+    socket = stop = online = problem = null;
+    me = identity();
+    outbox = [];
+    reset();
+    changed();
+    open();
   }
+
+  function post(entry) {
+    store(entry);
+    changed();
+    open();
+    send();
+  }
+
+  reset();
+  me = identity();
+  outbox = kept().outbox ?? [];
+  open();
+  addEventListener("storage", () => {
+    if (!options.userId && kept().userId !== me) restart(); // Somebody has signed in, in another tab.
+    enter();
+    read = Math.max(read, kept().read ?? 0);
+    changed();
+  });
 
   return {
     open,
     again,
-    begin() {
-      const { sessionId, ended, outbox = [] } = userId ? identity() : store.get();
-      state.outbox = outbox;
-      change({});
-      if (outbox.some((entry) => !entry.failed) || (sessionId && !ended)) open();
-      store.onChange(() => {
-        const kept = store.get();
-        if (!userId && me && kept.userId !== me) restart(); // Somebody has signed in, in another tab.
-        me = kept.userId;
-        enter();
-        if (kept.sessionId === state.id) change({ read: Math.max(state.read, kept.read ?? 0) });
-      });
-    },
-    see: (seen) => change({ seen }),
+    see: (now) => changed((seen = now)),
     write(text) {
       const entry = { id: newId(), text };
-      state.outbox = [...state.outbox, entry];
-      keep(entry);
-      change({});
-      open();
-      send();
+      outbox.push(entry);
+      post(entry);
     },
     retry(entry) {
-      if (state.status === "ended") again();
-      keep(Object.assign(entry, { failed: null, tries: 0 }));
-      change({});
-      send();
+      if (status === "ended") again();
+      post(Object.assign(entry, { failed: null, tries: 0 }));
     },
     typing() {
-      if (state.status !== "active" || Date.now() - typedAt < 3_000) return;
+      if (status !== "active" || Date.now() - typedAt < 3_000) return;
       typedAt = Date.now();
-      connection.socket.volatile.emit("typing_start", { sessionId: state.id });
+      socket.volatile.emit("typing_start", { sessionId: id });
     },
-    end: () => api(`/api/chat/end-session/${state.id}`, {}).catch(report),
+    end: () => socket.emit("end_session", { sessionId: id }, (answer) => answer.success || report(answer)),
     earlier: () =>
-      api(`/api/chat/messages/${state.id}?limit=50&before=${state.messages[0].seq}`).then(
-        ({ messages, pagination }) =>
-          change({ messages: [...messages, ...state.messages], hasMore: pagination.hasMore }),
-        report,
-      ),
-    identify(who) {
-      ({ userId, userHash } = who);
-      if (store.get().userId === userId && !state.problem) return;
-      identity();
-      restart();
+      rest(`chat/messages/${id}?limit=50&before=${messages[0].seq}`).then((page) => {
+        messages.unshift(...page.messages);
+        hasMore = page.pagination.hasMore;
+        changed();
+      }, report),
+    identify() {
+      if (me !== options.userId || problem) restart();
     },
   };
 }

@@ -1,222 +1,213 @@
-import { iconButton, make } from "./dom.js";
-import { chime, linked } from "./parts.js";
+import { createChat } from "./chat.js";
 
-const MAX_CHARACTERS = 1000;
-const SPEAKER = "M4 9v6h4l5 4V5L8 9z";
-const isolate = (text) => `\u2068${text}\u2069`; // Each part keeps its own direction of writing.
-const isOwn = (entry) => entry.senderType === "user" || !entry.seq;
-
-// Draws the chat beside the bubble. `chat` does what the visitor asks for; render(state) shows how things are.
-export function createView(
-  { root, frame, button: bubble, badge },
-  strings,
-  { title = strings.title },
-  store,
-  chat,
-  emit,
-) {
-  const say = (name, value) => strings[name].replace("{}", () => value);
-  const about = make("p", { role: "status" });
-  const end = make("button", { type: "button", class: "end" }, strings.end);
-  const sound = iconButton(strings.sound, SPEAKER);
-  const shut = iconButton(strings.close, "M6 6l12 12M18 6L6 18");
-  const head = make("header", {}, make("div", {}, make("h2", { id: "title" }, title), about), end, sound, shut);
-  const hello = make("div", { class: "hello" }, make("h3", {}, strings.hello), make("p", {}, strings.hint));
-  const earlier = make("button", { type: "button", class: "earlier" }, strings.earlier);
-  const list = make("div", { role: "log", "aria-relevant": "additions", "aria-label": title });
-  const typing = make("p", { class: "typing", role: "status" });
-  const log = make(
-    "div",
-    { class: "log", tabindex: 0, role: "group", "aria-label": title },
-    hello,
-    earlier,
-    list,
-    typing,
-  );
-  const text = make("textarea", {
-    rows: 1,
-    placeholder: strings.write,
-    "aria-label": strings.write,
-    "aria-describedby": "left",
-  });
-  const left = make("span", { id: "left" });
-  const submit = iconButton(strings.send, "M4 12l16-8-6 16-3-6z", { type: "submit" });
-  const form = make("form", {}, text, left, submit);
-  const again = make("button", { type: "button", class: "again" }, strings.again);
-  const panel = make(
+// Draws the chat beside the bubble. What it is given is from loader.js: how to make elements, the bubble and the frame
+// around it, the texts, the script tag's attributes, what is kept, for all tabs and for this one, and who is told.
+export function createView(h, icon, frame, bubble, strings, options, kept, keep, tab, key, emit) {
+  // prettier-ignore
+  const [
+    , openText, titleText, closeText, soundText, endText, helloText, hintText, writeText, sendText, placeText,
+    waitedText, talkingText, typingText, teamText, sendingText, sentText, readText, failedText, retryText, offlineText,
+    earlierText, unreadText, leftText, idleText, endedText, againText, busyText, troubleText,
+  ] = strings;
+  const say = (template, value) => template.replace("{}", () => value);
+  const title = options.title ?? titleText;
+  const about = h("p", { role: "status" });
+  const end = h("button", {}, endText);
+  const sound = icon(soundText, "M4 9v6h4l5 4V5L8 9zm12 0q3 3 0 6m3-9q5 6 0 12");
+  const shut = icon(closeText, "M6 6l12 12M18 6L6 18");
+  const hello = h("div", { class: "hello" }, h("h3", {}, helloText), h("p", {}, hintText));
+  const earlier = h("button", { class: "earlier" }, earlierText);
+  const log = h("ol", { role: "log", "aria-relevant": "additions", "aria-label": title, tabindex: 0 });
+  const typing = h("p", { class: "typing", role: "status" });
+  const text = h("textarea", { rows: 1, placeholder: writeText, "aria-label": writeText, "aria-describedby": "left" });
+  const left = h("small", { id: "left" });
+  const submit = icon(sendText, "M4 12l16-8-6 16-3-6z");
+  const form = h("form", {}, text, submit, left);
+  const again = h("button", { class: "again" }, againText);
+  const head = h("header", {}, h("div", {}, h("h2", {}, title), about), end, sound, shut);
+  const panel = h(
     "section",
-    { role: "dialog", "aria-modal": true, "aria-labelledby": "title" },
+    { role: "dialog", "aria-modal": true, "aria-label": title, hidden: "" },
     head,
+    earlier,
+    hello,
     log,
+    typing,
     form,
     again,
   );
-  const shown = new Map();
-  let state, unread, session;
+  const badge = bubble.appendChild(h("span", { class: "badge" }));
+  const rows = new Map();
+  let state, unread;
 
-  panel.hidden = true;
-  frame.append(panel);
+  const isOwn = (entry) => entry.senderType === "user" || !entry.seq;
+  const see = () => chat.see(!panel.hidden && !document.hidden);
+  const focus = () => (form.hidden ? again : text).focus();
+  const toEnd = () => (log.scrollTop = log.scrollHeight);
 
-  const see = () => chat.see(!panel.hidden && document.visibilityState === "visible");
-
-  function open(focus = true) {
-    panel.hidden = false;
-    bubble.hidden = true;
-    store.open = true;
-    chat.open();
+  function toggle(shown) {
+    panel.hidden = !shown;
+    bubble.hidden = shown;
+    tab[key] = shown ? 1 : "";
     see();
+    emit(shown ? "open" : "close");
+  }
+
+  function open(quietly) {
+    toggle(true);
+    chat.open();
     resize();
-    log.scrollTop = log.scrollHeight;
-    if (focus) (form.hidden ? again : text).focus();
-    emit("open");
+    toEnd();
+    if (!quietly) focus();
   }
 
   function close() {
-    panel.hidden = true;
-    bubble.hidden = false;
-    store.open = false;
-    see();
+    toggle(false);
     bubble.focus();
-    emit("close");
-  }
-
-  // On a phone, the keyboard leaves the chat this much of the screen.
-  function fit() {
-    frame.style.setProperty("--top", `${visualViewport.offsetTop}px`);
-    frame.style.setProperty("--height", `${visualViewport.height}px`);
   }
 
   function resize() {
-    text.style.height = "";
-    text.style.height = `${text.scrollHeight}px`;
-    const rest = MAX_CHARACTERS - [...text.value.trim()].length;
-    left.textContent = rest <= 100 ? say("left", rest) : "";
-    form.classList.toggle("over", rest < 0);
-    submit.disabled = rest < 0 || rest === MAX_CHARACTERS;
+    text.style.height = 0;
+    text.style.height = `${text.scrollHeight + 2}px`;
+    const rest = 1_000 - [...text.value.trim()].length;
+    left.textContent = rest > 100 ? "" : say(leftText, rest);
+    form.className = rest < 0 ? "failed" : "";
+    submit.disabled = rest < 0 || rest > 999;
   }
 
-  function write() {
-    if (submit.disabled) return;
-    chat.write(text.value.trim());
-    text.value = "";
-    resize();
-    log.scrollTop = log.scrollHeight;
-  }
-
-  function summary({ status, place, since, agent, online, problem, idle }) {
-    if (problem) return problem === "QUEUE_FULL" ? strings.busy : strings.trouble;
-    if (!online && !panel.hidden) return strings.offline;
-    if (idle && status !== "ended") return strings.idle;
-    if (status === "active") return say("talking", agent?.name ?? strings.team);
-    if (status !== "waiting") return status && strings.ended;
+  function summary({ status, place, since, online, problem, idle }) {
+    if (problem) return problem === "QUEUE_FULL" ? busyText : troubleText;
+    if (!online && !panel.hidden) return offlineText;
+    if (status === "ended") return endedText;
+    if (idle) return idleText;
+    if (status === "active") return say(talkingText, agentName());
+    if (!status) return "";
     const minutes = Math.floor((Date.now() - since) / 60_000);
-    const unit = new Intl.NumberFormat(strings.language, { style: "unit", unit: "minute", unitDisplay: "long" });
-    return [place && say("place", place), minutes > 0 && say("waited", unit.format(minutes))]
-      .filter(Boolean)
-      .join(", ");
+    const unit = { style: "unit", unit: "minute", unitDisplay: "long" };
+    const waited = minutes > 0 && say(waitedText, minutes.toLocaleString(frame.lang, unit));
+    return [place && say(placeText, place), waited].filter(Boolean).join(", ");
   }
+
+  const agentName = () => state.agent?.name ?? teamText;
+
+  // Returns a text's parts, with links for the addresses in it.
+  const linked = (message) =>
+    message
+      .split(/(https?:\/\/[^\s<>"]*[^\s<>".,;:!?')])/i)
+      .map((part, i) => (i % 2 ? h("a", { href: part, target: "_blank", rel: "noopener nofollow" }, part) : part));
 
   // Shows a message; what is shown already keeps its element, so that it is read out once.
-  function show(entry, next) {
+  function show(entry, i, entries) {
+    const next = entries[i + 1];
     const own = isOwn(entry);
-    const key = own ? (entry.clientMessageId ?? entry.id) : entry.id;
-    let row = shown.get(key);
-    if (!row) {
-      row = make(
+    const key = (own && entry.clientMessageId) || entry.id;
+    const row =
+      rows.get(key) ??
+      h(
         "div",
         { class: own ? "own" : "" },
-        make("p", { dir: "auto" }, ...linked(entry.message ?? entry.text)),
-        make("small"),
+        h("p", { dir: "auto" }, ...linked(entry.message ?? entry.text)),
+        h("small"),
       );
-      shown.set(key, row);
-    }
-    const failed = entry.failed && entry.failed !== "stored";
-    const name = !own && (entry.senderId === state.agent?.id ? state.agent.name : strings.team);
+    rows.set(key, row);
+    const { failed } = entry;
+    const mark = failed ? failedText : !entry.seq ? sendingText : entry.seq > state.theirs ? sentText : readText;
+    const name = own ? mark : entry.senderId === state.agent?.id ? agentName() : teamText;
     const time = entry.timestamp && new Date(entry.timestamp).toLocaleTimeString([], { timeStyle: "short" });
-    const mark = own && (failed ? "failed" : !entry.seq ? "sending" : entry.seq <= state.agentRead ? "read" : "sent");
-    const isLast = !next || isOwn(next) !== own || !entry.seq !== !next.seq;
-    const note = isLast || failed ? [name || strings[mark], time].filter(Boolean).map(isolate).join(" · ") : "";
-    if (row.note === note) return row;
-    row.note = row.lastChild.textContent = note;
-    row.classList.toggle("failed", !!failed);
-    if (failed) {
-      const retry = make("button", { type: "button" }, strings.retry);
-      retry.onclick = () => (chat.retry(entry), text.focus());
-      row.lastChild.append(" ", retry);
+    const isLast = failed || !next || next.failed || isOwn(next) !== own;
+    // Each part keeps its own direction of writing.
+    const note = isLast ? `\u2068${name}\u2069${time ? ` · ${time}` : ""}` : "";
+    if (row.note !== note) {
+      row.note = row.lastChild.textContent = note;
+      row.classList.toggle("failed", !!failed);
+      if (failed) {
+        const retry = row.lastChild.appendChild(h("button", {}, retryText));
+        retry.onclick = () => (chat.retry(entry), text.focus());
+      }
     }
-    return row;
+    if (log.children[i] !== row) log.insertBefore(row, log.children[i]);
   }
 
   function render(now) {
+    if (state?.id !== now.id) (rows.clear(), log.replaceChildren());
     state = now;
-    if (session !== state.id) (shown.clear(), list.replaceChildren());
-    session = state.id;
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
     const entries = [...state.messages, ...state.outbox];
-    entries.forEach((entry, i) => {
-      const row = show(entry, entries[i + 1]);
-      if (list.children[i] !== row) list.insertBefore(row, list.children[i]);
-    });
-    while (list.children.length > entries.length) list.lastChild.remove();
-    hello.hidden = entries.length > 0;
-    earlier.hidden = !state.hasMore;
-    const summed = summary(state) ?? "";
+    const ended = state.status === "ended";
+    const focused = panel.querySelector(":focus");
+    entries.forEach(show);
+    while (log.children[entries.length]) log.lastChild.remove();
+    const summed = summary(state);
     if (about.textContent !== summed) about.textContent = summed;
-    typing.hidden = !state.typing;
-    typing.textContent = state.typing ? say("typing", state.agent?.name ?? strings.team) : "";
-    const focused = root.activeElement;
-    form.hidden = state.status === "ended";
-    again.hidden = !form.hidden;
-    end.hidden = !state.id || form.hidden;
-    if (panel.contains(focused) && !focused.offsetParent) (form.hidden ? again : text).focus();
-    if (atEnd) log.scrollTop = log.scrollHeight;
-    count(state.messages.filter((message) => !isOwn(message) && message.seq > state.read).length);
-  }
+    typing.textContent = state.typing ? say(typingText, agentName()) : "";
+    hello.hidden = !!entries[0];
+    earlier.hidden = !state.hasMore;
+    form.hidden = ended;
+    again.hidden = !ended;
+    end.hidden = !state.id || ended;
+    if (focused?.offsetParent === null) focus();
+    if (atEnd) toEnd();
+    sound.ariaPressed = !!kept().sound;
 
-  function count(messages) {
-    if (messages === unread) return;
-    if (messages > unread && store.get().sound) chime();
-    unread = messages;
+    const count = state.messages.filter((message) => !isOwn(message) && message.seq > state.read).length;
+    if (count === unread) return;
+    if (count > unread && kept().sound) chime();
+    unread = count;
     badge.textContent = unread || "";
-    bubble.setAttribute("aria-label", unread ? `${strings.open}, ${say("unread", unread)}` : strings.open);
+    bubble.ariaLabel = openText + (unread ? `, ${say(unreadText, unread)}` : "");
     emit("unread", unread);
   }
 
-  function onKey(event) {
+  function chime() {
+    const audio = new AudioContext();
+    const tone = new OscillatorNode(audio);
+    tone.connect(new GainNode(audio, { gain: 0.1 })).connect(audio.destination);
+    tone.onended = () => audio.close();
+    tone.start();
+    tone.stop(0.15);
+  }
+
+  panel.onkeydown = (event) => {
     event.stopPropagation();
     if (event.key === "Escape") close();
     if (event.key !== "Tab") return;
-    const stops = [...panel.querySelectorAll("button, textarea, a, [tabindex]")].filter(
-      (one) => !one.disabled && one.offsetParent,
-    );
-    const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
-    if (root.activeElement !== from) return;
+    // The focus stays inside.
+    const first = end.hidden ? sound : end;
+    const last = form.hidden ? again : submit.disabled ? text : submit;
+    if (event.target !== (event.shiftKey ? first : last)) return;
     event.preventDefault();
-    to.focus();
-  }
-
-  function showSound() {
-    const on = !!store.get().sound;
-    sound.setAttribute("aria-pressed", on);
-    sound.querySelector("path").setAttribute("d", SPEAKER + (on ? "m12 0q3 3 0 6m3-9q5 6 0 12" : "m12 0l5 6m0-6l-5 6"));
-  }
-  shut.onclick = close;
-  end.onclick = () => chat.end();
-  again.onclick = () => (chat.again(), text.focus());
-  earlier.onclick = chat.earlier;
-  sound.onclick = () => (store.set({ sound: !store.get().sound }), showSound());
-  form.onsubmit = (event) => (event.preventDefault(), write());
-  text.oninput = () => (resize(), chat.typing());
+    (event.shiftKey ? last : first).focus();
+  };
   text.onkeydown = (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
-    write();
+    submit.click();
   };
-  panel.onkeydown = onKey;
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    chat.write(text.value.trim());
+    text.value = "";
+    resize();
+    toEnd();
+  };
+  text.oninput = () => (resize(), chat.typing());
+  shut.onclick = close;
+  sound.onclick = () => (keep({ sound: !kept().sound }), render(state));
+  again.onclick = () => (chat.again(), text.focus());
+  // On a phone, the keyboard leaves the chat this much of the screen.
+  const fit = () => {
+    const { height, offsetTop } = visualViewport;
+    frame.style.cssText += `--height: ${height}px; --top: ${offsetTop}px`;
+  };
+  for (const event of ["resize", "scroll"]) visualViewport.addEventListener(event, fit);
   document.addEventListener("visibilitychange", see);
-  for (const event of ["resize", "scroll"]) window.visualViewport?.addEventListener(event, fit);
-  setInterval(() => render(state), 20_000);
-  showSound();
-  resize();
-  return { open, close, render };
+  setInterval(see, 20_000);
+
+  const chat = createChat(options, kept, keep, render, emit);
+  end.onclick = chat.end;
+  earlier.onclick = chat.earlier;
+  frame.append(panel);
+  see();
+  if (tab[key]) open(true);
+  return { open, close, identify: chat.identify };
 }

@@ -1,31 +1,32 @@
-export default {
-  dir: "ltr",
-  title: "Chat with us",
-  open: "Open chat",
-  close: "Close chat",
-  sound: "Sound",
-  end: "End chat",
-  hello: "Hello! How can we help?",
-  hint: "Write to us, and somebody will answer right here.",
-  write: "Your message",
-  send: "Send",
-  place: "Number {} in the queue",
-  waited: "waiting for {}",
-  talking: "You are talking to {}",
-  typing: "{} is writing",
-  team: "Our team",
-  sending: "Sending…",
-  sent: "Sent",
-  read: "Read",
-  failed: "Not sent",
-  retry: "Try again",
-  offline: "Connecting…",
-  earlier: "Earlier messages",
-  unread: "New messages: {}",
-  left: "Characters left: {}",
-  idle: "This chat ends soon, unless you write",
-  ended: "This chat has ended",
-  again: "Start again",
-  busy: "Too many people are waiting. Please try again later.",
-  trouble: "The chat cannot be reached at the moment.",
-};
+// The texts in the order in which loader.js and view.js take them; {} stands for a number or a name.
+export default [
+  "ltr", // dir: the direction of writing
+  "Open chat", // open: the bubble
+  "Chat with us", // title: the heading
+  "Close chat", // close
+  "Sound", // sound
+  "End chat", // end
+  "Hello! How can we help?", // hello: the start
+  "Write to us, and somebody will answer right here.", // hint
+  "Your message", // write: the field
+  "Send", // send
+  "Number {} in the queue", // place: the place in the queue
+  "waiting for {}", // waited: … and for how long, such as 3 minutes
+  "You are talking to {}", // talking: an agent's name
+  "{} is writing", // typing
+  "Our team", // team: an agent whose name is not known
+  "Sending…", // sending: marks below a message
+  "Sent", // sent
+  "Read", // read
+  "Not sent", // failed
+  "Try again", // retry
+  "Connecting…", // offline
+  "Earlier messages", // earlier: a button above the messages
+  "New messages: {}", // unread: how many
+  "Characters left: {}", // left: how many
+  "This chat ends soon, unless you write", // idle
+  "This chat has ended", // ended
+  "Start again", // again: a new chat
+  "Too many people are waiting. Please try again later.", // busy: the queue is full
+  "The chat cannot be reached at the moment.", // trouble: it is refused
+];
