@@ -1,9 +1,9 @@
 """The message log: a group commit that gives each message its place and makes it durable before anybody hears of it.
 
-Senders submit and go on. A writer takes all that waits as one batch: it reads the batch's sessions once (open? the
-sender's?), numbers the messages, inserts them in order with one durable write, broadcasts, and tells the senders; then
-it takes what has come meanwhile. There is no timer: an idle system writes at once, a busy one in larger batches. A
-process has a few such writers (`backlog`), so that who comes while one waits for the disk need not wait for that.
+Senders submit and go on. One writer per process takes all that waits as one batch (`backlog`): it reads the batch's
+sessions once (open? the sender's?), numbers the messages, inserts them in order with one durable write, broadcasts,
+and tells the senders; then it takes what has come meanwhile. There is no timer: an idle system writes at once, a busy
+one in larger batches.
 
 `seq` needs no counter. A message goes to `last seq + 1` under the unique index on (sessionId, seq). The process
 remembers the last seq as a hint; when another process was faster the index refuses, the real one is read, and the

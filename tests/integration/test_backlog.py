@@ -1,11 +1,9 @@
-"""The backlog of the message log: batches side by side, but one session's messages one after the other."""
+"""The backlog of the message log: one batch after the other, everything in the order it came."""
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections import Counter
 
 import pytest
 from bson import ObjectId
@@ -39,54 +37,50 @@ class Writer:
             draft.succeed({"seq": 1}, created=True)
 
 
-def test_who_comes_during_a_write_is_written_beside_it() -> None:
+def test_who_comes_during_a_write_is_in_the_next_batch_in_the_order_they_came() -> None:
     writer = Writer()
     waiting = Backlog(writer)
 
     waiting.add(draft(ObjectId(), "first"))
     eventually(lambda: writer.begun)
-    waiting.add(draft(ObjectId(), "second"))
-
-    assert eventually(lambda: len(writer.begun) == 2), "the second need not wait for the first"
+    for name in ("second", "third", "fourth"):
+        waiting.add(draft(ObjectId(), name))
+    assert waiting.count_waiting() == 3
     writer.may_go_on.set()
+
     assert waiting.wait_until_idle(5)
-    assert writer.begun == [["first"], ["second"]]
+    assert writer.begun == [["first"], ["second", "third", "fourth"]]
 
 
-def test_no_more_batches_are_under_way_than_there_are_writers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "MAX_WRITERS", 2)
+def test_a_batch_has_its_limit_and_the_rest_comes_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "MAX_BATCH", 2)
     writer = Writer()
     waiting = Backlog(writer)
 
-    for number in range(4):
+    waiting.add(draft(ObjectId(), "0"))
+    eventually(lambda: writer.begun)
+    for number in range(1, 6):
         waiting.add(draft(ObjectId(), str(number)))
-        eventually(lambda number=number: len(writer.begun) == min(number + 1, 2))
     writer.may_go_on.set()
 
     assert waiting.wait_until_idle(5)
-    assert writer.begun == [["0"], ["1"], ["2", "3"]]
+    assert writer.begun == [["0"], ["1", "2"], ["3", "4"], ["5"]]
 
 
-def test_a_session_that_is_being_written_waits_and_the_others_do_not() -> None:
+def test_a_session_is_settled_when_its_write_is_done_and_any_other_at_once() -> None:
     writer, busy = Writer(), ObjectId()
     waiting = Backlog(writer)
-
-    waiting.add(draft(busy, "busy 1"))
+    waiting.add(draft(busy))
     eventually(lambda: writer.begun)
-    waiting.add(draft(busy, "busy 2"))
-    waiting.add(draft(ObjectId(), "other"))
-    waiting.add(draft(busy, "busy 3"))
 
-    assert eventually(lambda: len(writer.begun) == 2)
-    assert writer.begun == [["busy 1"], ["other"]]
+    waiting.settle(ObjectId(), 5)
     settled = threading.Thread(target=lambda: waiting.settle(busy, 5))
     settled.start()
+
     assert settled.is_alive()
     writer.may_go_on.set()
     settled.join(5)
     assert not settled.is_alive()
-    assert waiting.wait_until_idle(5)
-    assert writer.begun[2:] == [["busy 2", "busy 3"]]
 
 
 def test_a_draft_that_its_sender_gave_up_is_not_written() -> None:
@@ -103,23 +97,17 @@ def test_a_draft_that_its_sender_gave_up_is_not_written() -> None:
     assert writer.begun == [["first"]]
 
 
-def test_under_many_senders_a_session_is_in_one_batch_at_a_time_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "MAX_WRITERS", 4)
-    sessions = [ObjectId() for _ in range(5)]
-    under_way: Counter[ObjectId] = Counter()
-    written: dict[ObjectId, list[str]] = {session_id: [] for session_id in sessions}
-    mutex = threading.Lock()
+def test_under_many_senders_one_batch_is_under_way_and_each_senders_order_is_kept() -> None:
+    under_way = 0
+    written: list[str] = []
 
     def write(batch: list[Draft]) -> None:
-        there = {draft.session_id for draft in batch}
-        with mutex:
-            under_way.update(there)
-            assert max(under_way.values()) == 1
-        time.sleep(random.random() / 500)
-        with mutex:
-            under_way.subtract(there)
-            for draft in batch:
-                written[draft.session_id].append(draft.text)
+        nonlocal under_way
+        under_way += 1
+        assert under_way == 1
+        time.sleep(0.001)
+        written.extend(draft.text for draft in batch)
+        under_way -= 1
         for draft in batch:
             draft.succeed({"seq": 1}, created=True)
 
@@ -127,16 +115,15 @@ def test_under_many_senders_a_session_is_in_one_batch_at_a_time_and_in_order(mon
 
     def send(name: str) -> None:
         for number in range(100):
-            waiting.add(draft(random.choice(sessions), f"{name} {number:03}"))
+            waiting.add(draft(ObjectId(), f"{name} {number:03}"))
 
     run_together(*[lambda name=name: send(name) for name in "abcdef"])
 
     assert waiting.wait_until_idle(10)
-    assert sum(len(texts) for texts in written.values()) == 600
-    for texts in written.values():
-        for name in "abcdef":
-            mine = [text for text in texts if text.startswith(name)]
-            assert mine == sorted(mine)
+    assert len(written) == 600
+    for name in "abcdef":
+        mine = [text for text in written if text.startswith(name)]
+        assert mine == sorted(mine)
 
 
 def test_an_answer_that_cannot_be_given_keeps_nobody_else_waiting(caplog: pytest.LogCaptureFixture) -> None:
