@@ -24,6 +24,14 @@ class ReplicaSet:
         self._directory = directory
         self.ports = [free_port() for _ in range(MEMBERS)]
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.uri = ""
+        try:
+            self._begin()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _begin(self) -> None:
         for port in self.ports:
             self.start(port)
         hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
@@ -31,8 +39,11 @@ class ReplicaSet:
         members = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(self.ports)]
         # A dead primary is replaced after 2 s instead of 10.
         config = {"_id": NAME, "members": members, "settings": {"electionTimeoutMillis": 2000}}
+        # The one that is told of the set asks the others at once.
+        for port in self.ports:
+            with self._client(port) as client:
+                wait_until(lambda client=client: _answers(client), 30)
         with self._client(self.ports[0]) as client:
-            wait_until(lambda: _answers(client), 30)
             client.admin.command("replSetInitiate", config)
         wait_until(lambda: self.primary() is not None, 30, lambda: "no primary was elected")
 
