@@ -21,6 +21,7 @@ export function authorize(newToken, signedOut = onSignedOut) {
   onSignedOut = signedOut;
 }
 
+export const isAuthorized = () => token !== null;
 export const meansSignedOut = (code) => SIGNED_OUT.has(code);
 export const isPassing = (code) => PASSING.has(code);
 

@@ -1,7 +1,7 @@
 // The first picture, and the same again after every reconnect: by REST, for an event may have been missed. Between
 // these, events keep it true.
 
-import { get } from "./api.js";
+import { get, isAuthorized } from "./api.js";
 import { setServerTime } from "./clock.js";
 import { followMine, forget, lose } from "./following.js";
 import { change, isMine, isSupervisor, putSession, state } from "./store.js";
@@ -84,7 +84,7 @@ function soon(load) {
     timer ??= setTimeout(
       () => {
         timer = null;
-        load().catch(() => {}); // The next cause, or the next reconnect, tries again.
+        if (isAuthorized()) load().catch(() => {}); // The next cause, or the next reconnect, tries again.
       },
       AGAIN_MS * (0.2 + Math.random()),
     );
