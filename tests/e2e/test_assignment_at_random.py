@@ -17,8 +17,8 @@ import pymongo.database
 import pytest
 
 from chatsupport.services import housekeeping, reconciliation
+from tests.e2e.pairs import two_processes
 from tests.e2e.server import Server, Servers, wait_until
-from tests.e2e.valkey import Valkey
 from tests.invariants import violations
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
@@ -29,14 +29,8 @@ Database = pymongo.database.Database[dict[str, Any]]
 @pytest.fixture
 def two_servers(servers: Servers) -> Iterator[tuple[Server, Server]]:
     """Two processes on one database and one Valkey."""
-    valkey = Valkey()
-    valkey.start()
-    first = servers.start(REDIS_URL=valkey.url)
-    second = servers.start(REDIS_URL=valkey.url, MONGODB_DB=first.database)
-    yield first, second
-    first.clean_up()
-    second.clean_up()
-    valkey.kill()
+    with two_processes(servers) as both:
+        yield both
 
 
 @pytest.fixture

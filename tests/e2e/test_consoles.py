@@ -10,9 +10,9 @@ import pytest
 
 from tests.concurrency import run_together
 from tests.e2e.conftest import Connect
+from tests.e2e.pairs import two_processes
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers, wait_until
-from tests.e2e.valkey import Valkey
 
 PASSWORD = "correct horse battery"
 
@@ -20,14 +20,8 @@ PASSWORD = "correct horse battery"
 @pytest.fixture(scope="module")
 def two_servers(servers: Servers) -> Iterator[tuple[Server, Server]]:
     """Two processes that share a database and a Valkey."""
-    valkey = Valkey()
-    valkey.start()
-    first = servers.start(REDIS_URL=valkey.url)
-    second = servers.start(REDIS_URL=valkey.url, MONGODB_DB=first.database)
-    yield first, second
-    first.clean_up()
-    second.clean_up()
-    valkey.kill()
+    with two_processes(servers) as both:
+        yield both
 
 
 def signed_in(server: Server, email: str, password: str = PASSWORD) -> tuple[str, Rest]:

@@ -12,10 +12,10 @@ from bson import ObjectId
 
 from tests.api import make_token
 from tests.e2e.conftest import Connect
+from tests.e2e.pairs import two_processes
 from tests.e2e.recording import Socket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers, elapsed_at_most, wait_until
-from tests.e2e.valkey import Valkey
 
 GRACE_SECONDS = 2
 SOON_SECONDS = 2.0
@@ -24,14 +24,8 @@ SOON_SECONDS = 2.0
 
 @pytest.fixture(scope="module")
 def here_and_there(servers: Servers) -> Iterator[tuple[Server, Server]]:
-    valkey = Valkey()
-    valkey.start()
-    here = servers.start(REDIS_URL=valkey.url, AGENT_GRACE=str(GRACE_SECONDS))
-    there = servers.start(REDIS_URL=valkey.url, AGENT_GRACE=str(GRACE_SECONDS), MONGODB_DB=here.database)
-    yield here, there
-    here.clean_up()
-    there.clean_up()
-    valkey.kill()
+    with two_processes(servers, AGENT_GRACE=str(GRACE_SECONDS)) as both:
+        yield both
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from tests.api import make_token
 from tests.conftest import API_KEY
 from tests.e2e.conftest import Connect
 from tests.e2e.followers import Followers
+from tests.e2e.pairs import two_processes
 from tests.e2e.proxy import Proxy
 from tests.e2e.recording import Socket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers, wait_until
 from tests.e2e.sockets import Node
-from tests.e2e.valkey import Valkey
 
 MANY = 250
 """Messages of a session that one answer does not bring."""
@@ -70,14 +70,8 @@ def talking(*operators: Rest, session_id: str) -> Iterator[None]:
 @pytest.fixture
 def two_servers(servers: Servers) -> Iterator[tuple[Server, Server]]:
     """Two processes that share a database and a Valkey."""
-    valkey = Valkey()
-    valkey.start()
-    first = servers.start(REDIS_URL=valkey.url)
-    second = servers.start(REDIS_URL=valkey.url, MONGODB_DB=first.database)
-    yield first, second
-    first.clean_up()
-    second.clean_up()
-    valkey.kill()
+    with two_processes(servers) as both:
+        yield both
 
 
 @pytest.mark.node

@@ -10,6 +10,7 @@ import pytest
 from tests.api import make_token
 from tests.conftest import API_KEY
 from tests.e2e.conftest import Connect
+from tests.e2e.pairs import two_processes
 from tests.e2e.server import Server, Servers, elapsed_at_most, wait_until
 from tests.e2e.valkey import Valkey
 
@@ -28,11 +29,8 @@ def valkey() -> Iterator[Valkey]:
 @pytest.fixture
 def two_servers(servers: Servers, valkey: Valkey) -> Iterator[tuple[Server, Server]]:
     """Two processes that share a database and a Valkey, limits included."""
-    first = servers.start(REDIS_URL=valkey.url, RATE_LIMITS="on")
-    second = servers.start(REDIS_URL=valkey.url, RATE_LIMITS="on", MONGODB_DB=first.database)
-    yield first, second
-    first.clean_up()
-    second.clean_up()
+    with two_processes(servers, valkey, RATE_LIMITS="on") as both:
+        yield both
 
 
 def test_clients_find_out_what_they_missed_while_valkey_was_away(
