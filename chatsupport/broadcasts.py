@@ -27,6 +27,9 @@ AGENTS_ROOM, SUPERVISORS_ROOM = "agents", "supervisors"
 
 SESSION_ROOMS = "session:"
 
+TO_THE_OTHERS = ("user_joined", "user_left", "user_typing", "messages_read")
+"""What a session's room is told of a person, whose own sockets do not hear it."""
+
 
 def session_room(session_id: ObjectId | str) -> str:
     """Return the room of everybody who joined this session."""

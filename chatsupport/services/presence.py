@@ -6,7 +6,7 @@ from bson import ObjectId
 
 from chatsupport import broadcasts, metrics
 from chatsupport.documents import Session
-from chatsupport.identity import AGENT, Caller
+from chatsupport.identity import AGENT, CALLER_TYPES, Caller
 from chatsupport.services import access
 
 _connections: dict[tuple[ObjectId, Caller], set[str]] = {}
@@ -59,6 +59,12 @@ def evict_strangers() -> None:
 def connections_of(session_id: ObjectId, person: Caller) -> list[str]:
     """Return the connections of this process through which the person is in the session."""
     return list(_connections.get((session_id, person), ()))
+
+
+def connections_of_user(session_id: str, user_id: str) -> list[str]:
+    """Return the connections of this process through which somebody with this id, of whatever type, is in a session."""
+    people = (Caller(user_id, caller_type) for caller_type in CALLER_TYPES)
+    return [sid for person in people for sid in connections_of(ObjectId(session_id), person)]
 
 
 def is_there(session_id: ObjectId, person: Caller, connection_id: str) -> bool:

@@ -13,7 +13,7 @@ from engineio.packet import MESSAGE, Packet
 from socketio import Manager
 
 from chatsupport import broadcasts, json_codec
-from chatsupport.services import read_marks
+from chatsupport.services import presence, read_marks
 from chatsupport.sockets import controls, joining
 from chatsupport.sockets.redis_queue import CHANNEL, RedisQueue, channel_of
 
@@ -142,6 +142,10 @@ class SharedManager(RoomsBySocket, RedisQueue):
         """Take an event from another process to the sockets of this one."""
         event: str = message["event"]
         data: Any = message["data"][0] if message["data"] else None
+        skipped: list[str] = []
+        if event in broadcasts.TO_THE_OTHERS:
+            # The process it is from has left out the person's sockets there; these are the ones here.
+            skipped = presence.connections_of_user(data["sessionId"], data["userId"])
         if event == "messages_read":
             read_marks.heard(data)
-        self.deliver(event, data, message["room"], message["skip_sid"])
+        self.deliver(event, data, message["room"], skipped)

@@ -10,6 +10,7 @@ import redis
 from tests.api import make_token
 from tests.conftest import API_KEY
 from tests.e2e.conftest import Connect
+from tests.e2e.pairs import two_processes
 from tests.e2e.recording import Socket
 from tests.e2e.server import Server, Servers, wait_until
 from tests.e2e.valkey import Valkey
@@ -25,11 +26,8 @@ def valkey() -> Iterator[Valkey]:
 
 @pytest.fixture(scope="module")
 def two_servers(servers: Servers, valkey: Valkey) -> Iterator[tuple[Server, Server]]:
-    first = servers.start(REDIS_URL=valkey.url)
-    second = servers.start(REDIS_URL=valkey.url, MONGODB_DB=first.database)
-    yield first, second
-    first.clean_up()
-    second.clean_up()
+    with two_processes(servers, valkey) as both:
+        yield both
 
 
 class Listening:
@@ -105,6 +103,29 @@ def test_who_is_in_a_session_at_both_processes_hears_everything_once(
         assert texts(socket) == ["from here", "from there"]
         assert len([left for left in socket.events("session_unassigned") if left["sessionId"] == session_id]) == 1
     listening.becomes(session_id, 0)
+
+
+def test_a_persons_own_sockets_elsewhere_do_not_hear_what_is_for_the_others(
+    two_servers: tuple[Server, Server], connect: Connect
+) -> None:
+    here, there = two_servers
+    agent_id = here.operator().create_agent("At two desks", maxUsers=20)
+    agent = {"token": make_token(agent_id, "agent")}
+    session_id = here.operator().start("of-two-desks")
+    desk, other_desk = (connect("python", server.url, agent, transports=["websocket"]) for server in two_servers)
+    visitor = connect("python", there.url, {"token": make_token("of-two-desks")}, transports=["websocket"])
+    for socket in (other_desk, visitor, desk):
+        socket.join(session_id)
+
+    seq = desk.send(session_id, "Hello")["seq"]
+    desk.call("typing_start", {"sessionId": session_id})
+    desk.call("mark_read", {"sessionId": session_id, "seq": seq})
+
+    assert visitor.wait_for("user_typing")["userId"] == agent_id
+    assert visitor.wait_for("messages_read")["userId"] == agent_id
+    desk.send(session_id, "Behind it")
+    other_desk.wait_for("new_message", count=2)
+    assert other_desk.events("user_typing") == other_desk.events("messages_read") == []
 
 
 def test_a_process_listens_again_to_all_it_has_when_valkey_is_back(
