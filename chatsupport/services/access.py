@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -27,8 +27,28 @@ def check(caller: Caller, session: Mapping[str, Any]) -> None:
 
     Roles are looked up only where access would be refused: whoever writes in its own session waits for no look-up.
     """
-    if not may_access(caller, session) and not is_supervisor(caller):
-        raise ForbiddenError("This session is not yours.")
+    if not allowed([(caller, session)])[0]:
+        raise refusal()
+
+
+def allowed(claims: Sequence[tuple[Caller, Mapping[str, Any]]]) -> list[bool]:
+    """Tell for each caller and session what `check` would say. One look-up of roles for all who need one."""
+    answers = [may_access(caller, session) for caller, session in claims]
+    strangers = {
+        caller.id for (caller, _), answer in zip(claims, answers, strict=True) if not answer and caller.type == AGENT
+    }
+    if strangers:
+        supervisors = supervisors_among(strangers)
+        answers = [
+            answer or (caller.type == AGENT and caller.id in supervisors)
+            for (caller, _), answer in zip(claims, answers, strict=True)
+        ]
+    return answers
+
+
+def refusal() -> ForbiddenError:
+    """Return what a caller hears who may not access a session."""
+    return ForbiddenError("This session is not yours.")
 
 
 def is_supervisor(caller: Caller) -> bool:

@@ -170,13 +170,15 @@ class MessageLog:
         ids = list({draft.session_id for draft in batch})
         cursor = Session._get_collection().find({"_id": {"$in": ids}}, _MEMBERS, batch_size=len(ids) + 1)
         sessions = {session["_id"]: session for session in cursor}
+        found = [(draft, sessions.get(draft.session_id)) for draft in batch]
+        allowed = iter(access.allowed([(draft.caller, session) for draft, session in found if session is not None]))
         admitted = []
-        for draft in batch:
-            session = sessions.get(draft.session_id)
+        for draft, session in found:
             try:
                 if session is None:
                     raise SessionNotFoundError
-                access.check(draft.caller, session)
+                if not next(allowed):
+                    raise access.refusal()
                 draft.session_status = session["status"]
                 if session["status"] != ENDED:
                     admitted.append(draft)

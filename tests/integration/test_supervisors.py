@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
+from bson import ObjectId
 
 from chatsupport.database import connection
 from chatsupport.documents import Agent
+from chatsupport.errors import ForbiddenError
 from chatsupport.identity import AGENT, Caller
-from chatsupport.services import access
+from chatsupport.services import access, message_log
+from chatsupport.services.drafts import Draft
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.invariants import violations
 
@@ -194,3 +199,31 @@ def test_a_role_is_looked_up_only_where_access_would_be_refused(
     with pytest.raises(access.ForbiddenError):
         access.check(Caller("a" * 24, AGENT), session)
     assert looked_up == [["a" * 24]]
+
+
+def test_a_batch_of_messages_costs_one_look_up_of_roles_and_refuses_only_strangers(
+    operator: Api, session_id: str, grace: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other_id = operator.start("u2")["sessionId"]
+    stranger_id, supervisor_id = operator.create_agent("Ben", isOnline=False)["id"], id_of_supervisor()
+    agent_id = operator.session(session_id)["agentId"]
+    asked: list[set[str]] = []
+    look_up = access.supervisors_among
+
+    def counted(agent_ids: Iterable[str]) -> set[str]:
+        asked.append(set(agent_ids))
+        return look_up(asked[-1])
+
+    monkeypatch.setattr(access, "supervisors_among", counted)
+    own = [draft(session_id, agent_id), draft(session_id, supervisor_id), draft(session_id, stranger_id)]
+    batch = [*own, draft(other_id, stranger_id), draft(other_id, supervisor_id), draft(other_id, "u2", "user")]
+
+    message_log.MessageLog(on_stored=lambda message: None)._write(batch)
+
+    assert asked == [{supervisor_id, stranger_id}]
+    assert [sent.error is None for sent in batch] == [True, True, False, False, True, True]
+    assert all(isinstance(sent.error, ForbiddenError) for sent in batch if sent.error is not None)
+
+
+def draft(session_id: str, sender_id: str, sender_type: str = AGENT) -> Draft:
+    return Draft(ObjectId(session_id), Caller(sender_id, sender_type), sender_id, sender_type, "hello", None)
