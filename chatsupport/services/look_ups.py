@@ -75,6 +75,6 @@ class SharedLookUps:
                 self._is_reading = False
                 following = self._gathering.waiting
                 if following:
-                    self._begin()  # The first of them runs it.
-            for turn in [*mine.waiting, *following[:1]]:
+                    self._begin()  # The last of them runs it, who has most of its time left.
+            for turn in [*mine.waiting, *following[-1:]]:
                 turn.release()

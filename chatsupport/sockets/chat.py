@@ -82,8 +82,10 @@ def send_message(connection: Connection, payload: Payload, finish: Finish) -> No
     def answer(sent: Draft) -> None:
         if sent.error is not None:
             finish(sent.error)
-        else:
+            return
+        try:
             typing.stop(session_id, connection.people.get(session_id, connection.caller))
+        finally:
             finish(("Message sent", {"message": serializers.message(sent.message)}))
 
     messages.submit(connection.caller, session_id, message, answer)

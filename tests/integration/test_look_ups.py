@@ -104,6 +104,30 @@ def test_a_query_that_fails_fails_those_who_share_it_and_nobody_after() -> None:
     assert outcomes == ["found", "failed", "failed", "failed", "found"]
 
 
+def test_who_came_last_asks_for_those_who_came_before() -> None:
+    asked_by: list[str] = []
+    may_read = threading.Event()
+
+    def read(ids: list[str]) -> Iterable[dict[str, Any]]:
+        asked_by.append(threading.current_thread().name)
+        assert may_read.wait(5)
+        return []
+
+    look_up = SharedLookUps(read)
+    threads = [
+        threading.Thread(target=look_up, args=(["x"],), name=name) for name in ("first", "waits longest", "last")
+    ]
+    for number, thread in enumerate(threads):
+        thread.start()
+        eventually(lambda number=number: asked_by and len(look_up._gathering.waiting) == number)
+    may_read.set()
+    for thread in threads:
+        thread.join(5)
+
+    # Who has waited for longest may have no time left for a query of its own.
+    assert asked_by == ["first", "last"]
+
+
 def test_many_at_once_each_find_their_own() -> None:
     store = Store()
     store.documents = {str(number): {"_id": str(number)} for number in range(0, 400, 2)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatsupport.services import messages
+from chatsupport.services import messages, typing
 from chatsupport.sockets import events
 from tests.api import Api
 from tests.sockets import Socket, Sockets, assert_refused, succeeded
@@ -199,4 +199,16 @@ def test_a_defect_of_ours_tells_nothing_of_the_inside(
     assert_refused(user.heard("error")[0], "INTERNAL_ERROR")
     assert "secret" not in str(answer) + str(user.heard("error"))
     assert caplog.text.count("KeyError: 'secret'") == 2
+    assert_usable(user, session_id)
+
+
+def test_a_defect_after_a_message_is_stored_keeps_nobody_waiting_for_its_acknowledgement(
+    user: Socket, session_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(typing, "stop", lambda *_: {}["a defect"])
+        stored = succeeded(user.say(session_id, "stored"))["message"]
+
+    assert stored["message"] == "stored"
+    assert "KeyError: 'a defect'" in caplog.text
     assert_usable(user, session_id)
