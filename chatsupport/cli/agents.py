@@ -12,6 +12,7 @@ from bson import ObjectId
 from flask.cli import with_appcontext
 
 from chatsupport import documents, migration, payloads, serializers, startup
+from chatsupport.cli import tables
 from chatsupport.cli.patience import patience
 from chatsupport.documents import Agent
 from chatsupport.documents.agent import DEFAULT_MAX_USERS, MEMBER, ROLES
@@ -95,24 +96,14 @@ def list_agents() -> None:
     """Show the agents as a table."""
     with _work():
         found = service.list_all(API_KEY_CALLER)
-        rows = [("ID", "NAME", "EMAIL", "ROLE", "LOAD", "STATE", "PASSWORD")]
-        for document in found:
-            agent = serializers.agent(document)
-            rows.append(
-                (
-                    agent["id"],
-                    agent["name"],
-                    agent["email"] or "-",
-                    agent["role"],
-                    f"{len(document.get('activeSessions', ()))}/{agent['maxUsers']}",
-                    "offline" if not agent["isOnline"] else "away" if agent["isAway"] else "online",
-                    "set" if document.get("passwordHash") else "-",
-                )
-            )
-        widths = [max(len(_printable(cell)) for cell in column) for column in zip(*rows, strict=True)]
-        for row in rows:
-            cells = (_printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
-            click.echo("  ".join(cells).rstrip())
+    rows = []
+    for document in found:
+        agent = serializers.agent(document)
+        state = "offline" if not agent["isOnline"] else "away" if agent["isAway"] else "online"
+        load = f"{len(document.get('activeSessions', ()))}/{agent['maxUsers']}"
+        password = "set" if document.get("passwordHash") else "-"
+        rows.append([agent["id"], _printable(agent["name"]), agent["email"], agent["role"], load, state, password])
+    tables.show(["ID", "NAME", "EMAIL", "ROLE", "LOAD", "STATE", "PASSWORD"], rows)
 
 
 @agents.command("set-password")
