@@ -54,7 +54,7 @@ def get_asset(version: str, path: str) -> AnyResponse:
 @for_any_site
 def get_widget() -> AnyResponse:
     """Return the script that a site names; it loads the rest."""
-    return _public(asset(filled("widget/loader.js"), ".js"), "no-cache")
+    return _public(_loader(settings.config.socketio_client_url), "no-cache")
 
 
 @blueprint.get("/demo")
@@ -82,6 +82,12 @@ def page(folder: str) -> Response:
 def filled(path: str) -> bytes:
     """Return a file that names other files, with their present names."""
     return _fill(path, settings.config.socketio_client_url)
+
+
+@lru_cache(maxsize=8)
+def _loader(client_url: str | None) -> Asset:
+    # Every page with the bubble asks whether it is still the same.
+    return asset(_fill("widget/loader.js", client_url), ".js")
 
 
 @lru_cache(maxsize=32)
