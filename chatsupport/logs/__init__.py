@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from chatsupport.config import Config
@@ -51,8 +52,10 @@ def setup_logging(config: Config) -> None:
     _take_over_gunicorn()
 
     json_formatter = JsonFormatter()
-    human = config.app_env == "development" and sys.stdout.isatty()
-    console = logging.StreamHandler(sys.stdout)
+    # What a command prints is for who called it, and may go into a variable or a pipe.
+    stream = sys.stderr if "FLASK_RUN_FROM_CLI" in os.environ else sys.stdout
+    human = config.app_env == "development" and stream.isatty()
+    console = logging.StreamHandler(stream)
     console.setFormatter(HumanFormatter() if human else json_formatter)
     _install(console)
     if config.log_to_files:

@@ -83,6 +83,17 @@ def test_the_queue_is_shown_in_its_order(servers: Servers) -> None:
     assert shown == [("1", ids[0], "first"), ("2", ids[1], "second?[31m")]
 
 
+def test_what_a_command_prints_has_no_lines_of_the_log(server: Server, operator: Rest) -> None:
+    options = {**commands.options(server), "stderr": subprocess.PIPE, "input": "correct horse battery\n"}
+    add = [sys.executable, "-m", "flask", "--app", "wsgi", "agents", "add", "Zoe", "--password-stdin"]
+
+    result = subprocess.run(add, timeout=60, check=True, **options)
+
+    assert "Agent created" in result.stderr
+    assert operator.get(f"/api/agents/{result.stdout.removesuffix(chr(10))}").data["name"] == "Zoe"
+    operator.request("DELETE", f"/api/agents/{result.stdout.strip()}")
+
+
 def test_a_token_that_is_made_is_good(server: Server, operator: Rest) -> None:
     agent_id = operator.create_agent("Ada")
     for name, kind, path in (
