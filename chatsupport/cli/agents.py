@@ -20,7 +20,7 @@ from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundErro
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import API_KEY_CALLER
 from chatsupport.services import agents as service
-from chatsupport.services import audit, consoles, counters
+from chatsupport.services import consoles
 
 MAX_LINE = 4096
 FLUSH_SECONDS = 2.0
@@ -41,8 +41,6 @@ def _work() -> Iterator[None]:
                 raise startup.MigrationNeededError(settings.config.mongodb_db)
             documents.ensure_indexes()  # No server may have run yet, and an email must be one agent's.
             yield
-            audit.flush()
-            counters.flush()
             consoles.flush()
     except ChatSupportError as error:
         click.echo(error.message, err=True)

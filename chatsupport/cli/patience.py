@@ -1,4 +1,4 @@
-"""Time for the database, and one line where it cannot be worked on."""
+"""Time for the database, everything written at the end, and one line where it cannot be worked on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 from chatsupport import startup
 from chatsupport.database import connection
 from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.services import audit, counters
 
 PATIENCE_SECONDS = 86_400.0
 """Nobody waits for an answer here, and building an index on many documents takes its time."""
@@ -22,12 +23,17 @@ ANSWER_SECONDS = 10.0
 
 @contextlib.contextmanager
 def patience() -> Iterator[None]:
-    """Give the database all the time it needs; end with one line where it cannot be worked on."""
+    """Give the database all the time it needs; end with one line where it cannot be worked on.
+
+    What a server would write in the background is written before the command ends.
+    """
     try:
         # Without this, a database that is away would be waited for just as long, and a release with it.
         connection.ping(ANSWER_SECONDS)
         with pymongo.timeout(PATIENCE_SECONDS):
             yield
+            audit.flush()
+            counters.flush()
     except (startup.MigrationNeededError, connection.UnsupportedVersionError) as error:
         click.echo(error, err=True)
         sys.exit(1)

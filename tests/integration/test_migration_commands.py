@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -83,10 +84,12 @@ def test_a_server_does_not_start_on_it_before_it_is_migrated(legacy: Legacy, mon
     assert legacy.database.messages.count_documents({"seq": {"$exists": True}}) == 0
 
     migrated = run("-m", "flask", "--app", "wsgi", "migrate")
-    assert (migrated.returncode, migrated.stderr) == (0, "")
-    # Beside the log, where it says who was assigned to whom.
-    said = [line for line in migrated.stdout.splitlines() if not line.startswith("{")]
-    assert len(said) == len(migration.STEPS) + 1
+    assert migrated.returncode == 0
+    assert len(migrated.stdout.splitlines()) == len(migration.STEPS) + 1
+    # The log says who was assigned to whom, and what is written in the background is there too.
+    assigned = [line for line in migrated.stderr.splitlines() if json.loads(line)["message"] == "Session assigned"]
+    assert len(assigned) == legacy.database.audit.count_documents({"action": "assign"}) > 0
+    assert [totals["assigned"] for totals in legacy.database.counters.find()] == [len(assigned)]
 
     server = Server(tmp_path, mongodb_uri, legacy.database.name)
     try:
