@@ -27,6 +27,8 @@ def join_session(connection: Connection, payload: Payload) -> Answer:
     after = payloads.resume_after(payload)
     access.find_session(connection.caller, session_id)
     person = _person(connection, payload)
+    if connection.people.get(session_id, person) != person:
+        controls.leave(connection, session_id, "left")  # One socket is one person there.
     if session_id not in connection.people and len(connection.people) >= MAX_JOINED_SESSIONS:
         raise ForbiddenError(f"A socket may be in {MAX_JOINED_SESSIONS} sessions at most. Leave one first.")
     connection.people[session_id] = person

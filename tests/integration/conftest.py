@@ -11,6 +11,7 @@ from pymongo import message
 
 from chatsupport import documents
 from chatsupport.factory import create_app
+from chatsupport.services import presence
 from tests.api import Api, Apis
 from tests.conftest import MakeConfig
 from tests.sockets import Sockets, close_all
@@ -55,6 +56,7 @@ def _close_sockets() -> Iterator[None]:
     """Close what sockets a test leaves open, so that the next one finds nobody there."""
     yield
     close_all()
+    assert presence.joined_sessions() == set()
 
 
 @pytest.fixture

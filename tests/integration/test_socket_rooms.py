@@ -221,6 +221,22 @@ def test_an_operator_may_join_in_anothers_name(sockets: Sockets, session_id: str
     assert (left["userId"], left["userType"]) == ("supervisor", "agent")
 
 
+def test_who_joins_again_as_somebody_else_has_left_as_the_first(sockets: Sockets, session_id: str) -> None:
+    user, operator = sockets.user("u1"), sockets.operator()
+    user.join(session_id)
+
+    operator.join(session_id, userId="first", userType="agent")
+    operator.join(session_id, userId="second", userType="agent")
+    operator.join(session_id, userId="second", userType="agent")
+    assert user.say(session_id)["success"]
+    operator.close()
+
+    assert [joined["userId"] for joined in user.heard("user_joined")] == ["first", "second"]
+    left = [(event["userId"], event["reason"]) for event in user.heard("user_left")]
+    assert left == [("first", "left"), ("second", "disconnected")]
+    assert len(operator.heard("new_message")) == 1
+
+
 def test_a_user_may_join_only_in_its_own_name(sockets: Sockets, session_id: str) -> None:
     user = sockets.user("u1")
 
