@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chatsupport.database.embedded import EmbeddedMongo
 from chatsupport.database.mongod_files import lock_file
+from tests.freezing import freeze, thaw
 
 
 class Mongo:
@@ -21,7 +22,7 @@ class Mongo:
 
     def kill(self) -> None:
         """End it with SIGKILL, as a machine that loses power."""
-        self._signal(signal.SIGKILL)
+        os.kill(self._process_id(), signal.SIGKILL)
         self._server.stop()
         self._alive = False
 
@@ -33,11 +34,11 @@ class Mongo:
 
     def freeze(self) -> None:
         """Stop it without closing its connections, as a machine that swaps itself to death."""
-        self._signal(signal.SIGSTOP)
+        freeze(self._process_id())
 
     def thaw(self) -> None:
         """Let it go on."""
-        self._signal(signal.SIGCONT)
+        thaw(self._process_id())
 
     def recover(self) -> None:
         """Have it run, whatever was done to it."""
@@ -52,6 +53,6 @@ class Mongo:
             self.thaw()
             self._server.stop()
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _process_id(self) -> int:
         with lock_file(self._directory) as lock:
-            os.kill(int(lock.read()), number)
+            return int(lock.read())

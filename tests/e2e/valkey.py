@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import signal
 import socket
 import subprocess
 from pathlib import Path
 
 from tests.e2e.server import STOP_SECONDS, free_port, wait_until
+from tests.freezing import freeze, thaw
 
 
 class Valkey:
@@ -34,15 +34,15 @@ class Valkey:
 
     def freeze(self) -> None:
         """Stop it without closing its connections."""
-        self._signal(signal.SIGSTOP)
+        freeze(self._running().pid)
 
     def thaw(self) -> None:
         """Let it go on."""
-        self._signal(signal.SIGCONT)
+        thaw(self._running().pid)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "valkey does not run"
-        self._process.send_signal(number)
+        return self._process
 
     def _accepts(self) -> bool:
         with socket.socket() as probe:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from chatsupport.services import message_log
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.concurrency import eventually, run_together
 from tests.conftest import MakeConfig
+from tests.freezing import freeze, thaw
 from tests.integration.conftest import MakeApp
 from tests.sockets import Socket, Sockets, assert_refused, succeeded
 
@@ -36,10 +35,10 @@ class Service:
     process_id: int
 
     def freeze(self) -> None:
-        os.kill(self.process_id, signal.SIGSTOP)
+        freeze(self.process_id)
 
     def thaw(self) -> None:
-        os.kill(self.process_id, signal.SIGCONT)
+        thaw(self.process_id)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import pytest
 from chatsupport.config import Config
 from chatsupport.database import embedded, mongod_files
 from chatsupport.database.embedded import EmbeddedMongo, EmbeddedMongoError, ensure_uri, running_uri
+from tests.freezing import freeze
 
 ROOT = Path(__file__).parents[2]
 
@@ -213,7 +214,7 @@ def test_one_that_does_not_listen_to_reason_is_killed(
     server = make_server()
     server.start()
     (pid,) = mongod_of(tmp_path)
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
 
     server.stop()
 

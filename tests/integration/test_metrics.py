@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from chatsupport.documents import Agent, Session
 from chatsupport.services import first_replies, observation
 from tests.api import Api, Apis, assert_failure, make_token
 from tests.concurrency import eventually
+from tests.freezing import freeze, thaw
 from tests.integration.conftest import MakeApp
 from tests.scraping import Scrape
 from tests.sockets import Sockets, assert_refused, succeeded
@@ -170,7 +169,7 @@ def test_without_the_database_the_process_tells_of_itself(make_app: MakeApp, mon
     app = make_app(mongodb_uri=mongo)
     assert scrape(app).value("chatsupport_database_up") == 1
     process_id = connection.database().command("serverStatus")["pid"]
-    os.kill(process_id, signal.SIGSTOP)
+    freeze(process_id)
     try:
         for _ in range(2):
             started = time.monotonic()
@@ -183,7 +182,7 @@ def test_without_the_database_the_process_tells_of_itself(make_app: MakeApp, mon
             for unknown in ("chatsupport_sessions", "chatsupport_queue_length", "chatsupport_agents"):
                 assert unknown not in away
     finally:
-        os.kill(process_id, signal.SIGCONT)
+        thaw(process_id)
     eventually(lambda: scrape(app).value("chatsupport_database_up") == 1)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from chatsupport.documents import Session
 from chatsupport.services import backlog, message_log, rate_limits, statistics
 from chatsupport.tracing import lines
 from tests.api import Apis
+from tests.freezing import freeze, thaw
 from tests.integration.conftest import MakeApp
 from tests.log_lines import Line, Lines
 from tests.sockets import Sockets, succeeded
@@ -103,8 +102,8 @@ def test_a_message_that_waited_for_the_database_says_so(make_app: MakeApp, log: 
     user = Sockets(app).user("u1")
     process_id = connection.database().command("serverStatus")["pid"]
 
-    os.kill(process_id, signal.SIGSTOP)
-    threading.Timer(0.5, os.kill, (process_id, signal.SIGCONT)).start()
+    freeze(process_id)
+    threading.Timer(0.5, thaw, (process_id,)).start()
     succeeded(user.say(session_id))
 
     (line,) = log.of("slow")
