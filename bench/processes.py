@@ -27,6 +27,8 @@ API_KEY = "bench-api-key-0123456789"
 START_SECONDS, STOP_SECONDS = 60.0, 15.0
 SERVER_CORE, LOAD_CORE = 0, 1
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+"""What there is to run on. Read at the start: `pin_load` leaves this process, and who asks it later, one core."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def pinned() -> bool:
     """Tell whether processes can have a core of their own here."""
-    return shutil.which("taskset") is not None and {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0)
+    return shutil.which("taskset") is not None and {SERVER_CORE, LOAD_CORE} <= _CORES
 
 
 def pin_load() -> None:
