@@ -70,7 +70,7 @@ def _open(user_id: str, user_type: str) -> Document:
     """Store a new session: with an agent at once where nobody waits and somebody is free, else in the queue."""
     session = _new(user_id, user_type)
     preferred = _last_agent(user_id, user_type) if settings.config.sticky_agent else None
-    if assignment.next_waiting() is None:
+    if not assignment.next_waiting():
         agent = assignment.claim_slot_for({**session, "preferredAgentId": preferred})
         if agent is not None:
             return _insert_active(session, agent)

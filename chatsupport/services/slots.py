@@ -11,6 +11,7 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
+from pymongo.write_concern import WriteConcern
 
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent
@@ -36,7 +37,7 @@ def claim(
         query["_id"] = only
     elif excluding is not None:
         query["_id"] = {"$ne": excluding}
-    agent: Document | None = Agent._get_collection().find_one_and_update(
+    agent: Document | None = _agents().find_one_and_update(
         query,
         [
             {
@@ -91,7 +92,7 @@ def can_take() -> Document:
 
 def _release(agent_id: ObjectId, session_id: ObjectId, idle_since: object) -> bool:
     position = {"$indexOfArray": ["$activeSessions", session_id]}
-    result = Agent._get_collection().update_one(
+    result = _agents().update_one(
         {"_id": agent_id, "activeSessions": session_id},
         [
             {
@@ -105,6 +106,10 @@ def _release(agent_id: ObjectId, session_id: ObjectId, idle_since: object) -> bo
         ],
     )
     return bool(result.modified_count)
+
+
+def _agents() -> Any:
+    return Agent._get_collection().with_options(write_concern=WriteConcern(w=1))
 
 
 def _list(field: str) -> Document:
