@@ -40,6 +40,7 @@ class Draft:
         "sender_type",
         "session_id",
         "session_status",
+        "tells_status",
         "text",
     )
 
@@ -60,6 +61,8 @@ class Draft:
         self.client_message_id = client_message_id
         self.message: dict[str, Any] = {}
         self.session_status = ""
+        """The session's status just before the message, where the sender is to be told."""
+        self.tells_status = False
         self.created = False
         self.error: Exception | None = None
         self.abandoned = False

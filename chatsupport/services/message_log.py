@@ -1,9 +1,9 @@
 """The message log: a group commit that gives each message its place and makes it durable before anybody hears of it.
 
-Senders submit and go on. One writer per process takes all that waits as one batch (`backlog`): it reads the batch's
-sessions once (open? the sender's?), numbers the messages, inserts them in order with one durable write, broadcasts,
-and tells the senders; then it takes what has come meanwhile. There is no timer: an idle system writes at once, a busy
-one in larger batches.
+Senders submit and go on. A writer takes all that waits as one batch (`backlog`): it reads once those of the batch's
+sessions that it does not know (open? the sender's? see `admission`), numbers the messages, inserts them in order
+with one durable write, broadcasts, and tells the senders; then it takes what has come meanwhile. There is no timer: an
+idle system writes at once, a busy one in larger batches.
 
 `seq` needs no counter. A message goes to `last seq + 1` under the unique index on (sessionId, seq). The process
 remembers the last seq as a hint; when another process was faster the index refuses, the real one is read, and the
@@ -30,18 +30,15 @@ from chatsupport.database.connection import (
     is_unavailable,
     now,
     seconds_left,
-    wait_until_durable,
 )
-from chatsupport.documents import Message, Session
-from chatsupport.documents.session import ENDED
+from chatsupport.documents import Message
 from chatsupport.errors import (
     ChatSupportError,
     DatabaseUnavailableError,
     InternalError,
-    SessionEndedError,
-    SessionNotFoundError,
 )
-from chatsupport.services import access, drafts, first_replies, sequences
+from chatsupport.services import drafts, first_replies, sequences
+from chatsupport.services.admission import Admission
 from chatsupport.services.backlog import Backlog, seconds_until_first_deadline
 from chatsupport.services.drafts import Draft, RetryKey
 
@@ -54,8 +51,6 @@ BATCH_TIMEOUT_SECONDS = 7.0
 LEAST_BATCH_SECONDS = 1.0
 MAX_UNCERTAIN = 10_000
 
-_MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1}
-
 
 class MessageLog:
     """The log of one process. Any number of processes may append to the same sessions."""
@@ -65,6 +60,7 @@ class MessageLog:
         self._closed = False
         self._backlog = Backlog(self._write_batch)
         self._last_seqs = sequences.LastSeqs()
+        self._admission = Admission(self._repeat)
         # Drafts that failed, though they may have been stored: nobody was told of them.
         self._uncertain: OrderedDict[RetryKey, None] = OrderedDict()
 
@@ -87,6 +83,7 @@ class MessageLog:
         Raises what the sender did wrong, or `DatabaseUnavailableError` when the write failed or took too long; a retry
         with the same `clientMessageId` is then safe.
         """
+        draft.tells_status = True
         # A plain lock is the cheapest thing a greenlet or a thread can wait on with a time-out.
         done = threading.Lock()
         done.acquire()
@@ -104,6 +101,7 @@ class MessageLog:
         Called after a session was marked ended: whatever is taken from the backlog later reads that mark, so that after
         this the session's last message is known.
         """
+        self._admission.forget(session_id)
         self._backlog.settle(session_id, timeout)
 
     def known_last_seqs(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
@@ -137,7 +135,7 @@ class MessageLog:
             logger.exception("A batch of messages failed")
             outcome = InternalError()
         for draft in batch:
-            self._last_seqs.forget(draft.session_id)
+            self._forget(draft.session_id)
             if not draft.is_done:
                 if draft.client_message_id is not None:
                     self._uncertain[draft.retry_key] = None
@@ -146,7 +144,7 @@ class MessageLog:
             self._uncertain.popitem(last=False)
 
     def _write(self, batch: list[Draft]) -> None:
-        pending = self._admit(batch)
+        pending = self._admission.admit(batch)
         repeats: list[tuple[Draft, Draft]] = []
         firsts: dict[RetryKey, Draft] = {}
         unique: list[Draft] = []
@@ -164,33 +162,6 @@ class MessageLog:
                 draft.fail(first.error)
             else:
                 draft.succeed(first.message, created=False)
-
-    def _admit(self, batch: list[Draft]) -> list[Draft]:
-        """Check every draft's session in one read; answer those that may not go on."""
-        ids = list({draft.session_id for draft in batch})
-        cursor = Session._get_collection().find({"_id": {"$in": ids}}, _MEMBERS, batch_size=len(ids) + 1)
-        sessions = {session["_id"]: session for session in cursor}
-        found = [(draft, sessions.get(draft.session_id)) for draft in batch]
-        allowed = iter(access.allowed([(draft.caller, session) for draft, session in found if session is not None]))
-        admitted = []
-        for draft, session in found:
-            try:
-                if session is None:
-                    raise SessionNotFoundError
-                if not next(allowed):
-                    raise access.refusal()
-                draft.session_status = session["status"]
-                if session["status"] != ENDED:
-                    admitted.append(draft)
-                elif (stored := drafts.find_stored(draft)) is not None:
-                    wait_until_durable()  # Another process may have its write under way.
-                    self._repeat(draft, stored)
-                else:
-                    self._last_seqs.forget(draft.session_id)
-                    raise SessionEndedError
-            except ChatSupportError as error:
-                draft.fail(error)
-        return admitted
 
     def _insert(self, batch: list[Draft]) -> list[Draft]:
         """Insert in order, up to the first that collides. Answer what was stored; return what is to be tried again."""
@@ -210,13 +181,18 @@ class MessageLog:
         if stored == len(batch):
             return []
         collided, rest = batch[stored], batch[stored + 1 :]
-        self._last_seqs.forget(collided.session_id)
+        self._forget(collided.session_id)
         repeated = drafts.find_stored(collided)
         if repeated is not None:
             self._repeat(collided, repeated)
             return rest
         # Another process took the seq: with a message, or because the session has ended.
-        return self._admit([collided, *rest])
+        return self._admission.admit([collided, *rest])
+
+    def _forget(self, session_id: ObjectId) -> None:
+        """Take nothing for granted in this session: something happened there that this process did not know of."""
+        self._last_seqs.forget(session_id)
+        self._admission.forget(session_id)
 
     def _repeat(self, draft: Draft, stored: dict[str, Any]) -> None:
         """Answer a repeated sending with the first message; the room hears of it where the first sending failed."""

@@ -13,6 +13,7 @@ from chatsupport import documents
 from chatsupport.factory import create_app
 from chatsupport.services import presence
 from tests.api import Api, Apis
+from tests.concurrency import eventually
 from tests.conftest import MakeConfig
 from tests.sockets import Sockets, close_all
 
@@ -56,7 +57,7 @@ def _close_sockets() -> Iterator[None]:
     """Close what sockets a test leaves open, so that the next one finds nobody there."""
     yield
     close_all()
-    assert presence.joined_sessions() == set()
+    assert eventually(lambda: not presence.joined_sessions()), presence.joined_sessions()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The backlog of the message log: one batch after the other, everything in the order it came."""
+"""The backlog of the message log: batches beside each other while few come, large ones when many do, order always."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Writer:
             draft.succeed({"seq": 1}, created=True)
 
 
-def test_who_comes_during_a_write_is_in_the_next_batch_in_the_order_they_came() -> None:
-    writer = Writer()
+def test_who_comes_during_a_write_to_the_same_session_is_in_the_next_batch() -> None:
+    writer, session_id = Writer(), ObjectId()
     waiting = Backlog(writer)
 
-    waiting.add(draft(ObjectId(), "first"))
+    waiting.add(draft(session_id, "first"))
     eventually(lambda: writer.begun)
     for name in ("second", "third", "fourth"):
-        waiting.add(draft(ObjectId(), name))
+        waiting.add(draft(session_id, name))
     assert waiting.count_waiting() == 3
     writer.may_go_on.set()
 
@@ -52,15 +52,61 @@ def test_who_comes_during_a_write_is_in_the_next_batch_in_the_order_they_came() 
     assert writer.begun == [["first"], ["second", "third", "fourth"]]
 
 
-def test_a_batch_has_its_limit_and_the_rest_comes_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "MAX_BATCH", 2)
-    writer = Writer()
+def test_while_they_are_few_nobody_waits_for_another_sessions_write() -> None:
+    writer, session_id = Writer(), ObjectId()
     waiting = Backlog(writer)
 
-    waiting.add(draft(ObjectId(), "0"))
+    for number, text in enumerate(["first", "second", "third"], start=1):
+        waiting.add(draft(session_id if text == "second" else ObjectId(), text))
+        eventually(lambda number=number: len(writer.begun) == number)
+    waiting.add(draft(ObjectId(), "one more than there are writers"))
+    waiting.add(draft(session_id, "behind the second"))
+    assert waiting.count_waiting() == 2
+    writer.may_go_on.set()
+
+    assert waiting.wait_until_idle(5)
+    assert writer.begun[:3] == [["first"], ["second"], ["third"]]
+    later = [text for batch in writer.begun[3:] for text in batch]
+    assert sorted(later) == ["behind the second", "one more than there are writers"]
+
+
+def test_when_they_are_many_all_that_wait_are_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "FEW", 3)
+    one_goes_on, writer = threading.Semaphore(0), Writer()
+    writer.may_go_on.set()
+    begun: list[list[str]] = []
+
+    def write(batch: list[Draft]) -> None:
+        begun.append([draft.text for draft in batch])
+        assert one_goes_on.acquire(timeout=5)
+        writer(batch)
+
+    waiting = Backlog(write)
+    for number in range(3):
+        waiting.add(draft(ObjectId(), str(number)))
+        eventually(lambda number=number: len(begun) == number + 1)
+    for number in range(3, 12):
+        waiting.add(draft(ObjectId(), str(number)))
+    # The first to finish leaves what waits to the others; the last one takes all of it.
+    one_goes_on.release()
+    assert eventually(lambda: len(writer.begun) == 1)
+    assert waiting.count_waiting() == 9
+    for _ in range(3):
+        one_goes_on.release()
+
+    assert waiting.wait_until_idle(5)
+    assert begun == [["0"], ["1"], ["2"], [str(number) for number in range(3, 12)]]
+
+
+def test_a_batch_has_its_limit_and_the_rest_comes_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "MAX_BATCH", 2)
+    writer, session_id = Writer(), ObjectId()
+    waiting = Backlog(writer)
+
+    waiting.add(draft(session_id, "0"))
     eventually(lambda: writer.begun)
     for number in range(1, 6):
-        waiting.add(draft(ObjectId(), str(number)))
+        waiting.add(draft(session_id, str(number)))
     writer.may_go_on.set()
 
     assert waiting.wait_until_idle(5)
@@ -97,33 +143,40 @@ def test_a_draft_that_its_sender_gave_up_is_not_written() -> None:
     assert writer.begun == [["first"]]
 
 
-def test_under_many_senders_one_batch_is_under_way_and_each_senders_order_is_kept() -> None:
-    under_way = 0
-    written: list[str] = []
+def test_under_many_senders_a_session_is_in_one_batch_at_a_time_and_its_order_is_kept() -> None:
+    under_way: set[ObjectId] = set()
+    most = 0
+    written: dict[ObjectId, list[str]] = {}
+    mutex = threading.Lock()
 
     def write(batch: list[Draft]) -> None:
-        nonlocal under_way
-        under_way += 1
-        assert under_way == 1
+        nonlocal most
+        sessions = {draft.session_id for draft in batch}
+        with mutex:
+            assert not sessions & under_way
+            under_way.update(sessions)
+            most = max(most, len(under_way))
         time.sleep(0.001)
-        written.extend(draft.text for draft in batch)
-        under_way -= 1
+        with mutex:
+            under_way.difference_update(sessions)
+            for draft in batch:
+                written.setdefault(draft.session_id, []).append(draft.text)
         for draft in batch:
             draft.succeed({"seq": 1}, created=True)
 
     waiting = Backlog(write)
+    ids = [ObjectId() for _ in range(8)]
 
-    def send(name: str) -> None:
+    def send(session_id: ObjectId) -> None:
         for number in range(100):
-            waiting.add(draft(ObjectId(), f"{name} {number:03}"))
+            waiting.add(draft(session_id, f"{number:03}"))
+            time.sleep(0.0005)
 
-    run_together(*[lambda name=name: send(name) for name in "abcdef"])
+    run_together(*[lambda session_id=session_id: send(session_id) for session_id in ids])
 
     assert waiting.wait_until_idle(10)
-    assert len(written) == 600
-    for name in "abcdef":
-        mine = [text for text in written if text.startswith(name)]
-        assert mine == sorted(mine)
+    assert most > 1
+    assert written == {session_id: [f"{number:03}" for number in range(100)] for session_id in ids}
 
 
 def test_an_answer_that_cannot_be_given_keeps_nobody_else_waiting(caplog: pytest.LogCaptureFixture) -> None:

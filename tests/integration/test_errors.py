@@ -160,7 +160,7 @@ def test_a_defect_in_the_message_log_is_one_senders_internal_error(
     operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(message_log.log, "_admit", lambda batch: 1 / 0)
+        broken.setattr(message_log.log._admission, "admit", lambda batch: 1 / 0)
         assert_failure(operator.send(session_id), 500, "INTERNAL_ERROR")
 
     assert data_of(operator.send(session_id))["message"]["seq"] == 1

@@ -126,7 +126,7 @@ def test_a_failed_batch_names_its_requests(
     def fail(batch: list[Any]) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(message_log.log, "_admit", fail)
+    monkeypatch.setattr(message_log.log._admission, "admit", fail)
     error = assert_failure(operator.send(session_id), 500, "INTERNAL_ERROR")
 
     (line,) = [line for line in log.lines if line["message"] == "A batch of messages failed"]

@@ -1,0 +1,104 @@
+"""May these messages be written: is the session open, and the sender's?
+
+A visitor and a system keep their right to a session as long as it is open, so for them a look at it is good for a
+while. That no message comes after the end does not depend on it: an end in this process has the session forgotten, and
+an end in another process puts a fence behind the last message (`sequences.fence`), which refuses who did not know of
+it. For agents the session is read with each batch, because a transfer shuts them out at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport.database.connection import wait_until_durable
+from chatsupport.documents import Session
+from chatsupport.documents.session import ENDED
+from chatsupport.errors import ChatSupportError, SessionEndedError, SessionNotFoundError
+from chatsupport.identity import Caller
+from chatsupport.services import access, drafts
+from chatsupport.services.drafts import Draft
+
+Document = dict[str, Any]
+
+KEPT_SECONDS = 10.0
+"""How long a look at a session is good for. A fence stands much longer than that and any write together."""
+MAX_KEPT = 50_000
+
+_MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1}
+
+
+class Admission:
+    """What lets drafts into one process's log.
+
+    `on_repeated` gets a draft whose session has ended, and the message that an earlier sending of it has stored.
+    """
+
+    def __init__(self, on_repeated: Callable[[Draft, Document], None]) -> None:
+        self._on_repeated = on_repeated
+        # When it was looked at, and as what; None where it was forgotten then.
+        self._kept: OrderedDict[ObjectId, tuple[float, Document | None]] = OrderedDict()
+
+    def admit(self, batch: list[Draft]) -> list[Draft]:
+        """Return those that may be written, and answer the others. One read of all sessions that are not known."""
+        unknown = {draft.session_id for draft in batch if not self._knows(draft)}
+        if unknown:
+            self._look([draft for draft in batch if draft.session_id in unknown], list(unknown))
+        return [draft for draft in batch if not draft.is_done]
+
+    def forget(self, session_id: ObjectId) -> None:
+        """Have the session read before the next write; a look that has begun already is not kept."""
+        self._keep(session_id, time.monotonic(), None)
+
+    def _knows(self, draft: Draft) -> bool:
+        looked_at, session = self._kept.get(draft.session_id, (0.0, None))
+        return (
+            session is not None
+            and not draft.tells_status
+            and time.monotonic() - looked_at < KEPT_SECONDS
+            and access.may_always_access(draft.caller, session)
+        )
+
+    def _look(self, batch: list[Draft], ids: list[ObjectId]) -> None:
+        looked_at = time.monotonic()
+        cursor = Session._get_collection().find({"_id": {"$in": ids}}, _MEMBERS, batch_size=len(ids) + 1)
+        sessions = {session["_id"]: session for session in cursor}
+        for session in sessions.values():
+            if session["status"] == ENDED:
+                self.forget(session["_id"])
+            elif self._kept.get(session["_id"], (0.0, None))[0] < looked_at:
+                self._keep(session["_id"], looked_at, session)
+        found = [(draft, sessions.get(draft.session_id)) for draft in batch]
+        claims: list[tuple[Caller, Document]] = [
+            (draft.caller, session) for draft, session in found if session is not None
+        ]
+        allowed = iter(access.allowed(claims))
+        for draft, session in found:
+            try:
+                if session is None:
+                    raise SessionNotFoundError
+                if not next(allowed):
+                    raise access.refusal()
+                self._check_open(draft, session)
+            except ChatSupportError as error:
+                draft.fail(error)
+
+    def _check_open(self, draft: Draft, session: Document) -> None:
+        draft.session_status = session["status"]
+        if session["status"] != ENDED:
+            return
+        stored = drafts.find_stored(draft)
+        if stored is None:
+            raise SessionEndedError
+        wait_until_durable()  # Another process may have its write under way.
+        self._on_repeated(draft, stored)
+
+    def _keep(self, session_id: ObjectId, looked_at: float, session: Document | None) -> None:
+        self._kept[session_id] = (looked_at, session)
+        self._kept.move_to_end(session_id)
+        if len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
