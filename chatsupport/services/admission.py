@@ -1,13 +1,13 @@
 """May these messages be written: is the session open, and the sender's?
 
-A visitor and a system keep their right to a session as long as it is open, so for them a look at it is good for a
-while. That no message comes after the end does not depend on it: an end in this process has the session forgotten, and
-an end in another process puts a fence behind the last message (`sequences.fence`), which refuses who did not know of
-it. For agents the session is read with each batch, because a transfer shuts them out at once.
+A visitor and a system keep their right to a session as long as it is open. So where this process is the only one, what
+it has read is good for a while; whoever is about to end a session has it forgotten first. For agents the session is
+read with each batch, because a transfer shuts them out at once; and where there are other processes, for everybody.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -19,14 +19,18 @@ from chatsupport.database.connection import wait_until_durable
 from chatsupport.documents import Session
 from chatsupport.documents.session import ENDED
 from chatsupport.errors import ChatSupportError, SessionEndedError, SessionNotFoundError
-from chatsupport.identity import Caller
+from chatsupport.extensions import settings
 from chatsupport.services import access, drafts
 from chatsupport.services.drafts import Draft
 
 Document = dict[str, Any]
 
 KEPT_SECONDS = 10.0
-"""How long a look at a session is good for. A fence stands much longer than that and any write together."""
+"""How long what was read of a session is good for."""
+FORGOTTEN_SECONDS = 600.0
+"""How long a session that was forgotten is read each time: longer than any end may be on its way, through a database
+that stood still included.
+"""
 MAX_KEPT = 50_000
 
 _MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1}
@@ -40,8 +44,9 @@ class Admission:
 
     def __init__(self, on_repeated: Callable[[Draft, Document], None]) -> None:
         self._on_repeated = on_repeated
-        # When it was looked at, and as what; None where it was forgotten then.
+        # When it was read, and as what; None, and until when, where it is to be read each time.
         self._kept: OrderedDict[ObjectId, tuple[float, Document | None]] = OrderedDict()
+        self._mutex = threading.Lock()
 
     def admit(self, batch: list[Draft]) -> list[Draft]:
         """Return those that may be written, and answer the others. One read of all sessions that are not known."""
@@ -51,13 +56,14 @@ class Admission:
         return [draft for draft in batch if not draft.is_done]
 
     def forget(self, session_id: ObjectId) -> None:
-        """Have the session read before the next write; a look that has begun already is not kept."""
-        self._keep(session_id, time.monotonic(), None)
+        """Have the session read each time from now on: it is about to end, or something unforeseen happened there."""
+        self._keep(session_id, time.monotonic() + FORGOTTEN_SECONDS, None)
 
     def _knows(self, draft: Draft) -> bool:
         looked_at, session = self._kept.get(draft.session_id, (0.0, None))
         return (
             session is not None
+            and settings.config.redis_url is None
             and not draft.tells_status
             and time.monotonic() - looked_at < KEPT_SECONDS
             and access.may_always_access(draft.caller, session)
@@ -68,15 +74,9 @@ class Admission:
         cursor = Session._get_collection().find({"_id": {"$in": ids}}, _MEMBERS, batch_size=len(ids) + 1)
         sessions = {session["_id"]: session for session in cursor}
         for session in sessions.values():
-            if session["status"] == ENDED:
-                self.forget(session["_id"])
-            elif self._kept.get(session["_id"], (0.0, None))[0] < looked_at:
-                self._keep(session["_id"], looked_at, session)
+            self._keep(session["_id"], looked_at, session if session["status"] != ENDED else None)
         found = [(draft, sessions.get(draft.session_id)) for draft in batch]
-        claims: list[tuple[Caller, Document]] = [
-            (draft.caller, session) for draft, session in found if session is not None
-        ]
-        allowed = iter(access.allowed(claims))
+        allowed = iter(access.allowed([(draft.caller, session) for draft, session in found if session is not None]))
         for draft, session in found:
             try:
                 if session is None:
@@ -98,7 +98,10 @@ class Admission:
         self._on_repeated(draft, stored)
 
     def _keep(self, session_id: ObjectId, looked_at: float, session: Document | None) -> None:
-        self._kept[session_id] = (looked_at, session)
-        self._kept.move_to_end(session_id)
-        if len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
+        with self._mutex:
+            if self._kept.get(session_id, (0.0, None))[0] > looked_at:
+                return
+            self._kept[session_id] = (looked_at, session)
+            self._kept.move_to_end(session_id)
+            if len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)

@@ -10,7 +10,7 @@ unless a process was killed in between, which `reconciliation` repairs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -22,7 +22,6 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.services import audit, consoles, counters, queue, sequences, slots
 from chatsupport.services.coalescing import Coalesced
-from chatsupport.services.together import together
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +32,6 @@ FORGET_ON_ASSIGNMENT = dict.fromkeys(
 )
 """What a session carries only until its next agent."""
 
-SERVED_TOGETHER = 16
-"""How many who wait get their agents at the same time, so that one flush of the journal does for all of them."""
-
 DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferred", "no_reply"
 """Why a session left its agent."""
 
@@ -43,43 +39,30 @@ DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferr
 def _drain() -> None:
     served = 0
     passed: list[ObjectId] = []
-    is_free = True
-    while is_free and (waiting := next_waiting(SERVED_TOGETHER, passed)):
-        claimed, is_free = _claim_slots(waiting, passed)
-        assigned = together(lambda pair: assign(*pair), claimed)
-        served += sum(assigned)
-        is_free = is_free or not all(assigned)  # The slot of one that waited no more.
+    while (waiting := next_waiting(passed)) is not None:
+        agent = claim_slot_for(waiting)
+        if agent is None:
+            if not slots.any_free():
+                break
+            # Who is free cannot take this one: it must not have that agent again, or is just leaving it. The next can.
+            passed.append(waiting["_id"])
+        elif assign(waiting, agent):
+            served += 1
     if served:
         queue.announce_positions()
-
-
-def _claim_slots(waiting: list[Document], passed: list[ObjectId]) -> tuple[list[tuple[Document, Document]], bool]:
-    """Take slots for these in their order; return those that got one with their agents, and whether any may be free.
-
-    Notes in `passed` whom those who are free cannot take: it must not have that agent again, or is just leaving it.
-    """
-    claimed = []
-    for session in waiting:
-        agent = claim_slot_for(session)
-        if agent is not None:
-            claimed.append((session, agent))
-        elif slots.any_free():
-            passed.append(session["_id"])
-        else:
-            return claimed, False
-    return claimed, True
 
 
 drain_queue = Coalesced(_drain)
 """Give waiting sessions to free agents until either runs out. Calls that come together share one round."""
 
 
-def next_waiting(limit: int = 1, passed: Sequence[ObjectId] = ()) -> list[Document]:
-    """Return the sessions at the front of the queue, at most `limit`, leaving out those in `passed`."""
+def next_waiting(passed: list[ObjectId] | None = None) -> Document | None:
+    """Return the session at the front of the queue, leaving out those in `passed`."""
     query: Document = {"status": WAITING}
     if passed:
         query["_id"] = {"$nin": passed}
-    return list(Session._get_collection().find(query, sort=QUEUE_ORDER, limit=limit))
+    session: Document | None = Session._get_collection().find_one(query, sort=QUEUE_ORDER)
+    return session
 
 
 def claim_slot_for(session: Mapping[str, Any]) -> Document | None:

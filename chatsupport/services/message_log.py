@@ -95,13 +95,16 @@ class MessageLog:
         if draft.error is not None:
             raise draft.error
 
+    def expect_end(self, session_id: ObjectId) -> None:
+        """Take nothing for granted about a session. Called before it is ended: whether that worked may stay unknown."""
+        self._admission.forget(session_id)
+
     def settle(self, session_id: ObjectId, timeout: float = MAX_WAIT_SECONDS) -> None:
         """Wait until no write of this process is in flight for the session.
 
         Called after a session was marked ended: whatever is taken from the backlog later reads that mark, so that after
         this the session's last message is known.
         """
-        self._admission.forget(session_id)
         self._backlog.settle(session_id, timeout)
 
     def known_last_seqs(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:

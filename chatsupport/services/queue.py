@@ -15,7 +15,7 @@ from chatsupport.documents import Session
 from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
 from chatsupport.extensions import settings, socketio
-from chatsupport.services import presence
+from chatsupport.services import message_log, presence
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +74,7 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
         if (position(session) or 0) > limit - look:
             break
         socketio.sleep(OVERFLOW_LOOK_SECONDS)
+    message_log.log.expect_end(session["_id"])
     if sessions.delete_one({"_id": session["_id"], "status": WAITING}).deleted_count:
         raise QueueFullError(limit, limit)
 

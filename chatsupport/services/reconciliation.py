@@ -94,10 +94,11 @@ def _repair_session(session: Document) -> bool:
 
 def _waiting_beside_a_free_slot() -> ObjectId | None:
     """Return the session at the queue's front, if an agent could take it now."""
-    front = assignment.next_waiting()
-    if not front or front[0].get("avoidStrictly"):
+    waiting = assignment.next_waiting()
+    if waiting is None or waiting.get("avoidStrictly"):
         return None
-    return front[0]["_id"] if slots.any_free() else None
+    free = Agent._get_collection().find_one(slots.can_take(), {"_id": 1})
+    return None if free is None else waiting["_id"]
 
 
 def _correct_loads() -> int:

@@ -23,6 +23,7 @@ from chatsupport.services import (
     audit,
     consoles,
     counters,
+    message_log,
     queue,
     rate_limits,
     sequences,
@@ -70,7 +71,7 @@ def _open(user_id: str, user_type: str) -> Document:
     """Store a new session: with an agent at once where nobody waits and somebody is free, else in the queue."""
     session = _new(user_id, user_type)
     preferred = _last_agent(user_id, user_type) if settings.config.sticky_agent else None
-    if not assignment.next_waiting():
+    if assignment.next_waiting() is None:
         agent = assignment.claim_slot_for({**session, "preferredAgentId": preferred})
         if agent is not None:
             return _insert_active(session, agent)
@@ -190,10 +191,12 @@ def end(caller: Caller, session_id: ObjectId, reason: str) -> dict[str, Any]:
 
 
 def end_now(which: Mapping[str, Any], reason: str, ended_by: str, caller: Caller | None = None) -> Document | None:
-    """End the open session that meets the condition, and do once what follows. None where there is none.
+    """End the open session that meets the condition, which names its `_id`, and do once what follows. None where there
+    is none.
 
     `caller` is who asked for it, None where nobody did.
     """
+    message_log.log.expect_end(which["_id"])
     time = now()
     session = Session._get_collection().find_one_and_update(
         {"status": {"$in": list(OPEN)}, **which},

@@ -11,7 +11,6 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
-from pymongo.write_concern import WriteConcern
 
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent
@@ -37,7 +36,7 @@ def claim(
         query["_id"] = only
     elif excluding is not None:
         query["_id"] = {"$ne": excluding}
-    agent: Document | None = _agents().find_one_and_update(
+    agent: Document | None = Agent._get_collection().find_one_and_update(
         query,
         [
             {
@@ -92,7 +91,7 @@ def can_take() -> Document:
 
 def _release(agent_id: ObjectId, session_id: ObjectId, idle_since: object) -> bool:
     position = {"$indexOfArray": ["$activeSessions", session_id]}
-    result = _agents().update_one(
+    result = Agent._get_collection().update_one(
         {"_id": agent_id, "activeSessions": session_id},
         [
             {
@@ -106,10 +105,6 @@ def _release(agent_id: ObjectId, session_id: ObjectId, idle_since: object) -> bo
         ],
     )
     return bool(result.modified_count)
-
-
-def _agents() -> Any:
-    return Agent._get_collection().with_options(write_concern=WriteConcern(w=1))
 
 
 def _list(field: str) -> Document:

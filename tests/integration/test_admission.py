@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from flask import Flask
+from pymongo.collection import Collection
+from pymongo.errors import NetworkTimeout
 
-from chatsupport.errors import SessionEndedError
+from chatsupport.errors import SessionNotFoundError
 from chatsupport.identity import Caller
-from chatsupport.services import admission, message_log
+from chatsupport.services import admission, message_log, queue
 from chatsupport.services.admission import Admission
 from chatsupport.services.drafts import Draft
 from chatsupport.services.message_log import MessageLog
-from tests.api import Api, Apis, data_of
+from tests.api import Api, Apis, assert_failure, data_of
 from tests.integration.conftest import MakeApp
 from tests.sockets import Socket, Sockets, assert_refused, succeeded
 
@@ -106,19 +108,57 @@ def test_nothing_comes_after_an_end_of_this_process(user: Socket, operator: Api,
     assert ended["statistics"]["totalMessages"] == operator.session(session_id)["lastSeq"] == 1
 
 
-def test_nothing_comes_after_an_end_of_another_process(make_app: MakeApp) -> None:
+@pytest.mark.parametrize("applied", [True, False], ids=["applied", "not applied"])
+def test_an_end_whose_answer_was_lost_is_looked_for(
+    user: Socket, operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch, applied: bool
+) -> None:
+    change = Collection.find_one_and_update
+
+    def lose(*arguments: Any, **options: Any) -> Any:
+        if applied:
+            change(*arguments, **options)
+        raise NetworkTimeout("the answer was lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Collection, "find_one_and_update", lose)
+        assert_failure(operator.end(session_id), 503, "DATABASE_UNAVAILABLE")
+
+    if applied:
+        assert_refused(user.say(session_id), "SESSION_ENDED")
+    else:
+        succeeded(user.say(session_id))
+
+
+def test_beside_other_processes_it_is_read_for_each_message(make_app: MakeApp, looks: Looks) -> None:
     # That there is a Redis says there are other processes; nobody needs to answer.
     operator = Apis(make_app(redis_url="redis://127.0.0.1:1/0")).operator()
     session_id = operator.start("u1")["sessionId"]
-    other = MessageLog(on_stored=lambda message: None)
-    assert [say(other, session_id).message["seq"] for _ in range(2)] == [1, 2]
-    assert other._admission._knows(Draft(ObjectId(session_id), USER, "u1", "user", "hello", None))
+    log = MessageLog(on_stored=lambda message: None)
 
-    ended = data_of(operator.end(session_id))
+    assert [say(log, session_id).message["seq"] for _ in range(3)] == [1, 2, 3]
 
-    for _ in range(2):
-        assert isinstance(say(other, session_id).error, SessionEndedError)
-    assert ended["statistics"]["totalMessages"] == operator.session(session_id)["lastSeq"] == 2
+    assert looks() == 3
+
+
+def test_a_session_that_the_full_queue_gives_up_takes_no_message(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = Apis(make_app(queue_limit=1)).operator()
+    operator.start("first")
+    log, seen = MessageLog(on_stored=lambda message: None), []
+    monkeypatch.setattr(message_log, "log", log)
+    monkeypatch.setattr(queue, "check_room", lambda: None)  # Several came at once.
+    withdraw = queue.withdraw_overflow
+
+    def write_meanwhile(session: dict[str, Any]) -> None:
+        seen.append(str(session["_id"]))
+        assert say(log, seen[0]).created
+        withdraw(session)
+
+    monkeypatch.setattr(queue, "withdraw_overflow", write_meanwhile)
+    assert_failure(operator.post("/api/chat/start-session", {"userId": "u1"}), 503, "QUEUE_FULL")
+
+    assert isinstance(say(log, seen[0]).error, SessionNotFoundError)
 
 
 def test_a_look_that_began_before_an_end_is_not_remembered(
