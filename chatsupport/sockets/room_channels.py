@@ -3,7 +3,8 @@ somebody is in here. What is said in a session reaches the processes that have t
 
 One greenlet reads; another one orders and cancels channels, so that nobody who joins is held up by a connection that
 does not take anything. Who joins waits until Redis has confirmed the channel, for a moment at most: nothing may be
-published between its history and its first event unheard. Where Redis is away nobody waits, and `session_sync` tells.
+published between its history and its first event unheard. So it does before the first connection; where Redis is away
+nobody waits, and `session_sync` tells.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class RoomChannels:
         self._unconfirmed: dict[str, int] = {}
         self._waiting: dict[str, list[threading.Lock]] = {}
         self._link: _Link | None = None
+        self._is_away = False
         self._paused_until = 0.0
 
     def add(self, channel: str) -> None:
@@ -81,9 +83,10 @@ class RoomChannels:
 
     def listen(self) -> Iterator[bytes]:
         """Yield what is published. Raises what ends the connection."""
-        connection = self._connect()
+        connection: Any = None
         try:
-            self._link = _Link(connection)
+            connection = self._connect()
+            self._is_away, self._link = False, _Link(connection)
             for channel in [self._shared, *self._uses]:
                 self._order("SUBSCRIBE", channel)
             while True:
@@ -93,11 +96,12 @@ class RoomChannels:
                 elif kind == b"subscribe":
                     self._confirm(channel.decode())
         finally:
-            self._link = None
+            self._is_away, self._link = True, None
             self._unconfirmed.clear()
             for channel in list(self._waiting):
                 self._wake(channel)
-            connection.disconnect()
+            if connection is not None:
+                connection.disconnect()
 
     def _order(self, command: str, channel: str) -> None:
         link = self._link
@@ -114,7 +118,7 @@ class RoomChannels:
         deadline = time.monotonic() + CONFIRM_SECONDS
         if time.monotonic() < self._paused_until:
             return
-        while channel in self._unconfirmed:
+        while channel in self._unconfirmed or (self._link is None and not self._is_away):
             confirmed = threading.Lock()
             confirmed.acquire()
             self._waiting.setdefault(channel, []).append(confirmed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -61,6 +63,8 @@ def test_what_was_missed_while_offline_comes_with_the_connection(person: MakePer
     console.expect_texts("Hello")
     expect(console.row("tom")).to_be_visible()
 
+    # What a socket tells that joins again is here before the lists are.
+    console.page.route(re.compile("status=ended"), lambda route: (time.sleep(1), route.continue_()))
     server.kill()
     expect(console.banner).to_be_visible()
     server.start()

@@ -78,7 +78,9 @@ export function conversation(sessionId) {
 // question was asked is newer than its answer.
 export function putSession(session, at = performance.now()) {
   const known = state.sessions.get(session.id);
-  if (known && known.touched > at) return;
+  // Joining tells that a session has ended, but not when and why: that is news, however long ago it was asked for.
+  const completes = session.status === "ended" && !known?.endedAt;
+  if (known && known.touched > at && !completes) return;
   const counted = session.unreadCount !== undefined;
   const merged = { unreadCount: 0, countedSeq: 0, ...known, ...session, gone: null, touched: at };
   if (!counted) merged.unreadCount = known?.unreadCount ?? 0;

@@ -1,0 +1,65 @@
+"""The channels of one process on a real Valkey: who joins hears what is said from then on."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from queue import Queue
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+
+from chatsupport.factory import create_app
+from chatsupport.sockets.room_channels import RoomChannels
+from tests.conftest import MakeConfig
+from tests.e2e.valkey import Valkey
+
+
+@pytest.fixture(autouse=True)
+def app(make_config: MakeConfig) -> Flask:
+    """Orders are sent by background tasks of its Socket.IO server."""
+    return create_app(make_config())
+
+
+@pytest.fixture
+def valkey() -> Any:
+    valkey = Valkey()
+    valkey.start()
+    yield valkey
+    valkey.kill()
+
+
+def listen(channels: RoomChannels, heard: Queue[bytes]) -> None:
+    with contextlib.suppress(redis.RedisError, OSError):
+        for said in channels.listen():
+            heard.put(said)
+
+
+def test_who_joins_before_the_first_connection_waits_for_it(valkey: Valkey) -> None:
+    client = redis.Redis(port=valkey.port)
+
+    def connect() -> Any:
+        time.sleep(0.4)  # The process has just started.
+        return redis.Redis(port=valkey.port, protocol=2).connection_pool.get_connection()
+
+    channels, heard = RoomChannels("all", connect), Queue[bytes]()
+    threading.Thread(target=listen, args=(channels, heard), daemon=True).start()
+
+    with channels.hold("room"):
+        assert client.publish("room", "said") == 1
+        assert heard.get(timeout=5) == b"said"
+
+
+def test_nobody_waits_for_a_redis_that_is_away() -> None:
+    def connect() -> Any:
+        raise redis.ConnectionError("there is nobody")
+
+    channels = RoomChannels("all", connect)
+    listen(channels, Queue())
+
+    started = time.monotonic()
+    with channels.hold("room"):
+        assert time.monotonic() - started < 0.5
