@@ -28,11 +28,17 @@ class Need:
 
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FIREFOX = ("firefox-esr", "firefox")
 
 
 def chromium() -> str | None:
     """Return the path of the system's Chromium, None where there is none."""
     return next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
+def firefox() -> str | None:
+    """Return the path of the system's Firefox, None where there is none."""
+    return next(filter(None, map(shutil.which, FIREFOX)), None)
 
 
 def _has(*programs: str) -> Callable[[], bool]:
@@ -53,6 +59,7 @@ def _can_mount() -> bool:
 NEEDS = {
     "node": Need("Node.js with npm", _has("node", "npm"), is_tool=True),
     "chromium": Need("Chromium", lambda: chromium() is not None, is_tool=True),
+    "firefox": Need("Firefox", lambda: firefox() is not None, is_tool=True),
     "nginx": Need("nginx", _has("nginx"), is_tool=True),
     "promtool": Need("promtool", _has("promtool"), is_tool=True),
     "linux": Need("Linux", lambda: sys.platform == "linux", is_tool=False),

@@ -107,5 +107,6 @@ GLOBALS = """() => {
     const frame = document.body.appendChild(document.createElement("iframe"));
     const usual = new Set(Object.getOwnPropertyNames(frame.contentWindow));
     frame.remove();
-    return Object.getOwnPropertyNames(window).filter((name) => !usual.has(name) && isNaN(name));
+    const names = Object.getOwnPropertyNames(window);
+    return names.filter((name) => !usual.has(name) && isNaN(name) && !name.startsWith("__pw"));
 }"""
