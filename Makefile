@@ -16,8 +16,8 @@ RUNTIME := requirements.txt requirements-embedded.txt
 RUN_STAMP := $(VENV)/.run-$(shell cat $(RUNTIME) | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat $(RUNTIME) requirements-dev.txt | cksum | cut -d' ' -f1)
 JS_STAMP := $(JS)/node_modules/.stamp-$(shell cat $(JS)/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
-WEB := chatsupport/web/vendor
-WEB_STAMP := $(WEB)/node_modules/.stamp-$(shell cat $(WEB)/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
+CLIENT := $(JS)/node_modules/socket.io-client
+VENDOR := chatsupport/web/vendor
 BENCH_STAMP := bench/node_modules/.stamp-$(shell cat bench/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet install --require-hashes
 # For every Python and platform at once; an index of your own is used, and not written down.
@@ -32,19 +32,19 @@ $(error $(PYTHON) cannot be run: install Python 3.10 or later, or say PYTHON=/pa
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test chaos test-matrix screenshots bench bench-quick check format clean install lock upgrade audit \
+.PHONY: help run cluster test chaos test-matrix screenshots bench bench-quick check format clean install lock upgrade vendor audit \
 	hooks
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
-run: $(RUN_STAMP) $(if $(HAS_NODE),$(WEB_STAMP)) ## Start the server, with an embedded MongoDB where MONGODB_URI is not set
+run: $(RUN_STAMP) ## Start the server, with an embedded MongoDB where MONGODB_URI is not set
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
-cluster: $(DEV_STAMP) $(if $(HAS_NODE),$(WEB_STAMP)) ## Start WEB_PROCESSES servers with a Valkey between them and nginx, if installed, in front
+cluster: $(DEV_STAMP) ## Start WEB_PROCESSES servers with a Valkey between them and nginx, if installed, in front
 	@exec $(BIN)/python deploy/cluster.py
 
-test: $(DEV_STAMP) $(if $(HAS_NODE),$(JS_STAMP) $(WEB_STAMP),without-node) ## Run all tests (ARGS=... for some of them)
+test: $(DEV_STAMP) $(if $(HAS_NODE),$(JS_STAMP),without-node) ## Run all tests (ARGS=... for some of them)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 chaos: $(DEV_STAMP) $(JS_STAMP) ## Kill servers, mongod and Valkey under load, ROUNDS (50) times; SEED repeats a run
@@ -57,7 +57,7 @@ test-matrix: ## Run all tests on every Python from 3.10 to 3.13 that is there
 		else echo "== Python $$version is not there: left out"; fi; \
 	done
 
-screenshots: $(DEV_STAMP) $(JS_STAMP) $(WEB_STAMP) ## Take the pictures in docs/images, with the system's Chromium
+screenshots: $(DEV_STAMP) $(JS_STAMP) ## Take the pictures in docs/images, with the system's Chromium
 	$(BIN)/python -m pytest -q $(wildcard tests/browser/screenshots*.py)
 
 bench: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## Measure beside a Node.js peer, 20 minutes; writes docs/performance.md
@@ -83,6 +83,11 @@ upgrade: ## Pin the newest of everything; then make check, make test, and read w
 	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
 	@git --no-pager diff --stat -- '*.txt' || true
 
+vendor: $(JS_STAMP) ## Take socket.io's client for browsers from what npm has installed for the tests
+	@cp $(CLIENT)/dist/socket.io.esm.min.js $(VENDOR)/
+	@cp $(CLIENT)/LICENSE $(VENDOR)/socket.io.LICENSE
+	@git --no-pager diff --stat -- $(VENDOR)
+
 audit: $(TOOLS_STAMP) ## Look whether a known weakness is in what is pinned (asks a public database)
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
 		-r requirements.txt -r requirements-embedded.txt
@@ -91,10 +96,10 @@ hooks: $(TOOLS_STAMP) ## Have git run the checks before each commit, and the uni
 	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
 
 clean: ## Remove what can be made again; data and logs stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(JS)/node_modules $(WEB)/node_modules bench/node_modules
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(JS)/node_modules bench/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-install: $(RUN_STAMP) $(if $(HAS_NODE),$(WEB_STAMP)) ## Install what the server needs, without starting it
+install: $(RUN_STAMP) ## Install what the server needs, without starting it
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Chat Support needs Python 3.10 or later.")'
@@ -123,12 +128,6 @@ $(JS_STAMP):
 	@echo "Installing the JavaScript client for tests"
 	@cd $(JS) && npm ci --no-audit --no-fund --silent
 	@touch $@
-
-# Without it everything works too: browsers then get the client from its CDN. So a failure here stops nothing.
-$(WEB_STAMP):
-	@echo "Installing socket.io's client for browsers"
-	@cd $(WEB) && npm ci --no-audit --no-fund --silent --fetch-retries=1 --fetch-timeout=20000 && touch $(notdir $(@D))/$(notdir $@) \
-		|| echo "npm could not fetch it: browsers will get it from cdn.socket.io."
 
 $(BENCH_STAMP):
 	@echo "Installing the Node.js peer for measuring"

@@ -72,7 +72,7 @@ def get_console() -> AnyResponse:
 
 
 def page(folder: str) -> Response:
-    """Return the index.html of a folder in chatsupport/web, with %ASSETS%, %SOCKETIO% and %INTEGRITY% filled in."""
+    """Return the index.html of a folder in chatsupport/web, with %ASSETS% and %SOCKETIO% filled in."""
     response = Response(filled(f"{folder}/index.html"), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Content-Security-Policy"] = _page_policy()
@@ -92,11 +92,11 @@ def _loader(client_url: str | None) -> Asset:
 
 @lru_cache(maxsize=32)
 def _fill(path: str, client_url: str | None) -> bytes:
-    return assets().fill(path, assets().socket_client(client_url))
+    return assets().fill(path, client_url)
 
 
 def _page_policy() -> str:
-    url = urlsplit(assets().socket_client(settings.config.socketio_client_url).url)
+    url = urlsplit(settings.config.socketio_client_url or "")
     client = f" {url.scheme}://{url.netloc}" if url.netloc else ""
     # Not every browser takes 'self' to include the websockets of the same host.
     sockets = f" ws://{request.host} wss://{request.host}" if _HOST.fullmatch(request.host) else ""

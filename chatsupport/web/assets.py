@@ -23,16 +23,13 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
-PARTS = ("widget", "console", "demo", "shared")
+PARTS = ("widget", "console", "demo", "shared", "vendor")
 SQUEEZED = ("widget/", "shared/")
 """What other people's pages load; the rest is served as it was written."""
 
-CDN_URL = "https://cdn.socket.io/4.8.1/socket.io.esm.min.js"
-CDN_INTEGRITY = "sha384-MSs+BqXxw28ZIXyaZuFJkjeE6ACbqCIlyaQTt3nbXHfvbJ89vAdKFAXWt0EsCD4s"
-"""What npm has in socket.io-client 4.8.1, dist/socket.io.esm.min.js."""
-CLIENT_PATH = "vendor/socket.io.js"
-LOCAL_CLIENT = FOLDER / "vendor/node_modules/socket.io-client/dist/socket.io.esm.min.js"
-"""Where npm puts it; out of git."""
+CLIENT_PATH = "vendor/socket.io.esm.min.js"
+"""The client of socket.io; vendor/README.md says where it comes from."""
+_SOURCE_MAP = b"\n//# sourceMappingURL="
 
 
 @dataclass(frozen=True)
@@ -45,21 +42,14 @@ class Asset:
     etag: str
 
 
-@dataclass(frozen=True)
-class SocketClient:
-    """Where browsers get socket.io's own client from, an ES module; without `integrity` it is taken as it comes."""
-
-    url: str
-    integrity: str = ""
-
-
 class Assets:
     """The files by their paths, and what pages and the loader need to know to find them."""
 
-    def __init__(self, folder: Path = FOLDER, local_client: Path = LOCAL_CLIENT) -> None:
+    def __init__(self, folder: Path = FOLDER) -> None:
         """Read all files. Raises `OSError` where one cannot be read."""
         files = {
-            file.relative_to(folder).as_posix(): file.read_bytes()
+            # A source map is not served; a browser's tools would ask for it in vain.
+            file.relative_to(folder).as_posix(): file.read_bytes().partition(_SOURCE_MAP)[0]
             for part in PARTS
             for file in sorted((folder / part).rglob("*"))
             if file.is_file() and file.suffix in (*MEDIA_TYPES, ".html")
@@ -79,10 +69,6 @@ class Assets:
         self._files = {
             path: asset(body, suffix) for path, body in files.items() if (suffix := Path(path).suffix) in MEDIA_TYPES
         }
-        if local_client.is_file():
-            # Its source map is not served; a browser's tools would ask for it in vain.
-            body = local_client.read_bytes().partition(b"\n//# sourceMappingURL=")[0] + b"\n"
-            self._files[CLIENT_PATH] = asset(body, ".js")
         digest = hashlib.sha256()
         for path, file in sorted(self._files.items()):
             digest.update(f"{path}\0{file.etag}\0".encode())
@@ -95,18 +81,14 @@ class Assets:
         """
         return self._files.get(path)
 
-    def socket_client(self, configured: str | None) -> SocketClient:
-        """Return where the client comes from: as configured, else from here, else from its CDN."""
-        if configured is not None:
-            return SocketClient(configured)
-        if CLIENT_PATH in self._files:
-            return SocketClient(f"/web/{self.version}/{CLIENT_PATH}")
-        return SocketClient(CDN_URL, CDN_INTEGRITY)
+    def fill(self, path: str, client_url: str | None) -> bytes:
+        """Return a page or the loader, with %ASSETS% and %SOCKETIO% replaced by what they stand for.
 
-    def fill(self, path: str, client: SocketClient) -> bytes:
-        """Return a page or the loader, with %ASSETS%, %SOCKETIO% and %INTEGRITY% replaced by what they stand for."""
+        `client_url` is where browsers get socket.io's client from, an ES module; None: from here, as the modules that
+        import it see it.
+        """
         text = self._templates[path].replace("%ASSETS%", f"/web/{self.version}")
-        return text.replace("%SOCKETIO%", client.url).replace("%INTEGRITY%", client.integrity).encode()
+        return text.replace("%SOCKETIO%", client_url or f"../{CLIENT_PATH}").encode()
 
 
 def asset(body: bytes, suffix: str) -> Asset:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from chatsupport.web.assets import FOLDER
 from tests.browser.people import Person, launch
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent
@@ -31,7 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def _node_modules() -> None:
-    install_node_modules(FOLDER / "vendor")
     install_node_modules(JS_DIRECTORY)
 
 

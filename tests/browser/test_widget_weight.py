@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Response, expect
 
-from chatsupport.web.assets import CDN_INTEGRITY, CDN_URL, CLIENT_PATH, LOCAL_CLIENT
+from chatsupport.web.assets import CLIENT_PATH, FOLDER
 from tests.browser.conftest import MakePerson
 from tests.browser.people import Person
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent, Widget
-from tests.e2e.server import Server
+from tests.e2e.server import Server, Servers
+from tests.e2e.sockets import JS_DIRECTORY
 
 LIMIT = 15_000
 
@@ -70,45 +70,41 @@ def test_a_whole_chat_costs_less_than_15_kb(
     own = {"widget.js", f"{language}.js", "widget.css", "view.js", "chat.js", "visitor.js", "connection.js"}
     assert names(responses) == own
     assert len(responses) == len(own)
-    # Where socket.io's client comes from its CDN, /widget.js has a longer address in it, and a hash.
-    (local,) = re.findall(rf'"(/web/[^"]*/{CLIENT_PATH})"', widget.page.request.get(f"{server.url}/widget.js").text())
-    assert weight(responses) - len(local) + len(CDN_URL) + len(CDN_INTEGRITY) < LIMIT
+    assert weight(responses) < LIMIT
     assert all(response.header_value("Content-Encoding") == "gzip" for response in responses)
 
 
-def test_a_client_from_elsewhere_must_match_its_hash(server: Server, person: MakePerson) -> None:
+@pytest.mark.usefixtures("_node_modules")
+def test_the_client_is_the_one_that_npm_has() -> None:
+    package = JS_DIRECTORY / "node_modules/socket.io-client"
+    vendor = (FOLDER / CLIENT_PATH).parent
+    assert (FOLDER / CLIENT_PATH).read_bytes() == (package / "dist/socket.io.esm.min.js").read_bytes()
+    assert (vendor / "socket.io.LICENSE").read_bytes() == (package / "LICENSE").read_bytes()
+
+
+def test_no_page_needs_another_host(server: Server, person: MakePerson) -> None:
     visitor = person()
-    visitor.expected = ["integrity", "Failed to find a valid digest"]
-    page = visitor.open(f"{server.url}/demo")
-    elsewhere = "https://cdn.socket.io/4.8.1/socket.io.esm.min.js"
-    body = LOCAL_CLIENT.read_text("utf-8")
+    hosts = set()
+    visitor.context.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    for path in ("/demo", "/console", "/api/docs"):
+        visitor.open(server.url + path).wait_for_load_state("networkidle")
+    widget = Widget(visitor.open(f"{server.url}/demo")).open()
+    widget.write("Hello")
+    widget.wait_for_texts("Hello")
+
+    assert hosts == {urlsplit(server.url).netloc}
+
+
+def test_the_client_can_come_from_elsewhere(servers: Servers, site: Site, person: MakePerson) -> None:
+    elsewhere = "https://cdn.example.com/socket.io.js"
+    server = servers.start(FRONTEND_URLS=site.origin, SOCKETIO_CLIENT_URL=elsewhere)
+    visitor = person()
     headers = {"Access-Control-Allow-Origin": "*"}
-
-    def serve(route: Any) -> None:
-        route.fulfill(body=body, content_type="text/javascript", headers=headers)
-
-    visitor.context.route("https://cdn.socket.io/**", serve)
-    page.route(
-        f"{server.url}/blank", lambda route: route.fulfill(body="<title>blank</title>", content_type="text/html")
+    client = (FOLDER / CLIENT_PATH).read_text("utf-8")
+    visitor.context.route(
+        elsewhere, lambda route: route.fulfill(body=client, content_type="text/javascript", headers=headers)
     )
-    right = page.evaluate(HASH, body)
-    assert load(page, server, elsewhere, right) == "function"
-    assert load(page, server, elsewhere, "sha384-" + "A" * 64) == "refused"
-
-
-def load(page: Page, server: Server, url: str, integrity: str) -> str:
-    """Load socket.io's client as the widget does, in a new page; return the type of `io`, or "refused"."""
-    page.goto(f"{server.url}/blank")
-    module = page.request.get(f"{server.url}/widget.js").text().split("/web/")[1].split("/")[0]
-    script = """async ([module, url, integrity]) => {
-        const { loadClient } = await import(module);
-        return loadClient(url, integrity).then((io) => typeof io, () => "refused");
-    }"""
-    result: str = page.evaluate(script, [f"/web/{module}/shared/connection.js", url, integrity])
-    return result
-
-
-HASH = """async (text) => {
-    const digest = await crypto.subtle.digest("SHA-384", new TextEncoder().encode(text));
-    return "sha384-" + btoa(String.fromCharCode(...new Uint8Array(digest)));
-}"""
+    widget = Widget(visitor.open(f"{server.url}/demo")).open()
+    widget.write("Hello")
+    widget.wait_for_texts("Hello")
+    expect(visitor.open(f"{server.url}/console").get_by_role("button")).not_to_have_count(0)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import hashlib
 import re
 from pathlib import Path
 
 import pytest
 
 from chatsupport.blueprints.web import assets
-from chatsupport.web.assets import CDN_INTEGRITY, CDN_URL, FOLDER, PARTS, SQUEEZED, Assets
+from chatsupport.web.assets import FOLDER, PARTS, SQUEEZED, Assets
 from tests.api import Apis, assert_failure
 from tests.integration.conftest import MakeApp
 
@@ -100,7 +98,7 @@ def test_another_version_leads_to_the_present_one(apis: Apis) -> None:
         "assets.py",
         "__init__.py",
         "demo/index.html",
-        "vendor/package.json",
+        "vendor/README.md",
         "../factory.py",
         "widget/../../factory.py",
         "widget/..%2f..%2ffactory.py",
@@ -118,15 +116,15 @@ def test_no_path_leads_anywhere_else(apis: Apis, path: str) -> None:
 
 def test_the_version_follows_from_all_files(tmp_path: Path) -> None:
     there = folder(tmp_path / "a")
-    first = Assets(there, there / "none").version
-    assert Assets(there, there / "none").version == first
+    first = Assets(there).version
+    assert Assets(there).version == first
 
     (there / "widget/notes.txt").write_text("changed\n")
-    assert Assets(there, there / "none").version == first
+    assert Assets(there).version == first
     (there / "widget/other.js").write_text("export const a = 1;\n")
-    second = Assets(there, there / "none").version
+    second = Assets(there).version
     (there / "widget/other.js").rename(there / "shared/other.js")
-    assert len({first, second, Assets(there, there / "none").version}) == 3
+    assert len({first, second, Assets(there).version}) == 3
 
 
 def test_what_other_sites_load_is_squeezed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -136,42 +134,34 @@ def test_what_other_sites_load_is_squeezed(tmp_path: Path, caplog: pytest.LogCap
         (there / name).write_text(code)
     (there / "widget/add.css").write_text("/* Red. */\np {\n  color: red;\n}\n")
     (there / "widget/loader.js").write_text('// Loads.\nimport("%ASSETS%/widget/add.js");\n')
-    files = Assets(there, there / "none")
+    files = Assets(there)
 
     assert files._files["widget/add.js"].body == b"export function add(e,t){return e+t}"
     assert files._files["widget/add.css"].body == b"p{color:red}"
     assert files._files["demo/add.js"].body == code.encode()
-    loader = files.fill("widget/loader.js", files.socket_client(None))
+    loader = files.fill("widget/loader.js", None)
     assert loader == f'import("/web/{files.version}/widget/add.js")'.encode()
     assert not caplog.records
 
     # Where something cannot be read, browsers are left to see to it.
     (there / "shared/broken.js").write_text("export function {\n")
-    files = Assets(there, there / "none")
+    files = Assets(there)
     assert files._files["shared/broken.js"].body == b"export function {\n"
     assert files._files["widget/add.js"].body == code.encode()
     assert "could not be squeezed" in caplog.text
 
 
-def test_the_client_comes_from_npm_or_from_its_cdn(tmp_path: Path) -> None:
+def test_socket_io_comes_from_here_unless_it_is_configured(tmp_path: Path) -> None:
     there = folder(tmp_path / "a")
-    without = Assets(there, there / "none")
-    assert without.socket_client(None).url == CDN_URL
-    assert without.socket_client(None).integrity == CDN_INTEGRITY
+    (there / "vendor/client.js").write_bytes(b"export const io = 1;\n//# sourceMappingURL=client.js.map")
+    (there / "widget/loader.js").write_text('const io = "%SOCKETIO%";\n')
+    files = Assets(there)
 
-    (there / "client.js").write_bytes(b"export const io = 1;\n//# sourceMappingURL=client.js.map")
-    local = Assets(there, there / "client.js")
-    client = local.socket_client(None)
-    assert (client.url, client.integrity) == (f"/web/{local.version}/vendor/socket.io.js", "")
-    found = local.find("vendor/socket.io.js")
+    found = files.find("vendor/client.js")
     assert found is not None
-    assert found.body == b"export const io = 1;\n"
-    assert local.socket_client("https://cdn.example.com/a.js").url == "https://cdn.example.com/a.js"
-
-
-def test_the_hash_of_the_cdn_is_one() -> None:
-    kind, _, digest = CDN_INTEGRITY.partition("-")
-    assert len(base64.b64decode(digest)) == hashlib.new(kind).digest_size
+    assert found.body == b"export const io = 1;"
+    assert b'"../vendor/socket.io.esm.min.js"' in files.fill("widget/loader.js", None)
+    assert b'"https://cdn.example.com/a.js"' in files.fill("widget/loader.js", "https://cdn.example.com/a.js")
 
 
 def test_a_page_may_load_its_own_files_only(apis: Apis, make_app: MakeApp) -> None:

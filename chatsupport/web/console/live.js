@@ -1,6 +1,6 @@
 // The socket: one connection, the state of the link, and the sessions that are followed over it.
 
-import { follow, loadClient as load } from "../shared/connection.js";
+import { follow } from "../shared/connection.js";
 import { meansSignedOut } from "./api.js";
 import { change, conversation, state } from "./store.js";
 
@@ -14,8 +14,8 @@ let followed = new Map();
 
 // Load socket.io's own client; the page says where it is. Rejects where it cannot be had.
 export async function loadClient() {
-  const { content, dataset } = document.querySelector('meta[name="socketio"]');
-  io = await load(content, dataset.integrity);
+  const { content } = document.querySelector('meta[name="socketio"]');
+  ({ io } = await import(content));
 }
 
 // Connect. `handlers` are the events of the server, by name; `onConnect` is called on each new connection, `onSignedOut`

@@ -3,17 +3,6 @@
 // What passes by itself: OFFLINE, DATABASE_UNAVAILABLE, RATE_LIMITED, INTERNAL_ERROR.
 export const PASSING = /^(OFFLINE|DATABASE|RATE|INTERNAL)/;
 
-// Loads socket.io's client. A script element checks the hash, and import() then gets that same module.
-export async function loadClient(src, integrity) {
-  if (integrity) {
-    await new Promise((onload, onerror) => {
-      const from = { type: "module", src, integrity, crossOrigin: "", onload, onerror };
-      document.head.append(Object.assign(document.createElement("script"), from));
-    });
-  }
-  return (await import(src)).io;
-}
-
 // Follows a session: onMessage gets each message after lastSeq once, in order; without lastSeq, from the last 50 on.
 // onJoined gets the session's state, each time before the messages it brings. Returns a function that stops it.
 export function follow(socket, sessionId, { lastSeq = null, onJoined, onMessage, onFailure }) {

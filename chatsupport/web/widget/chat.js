@@ -1,4 +1,4 @@
-import { follow, loadClient, PASSING } from "../shared/connection.js";
+import { follow, PASSING } from "../shared/connection.js";
 import { visitor } from "./visitor.js";
 
 // The visitor's chat, without its looks: calls render(state) on each change and emit(event, detail) for the page.
@@ -39,7 +39,7 @@ export function createChat(options, kept, keep, render, emit) {
 
   async function open() {
     try {
-      client ??= await loadClient(options.io, options.integrity);
+      client ??= (await import(options.io)).io;
     } catch {
       return report({ code: "OFFLINE" });
     }

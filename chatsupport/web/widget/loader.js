@@ -5,7 +5,7 @@
   const { currentScript, documentElement: html } = document;
   const { dataset, src } = currentScript;
   const server = new URL(dataset.server || src).origin;
-  const options = { ...dataset, server, io: "%SOCKETIO%", integrity: "%INTEGRITY%" };
+  const options = { ...dataset, server, io: "%SOCKETIO%" };
   const folder = `${server}%ASSETS%/widget/`;
   const key = `chat-support ${server}`;
   const handlers = new Set();
