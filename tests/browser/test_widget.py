@@ -30,7 +30,7 @@ def test_a_whole_chat(server: Server, site: Site, person: MakePerson, agent: Age
     expect(widget.typing).to_be_hidden()
     link = widget.log.get_by_role("link")
     expect(link).to_have_attribute("href", "https://track.example/1?a=b")
-    expect(link).to_have_attribute("rel", "noopener nofollow")
+    expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
     agent.socket.wait_for("messages_read", lambda read: read["seq"] == 2)
     widget.field.press_sequentially("No")
     agent.socket.wait_for("user_typing", lambda typing: typing["isTyping"])

@@ -1,3 +1,4 @@
+import { linked } from "../shared/links.js";
 import { createChat } from "./chat.js";
 
 // Draws the chat beside the bubble. What it is given is from loader.js: how to make elements, the bubble and the frame
@@ -89,12 +90,6 @@ export function createView(h, icon, frame, bubble, strings, options, kept, keep,
   }
 
   const agentName = () => state.agent?.name ?? teamText;
-
-  // Returns a text's parts, with links for the addresses in it.
-  const linked = (message) =>
-    message
-      .split(/(https?:\/\/[^\s<>"]*[^\s<>".,;:!?')])/i)
-      .map((part, i) => (i % 2 ? h("a", { href: part, target: "_blank", rel: "noopener nofollow" }, part) : part));
 
   // Shows a message; what is shown already keeps its element, so that it is read out once.
   function show(entry, i, entries) {

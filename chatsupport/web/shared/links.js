@@ -1,0 +1,56 @@
+// Links in what people write: addresses that begin with http:// or https://, as widget and console both show them.
+
+// An address ends at a space, a quotation mark, an ellipsis or the punctuation of languages that write without spaces.
+const ADDRESS = /\bhttps?:\/\/[^\s<>"“”„«»…‥、。〈-】｡､！＂（），：；？［］｛｝｟｠｢｣]+/gi;
+const CLOSING = { ")": "(", "]": "[", "}": "{" };
+const DIRECTION = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+// Letters which nobody takes for those of another script: Latin with East Asian ones, or one script alone.
+const ONE_SCRIPT =
+  /^(?:[a-zß-ɏḀ-ỿ\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{N}.-]+|(?:\p{sc=Cyrl}|[\d.-])+|(?:\p{sc=Grek}|[\d.-])+|(?:\p{sc=Arab}|[\d.-])+|(?:\p{sc=Hebr}|[\d.-])+|(?:\p{sc=Deva}|[\d.-])+|(?:\p{sc=Thai}|[\d.-])+)$/iu;
+
+// Returns a text's parts: strings, and <a> elements for the addresses in it.
+export function linked(text) {
+  const parts = [];
+  let from = 0;
+  for (const { 0: found, index } of text.matchAll(ADDRESS)) {
+    const address = trim(found);
+    const link = toLink(address.replace(DIRECTION, ""));
+    if (!link) continue;
+    parts.push(text.slice(from, index), link);
+    from = index + address.length;
+  }
+  return [...parts, text.slice(from)];
+}
+
+// Leaves out what ends the sentence and not the address. A bracket belongs to it where its partner does: Foo_(bar).
+function trim(address) {
+  const count = (sign) => address.split(sign).length;
+  for (;;) {
+    const last = address.at(-1);
+    const isOver = CLOSING[last] ? count(last) > count(CLOSING[last]) : /[.,;:!?'’*|]/.test(last);
+    if (!isOver) return address;
+    address = address.slice(0, -1);
+  }
+}
+
+// Returns a link that shows the host it leads to, whatever was written; null for what is no address, or hides its host.
+function toLink(address) {
+  const [, scheme, written, rest] = address.match(/^(https?:\/\/)([^/?#\\]*)(.*)$/is);
+  let url;
+  try {
+    url = new URL(address);
+  } catch {
+    return null;
+  }
+  if (!written || written.includes("@")) return null;
+  const name = written.replace(/:\d*$/, "");
+  const isPlain = name.toLowerCase() === url.hostname || (/[^ -~]/.test(name) && ONE_SCRIPT.test(name));
+  const link = document.createElement("a");
+  return Object.assign(link, {
+    href: url.href,
+    target: "_blank",
+    rel: "noopener noreferrer nofollow",
+    dir: "ltr", // Nothing around it turns it around.
+    textContent: isPlain ? scheme + written + rest : scheme + url.host + rest,
+  });
+}
