@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from flask import Flask
@@ -65,7 +66,7 @@ def create_app(config: Config | None = None) -> Flask:
     jwt.init_app(app)
     cors.init_app(
         app,
-        origins="*" if "*" in config.frontend_urls else list(config.frontend_urls),
+        origins="*" if "*" in config.frontend_urls else [_exactly(url) for url in config.frontend_urls],
         supports_credentials=True,
         allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
         expose_headers=["Retry-After", "X-Request-ID"],
@@ -101,6 +102,11 @@ def create_app(config: Config | None = None) -> Flask:
     if "FLASK_RUN_FROM_CLI" not in os.environ:
         startup.begin(config)
     return app
+
+
+def _exactly(origin: str) -> re.Pattern[str]:
+    # In the brackets of an IPv6 address flask-cors would see a regular expression, which is anchored nowhere.
+    return re.compile(rf"{re.escape(origin)}\Z")
 
 
 def _flask_options(config: Config) -> dict[str, Any]:

@@ -13,11 +13,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import eventlet
 from gunicorn import util
 from gunicorn.http import parser
-from gunicorn.http.errors import InvalidHeader, ParseException
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import InvalidChunkExtension, InvalidHeader, InvalidRequestLine, NoMoreData, ParseException
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.http.wsgi import Response
 from werkzeug.exceptions import ClientDisconnected
@@ -29,6 +31,10 @@ REQUEST_SECONDS = 10.0
 MAX_DISCARDED_BYTES = 1024 * 1024
 """How much of a body that nobody read is taken off the wire to keep the connection; one with more is closed."""
 
+MAX_CHUNK_LINE_BYTES = 4096
+"""How long the line before a chunk may be: its size and what a client adds to it."""
+
+_HOST = re.compile(r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _UNREADABLE = {
     400: "The request could not be read. Check its syntax.",
@@ -44,6 +50,7 @@ def install() -> None:
     parser.RequestParser.__next__ = _next_request
     parser.RequestParser.next = _next_request
     parser.RequestParser.finish_body = _finish_body
+    ChunkedReader.parse_chunk_size = _in_whole_lines(ChunkedReader.parse_chunk_size)
     util.write_error = _write_error
     Response.default_headers = _without_banner(Response.default_headers)
 
@@ -132,8 +139,42 @@ def _next_request(self: Any) -> Any:
         if _CONTROL.search(value):
             # Gunicorn takes a vertical tab for a space. Who does not would see another body than we do.
             raise InvalidHeader(name)
+    _require_one_target(self.mesg)
     self.mesg.body = Body(self.mesg)
     return self.mesg
+
+
+def _require_one_target(request: Any) -> None:
+    """Refuse a request that a proxy could take for one to another host or path than we do. Raises `ParseException`."""
+    hosts = [value for name, value in request.headers if name == "HOST"]
+    if len(hosts) > 1 or (not hosts and request.version >= (1, 1)) or not all(map(_HOST.fullmatch, hosts)):
+        raise InvalidHeader("HOST")
+    if request.uri.startswith("/") or request.uri == "*":
+        return
+    target = urlsplit(request.uri)
+    if target.scheme.lower() not in ("http", "https") or [target.netloc.lower()] != [host.lower() for host in hosts]:
+        raise InvalidRequestLine(request.uri)
+
+
+def _in_whole_lines(parse_chunk_size: Callable[..., Any]) -> Callable[..., Any]:
+    """Return gunicorn's reader of a chunk's size, given lines that are whole, not too long, and end with CR LF only.
+
+    Who takes a bare LF for the end of that line, as some proxies do, would see other chunks than we do.
+    """
+
+    def parse(self: Any, unreader: Any, data: bytes | None = None) -> Any:
+        read = data or b""
+        while b"\r\n" not in read and len(read) <= MAX_CHUNK_LINE_BYTES:
+            more = unreader.read()
+            if not more:
+                raise NoMoreData
+            read += more
+        line = read.partition(b"\r\n")[0]
+        if b"\n" in line or len(line) > MAX_CHUNK_LINE_BYTES:
+            raise InvalidChunkExtension("bare LF, or too long")
+        return parse_chunk_size(self, unreader, data=read)
+
+    return parse
 
 
 def _finish_body(self: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-from flask import Flask, Response, current_app, g, jsonify
+from flask import Flask, Response, current_app, g, jsonify, request
 from pymongo.errors import PyMongoError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as UnknownPath
@@ -27,10 +27,17 @@ logger = logging.getLogger(__name__)
 
 def register(app: Flask) -> None:
     """Answer every error of a request with an envelope."""
+    app.before_request(_refuse_other_spellings)
     app.register_error_handler(ChatSupportError, respond)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(PyMongoError, _database_error)
     app.register_error_handler(Exception, _unexpected_error)
+
+
+def _refuse_other_spellings() -> None:
+    # Werkzeug would take //metrics for /metrics, which a proxy may have forbidden.
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise UnknownPath
 
 
 def respond(error: ChatSupportError) -> Response:

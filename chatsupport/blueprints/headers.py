@@ -11,14 +11,20 @@ _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    # Other sites get no hold on our pages, and load nothing of ours but what says that it is for them.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     # JSON is no page: a browser that takes it for one may load and run nothing.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     # Tokens, chats and people's data are for who asked, and for no proxy.
     "Cache-Control": "no-store",
 }
+TRUSTED_TYPES = "require-trusted-types-for 'script'; trusted-types 'none'"
+"""Nothing in a page of ours may make HTML or a script of text, and no script may give itself leave to."""
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    f"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; {TRUSTED_TYPES}"
 )
 """For the one page there is: its own files, and nothing from any other host."""
 

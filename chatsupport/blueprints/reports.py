@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,7 +20,10 @@ blueprint.before_request(require_caller)
 CSV = "text/csv"
 _COUNTS = ("sessions", "abandoned", "messages", "messagesPerSession")
 _DURATIONS = ("waiting", "firstResponse", "handling")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "＝", "＋", "－", "＠")
+_BOM = "\ufeff"
+"""By this spreadsheets know UTF-8."""
+_FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=\s*[=+\-@|;\t\r\n＝＋－＠])")
+"""Where a formula could begin, also for a spreadsheet that takes another separator than the comma."""
 
 
 @blueprint.get("/summary")
@@ -38,8 +42,9 @@ def summary() -> tuple[Response, int]:
 
 def _csv(report: Mapping[str, Any]) -> str:
     """Return a report as RFC 4180 has it: one line for all, for each agent, and for each hour or day."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
+    text = io.StringIO(_BOM)
+    text.seek(len(_BOM))
+    writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
     statistics = ("count", "mean", "p50", "p95")
     durations = [f"{name}{part.capitalize()}" for name in _DURATIONS for part in statistics]
     writer.writerow(["row", "start", "agentId", "agentName", *_COUNTS, *durations])
@@ -59,4 +64,4 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _as_text(name: str | None) -> str | None:
     """Return a name so that no spreadsheet takes it for a formula: an agent may be called `=HYPERLINK(…)`."""
-    return f"'{name}" if name is not None and name.lstrip().startswith(_FORMULA) else name
+    return None if name is None else _FORMULA.sub(r"\1'", name)

@@ -14,6 +14,7 @@ from flask.blueprints import BlueprintSetupState
 from flask_cors import cross_origin
 from werkzeug.wrappers import Response as AnyResponse
 
+from chatsupport.blueprints.headers import TRUSTED_TYPES
 from chatsupport.extensions import settings
 from chatsupport.web.assets import Asset, Assets, asset
 
@@ -46,7 +47,7 @@ def get_asset(version: str, path: str) -> AnyResponse:
         abort(404)
     if version != assets().version:
         # A page of another release, or of another process while a new one is rolled out.
-        return redirect(f"/web/{assets().version}/{path}")
+        return _for_any_page(redirect(f"/web/{assets().version}/{path}"))
     return _public(file, FOR_EVER)
 
 
@@ -103,7 +104,7 @@ def _page_policy() -> str:
     return (
         f"default-src 'none'; script-src 'self'{client}; style-src 'self'; img-src 'self' data:; font-src 'self'; "
         f"connect-src 'self'{sockets}; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
+        f"frame-ancestors 'none'; {TRUSTED_TYPES}"
     )
 
 
@@ -114,6 +115,11 @@ def _public(file: Asset, cache_control: str) -> AnyResponse:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"
     response.headers["Cache-Control"] = cache_control
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    _for_any_page(response)
     response.set_etag(f"{file.etag}-gzip" if packed else file.etag)
     return response.make_conditional(request)
+
+
+def _for_any_page(response: AnyResponse) -> AnyResponse:
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response

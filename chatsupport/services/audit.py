@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 
 from chatsupport.database.connection import now
 from chatsupport.documents import AuditEntry
+from chatsupport.errors import InvalidInputError
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import Caller
 from chatsupport.logs import context
@@ -33,6 +34,10 @@ TOKEN, REVOKE, BLOCK, UNBLOCK = "token", "revoke", "block", "unblock"
 AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED = "agent_created", "agent_changed", "agent_deleted"
 SIGN_IN, SIGN_IN_FAILED = "sign_in", "sign_in_failed"
 EXPORT, ERASE, RETENTION = "export", "erase", "retention"
+ACTIONS = frozenset(
+    {START, ASSIGN, REQUEUE, TRANSFER, END, TOKEN, REVOKE, BLOCK, UNBLOCK, AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED}
+    | {SIGN_IN, SIGN_IN_FAILED, EXPORT, ERASE, RETENTION}
+)
 
 SERVER = "server"
 """The type of who does what nobody asked for: the server itself."""
@@ -73,6 +78,8 @@ def record_soon(action: str, caller: Caller | None, session: Mapping[str, Any], 
 def entries(caller: Caller, wanted: AuditFilter) -> tuple[list[Document], str | None]:
     """Return one page of the log, newest first, and the cursor of the next. For operators only."""
     access.require_operator(caller)
+    if wanted.action is not None and wanted.action not in ACTIONS:
+        raise InvalidInputError("INVALID_ACTION", f"action must be one of {', '.join(sorted(ACTIONS))}.")
     flush()
     fields = {
         "action": wanted.action,

@@ -40,6 +40,18 @@ SMUGGLING = {
     "a chunk that is longer than it says": CHUNKED + b"2\r\n{}0\r\n\r\n" + HIDDEN,
     "chunks that end with LF only": CHUNKED + b"2\n{}\n0\n\n" + HIDDEN,
     "a CR in a chunk's extension": CHUNKED + b"2;a=\rb\r\n{}\r\n0\r\n\r\n" + HIDDEN,
+    "a LF in a chunk's extension": CHUNKED + b"2;a\n{}\r\n{}\r\n0\r\n\r\n" + HIDDEN,
+    "a LF in the last chunk's extension": CHUNKED + b"2\r\n{}\r\n0;\n\r\n\r\n" + HIDDEN,
+    "a LF in a trailer": CHUNKED + b"2\r\n{}\r\n0\r\nA: b\nC: d\r\n\r\n" + HIDDEN,
+    "a long chunk extension": CHUNKED + b"2;" + b"a" * 9000 + b"\r\n{}\r\n0\r\n\r\n" + HIDDEN,
+    "two hosts": b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n" + HIDDEN,
+    "the same host twice": b"GET / HTTP/1.1\r\nHost: x\r\nhost: x\r\n\r\n" + HIDDEN,
+    "no host": b"GET / HTTP/1.1\r\nX-A: b\r\n\r\n" + HIDDEN,
+    "a host with a path": b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n" + HIDDEN,
+    "a host with somebody in it": b"GET / HTTP/1.1\r\nHost: a@x\r\n\r\n" + HIDDEN,
+    "another host in the target": b"GET http://y/metrics HTTP/1.1\r\nHost: x\r\n\r\n" + HIDDEN,
+    "a path without a slash": b"GET metrics HTTP/1.1\r\nHost: x\r\n\r\n" + HIDDEN,
+    "a tunnel": b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n" + HIDDEN,
     "lines that end with LF only": HEAD.replace(b"\r\n", b"\n") + b"Content-Length: 2\n\n{}" + HIDDEN,
     "a NUL in a header": HEAD + b"X-A: a\0b\r\nContent-Length: 2\r\n\r\n{}" + HIDDEN,
     "a CR in a header": HEAD + b"X-A: a\rb\r\nContent-Length: 2\r\n\r\n{}" + HIDDEN,
@@ -103,6 +115,26 @@ def test_requests_one_behind_the_other_are_answered_one_behind_the_other(peers: 
 
     assert peer.read(5).statuses == [201, 201, 404, 200]
     assert b"\nServer:" not in peer.received
+
+
+def test_a_target_may_name_the_host_and_a_path_has_one_spelling(peers: Peers) -> None:
+    targets = [b"http://X/api/health", b"/metrics", b"//metrics", b"/%2fmetrics", b"//x/metrics", b"///metrics", b"*"]
+    peer = peers.open(b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target for target in targets))
+
+    assert peer.read(3).statuses == [200, 200, *[404] * 5]
+    old = peers.open(b"GET /api/health HTTP/1.0\r\n\r\n")
+    assert old.read(2).received.startswith(b"HTTP/1.0 200 ")
+
+
+def test_a_chunk_may_say_more_than_its_size(peers: Peers) -> None:
+    whole = CHUNKED + b'f;a="b"\r\n{"userId":"u1"}\r\n0;c\r\nX-Trailer: d\r\n\r\n'
+    peer = peers.open(whole)
+    assert peer.read(1).statuses == [201]
+    # However its bytes come.
+    for byte in whole:
+        peer.send(bytes([byte]))
+        time.sleep(0.001)
+    assert peer.read(1).statuses == [201, 201]
 
 
 def test_a_body_that_is_too_large_is_refused(peers: Peers) -> None:

@@ -50,6 +50,16 @@ def test_a_chats_life_is_in_the_log(apis: Apis, operator: Api, app: Flask) -> No
     assert all(entry["at"].endswith("Z") for entry in log)
 
 
+def test_every_action_can_be_asked_for_and_nothing_else(operator: Api) -> None:
+    named = {value for name, value in vars(audit).items() if name.isupper() and isinstance(value, str)}
+    assert named - {audit.SERVER} == audit.ACTIONS
+
+    for action in audit.ACTIONS:
+        assert operator.get(AUDIT, action=action).status_code == 200
+    for action in ("zz", "END", "x" * 500):
+        assert_failure(operator.get(AUDIT, action=action), 400, "INVALID_ACTION")
+
+
 def test_what_operators_do_is_in_the_log(apis: Apis, operator: Api) -> None:
     agent_id = operator.create_agent("Ada", maxUsers=3)["id"]
     operator.patch(f"/api/agents/{agent_id}", {"isOnline": False})

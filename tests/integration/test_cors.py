@@ -72,6 +72,17 @@ def test_other_pages_may_not(shop: Apis, subtests: pytest.Subtests) -> None:
                 assert "Access-Control-Allow-Credentials" not in response.headers
 
 
+def test_an_address_is_as_exact_as_a_name(make_app: MakeApp) -> None:
+    # In brackets flask-cors sees a regular expression, which is anchored nowhere.
+    origin = "http://[2001:db8::1]:3000"
+    shop = Apis(make_app(frontend_urls=(origin,)))
+    for path in ("/api/health", "/socket.io/?EIO=4&transport=polling"):
+        for asking in (origin, "http://2", "http://2.evil.example", "http://:", f"{origin}0", f"{origin}.evil.example"):
+            answer = shop.anonymous().client.get(path, headers={"Origin": asking})
+            given = answer.headers.get("Access-Control-Allow-Origin")
+            assert given == (origin if asking == origin else None), (path, asking)
+
+
 def test_an_allowed_page_may_read_answers_and_failures_alike(shop: Apis) -> None:
     anybody = shop.anonymous(Origin=SHOP)
 

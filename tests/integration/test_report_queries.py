@@ -27,7 +27,10 @@ def test_csv_has_the_same_figures(app: Flask, operator: Api, stored: list[Any]) 
     assert "Accept" in response.headers["Vary"]
     assert response.headers["Content-Disposition"].startswith("attachment")
     assert response.text.endswith("\r\n")
-    rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
+    # By the mark at its beginning spreadsheets know UTF-8; and what is no number stands in quotes.
+    assert response.data.startswith(b'\xef\xbb\xbf"row","start",')
+    assert '\r\n"agent","","' in response.text
+    rows = list(csv.DictReader(io.StringIO(response.text.removeprefix("\ufeff"), newline="")))
     assert [row["row"] for row in rows] == ["total", *["agent"] * 3, *["day"] * len(report["buckets"])]
     assert int(rows[0]["sessions"]) == report["total"]["sessions"]
     assert float(rows[0]["waitingP95"]) == report["total"]["waiting"]["p95"]
@@ -42,7 +45,15 @@ def test_csv_has_the_same_figures(app: Flask, operator: Api, stored: list[Any]) 
         ("+1", "'+1"),
         ("-1", "'-1"),
         ("@x", "'@x"),
+        ("＝1", "'＝1"),
+        ("a;=1", "a;'=1"),
+        ("a, @x", "a,' @x"),
+        ("a\t-1", "a\t'-1"),
+        ("a\r+1", "a\r'+1"),
+        ("a\n=1", "a\n'=1"),
+        (";=1", "';'=1"),
         ('O"Hara, A', 'O"Hara, A'),
+        ("x=1; y-2", "x=1; y-2"),
         ("Zoë\nB", "Zoë\nB"),
     ],
 )
@@ -51,7 +62,9 @@ def test_no_name_is_a_formula_in_a_spreadsheet(operator: Api, name: str, shown: 
     operator.end(operator.start("u1")["sessionId"])
     operator.headers["Accept"] = "text/csv"
 
-    rows = list(csv.DictReader(io.StringIO(operator.get("/api/reports/summary").text, newline="")))
+    rows = list(
+        csv.DictReader(io.StringIO(operator.get("/api/reports/summary").text.removeprefix("\ufeff"), newline=""))
+    )
 
     assert rows[1]["agentName"] == shown
 

@@ -14,6 +14,8 @@ EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 PATHS = ["/", "/api/health", "/api/chat/stats", "/api/nowhere", "/api/openapi.json", "/api/docs", "/api/docs/page.js",
          "/api/docs/page.css", "/demo", "/widget.js", "/web/x/widget/view.js",
@@ -32,6 +34,21 @@ def test_every_response_has_them(apis: Apis, path: str) -> None:
     assert len(response.headers.getlist("Cache-Control")) == 1
     assert "Set-Cookie" not in response.headers
     assert "Strict-Transport-Security" not in response.headers
+
+
+def test_other_sites_may_load_the_widget_and_nothing_else(apis: Apis) -> None:
+    anybody = apis.anonymous()
+    for path in PATHS:
+        expected = "cross-origin" if path.startswith(("/widget.js", "/web/")) else "same-origin"
+        assert anybody.client.get(path).headers["Cross-Origin-Resource-Policy"] == expected, path
+
+
+@pytest.mark.parametrize("path", ["/console", "/demo", "/api/docs"])
+def test_no_page_makes_html_or_scripts_of_text(apis: Apis, path: str) -> None:
+    policy = apis.anonymous().get(path).headers["Content-Security-Policy"].split("; ")
+
+    assert "require-trusted-types-for 'script'" in policy
+    assert "trusted-types 'none'" in policy
 
 
 def test_what_is_told_is_kept_by_nobody(apis: Apis) -> None:
