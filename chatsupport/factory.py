@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatsupport import cli, logs, startup, tracing
+from chatsupport.addresses import PlainAddresses
 from chatsupport.blueprints import (
     agents,
     audit,
@@ -94,7 +95,7 @@ def create_app(config: Config | None = None) -> Flask:
     transport.init_app(app, config)
     cli.register(app)
 
-    wsgi_app: Any = request_log.RequestIds(app.wsgi_app)
+    wsgi_app: Any = PlainAddresses(request_log.RequestIds(app.wsgi_app))
     if config.trusted_proxies:
         proxies = config.trusted_proxies
         wsgi_app = ProxyFix(wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_port=0, x_prefix=0)

@@ -16,7 +16,7 @@ blueprint.before_request(require_caller)
 def start_session() -> tuple[Response, int]:
     """Start a session, or return the open one."""
     start = payloads.start_session(json_body())
-    session, created = sessions.start(caller(), start.user_id, start.user_type)
+    session, created = sessions.start(caller(), start.user_id, start.user_type, request.remote_addr or "")
     if created:
         return success("Session started", session, 201)
     return success("This user has an open session already", session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import lru_cache
 
 from flask import Flask, Response, current_app, g, jsonify, request
 from pymongo.errors import PyMongoError
@@ -20,7 +21,9 @@ from chatsupport.errors import (
     MethodNotAllowedError,
     NotFoundError,
     PayloadTooLargeError,
+    RateLimitedError,
 )
+from chatsupport.services import rate_limits
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +45,8 @@ def _refuse_other_spellings() -> None:
 
 def respond(error: ChatSupportError) -> Response:
     """Return the failure envelope with the error's status and headers."""
+    if isinstance(error, AuthenticationError):
+        error = _counted(error)
     response = jsonify(error.envelope(g.get("request_id")))
     response.status_code = error.status
     g.error_code = error.code
@@ -52,14 +57,28 @@ def respond(error: ChatSupportError) -> Response:
     return response
 
 
-def endpoints() -> list[str]:
-    """Return every endpoint as `METHOD /path`, sorted by path."""
+def _counted(error: ChatSupportError) -> ChatSupportError:
+    """Return the error, or that too many calls without valid credentials came from this address."""
+    try:
+        rate_limits.check_address(rate_limits.REFUSALS, request.remote_addr or "")
+    except RateLimitedError as limited:
+        return limited
+    return error
+
+
+@lru_cache(maxsize=1)
+def _all_endpoints(app: Flask) -> tuple[str, ...]:
     rows = {
         (re.sub(r"<(?:path:)?(\w+)>", r":\1", str(rule)), method)
-        for rule in current_app.url_map.iter_rules()
+        for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    return [f"{method} {path}" for path, method in sorted(rows)]
+    return tuple(f"{method} {path}" for path, method in sorted(rows))
+
+
+def endpoints() -> list[str]:
+    """Return every endpoint as `METHOD /path`, sorted by path."""
+    return list(_all_endpoints(current_app._get_current_object()))  # type: ignore[attr-defined]
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -25,8 +25,10 @@ def queue(limit: int) -> None:
         agents = list(Agent._get_collection().find({}))
     there = [agent for agent in agents if serializers.is_there(agent)]
     room = sum(max(0, agent["maxUsers"] - len(agent.get("activeUsers", ()))) for agent in there)
-    most = "" if settings.config.queue_limit is None else f" of {settings.config.queue_limit} (QUEUE_LIMIT)"
-    click.echo(f"{waiting}{most} waiting; {len(there)} of {len(agents)} agents online, with room for {room}.")
+    click.echo(
+        f"{waiting} of {settings.config.queue_limit} (QUEUE_LIMIT) waiting; "
+        f"{len(there)} of {len(agents)} agents online, with room for {room}."
+    )
     if waiting and not there:
         click.echo("Nobody is there to answer: see that agents connect, or are set online.")
     if rows:

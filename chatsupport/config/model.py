@@ -46,11 +46,13 @@ class Config:
     rate_limit_logins_address: str = "5/minute"
     rate_limit_connections: str = "120/minute"
     rate_limit_start_session: str = "10/minute"
+    rate_limit_start_session_address: str = "30/minute"
+    rate_limit_refusals: str = "60/minute"
     rate_limit_messages: str = "20/10 seconds"
     rate_limit_typing: str = "60/minute"
     default_agents: tuple[str, ...] = ()
     agent_grace: float = 60.0
-    queue_limit: int | None = None
+    queue_limit: int = 10_000
     no_reply_after: float | None = None
     idle_end_after: float | None = None
     sticky_agent: bool = True
@@ -114,6 +116,10 @@ class Config:
             ),
             rate_limit_connections=reader.read("RATE_LIMIT_CONNECTIONS", parse.rate, cls.rate_limit_connections),
             rate_limit_start_session=reader.read("RATE_LIMIT_START_SESSION", parse.rate, cls.rate_limit_start_session),
+            rate_limit_start_session_address=reader.read(
+                "RATE_LIMIT_START_SESSION_ADDRESS", parse.rate, cls.rate_limit_start_session_address
+            ),
+            rate_limit_refusals=reader.read("RATE_LIMIT_REFUSALS", parse.rate, cls.rate_limit_refusals),
             rate_limit_messages=reader.read("RATE_LIMIT_MESSAGES", parse.rate, cls.rate_limit_messages),
             rate_limit_typing=reader.read("RATE_LIMIT_TYPING", parse.rate, cls.rate_limit_typing),
             default_agents=reader.read(
@@ -122,7 +128,7 @@ class Config:
                 ("Alice", "Bob", "Carol") if app_env == "development" else (),
             ),
             agent_grace=reader.read("AGENT_GRACE", parse.seconds(1, 86_400), cls.agent_grace),
-            queue_limit=reader.read("QUEUE_LIMIT", parse.integer(1, 1_000_000), None),
+            queue_limit=reader.read("QUEUE_LIMIT", parse.integer(1, 1_000_000), cls.queue_limit),
             no_reply_after=reader.read("NO_REPLY_AFTER", parse.seconds(1, 7 * 86_400, off=True), None),
             idle_end_after=reader.read("IDLE_END_AFTER", parse.seconds(1, 30 * 86_400, off=True), None),
             sticky_agent=reader.read("STICKY_AGENT", parse.boolean, True),

@@ -39,6 +39,7 @@ class Agent(Document):
     was_idle_since = DateTimeField(db_field="wasIdleSince")
     email = StringField(max_length=254)
     password_hash = StringField(db_field="passwordHash")
+    signed_in_from = ListField(StringField(), db_field="signedInFrom")
     role = StringField(choices=ROLES, default=MEMBER)
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)
     updated_at = DateTimeField(db_field="updatedAt", required=True, default=now)

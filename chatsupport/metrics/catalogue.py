@@ -13,7 +13,21 @@ _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 WEBSOCKET, POLLING = "websocket", "polling"
 SOCKET, REST = "socket", "rest"
 NOTHING_MISSED, REPLAYED, GAP = "nothing_missed", "replayed", "gap"
-LIMITS = ("connections", "logins", "logins_address", "messages", "sockets", "start_session", "tokens", "typing")
+LIMITS = (
+    "answers",
+    "connections",
+    "events",
+    "logins",
+    "logins_address",
+    "messages",
+    "refusals",
+    "sockets",
+    "start_session",
+    "start_session_address",
+    "tokens",
+    "typing",
+    "unfinished",
+)
 OPERATION, COMMAND = "operation", "command"
 
 # Sockets

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
+from chatsupport import addresses
 from chatsupport.errors import BlockNotFoundError, InvalidInputError
 from chatsupport.identity import CALLER_TYPES, Caller
 from chatsupport.payloads import fields
@@ -108,12 +109,12 @@ def _address(value: object) -> str:
             if network.prefixlen != 64:
                 raise ValueError
             return str(network)
-        address = ipaddress.ip_address(value.strip())
+        address = addresses.plain(value)
+        if address is None:
+            raise ValueError
+        return address
     except (ValueError, TypeError):
         raise InvalidInputError("INVALID_ADDRESS", "address must be an IP address, or an IPv6 network /64.") from None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(address)
 
 
 def _expires_in(value: object) -> int | None:

@@ -6,7 +6,6 @@ has the sockets there are closed, in every process.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from chatsupport import broadcasts
+from chatsupport import addresses, broadcasts
 from chatsupport.database.connection import now
 from chatsupport.documents import Denial
 from chatsupport.errors import AuthenticationError, BlockedError, BlockNotFoundError, ChatSupportError
@@ -169,15 +168,7 @@ def networks_of(address: str) -> list[str]:
 
     Of what is no address, as that of a Unix socket, it returns the text itself.
     """
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return [address] if address else []
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return [str(parsed)]
-    if parsed.ipv4_mapped is not None:
-        return [str(parsed.ipv4_mapped)]
-    return [str(parsed), str(ipaddress.ip_network((int(parsed), 64), strict=False))]
+    return list(dict.fromkeys([address, addresses.counted(address)])) if address else []
 
 
 def _in_force(person: Caller, address: str) -> Iterable[Document]:

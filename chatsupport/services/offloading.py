@@ -1,18 +1,19 @@
 """Work that takes the processor for long, outside of the greenlets, so that no chat stands still for it.
 
 What it is worked with must let go of Python's lock. A few are worked at a time, so that a flood can take neither all
-memory nor all processors.
+memory nor all processors; and strangers never take the last place, so that their flood does not keep others out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from chatsupport.errors import RateLimitedError
 
-AT_ONCE = 2
+AT_ONCE, STRANGERS_AT_ONCE = 2, 1
 WAIT_SECONDS = 4.0
 
 T = TypeVar("T")
@@ -28,23 +29,27 @@ class Offloading:
 
     def __init__(self) -> None:
         self._execute: Executor = _directly
+        self._make_room()
+
+    def _make_room(self) -> None:
         self._room = threading.BoundedSemaphore(AT_ONCE)
+        self._room_for_strangers = threading.BoundedSemaphore(STRANGERS_AT_ONCE)
 
     def bind(self, execute: Executor | None) -> None:
         """Use this to call a function in a native thread; None calls it where it is."""
         self._execute = execute or _directly
-        self._room = threading.BoundedSemaphore(AT_ONCE)
+        self._make_room()
 
-    def offload(self, work: Callable[..., T], *arguments: Any) -> T:
+    def offload(self, work: Callable[..., T], *arguments: Any, for_stranger: bool = False) -> T:
         """Return what the function returns. Raises `RateLimitedError` where too many wait for their turn."""
-        room = self._room
-        if not room.acquire(timeout=WAIT_SECONDS):
-            raise RateLimitedError("sign-ins at once", 5)
-        try:
+        rooms = [self._room_for_strangers, self._room] if for_stranger else [self._room]
+        with contextlib.ExitStack() as taken:
+            for room in rooms:
+                if not room.acquire(timeout=WAIT_SECONDS):
+                    raise RateLimitedError("sign-ins at once", 5)
+                taken.callback(room.release)
             result: T = self._execute(work, *arguments)
             return result
-        finally:
-            room.release()
 
 
 _offloading = Offloading()

@@ -19,10 +19,10 @@ def hash_of(password: str) -> str:
     return offload(_HASHER.hash, password)
 
 
-def matches(stored: str | None, password: str) -> bool:
+def matches(stored: str | None, password: str, *, from_stranger: bool = False) -> bool:
     """Tell whether this is the password. Without a stored one it takes as long, and it is not."""
     expected = stored or _of_nobody()
-    return offload(_verify, expected, password) and stored is not None
+    return offload(_verify, expected, password, for_stranger=from_stranger) and stored is not None
 
 
 def is_outdated(stored: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,10 @@ ANNOUNCE_INTERVAL_SECONDS = 0.5
 
 OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS = 20, 0.02
 
+PLENTY, PLENTY_SECONDS = 1_000, 1.0
+"""With room for so many, the queue is not counted again for so long: a start in a short queue costs no count."""
+
+_plenty_until = 0.0
 _mutex = threading.Lock()
 _announcing = False
 _announced: dict[ObjectId, int] = {}
@@ -54,16 +59,16 @@ def places() -> dict[ObjectId, int]:
 
 
 def check_room() -> None:
-    """Raise `QueueFullError` where QUEUE_LIMIT is set and as many wait already."""
+    """Raise `QueueFullError` where as many wait already as QUEUE_LIMIT allows."""
     limit = settings.config.queue_limit
-    if limit is not None and _count_waiting(limit) >= limit:
+    if not _has_plenty_of_room() and _count_waiting(limit) >= limit:
         raise QueueFullError(limit, limit)
 
 
 def withdraw_overflow(session: Mapping[str, Any]) -> None:
     """Take a newcomer out again that came beyond QUEUE_LIMIT because several came at once. Raises `QueueFullError`."""
     limit = settings.config.queue_limit
-    if limit is None or session["status"] != WAITING:
+    if session["status"] != WAITING or _has_plenty_of_room():
         return
     sessions = Session._get_collection()
     for look in range(OVERFLOW_LOOKS):
@@ -79,8 +84,17 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
         raise QueueFullError(limit, limit)
 
 
+def _has_plenty_of_room() -> bool:
+    """Tell whether nobody need be counted: a moment ago there was room for so many that it cannot be gone."""
+    return time.monotonic() < _plenty_until
+
+
 def _count_waiting(limit: int) -> int:
-    return int(Session._get_collection().count_documents({"status": WAITING}, limit=limit))
+    global _plenty_until
+    waiting = int(Session._get_collection().count_documents({"status": WAITING}, limit=limit))
+    if limit - waiting > PLENTY:
+        _plenty_until = time.monotonic() + PLENTY_SECONDS
+    return waiting
 
 
 def announce_positions() -> None:

@@ -1,8 +1,8 @@
 """How often somebody may do something; REST and sockets are counted together.
 
-Counts are kept in Redis where REDIS_URL is set, so that all processes share them, else in this process. When the store
-fails or does not answer at once, the call goes through, and for a moment nothing is counted: a limit protects the
-service and must not be what takes it down, nor what slows it down.
+Counts are kept in Redis where REDIS_URL is set, so that all processes share them, else in this process. When Redis
+fails or does not answer at once, this process counts for itself for a moment: a limit protects the service and must not
+be what takes it down or slows it down, and without Redis it is still a limit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from limits.strategies import MovingWindowRateLimiter, RateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from chatsupport import metrics
+from chatsupport import addresses, metrics
 from chatsupport.config import Config
 from chatsupport.errors import RateLimitedError
 from chatsupport.identity import Caller
@@ -30,6 +30,8 @@ LOGINS = "sign-ins of this agent"
 LOGINS_FROM = "sign-ins"
 CONNECTIONS = "connections"
 START_SESSION = "session starts"
+STARTS_FROM = "session starts from this address"
+REFUSALS = "calls without valid credentials"
 MESSAGES = "messages"
 TYPING = "typing events"
 
@@ -39,6 +41,8 @@ _LABELS = {
     LOGINS_FROM: "logins_address",
     CONNECTIONS: "connections",
     START_SESSION: "start_session",
+    STARTS_FROM: "start_session_address",
+    REFUSALS: "refusals",
     MESSAGES: "messages",
     TYPING: "typing",
 }
@@ -46,12 +50,14 @@ _LABELS = {
 
 STORE_TIMEOUT_SECONDS = 0.5
 PAUSE_SECONDS = 5.0
-"""How long nothing is counted after the store failed."""
+"""How long this process counts alone after Redis failed."""
 
 
 class _Limits:
     def __init__(self) -> None:
         self.limiter: RateLimiter | None = None
+        self.alone: RateLimiter | None = None
+        """Counts in this process, also while Redis is away."""
         self.items: dict[str, RateLimitItem] = {}
         self.paused_until = 0.0
 
@@ -61,10 +67,11 @@ _limits = _Limits()
 
 def configure(config: Config) -> None:
     """Take over the configured limits, with empty counts where they are kept in this process."""
+    _limits.limiter = _limits.alone = None
     if not config.rate_limits:
-        _limits.limiter = None
         return
-    _limits.limiter = MovingWindowRateLimiter(_storage(config.redis_url))
+    _limits.alone = MovingWindowRateLimiter(storage_from_string("memory://"))
+    _limits.limiter = _limits.alone if config.redis_url is None else MovingWindowRateLimiter(_shared(config.redis_url))
     _limits.paused_until = 0.0
     _limits.items = {
         TOKENS: parse(config.rate_limit_tokens),
@@ -72,14 +79,14 @@ def configure(config: Config) -> None:
         LOGINS_FROM: parse(config.rate_limit_logins_address),
         CONNECTIONS: parse(config.rate_limit_connections),
         START_SESSION: parse(config.rate_limit_start_session),
+        STARTS_FROM: parse(config.rate_limit_start_session_address),
+        REFUSALS: parse(config.rate_limit_refusals),
         MESSAGES: parse(config.rate_limit_messages),
         TYPING: parse(config.rate_limit_typing),
     }
 
 
-def _storage(redis_url: str | None) -> Any:
-    if redis_url is None:
-        return storage_from_string("memory://")
+def _shared(redis_url: str) -> Any:
     return storage_from_string(
         redis_url,
         socket_timeout=STORE_TIMEOUT_SECONDS,
@@ -95,8 +102,8 @@ def check_caller(what: str, caller: Caller) -> None:
 
 
 def check_address(what: str, address: str) -> None:
-    """Count one use from this address. Raises `RateLimitedError` when there are too many."""
-    _check(what, address)
+    """Count one use from this address, of IPv6 from its /64. Raises `RateLimitedError` when there are too many."""
+    _check(what, addresses.counted(address))
 
 
 def check_name(what: str, name: str) -> None:
@@ -105,18 +112,29 @@ def check_name(what: str, name: str) -> None:
 
 
 def _check(what: str, key: str) -> None:
-    limiter = _limits.limiter
-    if limiter is None or time.monotonic() < _limits.paused_until:
+    limiter, alone = _limits.limiter, _limits.alone
+    if limiter is None or alone is None:
         return
     item = _limits.items[what]
+    if limiter is not alone and time.monotonic() < _limits.paused_until:
+        limiter = alone
     try:
-        if limiter.hit(item, what, key):
-            return
-        reset_time = limiter.get_window_stats(item, what, key).reset_time
+        seconds = _hit(limiter, item, what, key)
     except Exception:
+        if limiter is alone:
+            raise
         if time.monotonic() >= _limits.paused_until:
             _limits.paused_until = time.monotonic() + PAUSE_SECONDS
-            logger.exception("The rate limits cannot be counted; letting calls through for a moment")
+            logger.exception("Redis cannot count the rate limits; this process counts alone for a moment")
+        seconds = _hit(alone, item, what, key)
+    if seconds is None:
         return
     metrics.RATE_LIMITED.add(_LABELS[what])
-    raise RateLimitedError(what, max(1, math.ceil(reset_time - time.time())))
+    raise RateLimitedError(what, seconds)
+
+
+def _hit(limiter: RateLimiter, item: RateLimitItem, what: str, key: str) -> int | None:
+    """Count one use; return None, or where there are too many, after how many seconds to try again."""
+    if limiter.hit(item, what, key):
+        return None
+    return max(1, math.ceil(limiter.get_window_stats(item, what, key).reset_time - time.time()))

@@ -38,11 +38,12 @@ Document = dict[str, Any]
 _START_ATTEMPTS = 5
 
 
-def start(caller: Caller, user_id: str, user_type: str) -> tuple[dict[str, Any], bool]:
+def start(caller: Caller, user_id: str, user_type: str, address: str = "") -> tuple[dict[str, Any], bool]:
     """Open a session for a user, or return the one that is open already. The second value says whether it is new.
 
     The unique index on open sessions decides between starts that race; the queue decides who gets an agent, so that a
-    newcomer never overtakes somebody who waits. Raises `QueueFullError` where QUEUE_LIMIT is set and reached.
+    newcomer never overtakes somebody who waits. Raises `QueueFullError` where QUEUE_LIMIT is reached,
+    `RateLimitedError` by caller, and where a new session would be one too many from the address.
     """
     access.act_as(caller, user_id, user_type)
     rate_limits.check_caller(rate_limits.START_SESSION, caller)
@@ -50,6 +51,8 @@ def start(caller: Caller, user_id: str, user_type: str) -> tuple[dict[str, Any],
         session = _find_open(user_id, user_type)
         if session is not None:
             return _started(session), False
+        if not caller.may_act_for_others:
+            rate_limits.check_address(rate_limits.STARTS_FROM, address)
         try:
             session = _open(user_id, user_type)
         except DuplicateKeyError:

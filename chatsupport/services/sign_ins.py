@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import logging
 from typing import Any
 
-from chatsupport import identity
+from chatsupport import addresses, identity
 from chatsupport.documents import Agent
 from chatsupport.errors import AuthenticationError, BlockedError, CredentialsError, ForbiddenError
 from chatsupport.extensions import settings
@@ -19,21 +21,27 @@ Document = dict[str, Any]
 
 _ATTEMPTS = 3
 MAX_OPTIONS = 100
+MAX_REMEMBERED = 20
+"""From how many addresses an agent may have signed in that are remembered; the latest ones are."""
 
 
 def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
     """Return a token for `SIGN_IN_LIFETIME`, and the agent. Needs an application context.
 
-    Raises `RateLimitedError` by address and by email, counted before anything is computed; `CredentialsError`, the same
-    and after the same time whether the agent, its password or nothing of it is there; `BlockedError`.
+    An agent that has signed in from this address before is counted apart from strangers who try its email, and does
+    not wait for them. Raises `RateLimitedError` by address and by email, counted before anything is computed;
+    `CredentialsError`, the same and after the same time whether the agent, its password or nothing of it is there;
+    `BlockedError`.
     """
     rate_limits.check_address(rate_limits.LOGINS_FROM, address)
-    rate_limits.check_name(rate_limits.LOGINS, wanted.email)
+    agent, mark = _find(wanted.email), _mark_of(address)
+    is_known = agent is not None and mark in agent.get("signedInFrom", ())
+    rate_limits.check_name(rate_limits.LOGINS, f"{wanted.email} {mark}" if is_known else wanted.email)
     passwords.prepare()
     for _ in range(_ATTEMPTS):
-        agent = _find(wanted.email)
         stored: str | None = None if agent is None else agent.get("passwordHash")
-        if not passwords.matches(stored, wanted.password) or agent is None or stored is None:
+        is_right = passwords.matches(stored, wanted.password, from_stranger=not is_known)
+        if not is_right or agent is None or stored is None:
             raise _failed(agent, address)
         person = Caller(str(agent["_id"]), AGENT)
         try:
@@ -47,9 +55,12 @@ def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
         # made, the password was good at that moment, or the token ends with the others.
         now_there = _find(wanted.email)
         if now_there is not None and (now_there["_id"], now_there.get("passwordHash")) == (agent["_id"], stored):
+            if not is_known:
+                _remember(agent, mark)
             audit.record(audit.SIGN_IN, person, address=address, agent_id=agent["_id"])
             logger.info("An agent signed in", extra={"event": "sign_in", "agent_id": person.id})
             return token, now_there
+        agent = now_there
     raise CredentialsError
 
 
@@ -81,6 +92,18 @@ def are_free() -> bool:
 def _find(email: str) -> Document | None:
     agent: Document | None = Agent._get_collection().find_one({"email": email})
     return agent
+
+
+def _mark_of(address: str) -> str:
+    """Return what is kept of an address an agent has signed in from: not the address itself."""
+    key = settings.config.jwt_secret.encode()
+    return hmac.new(key, addresses.counted(address).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _remember(agent: Document, mark: str) -> None:
+    marks = {"$each": [mark], "$slice": -MAX_REMEMBERED}
+    unknown = {"_id": agent["_id"], "signedInFrom": {"$ne": mark}}
+    Agent._get_collection().update_one(unknown, {"$push": {"signedInFrom": marks}})
 
 
 def _failed(agent: Document | None, address: str) -> AuthenticationError:

@@ -46,7 +46,7 @@ OPERATIONS = sorted(
 @pytest.fixture
 def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
     """An application with something in it, and the ids of what there is."""
-    app = make_app(queue_limit=None)
+    app = make_app()
     operator = Apis(app).operator()
     operator.create_agent("Ada", maxUsers=50)
     ids = {"agent_id": operator.create_agent("Ben", isOnline=False)["id"]}

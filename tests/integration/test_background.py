@@ -38,6 +38,25 @@ def test_a_few_are_worked_at_a_time() -> None:
     assert most == offloading.AT_ONCE
 
 
+def test_strangers_leave_a_place_to_others() -> None:
+    at_work, done = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        at_work.set()
+        assert done.wait(10)
+
+    strangers = [threading.Thread(target=lambda: offloading.offload(occupy, for_stranger=True)) for _ in range(3)]
+    for stranger in strangers:
+        stranger.start()
+    assert at_work.wait(10)
+
+    assert offloading.offload(int, "7") == 7
+
+    done.set()
+    for stranger in strangers:
+        stranger.join()
+
+
 def test_who_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offloading, "WAIT_SECONDS", 0.01)
 

@@ -81,7 +81,7 @@ def test_a_blocked_address_is_refused(apis: Apis, operator: Api, blocked: str, a
 
 def test_sockets_from_a_blocked_address_are_closed(operator: Api, sockets: Sockets) -> None:
     socket, other, system = sockets.user("u1"), sockets.user("u2"), sockets.operator()
-    for caller, address in ((Caller("u1", "user"), "::ffff:192.0.2.7"), (API_KEY_CALLER, "192.0.2.7")):
+    for caller, address in ((Caller("u1", "user"), "192.0.2.7"), (API_KEY_CALLER, "192.0.2.7")):
         connections.of(caller)[0].address = address
 
     block(operator, address="192.0.2.7")

@@ -9,8 +9,10 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from chatsupport.errors import RateLimitedError
 from chatsupport.services import rate_limits
 from tests.api import Api, Apis, assert_failure, make_token
+from tests.conftest import MakeConfig
 from tests.integration.conftest import MakeApp
 from tests.sockets import Sockets, assert_refused, succeeded
 
@@ -23,7 +25,7 @@ def limited(make_app: MakeApp) -> Iterator[Any]:
         return make_app(rate_limits=True, **{f"rate_limit_{name}": limit for name, limit in limits.items()})
 
     yield make
-    rate_limits._limits.limiter = None
+    rate_limits._limits.limiter = rate_limits._limits.alone = None
 
 
 def assert_limited(response: TestResponse, longest: int = 60) -> None:
@@ -136,11 +138,57 @@ def test_an_address_connects_so_often_a_minute(limited: Any) -> None:
     assert sockets.operator().is_connected
 
 
-def test_counts_that_cannot_be_kept_let_everybody_through(
-    limited: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_while_redis_is_away_each_process_counts_alone(
+    make_config: MakeConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    apis = Apis(limited(tokens="1/minute"))
-    monkeypatch.setattr(rate_limits._limits.limiter, "hit", lambda *_: 1 / 0)
+    rate_limits.configure(make_config(rate_limits=True, rate_limit_tokens="2/minute", redis_url="redis://127.0.0.1:1"))
+    try:
+        for _ in range(2):
+            rate_limits.check_address(rate_limits.TOKENS, "192.0.2.1")
+        with pytest.raises(RateLimitedError):
+            rate_limits.check_address(rate_limits.TOKENS, "192.0.2.1")
+        rate_limits.check_address(rate_limits.TOKENS, "192.0.2.2")
+    finally:
+        rate_limits._limits.limiter = rate_limits._limits.alone = None
+    assert caplog.text.count("counts alone") == 1
 
-    assert [token(apis.anonymous()).status_code for _ in range(3)] == [201] * 3
-    assert "cannot be counted" in caplog.text
+
+def test_an_ipv6_household_counts_as_one(limited: Any) -> None:
+    apis = Apis(limited(tokens="2/minute", connections="2/minute"))
+    statuses = [token(apis.anonymous(), address=f"2001:db8::{number}").status_code for number in (1, 2, 3)]
+
+    assert statuses == [201, 201, 429]
+    assert token(apis.anonymous(), address="2001:db8:0:1::1").status_code == 201
+    for number in (1, 2):
+        rate_limits.check_address(rate_limits.CONNECTIONS, f"2001:db8::{number}")
+    with pytest.raises(RateLimitedError):
+        rate_limits.check_address(rate_limits.CONNECTIONS, "2001:db8::3")
+
+
+def test_an_address_starts_so_many_new_sessions_a_minute(limited: Any) -> None:
+    apis = Apis(limited(start_session_address="2/minute"))
+
+    def start(api: Api, user_id: str) -> TestResponse:
+        return api.post("/api/chat/start-session", {"userId": user_id})
+
+    assert [start(apis.user(user_id), user_id).status_code for user_id in ("u1", "u2")] == [201, 201]
+    assert_limited(start(apis.user("u3"), "u3"))
+    # One that is open already is no new session, and a site's server speaks for everybody.
+    assert start(apis.user("u1"), "u1").status_code == 200
+    assert start(apis.operator(), "u3").status_code == 201
+
+
+def test_calls_without_valid_credentials_are_counted_by_address(limited: Any) -> None:
+    apis = Apis(limited(refusals="4/minute"))
+    wrong_key = apis.anonymous(**{"X-API-Key": "wrong"})
+
+    assert_failure(apis.anonymous().get("/api/chat/stats"), 401, "AUTH_REQUIRED")
+    assert_failure(wrong_key.get("/api/agents"), 401, "INVALID_API_KEY")
+    assert_failure(token(wrong_key, address="127.0.0.1"), 401, "INVALID_API_KEY")
+    assert_failure(apis.anonymous(Authorization="Bearer x").get("/api/audit"), 401, "INVALID_TOKEN")
+
+    assert_limited(wrong_key.get("/api/agents"))
+    assert_limited(apis.anonymous().get("/api/chat/stats"))
+    # Who has valid ones is in nobody's way, and health needs none.
+    assert apis.operator().get("/api/agents").status_code == 200
+    assert apis.anonymous().get("/api/health").status_code == 200

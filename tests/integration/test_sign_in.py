@@ -135,6 +135,28 @@ def test_tries_are_counted_by_email_and_by_address_before_anything_is_computed(m
         assert_failure(apis.anonymous().post("/api/auth/login", other), 429, "RATE_LIMITED")
 
 
+def test_strangers_do_not_keep_an_agent_out_that_has_signed_in_from_its_address_before(make_app: MakeApp) -> None:
+    apis = Apis(make_app(rate_limits=True, rate_limit_logins="2/minute", rate_limit_logins_address="9/minute"))
+    apis.operator().create_agent("Ada", email=EMAIL, password=PASSWORD)
+
+    def from_address(address: str, password: str = PASSWORD) -> int:
+        body = {"email": EMAIL, "password": password}
+        client = apis.anonymous().client
+        return client.post("/api/auth/login", json=body, environ_overrides={"REMOTE_ADDR": address}).status_code
+
+    assert from_address("2001:db8::1") == 200
+    assert [from_address(f"192.0.2.{number}", "wrong") for number in range(3)] == [401, 429, 429]
+
+    # By its household's other address, too.
+    assert from_address("2001:db8::2") == 200
+    assert from_address("192.0.2.9") == 429
+    stored = Agent._get_collection().find_one({"email": EMAIL})
+    assert len(stored["signedInFrom"]) == 1
+    assert "2001" not in str(stored["signedInFrom"])
+    # Where it is known it is counted as well.
+    assert [from_address("2001:db8::1", "wrong") for _ in range(2)] == [401, 429]
+
+
 def test_a_blocked_agent_does_not_sign_in_and_only_who_knows_the_password_hears_why(
     apis: Apis, operator: Api, ada: dict[str, Any]
 ) -> None:
