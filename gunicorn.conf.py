@@ -196,6 +196,14 @@ def _leave(connections):
                 client.shutdown(socket.SHUT_RD)
 
 
+def worker_exit(server, worker):
+    """Let nothing be forgotten of the requests that were answered after the sockets were closed."""
+    if worker.booted:
+        from chatsupport.sockets import transport
+
+        transport.flush()
+
+
 def on_exit(server):
     """Stop the embedded MongoDB, after the last worker."""
     if server.embedded_mongo is not None:

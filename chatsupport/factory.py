@@ -69,7 +69,7 @@ def create_app(config: Config | None = None) -> Flask:
         app,
         origins="*" if "*" in config.frontend_urls else [_exactly(url) for url in config.frontend_urls],
         supports_credentials=True,
-        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Request-ID"],
         expose_headers=["Retry-After", "X-Request-ID"],
         max_age=600,
     )

@@ -2,7 +2,8 @@
 
 Starts WEB_PROCESSES server processes (as many as there are cores) on the ports above PORT, a Valkey that carries events
 between them unless REDIS_URL names one, one embedded MongoDB for all unless MONGODB_URI names one, and nginx on PORT in
-front, where it is installed. Ctrl-C ends all of it. The processes' logs are in LOG_DIR/web-1, web-2 and so on.
+front, where it is installed. Ctrl-C ends all of it; SIGUSR1 restarts the server processes one after the other, as a
+deployment does. The processes' logs are in LOG_DIR/web-1, web-2 and so on.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Cluster:
         self._valkey: Program | None = None
         self._proxy: Program | None = None
         self._servers: list[Program] = []
+        self._restart_asked = False
+        self._environment: dict[str, str] = {}
         self._directory = Path(tempfile.mkdtemp(prefix="chat-support-cluster-"))
 
     def start(self) -> None:
@@ -47,13 +50,12 @@ class Cluster:
             uri = self._mongo.start()
         redis_url = self._config.redis_url or self._start_valkey()
         has_nginx = shutil.which("nginx") is not None
-        self._servers = [
-            self._start_server(number, port, uri, redis_url, behind_proxy=has_nginx)
-            for number, port in enumerate(self._ports, start=1)
-        ]
+        self._environment = {**os.environ, "HOST": "127.0.0.1", "MONGODB_URI": uri, "REDIS_URL": redis_url}
+        if has_nginx:
+            self._environment["TRUSTED_PROXIES"] = str(self._config.trusted_proxies + 1)
+        self._servers = [self._start_server(port) for port in self._ports]
         for port, server in zip(self._ports, self._servers, strict=True):
-            if not wait_for_health(port, server):
-                _fail(f"{server.name} did not start; what it printed stands above.")
+            _wait_for_server(port, server)
         if has_nginx:
             self._start_nginx()
 
@@ -65,11 +67,18 @@ class Cluster:
         else:
             print(f"Chat Support cluster is serving on http://localhost, ports {ports}")
             print("No nginx: `apt-get install nginx-light` for one port in front; a client stays with its process.")
-        print("Ctrl-C ends it.", flush=True)
+        print(f"kill -USR1 {os.getpid()} restarts the processes one by one. Ctrl-C ends it.", flush=True)
+
+    def ask_for_restart(self) -> None:
+        """Have the server processes restarted; safe in a signal handler."""
+        self._restart_asked = True
 
     def watch(self) -> str:
-        """Wait until something ends by itself; return its name."""
+        """Wait until something ends by itself; return its name. Restart the servers when it is asked for."""
         while True:
+            if self._restart_asked:
+                self._restart_asked = False
+                self._restart()
             for program in self._programs():
                 if program.has_ended:
                     return program.name
@@ -101,19 +110,19 @@ class Cluster:
             _fail("Valkey did not start.")
         return f"redis://127.0.0.1:{port}/0"
 
-    def _start_server(self, number: int, port: int, uri: str, redis_url: str, *, behind_proxy: bool) -> Program:
-        environment = {
-            **os.environ,
-            "PORT": str(port),
-            "HOST": "127.0.0.1",
-            "MONGODB_URI": uri,
-            "REDIS_URL": redis_url,
-            "LOG_DIR": str(self._config.log_dir / f"web-{number}"),
-        }
-        if behind_proxy:
-            environment["TRUSTED_PROXIES"] = str(self._config.trusted_proxies + 1)
+    def _start_server(self, port: int) -> Program:
+        name = f"web-{port - self._config.port}"
+        environment = {**self._environment, "PORT": str(port), "LOG_DIR": str(self._config.log_dir / name)}
         command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
-        return Program(f"web-{number}", command, environment)
+        return Program(name, command, environment)
+
+    def _restart(self) -> None:
+        for number, port in enumerate(self._ports):
+            self._servers[number].ask_to_end()
+            self._servers[number].wait()
+            self._servers[number] = self._start_server(port)
+            _wait_for_server(port, self._servers[number])
+        print("The processes were restarted.", flush=True)
 
     def _start_nginx(self) -> None:
         host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
@@ -130,6 +139,7 @@ def main() -> None:
     # As Ctrl-C does, so that a deployment that ends this program ends all of it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     cluster = Cluster(config, processes)
+    signal.signal(signal.SIGUSR1, lambda number, frame: cluster.ask_for_restart())
     try:
         cluster.start()
         cluster.describe()
@@ -159,6 +169,11 @@ def _settings() -> tuple[Config, int]:
     if config.port + int(given) > 65535:
         _fail("PORT takes a number that leaves room for WEB_PROCESSES more above it")
     return config, int(given)
+
+
+def _wait_for_server(port: int, server: Program) -> None:
+    if not wait_for_health(port, server):
+        _fail(f"{server.name} did not start; what it printed stands above.")
 
 
 def _fail(reason: str) -> NoReturn:

@@ -15,7 +15,7 @@ _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 def nginx_configuration(directory: Path, listen: str, ports: Iterable[int]) -> Path:
     """Write the configuration into `directory`, for servers on these ports of this machine; return its path."""
-    servers = "\n".join(f"    server 127.0.0.1:{port} max_fails=2 fail_timeout=5s;" for port in ports)
+    servers = "\n".join(f"    server 127.0.0.1:{port} max_fails=0;" for port in ports)
     site = _SITE.read_text(encoding="utf-8")
     site = re.sub(r"(?:^ +server 127\.0\.0\.1:.*\n)+", servers + "\n", site, count=1, flags=re.MULTILINE)
     site = site.replace("listen 80;", f"listen {listen};", 1)
@@ -24,7 +24,7 @@ def nginx_configuration(directory: Path, listen: str, ports: Iterable[int]) -> P
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     main = (
         f"daemon off; worker_processes auto; worker_rlimit_nofile {files}; {user}\n"
-        f"pid {directory}/nginx.pid; error_log stderr warn;\n"
+        f"pid {directory}/nginx.pid; error_log stderr crit;\n"
         f"events {{ worker_connections {files - 64}; }}\nhttp {{\naccess_log off;\n{folders}\n{site}\n}}\n"
     )
     path = directory / "nginx.conf"

@@ -45,7 +45,8 @@ def get_messages(session_id: str) -> tuple[Response, int]:
 @blueprint.post("/send-message/<session_id>")
 def send_message(session_id: str) -> tuple[Response, int]:
     """Send a message."""
-    sent = messages.send(caller(), payloads.session_id(session_id), payloads.new_message(json_body()))
+    body = payloads.with_idempotency_key(json_body(), request.headers.get("Idempotency-Key"))
+    sent = messages.send(caller(), payloads.session_id(session_id), payloads.new_message(body))
     message = serializers.message(sent.message)
     data = {
         "messageId": message["id"],

@@ -8,6 +8,7 @@ from chatsupport.openapi.parts import (
     body,
     boolean,
     choice,
+    header,
     identifier,
     in_path,
     integer,
@@ -133,7 +134,10 @@ PATHS: dict[str, Json] = {
             "sendMessage",
             "Send a message",
             description="Answered when it is durable. 20 in 10 s. `senderId` and `senderType` are for API keys.",
-            parameters=(SESSION_ID,),
+            parameters=(
+                SESSION_ID,
+                header("Idempotency-Key", text(1, 64, "The `clientMessageId` of a message whose body has none.")),
+            ),
             request_body=body(
                 {
                     "message": text(1, 1000),

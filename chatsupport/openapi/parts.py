@@ -127,6 +127,11 @@ def query(name: str, schema: Json) -> Json:
     return {"name": name, "in": "query", "required": False, "schema": schema}
 
 
+def header(name: str, schema: Json) -> Json:
+    """Describe a header of the request."""
+    return {"name": name, "in": "header", "required": False, "schema": schema}
+
+
 def in_path(name: str, schema: Json) -> Json:
     """Describe a part of the path."""
     return {"name": name, "in": "path", "required": True, "schema": schema}

@@ -50,6 +50,7 @@ from chatsupport.payloads.requests import (
     session_filter,
     start_session,
     token_request,
+    with_idempotency_key,
 )
 
 __all__ = [
@@ -94,4 +95,5 @@ __all__ = [
     "token_request",
     "user_id",
     "user_type",
+    "with_idempotency_key",
 ]

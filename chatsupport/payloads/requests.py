@@ -76,6 +76,11 @@ def start_session(data: Payload) -> StartSession:
     return StartSession(user_id=fields.user_id(data), user_type=fields.user_type(data, ("user", "agent")))
 
 
+def with_idempotency_key(data: Payload, key: str | None) -> Payload:
+    """Make the request's Idempotency-Key the `clientMessageId` of a message that has none."""
+    return {**data, "clientMessageId": key} if key and data.get("clientMessageId") is None else data
+
+
 def new_message(data: Payload) -> NewMessage:
     """Read a message. Raises INVALID_MESSAGE, MESSAGE_TOO_LONG, INVALID_CLIENT_MESSAGE_ID, INVALID_SENDER_…"""
     return NewMessage(

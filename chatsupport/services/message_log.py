@@ -67,10 +67,14 @@ class MessageLog:
     def submit(self, draft: Draft) -> None:
         """Have the draft stored and broadcast; `draft.on_done` is called, by the writer, when it is durable or failed.
 
-        That is after `MAX_WAIT_SECONDS` at the latest. Raises `DatabaseUnavailableError` when this process is leaving.
+        That is after `MAX_WAIT_SECONDS` at the latest. Raises `DatabaseUnavailableError` when this process is leaving:
+        it is about to close the socket that would hear of it.
         """
         if self._closed:
             raise DatabaseUnavailableError("This server is being restarted. Connect again and repeat the message.")
+        self._add(draft)
+
+    def _add(self, draft: Draft) -> None:
         time_now = time.monotonic()
         draft.deadline = time_now + min(MAX_WAIT_SECONDS, seconds_left())
         if draft.operation is not None:
@@ -81,14 +85,14 @@ class MessageLog:
         """Store the draft and wait until it is durable and broadcast; `draft.message` is what was stored.
 
         Raises what the sender did wrong, or `DatabaseUnavailableError` when the write failed or took too long; a retry
-        with the same `clientMessageId` is then safe.
+        with the same `clientMessageId` is then safe. A process that is leaving answers the requests it has got.
         """
         draft.tells_status = True
         # A plain lock is the cheapest thing a greenlet or a thread can wait on with a time-out.
         done = threading.Lock()
         done.acquire()
         draft.on_done = lambda _: done.release()
-        self.submit(draft)
+        self._add(draft)
         if not done.acquire(timeout=max(0.0, draft.deadline - time.monotonic())):
             draft.abandoned = True
             raise DatabaseUnavailableError
@@ -112,7 +116,7 @@ class MessageLog:
         return self._last_seqs.known(session_ids)
 
     def close(self) -> None:
-        """Take no more drafts: this process is leaving."""
+        """Take no more drafts from sockets: this process is leaving."""
         self._closed = True
 
     def wait_until_idle(self, timeout: float) -> bool:

@@ -35,7 +35,7 @@ FLUSH_SECONDS = 1.5
 OUTBOX_SECONDS = 0.5
 """What leaving may take: together less than `graceful_timeout` in gunicorn.conf.py."""
 
-__all__ = ["chat", "drain", "init_app"]
+__all__ = ["chat", "drain", "flush", "init_app"]
 
 
 def _allowed_origins(config: Config) -> str | Callable[[str, Mapping[str, Any]], bool]:
@@ -164,10 +164,15 @@ def drain() -> None:
             eio_socket.close(wait=False, reason=server.reason.SERVER_DISCONNECT)
         except Exception:
             logger.exception("A socket could not be closed")
+    flush()
+
+
+def flush() -> None:
+    """Store and publish what waits to be: when the sockets are closed, and again after the last request."""
     with answer_within(FLUSH_SECONDS):
-        for flush in (read_marks.flush, counters.flush, audit.flush):
+        for store in (read_marks.flush, counters.flush, audit.flush):
             try:
-                flush()
+                store()
             except Exception:
                 logger.warning("Something could not be stored on leaving", exc_info=True)
-    server.manager.flush(OUTBOX_SECONDS)
+    socketio.server.manager.flush(OUTBOX_SECONDS)

@@ -28,16 +28,19 @@ class Reply:
 
 
 class Rest:
-    """Calls with one set of headers, one connection a call."""
+    """Calls with one set of headers, one connection a call; from one of this machine's addresses, if one is named."""
 
-    def __init__(self, url: str, headers: dict[str, str]) -> None:
+    def __init__(self, url: str, headers: dict[str, str], source: str = "") -> None:
         self.url = url
         self.headers = headers
+        self._source = source
 
     def request(self, method: str, path: str, body: Any = None) -> Reply:
         """Make a call. Raises `OSError` when nobody answers."""
         address = urlsplit(self.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=HTTP_TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(
+            address.hostname or "", address.port, timeout=HTTP_TIMEOUT_SECONDS, source_address=(self._source, 0)
+        )
         payload = None if body is None else json.dumps(body)
         headers = {**self.headers, **({} if payload is None else {"Content-Type": "application/json"})}
         try:

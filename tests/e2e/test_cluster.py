@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pymongo
 import pytest
@@ -20,10 +24,11 @@ import websocket
 from tests.api import make_token
 from tests.conftest import API_KEY, JWT_SECRET
 from tests.e2e.conftest import Connect
-from tests.e2e.rest import Rest
+from tests.e2e.rest import Reply, Rest
 from tests.e2e.server import PROJECT, STOP_SECONDS, free_port, wait_until
 
 START_SECONDS = 45.0
+CALLERS = 6
 
 
 class Cluster:
@@ -32,6 +37,7 @@ class Cluster:
     def __init__(self, directory: Path, mongodb_uri: str, database: str) -> None:
         self.port = free_port()
         self.ports = [self.port + 1, self.port + 2]
+        self.database = database
         self._output = directory / "output.txt"
         environment = {
             "PATH": os.environ["PATH"],
@@ -149,6 +155,83 @@ def test_who_comes_through_the_proxy_gets_no_metrics(cluster: Cluster) -> None:
             connection.request("GET", "/metrics")
             statuses.append(connection.getresponse().status)
     assert statuses == [403, 200, 200]
+
+
+class Caller:
+    """Somebody who makes each call once, from an address of their own, and writes down what comes of it."""
+
+    def __init__(self, url: str, number: int) -> None:
+        self._rest = Rest(url, {"X-API-Key": API_KEY}, source=f"127.0.0.{number + 1}")
+        self._name = f"caller-{number}"
+        self._session_id = self._rest.start(self._name)
+        self.failed: list[str] = []
+        self.sent: list[str] = []
+        self.ended: list[str] = []
+        self.calls = 0
+
+    def run(self, over: threading.Event) -> None:
+        """Send, with and without a `clientMessageId`, read, start and end until told to stop."""
+        for number in itertools.count():
+            if over.is_set():
+                return
+            text = f"{self._name}-{number}"
+            key = {"clientMessageId": text} if number % 2 else {}
+            if self._call(lambda text=text, key=key: self._rest.send(self._session_id, text, **key)):
+                self.sent.append(text)
+            self._call(lambda: self._rest.get(f"/api/chat/messages/{self._session_id}", limit=1))
+            started = self._call(lambda text=text: self._rest.post("/api/chat/start-session", {"userId": text}))
+            if started is not None:
+                session_id = started.data["sessionId"]
+                if self._call(lambda session_id=session_id: self._rest.post(f"/api/chat/end-session/{session_id}")):
+                    self.ended.append(session_id)
+
+    def _call(self, call: Callable[[], Reply]) -> Reply | None:
+        self.calls += 1
+        try:
+            reply = call()
+        except (OSError, ValueError) as error:
+            # Nobody answered, or nginx did, with a page of its own.
+            self.failed.append(str(error))
+            return None
+        if reply.status in (200, 201):
+            return reply
+        self.failed.append(f"{reply.status} {reply.body}")
+        return None
+
+
+@pytest.mark.nginx
+@pytest.mark.timeout(120)
+def test_a_rolling_restart_fails_no_call_and_doubles_nothing(cluster: Cluster, mongodb_uri: str) -> None:
+    with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
+        database = client[cluster.database]
+        before = {message["_id"] for message in database.messages.find()}
+        callers = [Caller(cluster.url(cluster.port), number) for number in range(CALLERS)]
+        over = threading.Event()
+        threads = [threading.Thread(target=caller.run, args=(over,)) for caller in callers]
+        for thread in threads:
+            thread.start()
+
+        def wait_for_calls() -> None:
+            known = sum(caller.calls for caller in callers)
+            wait_until(lambda: sum(caller.calls for caller in callers) > known + 50, 30)
+
+        try:
+            wait_for_calls()
+            cluster.process.send_signal(signal.SIGUSR1)
+            wait_until(lambda: "The processes were restarted." in cluster.output(), 60, cluster.output)
+            wait_for_calls()
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join(30)
+
+        assert [failure for caller in callers for failure in caller.failed] == []
+        texts = Counter(
+            message["message"] for message in database.messages.find({"_id": {"$nin": list(before)}, "fence": None})
+        )
+        assert texts == Counter(text for caller in callers for text in caller.sent)
+        ended = {str(session["_id"]) for session in database.sessions.find({"status": "ended"})}
+        assert ended >= {session_id for caller in callers for session_id in caller.ended}
 
 
 def test_ctrl_c_ends_all_of_it(cluster: Cluster) -> None:

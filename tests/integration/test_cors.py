@@ -34,7 +34,7 @@ def preflight(api: Api, method: str, path: str, origin: str) -> TestResponse:
         headers={
             "Origin": origin,
             "Access-Control-Request-Method": method,
-            "Access-Control-Request-Headers": "authorization,content-type,x-api-key,x-request-id",
+            "Access-Control-Request-Headers": "authorization,content-type,x-api-key,x-request-id,idempotency-key",
         },
     )
 
@@ -50,7 +50,7 @@ def test_a_browser_may_send_everything_a_call_needs(shop: Apis, origin: str, sub
             assert response.headers["Access-Control-Allow-Credentials"] == "true"
             assert method in response.headers["Access-Control-Allow-Methods"]
             allowed = response.headers["Access-Control-Allow-Headers"].lower().split(", ")
-            assert {"authorization", "content-type", "x-api-key", "x-request-id"} <= set(allowed)
+            assert {"authorization", "content-type", "idempotency-key", "x-api-key", "x-request-id"} <= set(allowed)
 
 
 def test_other_pages_may_not(shop: Apis, subtests: pytest.Subtests) -> None:

@@ -174,6 +174,22 @@ def test_a_repeat_after_the_end_returns_the_first(user: Api, session_id: str) ->
     assert_failure(user.send(session_id), 409, "SESSION_ENDED")
 
 
+def test_an_idempotency_key_is_the_client_message_id_of_a_message_without_one(apis: Apis, session_id: str) -> None:
+    operator = apis.operator()
+    keyed = Api(operator.client, {**operator.headers, "Idempotency-Key": "k1"})
+
+    first = data_of(keyed.send(session_id, "first"))
+    again = keyed.send(session_id, "first", clientMessageId=None)
+    own = data_of(keyed.send(session_id, "second", clientMessageId="c1"))
+
+    assert first["message"]["clientMessageId"] == "k1"
+    assert again.status_code == 200
+    assert data_of(again)["message"] == first["message"]
+    assert own["message"]["clientMessageId"] == "c1"
+    too_long = Api(operator.client, {**operator.headers, "Idempotency-Key": "x" * 65})
+    assert_failure(too_long.send(session_id), 400, "INVALID_CLIENT_MESSAGE_ID")
+
+
 def test_a_client_message_id_has_up_to_64_characters(user: Api, session_id: str, subtests: pytest.Subtests) -> None:
     for client_message_id in ["x", "x" * 64, "3f2b8c1e-0000-4000-8000-000000000000", "ü😀"]:
         with subtests.test(client_message_id=client_message_id):
