@@ -31,6 +31,7 @@ from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
 from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
+from chatsupport.outside import Outside
 from chatsupport.services import audit as audit_log
 from chatsupport.services import counters, message_log, rate_limits
 from chatsupport.sockets import transport
@@ -64,6 +65,7 @@ def create_app(config: Config | None = None) -> Flask:
     app = ChatSupport("chatsupport", static_folder=None)
     app.config.update(_flask_options(config))
     app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
     jwt.init_app(app)
     cors.init_app(
         app,
@@ -98,8 +100,8 @@ def create_app(config: Config | None = None) -> Flask:
     wsgi_app: Any = PlainAddresses(request_log.RequestIds(app.wsgi_app))
     if config.trusted_proxies:
         proxies = config.trusted_proxies
-        wsgi_app = ProxyFix(wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_port=0, x_prefix=0)
-    app.wsgi_app = wsgi_app  # type: ignore[method-assign]
+        wsgi_app = ProxyFix(wsgi_app, x_for=proxies, x_proto=0, x_host=0)
+    app.wsgi_app = Outside(wsgi_app, config)  # type: ignore[method-assign]
     if "FLASK_RUN_FROM_CLI" not in os.environ:
         startup.begin(config)
     return app

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from chatsupport import openapi
 from chatsupport.blueprints.headers import PAGE_POLICY
+from chatsupport.extensions import settings
 
 blueprint = Blueprint("docs", __name__)
 
@@ -19,14 +21,18 @@ _FILES = {
 @blueprint.get("/api/openapi.json")
 def get_document() -> Response:
     """Return the OpenAPI document."""
-    response = jsonify(openapi.document())
+    response = jsonify(
+        {**openapi.document(), "servers": [{"url": settings.config.public_url or request.script_root or "/"}]}
+    )
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
 @blueprint.get("/api/docs")
-def get_page() -> Response:
+def get_page() -> AnyResponse:
     """Return the page that shows the document."""
+    if request.path.endswith("/"):
+        return redirect("../docs")
     return _file("page.html", "text/html")
 
 

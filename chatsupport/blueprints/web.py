@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -16,12 +15,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from chatsupport.blueprints.headers import TRUSTED_TYPES
 from chatsupport.extensions import settings
+from chatsupport.outside import own_hosts
 from chatsupport.web.assets import Asset, Assets, asset
 
 blueprint = Blueprint("web", __name__)
 
 FOR_EVER = "public, max-age=31536000, immutable"
-_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 
 for_any_site = cross_origin(origins="*", send_wildcard=True, supports_credentials=False)
 """Any site may load these files, whoever may call the API: a module of another origin needs leave to be run."""
@@ -47,7 +46,7 @@ def get_asset(version: str, path: str) -> AnyResponse:
         abort(404)
     if version != assets().version:
         # A page of another release, or of another process while a new one is rolled out.
-        return _for_any_page(redirect(f"/web/{assets().version}/{path}"))
+        return _for_any_page(redirect("../" * (path.count("/") + 1) + f"{assets().version}/{path}"))
     return _public(file, FOR_EVER)
 
 
@@ -72,8 +71,10 @@ def get_console() -> AnyResponse:
     return page("console")
 
 
-def page(folder: str) -> Response:
+def page(folder: str) -> AnyResponse:
     """Return the index.html of a folder in chatsupport/web, with %ASSETS% and %SOCKETIO% filled in."""
+    if request.path.endswith("/"):
+        return redirect(f"../{folder}")  # What it names, it names from where it is.
     response = Response(filled(f"{folder}/index.html"), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Content-Security-Policy"] = _page_policy()
@@ -100,7 +101,7 @@ def _page_policy() -> str:
     url = urlsplit(settings.config.socketio_client_url or "")
     client = f" {url.scheme}://{url.netloc}" if url.netloc else ""
     # Not every browser takes 'self' to include the websockets of the same host.
-    sockets = f" ws://{request.host} wss://{request.host}" if _HOST.fullmatch(request.host) else ""
+    sockets = "".join(f" ws://{host} wss://{host}" for host in own_hosts(settings.config, request.host))
     return (
         f"default-src 'none'; script-src 'self'{client}; style-src 'self'; img-src 'self' data:; font-src 'self'; "
         f"connect-src 'self'{sockets}; manifest-src 'self'; base-uri 'none'; form-action 'self'; "

@@ -30,6 +30,8 @@ class Config:
     frontend_urls: tuple[str, ...] = _LOCAL_FRONTENDS
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     identity_secret: str | None = field(default=None, repr=False)
+    public_url: str | None = None
+    base_path: str = ""
     trusted_proxies: int = 0
     metrics_token: str | None = field(default=None, repr=False)
     mongodb_uri: str | None = field(default=None, repr=False)
@@ -72,6 +74,11 @@ class Config:
         """Return whether this is a production server."""
         return self.app_env == "production"
 
+    @property
+    def public_origin(self) -> str | None:
+        """Return scheme, host and port of PUBLIC_URL, as a browser names a page's origin."""
+        return "/".join(self.public_url.split("/")[:3]) if self.public_url else None
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
         """Read `environ`, or the process environment over `.env`; raise ConfigError with every bad variable."""
@@ -81,6 +88,7 @@ class Config:
         on_paas = production and reader.has(*_PAAS_VARIABLES)
         data_dir = reader.read("DATA_DIR", parse.directory, parse.directory("data"))
         mongodb_uri = _mongodb_uri(reader, production=production)
+        public_url = reader.read("PUBLIC_URL", parse.public_url, None)
         config = cls(
             app_env=app_env,
             host=reader.read("HOST", parse.host, "0.0.0.0" if production else cls.host),  # noqa: S104 - a server's job
@@ -99,6 +107,8 @@ class Config:
             metrics_token=reader.read(
                 "METRICS_TOKEN", parse.api_key(min_length=16 if production else 1, several=False), None
             ),
+            public_url=public_url,
+            base_path=reader.read("BASE_PATH", parse.base_path(public_url), parse.path_of(public_url)),
             trusted_proxies=reader.read("TRUSTED_PROXIES", parse.integer(0, 10), 0),
             mongodb_uri=mongodb_uri,
             mongodb_db=reader.read("MONGODB_DB", parse.mongodb_name, parse.database_in(mongodb_uri) or cls.mongodb_db),

@@ -22,6 +22,10 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
 _RATE = re.compile(r"([1-9][0-9]{0,8}) ?/ ?(?:([1-9][0-9]{0,5}) ?)?(second|minute|hour)s?", re.IGNORECASE)
+_OWN_PATHS = ("/api", "/console", "/demo", "/metrics", "/socket.io", "/web", "/widget.js")
+_BASE_PATH = re.compile(
+    rf"(?!(?:{'|'.join(map(re.escape, _OWN_PATHS))})(?:/|$))(?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._~-]+)+"
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -157,6 +161,45 @@ def origin(*, wildcard: bool) -> Parser[str]:
         return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}{suffix}"
 
     return parse
+
+
+def public_url(text: str) -> str:
+    """Return the address by which the outside calls the server, without a slash at its end."""
+    takes = "the address of this server as others see it, such as https://chat.example.com or https://example.com/chat"
+    scheme, _, rest = text.rstrip("/").partition("://")
+    host, slash, path = rest.partition("/")
+    try:
+        return origin(wildcard=False)(f"{scheme.lower()}://{host.lower()}") + _path(slash + path)
+    except ValueError:
+        raise ValueError(takes) from None
+
+
+def base_path(public_url: str | None) -> Parser[str]:
+    """Return a parser of the path that the server is mounted under, which is that of PUBLIC_URL, if there is one."""
+
+    def parse(text: str) -> str:
+        try:
+            path = _path(text.rstrip("/"))
+        except ValueError:
+            names = ", ".join(_OWN_PATHS)
+            raise ValueError(f"a path such as /chat, none that begins with one of the server's own ({names})") from None
+        if public_url is not None and path_of(public_url) != path:
+            raise ValueError("the path at the end of PUBLIC_URL, or need not be set")
+        return path
+
+    return parse
+
+
+def path_of(url: str | None) -> str:
+    """Return the path in the value of PUBLIC_URL."""
+    _, slash, path = (url or "").partition("://")[2].partition("/")
+    return slash + path
+
+
+def _path(text: str) -> str:
+    if text and not _BASE_PATH.fullmatch(text):
+        raise ValueError
+    return text
 
 
 def web_url(text: str) -> str:

@@ -22,6 +22,7 @@ from chatsupport import json_codec, metrics
 from chatsupport.config import Config
 from chatsupport.database.connection import answer_within
 from chatsupport.extensions import socketio
+from chatsupport.outside import is_own_origin
 from chatsupport.services import audit, counters, message_log, offloading, read_marks
 from chatsupport.sockets import chat, connection, deadlines, engine, events, managers, websocket
 
@@ -44,10 +45,8 @@ def _allowed_origins(config: Config) -> str | Callable[[str, Mapping[str, Any]],
     """
     if "*" in config.frontend_urls:
         return "*"
-    websites = frozenset(config.frontend_urls)
-    return lambda origin, environ: (
-        origin in websites or origin == f"{environ.get('wsgi.url_scheme')}://{environ.get('HTTP_HOST')}"
-    )
+    websites = {*config.frontend_urls, config.public_origin}
+    return lambda origin, environ: origin in websites or is_own_origin(origin, environ)
 
 
 def init_app(app: Flask, config: Config) -> None:

@@ -84,10 +84,12 @@ class Assets:
     def fill(self, path: str, client_url: str | None) -> bytes:
         """Return a page or the loader, with %ASSETS% and %SOCKETIO% replaced by what they stand for.
 
+        Every path is relative, for only browsers know under which path a proxy shows the server.
+
         `client_url` is where browsers get socket.io's client from, an ES module; None: from here, as the modules that
         import it see it.
         """
-        text = self._templates[path].replace("%ASSETS%", f"/web/{self.version}")
+        text = self._templates[path].replace("%ASSETS%", f"web/{self.version}")
         return text.replace("%SOCKETIO%", client_url or f"../{CLIENT_PATH}").encode()
 
 

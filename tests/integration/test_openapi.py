@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from flask import Flask
@@ -173,7 +174,7 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
         followed = anybody.get(path)
         assert followed.status_code in (200, 302)
         if followed.status_code == 302:
-            assert anybody.get(followed.headers["Location"]).status_code == 200
+            assert anybody.get(urljoin(path, followed.headers["Location"])).status_code == 200
     assert anybody.post("/api/auth/token", {"userId": "u9"}).status_code == 201
     assert anybody.post("/api/auth/token", {"userId": "u9", "userType": "agent"}).status_code == 401
     assert anybody.get("/api/auth/sign-in-options").status_code == 200

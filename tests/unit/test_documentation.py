@@ -104,7 +104,7 @@ def test_documented_defaults_are_those_of_the_code(name: str, default: str | Non
     if default is not None:
         assert configuration(**{name: default}) == configuration()
     elif name not in FALLBACKS | NOT_IN_CONFIG | {"JWT_SECRET"}:
-        assert getattr(configuration(), FIELDS.get(name, name.lower())) in (None, ())
+        assert getattr(configuration(), FIELDS.get(name, name.lower())) in (None, (), "")
 
 
 def test_env_example_shows_the_defaults() -> None:

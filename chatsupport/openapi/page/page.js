@@ -102,7 +102,7 @@ function show(api) {
   document.getElementById("contents").replaceChildren(contents);
 }
 
-fetch("/api/openapi.json")
+fetch("openapi.json")
   .then((response) => response.json())
   .then(show)
   .catch((error) => {

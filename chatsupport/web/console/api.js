@@ -13,6 +13,9 @@ export class ApiError extends Error {
   }
 }
 
+// The address of one of the server's paths, wherever a proxy shows the server: this file is three folders below.
+export const at = (path) => new URL(`../../..${path}`, import.meta.url);
+
 let token = null;
 let onSignedOut = () => {};
 
@@ -49,7 +52,7 @@ async function once(method, path, body) {
   const sent = token;
   let response, envelope;
   try {
-    response = await fetch(path, {
+    response = await fetch(at(path), {
       method,
       headers: {
         ...(body !== undefined && { "Content-Type": "application/json" }),

@@ -1,7 +1,7 @@
 // The socket: one connection, the state of the link, and the sessions that are followed over it.
 
 import { follow } from "../shared/connection.js";
-import { meansSignedOut } from "./api.js";
+import { at, meansSignedOut } from "./api.js";
 import { change, conversation, state } from "./store.js";
 
 // Refused for a moment only; socket.io-client does not try again by itself where the server has refused.
@@ -23,6 +23,7 @@ export async function loadClient() {
 export function connect(token, { handlers, onConnect, onSignedOut }) {
   disconnect();
   const ours = io({
+    path: at("/socket.io").pathname,
     auth: { token },
     reconnectionDelay: 1_000,
     reconnectionDelayMax: 10_000,

@@ -44,7 +44,8 @@ export function createChat(options, kept, keep, render, emit) {
       return report({ code: "OFFLINE" });
     }
     if (socket) return;
-    const mine = client(options.server, { autoConnect: false, reconnectionDelayMax: 10_000, randomizationFactor: 0.8 });
+    const { origin, pathname: path } = new URL(`${options.server}/socket.io`);
+    const mine = client(origin, { path, autoConnect: false, reconnectionDelayMax: 10_000, randomizationFactor: 0.8 });
     socket = mine;
     for (const name in handlers) {
       socket.on(name, (data) => {

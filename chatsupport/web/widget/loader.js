@@ -4,9 +4,11 @@
   if (self.ChatSupport) return;
   const { currentScript, documentElement: html } = document;
   const { dataset, src } = currentScript;
-  const server = new URL(dataset.server || src).origin;
+  // Where the chat server is, its path included.
+  const { origin, pathname } = new URL(dataset.server || src);
+  const server = origin + pathname.replace(/(\/widget\.js)?\/*$/, "");
   const options = { ...dataset, server, io: "%SOCKETIO%" };
-  const folder = `${server}%ASSETS%/widget/`;
+  const folder = `${server}/%ASSETS%/widget/`;
   const key = `chat-support ${server}`;
   const handlers = new Set();
   const emit = (event, detail) => handlers.forEach(([name, handler]) => name === event && handler(detail));

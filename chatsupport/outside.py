@@ -1,0 +1,70 @@
+"""What the outside calls this server: scheme, host and path, whatever stands in between.
+
+PUBLIC_URL and BASE_PATH settle it. Where they are not set, the proxies that TRUSTED_PROXIES counts are believed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from chatsupport.config import Config
+
+_SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?")
+
+
+class Outside:
+    """WSGI middleware that puts the outside's names into the environment of a request."""
+
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]], config: Config) -> None:
+        self._wsgi_app = wsgi_app
+        self._proxies = config.trusted_proxies
+        self._base_path = config.base_path
+        self._scheme = urlsplit(config.public_url).scheme if config.public_url else None
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Pass the request on. A path may come with the prefix, or from a proxy that has taken it off."""
+        scheme = self._scheme or _SCHEMES.get(self._said(environ, "PROTO").lower())
+        if scheme:
+            environ["wsgi.url_scheme"] = scheme
+        host = self._said(environ, "HOST")
+        if _HOST.fullmatch(host):
+            environ["HTTP_HOST"] = host
+        prefix = self._base_path or self._said_prefix(environ)
+        if prefix:
+            environ["SCRIPT_NAME"] = prefix
+            path = environ["PATH_INFO"]
+            if path == prefix or path.startswith(f"{prefix}/"):
+                environ["PATH_INFO"] = path[len(prefix) :] or "/"
+        return self._wsgi_app(environ, start_response)
+
+    def _said(self, environ: dict[str, Any], what: str) -> str:
+        # The outermost trusted proxy knows what the client asked for. One that does not add to what it got, but
+        # replaces it, leaves fewer entries than there are proxies.
+        entries = str(environ.get(f"HTTP_X_FORWARDED_{what}", "")).split(",")
+        return entries[-self._proxies :][0].strip() if self._proxies else ""
+
+    def _said_prefix(self, environ: dict[str, Any]) -> str:
+        prefix = self._said(environ, "PREFIX")
+        return prefix.rstrip("/") if _PREFIX.fullmatch(prefix) else ""
+
+
+def is_own_origin(origin: str, environ: Mapping[str, Any]) -> bool:
+    """Tell whether a page of this server itself says to be the caller.
+
+    By host and port alone: a proxy that does TLS need not say so, and nothing depends on cookies.
+    """
+    scheme, _, host = origin.partition("://")
+    own = str(environ.get("HTTP_HOST", ""))
+    return scheme in _DEFAULT_PORTS and host != "" and host == own.removesuffix(_DEFAULT_PORTS[scheme])
+
+
+def own_hosts(config: Config, host: str) -> list[str]:
+    """Return the hosts that a page of this server may connect to, fit for a header."""
+    public = urlsplit(config.public_url).netloc if config.public_url else host
+    return [name for name in dict.fromkeys((public, host)) if _HOST.fullmatch(name)]
