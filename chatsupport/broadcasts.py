@@ -80,6 +80,14 @@ def messages_read(session_id: ObjectId, user_id: str, seq: int, skip_sid: list[s
     )
 
 
+def session_updated(session: dict[str, Any], agent_id: ObjectId | None) -> None:
+    """Tell the room, and all sockets of its user and its agent, what a session (serialized) is now."""
+    rooms = [session_room(ObjectId(session["id"])), person_room(session["userId"], session["userType"])]
+    if agent_id is not None:
+        rooms.append(person_room(agent_id, "agent"))
+    _emit("session_updated", session, to=rooms)
+
+
 def session_ended(session: Document) -> None:
     """Tell the room that the session takes no more messages."""
     _emit(
@@ -165,15 +173,18 @@ def close_sockets(
     *,
     tokens_up_to_ms: int | None = None,
     kept_ms: int | None = None,
+    token_id: str | None = None,
     here: bool = False,
 ) -> None:
     """Close all sockets of one person, in whatever process; each hears why as an `error` event first.
 
-    With `tokens_up_to_ms` only those whose tokens were made by then, but for the one made at `kept_ms`; with `here`
-    only those of this process.
+    With `tokens_up_to_ms` only those whose tokens were made by then, but for the one made at `kept_ms`; with `token_id`
+    only those of that token; with `here` only those of this process.
     """
-    made = {} if tokens_up_to_ms is None else {"tokensUpToMs": str(tokens_up_to_ms), "keptMs": str(kept_ms)}
-    control("close", here=here, personId=str(person_id), personType=person_type, **made, **_reason(why))
+    which = {} if tokens_up_to_ms is None else {"tokensUpToMs": str(tokens_up_to_ms), "keptMs": str(kept_ms)}
+    if token_id is not None:
+        which["tokenId"] = token_id
+    control("close", here=here, personId=str(person_id), personType=person_type, **which, **_reason(why))
 
 
 def close_address(address: str, why: ChatSupportError, *, here: bool = False) -> None:

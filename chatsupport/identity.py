@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import math
 import re
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,10 +30,16 @@ CALLER_TYPES = (USER, AGENT, SYSTEM)
 TOKEN_LIFETIME = timedelta(days=30)
 SIGN_IN_LIFETIME = timedelta(hours=12)
 """An agent signs in once a working day."""
+RENEWABLE = timedelta(days=90)
+"""For how long after its end a guest's token still gets a new one."""
+
+GUEST_PREFIX = "guest-"
+"""What the ids begin with that the server makes: nobody can claim one."""
 
 MAX_VERIFIED = 4096
 """Of so many tokens it is remembered that their signature is good."""
 
+_AGENT_ID = re.compile(r"[0-9A-Fa-f]{24}")
 _BEARER = re.compile(r"Bearer[ \t]+(\S+)[ \t]*", re.IGNORECASE)
 
 
@@ -40,13 +48,23 @@ class Caller:
     """Somebody we know. `id` is a user's own id, an Agent's id, or a system's name.
 
     Who it is, is the id and the type alone; the rest says of what token it came: when that was made (milliseconds
-    since the epoch) and when it ends (seconds since the epoch). None of an API key.
+    since the epoch), when it ends (seconds since the epoch), and what tells it from others. None of an API key.
     """
 
     id: str
     type: str
     issued_at_ms: int | None = field(default=None, compare=False, repr=False)
     expires_at: float | None = field(default=None, compare=False, repr=False)
+    token_id: str | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.type == AGENT:
+            object.__setattr__(self, "id", canonical_id(self.id, AGENT))
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the server made this user's id, so that only its own tokens vouch for it."""
+        return self.type == USER and self.id.startswith(GUEST_PREFIX)
 
     @property
     def may_act_for_others(self) -> bool:
@@ -60,12 +78,33 @@ class Caller:
 API_KEY_CALLER = Caller("system", SYSTEM)
 
 
-def issue_token(user_id: str, user_type: str, lifetime: timedelta = TOKEN_LIFETIME) -> str:
-    """Return a JWT for this person, valid for so long. Needs an application context."""
+def canonical_id(person_id: str, person_type: str) -> str:
+    """Return an id in its one form: of an agent in small letters, of anybody else as it is.
+
+    An agent has one id, in whatever letters somebody writes it: else a token in capitals would outlive its revocation.
+    """
+    return person_id.lower() if person_type == AGENT and _AGENT_ID.fullmatch(person_id) else person_id
+
+
+def new_guest_id() -> str:
+    """Return an id that nobody can guess."""
+    return GUEST_PREFIX + secrets.token_urlsafe(16)
+
+
+def issue_token(
+    user_id: str, user_type: str, lifetime: timedelta = TOKEN_LIFETIME, renewed: Caller | None = None
+) -> str:
+    """Return a JWT for this person, valid for so long. Needs an application context.
+
+    One that renews another is as old as that: whoever revokes the other while it is renewed revokes both.
+    """
     token: str = create_access_token(
         identity=user_id,
         # `iat` is in seconds; a token made in the second of a revocation, but after it, is good.
-        additional_claims={"userType": user_type, "issuedAtMs": now_ms()},
+        additional_claims={
+            "userType": user_type,
+            "issuedAtMs": now_ms() if renewed is None else renewed.issued_at_ms,
+        },
         expires_delta=lifetime,
     )
     return token
@@ -95,10 +134,13 @@ def is_api_key(candidate: str) -> bool:
     return any(matches)
 
 
-def caller_from_token(token: str) -> Caller:
-    """Return the caller a JWT names, after signature, algorithm, type and expiry are checked."""
+def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Caller:
+    """Return the caller a JWT names, after signature, algorithm, type and expiry are checked.
+
+    It may have expired up to `expired_for` ago.
+    """
     try:
-        claims = _claims(token)
+        claims = _claims(token, expired_for)
     except ExpiredSignatureError:
         raise AuthenticationError(
             "The token has expired. Get a new one with POST /api/auth/token.", code="TOKEN_EXPIRED"
@@ -111,11 +153,13 @@ def caller_from_token(token: str) -> Caller:
     if caller_type not in CALLER_TYPES:
         raise _invalid_token()
     expires_at = claims.get("exp")
-    if not isinstance(expires_at, (int, float)):
+    if not isinstance(expires_at, (int, float)) or not math.isfinite(expires_at):
         raise _invalid_token()  # One that never ends is none of ours.
     if caller_type == AGENT and not agent_exists(subject):
         raise AuthenticationError("The agent this token was made for does not exist.", code="INVALID_TOKEN")
-    return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at))
+    # Not of the signature, whose last letter can be written in several ways.
+    token_id = hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
+    return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at), token_id)
 
 
 def now_ms() -> int:
@@ -123,26 +167,26 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _claims(token: str) -> Mapping[str, Any]:
+def _claims(token: str, expired_for: timedelta) -> Mapping[str, Any]:
     """Return what a token says, signed with the secret or with the one before it."""
     config = settings.config
     claims = _verified_claims(token, config.jwt_secret, config.jwt_secret_previous)
     expires_at = claims.get("exp")
-    if isinstance(expires_at, (int, float)) and expires_at <= time.time():
+    if isinstance(expires_at, (int, float)) and expires_at + expired_for.total_seconds() <= time.time():
         raise ExpiredSignatureError
     return claims
 
 
 @functools.lru_cache(maxsize=MAX_VERIFIED)
 def _verified_claims(token: str, secret: str, previous: str | None) -> Mapping[str, Any]:
-    """Return a token's claims once its signature is checked: a good one stays good, until it expires."""
+    """Return a token's claims once its signature is checked: a good one stays good. When it expires is not checked."""
     claims: Mapping[str, Any]
     try:
-        claims = decode_token(token)
+        claims = decode_token(token, allow_expired=True)
     except InvalidSignatureError:
         if previous is None:
             raise
-        claims = jwt.decode(token, previous, algorithms=["HS256"])
+        claims = jwt.decode(token, previous, algorithms=["HS256"], options={"verify_exp": False})
     return MappingProxyType(claims)
 
 

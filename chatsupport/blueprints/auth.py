@@ -1,5 +1,5 @@
 """/api/auth. Getting a token and signing in need no authentication: this is where a token comes from. Revoking needs an
-operator.
+operator; identifying a guest and signing out, whoever does it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from chatsupport import payloads, serializers
 from chatsupport.blueprints.requests import api_key, caller, json_body, require_caller, success
 from chatsupport.identity import SIGN_IN_LIFETIME
-from chatsupport.services import denials, sign_ins, tokens
+from chatsupport.services import denials, identification, sign_ins, tokens
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/auth")
 
@@ -17,7 +17,8 @@ blueprint = Blueprint("auth", __name__, url_prefix="/api/auth")
 @blueprint.post("/token")
 def create_token() -> tuple[Response, int]:
     """Give a token."""
-    token = tokens.issue(payloads.token_request(json_body()), api_key(), request.remote_addr or "")
+    wanted = payloads.token_request(json_body())
+    token = tokens.issue(wanted, api_key(), request.headers.get("Authorization"), request.remote_addr or "")
     return success("Token created", token, 201)
 
 
@@ -48,3 +49,19 @@ def revoke_tokens() -> tuple[Response, int]:
     revoked_up_to = serializers.iso_of_ms(denials.revoke(caller(), person))
     data = {"userId": person.id, "userType": person.type, "revokedUpTo": revoked_up_to}
     return success("Tokens revoked", data)
+
+
+@blueprint.post("/identify")
+def identify_guest() -> tuple[Response, int]:
+    """Carry a guest's sessions over to the caller."""
+    require_caller()
+    carried = identification.identify(caller(), payloads.guest_token(json_body()), request.remote_addr or "")
+    return success("Identified", carried)
+
+
+@blueprint.post("/logout")
+def sign_out() -> tuple[Response, int]:
+    """End the token that is shown."""
+    require_caller()
+    denials.sign_out(caller())
+    return success("Signed out", {})

@@ -22,6 +22,12 @@ def start_session() -> tuple[Response, int]:
     return success("This user has an open session already", session)
 
 
+@blueprint.get("/session/current")
+def get_current_session() -> tuple[Response, int]:
+    """Return the caller's open session."""
+    return success("Current session", {"session": sessions.current(caller())})
+
+
 @blueprint.get("/session/<session_id>")
 def get_session(session_id: str) -> tuple[Response, int]:
     """Return a session."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DateTimeField, Document, LongField, ObjectIdField, StringField
+from mongoengine import BooleanField, DateTimeField, Document, IntField, LongField, ObjectIdField, StringField
 
 from chatsupport.database.connection import now
 
@@ -13,6 +13,9 @@ class Denial(Document):
     """One person or address that is denied. What its `id` begins with says how:
 
     - `revoked:user:u1`: tokens made at or before `before` (milliseconds since the epoch) are worth nothing;
+    - `signed-out:<token>`: that one token (a digest of it) is worth nothing;
+    - `identified:user:guest-…`: the guest has become the user `identified_as`, and all its tokens are worth nothing.
+      `is_carried` says whether everything of the guest's was found to be that user's, `carried` how many sessions.
     - `block:user:u1`, `block:address:192.0.2.1`: nothing is taken from them. `block_id` is what clients call it by.
 
     One look-up by id answers for all of them.
@@ -20,6 +23,10 @@ class Denial(Document):
 
     id = StringField(primary_key=True)
     before = LongField()
+    token_id = StringField(db_field="tokenId")
+    identified_as = StringField(db_field="identifiedAs")
+    is_carried = BooleanField(db_field="isCarried")
+    carried = IntField()
     block_id = ObjectIdField(db_field="blockId")
     user_id = StringField(db_field="userId")
     user_type = StringField(db_field="userType")
@@ -39,6 +46,8 @@ class Denial(Document):
             {"name": "expiry", "fields": ["expires_at"], "expireAfterSeconds": 0},
             # What is new, for those whom the order to close sockets has not reached.
             {"name": "updated", "fields": ["updated_at"]},
+            # Guests that have become known, and are looked at once more.
+            {"name": "to_carry", "fields": ["created_at"], "partialFilterExpression": {"isCarried": False}},
             {
                 "name": "block_id",
                 "fields": ["block_id"],

@@ -45,6 +45,8 @@ class Session(Document):
 
     user_id = StringField(db_field="userId", required=True, max_length=128)
     user_type = StringField(db_field="userType", required=True, choices=("user", "agent"), default="user")
+    guest_id = StringField(db_field="guestId", max_length=128)
+    """Whose it was, for a moment after a guest has become a user (`services/identification.py`)."""
     agent_id = ObjectIdField(db_field="agentId", null=True)
     status = StringField(required=True, choices=STATUSES, default=WAITING)
     queue_priority = IntField(db_field="queuePriority", default=BACK)

@@ -10,6 +10,7 @@ from chatsupport.openapi.parts import (
     choice,
     identifier,
     integer,
+    nothing_or,
     operation,
     record,
     ref,
@@ -24,11 +25,13 @@ TAG = "Authentication"
 
 _TOKEN = record(
     {
+        "userId": string("Of a new guest: the id that was made."),
         "token": string("A JWT, for `Authorization: Bearer <token>` and for a socket's `auth: {token}`."),
         "tokenType": {"const": "Bearer"},
         "expiresInSeconds": integer(1),
         "expiresInDays": integer(1),
-    }
+    },
+    optional=("userId",),
 )
 
 PATHS: dict[str, Json] = {
@@ -37,14 +40,16 @@ PATHS: dict[str, Json] = {
             TAG,
             "createToken",
             "Get a token",
-            description="For a user; for an agent or a system only with an X-API-Key. 30 a minute from one address.",
+            description="For a user, or with `guest` for one whose id is made here; for an agent or a system only with "
+            "an X-API-Key. An id that begins with `guest-` needs that guest's earlier token as a Bearer, "
+            "which may have expired up to 90 days ago, or an X-API-Key. 30 a minute from one address.",
             request_body=body(
                 {
-                    "userId": USER_ID,
+                    "userId": {**USER_ID, "description": f"{USER_ID['description']} Required unless `guest` is true."},
+                    "guest": boolean("Make an id that nobody can guess, instead of `userId`."),
                     "userType": choice("user", "agent", "system", default="user"),
                     "userHash": string("Where IDENTITY_SECRET is set: hex HMAC-SHA256(IDENTITY_SECRET, userId)."),
-                },
-                ("userId",),
+                }
             ),
             answers={201: success(_TOKEN, "A token for 30 days")},
             codes="""INVALID_USER_ID INVALID_USER_TYPE AUTH_REQUIRED INVALID_API_KEY INVALID_USER_HASH BLOCKED
@@ -98,6 +103,39 @@ PATHS: dict[str, Json] = {
             },
             codes=["DATABASE_UNAVAILABLE"],
             needs_caller=False,
+        )
+    },
+    "/api/auth/identify": {
+        "post": operation(
+            TAG,
+            "identifyGuest",
+            "Carry a guest's sessions over to the caller",
+            description="By a user that is no guest. The guest's sessions become the user's, and the guest's tokens "
+            "are refused from then on. Where the user has an open session already, the guest's ends with the reason "
+            "`merged`. Safe to repeat.",
+            request_body=body({"guestToken": string("The guest's token.")}, ("guestToken",)),
+            answers={
+                200: success(
+                    record(
+                        {
+                            "sessionId": nothing_or(identifier("The user's open session.")),
+                            "sessions": integer(0, description="How many were the guest's."),
+                        }
+                    ),
+                    "What is the user's now",
+                )
+            },
+            codes=["INVALID_GUEST_TOKEN", "FORBIDDEN", "RATE_LIMITED"],
+        )
+    },
+    "/api/auth/logout": {
+        "post": operation(
+            TAG,
+            "signOut",
+            "End the token that is shown",
+            description="By users and agents. At once, everywhere; its sockets are closed. Other tokens stay good.",
+            answers={200: success(record({}), "It is worth nothing from now on")},
+            codes=["FORBIDDEN"],
         )
     },
     "/api/auth/revoke": {

@@ -89,6 +89,16 @@ PATHS: dict[str, Json] = {
             codes=["INVALID_USER_ID", "INVALID_USER_TYPE", "FORBIDDEN", "RATE_LIMITED", "QUEUE_FULL"],
         )
     },
+    "/api/chat/session/current": {
+        "get": operation(
+            TAG,
+            "getCurrentSession",
+            "Read the caller's open session",
+            description="For users.",
+            answers={200: success(record({"session": nothing_or(ref("Session"))}), "The session, or null")},
+            codes=["FORBIDDEN"],
+        )
+    },
     "/api/chat/session/{session_id}": {
         "get": operation(
             TAG,

@@ -127,8 +127,8 @@ BLOCK = record(
     }
 )
 ACTIONS = (
-    "start assign requeue transfer end token sign_in sign_in_failed revoke block unblock agent_created agent_changed "
-    "agent_deleted export erase retention"
+    "start assign requeue transfer end token sign_in sign_in_failed sign_out identify revoke block unblock "
+    "agent_created agent_changed agent_deleted export erase retention"
 ).split()
 AUDIT_ENTRY = record(
     {

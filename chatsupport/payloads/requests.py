@@ -15,9 +15,9 @@ from chatsupport.payloads.fields import Payload
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """Body of POST /api/auth/token."""
+    """Body of POST /api/auth/token. Without a `user_id`, a new guest asks."""
 
-    user_id: str
+    user_id: str | None
     user_type: str
     user_hash: str | None
 
@@ -62,13 +62,26 @@ class Page:
 
 
 def token_request(data: Payload) -> TokenRequest:
-    """Read the body of a token request."""
+    """Read the body of a token request: for a userId, or with `guest` for one that the server makes."""
+    guest = data.get("guest", False)
+    if not isinstance(guest, bool) or (guest and data.get("userId") is not None):
+        raise InvalidInputError("INVALID_USER_ID", "Give a userId, or guest: true to have one made; not both.")
+    if guest:
+        return TokenRequest(user_id=None, user_type=fields.user_type(data, ("user",)), user_hash=None)
     user_hash = data.get("userHash")
     return TokenRequest(
         user_id=fields.user_id(data),
         user_type=fields.user_type(data, ("user", "agent", "system")),
         user_hash=user_hash if isinstance(user_hash, str) else None,
     )
+
+
+def guest_token(data: Payload) -> str:
+    """Read the guest's token that is to be identified. Raises INVALID_GUEST_TOKEN."""
+    value = data.get("guestToken")
+    if not isinstance(value, str) or not value:
+        raise InvalidInputError("INVALID_GUEST_TOKEN", "guestToken is required: the token of the guest you were.")
+    return value
 
 
 def start_session(data: Payload) -> StartSession:

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 START, ASSIGN, REQUEUE, TRANSFER, END = "start", "assign", "requeue", "transfer", "end"
 TOKEN, REVOKE, BLOCK, UNBLOCK = "token", "revoke", "block", "unblock"
 AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED = "agent_created", "agent_changed", "agent_deleted"
-SIGN_IN, SIGN_IN_FAILED = "sign_in", "sign_in_failed"
+SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY = "sign_in", "sign_in_failed", "sign_out", "identify"
 EXPORT, ERASE, RETENTION = "export", "erase", "retention"
 ACTIONS = frozenset(
     {START, ASSIGN, REQUEUE, TRANSFER, END, TOKEN, REVOKE, BLOCK, UNBLOCK, AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED}

@@ -1,4 +1,4 @@
-"""Who is not let in: revoked tokens, blocked people and addresses.
+"""Who is not let in: revoked and signed-out tokens, guests that have become known, blocked people and addresses.
 
 Every REST request and every connect costs one look-up here. Open sockets are never looked up: whoever denies somebody
 has the sockets there are closed, in every process.
@@ -16,8 +16,8 @@ from pymongo import ReturnDocument
 from chatsupport import addresses, broadcasts
 from chatsupport.database.connection import now
 from chatsupport.documents import Denial
-from chatsupport.errors import AuthenticationError, BlockedError, BlockNotFoundError, ChatSupportError
-from chatsupport.identity import TOKEN_LIFETIME, Caller, now_ms
+from chatsupport.errors import AuthenticationError, BlockedError, BlockNotFoundError, ChatSupportError, ForbiddenError
+from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, Caller, now_ms
 from chatsupport.payloads import NewBlock
 from chatsupport.services import access, audit, pages
 from chatsupport.services.look_ups import SharedLookUps
@@ -25,20 +25,32 @@ from chatsupport.services.pages import Cursor, Document
 
 RECENT_SECONDS = 600
 """For how long a denial is enforced again and again, in case that an order to close sockets was lost."""
+REFUSALS_KEPT = TOKEN_LIFETIME + RENEWABLE + timedelta(days=1)
+"""For how long the refusal of tokens is kept: until the last of them has run out and renews nothing any more."""
 
 
 def check(caller: Caller, address: str) -> None:
-    """Raise `BlockedError`, or `AuthenticationError` where the caller's token is revoked. One look-up.
+    """Raise `BlockedError`, or `AuthenticationError` where the caller's token is refused. One look-up.
 
     An API key is never denied: it is what lifts a block.
     """
-    if caller.issued_at_ms is None:
-        return
+    if caller.issued_at_ms is not None and identified_as(caller, address) is not None:
+        raise revoked()
+
+
+def identified_as(caller: Caller, address: str) -> str | None:
+    """Return the user that a guest has become, None of anybody else. Raises what else `check` raises."""
+    known_as: str | None = None
+    issued_at_ms = caller.issued_at_ms or 0
     denials = _in_force(caller, address)
     if any(denial["_id"].startswith("block:") for denial in denials):
         raise BlockedError
-    if any(caller.issued_at_ms <= denial["before"] and caller.issued_at_ms != denial.get("kept") for denial in denials):
-        raise revoked()
+    for denial in denials:
+        if "identifiedAs" in denial:
+            known_as = denial["identifiedAs"]
+        elif "before" not in denial or denial["before"] >= issued_at_ms != denial.get("kept"):
+            raise revoked()
+    return known_as
 
 
 def check_blocked(person: Caller, address: str) -> None:
@@ -78,7 +90,7 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
                     "kept": "$$REMOVE" if kept is None else {"$cond": [still_good, kept, "$$REMOVE"]},
                     "before": {"$max": ["$before", before]},
                     # After this the tokens have run out by themselves.
-                    "expiresAt": time + TOKEN_LIFETIME,
+                    "expiresAt": time + REFUSALS_KEPT,
                     "updatedAt": time,
                     "userId": {"$literal": person.id},
                     "userType": person.type,
@@ -91,6 +103,48 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
     broadcasts.close_sockets(person.id, person.type, revoked(), tokens_up_to_ms=before, kept_ms=kept)
     audit.record(audit.REVOKE, caller, user_id=person.id, user_type=person.type)
     return before
+
+
+def sign_out(caller: Caller) -> None:
+    """End the token that the caller shows, and close its sockets. Raises `ForbiddenError` for systems and API keys."""
+    if caller.token_id is None or caller.may_act_for_others:
+        raise ForbiddenError("Only users and agents sign out. A system's tokens end with POST /api/auth/revoke.")
+    time = now()
+    denial = {
+        "tokenId": caller.token_id,
+        "userId": caller.id,
+        "userType": caller.type,
+        "createdAt": time,
+        "updatedAt": time,
+        "expiresAt": time + REFUSALS_KEPT,
+    }
+    Denial._get_collection().update_one({"_id": _sign_out_id(caller)}, {"$setOnInsert": denial}, upsert=True)
+    _close_sockets(denial)
+    if caller.type == AGENT:
+        audit.record(audit.SIGN_OUT, caller, agent_id=ObjectId(caller.id))
+
+
+def identify(guest: Caller, user_id: str) -> str:
+    """Note, once and for all, which user a guest has become; its tokens are refused from now on. Returns that user."""
+    time = now()
+    denial: Document = Denial._get_collection().find_one_and_update(
+        {"_id": _identified_id(guest)},
+        {
+            "$set": {"updatedAt": time},
+            "$setOnInsert": {
+                "userId": guest.id,
+                "userType": guest.type,
+                "identifiedAs": user_id,
+                "isCarried": False,
+                "createdAt": time,
+                "expiresAt": time + REFUSALS_KEPT,
+            },
+        },
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    _close_sockets(denial)
+    return str(denial["identifiedAs"])
 
 
 def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
@@ -159,6 +213,10 @@ def _close_sockets(denial: Document, *, here: bool = False) -> None:
             kept_ms=denial.get("kept"),
             here=here,
         )
+    elif "tokenId" in denial or "identifiedAs" in denial:
+        broadcasts.close_sockets(
+            denial["userId"], denial["userType"], revoked(), token_id=denial.get("tokenId"), here=here
+        )
     else:
         broadcasts.close_sockets(denial["userId"], denial["userType"], BlockedError(), here=here)
 
@@ -173,12 +231,16 @@ def networks_of(address: str) -> list[str]:
 
 def _in_force(person: Caller, address: str) -> Iterable[Document]:
     ids = [f"revoked:{person}", _block_id(person, None), *(_block_id(None, name) for name in networks_of(address))]
+    if person.token_id is not None:
+        ids.append(_sign_out_id(person))
+    if person.is_guest:
+        ids.append(_identified_id(person))
     return [denial for denial in _look_up(ids) if not _has_run_out(denial)]
 
 
 def _read(ids: list[str]) -> Iterable[Document]:
     found: Iterable[Document] = Denial._get_collection().find(
-        {"_id": {"$in": ids}}, {"before": 1, "kept": 1, "expiresAt": 1}, batch_size=len(ids) + 1
+        {"_id": {"$in": ids}}, {"before": 1, "kept": 1, "identifiedAs": 1, "expiresAt": 1}, batch_size=len(ids) + 1
     )
     return found
 
@@ -189,6 +251,14 @@ _look_up = SharedLookUps(_read)
 
 def _block_id(person: Caller | None, address: str | None) -> str:
     return f"block:address:{address}" if person is None else f"block:{person}"
+
+
+def _sign_out_id(caller: Caller) -> str:
+    return f"signed-out:{caller.token_id}"
+
+
+def _identified_id(guest: Caller) -> str:
+    return f"identified:{guest}"
 
 
 def _has_run_out(denial: Document) -> bool:

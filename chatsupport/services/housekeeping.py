@@ -24,6 +24,7 @@ from chatsupport.services import (
     availability,
     counters,
     denials,
+    identification,
     inactivity,
     leases,
     presence,
@@ -39,6 +40,7 @@ RECONCILE_SECONDS = 60.0
 RETENTION_SECONDS = 600.0
 ROLLUP_SECONDS = 60.0
 DENIALS_SECONDS = 15.0
+IDENTIFICATION_SECONDS = 15.0
 LEASE_SECONDS = 15.0
 RECONCILIATION_LEASE_SECONDS = 30.0
 """Longer than a reconciliation takes, its second look included."""
@@ -62,6 +64,7 @@ class Housekeeper:
             (self.look_for_absent_agents, interval),
             (self.look_for_inactive_sessions, interval),
             (self.reconcile, interval),
+            (self.finish_identifications, IDENTIFICATION_SECONDS),
             (self.roll_up, ROLLUP_SECONDS),
             (self.apply_retention, RETENTION_SECONDS),
             *([(denials.enforce_recent, DENIALS_SECONDS)] if settings.config.redis_url else []),
@@ -91,6 +94,11 @@ class Housekeeper:
         """See to sessions that stand still, if this process is the one to do so."""
         if self._is_the_one():
             inactivity.sweep()
+
+    def finish_identifications(self) -> None:
+        """Carry over what guests have left behind who became known, if this process is the one to do so."""
+        if self._is_the_one():
+            identification.finish()
 
     def apply_retention(self) -> None:
         """Delete what is older than RETENTION_DAYS, if this process is the one to do so."""

@@ -14,9 +14,9 @@ from chatsupport import broadcasts, serializers
 from chatsupport.database.connection import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, BACK, ENDED, NEWEST_FIRST, OPEN, WAITING
-from chatsupport.errors import DatabaseUnavailableError, SessionNotFoundError
+from chatsupport.errors import DatabaseUnavailableError, ForbiddenError, SessionNotFoundError
 from chatsupport.extensions import settings
-from chatsupport.identity import Caller
+from chatsupport.identity import USER, Caller
 from chatsupport.services import (
     access,
     assignment,
@@ -48,7 +48,7 @@ def start(caller: Caller, user_id: str, user_type: str, address: str = "") -> tu
     access.act_as(caller, user_id, user_type)
     rate_limits.check_caller(rate_limits.START_SESSION, caller)
     for _ in range(_START_ATTEMPTS):
-        session = _find_open(user_id, user_type)
+        session = find_open(user_id, user_type)
         if session is not None:
             return _started(session), False
         if not caller.may_act_for_others:
@@ -63,7 +63,16 @@ def start(caller: Caller, user_id: str, user_type: str, address: str = "") -> tu
     raise DatabaseUnavailableError
 
 
-def _find_open(user_id: str, user_type: str) -> Document | None:
+def current(caller: Caller) -> dict[str, Any] | None:
+    """Return the caller's open session, None where it has none. For users only."""
+    if caller.type != USER:
+        raise ForbiddenError("Only a user has a session of its own. GET /api/chat/sessions lists those of agents.")
+    session = find_open(caller.id, USER)
+    return None if session is None else _describe(session)
+
+
+def find_open(user_id: str, user_type: str) -> Document | None:
+    """Return somebody's open session, None where there is none."""
     session: Document | None = Session._get_collection().find_one(
         {"userId": user_id, "userType": user_type, "status": {"$in": list(OPEN)}}
     )
@@ -138,13 +147,19 @@ def _started(session: Document) -> dict[str, Any]:
     agent = agent_of(session)
     place = queue.position(session)
     session_id = str(session["_id"])
+    if place is not None:
+        message = (
+            f"All our agents are busy. You are number {place} in the queue; we will be with you as soon as we can."
+        )
+    elif agent is not None:
+        message = f"You are connected to {agent['name']}."
+    else:
+        message = None
     return {
         "sessionId": session_id,
         **serializers.session_state(session, agent, place),
         "createdAt": serializers.iso(session["createdAt"]),
-        "waitingMessage": None
-        if place is None
-        else f"All our agents are busy. You are number {place} in the queue; we will be with you as soon as we can.",
+        "waitingMessage": message,
         "instructions": {
             "websocket": "Connect with socket.io-client and auth {token}, then emit join_session with this sessionId.",
             "http": f"POST /api/chat/send-message/{session_id}, GET /api/chat/messages/{session_id}.",

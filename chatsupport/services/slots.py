@@ -65,6 +65,18 @@ def release(agent_id: ObjectId, session_id: ObjectId) -> bool:
     return _release(agent_id, session_id, "$$NOW")
 
 
+def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
+    """Have the session's slot, wherever it is, say that its user has another id now. False where none said the old."""
+    slots = {"$zip": {"inputs": [_list("activeUsers"), _list("activeSessions")]}}
+    is_meant = {"$eq": ["$$slot", [{"$literal": old_id}, session_id]]}
+    new_user = {"$cond": [is_meant, {"$literal": new_id}, {"$arrayElemAt": ["$$slot", 0]}]}
+    result = Agent._get_collection().update_many(
+        {"activeSessions": session_id, "activeUsers": old_id},
+        [{"$set": {"activeUsers": {"$map": {"input": slots, "as": "slot", "in": new_user}}, "updatedAt": "$$NOW"}}],
+    )
+    return bool(result.modified_count)
+
+
 def holds(agent_id: ObjectId, session_id: ObjectId) -> bool:
     """Tell whether the agent is there and holds a slot for the session."""
     held = {"_id": agent_id, "activeSessions": session_id}

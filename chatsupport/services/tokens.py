@@ -1,4 +1,7 @@
-"""Giving tokens: to anybody for a user, where nobody vouches; for agents and systems only against an API key."""
+"""Giving tokens: to anybody for a user, where nobody vouches; for agents and systems only against an API key.
+
+A guest's id is made here and nowhere else, so its first token needs nobody to vouch for it.
+"""
 
 from __future__ import annotations
 
@@ -13,33 +16,39 @@ from chatsupport.database.connection import translate_errors
 from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError
 from chatsupport.extensions import settings
 from chatsupport.payloads import TokenRequest
-from chatsupport.services import audit, denials, rate_limits, sign_ins
+from chatsupport.services import audit, denials, guests, rate_limits, sign_ins
 
 logger = logging.getLogger(__name__)
 
 LOOK_UP_SECONDS = 1.5
 
 
-def issue(request: TokenRequest, api_key: str | None, address: str) -> dict[str, Any]:
-    """Return a token and its lifetime. Needs an application context.
+def issue(request: TokenRequest, api_key: str | None, authorization: str | None, address: str) -> dict[str, Any]:
+    """Return a token and its lifetime, with a new guest's id. Needs an application context.
 
     Raises `AuthenticationError` where an API key is wrong or missing, `ForbiddenError` with INVALID_USER_HASH where the
-    site's server did not vouch for the user, `BlockedError`, `RateLimitedError` by address.
+    site's server did not vouch for the user, or no earlier token for the guest; `BlockedError`, `RateLimitedError` by
+    address.
     """
     caller = None if api_key is None else identity.authenticate(None, api_key)
-    person = identity.Caller(request.user_id, request.user_type)
+    is_new_guest = request.user_id is None
+    person = identity.Caller(request.user_id or identity.new_guest_id(), request.user_type)
+    earlier: identity.Caller | None = None
     if caller is None:
         rate_limits.check_address(rate_limits.TOKENS, address)
         _check_not_blocked(person, address)
-        if request.user_type == identity.USER:
-            _check_user_hash(request)
+        if person.is_guest:
+            earlier = None if is_new_guest else guests.earlier_token(person, authorization, address)
+        elif person.type == identity.USER:
+            _check_user_hash(person, request.user_hash)
         else:
             _check_freely_given(request)
-    if request.user_type != identity.USER:
-        audit.record(audit.TOKEN, caller, user_id=request.user_id, user_type=request.user_type)
+    if person.type != identity.USER:
+        audit.record(audit.TOKEN, caller, user_id=person.id, user_type=person.type)
     lifetime = identity.TOKEN_LIFETIME
     return {
-        "token": identity.issue_token(request.user_id, request.user_type),
+        **({"userId": person.id} if is_new_guest else {}),
+        "token": identity.issue_token(person.id, person.type, renewed=earlier),
         "tokenType": "Bearer",
         "expiresInSeconds": int(lifetime.total_seconds()),
         "expiresInDays": lifetime.days,
@@ -55,12 +64,12 @@ def _check_not_blocked(person: identity.Caller, address: str) -> None:
         logger.warning("A token was given without looking for blocks: the database is unavailable")
 
 
-def _check_user_hash(request: TokenRequest) -> None:
+def _check_user_hash(person: identity.Caller, user_hash: str | None) -> None:
     secret = settings.config.identity_secret
     if secret is None:
         return
-    expected = identity.expected_user_hash(request.user_id, secret)
-    given = request.user_hash or ""
+    expected = identity.expected_user_hash(person.id, secret)
+    given = user_hash or ""
     if not hmac.compare_digest(expected.encode(), given.lower().encode("utf-8", "surrogatepass")):
         raise ForbiddenError(
             "userHash is missing or wrong: your server must make it, hex HMAC-SHA256(IDENTITY_SECRET, userId).",

@@ -46,6 +46,8 @@ def _meant(order: Mapping[str, str]) -> list[Connection]:
         # An API key is never denied.
         return [connection for connection in meant if connection.caller.issued_at_ms is not None]
     mine = connections.of(Caller(order["personId"], order["personType"]))
+    if "tokenId" in order:
+        return [connection for connection in mine if connection.caller.token_id == order["tokenId"]]
     if "tokensUpToMs" not in order:
         return mine
     up_to, kept = int(order["tokensUpToMs"]), order.get("keptMs")

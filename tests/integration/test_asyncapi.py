@@ -19,7 +19,7 @@ from chatsupport.documents import Session
 from chatsupport.openapi.schemas import SCHEMAS
 from chatsupport.services import presence, synchronization
 from chatsupport.sockets import events
-from tests.api import Apis
+from tests.api import Apis, data_of
 from tests.sockets import Socket, Sockets, assert_refused, succeeded
 
 SOURCES = Path(chatsupport.__file__).parent
@@ -130,9 +130,11 @@ def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.M
     watching = sockets.user("u3")
     watching.join(third)
     operator.post(f"/api/chat/transfer/{second}")
-    system.close()
     user.call("end_session", {"sessionId": first})
     waiting.call("end_session", {"sessionId": second})
+    guest = data_of(operator.post("/api/auth/token", {"guest": True}))
+    system.join(operator.start(guest["userId"])["sessionId"])
+    Apis(app).user("u3").post("/api/auth/identify", {"guestToken": guest["token"]})
     operator.post("/api/auth/revoke", {"userId": "u3"})
 
     supervisor.wait_for("session_changed")

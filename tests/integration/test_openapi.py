@@ -178,6 +178,10 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     assert anybody.post("/api/auth/token", {"userId": "u9"}).status_code == 201
     assert anybody.post("/api/auth/token", {"userId": "u9", "userType": "agent"}).status_code == 401
     assert anybody.get("/api/auth/sign-in-options").status_code == 200
+    guest = data_of(anybody.post("/api/auth/token", {"guest": True}))["token"]
+    user.post("/api/auth/identify", {"guestToken": guest})
+    user.get("/api/chat/session/current")
+    apis.user("u8").post("/api/auth/logout")
     waiting = user.start("u1")["sessionId"]
     operator.get("/api/chat/queue")
     agent_id = operator.create_agent("Ada", maxUsers=2, email="ada@example.com", password="correct horse")["id"]

@@ -50,7 +50,7 @@ def test_start_answers_the_whole_shape(operator: Api) -> None:
         "agentId": agent["id"],
         "agent": {"id": agent["id"], "name": "Ada", "isOnline": True},
         "queuePosition": None,
-        "waitingMessage": None,
+        "waitingMessage": "You are connected to Ada.",
     }
 
 
