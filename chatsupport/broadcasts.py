@@ -12,7 +12,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import serializers
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.errors import ChatSupportError
 from chatsupport.extensions import socketio
 

@@ -8,7 +8,6 @@ import hmac
 import math
 import re
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,10 +16,11 @@ from typing import Any
 
 import jwt
 from bson import ObjectId
-from flask_jwt_extended import create_access_token, decode_token
-from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt import ExpiredSignatureError, InvalidSignatureError, PyJWTError
+from flask_jwt_extended import create_access_token
+from jwt import ExpiredSignatureError, ImmatureSignatureError, InvalidSignatureError, PyJWTError
+from jwt.types import Options
 
+from chatsupport.database import clock
 from chatsupport.documents import Agent
 from chatsupport.errors import AuthenticationError
 from chatsupport.extensions import settings
@@ -98,14 +98,18 @@ def issue_token(
 
     One that renews another is as old as that: whoever revokes the other while it is renewed revokes both.
     """
+    issued_at_ms = clock.now_ms()
+    issued_at = issued_at_ms // 1000
     token: str = create_access_token(
         identity=user_id,
-        # `iat` is in seconds; a token made in the second of a revocation, but after it, is good.
         additional_claims={
             "userType": user_type,
-            "issuedAtMs": now_ms() if renewed is None else renewed.issued_at_ms,
+            # `iat` is in seconds; a token made in the second of a revocation, but after it, is good.
+            "issuedAtMs": issued_at_ms if renewed is None else renewed.issued_at_ms,
+            # Flask-JWT-Extended would take both from the clock of this machine.
+            "iat": issued_at,
+            "exp": issued_at + int(lifetime.total_seconds()),
         },
-        expires_delta=lifetime,
     )
     return token
 
@@ -145,7 +149,7 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
         raise AuthenticationError(
             "The token has expired. Get a new one with POST /api/auth/token.", code="TOKEN_EXPIRED"
         ) from None
-    except (PyJWTError, JWTExtendedException, ValueError, TypeError, KeyError, AttributeError):
+    except (PyJWTError, ValueError, TypeError, KeyError, AttributeError):
         raise _invalid_token() from None
     subject, caller_type = claims.get("sub"), claims.get("userType")
     if claims.get("type", "access") != "access" or not isinstance(subject, str) or not subject:
@@ -162,32 +166,38 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
     return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at), token_id)
 
 
-def now_ms() -> int:
-    """Return the milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
-
-
 def _claims(token: str, expired_for: timedelta) -> Mapping[str, Any]:
     """Return what a token says, signed with the secret or with the one before it."""
     config = settings.config
     claims = _verified_claims(token, config.jwt_secret, config.jwt_secret_previous)
-    expires_at = claims.get("exp")
-    if isinstance(expires_at, (int, float)) and expires_at + expired_for.total_seconds() <= time.time():
-        raise ExpiredSignatureError
+    _check_times(claims, expired_for)
     return claims
+
+
+def _check_times(claims: Mapping[str, Any], expired_for: timedelta) -> None:
+    """Raise what PyJWT would, which looks at the clock of this machine. Another server's may be ahead of ours."""
+    time_now = clock.timestamp()
+    expires_at = claims.get("exp")
+    if isinstance(expires_at, (int, float)) and expires_at + expired_for.total_seconds() <= time_now:
+        raise ExpiredSignatureError
+    if any(claims.get(name, 0) > time_now + clock.LEEWAY_SECONDS for name in ("iat", "nbf")):
+        raise ImmatureSignatureError
 
 
 @functools.lru_cache(maxsize=MAX_VERIFIED)
 def _verified_claims(token: str, secret: str, previous: str | None) -> Mapping[str, Any]:
-    """Return a token's claims once its signature is checked: a good one stays good. When it expires is not checked."""
-    claims: Mapping[str, Any]
+    """Return a token's claims once its signature is checked: a good one stays good. Its times are not checked."""
     try:
-        claims = decode_token(token, allow_expired=True)
+        return _decode(token, secret)
     except InvalidSignatureError:
         if previous is None:
             raise
-        claims = jwt.decode(token, previous, algorithms=["HS256"], options={"verify_exp": False})
-    return MappingProxyType(claims)
+        return _decode(token, previous)
+
+
+def _decode(token: str, secret: str) -> Mapping[str, Any]:
+    options: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
+    return MappingProxyType(jwt.decode(token, secret, algorithms=["HS256"], options=options))
 
 
 def _issued_at_ms(claims: Mapping[str, Any]) -> int:

@@ -9,7 +9,12 @@ from pymongo.errors import PyMongoError
 
 from chatsupport import documents, migration
 from chatsupport.config import Config
-from chatsupport.database.connection import UnsupportedVersionError, is_unavailable, require_supported_version
+from chatsupport.database.connection import (
+    UnsupportedVersionError,
+    is_unavailable,
+    measure_time,
+    require_supported_version,
+)
 from chatsupport.extensions import socketio
 from chatsupport.services import agents, event_loop, housekeeping
 
@@ -35,6 +40,7 @@ def prepare_database(config: Config) -> None:
 
     Raises `MigrationNeededError` where the data has to be taken over first, and `UnsupportedVersionError`.
     """
+    measure_time()
     require_supported_version()
     if migration.is_needed():
         raise MigrationNeededError(config.mongodb_db)

@@ -74,11 +74,14 @@ class Apis:
     def anonymous(self, **headers: str) -> Api:
         return Api(self.app.test_client(), headers)
 
+    def bearer(self, token: str) -> Api:
+        return self.anonymous(Authorization=f"Bearer {token}")
+
     def user(self, user_id: str) -> Api:
-        return self.anonymous(Authorization=f"Bearer {make_token(user_id)}")
+        return self.bearer(make_token(user_id))
 
     def agent(self, agent_id: str) -> Api:
-        return self.anonymous(Authorization=f"Bearer {make_token(agent_id, 'agent')}")
+        return self.bearer(make_token(agent_id, "agent"))
 
     def operator(self) -> Api:
         return self.anonymous(**{"X-API-Key": API_KEY})

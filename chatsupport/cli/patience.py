@@ -30,6 +30,7 @@ def patience() -> Iterator[None]:
     try:
         # Without this, a database that is away would be waited for just as long, and a release with it.
         connection.ping(ANSWER_SECONDS)
+        connection.measure_time()
         with pymongo.timeout(PATIENCE_SECONDS):
             yield
             audit.flush()

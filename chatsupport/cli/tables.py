@@ -8,7 +8,7 @@ from datetime import datetime
 
 import click
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 
 
 def show(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
-from datetime import datetime, timezone
+from datetime import timezone
 from typing import Any
 
 import mongoengine
@@ -27,7 +27,7 @@ from pymongo.write_concern import WriteConcern
 
 from chatsupport.config import ConfigError
 from chatsupport.config.parsers import with_database
-from chatsupport.database import monitoring
+from chatsupport.database import clock, monitoring
 from chatsupport.errors import DatabaseUnavailableError
 
 OPERATION_TIMEOUT_MS = 8_000
@@ -83,13 +83,13 @@ def connect(uri: str, database: str) -> None:
         "w": "majority",
         "journal": True,
         "appname": "chatsupport",
-        "event_listeners": monitoring.LISTENERS,
+        "event_listeners": [*monitoring.LISTENERS, clock.MemberClocks()],
     }
     try:
         # The same connection again is the one there is, which work in the background may be using.
         mongoengine.connect(**options)
     except mongoengine.ConnectionFailure:
-        mongoengine.disconnect()
+        disconnect()
         mongoengine.connect(**options)
     except (ConfigurationError, ValueError, TypeError) as error:
         raise ConfigError([f"MONGODB_URI takes a connection string that the driver understands: {error}"]) from None
@@ -98,6 +98,7 @@ def connect(uri: str, database: str) -> None:
 def disconnect() -> None:
     """Close the connection. Safe to call twice."""
     mongoengine.disconnect()
+    clock.forget()
 
 
 def database() -> Any:
@@ -109,6 +110,11 @@ def ping(timeout_seconds: float = 1.5) -> None:
     """Ask the database for a sign of life. Raises `DatabaseUnavailableError` after `timeout_seconds`."""
     with translate_errors(), pymongo.timeout(timeout_seconds):
         database().command("ping")
+
+
+def measure_time() -> float:
+    """Measure the database's time. Returns the seconds by which it has jumped since the last measurement."""
+    return clock.measure(database().client)
 
 
 class UnsupportedVersionError(Exception):
@@ -184,9 +190,3 @@ def translate_errors() -> Iterator[None]:
         if is_unavailable(error):
             raise DatabaseUnavailableError from error
         raise
-
-
-def now() -> datetime:
-    """Return the time in UTC, cut to the milliseconds that MongoDB keeps, so that what we send is what we stored."""
-    time = datetime.now(timezone.utc)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from mongoengine import BooleanField, DateTimeField, Document, IntField, ListField, ObjectIdField, StringField
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 
 DEFAULT_MAX_USERS = 2
 MAX_USERS_LIMIT = 50

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from mongoengine import BooleanField, DateTimeField, Document, IntField, LongField, ObjectIdField, StringField
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 
 
 class Denial(Document):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from mongoengine import BooleanField, DateTimeField, Document, LongField, ObjectIdField, StringField
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 
 MAX_LENGTH = 1000
 """Code points in a message, at most."""

@@ -17,7 +17,7 @@ from mongoengine import (
     StringField,
 )
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 
 WAITING, ACTIVE, ENDED = "waiting", "active", "ended"
 STATUSES = (WAITING, ACTIVE, ENDED)

@@ -82,6 +82,7 @@ DATABASE_WAIT = Histogram(
 )
 
 # The process
+CLOCK_OFFSET = Gauge("chatsupport_clock_offset_seconds", "How far this machine's clock is ahead of the database's.")
 LAG = Histogram("chatsupport_event_loop_lag_seconds", "How much later than due a greenlet was woken.", _FAST)
 SLOW = LabelledCounter(
     "chatsupport_slow_total",
@@ -113,6 +114,7 @@ ALL: tuple[Instrument, ...] = (
     *GLOBAL,
     DATABASE_CONNECTIONS,
     DATABASE_WAIT,
+    CLOCK_OFFSET,
     LAG,
     SLOW,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pymongo.database
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents.session import BACK, ENDED, OPEN, WAITING
 
 DUPLICATE_REASON = "Closed on migration: the user had another open session"

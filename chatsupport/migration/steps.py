@@ -9,7 +9,7 @@ from typing import Any
 import pymongo.database
 
 from chatsupport import documents
-from chatsupport.database import connection
+from chatsupport.database import clock, connection
 from chatsupport.migration import agents, messages, sessions
 
 SCHEMA_VERSION = 1
@@ -65,5 +65,5 @@ def is_needed() -> bool:
 
 def mark_current() -> None:
     """Note that nothing is to be migrated."""
-    mark = {"$set": {"version": SCHEMA_VERSION, "updatedAt": connection.now()}}
+    mark = {"$set": {"version": SCHEMA_VERSION, "updatedAt": clock.now()}}
     connection.database().meta.update_one(_SCHEMA, mark, upsert=True)

@@ -31,6 +31,7 @@ _HEALTH = record(
             {
                 "database": choice("connected", "disconnected"),
                 "sessions": record({"active": nothing_or(integer(0)), "total": nothing_or(integer(0))}),
+                "clock": record({"status": choice("right", "wrong", "unknown"), "offset": nothing_or(number())}),
             }
         ),
     }

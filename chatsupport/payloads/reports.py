@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 from bson import ObjectId
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents.rollup import DAY, HOUR
 from chatsupport.errors import InvalidInputError
 from chatsupport.payloads import fields

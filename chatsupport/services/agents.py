@@ -10,7 +10,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import broadcasts
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.documents.agent import derived
 from chatsupport.errors import AgentNotFoundError, EmailTakenError

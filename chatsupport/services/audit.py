@@ -17,7 +17,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import AuditEntry
 from chatsupport.errors import InvalidInputError
 from chatsupport.extensions import settings, socketio

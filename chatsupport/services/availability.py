@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.extensions import settings
 from chatsupport.services import assignment, consoles

@@ -16,7 +16,8 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from chatsupport import broadcasts, serializers
-from chatsupport.database.connection import is_unavailable, now
+from chatsupport.database.clock import now
+from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.errors import ForbiddenError

@@ -14,10 +14,10 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from chatsupport import addresses, broadcasts
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now, now_ms
 from chatsupport.documents import Denial
 from chatsupport.errors import AuthenticationError, BlockedError, BlockNotFoundError, ChatSupportError, ForbiddenError
-from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, Caller, now_ms
+from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, Caller
 from chatsupport.payloads import NewBlock
 from chatsupport.services import access, audit, pages
 from chatsupport.services.look_ups import SharedLookUps

@@ -17,7 +17,7 @@ from pymongo.errors import PyMongoError
 
 from chatsupport import broadcasts
 from chatsupport.config import Config
-from chatsupport.database.connection import is_unavailable
+from chatsupport.database.connection import is_unavailable, measure_time
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT
 from chatsupport.services import (
@@ -41,6 +41,7 @@ RETENTION_SECONDS = 600.0
 ROLLUP_SECONDS = 60.0
 DENIALS_SECONDS = 15.0
 IDENTIFICATION_SECONDS = 15.0
+MEASURE_SECONDS = 1.0
 LEASE_SECONDS = 15.0
 RECONCILIATION_LEASE_SECONDS = 30.0
 """Longer than a reconciliation takes, its second look included."""
@@ -59,6 +60,7 @@ class Housekeeper:
         """Begin to work, each piece by itself: a heartbeat must not wait for a long sweep, nor fail with it."""
         interval = interval_seconds(settings.config)
         for work, seconds in (
+            (self.measure_time, MEASURE_SECONDS),
             (self.renew_leases, availability.heartbeat_seconds()),
             (synchronization.run, synchronization.INTERVAL_SECONDS),
             (self.look_for_absent_agents, interval),
@@ -70,6 +72,10 @@ class Housekeeper:
             *([(denials.enforce_recent, DENIALS_SECONDS)] if settings.config.redis_url else []),
         ):
             socketio.start_background_task(_repeat, work, seconds)
+
+    def measure_time(self) -> None:
+        """Measure the database's time, by which this process goes."""
+        measure_time()
 
     def tick(self) -> None:
         """Do all that is due, one piece after the other."""

@@ -16,7 +16,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import broadcasts
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Denial, Message, Session
 from chatsupport.documents.session import ENDED, OPEN
 from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chatsupport import broadcasts
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ACTIVE
 from chatsupport.extensions import settings

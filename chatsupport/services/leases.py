@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pymongo.errors import DuplicateKeyError
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Lease
 
 

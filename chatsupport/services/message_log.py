@@ -24,11 +24,11 @@ from bson import ObjectId
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from chatsupport import broadcasts, metrics, tracing
+from chatsupport.database.clock import now
 from chatsupport.database.connection import (
     DURABLE,
     inserted_before_collision,
     is_unavailable,
-    now,
     seconds_left,
 )
 from chatsupport.documents import Message

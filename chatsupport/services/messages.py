@@ -9,7 +9,8 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import serializers
-from chatsupport.database.connection import answer_within, now, wait_until_durable
+from chatsupport.database.clock import now
+from chatsupport.database.connection import answer_within, wait_until_durable
 from chatsupport.identity import Caller
 from chatsupport.payloads import NewMessage, Page
 from chatsupport.services import access, drafts, message_log, rate_limits, sequences

@@ -12,7 +12,7 @@ import pymongo
 from pymongo.errors import PyMongoError
 
 from chatsupport import metrics, serializers
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.services import consoles, counters, statistics

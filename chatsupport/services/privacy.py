@@ -10,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import serializers
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent, AuditEntry, Denial, Message, Session
 from chatsupport.documents.session import NEWEST_FIRST, OPEN
 from chatsupport.identity import AGENT, Caller

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import serializers
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Rollup
 from chatsupport.documents.rollup import DAY, HOUR, MONTH
 from chatsupport.identity import Caller

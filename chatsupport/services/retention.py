@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from chatsupport import serializers
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ENDED
 from chatsupport.extensions import settings

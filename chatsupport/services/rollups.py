@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Counters, Message, Rollup, Session
 from chatsupport.documents.rollup import DAY, HOUR, MONTH
 from chatsupport.documents.session import ENDED

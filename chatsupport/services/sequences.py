@@ -15,7 +15,8 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from chatsupport.database.connection import COMMITTED, now
+from chatsupport.database.clock import now
+from chatsupport.database.connection import COMMITTED
 from chatsupport.documents import Message
 
 NO_FENCE = None

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import serializers
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import NEWEST_FIRST, WAITING
 from chatsupport.errors import ForbiddenError

@@ -11,7 +11,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import broadcasts, serializers
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, BACK, ENDED, NEWEST_FIRST, OPEN, WAITING
 from chatsupport.errors import DatabaseUnavailableError, ForbiddenError, SessionNotFoundError

@@ -12,7 +12,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.documents.agent import LEAST_LOADED, derived
 

@@ -11,7 +11,9 @@ from typing import Any
 import pymongo
 
 from chatsupport import __version__, serializers
-from chatsupport.database.connection import now, ping, translate_errors
+from chatsupport.database import clock
+from chatsupport.database.clock import now
+from chatsupport.database.connection import ping, translate_errors
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, WAITING
 from chatsupport.errors import DatabaseUnavailableError
@@ -69,8 +71,16 @@ def health() -> tuple[dict[str, Any], bool]:
         "uptime": uptime(),
         "environment": settings.config.app_env,
         "version": __version__,
-        "services": {"database": "connected" if alive else "disconnected", "sessions": sessions},
+        "services": {"database": "connected" if alive else "disconnected", "sessions": sessions, "clock": _clock()},
     }, alive
+
+
+def _clock() -> dict[str, Any]:
+    """Return how far the clock of this machine is from the database's, by which everything goes."""
+    ahead = clock.own_offset()
+    if ahead is None:
+        return {"status": "unknown", "offset": None}
+    return {"status": "wrong" if clock.is_off(ahead) else "right", "offset": round(ahead, 3)}
 
 
 def uptime() -> float:

@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from chatsupport import broadcasts
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, ENDED, WAITING
 from chatsupport.errors import AgentNotFoundError, ConflictError, ForbiddenError, SessionEndedError

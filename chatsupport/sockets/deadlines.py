@@ -12,6 +12,7 @@ import time
 from collections import deque
 from typing import Any
 
+from chatsupport.database import clock
 from chatsupport.errors import AuthenticationError
 from chatsupport.extensions import socketio
 from chatsupport.sockets import connections
@@ -70,7 +71,7 @@ def _run() -> None:
 
 def look() -> None:
     """Close what has had its time."""
-    while _expiring and _expiring[0][0] <= time.time():
+    while _expiring and _expiring[0][0] <= clock.timestamp():
         connection = connections.find(heapq.heappop(_expiring)[1])
         if connection is not None:
             _close(connection)

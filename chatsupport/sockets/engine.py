@@ -47,12 +47,22 @@ class EngineSocket(engineio.socket.Socket):
     def __init__(self, server: Any, sid: str) -> None:
         super().__init__(server, sid)
         self.connected: bool
-        self.last_ping: float | None
+        # The moment of the last ping that was not answered yet, by the monotonic clock: nobody sets that one.
+        self.last_ping: float | None = time.monotonic()
         self._websocket: ChatWebSocket | None = None
         self._rest = b""
         self._writer_runs = False
         self._queued_bytes = 0
         self._dropped = False
+
+    def check_ping_timeout(self) -> bool:
+        """Tell whether the client is there; close the connection where a ping has waited too long for its answer."""
+        if self.closed:
+            raise SocketIsClosedError
+        if self.last_ping is not None and time.monotonic() - self.last_ping > self.server.ping_timeout:
+            self.close(wait=False, reason=self.server.reason.PING_TIMEOUT)
+            return False
+        return True
 
     def send(self, pkt: Any) -> None:
         """Send a packet: now, if nothing waits and the peer reads, else behind what waits. Raises when closed."""
@@ -97,7 +107,7 @@ class EngineSocket(engineio.socket.Socket):
     def ping(self) -> None:
         """Send a ping now."""
         if not self.closing and not self.closed:
-            self.last_ping = time.time()
+            self.last_ping = time.monotonic()
             self.send(packet.Packet(packet.PING))
 
     def _send_now(self, ws: ChatWebSocket, pkt: Any) -> bool:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from chatsupport import broadcasts, serializers
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 
 LATE_SECONDS = 30.0
 """How long after a join a message of its history may still be announced."""

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from chatsupport.database import connection
+from chatsupport.database import clock, connection
 from chatsupport.documents import Agent, Session
 from chatsupport.services import assignment, queue, sessions, slots
 from tests.api import Api, Apis, data_of
@@ -65,7 +65,7 @@ def test_a_returning_user_that_has_to_wait_gets_the_last_agent_where_both_are_fr
     ben = operator.create_agent("Ben", isOnline=False)["id"]
     Agent._get_collection().update_many({}, {"$set": {"isOnline": True}})
     Agent._get_collection().update_one(
-        {"_id": ObjectId(ben)}, {"$set": {"idleSince": connection.now() - timedelta(hours=1)}}
+        {"_id": ObjectId(ben)}, {"$set": {"idleSince": clock.now() - timedelta(hours=1)}}
     )
 
     assignment.drain_queue()

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 import chatsupport
 from chatsupport import __version__, broadcasts
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.openapi.schemas import SCHEMAS
 from chatsupport.services import presence, synchronization

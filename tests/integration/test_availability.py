@@ -12,7 +12,7 @@ from flask import Flask
 from pymongo.collection import Collection
 
 from chatsupport.database import connection
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.services import availability
 from chatsupport.services.housekeeping import Housekeeper

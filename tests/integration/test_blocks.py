@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Denial
 from chatsupport.identity import API_KEY_CALLER, Caller
 from chatsupport.sockets import connections

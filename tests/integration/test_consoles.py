@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatsupport import broadcasts
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.services import consoles, housekeeping
 from tests.api import Api

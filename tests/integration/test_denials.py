@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from chatsupport.database.clock import now_ms
 from chatsupport.documents import Denial
-from chatsupport.identity import Caller, now_ms
+from chatsupport.identity import Caller
 from chatsupport.services import availability, denials
 from chatsupport.sockets import connections, controls
 from tests.api import Api, Apis, assert_failure, data_of, make_token
@@ -30,10 +31,6 @@ def sockets(app: Flask) -> Sockets:
 
 def revoke(operator: Api, user_id: str, user_type: str = "user") -> dict[str, Any]:
     return data_of(operator.post("/api/auth/revoke", {"userId": user_id, "userType": user_type}))
-
-
-def bearer(apis: Apis, token: str) -> Api:
-    return apis.anonymous(Authorization=f"Bearer {token}")
 
 
 def test_a_revoked_token_is_worth_nothing_at_once(apis: Apis, operator: Api, sockets: Sockets) -> None:
@@ -59,8 +56,8 @@ def test_a_token_made_after_the_revocation_is_good(apis: Apis, operator: Api, so
     time.sleep(0.002)
     after = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))["token"]
 
-    assert_failure(bearer(apis, before).get(STATS), 401, "INVALID_TOKEN")
-    assert bearer(apis, after).get(STATS).status_code == 200
+    assert_failure(apis.bearer(before).get(STATS), 401, "INVALID_TOKEN")
+    assert apis.bearer(after).get(STATS).status_code == 200
     assert sockets.attempt({"token": after}).is_connected
 
 
@@ -70,7 +67,7 @@ def test_tokens_that_do_not_say_when_they_were_made_to_the_millisecond(apis: Api
     for claims, is_good in (({}, False), ({"iat": seconds - 60}, False), ({"iat": seconds + 1, "nbf": 0}, True)):
         if is_good:
             time.sleep(max(0.0, seconds + 1 - time.time()))
-        response = bearer(apis, make_token("u1", **claims)).get(STATS)
+        response = apis.bearer(make_token("u1", **claims)).get(STATS)
         assert response.status_code == (200 if is_good else 401), claims
 
 
@@ -102,12 +99,12 @@ def test_revoking_twice_never_takes_it_back(apis: Apis, operator: Api, monkeypat
     monkeypatch.setattr(denials, "now_ms", lambda: 1)
     revoke(operator, "u1")
 
-    assert_failure(bearer(apis, token).get(STATS), 401, "INVALID_TOKEN")
+    assert_failure(apis.bearer(token).get(STATS), 401, "INVALID_TOKEN")
 
 
 def test_an_agents_and_a_systems_tokens_are_revoked_like_any(apis: Apis, operator: Api, sockets: Sockets) -> None:
     agent_id = operator.create_agent()["id"]
-    system = bearer(apis, make_token("crm", "system"))
+    system = apis.bearer(make_token("crm", "system"))
     socket = sockets.agent(agent_id)
 
     revoke(operator, agent_id, "agent")
@@ -181,18 +178,18 @@ def test_tokens_signed_with_the_previous_secret_are_read(make_app: MakeApp) -> N
     old = "the secret of last year, which is long enough"
     apis = Apis(make_app(jwt_secret_previous=old))
 
-    assert bearer(apis, make_token("u1", secret=old)).get(STATS).status_code == 200
-    assert bearer(apis, make_token("u1")).get(STATS).status_code == 200
+    assert apis.bearer(make_token("u1", secret=old)).get(STATS).status_code == 200
+    assert apis.bearer(make_token("u1")).get(STATS).status_code == 200
     new = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))["token"]
-    assert bearer(apis, new).get(STATS).status_code == 200
+    assert apis.bearer(new).get(STATS).status_code == 200
     for token, code in [
         (make_token("u1", secret=old, exp=1), "TOKEN_EXPIRED"),
         (make_token("u1", secret=old, type="refresh"), "INVALID_TOKEN"),
         (make_token("u1", secret="neither of the two, though it is long enough"), "INVALID_TOKEN"),
     ]:
-        assert_failure(bearer(apis, token).get(STATS), 401, code)
+        assert_failure(apis.bearer(token).get(STATS), 401, code)
     # Without it, nothing signed with it is good.
-    assert_failure(bearer(Apis(make_app()), make_token("u1", secret=old)).get(STATS), 401, "INVALID_TOKEN")
+    assert_failure(Apis(make_app()).bearer(make_token("u1", secret=old)).get(STATS), 401, "INVALID_TOKEN")
 
 
 def test_a_token_that_never_ends_is_none_of_ours(apis: Apis) -> None:
@@ -200,4 +197,4 @@ def test_a_token_that_never_ends_is_none_of_ours(apis: Apis) -> None:
 
     token = jwt.encode({"sub": "u1", "userType": "user", "type": "access"}, JWT_SECRET, "HS256")
 
-    assert_failure(bearer(apis, token).get(STATS), 401, "INVALID_TOKEN")
+    assert_failure(apis.bearer(token).get(STATS), 401, "INVALID_TOKEN")

@@ -13,7 +13,7 @@ from bson import ObjectId
 from flask import Flask
 
 from chatsupport.database import connection
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.services import messages, sequences
 from tests.api import Api, data_of

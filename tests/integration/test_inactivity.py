@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from chatsupport.database import connection
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.services import assignment, inactivity
 from chatsupport.services.housekeeping import Housekeeper

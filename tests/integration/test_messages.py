@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Message
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.concurrency import run_together

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from chatsupport.database import connection
+from chatsupport.database import clock, connection
 from chatsupport.database.embedded import EmbeddedMongo
 from chatsupport.documents import Agent, Session
 from chatsupport.services import first_replies, observation
@@ -204,7 +204,7 @@ def profile(app: Flask) -> Iterator[Callable[[], list[dict[str, Any]]]]:
 def test_a_scrape_is_read_from_indexes_however_much_there_is(
     app: Flask, profile: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    time_now = connection.now()
+    time_now = clock.now()
     Session._get_collection().insert_many(
         [
             {"userId": f"u{number}", "userType": "user", "status": "ended", "createdAt": time_now}

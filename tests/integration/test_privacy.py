@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from chatsupport.database import connection
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Counters, Message, Session
 from chatsupport.services import audit, counters, privacy, retention
 from tests.api import Api, Apis, assert_failure, data_of

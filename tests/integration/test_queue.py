@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from chatsupport.database import connection
+from chatsupport.database import clock, connection
 from chatsupport.documents import Session
 from chatsupport.services import queue, sessions
 from tests.api import Api, Apis, assert_failure, data_of
@@ -53,7 +53,7 @@ def test_places_follow_ends_starts_and_returns_to_the_front(operator: Api) -> No
 
 def test_places_of_sessions_that_came_in_the_same_millisecond_differ(operator: Api) -> None:
     queued = waiting(operator, *(f"u{number}" for number in range(5)))
-    Session._get_collection().update_many({}, {"$set": {"queuedAt": connection.now()}})
+    Session._get_collection().update_many({}, {"$set": {"queuedAt": clock.now()}})
 
     assert sorted(places(operator, queued)) == [1, 2, 3, 4, 5]
 

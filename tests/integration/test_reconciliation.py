@@ -14,7 +14,7 @@ from flask import Flask
 
 from chatsupport import documents
 from chatsupport.database import connection
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Lease, Session
 from chatsupport.services import assignment, availability, housekeeping, reconciliation, slots
 from chatsupport.services.housekeeping import Housekeeper

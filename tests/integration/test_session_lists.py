@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from chatsupport import payloads
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import NEWEST_FIRST
 from chatsupport.identity import AGENT, API_KEY_CALLER, Caller

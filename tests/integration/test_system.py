@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatsupport import __version__
-from chatsupport.database.connection import now
+from chatsupport.database.clock import now
 from chatsupport.documents import Counters, Session
 from chatsupport.services import counters
 from tests.api import Api, Apis, data_of
@@ -49,6 +49,7 @@ def test_health_says_how_it_is(make_app: MakeApp, app_env: str) -> None:
     assert response.status_code == 200
     assert data.pop("timestamp").endswith("Z")
     assert data.pop("uptime") > 0
+    assert data["services"].pop("clock")["status"] == "right"
     assert data == {
         "status": "healthy",
         "environment": app_env,
