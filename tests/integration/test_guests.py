@@ -9,8 +9,9 @@ from typing import Any
 import jwt
 import pytest
 
+from chatsupport.database.clock import now_ms
 from chatsupport.documents import Denial
-from chatsupport.identity import TOKEN_LIFETIME, now_ms
+from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.services import denials, guests
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.conftest import JWT_SECRET
