@@ -37,16 +37,22 @@ def _users_with_two_sessions(open_sessions: list[dict[str, Any]]) -> list[str]:
 
 
 def _slots_and_sessions_that_differ(agents: list[dict[str, Any]], active: list[dict[str, Any]]) -> list[str]:
-    slots = Counter(
-        (agent["_id"], session_id, user_id)
-        for agent in agents
-        for session_id, user_id in zip(agent["activeSessions"], agent["activeUsers"], strict=True)
+    slots = Counter(slot for agent in agents for slot in _slots_of(agent))
+    sessions = Counter(
+        (session["agentId"], session["_id"], session["userId"], session.get("slotId")) for session in active
     )
-    sessions = Counter((session["agentId"], session["_id"], session["userId"]) for session in active)
     return [
         *(f"a slot without its session: {slot}" for slot in (slots - sessions)),
         *(f"a session without its slot: {session}" for session in (sessions - slots)),
     ]
+
+
+def _slots_of(agent: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the agent, session, user and id of each slot; a slot from before there were ids has none."""
+    ids = {slot["sessionId"]: slot["id"] for slot in agent.get("slots", ())}
+    held = zip(agent["activeSessions"], agent["activeUsers"], strict=True)
+    slots = [(agent["_id"], session_id, user_id, ids.pop(session_id, None)) for session_id, user_id in held]
+    return slots + [(agent["_id"], session_id, None, slot_id) for session_id, slot_id in ids.items()]
 
 
 def _agents_whose_fields_differ(agents: list[dict[str, Any]]) -> list[str]:

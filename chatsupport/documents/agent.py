@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mongoengine import BooleanField, DateTimeField, Document, IntField, ListField, ObjectIdField, StringField
+from mongoengine import (
+    BooleanField,
+    DateTimeField,
+    Document,
+    EmbeddedDocument,
+    EmbeddedDocumentListField,
+    IntField,
+    ListField,
+    ObjectIdField,
+    StringField,
+)
 
 from chatsupport.database.clock import now
 
@@ -19,8 +29,18 @@ LEAST_LOADED = [("load", 1), ("idleSince", 1), ("_id", 1)]
 """Who gets the next session: the smallest load; among equals, the one that has waited longest for work."""
 
 
+class SlotId(EmbeddedDocument):
+    """The id of the slot that a session has now; the session keeps it too."""
+
+    slot_id = ObjectIdField(db_field="id", required=True)
+    session_id = ObjectIdField(db_field="sessionId", required=True)
+
+    meta: ClassVar[dict[str, Any]] = {"strict": False}
+
+
 class Agent(Document):
-    """One agent. A slot is an entry in `activeSessions`, with its user at the same place in `activeUsers`.
+    """One agent. A slot is an entry in `activeSessions`, with its user at the same place in `activeUsers`, and its id
+    in `slots`; a slot from before there were ids has none.
 
     `load` and `hasRoom` follow from the lists. Every update that touches those keeps them (see `derived`), so that
     one index answers "who is least loaded and free" whatever the number of agents.
@@ -30,6 +50,7 @@ class Agent(Document):
     max_users = IntField(db_field="maxUsers", default=DEFAULT_MAX_USERS, min_value=1, max_value=MAX_USERS_LIMIT)
     active_users = ListField(StringField(), db_field="activeUsers")
     active_sessions = ListField(ObjectIdField(), db_field="activeSessions")
+    slots = EmbeddedDocumentListField(SlotId)
     is_online = BooleanField(db_field="isOnline", default=True)
     is_away = BooleanField(db_field="isAway", default=False)
     present_until = DateTimeField(db_field="presentUntil")

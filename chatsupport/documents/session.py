@@ -48,6 +48,7 @@ class Session(Document):
     guest_id = StringField(db_field="guestId", max_length=128)
     """Whose it was, for a moment after a guest has become a user (`services/identification.py`)."""
     agent_id = ObjectIdField(db_field="agentId", null=True)
+    slot_id = ObjectIdField(db_field="slotId")
     status = StringField(required=True, choices=STATUSES, default=WAITING)
     queue_priority = IntField(db_field="queuePriority", default=BACK)
     queued_at = DateTimeField(db_field="queuedAt")

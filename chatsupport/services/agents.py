@@ -190,4 +190,4 @@ def _document(fields: AgentFields) -> dict[str, Any]:
     )
     agent.validate()
     document: dict[str, Any] = agent.to_mongo().to_dict()
-    return {**document, "activeUsers": [], "activeSessions": []}
+    return {**document, "activeUsers": [], "activeSessions": [], "slots": []}

@@ -1,16 +1,17 @@
 """Who gets whom, first come, first served.
 
-Every step is one conditional update of one document, so the rules hold in any number of processes: a slot is taken
-only from an agent that is there and has room, in the same update that chooses the least loaded; then the session is
-claimed, only while it still waits; a claim that fails gives the slot back. Each side writes first and reads after (a
-start: queue, then look for a slot; an end: free the slot, then look at the queue), so nobody waits beside a free slot
-unless a process was killed in between, which `reconciliation` repairs.
+Every step is one conditional update of one document, so the rules hold in any number of processes. A slot is taken
+only from an agent that is there and has room, in the same update that chooses the least loaded. Then the first in the
+queue who may have that agent gets it, in the same update that finds them: whoever the slot was taken for, nobody
+overtakes. Each side of a race writes first and looks after (a start: queue, then look for a slot; an end: free the
+slot, then look at the queue), so nobody waits beside a free slot unless a process was killed in between, which
+`reconciliation` repairs.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -22,14 +23,20 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.services import audit, consoles, counters, queue, sequences, slots
 from chatsupport.services.coalescing import Coalesced
+from chatsupport.services.slots import Slot
 
 logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 
-FORGET_ON_ASSIGNMENT = dict.fromkeys(
-    ("preferredAgentId", "avoidAgentId", "avoidStrictly", "noReplyDueAt", "idleDueAt", "idleWarnedAt"), ""
-)
+FORGOTTEN_ON_ASSIGNMENT = [
+    "preferredAgentId",
+    "avoidAgentId",
+    "avoidStrictly",
+    "noReplyDueAt",
+    "idleDueAt",
+    "idleWarnedAt",
+]
 """What a session carries only until its next agent."""
 
 DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferred", "no_reply"
@@ -37,17 +44,17 @@ DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferr
 
 
 def _drain() -> None:
-    served = 0
+    served = False
     passed: list[ObjectId] = []
     while (waiting := next_waiting(passed)) is not None:
-        agent = claim_slot_for(waiting)
-        if agent is None:
-            if not slots.any_free():
-                break
-            # Who is free cannot take this one: it must not have that agent again, or is just leaving it. The next can.
-            passed.append(waiting["_id"])
-        elif assign(waiting, agent):
-            served += 1
+        slot = claim_slot_for(waiting)
+        if slot is not None:
+            served = give(slot) is not None or served
+        elif waiting.get("avoidStrictly"):
+            # It waits for others than that agent. Those behind may have it, unless they wait for others too.
+            passed.append(waiting["avoidAgentId"])
+        else:
+            break  # Nobody has room. Whoever frees a slot from now on serves the queue again.
     if served:
         queue.announce_positions()
 
@@ -56,16 +63,32 @@ drain_queue = Coalesced(_drain)
 """Give waiting sessions to free agents until either runs out. Calls that come together share one round."""
 
 
-def next_waiting(passed: list[ObjectId] | None = None) -> Document | None:
-    """Return the session at the front of the queue, leaving out those in `passed`."""
+def serve(newcomer: Document) -> tuple[Document, Document] | None:
+    """Find an agent for a session that has just joined the queue; those before it go first.
+
+    Returns the session and its agent. None where it waits, or somebody else has served it meanwhile.
+    """
+    while (slot := claim_slot_for(newcomer)) is not None:
+        served = give(slot)
+        if served is None:
+            drain_queue()  # The slot is free again, and somebody may have come meanwhile.
+            return None
+        if served["_id"] == newcomer["_id"]:
+            return served, slot.agent
+        queue.announce_positions()
+    return None
+
+
+def next_waiting(passed: Sequence[ObjectId] = ()) -> Document | None:
+    """Return the session at the front of the queue, leaving out those that wait for others than the agents `passed`."""
     query: Document = {"status": WAITING}
     if passed:
-        query["_id"] = {"$nin": passed}
+        query["$nor"] = [{"avoidStrictly": True, "avoidAgentId": {"$in": list(passed)}}]
     session: Document | None = Session._get_collection().find_one(query, sort=QUEUE_ORDER)
     return session
 
 
-def claim_slot_for(session: Mapping[str, Any]) -> Document | None:
+def claim_slot_for(session: Mapping[str, Any]) -> Slot | None:
     """Take the slot that suits the session: of the agent it had last time, else of the least loaded.
 
     An agent that gave the session away gets it back only when nobody else can take it, and one that left it without
@@ -73,14 +96,19 @@ def claim_slot_for(session: Mapping[str, Any]) -> Document | None:
     """
     session_id, user_id = session["_id"], session["userId"]
     preferred, avoided = session.get("preferredAgentId"), session.get("avoidAgentId")
-    if preferred is not None and (agent := slots.claim(session_id, user_id, only=preferred)) is not None:
-        return agent
+    if preferred is not None and (slot := slots.claim(session_id, user_id, only=preferred)) is not None:
+        return slot
     if avoided is None:
         return slots.claim(session_id, user_id)
-    agent = slots.claim(session_id, user_id, excluding=avoided)
-    if agent is None and not (session.get("avoidStrictly") and others_are_there(avoided)):
-        agent = slots.claim(session_id, user_id, only=avoided)
-    return agent
+    slot = slots.claim(session_id, user_id, excluding=avoided)
+    if slot is None and not (session.get("avoidStrictly") and others_are_there(avoided)):
+        slot = slots.claim(session_id, user_id, only=avoided)
+    return slot
+
+
+def may_have(agent_id: ObjectId) -> Document:
+    """Return the condition on waiting sessions that a free agent is for, whichever of them the slot was taken for."""
+    return {"avoidAgentId": {"$ne": agent_id}}
 
 
 def others_are_there(agent_id: ObjectId) -> bool:
@@ -90,49 +118,68 @@ def others_are_there(agent_id: ObjectId) -> bool:
     return Agent._get_collection().find_one({**condition, "_id": {"$ne": agent_id}}, {"_id": 1}) is not None
 
 
-def assign(waiting: Mapping[str, Any], agent: Document) -> bool:
-    """Make a waiting session the agent's, whose slot is taken. False, and the slot is back, if it waits no more."""
-    time = now()
-    session = Session._get_collection().find_one_and_update(
-        {"_id": waiting["_id"], "status": WAITING},
+def assignment_to(slot: Slot) -> list[Document]:
+    """Return the stages of the update that gives a session to the agent whose slot is taken."""
+    return [
         {
-            "$set": {"status": ACTIVE, "agentId": agent["_id"], "assignedAt": time, "updatedAt": time},
-            "$min": {"firstAssignedAt": time},
-            "$unset": FORGET_ON_ASSIGNMENT,
+            "$set": {
+                "status": ACTIVE,
+                "agentId": slot.agent["_id"],
+                "slotId": slot.id,
+                "assignedAt": "$$NOW",
+                "firstAssignedAt": {"$ifNull": ["$firstAssignedAt", "$$NOW"]},
+                "updatedAt": "$$NOW",
+            }
         },
+        {"$unset": FORGOTTEN_ON_ASSIGNMENT},
+    ]
+
+
+def give(slot: Slot) -> Document | None:
+    """Give the slot to the first in the queue that may have it; that is nearly always the one it was taken for.
+
+    Returns the session, None where nobody is served: nobody waits any more, and the slot is back, or the agent is gone.
+    """
+    agent_id = slot.agent["_id"]
+    session: Document | None = Session._get_collection().find_one_and_update(
+        {"status": WAITING, "$or": [may_have(agent_id), {"_id": slot.session_id}]},
+        assignment_to(slot),
+        sort=QUEUE_ORDER,
         return_document=ReturnDocument.AFTER,
     )
     if session is None:
-        slots.give_back(agent, waiting["_id"])
-        return False
-    return confirm(session, agent)
+        slots.give_back(slot)
+        return None
+    return session if confirm(session, slot) else None
 
 
-def confirm(session: Document, agent: Document) -> bool:
+def confirm(session: Document, slot: Slot) -> bool:
     """Announce an assignment, if the agent still holds the slot; else the session goes back to the queue's front.
 
     Between slot and session the agent may have been deleted, or this process stopped for so long that the slot was
     taken for a lost one.
     """
-    if not slots.holds(agent["_id"], session["_id"]):
-        requeue(session, DELETED, holds_slot=False)
+    if session["_id"] == slot.session_id:
+        is_held = slots.holds(slot.agent["_id"], session["_id"], slot.id)
+    else:
+        is_held = slots.pass_on(slot, session["_id"], session["userId"])
+    if not is_held:
+        requeue(session, DELETED)
         return False
     if session["assignedAt"] == session["firstAssignedAt"]:
         waited = serializers.milliseconds_between(session["createdAt"], session["assignedAt"])
         counters.add(assigned=1, waitedMs=waited)
         metrics.ASSIGNMENT.observe(waited / 1000)
-    announce_assignment(session, agent)
+    announce_assignment(session, slot.agent)
     return True
 
 
-def requeue(
-    session: Mapping[str, Any], reason: str, *, avoid: bool = False, strictly: bool = False, holds_slot: bool = True
-) -> bool:
-    """Take an active session from its agent, back to the queue's front. False where it is not that agent's any more.
+def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, strictly: bool = False) -> bool:
+    """Take an active session from its agent, back to the queue's front. False where it has been assigned anew since.
 
     Among those at the front the old order holds. The caller drains the queue afterwards.
     """
-    agent_id = session["agentId"]
+    agent_id, slot_id = session.get("agentId"), session.get("slotId")
     change: Document = {
         "status": WAITING,
         "agentId": None,
@@ -142,13 +189,13 @@ def requeue(
     if avoid:
         change.update(avoidAgentId=agent_id, avoidStrictly=strictly)
     result = Session._get_collection().update_one(
-        {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id}, {"$set": change}
+        {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id},
+        {"$set": change, "$unset": {"slotId": ""}},
     )
     if not result.modified_count:
-        # Whoever took it away frees the slot. Should it be on its way back to this agent, the slot is a new one.
         return False
-    if holds_slot and agent_id is not None:
-        slots.release(agent_id, session["_id"])
+    if agent_id is not None:
+        slots.release(agent_id, session["_id"], slot_id)
     logger.info(
         "Session requeued",
         extra={
@@ -169,7 +216,9 @@ def requeue(
 def requeue_all_of(agent_id: ObjectId, reason: str) -> int:
     """Requeue every session of an agent, and serve the queue. Returns how many there were."""
     # The oldest first: another process may serve the queue meanwhile.
-    mine = Session._get_collection().find({"agentId": agent_id, "status": ACTIVE}, {"agentId": 1}, sort=QUEUE_ORDER)
+    mine = Session._get_collection().find(
+        {"agentId": agent_id, "status": ACTIVE}, {"agentId": 1, "slotId": 1}, sort=QUEUE_ORDER
+    )
     requeued = sum(requeue(session, reason) for session in list(mine))
     if requeued:
         drain_queue()

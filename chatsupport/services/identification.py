@@ -97,7 +97,8 @@ def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:
     carried = list(collection.find(_carried(guest, user)))
     for session in carried:
         changed = _rename_within(session["_id"], guest, user)
-        if session["status"] == ENDED and session.get("agentId") and slots.release(session["agentId"], session["_id"]):
+        is_ended, agent_id, slot_id = session["status"] == ENDED, session.get("agentId"), session.get("slotId")
+        if is_ended and agent_id and slots.release(agent_id, session["_id"], slot_id):
             assignment.drain_queue()  # Its end was cut short by a kill.
         if changed or session["_id"] in renamed or not is_repeat:
             _tell(session)

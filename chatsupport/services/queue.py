@@ -16,7 +16,7 @@ from chatsupport.documents import Session
 from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
 from chatsupport.extensions import settings, socketio
-from chatsupport.services import message_log, presence
+from chatsupport.services import message_log, presence, slots
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS = 20, 0.02
 PLENTY, PLENTY_SECONDS = 1_000, 1.0
 """With room for so many, the queue is not counted again for so long: a start in a short queue costs no count."""
 
-_plenty_until = 0.0
+_plenty = (0, 0.0)
+"""Under which limit there was plenty of room, and until when that is taken for granted."""
 _mutex = threading.Lock()
 _announcing = False
 _announced: dict[ObjectId, int] = {}
@@ -59,9 +60,9 @@ def places() -> dict[ObjectId, int]:
 
 
 def check_room() -> None:
-    """Raise `QueueFullError` where as many wait already as QUEUE_LIMIT allows."""
+    """Raise `QueueFullError` where as many wait already as QUEUE_LIMIT allows, and no agent is free for them."""
     limit = settings.config.queue_limit
-    if not _has_plenty_of_room() and _count_waiting(limit) >= limit:
+    if not _has_plenty_of_room() and _count_waiting(limit) >= limit and not slots.any_free():
         raise QueueFullError(limit, limit)
 
 
@@ -86,14 +87,15 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
 
 def _has_plenty_of_room() -> bool:
     """Tell whether nobody need be counted: a moment ago there was room for so many that it cannot be gone."""
-    return time.monotonic() < _plenty_until
+    limit, until = _plenty
+    return limit == settings.config.queue_limit and time.monotonic() < until
 
 
 def _count_waiting(limit: int) -> int:
-    global _plenty_until
+    global _plenty
     waiting = int(Session._get_collection().count_documents({"status": WAITING}, limit=limit))
     if limit - waiting > PLENTY:
-        _plenty_until = time.monotonic() + PLENTY_SECONDS
+        _plenty = (settings.config.queue_limit, time.monotonic() + PLENTY_SECONDS)
     return waiting
 
 

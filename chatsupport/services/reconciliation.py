@@ -25,6 +25,8 @@ SECOND_LOOK_SECONDS = 10.0
 """Longer than a write may take (`database.connection.OPERATION_TIMEOUT_MS`): what is half done then stays so."""
 
 Document = dict[str, Any]
+SlotOf = tuple[Any, ObjectId, ObjectId | None]
+"""An agent, a session, and the id of the session's slot at the agent; None for one from before slots had ids."""
 
 
 def run() -> int:
@@ -35,7 +37,7 @@ def run() -> int:
         socketio.sleep(SECOND_LOOK_SECONDS)
     freed = [slot for slot in (lost_slots & _lost_slots() if lost_slots else ()) if slots.release(*slot)]
     # A process that was stopped for long may have gone on just now, and used a slot as it was freed.
-    suspects = bare_sessions.union(session_id for _, session_id in freed)
+    suspects = bare_sessions.union(session_id for _, session_id, _ in freed)
     repairs = {
         "slots_freed": len(freed),
         "sessions_repaired": _repair_sessions(suspects) if suspects else 0,
@@ -49,27 +51,29 @@ def run() -> int:
     return repaired
 
 
-def _lost_slots() -> set[tuple[ObjectId, ObjectId]]:
-    """Return the (agent, session) of every slot whose session is not active with that agent."""
-    held = {
-        (agent["_id"], session_id)
-        for agent in Agent._get_collection().find({"load": {"$gt": 0}}, {"activeSessions": 1})
-        for session_id in agent["activeSessions"]
-    }
-    ids = list({session_id for _, session_id in held})
-    active = Session._get_collection().find({"_id": {"$in": ids}, "status": ACTIVE}, {"agentId": 1})
-    return held - {(session["agentId"], session["_id"]) for session in active}
+def _lost_slots() -> set[SlotOf]:
+    """Return every slot whose session is not active with that agent in that slot."""
+    held = _held({"load": {"$gt": 0}})
+    ids = list({session_id for _, session_id, _ in held})
+    return held - _taken({"_id": {"$in": ids}})
 
 
 def _sessions_without_slot() -> set[ObjectId]:
-    """Return the active sessions whose agent is gone or holds no slot for them."""
-    held = {
-        (agent["_id"], session_id)
-        for agent in Agent._get_collection().find({}, {"activeSessions": 1})
-        for session_id in agent.get("activeSessions", ())
-    }
-    active = Session._get_collection().find({"status": ACTIVE}, {"agentId": 1})
-    return {session["_id"] for session in active if (session.get("agentId"), session["_id"]) not in held}
+    """Return the active sessions whose agent is gone or does not hold their slot."""
+    held = _held({})
+    return {session_id for _, session_id, _ in _taken({}) - held}
+
+
+def _held(which: Document) -> set[SlotOf]:
+    """Return the slots that these agents hold."""
+    agents = Agent._get_collection().find(which, {"activeSessions": 1, "slots": 1})
+    return {(agent["_id"], *slot) for agent in agents for slot in slots.held_by(agent)}
+
+
+def _taken(which: Document) -> set[SlotOf]:
+    """Return the slots that these sessions say they have, those of them that are active."""
+    active = Session._get_collection().find({**which, "status": ACTIVE}, {"agentId": 1, "slotId": 1})
+    return {(session.get("agentId"), session["_id"], session.get("slotId")) for session in active}
 
 
 def _repair_sessions(suspects: set[ObjectId]) -> int:
@@ -80,14 +84,12 @@ def _repair_sessions(suspects: set[ObjectId]) -> int:
 
 def _repair_session(session: Document) -> bool:
     session_id, agent_id = session["_id"], session.get("agentId")
-    agent = None if agent_id is None else slots.claim(session_id, session["userId"], only=agent_id)
-    if agent is None:
-        if agent_id is not None and slots.holds(agent_id, session_id):
-            return False
-        return assignment.requeue({"agentId": None, **session}, assignment.DELETED, holds_slot=False)
-    unchanged = {"_id": session_id, "status": ACTIVE, "agentId": agent_id}
-    if Session._get_collection().find_one(unchanged, {"_id": 1}) is None:
-        slots.give_back(agent, session_id)  # It ended or moved meanwhile.
+    slot = None if agent_id is None else slots.claim(session_id, session["userId"], only=agent_id)
+    if slot is None:
+        return assignment.requeue(session, assignment.DELETED)
+    unchanged = {"_id": session_id, "status": ACTIVE, "agentId": agent_id, "slotId": session.get("slotId")}
+    if not Session._get_collection().update_one(unchanged, {"$set": {"slotId": slot.id}}).modified_count:
+        slots.give_back(slot)  # It ended or moved meanwhile.
         return False
     return True
 

@@ -13,7 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from chatsupport import broadcasts, serializers
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.session import ACTIVE, BACK, ENDED, NEWEST_FIRST, OPEN, WAITING
+from chatsupport.documents.session import BACK, ENDED, NEWEST_FIRST, OPEN, WAITING
 from chatsupport.errors import DatabaseUnavailableError, ForbiddenError, SessionNotFoundError
 from chatsupport.extensions import settings
 from chatsupport.identity import USER, Caller
@@ -50,16 +50,16 @@ def start(caller: Caller, user_id: str, user_type: str, address: str = "") -> tu
     for _ in range(_START_ATTEMPTS):
         session = find_open(user_id, user_type)
         if session is not None:
-            return _started(session), False
+            return _started(session, agent_of(session)), False
         if not caller.may_act_for_others:
             rate_limits.check_address(rate_limits.STARTS_FROM, address)
         try:
-            session = _open(user_id, user_type)
+            session, agent = _open(user_id, user_type)
         except DuplicateKeyError:
             continue  # The same user's other start was faster.
         logger.info("Session started", extra={"event": "session_started", "session_id": str(session["_id"])})
         audit.record_soon(audit.START, caller, session)
-        return _started(session), True
+        return _started(session, agent), True
     raise DatabaseUnavailableError
 
 
@@ -79,42 +79,37 @@ def find_open(user_id: str, user_type: str) -> Document | None:
     return session
 
 
-def _open(user_id: str, user_type: str) -> Document:
-    """Store a new session: with an agent at once where nobody waits and somebody is free, else in the queue."""
+def _open(user_id: str, user_type: str) -> tuple[Document, Document | None]:
+    """Store a new session at the queue's end, and give it an agent where one is free and nobody waits before it.
+
+    Returns the session and its agent.
+    """
     session = _new(user_id, user_type)
     preferred = _last_agent(user_id, user_type) if settings.config.sticky_agent else None
-    if assignment.next_waiting() is None:
-        agent = assignment.claim_slot_for({**session, "preferredAgentId": preferred})
-        if agent is not None:
-            return _insert_active(session, agent)
     if preferred is not None:
         session["preferredAgentId"] = preferred
     queue.check_room()
-    collection = Session._get_collection()
-    collection.insert_one(session)
-    assignment.drain_queue()
-    stored: Document = collection.find_one({"_id": session["_id"]}) or session
+    session = _insert(session)
     try:
-        queue.withdraw_overflow(stored)
+        served = assignment.serve(session)
+        if served is not None:
+            return served
+        session = Session._get_collection().find_one({"_id": session["_id"]}) or session
+        queue.withdraw_overflow(session)
+        return session, agent_of(session)
     finally:
         consoles.changed(session["_id"])
-    return stored
 
 
-def _insert_active(session: Document, agent: Document) -> Document:
-    time = session["createdAt"]
-    session.update(status=ACTIVE, agentId=agent["_id"], assignedAt=time, firstAssignedAt=time)
-    try:
-        Session._get_collection().insert_one(session)
-    except DuplicateKeyError:
-        slots.give_back(agent, session["_id"])
-        assignment.drain_queue()  # Somebody may have queued up because of this slot.
-        raise
-    # After any other failure the session may be stored or not: then the slot is left to `reconciliation`.
-    if assignment.confirm(session, agent):
-        return session
-    assignment.drain_queue()
-    stored: Document = Session._get_collection().find_one({"_id": session["_id"]}) or session
+def _insert(session: Document) -> Document:
+    """Store a session; the database stamps it, so that times tell who came first, whichever process they came to."""
+    stamps = dict.fromkeys(("queuedAt", "createdAt", "updatedAt"), "$$NOW")
+    stored: Document = Session._get_collection().find_one_and_update(
+        {"_id": session["_id"]},
+        [{"$replaceWith": {"$mergeObjects": [{"$literal": session}, stamps]}}],
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
     return stored
 
 
@@ -143,8 +138,7 @@ def _last_agent(user_id: str, user_type: str) -> ObjectId | None:
     return None if last is None else last.get("agentId")
 
 
-def _started(session: Document) -> dict[str, Any]:
-    agent = agent_of(session)
+def _started(session: Document, agent: Document | None) -> dict[str, Any]:
     place = queue.position(session)
     session_id = str(session["_id"])
     if place is not None:
@@ -231,7 +225,7 @@ def _finish(session: Document) -> Document:
     """Do what follows an end: the last message is known, the room is told, the slot is free and goes to the next."""
     session_id = session["_id"]
     if session.get("agentId") is not None:
-        slots.release(session["agentId"], session_id)
+        slots.release(session["agentId"], session_id, session.get("slotId"))
     session = session_statistics.complete(session)
     counters.add(ended=1, endedMs=serializers.milliseconds_between(session["createdAt"], session["endedAt"]))
     broadcasts.session_ended(session)

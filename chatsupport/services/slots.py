@@ -1,12 +1,16 @@
-"""An agent's slots: taken and given back by one conditional update of the agent each.
+"""An agent's slots: taken, given to somebody else and freed by one conditional update of the agent each.
 
-A slot is an entry in `activeSessions` with its user at the same place in `activeUsers`. Because a slot names its
-session, giving it back twice changes nothing the second time.
+A slot is an entry in `activeSessions` with its user at the same place in `activeUsers`, and an entry in `slots` that
+gives it an id. Its session keeps that id (`slotId`), and whoever frees the slot names it. So freeing it twice changes
+nothing the second time, and a release that was delayed never frees the slot that the same session got since. A slot
+from before there were ids has no entry in `slots`, its session has no `slotId`, and it is freed by its session.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
@@ -19,30 +23,39 @@ from chatsupport.documents.agent import LEAST_LOADED, derived
 Document = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Slot:
+    """A slot that was just taken: its id, its agent as it is now, and the session it was taken for."""
+
+    id: ObjectId
+    agent: Document
+    session_id: ObjectId
+
+
 def claim(
     session_id: ObjectId,
     user_id: str,
     *,
     only: ObjectId | None = None,
     excluding: ObjectId | None = None,
-) -> Document | None:
+) -> Slot | None:
     """Take a slot for the session from the least loaded agent that can take one, or from `only`; None if none can.
 
     Least loaded, and among equals the one that has waited longest for work, is the order of an index, so the choice
     costs the same with ten agents and with ten thousand.
     """
-    query: Document = {**can_take(), "activeSessions": {"$ne": session_id}}
+    query: Document = can_take()
     if only is not None:
         query["_id"] = only
     elif excluding is not None:
         query["_id"] = {"$ne": excluding}
+    slot_id = ObjectId()
     agent: Document | None = Agent._get_collection().find_one_and_update(
         query,
         [
             {
                 "$set": {
-                    "activeSessions": {"$concatArrays": [_list("activeSessions"), [session_id]]},
-                    "activeUsers": {"$concatArrays": [_list("activeUsers"), [{"$literal": user_id}]]},
+                    **_appended(slot_id, session_id, user_id),
                     "wasIdleSince": "$idleSince",
                     "idleSince": "$$NOW",
                 }
@@ -52,17 +65,27 @@ def claim(
         sort=LEAST_LOADED if only is None else None,
         return_document=ReturnDocument.AFTER,
     )
-    return agent
+    return None if agent is None else Slot(slot_id, agent, session_id)
 
 
-def give_back(agent: Mapping[str, Any], session_id: ObjectId) -> None:
+def pass_on(slot: Slot, session_id: ObjectId, user_id: str) -> bool:
+    """Make a slot that was taken for one session another one's. False where the agent has it no more."""
+    result = Agent._get_collection().update_one(
+        {"_id": slot.agent["_id"], "slots.id": slot.id},
+        [{"$set": _removed(slot.id, slot.session_id)}, {"$set": _appended(slot.id, session_id, user_id)}, *derived()],
+    )
+    return bool(result.modified_count)
+
+
+def give_back(slot: Slot) -> None:
     """Undo a `claim` that led to nothing; the agent keeps its place among equals."""
-    _release(agent["_id"], session_id, agent.get("wasIdleSince") or now())
+    idle_since = slot.agent.get("wasIdleSince") or now()
+    _release(slot.agent["_id"], slot.session_id, slot.id, idle_since)
 
 
-def release(agent_id: ObjectId, session_id: ObjectId) -> bool:
-    """Free the session's slot. False where the agent holds none for it: a second call changes nothing."""
-    return _release(agent_id, session_id, "$$NOW")
+def release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> bool:
+    """Free this slot of the session. False where the agent does not hold it: a second call changes nothing."""
+    return _release(agent_id, session_id, slot_id, "$$NOW")
 
 
 def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
@@ -77,15 +100,20 @@ def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
     return bool(result.modified_count)
 
 
-def holds(agent_id: ObjectId, session_id: ObjectId) -> bool:
-    """Tell whether the agent is there and holds a slot for the session."""
-    held = {"_id": agent_id, "activeSessions": session_id}
+def holds(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> bool:
+    """Tell whether the agent is there and holds this slot for the session."""
+    held = _held(agent_id, session_id, slot_id)
+    if slot_id is not None:
+        held["slots"] = {"$elemMatch": {"id": slot_id, "sessionId": session_id}}
     return Agent._get_collection().find_one(held, {"_id": 1}) is not None
 
 
-def any_free() -> bool:
-    """Tell whether any agent can take a session."""
-    return Agent._get_collection().find_one(can_take(), {"_id": 1}) is not None
+def held_by(agent: Mapping[str, Any]) -> list[tuple[ObjectId, ObjectId | None]]:
+    """Return the session and the id of each slot of an agent; None for the id of one from before there were ids."""
+    sessions = Counter(agent.get("activeSessions", ()))
+    with_id = [(slot["sessionId"], slot["id"]) for slot in agent.get("slots", ()) if slot["sessionId"] in sessions]
+    without = sessions - Counter(session_id for session_id, _ in with_id)
+    return [*with_id, *((session_id, None) for session_id in without.elements())]
 
 
 def can_take() -> Document:
@@ -101,22 +129,50 @@ def can_take() -> Document:
     }
 
 
-def _release(agent_id: ObjectId, session_id: ObjectId, idle_since: object) -> bool:
-    position = {"$indexOfArray": ["$activeSessions", session_id]}
+def any_free() -> bool:
+    """Tell whether any agent can take a session."""
+    return Agent._get_collection().find_one(can_take(), {"_id": 1}) is not None
+
+
+def _held(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> Document:
+    if slot_id is None:
+        return {"_id": agent_id, "activeSessions": session_id, "slots.sessionId": {"$ne": session_id}}
+    return {"_id": agent_id, "slots.id": slot_id}
+
+
+def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object) -> bool:
     result = Agent._get_collection().update_one(
-        {"_id": agent_id, "activeSessions": session_id},
-        [
-            {
-                "$set": {
-                    "activeUsers": _without(_list("activeUsers"), position),
-                    "activeSessions": _without(_list("activeSessions"), position),
-                    "idleSince": idle_since,
-                }
-            },
-            *derived(),
-        ],
+        _held(agent_id, session_id, slot_id),
+        [{"$set": {**_removed(slot_id, session_id), "idleSince": idle_since}}, *derived()],
     )
     return bool(result.modified_count)
+
+
+def _appended(slot_id: ObjectId, session_id: ObjectId, user_id: str) -> Document:
+    """Return the expressions for an agent's lists with one more slot."""
+    # An entry without its session is what a process that knew no ids has left.
+    has_session = {"$in": ["$$slot.sessionId", _list("activeSessions")]}
+    entries = {"$filter": {"input": _list("slots"), "as": "slot", "cond": has_session}}
+    return {
+        "activeSessions": {"$concatArrays": [_list("activeSessions"), [session_id]]},
+        "activeUsers": {"$concatArrays": [_list("activeUsers"), [{"$literal": user_id}]]},
+        "slots": {"$concatArrays": [entries, [{"id": slot_id, "sessionId": session_id}]]},
+    }
+
+
+def _removed(slot_id: ObjectId | None, session_id: ObjectId) -> Document:
+    """Return the expressions for an agent's lists without this slot."""
+    others = {"$filter": {"input": _list("slots"), "as": "slot", "cond": {"$ne": ["$$slot.id", slot_id]}}}
+    held_for: object = session_id
+    if slot_id is not None:
+        # By its id: a process may have been killed before it wrote for whom the slot is now.
+        held_for = {"$arrayElemAt": ["$slots.sessionId", {"$indexOfArray": ["$slots.id", slot_id]}]}
+    position = {"$indexOfArray": ["$activeSessions", held_for]}
+    return {
+        "activeUsers": _without(_list("activeUsers"), position),
+        "activeSessions": _without(_list("activeSessions"), position),
+        "slots": others,
+    }
 
 
 def _list(field: str) -> Document:

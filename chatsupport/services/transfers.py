@@ -8,7 +8,6 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from chatsupport import broadcasts
-from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, ENDED, WAITING
 from chatsupport.errors import AgentNotFoundError, ConflictError, ForbiddenError, SessionEndedError
@@ -54,31 +53,26 @@ def _may_transfer(caller: Caller, session: Document) -> bool:
 def _to_agent(session: Document, agent_id: ObjectId) -> None:
     if session.get("agentId") == agent_id:
         return  # A repeated request: it is there already.
-    agent = slots.claim(session["_id"], session["userId"], only=agent_id)
-    if agent is None:
+    slot = slots.claim(session["_id"], session["userId"], only=agent_id)
+    if slot is None:
         raise _why_not(agent_id)
-    before = session.get("agentId")
-    time = now()
+    before, slot_before = session.get("agentId"), session.get("slotId")
     moved = Session._get_collection().find_one_and_update(
-        {"_id": session["_id"], "status": session["status"], "agentId": before},
-        {
-            "$set": {"status": ACTIVE, "agentId": agent_id, "assignedAt": time, "updatedAt": time},
-            "$min": {"firstAssignedAt": time},
-            "$unset": assignment.FORGET_ON_ASSIGNMENT,
-        },
+        {"_id": session["_id"], "status": session["status"], "agentId": before, "slotId": slot_before},
+        assignment.assignment_to(slot),
         return_document=ReturnDocument.AFTER,
     )
     if moved is None:
-        slots.give_back(agent, session["_id"])
+        slots.give_back(slot)
         assignment.drain_queue()  # Somebody may have been told that this agent is full.
         raise _why_not_moved(session["_id"])
     if before is not None:
-        slots.release(before, session["_id"])
+        slots.release(before, session["_id"], slot_before)
         broadcasts.session_unassigned(session["_id"], before, assignment.TRANSFERRED)
         consoles.changed(session["_id"], before)
     if session["status"] == WAITING:
         queue.announce_positions()
-    assignment.confirm(moved, agent)
+    assignment.confirm(moved, slot)
     assignment.drain_queue()
 
 

@@ -1,4 +1,4 @@
-"""A replica set of three, whose members may be killed."""
+"""A replica set of three, or of fewer, whose members may be killed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NAME = "rs"
 
 
 class ReplicaSet:
-    """Three mongod with their files under `directory`."""
+    """So many mongod with their files under `directory`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, members: int = MEMBERS) -> None:
         self._directory = directory
-        self.ports = [free_port() for _ in range(MEMBERS)]
+        self.ports = [free_port() for _ in range(members)]
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self.uri = ""
         try:

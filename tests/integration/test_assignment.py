@@ -10,7 +10,8 @@ from bson import ObjectId
 
 from chatsupport.database import clock, connection
 from chatsupport.documents import Agent, Session
-from chatsupport.services import assignment, queue, sessions, slots
+from chatsupport.payloads import AgentFields
+from chatsupport.services import agents, assignment, queue, sessions, slots
 from tests.api import Api, Apis, data_of
 from tests.concurrency import run_together
 from tests.integration.conftest import MakeApp
@@ -100,21 +101,19 @@ def test_one_that_must_not_have_the_only_free_agent_does_not_block_the_next(oper
     assert operator.session(silent["sessionId"])["agentId"] == ada, "nobody else is there any more"
 
 
-def test_a_slot_that_a_double_start_gives_back_goes_to_who_waits(
-    operator: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_double_start_takes_one_slot(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     operator.create_agent(maxUsers=2)
     statuses: list[str] = []
 
     def meanwhile() -> None:
         statuses.extend(operator.start(user_id)["status"] for user_id in ("u1", "u2"))
 
-    # The first start of u1 has taken a slot but not stored its session; the second one is faster.
-    just_after(monkeypatch, assignment, "claim_slot_for", meanwhile)
+    # The first start of u1 has found no session but not stored its own; the second one is faster.
+    just_before(monkeypatch, sessions, "_insert", meanwhile)
 
-    operator.start("u1")
+    assert data_of(operator.post("/api/chat/start-session", {"userId": "u1"}))["status"] == "active"
 
-    assert statuses == ["active", "waiting"]
+    assert statuses == ["active", "active"]
     assert violations(connection.database()) == []
     assert Agent.objects.first().active_users == ["u1", "u2"]
 
@@ -125,20 +124,77 @@ def test_a_late_requeue_does_not_take_the_slot_of_the_next_assignment(
     ada = operator.create_agent(maxUsers=1)["id"]
     session_id = operator.start("u1")["sessionId"]
     seen = Session._get_collection().find_one()
-    claimed: list[assignment.Document | None] = []
 
     def meanwhile() -> None:
-        # The same session leaves the agent and is on its way back to it, when this one still thinks it is there.
+        # The same session leaves the agent and comes back to it, when this one still thinks it is there as before.
         assert assignment.requeue(seen, assignment.AWAY)
-        claimed.append(slots.claim(seen["_id"], seen["userId"]))
+        assignment.drain_queue()
 
     just_before(monkeypatch, assignment, "now", meanwhile)
 
     assert assignment.requeue(seen, assignment.AWAY) is False
 
-    assert claimed[0] is not None
-    assert assignment.assign(seen, claimed[0])
     assert operator.session(session_id)["agentId"] == ada
+    assert violations(connection.database()) == []
+
+
+def test_a_release_that_was_delayed_does_not_free_the_slot_that_the_session_has_now(operator: Api) -> None:
+    """Two people with `maxUsers` 1 was the outcome: the session held the slot, and the agent seemed to have room."""
+    ada = operator.create_agent(maxUsers=1)["id"]
+    session_id = operator.start("u1")["sessionId"]
+    before = Session._get_collection().find_one()
+    assignment.requeue(before, assignment.AWAY)
+    assignment.drain_queue()
+
+    assert slots.release(before["agentId"], before["_id"], before["slotId"]) is False
+
+    assert operator.session(session_id)["agentId"] == ada
+    assert operator.start("u2")["status"] == "waiting"
+    assert violations(connection.database()) == []
+
+
+def test_a_process_that_wakes_up_in_the_middle_of_an_end_frees_nobody_elses_slot(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.create_agent(maxUsers=1)
+    session_id = operator.start("u1")["sessionId"]
+
+    def meanwhile() -> None:
+        # The reconciler has freed the slot, and somebody has it.
+        slots.release(*slot_of(session_id))
+        assert operator.start("u2")["status"] == "active"
+
+    just_before(monkeypatch, slots, "release", meanwhile)
+    operator.end(session_id)
+
+    assert operator.start("u3")["status"] == "waiting"
+    assert violations(connection.database()) == []
+
+
+def slot_of(session_id: str) -> tuple[ObjectId, ObjectId, ObjectId]:
+    session = Session._get_collection().find_one({"_id": ObjectId(session_id)})
+    return session["agentId"], session["_id"], session["slotId"]
+
+
+@pytest.mark.parametrize("leaves", ["end", "requeue", "transfer"])
+def test_a_session_and_a_slot_from_before_slots_had_ids_go_on(operator: Api, leaves: str) -> None:
+    ada = operator.create_agent("Ada", maxUsers=2)["id"]
+    old, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
+    Agent._get_collection().update_one({}, {"$unset": {"slots": ""}})
+    Session._get_collection().update_many({}, {"$unset": {"slotId": ""}})
+    assert violations(connection.database()) == []
+    ben = operator.create_agent("Ben", maxUsers=3)["id"]
+
+    if leaves == "end":
+        operator.end(old)
+    else:
+        operator.post(f"/api/chat/transfer/{old}", {"agentId": ben} if leaves == "transfer" else {})
+
+    assert operator.session(old)["agentId"] == (ada if leaves == "end" else ben)
+    assert operator.get(f"/api/agents/{ada}").json["data"]["activeUsers"] == ["u2"]
+    assert violations(connection.database()) == []
+    operator.start("u3")
+    operator.end(other)
     assert violations(connection.database()) == []
 
 
@@ -149,7 +205,7 @@ def test_a_session_whose_agent_is_deleted_before_it_is_told_goes_to_the_next(
     ben = operator.create_agent("Ben", isOnline=False)["id"]
     Agent._get_collection().update_one({"_id": ObjectId(ben)}, {"$set": {"isOnline": True, "load": 1}})
     # Exactly between the slot and the session.
-    just_before(monkeypatch, sessions, "_insert_active", lambda: operator.delete(f"/api/agents/{doomed}"))
+    just_before(monkeypatch, assignment, "give", lambda: operator.delete(f"/api/agents/{doomed}"))
 
     session = operator.start("u1")
 
@@ -160,7 +216,7 @@ def test_who_ends_while_being_served_leaves_the_slot_to_the_next(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
-    just_before(monkeypatch, assignment, "assign", lambda: operator.end(first))
+    just_before(monkeypatch, assignment, "give", lambda: operator.end(first))
 
     operator.create_agent(maxUsers=1)
 
@@ -168,16 +224,84 @@ def test_who_ends_while_being_served_leaves_the_slot_to_the_next(
     assert violations(connection.database()) == []
 
 
+def status_of(operator: Api, *session_ids: str) -> list[str]:
+    return [operator.session(session_id)["status"] for session_id in session_ids]
+
+
+def test_who_stands_in_front_is_not_passed_because_a_slot_comes_free_just_after_it_was_looked_for(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.create_agent(maxUsers=1)
+    active, first, second = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2", "u3"))
+    slot = slot_of(active)
+    Session._get_collection().update_one({"_id": ObjectId(active)}, {"$set": {"status": "ended"}})
+
+    just_after(monkeypatch, assignment, "claim_slot_for", lambda: slots.release(*slot))
+    assignment.drain_queue()
+
+    assert "active" not in status_of(operator, second)
+    assignment.drain_queue()
+    assert status_of(operator, first, second) == ["active", "waiting"]
+
+
+def test_a_newcomer_gives_its_slot_to_who_came_before(operator: Api) -> None:
+    # Stored by a process that was killed before it looked for an agent, or is about to.
+    before = sessions._insert(sessions._new("u1", "user"))
+    Agent._get_collection().insert_one(agents._document(AgentFields(name="Ada", max_users=1)))
+
+    newcomer = operator.start("u2")
+
+    assert status_of(operator, str(before["_id"]), newcomer["sessionId"]) == ["active", "waiting"]
+    assert newcomer["queuePosition"] == 1
+    assert operator.get("/api/agents").json["data"]["agents"][0]["activeUsers"] == ["u1"]
+    assert violations(connection.database()) == []
+
+
+def test_who_returns_to_the_front_while_a_slot_is_taken_gets_it(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = operator.create_agent("Ada", maxUsers=1)["id"]
+    returning, waiting = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
+    Agent._get_collection().insert_one(agents._document(AgentFields(name="Ben", max_users=1)))
+    session = Session._get_collection().find_one({"_id": ObjectId(returning)})
+    just_before(monkeypatch, assignment, "give", lambda: assignment.requeue(session, assignment.AWAY))
+
+    operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+
+    assert status_of(operator, returning, waiting) == ["active", "waiting"]
+    assert violations(connection.database()) == []
+
+
+def test_a_session_that_returns_from_an_agent_is_passed_for_that_agent_only(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = operator.create_agent("Ada", maxUsers=1)["id"]
+    ben = operator.create_agent("Ben", maxUsers=1)["id"]
+    silent, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
+    behind = operator.start("u3")["sessionId"]
+    session = Session._get_collection().find_one({"_id": ObjectId(silent)})
+    assert session["agentId"] == ObjectId(ada)
+    Agent._get_collection().update_one({"_id": ObjectId(ada)}, {"$set": {"isOnline": False}})
+    assignment.requeue(session, assignment.NO_REPLY, avoid=True, strictly=True)
+    # Ada is back at the moment when nobody was found for the first in line; the next one is served with Ben's slot.
+    slot = slot_of(other)
+    Session._get_collection().update_one({"_id": ObjectId(other)}, {"$set": {"status": "ended"}})
+    just_before(monkeypatch, assignment, "others_are_there", lambda: slots.release(*slot))
+
+    assignment.drain_queue()
+
+    assert [operator.session(session_id)["agentId"] for session_id in (silent, behind)] == [ben, None]
+    assert violations(connection.database()) == []
+
+
 def test_starts_ends_and_requeues_at_once_break_no_rule(operator: Api) -> None:
-    agents = [operator.create_agent(f"A{number}", maxUsers=2)["id"] for number in range(3)]
+    team = [operator.create_agent(f"A{number}", maxUsers=2)["id"] for number in range(3)]
     open_sessions = [operator.start(f"u{number}")["sessionId"] for number in range(10)]
 
     run_together(
         *[partial(operator.end, session_id) for session_id in open_sessions[:4]],
         *[partial(operator.start, f"n{number}") for number in range(4)],
         *[partial(operator.post, f"/api/chat/transfer/{session_id}") for session_id in open_sessions[2:6]],
-        *[partial(operator.patch, f"/api/agents/{agents[0]}", {"isOnline": online}) for online in (False, True)],
-        partial(operator.delete, f"/api/agents/{agents[1]}"),
+        *[partial(operator.patch, f"/api/agents/{team[0]}", {"isOnline": online}) for online in (False, True)],
+        partial(operator.delete, f"/api/agents/{team[1]}"),
     )
 
     assert violations(connection.database()) == []

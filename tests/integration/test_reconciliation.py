@@ -139,7 +139,8 @@ def test_work_in_progress_is_no_damage(
     operator: Api, full: dict[str, Any], log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     damage(Session, full["first"], status="ended")
-    ids = ObjectId(full["ada"]), ObjectId(full["first"])
+    first = Session._get_collection().find_one({"_id": ObjectId(full["first"])})
+    ids = first["agentId"], first["_id"], first["slotId"]
     just_before(monkeypatch, reconciliation.socketio, "sleep", lambda: (slots.release(*ids), assignment.drain_queue()))
 
     assert reconciliation.run() == 0
@@ -156,7 +157,8 @@ def test_a_slot_that_is_used_as_it_is_freed_is_made_good(
     agent = Agent._get_collection().find_one({"_id": ObjectId(full["ada"])})
     session = Session._get_collection().find_one({"_id": ObjectId(full["first"])})
     # The process that claimed the slot was stopped for long, and goes on exactly now.
-    just_before(monkeypatch, slots, "release", lambda: assignment.assign(session, agent))
+    slot = slots.Slot(session["slotId"], agent, session["_id"])
+    just_before(monkeypatch, slots, "release", lambda: assignment.give(slot))
 
     reconciliation.run()
 

@@ -122,7 +122,8 @@ def test_users_racing_for_the_last_slot_share_it_between_nobody(operator: Api) -
 
     started = run_together(*[start(number) for number in range(8)])
 
-    assert sorted(session["status"] for session in started).count("active") == 1
+    # None where the one who got the slot was given it by another start, just after it had heard that it waits.
+    assert sorted(session["status"] for session in started).count("active") <= 1
     assert Session.objects(status="active").count() == 1
     agent = Agent.objects.first()
     assert len(agent.active_users) == 1
