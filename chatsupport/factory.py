@@ -15,6 +15,7 @@ from chatsupport.blueprints import (
     agents,
     audit,
     auth,
+    availability,
     blocks,
     chat,
     docs,
@@ -83,6 +84,7 @@ def create_app(config: Config | None = None) -> Flask:
     for blueprint in (
         auth.blueprint,
         chat.blueprint,
+        availability.blueprint,
         agents.blueprint,
         blocks.blueprint,
         audit.blueprint,

@@ -241,6 +241,31 @@ PATHS: dict[str, Json] = {
             codes=["FORBIDDEN"],
         )
     },
+    "/api/chat/availability": {
+        "get": operation(
+            TAG,
+            "getAvailability",
+            "Ask whether somebody is there",
+            description="For everybody. With credentials the answer also says how many wait.",
+            answers={
+                200: success(
+                    record(
+                        {
+                            "isOpen": boolean(),
+                            "opensAt": nothing_or(time()),
+                            "isStaffed": boolean("An agent is there, busy or not."),
+                            "waiting": integer(0),
+                            "estimatedWaitSeconds": nothing_or(integer(0)),
+                        },
+                        optional=("waiting", "estimatedWaitSeconds"),
+                    ),
+                    "Whether somebody is there",
+                )
+            },
+            codes=["INVALID_TOKEN", "TOKEN_EXPIRED", "INVALID_API_KEY", "BLOCKED", "DATABASE_UNAVAILABLE"],
+            needs_caller=False,
+        )
+    },
     "/api/chat/stats": {
         "get": operation(
             TAG,

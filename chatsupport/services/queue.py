@@ -91,6 +91,11 @@ def _has_plenty_of_room() -> bool:
     return limit == settings.config.queue_limit and time.monotonic() < until
 
 
+def count_waiting() -> int:
+    """Return how many wait."""
+    return int(Session._get_collection().count_documents({"status": WAITING}))
+
+
 def _count_waiting(limit: int) -> int:
     global _plenty
     waiting = int(Session._get_collection().count_documents({"status": WAITING}, limit=limit))

@@ -142,9 +142,8 @@ def _started(session: Document, agent: Document | None) -> dict[str, Any]:
     place = queue.position(session)
     session_id = str(session["_id"])
     if place is not None:
-        message = (
-            f"All our agents are busy. You are number {place} in the queue; we will be with you as soon as we can."
-        )
+        why = "All our agents are busy." if slots.any_there() else "Nobody is here at the moment."
+        message = f"{why} You are number {place} in the queue; we will be with you as soon as we can."
     elif agent is not None:
         message = f"You are connected to {agent['name']}."
     else:

@@ -116,6 +116,13 @@ def held_by(agent: Mapping[str, Any]) -> list[tuple[ObjectId, ObjectId | None]]:
     return [*with_id, *((session_id, None) for session_id in without.elements())]
 
 
+def any_there() -> bool:
+    """Tell whether any agent is there and wants sessions, with room for one or not."""
+    there = can_take()
+    del there["hasRoom"]
+    return Agent._get_collection().find_one(there, {"_id": 1}) is not None
+
+
 def can_take() -> Document:
     """Return the condition on agents that take new sessions: they want to, they are there, and they have room.
 

@@ -181,6 +181,8 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     guest = data_of(anybody.post("/api/auth/token", {"guest": True}))["token"]
     user.post("/api/auth/identify", {"guestToken": guest})
     user.get("/api/chat/session/current")
+    assert data_of(anybody.get("/api/chat/availability"))["isStaffed"] is False
+    user.get("/api/chat/availability")
     apis.user("u8").post("/api/auth/logout")
     waiting = user.start("u1")["sessionId"]
     operator.get("/api/chat/queue")
