@@ -16,6 +16,7 @@ import warnings
 from pathlib import Path
 
 import gunicorn
+from gunicorn.errors import HaltServer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -25,7 +26,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from chatsupport.config import Config, ConfigError
-from chatsupport.database.embedded import URI_VARIABLE, EmbeddedMongo, EmbeddedMongoError
+from chatsupport.database.embedded import URI_VARIABLE, EmbeddedMongo, EmbeddedMongoError, MongoKeeper
 from chatsupport.logs import setup_logging
 
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated|The eventlet worker is deprecated")
@@ -94,6 +95,7 @@ def when_ready(server):
             os.environ[URI_VARIABLE] = server.embedded_mongo.start()
         except EmbeddedMongoError as error:
             _fail(error)
+        _look_after_mongo(server)
 
     server.spawn_worker = _without_signals(server.spawn_worker)
 
@@ -104,6 +106,27 @@ def when_ready(server):
 
     interrupt.again = False
     signal.signal(signal.SIGINT, interrupt)
+
+
+def _look_after_mongo(server):
+    # The master looks after its children when one has ended, and every second. It takes each for a worker, so we look
+    # first how mongod has ended.
+    keeper = MongoKeeper(server.embedded_mongo)
+    reap_workers, manage_workers = server.reap_workers, server.manage_workers
+
+    def reap():
+        keeper.notice()
+        reap_workers()
+
+    def manage():
+        try:
+            keeper.look_after()
+        except EmbeddedMongoError as error:
+            logging.getLogger("chatsupport").error(error)
+            raise HaltServer(None, 1) from None
+        manage_workers()
+
+    server.reap_workers, server.manage_workers = reap, manage
 
 
 def _without_signals(spawn):
@@ -202,6 +225,11 @@ def worker_exit(server, worker):
         from chatsupport.sockets import transport
 
         transport.flush()
+        if not worker.alive:
+            # PyMongo would wait a second for its monitors, which have nothing left to do.
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(0)
 
 
 def on_exit(server):

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from chatsupport.config import Config, ConfigError  # noqa: E402
-from chatsupport.database.embedded import EmbeddedMongo, EmbeddedMongoError  # noqa: E402
+from chatsupport.database.embedded import EmbeddedMongo, EmbeddedMongoError, MongoKeeper  # noqa: E402
 from deploy.nginx import nginx_configuration  # noqa: E402
 from deploy.programs import Program, find_valkey, free_port, wait_for_health, wait_for_port  # noqa: E402
 
@@ -35,6 +35,7 @@ class Cluster:
         self._config = config
         self._ports = [config.port + number for number in range(1, processes + 1)]
         self._mongo: EmbeddedMongo | None = None
+        self._keeper: MongoKeeper | None = None
         self._valkey: Program | None = None
         self._proxy: Program | None = None
         self._servers: list[Program] = []
@@ -48,6 +49,7 @@ class Cluster:
         if uri is None:
             self._mongo = EmbeddedMongo(self._config.data_dir)
             uri = self._mongo.start()
+            self._keeper = MongoKeeper(self._mongo)
         redis_url = self._config.redis_url or self._start_valkey()
         has_nginx = shutil.which("nginx") is not None
         self._environment = {**os.environ, "HOST": "127.0.0.1", "MONGODB_URI": uri, "REDIS_URL": redis_url}
@@ -74,11 +76,16 @@ class Cluster:
         self._restart_asked = True
 
     def watch(self) -> str:
-        """Wait until something ends by itself; return its name. Restart the servers when it is asked for."""
+        """Wait until something ends by itself; return its name. Restart the servers when it is asked for.
+
+        Raises `EmbeddedMongoError` when mongod ends again and again.
+        """
         while True:
             if self._restart_asked:
                 self._restart_asked = False
                 self._restart()
+            if self._keeper is not None:
+                self._keeper.look_after()
             for program in self._programs():
                 if program.has_ended:
                     return program.name

@@ -16,6 +16,7 @@ from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
+    InvalidOperation,
     OperationFailure,
     PyMongoError,
     WaitQueueTimeoutError,
@@ -44,6 +45,16 @@ COMMITTED = ReadConcern("majority")
 """What such a read returned, no failover takes back. A standalone server has no majority: see `wait_until_durable`."""
 
 _DUPLICATE_KEY = 11000
+_NO_TIME = 1e-9
+
+_AWAY = (
+    ConnectionFailure,
+    WaitQueueTimeoutError,
+    ExecutionTimeout,
+    WTimeoutError,
+    WriteConcernError,
+    InvalidOperation,  # The client is closed: see `give_up_if_away`.
+)
 
 UNAVAILABLE_CODES = {
     14031,  # OutOfDiskSpace
@@ -117,6 +128,17 @@ def measure_time() -> float:
     return clock.measure(database().client)
 
 
+def give_up_if_away(patience_seconds: float) -> None:
+    """Have every operation fail at once, those under way too, where the database does not answer: we are leaving."""
+    client = database().client
+    if client.topology_description.has_writable_server():
+        with contextlib.suppress(DatabaseUnavailableError):
+            ping(patience_seconds)
+            return
+    with pymongo.timeout(_NO_TIME):  # Closing tells the server, if it is there.
+        client.close()
+
+
 class UnsupportedVersionError(Exception):
     """The MongoDB server is older than what the indexes need."""
 
@@ -130,9 +152,7 @@ def require_supported_version() -> None:
 
 def is_unavailable(error: PyMongoError) -> bool:
     """Tell whether this error says the database is away or overloaded, not that we asked it nonsense."""
-    if isinstance(
-        error, (ConnectionFailure, WaitQueueTimeoutError, ExecutionTimeout, WTimeoutError, WriteConcernError)
-    ):
+    if isinstance(error, _AWAY):
         return True
     if getattr(error, "timeout", False):
         return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -20,7 +21,9 @@ from chatsupport.config import Config
 from chatsupport.database import mongod_files as files
 from chatsupport.database.mongod_files import EmbeddedMongoError, find_mongod, running_uri
 
-__all__ = ["EmbeddedMongo", "EmbeddedMongoError", "ensure_uri", "find_mongod", "running_uri"]
+logger = logging.getLogger(__name__)
+
+__all__ = ["EmbeddedMongo", "EmbeddedMongoError", "MongoKeeper", "ensure_uri", "find_mongod", "running_uri"]
 
 # How a process that started the server tells its children; not meant to be set by hand.
 URI_VARIABLE = "CHATSUPPORT_EMBEDDED_URI"
@@ -30,6 +33,10 @@ _STOP_TIMEOUT_S = 10.0
 _BUSY_TIMEOUT_S = 2.0
 _LEAVING_TIMEOUT_S = 15.0
 _POLL_S = 0.02
+
+_ATTEMPTS = 4
+_STEADY_S = 2.0
+"""Of a mongod that has served for so long, the next end is the first one again."""
 
 # Run between fork and mongod: PR_SET_PDEATHSIG (1) has the kernel end mongod when the thread that started it dies,
 # even by SIGKILL. A program of its own rather than preexec_fn, which is not safe in a process with threads.
@@ -68,6 +75,30 @@ class EmbeddedMongo:
 
         Call it in a thread that lives as long as the server shall, as a rule the main thread.
         """
+        self.begin()
+        atexit.register(self.stop)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return files.uri(self.socket)
+
+    @property
+    def socket(self) -> Path:
+        """The unix socket at which it accepts connections."""
+        return files.socket_path(self._data_dir)
+
+    @property
+    def ending(self) -> str:
+        """How mongod has ended by itself; empty while it runs, and where it was not started or was stopped."""
+        status = None if self._process is None else self._process.poll()
+        if status is None:
+            return ""
+        return f"signal {-status}" if status < 0 else f"status {status}"
+
+    def begin(self) -> None:
+        """Start mongod as `start` does, but do not wait until it accepts connections."""
         binary = find_mongod()
         if binary is None:
             raise EmbeddedMongoError(
@@ -85,13 +116,6 @@ class EmbeddedMongo:
             lock.truncate()
             lock.write(str(process.pid))
         self._process, self._owner = process, os.getpid()
-        atexit.register(self.stop)
-        try:
-            self._wait_until_ready(process, socket)
-        except BaseException:
-            self.stop()
-            raise
-        return files.uri(socket)
 
     def stop(self) -> None:
         """Stop mongod and wait for it, 10 s and then by force; do nothing in a forked child or where none runs."""
@@ -146,14 +170,68 @@ class EmbeddedMongo:
             except OSError as error:
                 raise EmbeddedMongoError(f"{binary} cannot be run: {error.strerror}") from error
 
-    def _wait_until_ready(self, process: subprocess.Popen[str], socket: Path) -> None:
+    def failure_reason(self) -> str:
+        """Return in one line why it ended, as far as mongod said so."""
+        return files.failure_reason(self._data_dir)
+
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while not files.accepts(socket):
-            if process.poll() is not None:
-                raise EmbeddedMongoError(f"MongoDB did not start: {files.failure_reason(self._data_dir)}")
+        while not files.accepts(self.socket):
+            if self.ending:
+                raise EmbeddedMongoError(f"MongoDB did not start: {self.failure_reason()}")
             if time.monotonic() > deadline:
                 raise EmbeddedMongoError(
                     f"MongoDB did not accept connections within {_START_TIMEOUT_S:.0f} s; "
                     f"see {files.log_file(self._data_dir)}"
                 )
             time.sleep(_POLL_S)
+
+
+class MongoKeeper:
+    """Starts an embedded mongod again that has ended by itself: at once, then after 1, 2 and 4 s, then no more.
+
+    Its owner calls it in the thread that started mongod, every second or so.
+    """
+
+    def __init__(self, mongo: EmbeddedMongo) -> None:
+        """Look after a server that was started."""
+        self._mongo = mongo
+        self._ending = ""
+        self._failures = 0
+        self._serves_since: float | None = time.monotonic()
+        self._next_attempt: float | None = None
+
+    def notice(self) -> None:
+        """Look whether mongod has ended, before somebody else takes its exit status."""
+        _ = self._mongo.ending
+
+    def look_after(self) -> None:
+        """Start mongod again if it has ended. Raise EmbeddedMongoError where it ends again and again."""
+        ending, now = self._mongo.ending, time.monotonic()
+        if ending:
+            if self._next_attempt is None:
+                self._next_attempt = now + self._delay(ending, now)
+            if now >= self._next_attempt:
+                self._mongo.begin()
+                self._next_attempt = None
+        elif self._serves_since is None and files.accepts(self._mongo.socket):
+            self._serves_since = now
+            logger.error("The embedded MongoDB ended unexpectedly (%s). It was started again.", self._ending)
+
+    def _delay(self, ending: str, now: float) -> float:
+        """Return how many seconds to wait before the next start."""
+        if self._serves_since is not None and now - self._serves_since > _STEADY_S:
+            self._failures = 0
+        self._serves_since = None
+        self._ending = ending
+        self._failures += 1
+        if self._failures > _ATTEMPTS:
+            raise EmbeddedMongoError(
+                f"The embedded MongoDB ended {self._failures} times in a row ({ending}) and is not started again: "
+                f"{self._mongo.failure_reason()}"
+            )
+        if self._failures == 1:
+            return 0.0
+        delay = 2.0 ** (self._failures - 2)
+        logger.error("The embedded MongoDB ended again (%s). The next start is in %.0f s.", ending, delay)
+        return delay

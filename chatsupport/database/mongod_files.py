@@ -45,7 +45,7 @@ def find_mongod() -> Path | None:
 
 def running_uri(data_dir: Path) -> str | None:
     """Return the URI of the embedded server that runs on this DATA_DIR now, or None."""
-    socket = _socket_path(data_dir)
+    socket = socket_path(data_dir)
     return uri(socket) if accepts(socket) else None
 
 
@@ -71,7 +71,7 @@ def prepare(data_dir: Path) -> Path:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     home.chmod(0o700)
     (home / "files").mkdir(mode=0o700, exist_ok=True)
-    socket = _socket_path(data_dir)
+    socket = socket_path(data_dir)
     if socket.parent != home:
         socket.parent.mkdir(mode=0o700, exist_ok=True)
         status = os.lstat(socket.parent)
@@ -114,7 +114,7 @@ def output_file(data_dir: Path) -> Path:
 
 def clean_up(data_dir: Path) -> None:
     """Remove what is of no use without a running mongod."""
-    socket = _socket_path(data_dir)
+    socket = socket_path(data_dir)
     socket.unlink(missing_ok=True)
     if socket.parent != _home(data_dir):
         shutil.rmtree(socket.parent, ignore_errors=True)
@@ -171,7 +171,8 @@ def _home(data_dir: Path) -> Path:
     return data_dir.absolute() / "mongodb"
 
 
-def _socket_path(data_dir: Path) -> Path:
+def socket_path(data_dir: Path) -> Path:
+    """Return where the server has its socket: in DATA_DIR, or elsewhere if that path is too long for a socket."""
     home = _home(data_dir)
     if len(os.fsencode(home / _SOCKET_NAME)) <= _MAX_SOCKET_BYTES:
         return home / _SOCKET_NAME

@@ -20,7 +20,7 @@ from socketio import packet
 
 from chatsupport import json_codec, metrics
 from chatsupport.config import Config
-from chatsupport.database.connection import answer_within
+from chatsupport.database.connection import answer_within, give_up_if_away
 from chatsupport.extensions import socketio
 from chatsupport.outside import is_own_origin
 from chatsupport.services import audit, counters, message_log, offloading, read_marks
@@ -32,6 +32,7 @@ MAX_PACKET_BYTES = 64 * 1024
 MAX_ACK_ID_DIGITS = 18
 DRAIN_SECONDS = 4.0
 _BINARY_EVENT = re.compile(r"5[0-9]{1,10}-([0-9]{0,18})(?=\[)", re.ASCII)
+DATABASE_SECONDS = 0.5
 FLUSH_SECONDS = 1.5
 OUTBOX_SECONDS = 0.5
 """What leaving may take: together less than `graceful_timeout` in gunicorn.conf.py."""
@@ -156,6 +157,7 @@ def drain() -> None:
     disconnect handlers run, so that presence and typing end at once and not by a lease.
     """
     message_log.log.close()
+    give_up_if_away(DATABASE_SECONDS)
     message_log.log.wait_until_idle(DRAIN_SECONDS)
     server = socketio.server
     for eio_socket in list(server.eio.sockets.values()):

@@ -101,6 +101,10 @@ class Server:
         with urllib.request.urlopen(f"{self.url}/api/health", timeout=10) as response:
             return json.load(response)
 
+    def printed(self) -> str:
+        """Return what it has printed to stdout so far."""
+        return "".join(list(self._printed["out"]))
+
     def interrupt(self) -> None:
         """Do what Ctrl-C in a terminal does: SIGINT to master and worker at once."""
         os.killpg(self.process.pid, signal.SIGINT)

@@ -210,7 +210,7 @@ def test_commands_work_beside_a_server_and_without_one(start: Any) -> None:
 
 
 def test_the_log_says_what_happened_and_no_more(start: Any, tmp_path: Path) -> None:
-    server = start().wait_until_ready()
+    server = start(SLOW_MS="0").wait_until_ready()
     server.health()
     server.process.terminate()
     server.end()

@@ -107,7 +107,7 @@ def test_a_deep_data_directory_gets_its_socket_elsewhere(make_server: Any, tmp_p
     uri = server.start()
 
     assert running_uri(deep) == uri
-    socket = mongod_files._socket_path(deep)
+    socket = mongod_files.socket_path(deep)
     assert not socket.is_relative_to(tmp_path)
     assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
     with pymongo.MongoClient[Any](uri) as client:
@@ -118,7 +118,7 @@ def test_a_deep_data_directory_gets_its_socket_elsewhere(make_server: Any, tmp_p
 
 def test_a_directory_that_others_could_have_made_is_refused(make_server: Any, tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60)
-    folder = mongod_files._socket_path(deep).parent
+    folder = mongod_files.socket_path(deep).parent
     folder.mkdir(mode=0o700)
     folder.chmod(0o777)
     try:
