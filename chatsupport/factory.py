@@ -27,6 +27,7 @@ from chatsupport.blueprints import (
     users,
     web,
 )
+from chatsupport.blueprints.paths import EncodedSlashes
 from chatsupport.config import Config
 from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
@@ -103,7 +104,7 @@ def create_app(config: Config | None = None) -> Flask:
     if config.trusted_proxies:
         proxies = config.trusted_proxies
         wsgi_app = ProxyFix(wsgi_app, x_for=proxies, x_proto=0, x_host=0)
-    app.wsgi_app = Outside(wsgi_app, config)  # type: ignore[method-assign]
+    app.wsgi_app = Outside(EncodedSlashes(wsgi_app), config)  # type: ignore[method-assign]
     if "FLASK_RUN_FROM_CLI" not in os.environ:
         startup.begin(config)
     return app

@@ -16,7 +16,7 @@ from chatsupport.database.connection import (
     require_supported_version,
 )
 from chatsupport.extensions import socketio
-from chatsupport.services import agents, event_loop, housekeeping
+from chatsupport.services import agents, denials, event_loop, housekeeping
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ def prepare_database(config: Config) -> None:
     if migration.is_needed():
         raise MigrationNeededError(config.mongodb_db)
     documents.ensure_indexes()
+    denials.write_agents_in_small_letters()
     agents.create_defaults(config.default_agents)
 
 

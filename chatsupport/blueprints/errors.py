@@ -69,7 +69,7 @@ def _counted(error: ChatSupportError) -> ChatSupportError:
 @lru_cache(maxsize=1)
 def _all_endpoints(app: Flask) -> tuple[str, ...]:
     rows = {
-        (re.sub(r"<(?:path:)?(\w+)>", r":\1", str(rule)), method)
+        (re.sub(r"<(?:\w+:)?(\w+)>", r":\1", str(rule)), method)
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

@@ -1,6 +1,6 @@
 """/api/users: what is kept of somebody. Needs a caller; the service wants an API key or a system.
 
-The id may hold slashes, so it is the rest of the path.
+An id in the path is one that is taken today. The query takes every id that was ever stored, exactly as it is.
 """
 
 from __future__ import annotations
@@ -8,20 +8,34 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from chatsupport import payloads
+from chatsupport.blueprints.paths import take_user_ids
 from chatsupport.blueprints.requests import caller, require_caller, success
 from chatsupport.services import privacy
 
 blueprint = Blueprint("users", __name__, url_prefix="/api/users")
 blueprint.before_request(require_caller)
+blueprint.record(take_user_ids)
 
 
-@blueprint.get("/<path:user_id>/export")
+@blueprint.get("/export")
+def export_stored_user() -> tuple[Response, int]:
+    """Return everything that is kept of somebody whose id is in the query."""
+    return success("Export", privacy.export(caller(), payloads.stored_person(request.args)))
+
+
+@blueprint.delete("")
+def erase_stored_user() -> tuple[Response, int]:
+    """Erase somebody whose id is in the query."""
+    return success("Erased", privacy.erase(caller(), payloads.stored_person(request.args)))
+
+
+@blueprint.get("/<id:user_id>/export")
 def export_user(user_id: str) -> tuple[Response, int]:
     """Return everything that is kept of somebody."""
     return success("Export", privacy.export(caller(), payloads.erasable_person(user_id, request.args)))
 
 
-@blueprint.delete("/<path:user_id>")
+@blueprint.delete("/<id:user_id>")
 def erase_user(user_id: str) -> tuple[Response, int]:
     """Erase somebody."""
     return success("Erased", privacy.erase(caller(), payloads.erasable_person(user_id, request.args)))

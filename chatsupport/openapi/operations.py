@@ -26,6 +26,23 @@ from chatsupport.payloads.operations import MAX_BLOCK_SECONDS
 
 TAG = "Operations"
 
+_EXPORTED = record(
+    {
+        "userId": string(),
+        "userType": string(),
+        "exportedAt": time(),
+        "sessions": array(ref("ExportedSession")),
+        "agent": nothing_or(ref("Agent")),
+        "sentMessages": array(ref("Message"), "An agent's own, in the sessions of others."),
+        "blocks": array(ref("Block")),
+        "auditEntries": array(ref("AuditEntry")),
+    }
+)
+_ERASED = record({"pseudonym": string(), "sessions": integer(0), "messages": integer(0)})
+_STORED_PERSON = (
+    {**query("userId", string("Exactly as it is stored; also one that is refused today.")), "required": True},
+    query("userType", choice("user", "agent", default="user")),
+)
 _PERSON = (in_path("user_id", USER_ID), query("userType", choice("user", "agent", default="user")))
 
 
@@ -94,6 +111,26 @@ PATHS: dict[str, Json] = {
                 INVALID_CURSOR FORBIDDEN""".split(),
         )
     },
+    "/api/users/export": {
+        "get": operation(
+            TAG,
+            "exportStoredUser",
+            "Export everything that is kept of somebody, by an id in the query",
+            parameters=_STORED_PERSON,
+            answers={200: success(_EXPORTED, "Everything")},
+            codes=["INVALID_USER_ID", "INVALID_USER_TYPE", "FORBIDDEN"],
+        )
+    },
+    "/api/users": {
+        "delete": operation(
+            TAG,
+            "eraseStoredUser",
+            "Erase somebody, by an id in the query",
+            parameters=_STORED_PERSON,
+            answers={200: success(_ERASED, "What was erased")},
+            codes=["INVALID_USER_ID", "INVALID_USER_TYPE", "FORBIDDEN"],
+        )
+    },
     "/api/users/{user_id}/export": {
         "get": operation(
             TAG,
@@ -101,21 +138,7 @@ PATHS: dict[str, Json] = {
             "Export everything that is kept of somebody",
             parameters=_PERSON,
             answers={
-                200: success(
-                    record(
-                        {
-                            "userId": string(),
-                            "userType": string(),
-                            "exportedAt": time(),
-                            "sessions": array(ref("ExportedSession")),
-                            "agent": nothing_or(ref("Agent")),
-                            "sentMessages": array(ref("Message"), "An agent's own, in the sessions of others."),
-                            "blocks": array(ref("Block")),
-                            "auditEntries": array(ref("AuditEntry")),
-                        }
-                    ),
-                    "Everything",
-                )
+                200: success(_EXPORTED, "Everything"),
             },
             codes=["INVALID_USER_ID", "INVALID_USER_TYPE", "FORBIDDEN", "NOT_FOUND"],
         )
@@ -128,9 +151,7 @@ PATHS: dict[str, Json] = {
             description="Open sessions end, texts become empty, the id becomes a random one everywhere. Counts stay.",
             parameters=_PERSON,
             answers={
-                200: success(
-                    record({"pseudonym": string(), "sessions": integer(0), "messages": integer(0)}), "What was erased"
-                )
+                200: success(_ERASED, "What was erased"),
             },
             codes=["INVALID_USER_ID", "INVALID_USER_TYPE", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED"],
         )

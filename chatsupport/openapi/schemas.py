@@ -19,7 +19,11 @@ from chatsupport.openapi.parts import (
     time,
 )
 
-USER_ID = text(1, 128, "Whatever the site calls its visitor; trimmed. No NUL and no unpaired surrogates.")
+USER_ID = text(
+    1,
+    128,
+    "Whatever the site calls its visitor; trimmed. Can be seen, is neither . nor .., has no NUL or lone surrogate.",
+)
 STATUS = choice("waiting", "active", "ended")
 PERSON_TYPE = choice("user", "agent", "system")
 

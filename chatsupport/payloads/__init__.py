@@ -37,6 +37,7 @@ from chatsupport.payloads.operations import (
     list_page,
     new_block,
     person,
+    stored_person,
 )
 from chatsupport.payloads.reports import ReportQuery, report_query
 from chatsupport.payloads.requests import (
@@ -94,6 +95,7 @@ __all__ = [
     "session_id_in",
     "sign_in",
     "start_session",
+    "stored_person",
     "token_request",
     "user_id",
     "user_type",

@@ -10,6 +10,7 @@ from chatsupport.documents.agent import DEFAULT_MAX_USERS, ROLES
 from chatsupport.errors import InvalidInputError
 from chatsupport.payloads import fields
 from chatsupport.payloads.fields import Payload
+from chatsupport.payloads.text import UNSTORABLE, trimmed
 
 MAX_EMAIL_LENGTH = 254
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 10, 128
@@ -85,8 +86,10 @@ def sign_in(data: Payload) -> SignIn:
 
 def email(value: object) -> str:
     """Return an email address, trimmed, in small letters and one form of each letter. Raises INVALID_EMAIL."""
-    text = unicodedata.normalize("NFC", value[: 2 * MAX_EMAIL_LENGTH]).strip().lower() if isinstance(value, str) else ""
-    if len(text) > MAX_EMAIL_LENGTH or fields.UNSTORABLE.search(text) or not _EMAIL.fullmatch(text):
+    text = (
+        unicodedata.normalize("NFC", trimmed(value[: 2 * MAX_EMAIL_LENGTH])).lower() if isinstance(value, str) else ""
+    )
+    if len(text) > MAX_EMAIL_LENGTH or UNSTORABLE.search(text) or not _EMAIL.fullmatch(text):
         raise InvalidInputError(
             "INVALID_EMAIL", f"email must be an address like ada@example.com, of at most {MAX_EMAIL_LENGTH} characters."
         )
@@ -110,7 +113,7 @@ def _password(value: object, least: int) -> str:
     if (
         not isinstance(value, str)
         or not least <= len(value) <= MAX_PASSWORD_LENGTH
-        or fields.UNSTORABLE.search(value) is not None
+        or UNSTORABLE.search(value) is not None
     ):
         raise InvalidInputError(
             "INVALID_PASSWORD", f"The password must be a string of {least} to {MAX_PASSWORD_LENGTH} characters."

@@ -16,6 +16,7 @@ from chatsupport.documents.agent import MAX_USERS_LIMIT
 from chatsupport.documents.message import MAX_LENGTH
 from chatsupport.documents.session import STATUSES
 from chatsupport.errors import AgentNotFoundError, InvalidInputError, SessionNotFoundError
+from chatsupport.payloads.text import UNSTORABLE, is_visible, trimmed
 
 MAX_ID_LENGTH = 128
 MAX_CLIENT_MESSAGE_ID_LENGTH = 64
@@ -25,19 +26,20 @@ DEFAULT_END_REASON = "User ended session"
 DEFAULT_PAGE, MAX_PAGE = 50, 100
 MAX_OFFSET = 2**53 - 1
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _DIGITS = re.compile(r"[0-9]{1,16}")
 _CURSOR = re.compile(r"([0-9]{1,14})-([0-9a-f]{24})")
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""NUL and unpaired surrogates: no database, log or other client can be trusted with them."""
 
 Payload = Mapping[str, Any]
 
 
 def agent_name(value: object) -> str:
     """Return an agent's name, trimmed: 1 to 100 characters."""
-    name = value.strip() if isinstance(value, str) else ""
-    if not 1 <= len(name) <= MAX_NAME_LENGTH or UNSTORABLE.search(name):
-        raise InvalidInputError("INVALID_AGENT", f"name must be a string of 1 to {MAX_NAME_LENGTH} characters.")
+    name = trimmed(value) if isinstance(value, str) else ""
+    if len(name) > MAX_NAME_LENGTH or not is_visible(name) or UNSTORABLE.search(name):
+        raise InvalidInputError(
+            "INVALID_AGENT", f"name must be a string of 1 to {MAX_NAME_LENGTH} characters that can be seen."
+        )
     return name
 
 
@@ -57,14 +59,25 @@ def is_online(value: object) -> bool:
 
 def user_id(data: Payload) -> str:
     """Return `userId`, trimmed."""
-    value = data.get("userId")
-    if not isinstance(value, str):
+    value = optional_person_id(data, "userId", "INVALID_USER_ID")
+    if value is None:
         raise InvalidInputError("INVALID_USER_ID", "userId is required and must be a string.")
-    value = value.strip()
-    if not 1 <= len(value) <= MAX_ID_LENGTH or UNSTORABLE.search(value):
-        raise InvalidInputError(
-            "INVALID_USER_ID", f"userId must have 1 to {MAX_ID_LENGTH} characters, none of them NUL or half a pair."
-        )
+    return value
+
+
+def optional_person_id(data: Payload, name: str, code: str) -> str | None:
+    """Return somebody's id, trimmed; None where it is not given. A step in a path, or what cannot be seen, is none."""
+    value = optional_text(data, name, MAX_ID_LENGTH, code)
+    if value in (".", ".."):
+        raise InvalidInputError(code, f"{name} must be neither . nor ..: no path could name it.")
+    return value
+
+
+def stored_user_id(query: Payload) -> str:
+    """Return `userId` of a query string exactly as it is: also ids that are stored and would be refused today."""
+    value = query.get("userId")
+    if not isinstance(value, str) or not value or _SURROGATES.search(value):
+        raise InvalidInputError("INVALID_USER_ID", "userId is required: somebody's id, exactly as it is stored.")
     return value
 
 
@@ -74,13 +87,13 @@ def user_type(data: Payload, choices: tuple[str, ...]) -> str:
 
 
 def message_text(data: Payload) -> str:
-    """Return `message`, trimmed: 1 to 1000 code points."""
+    """Return `message`, trimmed: 1 to 1000 code points, one of which can be seen."""
     value = data.get("message")
     if not isinstance(value, str):
         raise InvalidInputError("INVALID_MESSAGE", "message is required and must be a string.")
-    value = value.strip()
-    if not value:
-        raise InvalidInputError("INVALID_MESSAGE", "message must not be empty.")
+    value = trimmed(value)
+    if not is_visible(value):
+        raise InvalidInputError("INVALID_MESSAGE", "message must have something to see in it.")
     if len(value) > MAX_LENGTH:
         raise InvalidInputError("MESSAGE_TOO_LONG", f"message must have at most {MAX_LENGTH} characters.")
     if UNSTORABLE.search(value):
@@ -93,9 +106,10 @@ def end_reason(data: Payload) -> str:
     value = data.get("reason")
     if value is None:
         return DEFAULT_END_REASON
-    if not isinstance(value, str) or len(value.strip()) > MAX_REASON_LENGTH or UNSTORABLE.search(value):
+    reason = trimmed(value) if isinstance(value, str) else None
+    if reason is None or len(reason) > MAX_REASON_LENGTH or UNSTORABLE.search(reason):
         raise InvalidInputError("INVALID_REASON", f"reason must be a string of at most {MAX_REASON_LENGTH} characters.")
-    return value.strip() or DEFAULT_END_REASON
+    return reason if is_visible(reason) else DEFAULT_END_REASON
 
 
 def limit(query: Payload) -> int:
@@ -207,9 +221,12 @@ def optional_text(data: Payload, name: str, max_length: int, code: str) -> str |
     value = data.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or not 1 <= len(value.strip()) <= max_length or UNSTORABLE.search(value):
-        raise InvalidInputError(code, f"{name} must be a string of 1 to {max_length} characters, or left out.")
-    return value.strip()
+    text = trimmed(value) if isinstance(value, str) else ""
+    if len(text) > max_length or not is_visible(text) or UNSTORABLE.search(text):
+        raise InvalidInputError(
+            code, f"{name} must be a string of 1 to {max_length} characters that can be seen, or left out."
+        )
+    return text
 
 
 def optional_choice(data: Payload, name: str, choices: tuple[str, ...], code: str) -> str | None:

@@ -59,6 +59,11 @@ def erasable_person(user_id: str, query: Payload) -> Caller:
     return Caller(fields.user_id({"userId": user_id}), fields.user_type(query, ERASABLE_TYPES))
 
 
+def stored_person(query: Payload) -> Caller:
+    """Read whose data is meant from a query string: any id that is stored, also one that would be refused today."""
+    return Caller(fields.stored_user_id(query), fields.user_type(query, ERASABLE_TYPES))
+
+
 def new_block(data: Payload) -> NewBlock:
     """Read a block. Raises INVALID_USER_ID, INVALID_USER_TYPE, INVALID_ADDRESS, INVALID_REASON, INVALID_EXPIRY."""
     address = data.get("address")
@@ -91,7 +96,7 @@ def audit_filter(query: Payload) -> AuditFilter:
         raise InvalidInputError("INVALID_SESSION_ID", "sessionId must be a session's id, or left out.")
     return AuditFilter(
         action=fields.optional_text(query, "action", MAX_ACTION_LENGTH, "INVALID_ACTION"),
-        user_id=None if query.get("userId") is None else fields.user_id(query),
+        user_id=fields.optional_person_id(query, "userId", "INVALID_USER_ID"),
         agent_id=fields.optional_agent_id(query),
         session_id=None if session_id is None else ObjectId(session_id),
         limit=fields.limit(query),

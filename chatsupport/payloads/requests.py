@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from chatsupport.documents.message import SENDER_TYPES
 from chatsupport.errors import InvalidInputError
+from chatsupport.identity import canonical_id
 from chatsupport.payloads import fields
 from chatsupport.payloads.fields import Payload
 
@@ -86,7 +87,8 @@ def guest_token(data: Payload) -> str:
 
 def start_session(data: Payload) -> StartSession:
     """Read the body of a session's start."""
-    return StartSession(user_id=fields.user_id(data), user_type=fields.user_type(data, ("user", "agent")))
+    user_type = fields.user_type(data, ("user", "agent"))
+    return StartSession(user_id=canonical_id(fields.user_id(data), user_type), user_type=user_type)
 
 
 def with_idempotency_key(data: Payload, key: str | None) -> Payload:
@@ -101,7 +103,7 @@ def new_message(data: Payload) -> NewMessage:
         client_message_id=fields.optional_text(
             data, "clientMessageId", fields.MAX_CLIENT_MESSAGE_ID_LENGTH, "INVALID_CLIENT_MESSAGE_ID"
         ),
-        sender_id=fields.optional_text(data, "senderId", fields.MAX_ID_LENGTH, "INVALID_SENDER_ID"),
+        sender_id=fields.optional_person_id(data, "senderId", "INVALID_SENDER_ID"),
         sender_type=fields.optional_choice(data, "senderType", SENDER_TYPES, "INVALID_SENDER_TYPE"),
     )
 
@@ -111,7 +113,7 @@ def session_filter(query: Payload) -> SessionFilter:
     return SessionFilter(
         status=fields.status(query),
         agent_id=fields.optional_agent_id(query),
-        user_id=None if query.get("userId") is None else fields.user_id(query),
+        user_id=fields.optional_person_id(query, "userId", "INVALID_USER_ID"),
         limit=fields.limit(query),
         cursor=fields.list_cursor(query),
     )

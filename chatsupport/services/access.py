@@ -10,7 +10,7 @@ from bson import ObjectId
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import SUPERVISOR
 from chatsupport.errors import ForbiddenError, SessionNotFoundError
-from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.identity import AGENT, SYSTEM, Caller, canonical_id
 
 
 def may_access(caller: Caller, session: Mapping[str, Any]) -> bool:
@@ -102,5 +102,6 @@ def act_as(caller: Caller, person_id: str | None, person_type: str | None) -> No
     """Raise `ForbiddenError` where a caller claims to be somebody else and may not."""
     if caller.may_act_for_others:
         return
-    if (person_id is not None and person_id != caller.id) or (person_type is not None and person_type != caller.type):
+    is_another = person_id is not None and canonical_id(person_id, caller.type) != caller.id
+    if is_another or (person_type is not None and person_type != caller.type):
         raise ForbiddenError("Your token is for another person than the one you name.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
 
 from chatsupport import addresses, broadcasts
 from chatsupport.database.clock import now, now_ms
@@ -191,6 +192,27 @@ def blocks(caller: Caller, limit: int, cursor: Cursor | None) -> tuple[list[Docu
     access.require_operator(caller)
     query = {"blockId": {"$type": "objectId"}, "expiresAt": {"$not": {"$lte": now()}}}
     return pages.read(Denial._get_collection(), query, limit, cursor, time="createdAt", key="blockId")
+
+
+def write_agents_in_small_letters() -> None:
+    """Rewrite denials of agents that were stored under an id in capitals, which nobody is called by any more."""
+    collection = Denial._get_collection()
+    for kind in ("block", "revoked"):
+        of_agents = {"$gte": f"{kind}:{AGENT}:", "$lt": f"{kind}:{AGENT};", "$regex": "[A-F]"}
+        for denial in list(collection.find({"_id": of_agents})):
+            person = Caller(denial["userId"], AGENT)
+            if person.id == denial["userId"]:
+                continue
+            new = {**denial, "_id": f"{kind}:{person}", "userId": person.id}
+            if "blockId" in denial:
+                new["blockId"] = ObjectId()  # Its own is taken, until the old one is gone.
+            try:
+                collection.insert_one(new)
+            except DuplicateKeyError:
+                if "before" in denial:
+                    later = {"before": denial["before"], "expiresAt": denial["expiresAt"]}
+                    collection.update_one({"_id": new["_id"]}, {"$max": later, "$unset": {"kept": ""}})
+            collection.delete_one({"_id": denial["_id"]})
 
 
 def enforce_recent() -> None:

@@ -11,7 +11,7 @@ from bson import ObjectId
 from chatsupport import serializers
 from chatsupport.database.clock import now
 from chatsupport.database.connection import answer_within, wait_until_durable
-from chatsupport.identity import Caller
+from chatsupport.identity import AGENT, Caller, canonical_id
 from chatsupport.payloads import NewMessage, Page
 from chatsupport.services import access, drafts, message_log, rate_limits, sequences
 
@@ -66,16 +66,18 @@ def _named_sender(caller: Caller, session_id: ObjectId, message: NewMessage) -> 
     if message.sender_id is None and message.sender_type in (None, caller.type):
         return caller.id, caller.type
     if message.sender_id is not None and message.sender_type is not None:
-        return message.sender_id, message.sender_type
+        return canonical_id(message.sender_id, message.sender_type), message.sender_type
     session = access.find_session(caller, session_id)
     user_id, user_type = session["userId"], session.get("userType", "user")
     agent_id = str(session["agentId"]) if session.get("agentId") else None
     if message.sender_id is not None:
         if message.sender_id == user_id:
             return user_id, user_type
-        return message.sender_id, "agent" if message.sender_id == agent_id else caller.type
-    if message.sender_type == "agent":
-        return agent_id or caller.id, "agent"
+        if canonical_id(message.sender_id, AGENT) == agent_id:
+            return agent_id, AGENT
+        return message.sender_id, caller.type
+    if message.sender_type == AGENT:
+        return agent_id or caller.id, AGENT
     return user_id, "user"
 
 

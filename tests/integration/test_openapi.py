@@ -219,6 +219,8 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     operator.get("/api/reports/summary")
     operator.client.get("/api/reports/summary", headers={**operator.headers, "Accept": "text/csv"})
     operator.get("/api/users/u1/export")
+    operator.get("/api/users/export", userId="u1")
+    operator.delete("/api/users?userId=u7")
     operator.get(f"/api/users/{agent_id}/export", userType="agent")
     operator.delete("/api/users/u1")
     operator.get(f"/api/chat/messages/{waiting}")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from chatsupport import json_codec, payloads
 from chatsupport.errors import AgentNotFoundError, InvalidInputError, NotFoundError, SessionNotFoundError
+from chatsupport.payloads.text import is_visible, trimmed
 
 FIELDS = [
     "userId", "userType", "userHash", "message", "clientMessageId", "senderId", "senderType", "reason", "sessionId",
@@ -100,10 +101,10 @@ def test_what_is_read_can_be_stored_and_sent(data: dict[str, Any]) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=1200))
-def test_a_message_is_refused_exactly_when_it_is_empty_or_too_long(text: str) -> None:
-    length = len(text.strip())
+def test_a_message_is_refused_exactly_when_there_is_nothing_to_see_or_too_much(text: str) -> None:
+    length = len(trimmed(text))
 
-    expected = "INVALID_MESSAGE" if length == 0 else "MESSAGE_TOO_LONG" if length > 1000 else None
+    expected = "INVALID_MESSAGE" if not is_visible(text) else "MESSAGE_TOO_LONG" if length > 1000 else None
 
     assert outcome(payloads.new_message, {"message": text}) == expected
 

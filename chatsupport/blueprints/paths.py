@@ -1,0 +1,73 @@
+"""Slashes in paths: one that is sent as %2f is part of a name, and never separates two.
+
+WSGI hands over paths with everything decoded, where the two look alike. What the client sent is beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
+
+from flask.blueprints import BlueprintSetupState
+from werkzeug.routing import BaseConverter
+
+USERS = "/api/users/"
+NO_PATH = "/%2F"
+"""A path that nothing answers."""
+
+
+class EncodedSlashes:
+    """WSGI middleware that keeps encoded slashes as `%2F` in a path, so that no route takes them for slashes.
+
+    Behind `USERS` the path stays as it was sent, whole: `UserId` decodes it.
+    """
+
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Pass the request on."""
+        path: str = environ["PATH_INFO"]
+        target: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or quote(path, encoding="latin-1")
+        if "%" in target:
+            environ["PATH_INFO"] = _path(path, target)
+        return self._wsgi_app(environ, start_response)
+
+
+class UserId(BaseConverter):
+    """A user's id in a path. It may hold slashes, encoded or not."""
+
+    regex = ".+?"
+    part_isolating = False
+
+    def to_python(self, value: str) -> str:
+        """Decode what `EncodedSlashes` has left as it was sent."""
+        return unquote(value)
+
+
+def take_user_ids(state: BlueprintSetupState) -> None:
+    """Have routes take `<id:user_id>`; for a blueprint's `record`, before its routes."""
+    state.app.url_map.converters["id"] = UserId
+
+
+def _path(path: str, target: str) -> str:
+    sent = _sent_as(path, urlsplit(target).path if not target.startswith("/") else target.partition("?")[0])
+    if path.startswith(USERS):
+        names = sent.split("/", 3)
+        return USERS + names[3] if len(names) == 4 and _decoded("/".join(names[:3])) + "/" == USERS else NO_PATH
+    return path if "%2f" not in sent.lower() else _decoded(sent.replace("%2f", "%2F").replace("%2F", "%252F"))
+
+
+def _sent_as(path: str, target: str) -> str:
+    """Return the end of the target that the path is, which may lack what came before: where it is mounted."""
+    start = target.find("/")
+    while start >= 0:
+        if _decoded(target[start:]) == path:
+            return target[start:]
+        start = target.find("/", start + 1)
+    return NO_PATH
+
+
+def _decoded(text: str) -> str:
+    return unquote_to_bytes(text.encode("latin-1")).decode("latin-1")
