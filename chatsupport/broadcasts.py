@@ -15,6 +15,7 @@ from chatsupport import serializers
 from chatsupport.database.clock import now
 from chatsupport.errors import ChatSupportError
 from chatsupport.extensions import socketio
+from chatsupport.identity import AGENT
 
 Document = Mapping[str, Any]
 
@@ -88,6 +89,11 @@ def session_updated(session: dict[str, Any], agent_id: ObjectId | None) -> None:
     _emit("session_updated", session, to=rooms)
 
 
+def session_read(session_id: ObjectId, agent_id: str, seq: int) -> None:
+    """Tell an agent's own sockets, in whatever browser, how far it has read."""
+    _emit("session_read", {"sessionId": str(session_id), "seq": seq}, to=person_room(agent_id, AGENT))
+
+
 def session_ended(session: Document) -> None:
     """Tell the room that the session takes no more messages."""
     _emit(
@@ -133,8 +139,8 @@ def session_changed(session: dict[str, Any]) -> None:
 
 
 def agent_changed(agent: dict[str, Any]) -> None:
-    """Tell the supervisors of this process, and of no other, what an agent (serialized) is and has now."""
-    _emit_here("agent_changed", agent, SUPERVISORS_ROOM)
+    """Tell the supervisors of this process, and the agent's own sockets here, what an agent (serialized) is and has."""
+    _emit_here("agent_changed", agent, [SUPERVISORS_ROOM, person_room(agent["id"], AGENT)])
 
 
 def agent_deleted(agent_id: ObjectId) -> None:
@@ -142,9 +148,15 @@ def agent_deleted(agent_id: ObjectId) -> None:
     _emit_here("agent_deleted", {"id": str(agent_id)}, SUPERVISORS_ROOM)
 
 
-def queue_changed(waiting: int, longest_waiting_since: str | None) -> None:
-    """Tell the agents of this process, and of no other, how many wait, and since when the first of them does."""
-    _emit_here("queue_changed", {"waiting": waiting, "longestWaitingSince": longest_waiting_since}, AGENTS_ROOM)
+def queue_changed(state: dict[str, Any]) -> None:
+    """Tell the agents of this process, and of no other, how many wait, since when, and who is first.
+
+    Only supervisors may enter a session that waits, so only they get its id.
+    """
+    _emit_here("queue_changed", state, SUPERVISORS_ROOM)
+    rows = [{name: value for name, value in row.items() if name != "sessionId"} for row in state["sessions"]]
+    supervisors = [sid for sid, _ in socketio.server.manager.get_participants("/", SUPERVISORS_ROOM)]
+    _emit_here("queue_changed", {**state, "sessions": rows}, AGENTS_ROOM, skip_sid=supervisors)
 
 
 def is_heard_here(room: str) -> bool:
@@ -223,8 +235,8 @@ def _emit(event: str, data: dict[str, Any], to: str | list[str], skip_sid: list[
     socketio.server.manager.emit(event, data, "/", room=to, skip_sid=skip_sid)
 
 
-def _emit_here(event: str, data: dict[str, Any], room: str) -> None:
-    socketio.server.manager.emit(event, data, "/", room=room, ignore_queue=True)
+def _emit_here(event: str, data: dict[str, Any], room: str | list[str], skip_sid: list[str] | None = None) -> None:
+    socketio.server.manager.emit(event, data, "/", room=room, skip_sid=skip_sid, ignore_queue=True)
 
 
 def _emit_presence(

@@ -97,9 +97,17 @@ def percentage(part: int, whole: int) -> str:
 
 
 def session(
-    document: Document, agent_document: Document | None, queue_position: int | None, last_seq: int, now: datetime
+    document: Document,
+    agent_document: Document | None,
+    queue_position: int | None,
+    last_seq: int,
+    now: datetime,
+    *,
+    for_staff: bool = False,
 ) -> dict[str, Any]:
-    """Serialize a session. `duration` is in milliseconds, up to `now` while it is open."""
+    """Serialize a session, for its user unless it is for staff. `duration` is in milliseconds, up to `now` while it is
+    open.
+    """
     ended_at = document.get("endedAt")
     return {
         "id": str(document["_id"]),
@@ -111,6 +119,7 @@ def session(
         "updatedAt": iso(document.get("updatedAt")),
         "endedAt": iso(ended_at),
         "endReason": document.get("endReason"),
+        **({"internalReason": document["internalReason"]} if for_staff and "internalReason" in document else {}),
         "messageCount": last_seq,
         "lastSeq": last_seq,
         "readSeq": read_marks(document),

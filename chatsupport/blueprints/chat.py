@@ -37,7 +37,7 @@ def get_session(session_id: str) -> tuple[Response, int]:
 @blueprint.post("/end-session/<session_id>")
 def end_session(session_id: str) -> tuple[Response, int]:
     """End a session."""
-    ended = sessions.end(caller(), payloads.session_id(session_id), payloads.end_reason(json_body()))
+    ended = sessions.end(caller(), payloads.session_id(session_id), payloads.session_end(json_body()))
     return success("Session ended", ended)
 
 

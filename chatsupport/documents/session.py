@@ -62,6 +62,7 @@ class Session(Document):
     idle_warned_at = DateTimeField(db_field="idleWarnedAt")
     ended_at = DateTimeField(db_field="endedAt", null=True)
     end_reason = StringField(db_field="endReason", null=True, max_length=200)
+    internal_reason = StringField(db_field="internalReason", max_length=200)
     ended_by = StringField(db_field="endedBy", max_length=128)
     total_messages = IntField(db_field="totalMessages")
     average_response_time = FloatField(db_field="averageResponseTime")

@@ -116,7 +116,12 @@ PATHS: dict[str, Json] = {
             "End a session",
             description="A second call answers with the first end, unchanged.",
             parameters=(SESSION_ID,),
-            request_body=body({"reason": nothing_or(text(0, 200))}),
+            request_body=body(
+                {
+                    "reason": nothing_or(text(0, 200)),
+                    "internalReason": nothing_or(text(0, 200, "Only staff give it and see it.")),
+                }
+            ),
             answers={200: success(ref("SessionEnd"), "How it ended")},
             codes=["INVALID_REASON", *_OF_A_SESSION],
         )

@@ -71,13 +71,19 @@ _SESSION: dict[str, Json] = {
     "updatedAt": nothing_or(time()),
     "endedAt": nothing_or(time()),
     "endReason": nothing_or(string()),
+    "internalReason": string(
+        description="Why it has ended, where only staff are to know: users do not get this field."
+    ),
     "messageCount": integer(0),
     "lastSeq": integer(0, description="The seq of the last message; 0 of none."),
     "readSeq": array(ref("ReadMark"), "How far each participant has read."),
     "duration": integer(0, description="Milliseconds, up to now while it is open."),
 }
-SESSION = record(_SESSION)
-LISTED_SESSION = record({**_SESSION, "unreadCount": integer(0, description="What its agent has not read.")})
+_FOR_STAFF = ("internalReason",)
+SESSION = record(_SESSION, optional=_FOR_STAFF)
+LISTED_SESSION = record(
+    {**_SESSION, "unreadCount": integer(0, description="What its agent has not read.")}, optional=_FOR_STAFF
+)
 STARTED_SESSION = record(
     {
         "sessionId": identifier(),
@@ -115,7 +121,7 @@ MESSAGE = record(
     },
     optional=("clientMessageId", "erased"),
 )
-EXPORTED_SESSION = record({**_SESSION, "messages": array(ref("Message"))})
+EXPORTED_SESSION = record({**_SESSION, "messages": array(ref("Message"))}, optional=_FOR_STAFF)
 SENT_MESSAGE = record(
     {"messageId": identifier(), "sessionId": identifier(), "message": ref("Message"), "sessionStatus": STATUS}
 )

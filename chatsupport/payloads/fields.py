@@ -101,15 +101,15 @@ def message_text(data: Payload) -> str:
     return value
 
 
-def end_reason(data: Payload) -> str:
-    """Return `reason`, at most 200 characters; the default one where it is not given or blank."""
-    value = data.get("reason")
+def reason(data: Payload, name: str) -> str | None:
+    """Return the reason under this name, at most 200 characters; None where it is not given or blank."""
+    value = data.get(name)
     if value is None:
-        return DEFAULT_END_REASON
+        return None
     reason = trimmed(value) if isinstance(value, str) else None
     if reason is None or len(reason) > MAX_REASON_LENGTH or UNSTORABLE.search(reason):
-        raise InvalidInputError("INVALID_REASON", f"reason must be a string of at most {MAX_REASON_LENGTH} characters.")
-    return reason if is_visible(reason) else DEFAULT_END_REASON
+        raise InvalidInputError("INVALID_REASON", f"{name} must be a string of at most {MAX_REASON_LENGTH} characters.")
+    return reason if is_visible(reason) else None
 
 
 def limit(query: Payload) -> int:

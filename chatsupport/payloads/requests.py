@@ -32,6 +32,16 @@ class StartSession:
 
 
 @dataclass(frozen=True)
+class SessionEnd:
+    """Why a session ends: body of end-session, payload of `end_session`."""
+
+    reason: str
+    """What the user is told."""
+    internal_reason: str | None = None
+    """What only staff see."""
+
+
+@dataclass(frozen=True)
 class NewMessage:
     """What a client wants to say: body of send-message, payload of `send_message`."""
 
@@ -94,6 +104,14 @@ def start_session(data: Payload) -> StartSession:
 def with_idempotency_key(data: Payload, key: str | None) -> Payload:
     """Make the request's Idempotency-Key the `clientMessageId` of a message that has none."""
     return {**data, "clientMessageId": key} if key and data.get("clientMessageId") is None else data
+
+
+def session_end(data: Payload) -> SessionEnd:
+    """Return why a session ends. Raises INVALID_REASON."""
+    return SessionEnd(
+        reason=fields.reason(data, "reason") or fields.DEFAULT_END_REASON,
+        internal_reason=fields.reason(data, "internalReason"),
+    )
 
 
 def new_message(data: Payload) -> NewMessage:

@@ -61,6 +61,12 @@ def is_supervisor(caller: Caller) -> bool:
     return caller.type == AGENT and bool(supervisors_among([caller.id]))
 
 
+def is_staff(caller: Caller, session: Mapping[str, Any]) -> bool:
+    """Tell whether somebody who may access the session does so as staff, and not as its user."""
+    is_its_user = caller.type == session.get("userType") and caller.id == session["userId"]
+    return caller.type == SYSTEM or (caller.type == AGENT and not is_its_user)
+
+
 def supervisors_among(agent_ids: Iterable[str]) -> set[str]:
     """Return those of the agents who are supervisors at this moment."""
     ids = [ObjectId(agent_id) for agent_id in agent_ids if ObjectId.is_valid(agent_id)]

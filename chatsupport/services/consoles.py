@@ -8,7 +8,7 @@ costs nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pymongo
@@ -16,6 +16,7 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from chatsupport import broadcasts, serializers
+from chatsupport.broadcasts import person_room
 from chatsupport.database.clock import now
 from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Agent, Session
@@ -36,8 +37,8 @@ _mutex = threading.Lock()
 _changed: tuple[set[ObjectId], set[ObjectId]] = (set(), set())
 """Sessions and agents that this process has changed, and nobody was told of."""
 _to_tell: tuple[set[ObjectId], set[ObjectId]] = (set(), set())
-"""Sessions and agents that the supervisors here are to be told of."""
-_told_queue: tuple[int, str | None] | None = None
+"""Sessions that the supervisors here are to be told of, and agents that they or the agents themselves are."""
+_told_queue: dict[str, Any] | None = None
 
 
 def queue_overview(caller: Caller) -> dict[str, Any]:
@@ -49,21 +50,10 @@ def queue_overview(caller: Caller) -> dict[str, Any]:
         raise ForbiddenError("This is for agents, systems and API keys.")
     sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
     total, since = waiting()
-    rows = Session._get_collection().find(
-        {"status": WAITING}, {"userId": 1, "queuedAt": 1}, sort=QUEUE_ORDER, limit=SHOWN
-    )
     return {
         "total": total,
         "longestWait": 0 if since is None else serializers.milliseconds_between(since, now()) // 1000,
-        "sessions": [
-            {
-                **({"sessionId": str(row["_id"])} if sees_all else {}),
-                "userId": row["userId"],
-                "position": place,
-                "waitingSince": serializers.iso(row.get("queuedAt")),
-            }
-            for place, row in enumerate(rows, start=1)
-        ],
+        "sessions": _first_in_queue(with_ids=sees_all),
     }
 
 
@@ -76,12 +66,15 @@ def changed(session_id: ObjectId | None = None, *agent_ids: ObjectId | None) -> 
     _pass_on()
 
 
-def tell_here(session_ids: Iterable[str], agent_ids: Iterable[str]) -> None:
+def tell_here(session_ids: Sequence[str], agent_ids: Sequence[str]) -> None:
     """Do this process's part of `changed`."""
     if not broadcasts.is_heard_here(broadcasts.AGENTS_ROOM):
         return
     _tell_queue()
-    if broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM):
+    if not broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM):
+        # An agent hears of itself: its other browsers show what it has changed in one.
+        session_ids, agent_ids = (), [one for one in agent_ids if broadcasts.is_heard_here(person_room(one, AGENT))]
+    if session_ids or agent_ids:
         with _mutex:
             _add(_to_tell, map(ObjectId, session_ids), map(ObjectId, agent_ids))
         _tell()
@@ -131,15 +124,32 @@ def _tell_queue_now() -> None:
     global _told_queue
     with pymongo.timeout(LOOK_UP_SECONDS):
         total, since = waiting()
-    state = (total, serializers.iso(since))
+        first = _first_in_queue(with_ids=True) if total else []
+    state = {"waiting": total, "longestWaitingSince": serializers.iso(since), "sessions": first}
     if state != _told_queue:
         _told_queue = state
-        broadcasts.queue_changed(*state)
+        broadcasts.queue_changed(state)
 
 
 _pass_on = Throttled(_pass_on_now, CHANGES_SECONDS)
 _tell = Throttled(_tell_now, CHANGES_SECONDS)
 _tell_queue = Throttled(_tell_queue_now, QUEUE_SECONDS)
+
+
+def _first_in_queue(*, with_ids: bool) -> list[dict[str, Any]]:
+    """Return the first `SHOWN` of those who wait, with their sessions' ids for whoever may enter each."""
+    rows = Session._get_collection().find(
+        {"status": WAITING}, {"userId": 1, "queuedAt": 1}, sort=QUEUE_ORDER, limit=SHOWN
+    )
+    return [
+        {
+            **({"sessionId": str(row["_id"])} if with_ids else {}),
+            "userId": row["userId"],
+            "position": place,
+            "waitingSince": serializers.iso(row.get("queuedAt")),
+        }
+        for place, row in enumerate(rows, start=1)
+    ]
 
 
 def waiting() -> tuple[int, Any]:

@@ -21,6 +21,7 @@ from chatsupport.documents import Denial, Message, Session
 from chatsupport.documents.session import ENDED, OPEN
 from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError
 from chatsupport.identity import USER, Caller
+from chatsupport.payloads import SessionEnd
 from chatsupport.services import (
     assignment,
     audit,
@@ -131,7 +132,7 @@ def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
                 ],
             )
         except DuplicateKeyError:
-            sessions.end_now(is_guests, MERGED, user.id, user)
+            sessions.end_now(is_guests, SessionEnd(MERGED), user.id, user)
         else:
             message_log.log.settle(session_id)
             return

@@ -16,6 +16,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ACTIVE
 from chatsupport.extensions import settings
+from chatsupport.payloads import SessionEnd
 from chatsupport.services import assignment, sequences, sessions
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def _check_idle(session: Document, idle_end_after: float) -> None:
     else:
         # Only if nobody warned it anew or took it over since it was read.
         unchanged = {"_id": session["_id"], "idleWarnedAt": warned_at, "agentId": session["agentId"]}
-        sessions.end_now(unchanged, IDLE_REASON, "system")
+        sessions.end_now(unchanged, SessionEnd(IDLE_REASON), "system")
 
 
 def _is_the_visitors(message: Document, session: Document) -> bool:

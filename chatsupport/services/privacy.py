@@ -14,6 +14,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Agent, AuditEntry, Denial, Message, Session
 from chatsupport.documents.session import NEWEST_FIRST, OPEN
 from chatsupport.identity import AGENT, Caller
+from chatsupport.payloads import SessionEnd
 from chatsupport.services import access, audit, denials, sequences, sessions
 from chatsupport.services.pages import Document
 
@@ -80,7 +81,7 @@ def erase(caller: Caller, person: Caller) -> dict[str, Any]:
     # Until there is none left: a request that was under way may have started another.
     while session_ids := _some_sessions(person):
         for session_id in session_ids:
-            sessions.end_now({"_id": session_id}, ERASED_REASON, caller.id, caller)
+            sessions.end_now({"_id": session_id}, SessionEnd(ERASED_REASON), caller.id, caller)
         emptied += _empty_messages({"sessionId": {"$in": session_ids}}, person, pseudonym)
         _rename_in_sessions(session_ids, person, pseudonym)
         erased += len(session_ids)
@@ -128,6 +129,8 @@ def _rename_in_sessions(session_ids: list[ObjectId], person: Caller, pseudonym: 
     collection.update_many(
         {**these, "endedBy": person.id}, {"$set": {"endedBy": pseudonym, "endReason": ERASED_REASON}}
     )
+    # What staff wrote about the person.
+    collection.update_many({**these, "internalReason": {"$ne": None}}, {"$unset": {"internalReason": ""}})
     collection.update_many(
         {**these, "readSeq.userId": person.id},
         {"$set": {"readSeq.$[mark].userId": pseudonym}},

@@ -18,7 +18,7 @@ from pymongo import UpdateOne
 from chatsupport import broadcasts
 from chatsupport.documents import Message, Session
 from chatsupport.extensions import socketio
-from chatsupport.identity import CALLER_TYPES, Caller
+from chatsupport.identity import AGENT, CALLER_TYPES, Caller
 from chatsupport.services import presence, sequences
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,8 @@ def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
         _storing = _storing or start_storing
     if moved:
         broadcasts.messages_read(session_id, person.id, seq, skip_sid=here)
+        if person.type == AGENT:
+            broadcasts.session_read(session_id, person.id, seq)
     if start_storing:
         socketio.start_background_task(_store_all)
     return max(seq, known)

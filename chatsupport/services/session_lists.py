@@ -43,7 +43,7 @@ def list_sessions(caller: Caller, wanted: SessionFilter) -> dict[str, Any]:
 
 
 def serialize(rows: list[Document]) -> list[Document]:
-    """Return sessions as their people see them, with a few reads for all of them."""
+    """Return sessions as staff see them, with a few reads for all of them."""
     if not rows:
         return []
     agents = _agents_of(rows)
@@ -57,6 +57,7 @@ def serialize(rows: list[Document]) -> list[Document]:
             places.get(row["_id"]),
             last_seqs.get(row["_id"], 0),
             time,
+            for_staff=True,
         )
         for row in rows
     ]

@@ -17,6 +17,7 @@ from chatsupport.documents.session import BACK, ENDED, NEWEST_FIRST, OPEN, WAITI
 from chatsupport.errors import DatabaseUnavailableError, ForbiddenError, SessionNotFoundError
 from chatsupport.extensions import settings
 from chatsupport.identity import USER, Caller
+from chatsupport.payloads import SessionEnd
 from chatsupport.services import (
     access,
     assignment,
@@ -162,7 +163,8 @@ def _started(session: Document, agent: Document | None) -> dict[str, Any]:
 
 def describe(caller: Caller, session_id: ObjectId) -> dict[str, Any]:
     """Return the session as its people see it."""
-    return _describe(access.find_session(caller, session_id))
+    session = access.find_session(caller, session_id)
+    return _describe(session, for_staff=access.is_staff(caller, session))
 
 
 def describe_stored(session_id: ObjectId) -> dict[str, Any]:
@@ -173,10 +175,9 @@ def describe_stored(session_id: ObjectId) -> dict[str, Any]:
     return _describe(session)
 
 
-def _describe(session: Document) -> dict[str, Any]:
-    return serializers.session(
-        session, agent_of(session), queue.position(session), sequences.last_seq(session["_id"]), now()
-    )
+def _describe(session: Document, *, for_staff: bool = False) -> dict[str, Any]:
+    place, last_seq = queue.position(session), sequences.last_seq(session["_id"])
+    return serializers.session(session, agent_of(session), place, last_seq, now(), for_staff=for_staff)
 
 
 def agent_of(session: Mapping[str, Any]) -> Document | None:
@@ -190,18 +191,23 @@ def agent_of(session: Mapping[str, Any]) -> Document | None:
     return agent
 
 
-def end(caller: Caller, session_id: ObjectId, reason: str) -> dict[str, Any]:
-    """End a session; of an ended one, return the first end unchanged."""
+def end(caller: Caller, session_id: ObjectId, why: SessionEnd) -> dict[str, Any]:
+    """End a session; of an ended one, return the first end unchanged.
+
+    Raises `ForbiddenError` where the session's user gives a reason that only staff see.
+    """
     session = access.find_session(caller, session_id)
+    if why.internal_reason is not None and not access.is_staff(caller, session):
+        raise ForbiddenError("Only staff give an internalReason. Leave it out.")
     if session["status"] != ENDED:
-        ended = end_now({"_id": session_id}, reason, caller.id, caller)
+        ended = end_now({"_id": session_id}, why, caller.id, caller)
         if ended is not None:
             return serializers.session_end(ended)
         session = access.find_session(caller, session_id)
     return serializers.session_end(session_statistics.complete(session))
 
 
-def end_now(which: Mapping[str, Any], reason: str, ended_by: str, caller: Caller | None = None) -> Document | None:
+def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Caller | None = None) -> Document | None:
     """End the open session that meets the condition, which names its `_id`, and do once what follows. None where there
     is none.
 
@@ -211,12 +217,21 @@ def end_now(which: Mapping[str, Any], reason: str, ended_by: str, caller: Caller
     time = now()
     session = Session._get_collection().find_one_and_update(
         {"status": {"$in": list(OPEN)}, **which},
-        {"$set": {"status": ENDED, "endedAt": time, "endReason": reason, "endedBy": ended_by, "updatedAt": time}},
+        {
+            "$set": {
+                "status": ENDED,
+                "endedAt": time,
+                "endReason": why.reason,
+                "endedBy": ended_by,
+                "updatedAt": time,
+                **({} if why.internal_reason is None else {"internalReason": why.internal_reason}),
+            }
+        },
         return_document=ReturnDocument.AFTER,
     )
     if session is None:
         return None
-    audit.record_soon(audit.END, caller, session, reason=reason)
+    audit.record_soon(audit.END, caller, session, reason=why.reason)
     return _finish(session)
 
 

@@ -122,7 +122,7 @@ def mark_read(connection: Connection, payload: Payload) -> Answer:
 def end_session(connection: Connection, payload: Payload) -> Answer:
     """End the session, as the REST call does."""
     session_id = payloads.session_id_in(payload)
-    return "Session ended", sessions.end(connection.caller, session_id, payloads.end_reason(payload))
+    return "Session ended", sessions.end(connection.caller, session_id, payloads.session_end(payload))
 
 
 def _present(connection: Connection, payload: Payload) -> tuple[ObjectId, Caller]:

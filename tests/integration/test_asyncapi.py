@@ -119,6 +119,7 @@ def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.M
     agent.say(first, "hi")
     user.call("typing_start", {"sessionId": first})
     user.call("mark_read", {"sessionId": first, "seq": 2})
+    agent.call("mark_read", {"sessionId": first, "seq": 2})
     user.emit("send_message", {"sessionId": first})
     sockets.user("u1").close()
     broadcasts.session_idle(Session.objects(id=first).first().id, now())

@@ -8,7 +8,7 @@ from chatsupport import broadcasts
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.services import consoles, housekeeping
-from tests.api import Api
+from tests.api import Api, Apis, data_of
 from tests.concurrency import eventually
 from tests.sockets import Socket, Sockets, assert_refused
 
@@ -78,10 +78,15 @@ def test_agents_hear_of_the_queue_and_of_nothing_that_is_not_theirs(
             )
         )
         assert socket.heard("queue_changed")[-1]["longestWaitingSince"].endswith("Z")
+    row = supervisor.heard("queue_changed")[-1]["sessions"][0]
+    assert [row] == data_of(operator.get("/api/chat/queue"))["sessions"]
+    assert (row.pop("sessionId"), row["userId"], row["position"]) == (waiting, "u2", 1)
+    assert agent.heard("queue_changed")[-1]["sessions"] == [row]
     operator.end(waiting)
-    assert eventually(lambda: agent.heard("queue_changed")[-1] == {"waiting": 0, "longestWaitingSince": None})
+    nobody = {"waiting": 0, "longestWaitingSince": None, "sessions": []}
+    assert eventually(lambda: agent.heard("queue_changed")[-1] == nobody)
     assert not agent.heard("session_changed")
-    assert not agent.heard("agent_changed")
+    assert {row["id"] for row in agent.heard("agent_changed")} == {ada}
     assert not user.heard("queue_changed")
 
 
@@ -188,3 +193,17 @@ def test_a_lost_order_is_made_up_for_by_the_heartbeat(operator: Api, sockets: So
     housekeeping.Housekeeper().renew_leases()
 
     assert eventually(lambda: not broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM))
+
+
+def test_an_agent_hears_of_itself_in_all_its_browsers(operator: Api, apis: Apis, sockets: Sockets, ada: str) -> None:
+    desk, phone, other = sockets.agent(ada), sockets.agent(ada), sockets.user("u1")
+    colleague = sockets.agent(operator.create_agent("Ben")["id"])
+
+    apis.agent(ada).patch(f"/api/agents/{ada}", {"isOnline": False})
+
+    for socket in (desk, phone):
+        assert eventually(
+            lambda socket=socket: [row["isOnline"] for row in socket.heard("agent_changed")][-1:] == [False]
+        )
+    assert other.heard("agent_changed") == []
+    assert ada not in {row["id"] for row in colleague.heard("agent_changed")}

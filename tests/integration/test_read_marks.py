@@ -210,3 +210,17 @@ def test_a_store_that_fails_is_made_up_for_by_the_next_mark(
 
     assert mark(user, session_id, 3) == 3
     assert eventually(lambda: stored(session_id) == {"u1": 3})
+
+
+def test_an_agents_own_sockets_hear_how_far_it_has_read(
+    user: Socket, sockets: Sockets, operator: Api, session_id: str
+) -> None:
+    agent_id = operator.session(session_id)["agentId"]
+    desk, phone = sockets.agent(agent_id), sockets.agent(agent_id)
+    desk.join(session_id)
+
+    assert mark(desk, session_id, 3) == 3
+
+    assert phone.wait_for("session_read") == [{"sessionId": session_id, "seq": 3}]
+    assert user.heard("session_read") == []
+    assert phone.heard("messages_read") == []

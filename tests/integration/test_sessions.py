@@ -9,6 +9,7 @@ import pytest
 from chatsupport.documents import Agent, Session
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.concurrency import run_together
+from tests.sockets import Sockets
 
 
 def test_a_session_gets_the_least_loaded_agent(apis: Apis, operator: Api) -> None:
@@ -248,3 +249,26 @@ def test_the_same_id_as_user_and_as_agent_are_two_people(operator: Api) -> None:
     as_agent = data_of(operator.post("/api/chat/start-session", {"userId": "same", "userType": "agent"}))
 
     assert as_user["sessionId"] != as_agent["sessionId"]
+
+
+def test_an_internal_reason_is_for_staff_only(apis: Apis, sockets: Sockets, operator: Api) -> None:
+    agent = apis.agent(operator.create_agent()["id"])
+    session_id = operator.start("u1")["sessionId"]
+    user, visitor = apis.user("u1"), sockets.user("u1")
+    visitor.join(session_id)
+    assert_failure(user.end(session_id, internalReason="mine"), 403, "FORBIDDEN")
+    assert_failure(agent.end(session_id, internalReason="x" * 201), 400, "INVALID_REASON")
+
+    ended = agent.end(session_id, reason="Ended by the agent", internalReason="Spam or abuse")
+
+    assert data_of(ended)["reason"] == "Ended by the agent"
+    assert visitor.wait_for("session_ended")[0]["reason"] == "Ended by the agent"
+    assert "internalReason" not in user.session(session_id)
+    for staff in (agent, operator):
+        assert staff.session(session_id)["internalReason"] == "Spam or abuse"
+        listed = data_of(staff.get("/api/chat/sessions"))["sessions"]
+        assert [row["internalReason"] for row in listed] == ["Spam or abuse"]
+    exported = operator.get("/api/users/u1/export")
+    assert b"Spam" not in exported.data
+    operator.delete("/api/users/u1")
+    assert "internalReason" not in operator.session(session_id)

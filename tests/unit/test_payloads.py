@@ -148,9 +148,17 @@ def test_a_page_is_the_first_50_by_default() -> None:
 
 def test_a_blank_reason_is_the_default_one() -> None:
     for data in ({}, {"reason": None}, {"reason": ""}, {"reason": "  "}):
-        assert payloads.end_reason(data) == "User ended session"
-    assert payloads.end_reason({"reason": " solved "}) == "solved"
-    assert payloads.end_reason({"reason": " " + "x" * 200 + " "}) == "x" * 200
+        assert payloads.session_end(data).reason == "User ended session"
+    assert payloads.session_end({"reason": " solved "}).reason == "solved"
+    assert payloads.session_end({"reason": " " + "x" * 200 + " "}).reason == "x" * 200
+
+
+def test_an_internal_reason_has_no_default() -> None:
+    assert payloads.session_end({"internalReason": " "}).internal_reason is None
+    assert payloads.session_end({"internalReason": " spam "}).internal_reason == "spam"
+    for bad in (42, "x" * 201, "\x00"):
+        with pytest.raises(InvalidInputError, match="internalReason"):
+            payloads.session_end({"internalReason": bad})
 
 
 def test_an_agent_has_two_places_and_is_online_by_default() -> None:
