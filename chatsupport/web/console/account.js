@@ -1,6 +1,6 @@
 // Signing in and out. The token is kept for this tab only.
 
-import { authorize, call, meansSignedOut } from "./api.js";
+import { authorize, call, isAuthorized, meansSignedOut } from "./api.js";
 import { handlers } from "./events.js";
 import { connect, disconnect } from "./live.js";
 import { flushAll } from "./outbox.js";
@@ -74,10 +74,11 @@ function expired() {
   if (state.phase === "signed-in") change(() => (state.phase = "expired"));
 }
 
-// By choice: nothing of what was written stays in this tab.
+// By choice: nothing of what was written stays in this tab, and the server takes the token no more.
 export function signOut() {
   const agentId = state.agent?.id;
   disconnect();
+  if (isAuthorized()) call("POST", "/api/auth/logout").catch(() => {}); // Without an answer the token ends by itself.
   authorize(null);
   writeToken(null);
   if (agentId) forgetWriting(agentId);

@@ -5,8 +5,8 @@ import { callCounting, get, isPassing } from "./api.js";
 import { followSession, forget, lose, readTo } from "./following.js";
 import { ask, isConnected, isFollowed, stopFollowing } from "./live.js";
 import { path, refreshAgentsSoon } from "./refresh.js";
+import { FULL, isFull } from "./load.js";
 import { change, conversation, isSupervisor, patchSession, putSession, state, toast } from "./store.js";
-import { tell } from "./tabs.js";
 
 const PAGE = 50;
 const LATEST = 2 ** 31 - 1; // beyond every seq
@@ -31,12 +31,13 @@ async function attempt(sessionId, mark, what, act) {
   }
 }
 
-export function end(sessionId, reason) {
+// End a chat. The visitor sees `reason`; only staff see `internalReason`.
+export function end(sessionId, { reason, internalReason }) {
   return attempt(sessionId, "ending", "Ending the chat", async () => {
-    const { data } = await callCounting("POST", `/api/chat/end-session/${sessionId}`, reason ? { reason } : {});
-    change(() =>
-      patchSession(sessionId, { status: "ended", endedAt: data.endedAt, endReason: data.reason, unreadCount: 0 }),
-    );
+    const path = `/api/chat/end-session/${sessionId}`;
+    const { data } = await callCounting("POST", path, { reason, internalReason });
+    const { endedAt, reason: endReason } = data;
+    change(() => patchSession(sessionId, { status: "ended", endedAt, endReason, internalReason, unreadCount: 0 }));
   });
 }
 
@@ -64,7 +65,11 @@ export function transfer(sessionId, agentId, name) {
 
 export function takeOver(sessionId) {
   if (!state.agent.isOnline) {
-    toast("Who is away gets no chats.", { label: "Go online", act: () => setOnline(true) });
+    toast("You are away. Go online to take over a chat.", { label: "Go online", act: () => setOnline(true) });
+    return Promise.resolve(false);
+  }
+  if (isFull()) {
+    toast(FULL, { kind: "error" });
     return Promise.resolve(false);
   }
   return attempt(sessionId, "taking", "Taking over", async () => {
@@ -77,27 +82,33 @@ export function takeOver(sessionId) {
   });
 }
 
-let wanted = null; // what the switch shows; the last click wins, however the answers come in
-
+// The last click wins, however the answers come in.
 export async function setOnline(isOnline) {
-  wanted = isOnline;
   const before = state.agent.isOnline;
-  change(() => (state.agent = { ...state.agent, isOnline }));
+  change(() => Object.assign(state, { switching: isOnline, agent: { ...state.agent, isOnline } }));
   try {
     const { data } = await callCounting("PATCH", `/api/agents/${state.agent.id}`, { isOnline });
-    if (wanted !== isOnline) return;
-    change(() => (state.agent = { ...state.agent, ...data }));
-    tell(state.agent.id, { isOnline });
+    if (state.switching !== isOnline) return;
+    change(() => Object.assign(state, { switching: null, agent: { ...state.agent, ...data } }));
     refreshAgentsSoon();
   } catch (error) {
-    if (wanted !== isOnline) return;
-    change(() => (state.agent = { ...state.agent, isOnline: before }));
+    if (state.switching !== isOnline) return;
+    change(() => Object.assign(state, { switching: null, agent: { ...state.agent, isOnline: before } }));
     toast(`Could not change it: ${error.message}`, {
       kind: "error",
       label: "Try again",
       act: () => setOnline(isOnline),
     });
   }
+}
+
+// By a key, which is pressed by accident more easily than the switch: say what it did, and offer to take it back.
+export function toggleOnline() {
+  const isOnline = !state.agent.isOnline;
+  setOnline(isOnline);
+  if (isOnline) toast("You are online. New chats come to you.");
+  else
+    toast("You are away. You will not receive new chats.", { label: "Go online", act: () => setOnline(true) });
 }
 
 // Bring what came before the first message that is shown; the last ones where there is none.
@@ -133,7 +144,6 @@ export async function markRead(sessionId) {
   const before = talk.markedSeq;
   talk.markedSeq = seq;
   change(() => patchSession(sessionId, { unreadCount: 0, countedSeq: seq }));
-  tell(state.agent.id, { readSessionId: sessionId, seq });
   const envelope = await ask("mark_read", { sessionId, seq });
   if (!envelope?.success && talk.markedSeq === seq) talk.markedSeq = before;
 }
@@ -158,7 +168,8 @@ export function tidy(previous) {
   if (previous && previous !== state.selected && state.sessions.get(previous)?.gone) change(() => forget(previous));
 }
 
-const fetched = new Set();
+const REFUSED = new Set(["FORBIDDEN", "SESSION_NOT_FOUND"]);
+const fetching = new Set();
 
 // A chat is on the screen: bring what is needed to show it. Called often; does something once.
 export async function opened(sessionId) {
@@ -170,12 +181,19 @@ export async function opened(sessionId) {
     loadEarlier(sessionId);
     return;
   }
-  if (fetched.has(sessionId)) return;
-  fetched.add(sessionId);
+  if (fetching.has(sessionId) || state.missing.has(sessionId)) return;
+  fetching.add(sessionId);
   try {
     const found = await get(`/api/chat/session/${encodeURIComponent(sessionId)}`);
     change(() => putSession(found));
-  } catch {
-    // It is not there, or not ours; the view says so.
+  } catch (error) {
+    change(() => state.missing.set(sessionId, REFUSED.has(error.code) ? "refused" : "unreachable"));
+  } finally {
+    fetching.delete(sessionId);
   }
+}
+
+// Ask again for a chat that could not be loaded: at the next change of the store, `opened` finds nothing in its way.
+export function openAgain(sessionId) {
+  change(() => state.missing.delete(sessionId));
 }

@@ -51,8 +51,9 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// Set an attribute; null takes it away. An ARIA state needs the word "false": without the attribute there is no state.
 export function setAttribute(element, name, value) {
-  if (value === null || value === false) element.removeAttribute(name);
+  if (value === null || (value === false && !name.startsWith("aria-"))) element.removeAttribute(name);
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 

@@ -4,7 +4,7 @@ import { followSession, lose, readTo, settle } from "./following.js";
 import { announce } from "./announce.js";
 import { changeAgent, removeAgent } from "./load.js";
 import { isFollowed, stopFollowing } from "./live.js";
-import { refreshAgentsSoon, refreshQueueSoon } from "./refresh.js";
+import { refreshAgentsSoon } from "./refresh.js";
 import { change, conversation, isMine, isSupervisor, patchSession, putSession, state } from "./store.js";
 
 const WHY = {
@@ -68,7 +68,7 @@ function ended({ sessionId, reason, endedAt, endedBy }) {
   refreshAgentsSoon();
 }
 
-// For supervisors: a session as GET returns it.
+// A session as GET returns it: any, for supervisors; for its agent, when it has a new user.
 function sessionChanged(session) {
   change(() => {
     const known = state.sessions.get(session.id);
@@ -80,12 +80,9 @@ function sessionChanged(session) {
   });
 }
 
-function queueChanged({ waiting, longestWaitingSince }) {
-  change(() => {
-    state.queue = { ...state.queue, total: waiting, longestWaitingSince };
-    if (waiting === 0) state.queue.sessions = [];
-  });
-  if (waiting) refreshQueueSoon();
+// `sessions` are the first of those who wait.
+function queueChanged({ waiting, longestWaitingSince, sessions }) {
+  change(() => (state.queue = { total: waiting, longestWaitingSince, sessions }));
 }
 
 function typing({ sessionId, userId, isTyping }) {
@@ -94,6 +91,16 @@ function typing({ sessionId, userId, isTyping }) {
 
 function read({ sessionId, userId, seq }) {
   change(() => talkOf(sessionId) && readTo(talkOf(sessionId), userId, seq));
+}
+
+// I have read it in another window or another browser.
+function readElsewhere({ sessionId, seq }) {
+  change(() => {
+    const session = state.sessions.get(sessionId);
+    if (!session) return;
+    readTo(conversation(sessionId), state.agent.id, seq);
+    if (session.lastSeq <= seq) patchSession(sessionId, { unreadCount: 0, countedSeq: seq });
+  });
 }
 
 function presence(isThere) {
@@ -112,11 +119,13 @@ export const handlers = {
   agent_assigned: agentAssigned,
   session_ended: ended,
   session_changed: sessionChanged,
+  session_updated: sessionChanged,
   agent_changed: changeAgent,
   agent_deleted: removeAgent,
   queue_changed: queueChanged,
   user_typing: typing,
   messages_read: read,
+  session_read: readElsewhere,
   user_joined: presence(true),
   user_left: presence(false),
   session_idle: ({ sessionId, endsAt }) => change(() => talkOf(sessionId) && (talkOf(sessionId).endsAt = endsAt)),

@@ -1,6 +1,6 @@
 // The keyboard. Single keys work outside text fields only, and can be switched off in the help (views/help.js).
 
-import { setOnline, takeOver } from "./actions.js";
+import { takeOver, toggleOnline } from "./actions.js";
 import { watchSession } from "./following.js";
 import { back, go, select } from "./route.js";
 import { change, isMine, isSupervisor, mine, selectedSession, state } from "./store.js";
@@ -46,7 +46,7 @@ const PLAIN = {
   r: () => focusComposer(true),
   t: withSession(openTransfer),
   e: withSession(openEnd),
-  o: () => setOnline(!state.agent.isOnline),
+  o: toggleOnline,
   i: () => change(() => (state.panel = !state.panel)),
   w: asSupervisor(watchSession),
   m: asSupervisor(takeOver),

@@ -2,10 +2,11 @@
 
 import { change, state } from "./store.js";
 
-// For supervisors: an agent whose record or load has changed.
+// An agent whose record or load has changed: any agent, for supervisors; for others, themselves.
 export function changeAgent(agent) {
   change(() => {
-    if (agent.id === state.agent.id) state.agent = { ...state.agent, ...agent, isOnline: state.agent.isOnline };
+    if (agent.id === state.agent.id)
+      state.agent = { ...state.agent, ...agent, isOnline: state.switching ?? agent.isOnline };
     const activeUsers = Array.isArray(agent.activeUsers) ? agent.activeUsers.length : agent.activeUsers;
     const isOnline = agent.isOnline && !agent.isAway;
     const known = { id: agent.id, name: agent.name, maxUsers: agent.maxUsers, activeUsers, isOnline };
@@ -19,6 +20,14 @@ export function removeAgent({ id }) {
 }
 
 export const hasRoom = (agent) => agent.isOnline && agent.activeUsers < agent.maxUsers;
+
+export const FULL = "You have as many chats as you can hold.";
+
+// Whether I hold as many chats as I can.
+export function isFull() {
+  const me = state.agents.find((agent) => agent.id === state.agent.id);
+  return Boolean(me) && me.activeUsers >= me.maxUsers;
+}
 
 // The numbers that a team looks at.
 export function numbers() {

@@ -3,13 +3,10 @@
 import { continueSession, loadPicture } from "./account.js";
 import { authorize } from "./api.js";
 import { opened } from "./actions.js";
-import { h } from "./dom.js";
-import { readTo } from "./following.js";
 import { startKeys } from "./keys.js";
 import { loadClient, reconnect } from "./live.js";
 import { startRouting } from "./route.js";
-import { change, conversation, notify, patchSession, state, subscribe, unreadTotal } from "./store.js";
-import { listen } from "./tabs.js";
+import { change, notify, state, subscribe, unreadTotal } from "./store.js";
 import { createNotices } from "./views/notices.js";
 import { createShell } from "./views/shell.js";
 import { createExpired, createSignIn } from "./views/sign_in.js";
@@ -35,30 +32,11 @@ function start() {
   addEventListener("online", reconnect);
   for (const name of ["focus", "blur"]) addEventListener(name, notify);
   document.addEventListener("visibilitychange", notify);
-  listen(hear);
-}
-
-// What another tab of the same agent has done.
-function hear({ agentId, readSessionId, seq, isOnline }) {
-  if (agentId !== state.agent?.id) return;
-  change(() => {
-    if (isOnline !== undefined) state.agent = { ...state.agent, isOnline };
-    const session = readSessionId && state.sessions.get(readSessionId);
-    if (!session) return;
-    readTo(conversation(readSessionId), agentId, seq);
-    if (session.lastSeq <= seq) patchSession(readSessionId, { unreadCount: 0, countedSeq: seq });
-  });
 }
 
 async function boot() {
-  try {
-    await loadClient();
-    start();
-  } catch {
-    const again = h("button", { class: "button", onclick: () => location.reload() }, "Load again");
-    const text = h("p", {}, "A part of the console could not be loaded. Check the connection.");
-    return document.body.replaceChildren(h("main", { class: "blank" }, h("h1", {}, TITLE), text, again));
-  }
+  await loadClient();
+  start();
   try {
     if (!(await continueSession())) change(() => (state.phase = "signed-out"));
   } catch {
@@ -67,4 +45,5 @@ async function boot() {
   }
 }
 
-boot();
+// Rejects where a part cannot be loaded; boot.js says so and tries again.
+export const booted = boot();

@@ -2,20 +2,11 @@
 // reconnect and reload, so that none is stored twice. Those of one session go one after the other: order holds.
 
 import { ask, isConnected } from "./live.js";
+import { PASSING } from "../shared/connection.js";
 import { change, conversation, state } from "./store.js";
 import { writeWriting } from "./storage.js";
 
-const FINAL = new Set([
-  "FORBIDDEN",
-  "SESSION_NOT_FOUND",
-  "SESSION_ENDED",
-  "INVALID_MESSAGE",
-  "MESSAGE_TOO_LONG",
-  "BLOCKED",
-  "INVALID_CLIENT_MESSAGE_ID",
-  "INVALID_SESSION_ID",
-]);
-const TRIES = 5;
+const LONGEST_PAUSE_MS = 10_000;
 const sending = new Set();
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -39,7 +30,9 @@ function alter(sessionId, clientMessageId, patch) {
 }
 
 export function send(sessionId, text) {
-  const item = { clientMessageId: crypto.randomUUID(), text, at: new Date().toISOString(), state: "pending" };
+  // Not randomUUID(): a page that came over plain http from another machine has none.
+  const clientMessageId = crypto.getRandomValues(new Uint32Array(4)).join("-");
+  const item = { clientMessageId, text, at: new Date().toISOString(), state: "pending" };
   put(sessionId, [...items(sessionId), item]);
   flush(sessionId);
 }
@@ -62,14 +55,9 @@ export function arrived(sessionId, seq, clientMessageId = null) {
   if (left.length < items(sessionId).length) put(sessionId, left);
 }
 
-// On every connection: what waits is sent, and what failed only for want of an answer is tried again.
+// On every connection: what waits is sent.
 export function flushAll() {
-  for (const [sessionId, list] of state.outbox) {
-    for (const item of list)
-      if (item.state === "failed" && !item.final)
-        alter(sessionId, item.clientMessageId, { state: "pending", reason: null });
-    flush(sessionId);
-  }
+  for (const sessionId of state.outbox.keys()) flush(sessionId);
 }
 
 async function flush(sessionId) {
@@ -86,6 +74,7 @@ async function flush(sessionId) {
   }
 }
 
+// Only a refusal ends it: silence says nothing, and what passes by itself is waited for.
 async function deliver(sessionId, { clientMessageId, text }) {
   for (let tried = 1; isConnected(); tried += 1) {
     const envelope = await ask("send_message", { sessionId, message: text, clientMessageId });
@@ -97,12 +86,8 @@ async function deliver(sessionId, { clientMessageId, text }) {
       return alter(sessionId, clientMessageId, { state: "sent", seq });
     }
     if (!isConnected()) return; // It stays pending until there is a connection.
-    if (FINAL.has(envelope?.code) || tried === TRIES)
-      return alter(sessionId, clientMessageId, {
-        state: "failed",
-        final: FINAL.has(envelope?.code),
-        reason: envelope?.message ?? "The server does not answer.",
-      });
-    await pause(400 * 2 ** tried);
+    if (envelope && !PASSING.test(envelope.code))
+      return alter(sessionId, clientMessageId, { state: "failed", reason: envelope.message });
+    await pause(Math.min(LONGEST_PAUSE_MS, 400 * 2 ** tried));
   }
 }

@@ -50,6 +50,10 @@ export async function refresh() {
       else forget(session.id);
     }
     state.endedCursor ??= ended.nextCursor;
+    // Whatever could not be loaded before is asked for again.
+    state.missing.clear();
+    for (const [userId, sessions] of state.earlier) if (sessions === "failed") state.earlier.delete(userId);
+    for (const talk of state.conversations.values()) if (talk.error) Object.assign(talk, { asked: false, error: null });
     Object.assign(state, { loaded: true, loadError: null });
     followMine();
   });
@@ -91,6 +95,4 @@ function soon(load) {
   };
 }
 
-export const refreshQueueSoon = soon(refreshQueue);
 export const refreshAgentsSoon = soon(refreshAgents);
-export const refreshSoon = soon(refresh);

@@ -23,7 +23,10 @@ function apply() {
   change(() => {
     state.list = LISTS.has(list) ? list : "mine";
     state.selected = ID.test(sessionId) ? sessionId : null;
-    if (state.selected !== previous) state.panel = false;
+    if (state.selected !== previous) {
+      state.panel = false;
+      state.missing.delete(state.selected);
+    }
     const talk = state.selected && conversation(state.selected);
     // Somebody else's chat is shown as it is when it is opened, and not as it was the last time.
     if (talk && state.selected !== previous && !talk.live)

@@ -16,6 +16,8 @@ function initial() {
     agents: [], // everybody's load: {id, name, activeUsers (how many), maxUsers, isOnline}
     drafts: new Map(), // session id -> text
     outbox: new Map(), // session id -> [{clientMessageId, text, at, state, reason}]
+    missing: new Map(), // session id -> why it cannot be shown: "refused" or "unreachable"
+    switching: null, // what the switch was set to, until the server has answered
     busy: new Map(), // session id -> "ending", "transferring" or "taking"
     earlier: new Map(), // user id -> their other sessions, or "loading"
     list: "mine",
@@ -121,6 +123,9 @@ export function open() {
     .filter((session) => session.status !== "ended")
     .sort(by("createdAt"));
 }
+
+// Why a chat has ended: the reason that only staff see comes before what the visitor was told.
+export const reasonOf = (session) => session.internalReason ?? session.endReason ?? "";
 
 export const selectedSession = () => (state.selected ? (state.sessions.get(state.selected) ?? null) : null);
 export const unreadTotal = () => mine().reduce((sum, session) => sum + session.unreadCount, 0);

@@ -1,11 +1,12 @@
 // The chat that is open: who it is, what was said, and the field to write in.
 
-import { markRead, stopWatching, takeOver } from "../actions.js";
+import { markRead, openAgain, stopWatching, takeOver } from "../actions.js";
 import { between, duration, length, since, timeOfDay } from "../clock.js";
 import { avatar, h, icon, initials, setAttribute, setText, show } from "../dom.js";
 import { watchSession } from "../following.js";
 import { back } from "../route.js";
-import { change, isMine, isSupervisor, mine, selectedSession } from "../store.js";
+import { FULL, isFull } from "../load.js";
+import { change, isMine, isSupervisor, mine, reasonOf, selectedSession } from "../store.js";
 import { createComposer } from "./composer.js";
 import { openEnd } from "./end.js";
 import { createEmpty } from "./empty.js";
@@ -55,10 +56,18 @@ export function createConversation() {
   };
 }
 
-function nothing({ selected, loaded, list }) {
-  if (selected && !loaded) return { image: "chats", title: "Loading…", text: "" };
-  if (selected)
+function nothing({ selected, loaded, list, missing }) {
+  if (selected && (!loaded || !missing.has(selected))) return { image: "chats", title: "Loading…", text: "" };
+  if (selected && missing.get(selected) === "refused")
     return { image: "alert", title: "This chat cannot be shown", text: "It does not exist, or it is not yours." };
+  if (selected)
+    return {
+      image: "alert",
+      title: "This chat could not be loaded",
+      text: "The server did not answer.",
+      label: "Try again",
+      act: () => openAgain(selected),
+    };
   if (list === "queue")
     return {
       image: "queue",
@@ -75,7 +84,7 @@ function explain(session, talk, state) {
   if (session.gone)
     return `You do not have this chat any more. ${session.gone.message ?? "It is with somebody else, or it has ended."}`;
   if (session.status === "ended")
-    return `Ended ${session.endedAt ? `at ${timeOfDay(session.endedAt)}` : ""} · ${session.endReason ?? ""}`;
+    return `Ended ${session.endedAt ? `at ${timeOfDay(session.endedAt)}` : ""} · ${reasonOf(session)}`;
   const busy = state.busy.get(session.id);
   if (busy) return { ending: "Ending the chat…", transferring: "Handing over…", taking: "Taking over…" }[busy];
   if (talk?.endsAt)
@@ -139,6 +148,8 @@ function createHead() {
       show(watch, free && foreign && session.status === "active" && !talk?.live);
       show(unwatch, free && foreign && Boolean(talk?.watching));
       show(take, free && foreign);
+      setAttribute(take, "aria-disabled", isFull() || null);
+      setAttribute(take, "title", isFull() ? FULL : "Take over");
       show(transfer, free && !(session.status === "waiting" && !isSupervisor()));
       show(end, free);
       setAttribute(details, "aria-expanded", state.panel);

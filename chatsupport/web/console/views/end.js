@@ -1,46 +1,79 @@
-// Ending a chat, with a reason: the visitor is shown it, and it stays in the history.
+// Ending a chat, with a reason. The visitor sees some reasons; others are for the team only, and the visitor is told no
+// more than that the agent has ended the chat.
 
 import { end } from "../actions.js";
-import { h } from "../dom.js";
+import { h, setAttribute, setText, show } from "../dom.js";
 import { openDialog } from "./dialog.js";
 
-const REASONS = ["Solved", "The visitor does not answer", "Spam or abuse"];
+const TOLD = "Ended by the agent";
+const REASONS = [
+  { label: "Solved", isPublic: true },
+  { label: "The visitor does not answer", isPublic: true },
+  { label: "Spam or abuse", isPublic: false },
+];
 const MOST = 200;
 
+const choice = (radio, label, detail = null) =>
+  h(
+    "li",
+    {},
+    h(
+      "label",
+      { class: "choice" },
+      radio,
+      h("span", { class: "choice-body" }, label, detail && h("span", { class: "muted small-text" }, detail)),
+    ),
+  );
+
 export function openEnd(session) {
-  const other = h("input", {
+  const radio = (reason, index) =>
+    h("input", { type: "radio", name: "end-reason", value: reason.label, checked: index === 0 });
+  const radios = REASONS.map(radio);
+  const another = radio({ label: "Another reason" });
+  const words = h("input", {
     type: "text",
     maxlength: String(MOST),
-    id: "end-other",
     placeholder: "In your own words",
     "aria-label": "Another reason",
+    "aria-describedby": "end-missing",
   });
-  const radios = [...REASONS, "Another reason"].map((reason, index) =>
-    h("input", { type: "radio", name: "end-reason", value: reason, checked: index === 0 }),
-  );
-  const last = radios.at(-1);
-  other.addEventListener("input", () => (last.checked = true));
-  other.addEventListener("focus", () => (last.checked = true));
+  const isInternal = h("input", { type: "checkbox" });
+  const missing = h("p", { class: "failure small-text", id: "end-missing", role: "alert", hidden: true });
+  for (const name of ["input", "focus"]) words.addEventListener(name, () => (another.checked = true));
+  words.addEventListener("input", () => complain(false));
+
+  function complain(isMissing) {
+    setText(missing, "Write the reason, or choose one from the list.");
+    setAttribute(words, "aria-invalid", isMissing || null);
+    show(missing, isMissing);
+    if (isMissing) words.focus();
+  }
   const content = h(
     "fieldset",
     { class: "plain" },
-    h("legend", { class: "muted" }, `${session.userId} can write no more after this, but can start again.`),
+    h("legend", { class: "muted" }, `${session.userId} cannot write in this chat after this, but can start a new one.`),
     h(
       "ul",
       { class: "choices" },
-      ...radios.map((radio) =>
-        h("li", {}, h("label", { class: "choice" }, radio, h("span", { class: "choice-body" }, radio.value))),
+      ...REASONS.map(({ label, isPublic }, index) =>
+        choice(radios[index], label, isPublic ? null : "Only your team sees this."),
       ),
+      choice(another, "Another reason"),
     ),
-    other,
+    words,
+    missing,
+    h("label", { class: "choice" }, isInternal, h("span", {}, "Do not show my own words to the visitor")),
   );
   openDialog("End the chat", content, {
     submit: "End the chat",
     danger: true,
     onSubmit() {
-      const chosen = radios.find((radio) => radio.checked);
-      const words = other.value.trim();
-      end(session.id, chosen === last ? words || REASONS[0] : chosen.value);
+      const own = words.value.trim();
+      if (another.checked && !own) return complain(true), false;
+      const reason = another.checked
+        ? { label: own, isPublic: !isInternal.checked }
+        : REASONS[radios.findIndex((one) => one.checked)];
+      end(session.id, reason.isPublic ? { reason: reason.label } : { reason: TOLD, internalReason: reason.label });
     },
   });
   radios[0].focus();

@@ -5,7 +5,7 @@ import { avatar, h, initials, keyed, setAttribute, setText, show } from "../dom.
 import { setOnline } from "../actions.js";
 import { moreEnded } from "../refresh.js";
 import { select } from "../route.js";
-import { ended, isMine, isSupervisor, lastMessage, mine, open, state as store, toast } from "../store.js";
+import { ended, isMine, isSupervisor, lastMessage, mine, open, reasonOf, state as store, toast } from "../store.js";
 import { createEmpty } from "./empty.js";
 import { focusComposer } from "./focus.js";
 
@@ -142,7 +142,7 @@ function createRow({ id }) {
 // What is most worth knowing in one line: a draft, who types, the last message; who has it, for who looks after all.
 function describe(session) {
   if (session.status === "ended")
-    return { text: `${session.endReason || "Ended"} · ${length(between(session.createdAt, session.endedAt))}` };
+    return { text: `${reasonOf(session) || "Ended"} · ${length(between(session.createdAt, session.endedAt))}` };
   if (store.list === "all") {
     if (session.status === "waiting")
       return { text: session.queuePosition ? `Waiting, number ${session.queuePosition}` : "Waiting", attention: true };

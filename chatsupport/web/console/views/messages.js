@@ -4,6 +4,7 @@ import { loadEarlier } from "../actions.js";
 import { dayKey, dayName, fullTime, timeOfDay } from "../clock.js";
 import { h, icon, keyed, setText, show } from "../dom.js";
 import { discard, retry } from "../outbox.js";
+import { linked } from "../../shared/links.js";
 import { createEmpty } from "./empty.js";
 
 const TOGETHER_MS = 120_000;
@@ -155,7 +156,6 @@ function arrange(session, { messages, outbox, readSeq }, state) {
       follows: before?.senderId === me,
       state: item.state,
       reason: item.reason,
-      final: item.final,
       sessionId: session.id,
       id: item.clientMessageId,
     });
@@ -175,6 +175,11 @@ function create(item) {
     return { element, update: (now) => setText(element.firstChild, dayName(now.day)) };
   }
   return createMessage();
+}
+
+// Addresses are links. A text that is there already stays, and with it a selection in it.
+function write(bubble, text) {
+  if (bubble.textContent !== text) bubble.replaceChildren(...linked(text));
 }
 
 const STATES = { pending: "Sending…", sent: "Sent", read: "Read" };
@@ -199,7 +204,7 @@ function createMessage() {
       const failed = item.state === "failed";
       element.className = `message ${item.side}${item.own ? " own" : ""}${item.follows ? " follows" : ""}${item.state ? ` is-${item.state}` : ""}`;
       setText(who, item.name);
-      setText(text, item.erased ? "This message was erased." : item.text);
+      write(text, item.erased ? "This message was erased." : item.text);
       text.classList.toggle("erased", Boolean(item.erased));
       setText(time, timeOfDay(item.at));
       time.dateTime = item.at;

@@ -3,7 +3,7 @@
 import { takeOver } from "../actions.js";
 import { duration, since } from "../clock.js";
 import { avatar, h, icon, keyed, setAttribute, setText, show } from "../dom.js";
-import { hasRoom, numbers } from "../load.js";
+import { FULL, hasRoom, isFull, numbers } from "../load.js";
 import { go } from "../route.js";
 import { open, state as store } from "../store.js";
 import { createEmpty } from "./empty.js";
@@ -137,6 +137,8 @@ function createWaiting({ sessionId }) {
       setText(name, entry.userId);
       setText(waits, duration(since(entry.waitingSince)));
       take.disabled = store.busy.has(sessionId);
+      setAttribute(take, "aria-disabled", isFull() || null);
+      setAttribute(take, "title", isFull() ? FULL : null);
     },
   };
 }

@@ -2,9 +2,10 @@
 
 import { loadEarlierSessions } from "../actions.js";
 import { between, duration, fullTime, length, shortTime, since, timeOfDay } from "../clock.js";
+import { copyText } from "../clipboard.js";
 import { avatar, h, icon, initials, keyed, setText, show } from "../dom.js";
 import { go } from "../route.js";
-import { change, isSupervisor, putSession, selectedSession, state as store, toast } from "../store.js";
+import { change, isSupervisor, putSession, reasonOf, selectedSession, state as store, toast } from "../store.js";
 
 export function createVisitor() {
   const picture = avatar();
@@ -37,12 +38,8 @@ export function createVisitor() {
   let userId = null;
 
   async function copyId() {
-    try {
-      await navigator.clipboard.writeText(userId);
-      toast("Copied.");
-    } catch {
-      toast("The browser does not allow it.", { kind: "error" });
-    }
+    if (await copyText(userId)) toast("Copied.");
+    else toast("The browser did not let the page copy. Select the id and copy it yourself.", { kind: "error" });
   }
   return {
     element,
@@ -98,7 +95,7 @@ function factsOf(session, state) {
   ];
   if (session.status === "active" && talk?.presence !== null && talk?.presence !== undefined)
     facts.push({ label: "On the page", value: talk.presence ? "Yes" : "No" });
-  if (session.endReason) facts.push({ label: "End", value: session.endReason });
+  if (reasonOf(session)) facts.push({ label: "End", value: reasonOf(session) });
   return facts;
 }
 
@@ -125,7 +122,7 @@ function createEarlier(session) {
     element: h("li", {}, h("button", { class: "earlier-session", type: "button", onclick: open }, when, what)),
     update(now) {
       setText(when, `${shortTime(now.createdAt)} · ${length(now.duration)}`);
-      setText(what, now.endReason ?? { active: "Active", waiting: "Waiting" }[now.status] ?? "");
+      setText(what, reasonOf(now) || ({ active: "Active", waiting: "Waiting" }[now.status] ?? ""));
     },
   };
 }

@@ -1,0 +1,60 @@
+// Loads the console. A part that cannot be fetched, as on a train, does not leave an empty page: this says so, and tries
+// again after a while and as soon as the browser is back on the network.
+
+const TRIED = "chat-console-tries";
+const LONGEST_PAUSE_MS = 30_000;
+
+function tries(change) {
+  try {
+    const number = change(Number(sessionStorage.getItem(TRIED)) || 0);
+    if (number) sessionStorage.setItem(TRIED, number);
+    else sessionStorage.removeItem(TRIED);
+    return number;
+  } catch {
+    return 4; // The browser keeps nothing: wait for long each time.
+  }
+}
+
+function explain() {
+  const make = (tag, text, properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
+  const page = make("main", "", { className: "blank" });
+  page.append(
+    make("h1", "Chat Support"),
+    make("p", "A part of the console could not be loaded. Check the connection. The console keeps trying."),
+    make("button", "Try now", { className: "button", type: "button", onclick: () => location.reload() }),
+  );
+  document.body.replaceChildren(page);
+}
+
+// A stylesheet that could not be fetched has no rules, or none that may be read.
+function isLost({ sheet }) {
+  try {
+    return !sheet?.cssRules.length;
+  } catch {
+    return true;
+  }
+}
+
+// A stylesheet that did not come is fetched again; the page works meanwhile, and looks plain.
+function mendStyles(pause = 1_000) {
+  const lost = [...document.querySelectorAll('link[rel="stylesheet"]')].filter(isLost);
+  if (!lost.length) return;
+  setTimeout(() => {
+    for (const link of lost) link.replaceWith(link.cloneNode());
+    setTimeout(mendStyles, 2_000, Math.min(LONGEST_PAUSE_MS, pause * 2));
+  }, pause);
+}
+
+addEventListener("load", () => mendStyles());
+
+try {
+  const { booted } = await import("./main.js");
+  await booted;
+  tries(() => 0);
+} catch (error) {
+  console.warn("The console could not be loaded.", error);
+  explain();
+  // A browser remembers a module that it could not fetch until the page is loaded anew.
+  setTimeout(() => location.reload(), Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** tries((before) => before + 1)));
+  addEventListener("online", () => location.reload());
+}
