@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+from collections.abc import Iterator
 
 from pymongo.errors import PyMongoError
+from redis import RedisError
 
 from chatsupport import documents, migration
-from chatsupport.config import Config
+from chatsupport.config import Config, ConfigError
+from chatsupport.database import redis_server
 from chatsupport.database.connection import (
     UnsupportedVersionError,
     is_unavailable,
     measure_time,
+    refusal,
     require_supported_version,
 )
+from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import socketio
 from chatsupport.services import agents, denials, event_loop, housekeeping
 
@@ -35,25 +41,44 @@ class MigrationNeededError(Exception):
         )
 
 
-def prepare_database(config: Config) -> None:
-    """Make the indexes and the default agents. Safe to run at any time, also beside running servers.
-
-    Raises `MigrationNeededError` where the data has to be taken over first, and `UnsupportedVersionError`.
-    """
-    measure_time()
+def require_current(config: Config) -> None:
+    """Raise `MigrationNeededError` where the data has to be taken over first, and `UnsupportedVersionError`."""
     require_supported_version()
     if migration.is_needed():
         raise MigrationNeededError(config.mongodb_db)
+
+
+def prepare_database(config: Config) -> int:
+    """Make the indexes and the default agents. Safe to run at any time, also beside running servers.
+
+    Returns how many agents are new. Raises what `require_current` raises.
+    """
+    measure_time()
+    require_current(config)
     documents.ensure_indexes()
     denials.write_agents_in_small_letters()
-    agents.create_defaults(config.default_agents)
+    return agents.create_defaults(config.default_agents)
+
+
+@contextlib.contextmanager
+def refused(config: Config) -> Iterator[None]:
+    """Turn what MongoDB refuses on account of the configuration into a `ConfigError`; let everything else through."""
+    try:
+        yield
+    except (DatabaseUnavailableError, PyMongoError) as error:
+        reason = refusal(error, config.mongodb_db)
+        if reason is None:
+            raise
+        raise ConfigError([reason]) from error
 
 
 def begin(config: Config) -> None:
     """Take up a server's work now; when the database does not answer, as soon as it does.
 
-    Raises `MigrationNeededError`.
+    Raises `MigrationNeededError`, `UnsupportedVersionError`, and `ConfigError` where MongoDB or Redis refuses us.
     """
+    if config.redis_url is not None:
+        _check_redis(config.redis_url)
     if config.timed_work:
         event_loop.watch()
     try:
@@ -61,12 +86,22 @@ def begin(config: Config) -> None:
     except PyMongoError as error:
         if not is_unavailable(error):
             raise
-        logger.warning("The database does not answer yet; preparing it when it does")
+        reason = {"reason": str(error)[:300]}
+        logger.warning("The database of MONGODB_URI does not answer yet; preparing it when it does", extra=reason)
         socketio.start_background_task(_begin_later, config)
 
 
+def _check_redis(url: str) -> None:
+    # What is only away comes back, and nothing that must hold depends on it.
+    try:
+        redis_server.check(url)
+    except RedisError as error:
+        logger.warning("The Redis of REDIS_URL does not answer yet", extra={"reason": str(error)[:300]})
+
+
 def _begin(config: Config) -> None:
-    prepare_database(config)
+    with refused(config):
+        prepare_database(config)
     if config.timed_work:
         housekeeping.start()
 
@@ -76,7 +111,7 @@ def _begin_later(config: Config) -> None:
         socketio.sleep(RETRY_SECONDS)
         try:
             _begin(config)
-        except (MigrationNeededError, UnsupportedVersionError) as error:
+        except (ConfigError, MigrationNeededError, UnsupportedVersionError) as error:
             logger.critical("%s", error)
             os._exit(APPLICATION_CANNOT_LOAD)
         except PyMongoError as error:

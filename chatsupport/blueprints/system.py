@@ -34,6 +34,7 @@ def health() -> tuple[Response, int]:
     if alive:
         return success("Healthy", state)
     error = DatabaseUnavailableError()
+    g.error_code = error.code
     response = jsonify({**error.envelope(g.request_id), "data": state})
     response.headers["Retry-After"] = str(error.retry_after)
     return response, error.status

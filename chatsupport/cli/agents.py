@@ -11,13 +11,13 @@ import click
 from bson import ObjectId
 from flask.cli import with_appcontext
 
-from chatsupport import documents, migration, payloads, serializers, startup
+from chatsupport import documents, payloads, serializers
 from chatsupport.cli import tables
 from chatsupport.cli.patience import patience
 from chatsupport.documents import Agent
 from chatsupport.documents.agent import DEFAULT_MAX_USERS, MEMBER, ROLES
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
-from chatsupport.extensions import settings, socketio
+from chatsupport.extensions import socketio
 from chatsupport.identity import API_KEY_CALLER
 from chatsupport.services import agents as service
 from chatsupport.services import consoles
@@ -37,8 +37,6 @@ def _work() -> Iterator[None]:
     """Give the database its time, and end with one line where something cannot be done."""
     try:
         with patience():
-            if migration.is_needed():
-                raise startup.MigrationNeededError(settings.config.mongodb_db)
             documents.ensure_indexes()  # No server may have run yet, and an email must be one agent's.
             yield
             consoles.flush()

@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 from chatsupport import migration, startup
 from chatsupport.cli.patience import patience
 from chatsupport.database import connection
+from chatsupport.documents import Agent
 from chatsupport.extensions import settings
 from chatsupport.services import assignment
 
@@ -19,8 +20,13 @@ from chatsupport.services import assignment
 def init_db() -> None:
     """Make the indexes and the default agents. A release runs it once."""
     with patience():
-        startup.prepare_database(settings.config)
-    click.echo("The database is ready: indexes and default agents are there.")
+        made = startup.prepare_database(settings.config)
+        count = Agent.objects.count()
+    click.echo("The database is ready: its indexes are there.")
+    if made:
+        click.echo(f"Default agents were made: {', '.join(settings.config.default_agents)}.")
+    elif not count:
+        click.echo("There are no agents yet: make the first with `flask --app wsgi agents add NAME --email EMAIL`.")
 
 
 @click.command("migrate")
@@ -28,17 +34,19 @@ def init_db() -> None:
 @with_appcontext
 def migrate(dry_run: bool) -> None:
     """Take over the data of the Node.js system, in place. Stop all servers first; interrupted, run it again."""
-    with patience():
+    with patience(unmigrated=True):
         connection.require_supported_version()
-        for step in migration.STEPS:
-            _run_step(step, dry_run=dry_run)
+        todo = [_run_step(step, dry_run=dry_run) for step in migration.STEPS]
+        if dry_run and not any(todo):
+            click.echo("There is nothing to do.")
         if not dry_run:
             migration.mark_current()
             assignment.drain_queue()  # Whoever waits gets what slots have come free.
             click.echo("The database is current. Servers may start.")
 
 
-def _run_step(step: migration.Step, *, dry_run: bool) -> None:
+def _run_step(step: migration.Step, *, dry_run: bool) -> int:
+    """Run a step, or only say how much it would do; return that."""
     database = connection.database()
     todo = step.count(database)
     if dry_run or not todo:
@@ -49,3 +57,4 @@ def _run_step(step: migration.Step, *, dry_run: bool) -> None:
                 bar.update(done)
     else:
         click.echo(f"{step.title}: {sum(step.run(database))} done")
+    return todo

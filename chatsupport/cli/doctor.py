@@ -20,7 +20,7 @@ _COLORS = {OK: "green", WARN: "yellow", FAIL: "red"}
 
 @dataclass(frozen=True)
 class Examination:
-    """One thing to look at. Some make no sense while the database is away."""
+    """One thing to look at. Some make no sense while the database is away or has to be migrated."""
 
     title: str
     look: Callable[[Config], Iterator[Finding]]
@@ -47,7 +47,7 @@ def doctor() -> None:
     failed: set[str] = set()
     for examination in EXAMINATIONS:
         if examination.needs_database and "database" in failed:
-            findings = [Finding(FAIL, "not looked at, because the database does not answer")]
+            findings = [Finding(FAIL, "not looked at, because of the database")]
         else:
             findings = _look(examination)
         for finding in findings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import shutil
@@ -14,11 +13,11 @@ from pathlib import Path
 import pymongo
 import redis
 
-from chatsupport import documents, migration, serializers
+from chatsupport import documents, migration, serializers, startup
 from chatsupport.cli.rest import RefusedError, Rest, own_url
-from chatsupport.config import Config
+from chatsupport.config import Config, ConfigError
 from chatsupport.database import clock as database_clock
-from chatsupport.database import connection
+from chatsupport.database import connection, redis_server
 from chatsupport.database.connection import translate_errors
 from chatsupport.database.embedded import running_uri
 from chatsupport.documents import Agent
@@ -46,6 +45,8 @@ class Finding:
 def configuration(config: Config) -> Iterator[Finding]:
     """Look for what is allowed and yet hardly meant. What is not allowed has ended the command before."""
     yield Finding(OK, f"{config.app_env}, complete and readable")
+    for name, meant in Config.misspelled().items():
+        yield Finding(WARN, f"{name} is set, and means nothing", f"was {meant} meant?")
     if not config.api_keys:
         yield Finding(WARN, "API_KEY is not set", "set it, or no server and no operator can make tokens for agents")
     if not config.is_production:
@@ -66,7 +67,7 @@ def configuration(config: Config) -> Iterator[Finding]:
 def database(config: Config) -> Iterator[Finding]:
     """Look whether the database answers, what it is, and how fast a write is safe."""
     try:
-        with translate_errors(), pymongo.timeout(5.0):
+        with startup.refused(config), translate_errors(), pymongo.timeout(5.0):
             client = connection.database().client
             hello, version = client.admin.command("hello"), client.server_info()["version"]
             if int(version.split(".")[0]) < connection.OLDEST_VERSION:
@@ -87,16 +88,13 @@ def database(config: Config) -> Iterator[Finding]:
                 yield Finding(FAIL, "holds data of the Node.js system", "run `flask --app wsgi migrate`")
     except DatabaseUnavailableError:
         yield Finding(FAIL, "does not answer", "check MONGODB_URI, that MongoDB runs, and the way to it")
+    except ConfigError as error:
+        yield Finding(FAIL, "refuses to be used", str(error))
 
 
 def indexes(_: Config) -> Iterator[Finding]:
     """Look whether every index is there."""
-    missing = []
-    for document in documents.ALL:
-        there = document._get_collection().index_information()
-        specs = document._meta.get("index_specs", [])
-        missing += [f"{document._get_collection_name()}.{spec['name']}" for spec in specs if spec["name"] not in there]
-    if missing:
+    if missing := documents.missing_indexes():
         yield Finding(FAIL, f"missing: {', '.join(missing)}", "run `flask --app wsgi init-db`")
     else:
         yield Finding(OK, "all there")
@@ -127,22 +125,19 @@ def agents(_: Config) -> Iterator[Finding]:
 
 
 def valkey(config: Config) -> Iterator[Finding]:
-    """Look whether Valkey or Redis answers, where one is configured."""
+    """Look whether Valkey or Redis, where one is configured, does what servers ask of it."""
     if config.redis_url is None:
         yield Finding(OK, "not configured, and needed with several server processes only")
         return
-    client = redis.Redis.from_url(config.redis_url, socket_timeout=3, socket_connect_timeout=3)
     try:
-        with contextlib.closing(client):
-            started = time.perf_counter()
-            info = client.info("server")
-            taken = (time.perf_counter() - started) * 1000
+        version, taken = redis_server.try_out(config.redis_url)
+    except ConfigError as error:
+        yield Finding(FAIL, "refuses to be used", str(error))
     except redis.RedisError as error:
         todo = "check REDIS_URL, and that it runs; until then other processes' clients hear late"
         yield Finding(FAIL, f"does not answer ({type(error).__name__})", todo)
-        return
-    version = info.get("valkey_version") or info.get("redis_version")
-    yield Finding(OK, f"answers in {taken:.0f} ms, version {version}")
+    else:
+        yield Finding(OK, f"version {version}, what is published is heard after {taken:.0f} ms")
 
 
 def open_files(config: Config) -> Iterator[Finding]:

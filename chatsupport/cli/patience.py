@@ -11,8 +11,10 @@ import pymongo
 from pymongo.errors import PyMongoError
 
 from chatsupport import startup
+from chatsupport.config import ConfigError
 from chatsupport.database import connection
 from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.extensions import settings
 from chatsupport.services import audit, counters
 
 PATIENCE_SECONDS = 86_400.0
@@ -22,20 +24,25 @@ ANSWER_SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def patience() -> Iterator[None]:
+def patience(*, unmigrated: bool = False) -> Iterator[None]:
     """Give the database all the time it needs; end with one line where it cannot be worked on.
+
+    It may not answer, refuse the user, be too old, or have to be migrated, unless the command takes `unmigrated` ones.
 
     What a server would write in the background is written before the command ends.
     """
     try:
         # Without this, a database that is away would be waited for just as long, and a release with it.
-        connection.ping(ANSWER_SECONDS)
-        connection.measure_time()
-        with pymongo.timeout(PATIENCE_SECONDS):
-            yield
-            audit.flush()
-            counters.flush()
-    except (startup.MigrationNeededError, connection.UnsupportedVersionError) as error:
+        with startup.refused(settings.config):
+            connection.ping(ANSWER_SECONDS)
+            connection.measure_time()
+            with pymongo.timeout(PATIENCE_SECONDS):
+                if not unmigrated:
+                    startup.require_current(settings.config)
+                yield
+                audit.flush()
+                counters.flush()
+    except (ConfigError, startup.MigrationNeededError, connection.UnsupportedVersionError) as error:
         click.echo(error, err=True)
         sys.exit(1)
     except (DatabaseUnavailableError, PyMongoError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import sys
 import threading
 import time
@@ -25,7 +24,7 @@ END_SECONDS = 60.0
 
 @click.command("simulate")
 @click.option("--url", help="Where the server is; by default on this machine at PORT.")
-@click.option("--api-key", envvar="API_KEY", help="One of the server's; by default the first of API_KEY.")
+@click.option("--api-key", help="One of the server's; by default the first of API_KEY.")
 @click.option("--visitors", type=click.IntRange(1, MAX_VISITORS), default=10, show_default=True, help="At a time.")
 @click.option("--agents", type=click.IntRange(0, 100), default=3, show_default=True, help="Made, and deleted again.")
 @click.option("--capacity", type=click.IntRange(1, 50), default=4, show_default=True, help="Visitors an agent takes.")
@@ -48,9 +47,6 @@ def simulate(
     Each visitor has one chat, or with --seconds one after the other. Ctrl-C ends all chats. Exit status 1 where an
     acknowledged message is lost or stored twice, or a chat failed.
     """
-    for module, package in (("requests", "requests"), ("websocket", "websocket-client")):
-        if importlib.util.find_spec(module) is None:
-            raise click.ClickException(f"This needs {package}: pip install -r requirements-dev.txt")
     tally = Tally()
     stage = Stage(_server(url, api_key), tally, pause)
     rest.ask(stage.rest, "GET", "/api/health")

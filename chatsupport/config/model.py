@@ -83,13 +83,27 @@ class Config:
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
         """Read `environ`, or the process environment over `.env`; raise ConfigError with every bad variable."""
         reader = Reader(_process_environment() if environ is None else environ)
+        config = cls._read(reader)
+        if reader.problems:
+            raise ConfigError(reader.problems)
+        return config
+
+    @classmethod
+    def misspelled(cls, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return variables that are set and mean nothing, by the name of the one that was probably meant."""
+        reader = Reader(_process_environment() if environ is None else environ)
+        cls._read(reader)
+        return reader.misspelled()
+
+    @classmethod
+    def _read(cls, reader: Reader) -> Config:
         app_env = reader.read(reader.first_set("APP_ENV", "NODE_ENV"), parse.environment, "development")
         production = app_env == "production"
         on_paas = production and reader.has(*_PAAS_VARIABLES)
         data_dir = reader.read("DATA_DIR", parse.directory, parse.directory("data"))
         mongodb_uri = _mongodb_uri(reader, production=production)
         public_url = reader.read("PUBLIC_URL", parse.public_url, None)
-        config = cls(
+        return cls(
             app_env=app_env,
             host=reader.read("HOST", parse.host, "0.0.0.0" if production else cls.host),  # noqa: S104 - a server's job
             port=reader.read("PORT", parse.integer(1, 65535, "a port number"), cls.port),
@@ -112,7 +126,9 @@ class Config:
             trusted_proxies=reader.read("TRUSTED_PROXIES", parse.integer(0, 10), 0),
             mongodb_uri=mongodb_uri,
             mongodb_db=reader.read("MONGODB_DB", parse.mongodb_name, parse.database_in(mongodb_uri) or cls.mongodb_db),
-            redis_url=reader.read("REDIS_URL", parse.redis_url, None),
+            redis_url=reader.read(
+                "REDIS_URL", parse.redis_url(verify=reader.read("REDIS_TLS_VERIFY", parse.boolean, True)), None
+            ),
             data_dir=data_dir,
             log_dir=reader.read("LOG_DIR", parse.directory, parse.directory("logs")),
             log_level=reader.read("LOG_LEVEL", parse.log_level, cls.log_level),
@@ -153,9 +169,6 @@ class Config:
             socketio_client_url=reader.read("SOCKETIO_CLIENT_URL", parse.web_url, None),
             async_mode=reader.read("ASYNC_MODE", parse.one_of("eventlet", "threading"), cls.async_mode),
         )
-        if reader.problems:
-            raise ConfigError(reader.problems)
-        return config
 
 
 def _process_environment() -> dict[str, str]:

@@ -6,13 +6,14 @@ because it may be a secret.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, TypeVar, overload
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 T = TypeVar("T")
 Parser = Callable[[str], T]
@@ -26,6 +27,9 @@ _OWN_PATHS = ("/api", "/console", "/demo", "/metrics", "/socket.io", "/web", "/w
 _BASE_PATH = re.compile(
     rf"(?!(?:{'|'.join(map(re.escape, _OWN_PATHS))})(?:/|$))(?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._~-]+)+"
 )
+_DATABASES_OF_MONGODB = ("admin", "config", "local")
+_REDIS_SCHEMES = {"redis": "redis", "valkey": "redis", "rediss": "rediss", "valkeys": "rediss"}
+_REDIS_TLS_OPTIONS = ("ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -153,6 +157,8 @@ def origin(*, wildcard: bool) -> Parser[str]:
         except ValueError:
             raise ValueError(takes) from None
         name = parts.hostname or ""
+        if ":" in name:
+            name = _plain_address(name) or ""
         extras = parts.path or parts.query or parts.fragment or "@" in parts.netloc
         if parts.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(name) or extras:
             raise ValueError(takes)
@@ -161,6 +167,14 @@ def origin(*, wildcard: bool) -> Parser[str]:
         return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}{suffix}"
 
     return parse
+
+
+def _plain_address(text: str) -> str | None:
+    """Return an IPv6 address in the one spelling that browsers send, None for what is none."""
+    try:
+        return ipaddress.IPv6Address(text).compressed
+    except ValueError:
+        return None
 
 
 def public_url(text: str) -> str:
@@ -243,35 +257,61 @@ def mongodb_uri(text: str) -> str:
 
 
 def database_in(uri: str | None) -> str | None:
-    """Return the database that a connection string names, None where it names none."""
-    return (urlsplit(uri).path.strip("/") or None) if uri else None
-
-
-def with_database(uri: str, name: str) -> str:
-    """Return the connection string for another database; who is known to the old one is still asked there."""
-    parts = urlsplit(uri)
-    named, options = database_in(uri), parts.query
-    if named == name:
-        return uri
-    # A +srv name tells the authentication database itself.
-    if named is not None and parts.username and parts.scheme == "mongodb" and "authsource=" not in options.lower():
-        options = f"{options}&authSource={named}".strip("&")
-    return urlunsplit(parts._replace(path=f"/{name}", query=options))
+    """Return the database that a connection string names, None where it names none or one of MongoDB's own, which is
+    where its user is known.
+    """
+    match = re.match(r"mongodb(?:\+srv)?://[^/?]+/([^/?.]+)", uri or "")
+    name = unquote(match[1]) if match else None
+    return None if name in _DATABASES_OF_MONGODB else name
 
 
 def mongodb_name(text: str) -> str:
     """Return a name that MongoDB takes for a database on every platform."""
-    if not re.fullmatch(r"[^/\\. \"$*<>:|?\0]+", text) or len(text.encode()) > 63:
-        raise ValueError('a database name of at most 63 bytes without spaces and any of /\\."$*<>:|?')
+    if not re.fullmatch(r"[^/\\. \"$*<>:|?\0]+", text) or len(text.encode()) > 63 or text in _DATABASES_OF_MONGODB:
+        raise ValueError(
+            'the name of a database of your own (not admin), at most 63 bytes without spaces and /\\."$*<>:|?'
+        )
     return text
 
 
-def redis_url(text: str) -> str:
-    """Return a redis:// or rediss:// URL; Valkey's schemes mean the same protocol."""
-    match = re.fullmatch(r"(?:redis|valkey)(s?)://(\S+)", text)
-    if not match:
-        raise ValueError("a URL that starts with redis://, rediss://, valkey:// or valkeys://")
-    return f"redis{match[1]}://{match[2]}"
+def redis_url(*, verify: bool) -> Parser[str]:
+    """Return a parser of redis:// and rediss:// URLs; Valkey's schemes mean the same protocol.
+
+    Without `verify` any certificate is taken. Other options than those of TLS are refused: time-outs, encodings and the
+    protocol are what the server relies on, and the client would let the URL win over it.
+    """
+
+    def parse(text: str) -> str:
+        try:
+            parts = urlsplit(text)
+            options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+            is_good = parts.scheme in _REDIS_SCHEMES and parts.hostname and parts.port != 0 and not parts.fragment
+        except ValueError:
+            is_good = False
+        if not is_good or not re.fullmatch(r"/?|/[0-9]{1,9}", parts.path) or re.search(r"\s", text):
+            raise ValueError(
+                "a URL such as redis://:password@host:6379/0, also with rediss://, valkey:// or valkeys://; in a "
+                "password write / ? # [ ] @ % as %2F %3F %23 %5B %5D %40 %25"
+            )
+        scheme = _REDIS_SCHEMES[parts.scheme]
+        _check_redis_options(options, is_encrypted=scheme == "rediss")
+        if scheme == "rediss" and not verify:
+            options |= {"ssl_cert_reqs": "none", "ssl_check_hostname": "false"}
+        return urlunsplit((scheme, parts.netloc, parts.path, urlencode(options), ""))
+
+    return parse
+
+
+def _check_redis_options(options: Mapping[str, str], *, is_encrypted: bool) -> None:
+    if options.keys() - (_REDIS_TLS_OPTIONS if is_encrypted else ()):
+        raise ValueError(
+            f"a URL without other options than {', '.join(_REDIS_TLS_OPTIONS)}, and those only with rediss://"
+        )
+    if options.get("ssl_cert_reqs", "none") not in ("none", "optional", "required"):
+        raise ValueError("ssl_cert_reqs none, optional or required (or set REDIS_TLS_VERIFY=off)")
+    for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
+        if name in options and not os.access(options[name], os.R_OK):
+            raise ValueError(f"in {name} the path of a file that can be read")
 
 
 def rate(text: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import TypeVar
 
 from chatsupport.config.parsers import Parser
 
 T = TypeVar("T")
+
+_ALMOST = 0.85
+"""How much alike a slip and the name that was meant are: MONGODB_URL and MONGODB_URI, but not APP_NAME and APP_ENV."""
 
 
 class ConfigError(Exception):
@@ -23,20 +27,36 @@ class Reader:
     """Parses variables of one environment; a bad one adds a line to `problems` and reads as its default."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """Read from `environ`, where an empty or blank value is the same as none."""
-        self._values = {name: text.strip() for name, text in environ.items() if text.strip()}
+        """Read from `environ`, where an empty or blank value is the same as none.
+
+        A pair of quotes around a value is taken off, as from `.env`: `docker run --env-file` leaves it.
+        """
+        unquoted = {name: _unquoted(text.strip()) for name, text in environ.items()}
+        self._values = {name: text for name, text in unquoted.items() if text}
+        self._known: set[str] = set()
         self.problems: list[str] = []
+
+    def misspelled(self) -> dict[str, str]:
+        """Return the variables that are set and nobody has asked for, but for one of almost that name: by that name."""
+        found = {}
+        for name in sorted(self._values.keys() - self._known):
+            if close := get_close_matches(name, self._known, n=1, cutoff=_ALMOST):
+                found[name] = close[0]
+        return found
 
     def has(self, *names: str) -> bool:
         """Return whether any of the variables is set."""
+        self._known.update(names)
         return any(name in self._values for name in names)
 
     def first_set(self, *names: str) -> str:
         """Return the first of the names that is set, or the first name."""
+        self._known.update(names)
         return next((name for name in names if name in self._values), names[0])
 
     def read(self, name: str, parse: Parser[T], default: T) -> T:
         """Return the variable's value, or `default` where it is unset or bad."""
+        self._known.add(name)
         if name not in self._values:
             return default
         try:
@@ -47,6 +67,7 @@ class Reader:
 
     def require(self, name: str, parse: Parser[T], default: T, where: str) -> T:
         """Return the variable's value; it is a problem when it is unset (`where` says where it must be)."""
+        self._known.add(name)
         if name not in self._values:
             try:
                 parse("")
@@ -54,3 +75,8 @@ class Reader:
                 self.problems.append(f"{name} is required {where}: it takes {error}")
             return default
         return self.read(name, parse, default)
+
+
+def _unquoted(text: str) -> str:
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in text[1:-1]
+    return text[1:-1].strip() if is_quoted else text

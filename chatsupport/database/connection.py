@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import timezone
@@ -17,6 +18,7 @@ from pymongo.errors import (
     ConnectionFailure,
     ExecutionTimeout,
     InvalidOperation,
+    InvalidURI,
     OperationFailure,
     PyMongoError,
     WaitQueueTimeoutError,
@@ -27,13 +29,13 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from chatsupport.config import ConfigError
-from chatsupport.config.parsers import with_database
 from chatsupport.database import clock, monitoring
 from chatsupport.errors import DatabaseUnavailableError
 
 OPERATION_TIMEOUT_MS = 8_000
 """Every operation ends within this, retries included."""
 
+_connected: dict[str, tuple[str, str]] = {}
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 OLDEST_VERSION = 6
@@ -56,7 +58,18 @@ _AWAY = (
     InvalidOperation,  # The client is closed: see `give_up_if_away`.
 )
 
+_UNAUTHORIZED = 13
+_NOT_SIGNED_IN = {18, 8000}
+"""AuthenticationFailed, and what Atlas says instead."""
+_NO_CONNECTION_STRING = (
+    "MONGODB_URI takes a connection string such as mongodb://user:password@host:27017/?authSource=admin, in whose user "
+    "name and password any of : / ? # [ ] @ % is written as %3A %2F %3F %23 %5B %5D %40 %25"
+)
+
 UNAVAILABLE_CODES = {
+    # A password or a right that was changed under a running server; at its start `refusal` tells.
+    *_NOT_SIGNED_IN,
+    _UNAUTHORIZED,
     14031,  # OutOfDiskSpace
     13388,  # StaleConfig
     91,  # ShutdownInProgress
@@ -72,12 +85,19 @@ UNAVAILABLE_CODES = {
 def connect(uri: str, database: str) -> None:
     """Register the connection for all documents. No network traffic yet: the first operation opens it.
 
-    Raises `ConfigError` for a connection string that is none.
+    The driver alone reads `uri`, so that what it says about signing in holds whatever `database` is. Raises
+    `ConfigError` for a connection string that is none.
     """
-    options = {
-        "db": database,
-        "host": with_database(uri, database),
-        "alias": "default",
+    if (uri, database) == _connected.get("to"):
+        return  # The same connection again is the one there is, which work in the background may be using.
+    disconnect()
+    client = _client(uri)
+    mongoengine.connect(database, mongo_client_class=lambda **_: client, uuidRepresentation="standard")
+    _connected["to"] = (uri, database)
+
+
+def _client(uri: str) -> pymongo.MongoClient[dict[str, Any]]:
+    options: dict[str, Any] = {
         "connect": False,
         "tz_aware": True,
         "tzinfo": timezone.utc,
@@ -93,21 +113,47 @@ def connect(uri: str, database: str) -> None:
         "timeoutMS": OPERATION_TIMEOUT_MS,
         "w": "majority",
         "journal": True,
+        "readPreference": "primary",
         "appname": "chatsupport",
         "event_listeners": [*monitoring.LISTENERS, clock.MemberClocks()],
     }
+    # The driver's own words are not repeated where they may have a part of the password in them.
     try:
-        # The same connection again is the one there is, which work in the background may be using.
-        mongoengine.connect(**options)
-    except mongoengine.ConnectionFailure:
-        disconnect()
-        mongoengine.connect(**options)
-    except (ConfigurationError, ValueError, TypeError) as error:
-        raise ConfigError([f"MONGODB_URI takes a connection string that the driver understands: {error}"]) from None
+        with warnings.catch_warnings():
+            # What the driver would only warn of, such as `tls=maybe`, would be left out.
+            warnings.simplefilter("error")
+            return pymongo.MongoClient(uri, **options)
+    except (InvalidURI, ValueError, TypeError):
+        raise ConfigError([_NO_CONNECTION_STRING]) from None
+    except OSError as error:
+        raise ConfigError([f"MONGODB_URI names a file that cannot be read: {error}"]) from None
+    except (ConfigurationError, UserWarning) as error:
+        raise ConfigError([f"MONGODB_URI takes options that the driver knows: {error}"]) from None
+
+
+def refusal(error: BaseException | None, database: str) -> str | None:
+    """Return the sentence for an error that only another MONGODB_URI or another right in MongoDB ends, else None."""
+    if isinstance(error, DatabaseUnavailableError):
+        error = error.__cause__
+    if isinstance(error, ConfigurationError):
+        return f"MONGODB_URI cannot be used: {error}"
+    if not isinstance(error, OperationFailure):
+        return None
+    if error.code in _NOT_SIGNED_IN:
+        return (
+            "MONGODB_URI has a user name or a password that MongoDB does not take, or another database has to vouch "
+            "for them (authSource; without one it is the database that MONGODB_URI names, or else admin)"
+        )
+    if error.code == _UNAUTHORIZED:
+        return (
+            f"MONGODB_URI takes a user that may read and write the database {database} (in MongoDB: the role readWrite)"
+        )
+    return None
 
 
 def disconnect() -> None:
     """Close the connection. Safe to call twice."""
+    _connected.clear()
     mongoengine.disconnect()
     clock.forget()
 

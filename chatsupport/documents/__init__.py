@@ -22,7 +22,18 @@ __all__ = [
     "Rollup",
     "Session",
     "ensure_indexes",
+    "missing_indexes",
 ]
+
+
+def missing_indexes() -> list[str]:
+    """Return the indexes that are not there, as `collection.name`."""
+    missing = []
+    for document in ALL:
+        there = document._get_collection().index_information()
+        specs = document._meta.get("index_specs", [])
+        missing += [f"{document._get_collection_name()}.{spec['name']}" for spec in specs if spec["name"] not in there]
+    return missing
 
 
 def ensure_indexes() -> None:

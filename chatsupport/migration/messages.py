@@ -42,9 +42,14 @@ def number(database: Database) -> Iterator[int]:
         yield database.messages.bulk_write(some, ordered=False).modified_count
 
 
+def has_index(database: Database) -> bool:
+    """Tell whether the index that numbering needs is there."""
+    return INDEX in database.messages.index_information()
+
+
 def drop_index(database: Database) -> None:
     """Remove the index that numbering needed; also the one that an interrupted migration has left."""
-    if INDEX in database.messages.index_information():
+    if has_index(database):
         database.messages.drop_index(INDEX)
 
 

@@ -29,10 +29,15 @@ class Step:
     """Do it, yielding after each batch how many documents were changed."""
 
 
+def _count_indexes(database: Database) -> int:
+    return len(documents.missing_indexes()) + messages.has_index(database)
+
+
 def _ensure_indexes(database: Database) -> Iterator[int]:
+    todo = _count_indexes(database)
     messages.drop_index(database)
     documents.ensure_indexes()
-    yield 1
+    yield todo
 
 
 STEPS = (
@@ -42,7 +47,7 @@ STEPS = (
     Step("Complete agents", agents.count_incomplete, agents.complete),
     Step("Make agents' slots and their sessions agree", agents.count_disagreements, agents.rebuild_slots),
     Step("Number messages", messages.count_unnumbered, messages.number),
-    Step("Make indexes", lambda _: 1, _ensure_indexes),
+    Step("Make indexes", _count_indexes, _ensure_indexes),
 )
 
 

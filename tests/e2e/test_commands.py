@@ -131,6 +131,8 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(server: Server) -> None:
     output = failed(commands.run(server, "doctor", MONGODB_DB=f"{server.database}-bare", PORT=str(free_port())))
     assert any("indexes: missing: agents.least_loaded" in line and "init-db" in line for line in lines(output, "fail"))
     assert any("server: none at" in line for line in lines(output, "warn"))
+    output = commands.run(server, "doctor", RATE_LIMIT_MESAGES="1/minute").stdout
+    assert "RATE_LIMIT_MESAGES is set, and means nothing -> was RATE_LIMIT_MESSAGES meant?" in output
     output = failed(commands.run(server, "doctor", WORKER_CONNECTIONS="many"))
     assert "WORKER_CONNECTIONS takes" in output
 
@@ -145,10 +147,12 @@ def test_the_doctor_looks_at_the_limit_of_open_files(server: Server) -> None:
     )
 
 
-def test_a_simulation_chats_and_leaves_nothing_behind(server: Server, operator: Rest) -> None:
+def test_a_simulation_chats_and_leaves_nothing_behind(server: Server, operator: Rest, tmp_path: Path) -> None:
     before = operator.get("/api/agents").data["agents"]
+    # A server has no `requests`, which only long-polling clients need.
+    (tmp_path / "requests.py").write_text("raise ImportError")
 
-    output = succeeded(commands.run(server, *SIMULATE, "--messages", "3"))
+    output = succeeded(commands.run(server, *SIMULATE, "--messages", "3", PYTHONPATH=str(tmp_path)))
 
     summary = re.search(r"^6 chats in [\d.]+ s: (\d+) messages sent, (\d+) acknowledged", output, re.MULTILINE)
     assert summary, output

@@ -14,14 +14,16 @@ from tests.freezing import freeze, thaw
 class Valkey:
     """One valkey-server, in memory only, on a port of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         self.port = free_port()
+        self._options = options
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it accepts connections."""
         command = [str(_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]
+        command += self._options
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self._accepts, 10, lambda: "valkey did not start")
 

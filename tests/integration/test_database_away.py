@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +67,8 @@ def service(make_app: MakeApp, mongo: str, monkeypatch: pytest.MonkeyPatch) -> I
     service.thaw()
 
 
-def test_health_answers_503_within_2_seconds(service: Service) -> None:
+def test_health_answers_503_within_2_seconds(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chatsupport.blueprints.request_log")
     service.freeze()
 
     for _ in range(2):
@@ -80,6 +82,8 @@ def test_health_answers_503_within_2_seconds(service: Service) -> None:
         assert body["data"]["status"] == "unhealthy"
         assert body["data"]["services"]["database"] == "disconnected"
         assert set(body["data"]["services"]["sessions"]) == {"active", "total"}
+        line = caplog.records[-1]
+        assert (line.status, line.code) == (503, "DATABASE_UNAVAILABLE")  # type: ignore[attr-defined]
         for inside in ("mongo", "Traceback", "timed out", "sock"):
             assert inside not in response.text
 

@@ -24,14 +24,52 @@ PROJECT = Path(__file__).parents[2]
 __all__ = ["command", "database", "legacy"]
 
 
-def test_init_db_says_in_one_line_that_it_must_be_migrated(command: Any, legacy: Legacy) -> None:
-    result = command("init-db")
-
+def test_every_command_says_in_one_line_that_it_must_be_migrated(command: Any, legacy: Legacy) -> None:
+    for arguments in (
+        ["init-db"],
+        ["sessions", "list"],
+        ["queue"],
+        ["agents", "list"],
+        ["agents", "add", "Ada"],
+        ["tokens", "make", "shop", "--type", "system"],
+    ):
+        result = command(*arguments)
+        assert result.exit_code == 1, arguments
+        assert result.output.count("\n") == 1, result.output
+        assert "flask --app wsgi migrate" in result.output
+    result = command("doctor")
     assert result.exit_code == 1
-    assert result.output.count("\n") == 1
-    assert "flask --app wsgi migrate" in result.output
+    assert "database: holds data of the Node.js system -> run `flask --app wsgi migrate`" in result.output
+    assert "does not answer" not in result.output
+
     succeeded(command("migrate"))
-    succeeded(command("init-db"))
+    for arguments in (["init-db"], ["sessions", "list"], ["queue"], ["agents", "list"]):
+        succeeded(command(*arguments))
+
+
+def test_after_a_migration_there_is_nothing_to_do(command: Any, legacy: Legacy) -> None:
+    assert "There is nothing to do." not in succeeded(command("migrate", "--dry-run"))
+    succeeded(command("migrate"))
+
+    *steps, last = succeeded(command("migrate", "--dry-run"))
+
+    assert len(steps) == len(migration.STEPS)
+    assert {line.rpartition(": ")[2] for line in steps} == {"0 to do"}
+    assert last == "There is nothing to do."
+
+
+def test_init_db_says_which_agents_there_are(
+    make_config: MakeConfig, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")
+
+    def init_db(*names: str) -> str:
+        app = create_app(make_config(mongodb_db=database.name, default_agents=names))
+        return "\n".join(succeeded(app.test_cli_runner().invoke(args=["init-db"])))
+
+    assert "There are no agents yet: make the first with `flask --app wsgi agents add" in init_db()
+    assert "Default agents were made: Ada, Ben." in init_db("Ada", "Ben")
+    assert init_db("Ada", "Ben") == "The database is ready: its indexes are there."
 
 
 @pytest.mark.parametrize("made_by_us", [False, True])

@@ -69,6 +69,7 @@ def test_an_empty_value_is_the_same_as_none() -> None:
             ("https://a.example.com", "http://b:81"),
         ),
         ({"FRONTEND_URLS": "http://[::1]:3000"}, "frontend_urls", ("http://[::1]:3000",)),
+        ({"FRONTEND_URLS": "http://[2001:DB8:0::1]"}, "frontend_urls", ("http://[2001:db8::1]",)),
         ({"FRONTEND_URLS": "*"}, "frontend_urls", ("*",)),
         ({"FRONTEND_URL": "http://a"}, "frontend_urls", ("http://a",)),
         ({"FRONTEND_URL": "http://a", "FRONTEND_URLS": "http://b"}, "frontend_urls", ("http://b",)),
@@ -88,6 +89,13 @@ def test_an_empty_value_is_the_same_as_none() -> None:
         ({"MONGODB_DB": "chat_2"}, "mongodb_db", "chat_2"),
         ({"REDIS_URL": "rediss://:pw@h:1/0"}, "redis_url", "rediss://:pw@h:1/0"),
         ({"REDIS_URL": "valkey://h"}, "redis_url", "redis://h"),
+        ({"REDIS_URL": "redis://:p@ss%2F@[::1]:1/3"}, "redis_url", "redis://:p@ss%2F@[::1]:1/3"),
+        ({"REDIS_URL": "redis://h", "REDIS_TLS_VERIFY": "off"}, "redis_url", "redis://h"),
+        (
+            {"REDIS_URL": "rediss://h?ssl_cert_reqs=required", "REDIS_TLS_VERIFY": "off"},
+            "redis_url",
+            "rediss://h?ssl_cert_reqs=none&ssl_check_hostname=false",
+        ),
         ({"REDIS_URL": "valkeys://h"}, "redis_url", "rediss://h"),
         ({"DATA_DIR": "/x/../y"}, "data_dir", Path("/y")),
         ({"LOG_LEVEL": "debug"}, "log_level", "DEBUG"),
@@ -141,6 +149,8 @@ def test_good_values_are_taken(environ: dict[str, str], field: str, value: Any) 
                 "http://a b",
                 "https://*.example.com",
                 "http://[::1",
+                "http://[::::1]",
+                "http://[fe80::1%25eth0]",
             )
         ],
         ("FRONTEND_URL", "nonsense"),
@@ -174,9 +184,22 @@ def test_good_values_are_taken(environ: dict[str, str], field: str, value: Any) 
         ("TRUSTED_PROXIES", "yes"),
         ("MONGODB_URI", "localhost:27017"),
         ("MONGODB_URI", "mongodb://"),
-        *[("MONGODB_DB", value) for value in ("a b", "a/b", "a.b", "$a", "x" * 64)],
+        *[("MONGODB_DB", value) for value in ("a b", "a/b", "a.b", "$a", "x" * 64, "admin")],
         ("REDIS_URL", "http://h"),
         ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "redis://:pass/word@h"),
+        ("REDIS_URL", "redis://:pass#word@h"),
+        ("REDIS_URL", "redis://:pass?word@h"),
+        ("REDIS_URL", "redis://h:port"),
+        ("REDIS_URL", "redis://h/zero"),
+        ("REDIS_URL", "redis://h?ssl_cert_reqs=none"),
+        ("REDIS_URL", "rediss://h?ssl_cert_reqs=CERT_NONE"),
+        ("REDIS_URL", "rediss://h?ssl_ca_certs=/nowhere/ca.pem"),
+        ("REDIS_URL", "redis://h?decode_responses=true"),
+        ("REDIS_URL", "redis://h?protocol=3"),
+        ("REDIS_URL", "redis://h?socket_timeout=0.001"),
+        ("REDIS_URL", "redis://h?anything"),
+        ("REDIS_TLS_VERIFY", "maybe"),
         ("DATA_DIR", "a\0b"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_TO_FILES", "2"),
@@ -204,6 +227,39 @@ def test_a_bad_value_is_one_line_that_names_the_variable(name: str, value: str) 
     assert len(found) == 1
     assert re.match(rf"{name} takes \S", found[0])
     assert "\n" not in found[0]
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_around_a_value_are_taken_off(quote: str) -> None:
+    # `docker run --env-file` leaves them where `.env` and shells do not.
+    plain = {
+        "JWT_SECRET": STRONG, "API_KEY": "one,two", "PORT": "6000", "FRONTEND_URLS": "https://a.example,http://b",
+        "MONGODB_URI": "mongodb://u:p@h/x", "REDIS_URL": "redis://h", "IDENTITY_SECRET": "it",
+        "RATE_LIMIT_TYPING": "1/minute",
+    }  # fmt: skip
+
+    assert read(**{name: f" {quote}{value}{quote} " for name, value in plain.items()}) == read(**plain)
+    assert read(PORT=quote * 2) == read()
+    # No pair, or more than one.
+    for secret in (f"{quote}a", f"a{quote}", quote, f"{quote}a{quote},{quote}b{quote}"):
+        assert read(JWT_SECRET=secret).jwt_secret == secret
+
+
+def test_a_slip_in_a_name_is_found() -> None:
+    set_here = {
+        "JWT_SECRET": STRONG, "RATE_LIMIT_MESAGES": "1/minute", "MONGODB_URL": "x", "FRONTEND_URLS": "http://a",
+        "API_KEYS": "k", "LOGLEVEL": "x", "DATA_DIR": "x", "NODE_ENV": "test", "FRONTEND_URL": "http://b",
+        "RETENTION_DAY": "3",
+        # Of others, or of the system.
+        "PATH": "/bin", "HOME": "/", "HOSTNAME": "h", "APP_NAME": "x", "REDIS_TLS_URL": "x", "LANG": "C",
+        "OPENAI_API_KEY": "x", "PYTHONPATH": "x", "LOG_FORMAT": "x", "XDG_DATA_DIRS": "x", "DYNO": "x",
+        "WEB_CONCURRENCY": "2", "MONGOD_BINARY": "/x", "REDIS_TEMPORARY_URL": "x",
+    }  # fmt: skip
+
+    assert Config.misspelled(set_here) == {
+        "RATE_LIMIT_MESAGES": "RATE_LIMIT_MESSAGES", "MONGODB_URL": "MONGODB_URI", "API_KEYS": "API_KEY",
+        "LOGLEVEL": "LOG_LEVEL", "RETENTION_DAY": "RETENTION_DAYS",
+    }  # fmt: skip
 
 
 def test_all_problems_are_reported_at_once() -> None:
