@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pymongo.collection import Collection
+from pymongo.errors import NetworkTimeout
 
 WRITES = ("insert_one", "update_one", "update_many", "find_one_and_update", "find_one_and_delete", "delete_one")
 
@@ -27,6 +28,21 @@ def just_before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, action: 
 def just_after(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, action: Callable[[], object]) -> None:
     """Do this once, immediately after the first call of `owner.name`."""
     _intervene(monkeypatch, owner, name, after=action)
+
+
+def lose_reply(monkeypatch: pytest.MonkeyPatch, collection: str, name: str) -> None:
+    """Have the next write of this name to the collection stored, while its caller hears nothing and gives up."""
+    original = getattr(Collection, name)
+
+    @functools.wraps(original)
+    def write(self: Collection[Any], *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        if self.name != collection:
+            return result
+        monkeypatch.setattr(Collection, name, original)
+        raise NetworkTimeout("The reply was lost")
+
+    monkeypatch.setattr(Collection, name, write)
 
 
 def _intervene(

@@ -15,7 +15,7 @@ from chatsupport.config import ConfigError
 from chatsupport.database import connection
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import settings
-from chatsupport.services import audit, counters
+from chatsupport.services import audit, counters, untold
 
 PATIENCE_SECONDS = 86_400.0
 """Nobody waits for an answer here, and building an index on many documents takes its time."""
@@ -42,6 +42,7 @@ def patience(*, unmigrated: bool = False) -> Iterator[None]:
                 yield
                 audit.flush()
                 counters.flush()
+                untold.flush()
     except (ConfigError, startup.MigrationNeededError, connection.UnsupportedVersionError) as error:
         click.echo(error, err=True)
         sys.exit(1)

@@ -29,6 +29,8 @@ FRONT, BACK = 0, 1
 QUEUE_ORDER = [("queuePriority", 1), ("queuedAt", 1), ("_id", 1)]
 NEWEST_FIRST = [("createdAt", -1), ("_id", -1)]
 
+UNTOLD_INDEX = "untold"
+
 
 class ReadMark(EmbeddedDocument):
     """How far a participant has read."""
@@ -36,6 +38,19 @@ class ReadMark(EmbeddedDocument):
     user_id = StringField(db_field="userId", required=True, max_length=128)
     user_type = StringField(db_field="userType", required=True)
     seq = LongField(required=True)
+
+    meta: ClassVar[dict[str, Any]] = {"strict": False}
+
+
+class Mark(EmbeddedDocument):
+    """Something that happened to the session and was not told yet; see `services/untold.py`."""
+
+    mark_id = ObjectIdField(db_field="id", required=True)
+    kind = StringField(required=True)
+    at = DateTimeField(required=True)
+    agent_id = ObjectIdField(db_field="agentId")
+    slot_id = ObjectIdField(db_field="slotId")
+    reason = StringField()
 
     meta: ClassVar[dict[str, Any]] = {"strict": False}
 
@@ -67,6 +82,7 @@ class Session(Document):
     total_messages = IntField(db_field="totalMessages")
     average_response_time = FloatField(db_field="averageResponseTime")
     first_response_ms = LongField(db_field="firstResponseMs", null=True)
+    untold = EmbeddedDocumentListField(Mark)
     read_seq = EmbeddedDocumentListField(ReadMark, db_field="readSeq")
     erased = BooleanField()
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)
@@ -92,6 +108,12 @@ class Session(Document):
             {"name": "idle_due", "fields": ["status", "idle_due_at"]},
             # What RETENTION_DAYS deletes.
             {"name": "ended", "fields": ["ended_at"], "partialFilterExpression": {"status": ENDED}},
+            # What was not told yet. Nearly always empty.
+            {
+                "name": UNTOLD_INDEX,
+                "fields": ["untold.at"],
+                "partialFilterExpression": {"untold.at": {"$exists": True}},
+            },
             # The lists, newest first.
             {"name": "newest", "fields": ["-created_at", "-_id"]},
             {"name": "newest_by_status", "fields": ["status", "-created_at", "-_id"]},

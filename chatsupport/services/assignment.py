@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
+from pymongo.errors import PyMongoError
 
 from chatsupport import broadcasts, metrics, serializers
 from chatsupport.database.clock import now
+from chatsupport.database.connection import OPERATION_TIMEOUT_MS
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
-from chatsupport.services import audit, consoles, counters, queue, sequences, slots
+from chatsupport.extensions import socketio
+from chatsupport.services import audit, consoles, counters, queue, sequences, slots, untold
 from chatsupport.services.coalescing import Coalesced
 from chatsupport.services.slots import Slot
 
@@ -38,6 +42,9 @@ FORGOTTEN_ON_ASSIGNMENT = [
     "idleWarnedAt",
 ]
 """What a session carries only until its next agent."""
+
+LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
+"""After this long, whoever asked for a write has given it up."""
 
 DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferred", "no_reply"
 """Why a session left its agent."""
@@ -96,14 +103,26 @@ def claim_slot_for(session: Mapping[str, Any]) -> Slot | None:
     """
     session_id, user_id = session["_id"], session["userId"]
     preferred, avoided = session.get("preferredAgentId"), session.get("avoidAgentId")
-    if preferred is not None and (slot := slots.claim(session_id, user_id, only=preferred)) is not None:
+    if preferred is not None and (slot := claim(session_id, user_id, only=preferred)) is not None:
         return slot
     if avoided is None:
-        return slots.claim(session_id, user_id)
-    slot = slots.claim(session_id, user_id, excluding=avoided)
+        return claim(session_id, user_id)
+    slot = claim(session_id, user_id, excluding=avoided)
     if slot is None and not (session.get("avoidStrictly") and others_are_there(avoided)):
-        slot = slots.claim(session_id, user_id, only=avoided)
+        slot = claim(session_id, user_id, only=avoided)
     return slot
+
+
+def claim(
+    session_id: ObjectId, user_id: str, *, only: ObjectId | None = None, excluding: ObjectId | None = None
+) -> Slot | None:
+    """Take a slot for the session, as `slots.claim` does."""
+    slot_id = ObjectId()
+    try:
+        return slots.claim(slot_id, session_id, user_id, only=only, excluding=excluding)
+    except PyMongoError:
+        socketio.start_background_task(_settle, slot_id, session_id)
+        raise
 
 
 def may_have(agent_id: ObjectId) -> Document:
@@ -118,21 +137,45 @@ def others_are_there(agent_id: ObjectId) -> bool:
     return Agent._get_collection().find_one({**condition, "_id": {"$ne": agent_id}}, {"_id": 1}) is not None
 
 
-def assignment_to(slot: Slot) -> list[Document]:
-    """Return the stages of the update that gives a session to the agent whose slot is taken."""
-    return [
-        {
-            "$set": {
-                "status": ACTIVE,
-                "agentId": slot.agent["_id"],
-                "slotId": slot.id,
-                "assignedAt": "$$NOW",
-                "firstAssignedAt": {"$ifNull": ["$firstAssignedAt", "$$NOW"]},
-                "updatedAt": "$$NOW",
-            }
-        },
-        {"$unset": FORGOTTEN_ON_ASSIGNMENT},
-    ]
+def assign(
+    slot: Slot, which: Document, *marks: Document, sort: Sequence[tuple[str, int]] | None = None
+) -> Document | None:
+    """Give the agent whose slot is taken the session that meets the condition. None where there is none."""
+    values = {
+        "status": ACTIVE,
+        "agentId": slot.agent["_id"],
+        "slotId": slot.id,
+        "assignedAt": "$$NOW",
+        "firstAssignedAt": {"$ifNull": ["$firstAssignedAt", "$$NOW"]},
+        "updatedAt": "$$NOW",
+        **untold.added(*marks),
+    }
+    # A write that takes longer to reach the database comes too late: by then the slot has been freed.
+    in_time = {"$expr": {"$lt": ["$$NOW", slot.agent["idleSince"] + LONGEST_WRITE]}}
+    try:
+        session: Document | None = Session._get_collection().find_one_and_update(
+            {**which, **in_time},
+            [{"$set": values}, {"$unset": FORGOTTEN_ON_ASSIGNMENT}],
+            sort=sort,
+            return_document=ReturnDocument.AFTER,
+        )
+    except PyMongoError:
+        socketio.start_background_task(_settle, slot.id, slot.session_id)
+        raise
+    return session
+
+
+def _settle(slot_id: ObjectId, session_id: ObjectId) -> None:
+    """Free a slot of which it stayed unknown whether it was taken, or who got it, unless somebody did get it."""
+    socketio.sleep(LONGEST_WRITE.total_seconds())
+    try:
+        agent_id = slots.find(slot_id)
+        taken = {"agentId": agent_id, "status": ACTIVE, "slotId": slot_id}
+        if agent_id is not None and Session._get_collection().find_one(taken, {"_id": 1}) is None:
+            slots.release(agent_id, session_id, slot_id)
+            drain_queue()
+    except PyMongoError as error:
+        logger.warning("A slot may stay taken until it is reconciled", extra={"reason": repr(error)})
 
 
 def give(slot: Slot) -> Document | None:
@@ -141,16 +184,15 @@ def give(slot: Slot) -> Document | None:
     Returns the session, None where nobody is served: nobody waits any more, and the slot is back, or the agent is gone.
     """
     agent_id = slot.agent["_id"]
-    session: Document | None = Session._get_collection().find_one_and_update(
-        {"status": WAITING, "$or": [may_have(agent_id), {"_id": slot.session_id}]},
-        assignment_to(slot),
-        sort=QUEUE_ORDER,
-        return_document=ReturnDocument.AFTER,
-    )
-    if session is None:
-        slots.give_back(slot)
-        return None
-    return session if confirm(session, slot) else None
+    first_in_line = {"status": WAITING, "$or": [may_have(agent_id), {"_id": slot.session_id}]}
+    with untold.change(untold.ASSIGNED, agentId=agent_id, slotId=slot.id) as mark:
+        session = assign(slot, first_in_line, mark, sort=QUEUE_ORDER)
+        if session is None:
+            slots.give_back(slot)
+            return None
+        is_served = confirm(session, slot)
+        untold.told(session["_id"], mark)
+    return session if is_served else None
 
 
 def confirm(session: Document, slot: Slot) -> bool:
@@ -159,11 +201,8 @@ def confirm(session: Document, slot: Slot) -> bool:
     Between slot and session the agent may have been deleted, or this process stopped for so long that the slot was
     taken for a lost one.
     """
-    if session["_id"] == slot.session_id:
-        is_held = slots.holds(slot.agent["_id"], session["_id"], slot.id)
-    else:
-        is_held = slots.pass_on(slot, session["_id"], session["userId"])
-    if not is_held:
+    is_named = session["_id"] == slot.session_id
+    if not _holds(session, is_named):
         requeue(session, DELETED)
         return False
     if session["assignedAt"] == session["firstAssignedAt"]:
@@ -174,43 +213,90 @@ def confirm(session: Document, slot: Slot) -> bool:
     return True
 
 
+def _holds(session: Document, is_named: bool) -> bool:
+    """Tell whether the agent holds the session's slot, and have the slot name the session if it does not yet."""
+    agent_id, slot_id = session["agentId"], session.get("slotId")
+    if is_named:
+        return slots.holds(agent_id, session["_id"], slot_id)
+    return slots.pass_on(agent_id, slot_id, session["_id"], session["userId"])
+
+
+@untold.reaction(untold.STARTED)
+def _after_start(session: Document, mark: Document) -> None:
+    """Serve the queue: the session may stand in it beside a free agent."""
+    if session["status"] == WAITING:
+        drain_queue()
+        consoles.changed(session["_id"])
+
+
+@untold.reaction(untold.ASSIGNED)
+def _after_assignment(session: Document, mark: Document) -> None:
+    """Tell an assignment of which it is not known whether anybody heard."""
+    if session["status"] != ACTIVE or session.get("slotId") != mark["slotId"]:
+        return  # What has happened since is told with a mark of its own.
+    agent = Agent._get_collection().find_one({"_id": session["agentId"]})
+    if agent is not None and (_holds(session, True) or _holds(session, False)):
+        announce_assignment(session, agent)
+    elif requeue(session, DELETED):
+        drain_queue()
+
+
 def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, strictly: bool = False) -> bool:
     """Take an active session from its agent, back to the queue's front. False where it has been assigned anew since.
 
     Among those at the front the old order holds. The caller drains the queue afterwards.
     """
     agent_id, slot_id = session.get("agentId"), session.get("slotId")
-    change: Document = {
+    values: Document = {
         "status": WAITING,
         "agentId": None,
         "queuePriority": FRONT,
         "updatedAt": now(),
     }
     if avoid:
-        change.update(avoidAgentId=agent_id, avoidStrictly=strictly)
-    result = Session._get_collection().update_one(
-        {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id},
-        {"$set": change, "$unset": {"slotId": ""}},
-    )
-    if not result.modified_count:
-        return False
-    if agent_id is not None:
-        slots.release(agent_id, session["_id"], slot_id)
-    logger.info(
-        "Session requeued",
-        extra={
-            "event": "session_requeued",
-            "session_id": str(session["_id"]),
-            "agent_id": str(agent_id),
-            "reason": reason,
-        },
-    )
-    audit.record_soon(audit.REQUEUE, None, session, reason=reason)
-    if agent_id is not None:
-        broadcasts.session_unassigned(session["_id"], agent_id, reason)
-    queue.announce_positions()
-    consoles.changed(session["_id"], agent_id)
+        values.update(avoidAgentId=agent_id, avoidStrictly=strictly)
+    with untold.change(untold.REQUEUED, agentId=agent_id, slotId=slot_id, reason=reason) as mark:
+        result = Session._get_collection().update_one(
+            {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id},
+            {"$set": values, "$unset": {"slotId": ""}, "$push": {"untold": mark}},
+        )
+        if not result.modified_count:
+            return False
+        leave(session, mark)
+        untold.told(session["_id"], mark)
     return True
+
+
+def leave(session: Mapping[str, Any], mark: Document) -> None:
+    """Do what follows when a session has left an agent, as the mark says: free its slot, and tell the people."""
+    session_id, agent_id, reason = session["_id"], mark["agentId"], mark["reason"]
+    if agent_id is not None:
+        slots.release(agent_id, session_id, mark["slotId"])
+    if mark["kind"] == untold.REQUEUED:
+        logger.info(
+            "Session requeued",
+            extra={
+                "event": "session_requeued",
+                "session_id": str(session_id),
+                "agent_id": str(agent_id),
+                "reason": reason,
+            },
+        )
+        audit.record_soon(audit.REQUEUE, None, {**session, "agentId": agent_id}, reason=reason)
+    if agent_id is not None:
+        broadcasts.session_unassigned(session_id, agent_id, reason)
+    queue.announce_positions()
+    consoles.changed(session_id, agent_id)
+
+
+@untold.reaction(untold.REQUEUED, untold.MOVED)
+def _after_leaving(session: Document, mark: Document) -> None:
+    """Free the slot of an agent that a session has left, and tell it unless it has the session again."""
+    if session.get("agentId") == mark["agentId"]:
+        slots.release(mark["agentId"], session["_id"], mark["slotId"])
+    else:
+        leave(session, mark)
+    drain_queue()
 
 
 def requeue_all_of(agent_id: ObjectId, reason: str) -> int:

@@ -32,6 +32,7 @@ from chatsupport.services import (
     retention,
     rollups,
     synchronization,
+    untold,
 )
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Housekeeper:
             (self.look_for_absent_agents, interval),
             (self.look_for_inactive_sessions, interval),
             (self.reconcile, interval),
+            (self.tell_what_is_untold, untold.SWEEP_SECONDS),
             (self.finish_identifications, IDENTIFICATION_SECONDS),
             (self.roll_up, ROLLUP_SECONDS),
             (self.apply_retention, RETENTION_SECONDS),
@@ -100,6 +102,10 @@ class Housekeeper:
         """See to sessions that stand still, if this process is the one to do so."""
         if self._is_the_one():
             inactivity.sweep()
+
+    def tell_what_is_untold(self) -> None:
+        """Do what follows from changes that nobody told of, if this process is the one to do so."""
+        untold.sweep(self._is_the_one)
 
     def finish_identifications(self) -> None:
         """Carry over what guests have left behind who became known, if this process is the one to do so."""

@@ -18,12 +18,11 @@ from pymongo.errors import DuplicateKeyError
 from chatsupport import broadcasts
 from chatsupport.database.clock import now
 from chatsupport.documents import Denial, Message, Session
-from chatsupport.documents.session import ENDED, OPEN
+from chatsupport.documents.session import OPEN
 from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError
 from chatsupport.identity import USER, Caller
 from chatsupport.payloads import SessionEnd
 from chatsupport.services import (
-    assignment,
     audit,
     consoles,
     denials,
@@ -34,6 +33,7 @@ from chatsupport.services import (
     sequences,
     sessions,
     slots,
+    untold,
 )
 
 logger = logging.getLogger(__name__)
@@ -98,9 +98,7 @@ def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:
     carried = list(collection.find(_carried(guest, user)))
     for session in carried:
         changed = _rename_within(session["_id"], guest, user)
-        is_ended, agent_id, slot_id = session["status"] == ENDED, session.get("agentId"), session.get("slotId")
-        if is_ended and agent_id and slots.release(agent_id, session["_id"], slot_id):
-            assignment.drain_queue()  # Its end was cut short by a kill.
+        untold.complete(session)  # Its end may have been cut short by a kill.
         if changed or session["_id"] in renamed or not is_repeat:
             _tell(session)
     stored = Denial._get_collection().find_one({"userId": guest.id, "identifiedAs": user.id}, {"carried": 1}) or {}

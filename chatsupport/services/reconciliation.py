@@ -84,7 +84,7 @@ def _repair_sessions(suspects: set[ObjectId]) -> int:
 
 def _repair_session(session: Document) -> bool:
     session_id, agent_id = session["_id"], session.get("agentId")
-    slot = None if agent_id is None else slots.claim(session_id, session["userId"], only=agent_id)
+    slot = None if agent_id is None else assignment.claim(session_id, session["userId"], only=agent_id)
     if slot is None:
         return assignment.requeue(session, assignment.DELETED)
     unchanged = {"_id": session_id, "status": ACTIVE, "agentId": agent_id, "slotId": session.get("slotId")}

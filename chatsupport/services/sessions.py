@@ -30,6 +30,7 @@ from chatsupport.services import (
     sequences,
     session_statistics,
     slots,
+    untold,
 )
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ def start(caller: Caller, user_id: str, user_type: str, address: str = "") -> tu
     for _ in range(_START_ATTEMPTS):
         session = find_open(user_id, user_type)
         if session is not None:
+            if untold.complete(session):
+                continue
             return _started(session, agent_of(session)), False
         if not caller.may_act_for_others:
             rate_limits.check_address(rate_limits.STARTS_FROM, address)
@@ -90,16 +93,18 @@ def _open(user_id: str, user_type: str) -> tuple[Document, Document | None]:
     if preferred is not None:
         session["preferredAgentId"] = preferred
     queue.check_room()
-    session = _insert(session)
-    try:
-        served = assignment.serve(session)
-        if served is not None:
-            return served
-        session = Session._get_collection().find_one({"_id": session["_id"]}) or session
-        queue.withdraw_overflow(session)
-        return session, agent_of(session)
-    finally:
-        consoles.changed(session["_id"])
+    with untold.change(untold.STARTED) as mark:
+        session = _insert({**session, "untold": [mark]})
+        try:
+            served = assignment.serve(session)
+            untold.told(session["_id"], mark)
+            if served is not None:
+                return served
+            session = Session._get_collection().find_one({"_id": session["_id"]}) or session
+            queue.withdraw_overflow(session)
+            return session, agent_of(session)
+        finally:
+            consoles.changed(session["_id"])
 
 
 def _insert(session: Document) -> Document:
@@ -204,6 +209,7 @@ def end(caller: Caller, session_id: ObjectId, why: SessionEnd) -> dict[str, Any]
         if ended is not None:
             return serializers.session_end(ended)
         session = access.find_session(caller, session_id)
+    untold.complete(session)
     return serializers.session_end(session_statistics.complete(session))
 
 
@@ -215,39 +221,47 @@ def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Ca
     """
     message_log.log.expect_end(which["_id"])
     time = now()
-    session = Session._get_collection().find_one_and_update(
-        {"status": {"$in": list(OPEN)}, **which},
-        {
-            "$set": {
-                "status": ENDED,
-                "endedAt": time,
-                "endReason": why.reason,
-                "endedBy": ended_by,
-                "updatedAt": time,
-                **({} if why.internal_reason is None else {"internalReason": why.internal_reason}),
-            }
-        },
-        return_document=ReturnDocument.AFTER,
-    )
-    if session is None:
-        return None
-    audit.record_soon(audit.END, caller, session, reason=why.reason)
-    return _finish(session)
+    values = {
+        "status": ENDED,
+        "endedAt": time,
+        "endReason": why.reason,
+        "endedBy": ended_by,
+        "updatedAt": time,
+        **({} if why.internal_reason is None else {"internalReason": why.internal_reason}),
+    }
+    with untold.change(untold.ENDED) as mark:
+        session = Session._get_collection().find_one_and_update(
+            {"status": {"$in": list(OPEN)}, **which},
+            {"$set": values, "$push": {"untold": mark}},
+            return_document=ReturnDocument.AFTER,
+        )
+        if session is None:
+            return None
+        audit.record_soon(audit.END, caller, session, reason=why.reason)
+        counters.add(ended=1, endedMs=serializers.milliseconds_between(session["createdAt"], session["endedAt"]))
+        session = _finish(session)
+        untold.told(session["_id"], mark)
+    return session
 
 
 def _finish(session: Document) -> Document:
     """Do what follows an end: the last message is known, the room is told, the slot is free and goes to the next."""
-    session_id = session["_id"]
-    if session.get("agentId") is not None:
-        slots.release(session["agentId"], session_id, session.get("slotId"))
+    session_id, agent_id = session["_id"], session.get("agentId")
+    if agent_id is not None:
+        slots.release(agent_id, session_id, session.get("slotId"))
     session = session_statistics.complete(session)
-    counters.add(ended=1, endedMs=serializers.milliseconds_between(session["createdAt"], session["endedAt"]))
     broadcasts.session_ended(session)
-    consoles.changed(session_id, session.get("agentId"))
+    consoles.changed(session_id, agent_id)
     queue.forget(session_id)
-    if session.get("agentId") is None:
+    if agent_id is None:
         queue.announce_positions()
     else:
         assignment.drain_queue()
     logger.info("Session ended", extra={"event": "session_ended", "session_id": str(session_id)})
     return session
+
+
+@untold.reaction(untold.ENDED)
+def _after_end(session: Document, mark: Document) -> None:
+    """Do what follows an end of which it is not known whether anybody heard."""
+    _finish(session)

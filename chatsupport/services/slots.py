@@ -33,13 +33,14 @@ class Slot:
 
 
 def claim(
+    slot_id: ObjectId,
     session_id: ObjectId,
     user_id: str,
     *,
     only: ObjectId | None = None,
     excluding: ObjectId | None = None,
 ) -> Slot | None:
-    """Take a slot for the session from the least loaded agent that can take one, or from `only`; None if none can.
+    """Take a slot with this id from the least loaded agent that can take a session, or from `only`; None if none can.
 
     Least loaded, and among equals the one that has waited longest for work, is the order of an index, so the choice
     costs the same with ten agents and with ten thousand.
@@ -49,7 +50,6 @@ def claim(
         query["_id"] = only
     elif excluding is not None:
         query["_id"] = {"$ne": excluding}
-    slot_id = ObjectId()
     agent: Document | None = Agent._get_collection().find_one_and_update(
         query,
         [
@@ -68,11 +68,11 @@ def claim(
     return None if agent is None else Slot(slot_id, agent, session_id)
 
 
-def pass_on(slot: Slot, session_id: ObjectId, user_id: str) -> bool:
-    """Make a slot that was taken for one session another one's. False where the agent has it no more."""
+def pass_on(agent_id: ObjectId, slot_id: ObjectId | None, session_id: ObjectId, user_id: str) -> bool:
+    """Make a slot, for whomever it was taken, that of this session. False where the agent has it no more."""
     result = Agent._get_collection().update_one(
-        {"_id": slot.agent["_id"], "slots.id": slot.id},
-        [{"$set": _removed(slot.id, slot.session_id)}, {"$set": _appended(slot.id, session_id, user_id)}, *derived()],
+        {"_id": agent_id, "slots": {"$elemMatch": {"id": slot_id}}},
+        [{"$set": _removed(slot_id, session_id)}, {"$set": _appended(slot_id, session_id, user_id)}, *derived()],
     )
     return bool(result.modified_count)
 
@@ -98,6 +98,12 @@ def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
         [{"$set": {"activeUsers": {"$map": {"input": slots, "as": "slot", "in": new_user}}, "updatedAt": "$$NOW"}}],
     )
     return bool(result.modified_count)
+
+
+def find(slot_id: ObjectId) -> ObjectId | None:
+    """Return the agent that holds a slot with this id. No index serves this: it is asked after a failure only."""
+    agent = Agent._get_collection().find_one({"slots.id": slot_id}, {"_id": 1})
+    return None if agent is None else agent["_id"]
 
 
 def holds(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> bool:
@@ -155,7 +161,7 @@ def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None,
     return bool(result.modified_count)
 
 
-def _appended(slot_id: ObjectId, session_id: ObjectId, user_id: str) -> Document:
+def _appended(slot_id: ObjectId | None, session_id: ObjectId, user_id: str) -> Document:
     """Return the expressions for an agent's lists with one more slot."""
     # An entry without its session is what a process that knew no ids has left.
     has_session = {"$in": ["$$slot.sessionId", _list("activeSessions")]}

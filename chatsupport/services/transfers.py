@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 
-from chatsupport import broadcasts
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.session import ACTIVE, ENDED, WAITING
+from chatsupport.documents.session import ENDED, WAITING
 from chatsupport.errors import AgentNotFoundError, ConflictError, ForbiddenError, SessionEndedError
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.services import access, assignment, audit, consoles, queue, sessions, slots
+from chatsupport.services import access, assignment, audit, queue, sessions, slots, untold
 
 Document = dict[str, Any]
 
@@ -31,7 +29,9 @@ def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) ->
         raise SessionEndedError
     if agent_id is not None:
         _to_agent(session, agent_id)
-    elif session["status"] == ACTIVE and assignment.requeue(session, assignment.TRANSFERRED, avoid=True):
+    elif session["status"] == WAITING:
+        untold.complete(session)  # A repeated request: it waits already.
+    elif assignment.requeue(session, assignment.TRANSFERRED, avoid=True):
         assignment.drain_queue()
     from_agent = session.get("agentId")
     audit.record(
@@ -52,27 +52,29 @@ def _may_transfer(caller: Caller, session: Document) -> bool:
 
 def _to_agent(session: Document, agent_id: ObjectId) -> None:
     if session.get("agentId") == agent_id:
+        untold.complete(session)
         return  # A repeated request: it is there already.
-    slot = slots.claim(session["_id"], session["userId"], only=agent_id)
+    slot = assignment.claim(session["_id"], session["userId"], only=agent_id)
     if slot is None:
         raise _why_not(agent_id)
-    before, slot_before = session.get("agentId"), session.get("slotId")
-    moved = Session._get_collection().find_one_and_update(
-        {"_id": session["_id"], "status": session["status"], "agentId": before, "slotId": slot_before},
-        assignment.assignment_to(slot),
-        return_document=ReturnDocument.AFTER,
-    )
-    if moved is None:
-        slots.give_back(slot)
-        assignment.drain_queue()  # Somebody may have been told that this agent is full.
-        raise _why_not_moved(session["_id"])
-    if before is not None:
-        slots.release(before, session["_id"], slot_before)
-        broadcasts.session_unassigned(session["_id"], before, assignment.TRANSFERRED)
-        consoles.changed(session["_id"], before)
-    if session["status"] == WAITING:
-        queue.announce_positions()
-    assignment.confirm(moved, slot)
+    before, slot_before, reason = session.get("agentId"), session.get("slotId"), assignment.TRANSFERRED
+    with (
+        untold.change(untold.MOVED, agentId=before, slotId=slot_before, reason=reason) as left,
+        untold.change(untold.ASSIGNED, agentId=agent_id, slotId=slot.id) as assigned,
+    ):
+        marks = [assigned] if before is None else [left, assigned]
+        unchanged = {"_id": session["_id"], "status": session["status"], "agentId": before, "slotId": slot_before}
+        moved = assignment.assign(slot, unchanged, *marks)
+        if moved is None:
+            slots.give_back(slot)
+            assignment.drain_queue()  # Somebody may have been told that this agent is full.
+            raise _why_not_moved(session["_id"])
+        if before is None:
+            queue.announce_positions()
+        else:
+            assignment.leave(moved, left)
+        assignment.confirm(moved, slot)
+        untold.told(session["_id"], *marks)
     assignment.drain_queue()
 
 

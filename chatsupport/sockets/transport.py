@@ -23,7 +23,7 @@ from chatsupport.config import Config
 from chatsupport.database.connection import answer_within, give_up_if_away
 from chatsupport.extensions import socketio
 from chatsupport.outside import is_own_origin
-from chatsupport.services import audit, counters, message_log, offloading, read_marks
+from chatsupport.services import audit, counters, message_log, offloading, read_marks, untold
 from chatsupport.sockets import chat, connection, deadlines, engine, events, managers, websocket
 
 logger = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ def drain() -> None:
 def flush() -> None:
     """Store and publish what waits to be: when the sockets are closed, and again after the last request."""
     with answer_within(FLUSH_SECONDS):
-        for store in (read_marks.flush, counters.flush, audit.flush):
+        for store in (read_marks.flush, counters.flush, audit.flush, untold.flush):
             try:
                 store()
             except Exception:

@@ -16,7 +16,7 @@ from chatsupport import documents
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Lease, Session
-from chatsupport.services import assignment, availability, housekeeping, reconciliation, slots
+from chatsupport.services import assignment, availability, housekeeping, reconciliation, slots, untold
 from chatsupport.services.housekeeping import Housekeeper
 from tests.api import Api
 from tests.interleaving import Killed, just_before, kill_before_write
@@ -127,6 +127,7 @@ def test_a_healthy_system_is_left_as_it_is_and_nothing_is_logged(operator: Api, 
     operator.patch(f"/api/agents/{full['ben']}", {"isOnline": True})
     # It waits beside a free slot, but for somebody else than the agent that did not answer.
     assignment.requeue(silent, assignment.NO_REPLY, avoid=True, strictly=True)
+    untold.flush()
     before = [list(document._get_collection().find()) for document in documents.ALL]
 
     assert reconciliation.run() == 0

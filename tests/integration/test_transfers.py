@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from chatsupport.database import connection
-from chatsupport.services import access, assignment, joins, slots
+from chatsupport.services import access, assignment, joins
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.concurrency import eventually, run_together
 from tests.interleaving import just_after, just_before
@@ -212,7 +212,7 @@ def test_a_session_that_ends_just_before_it_moves_leaves_its_slot_to_the_next(
         operator.end(session_id)
         started.extend(operator.start(f"w{number}")["status"] for number in (1, 2))
 
-    just_after(monkeypatch, slots, "claim", meanwhile)
+    just_after(monkeypatch, assignment, "claim", meanwhile)
 
     assert_failure(transfer(operator, session_id, ben), 409, "SESSION_ENDED")
 

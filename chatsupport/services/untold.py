@@ -1,0 +1,190 @@
+"""What happened to a session and was not told yet.
+
+Every update that changes a session's state adds a mark to its `untold` in the same write: started, assigned, requeued,
+moved, ended. Whoever made the change then does what follows from it (frees a slot, tells the people), and notes the
+mark as told; the marks are removed in batches, once a second. A process that is killed in between, or that never hears
+that its write was stored, leaves the mark. Then a repeated call does the rest (`complete`), or the sweep does.
+
+So what follows from a change may be done twice, and late: each `reaction` looks at the session as it is now, frees
+slots by their ids, and says only what is still true.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.errors import OperationFailure
+from pymongo.write_concern import WriteConcern
+
+from chatsupport.database.clock import now
+from chatsupport.documents import Session
+from chatsupport.documents.session import UNTOLD_INDEX
+from chatsupport.extensions import socketio
+
+logger = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+Reaction = Callable[[Document, Document], None]
+
+STARTED, ASSIGNED, REQUEUED, MOVED, ENDED = "started", "assigned", "requeued", "moved", "ended"
+"""What happens to a session. It is moved from an agent that another one takes it from."""
+
+CLEAR_SECONDS = 1.0
+LATE = timedelta(seconds=3)
+"""How old a mark is that nobody is about to tell of. Telling earlier would do no harm."""
+TOO_LATE = timedelta(seconds=9)
+"""How old a mark is that the holder of the lease should have told of: it may have been killed."""
+SWEEP_SECONDS = 2.0
+MAX_AT_ONCE = 500
+_BAD_VALUE = 2
+
+_reactions: dict[str, Reaction] = {}
+_mutex = threading.Lock()
+_ours: dict[ObjectId, bool] = {}
+"""The marks that this process is about to tell of (False), or has told of and not removed yet (True)."""
+_told: dict[ObjectId, list[ObjectId]] = {}
+"""For each session the marks that are to be removed."""
+_clearing = False
+
+
+def reaction(*kinds: str) -> Callable[[Reaction], Reaction]:
+    """Register what follows from a change of these kinds: a function of the session as it is now, and the mark."""
+
+    def register(function: Reaction) -> Reaction:
+        _reactions.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+@contextmanager
+def change(kind: str, **about: Any) -> Iterator[Document]:
+    """Yield the mark for a change that the block writes, and that it tells of until it ends.
+
+    Where the block raises, somebody else does the rest. That the block ends without `told` means there was no change.
+    """
+    mark = {"id": ObjectId(), "kind": kind, "at": now(), **about}
+    with _held([mark]):
+        yield mark
+
+
+@contextmanager
+def _held(marks: list[Document]) -> Iterator[None]:
+    """Keep others of this process from telling of these marks."""
+    with _mutex:
+        _ours.update((mark["id"], False) for mark in marks)
+    try:
+        yield
+    finally:
+        with _mutex:
+            for mark in marks:
+                if not _ours.get(mark["id"], True):
+                    del _ours[mark["id"]]
+
+
+def added(*marks: Document) -> Document:
+    """Return what a pipeline update sets to add marks to a session."""
+    return {"untold": {"$concatArrays": [{"$ifNull": ["$untold", []]}, {"$literal": list(marks)}]}}
+
+
+def told(session_id: ObjectId, *marks: Document) -> None:
+    """Have marks removed soon: everybody was told."""
+    global _clearing
+    with _mutex:
+        _told.setdefault(session_id, []).extend(mark["id"] for mark in marks)
+        _ours.update((mark["id"], True) for mark in marks)
+        start = not _clearing
+        _clearing = True
+    if start:
+        socketio.start_background_task(_clear_all)
+
+
+def complete(session: Document) -> bool:
+    """Do the rest of what happened to a session and was not told, unless this process is at it. True if there was any.
+
+    Raises what a reaction raises; the mark then stays.
+    """
+    marks = [mark for mark in session.get("untold", ()) if mark["id"] not in _ours and mark["kind"] in _reactions]
+    with _held(marks):
+        for mark in marks:
+            _reactions[mark["kind"]](session, mark)
+            told(session["_id"], mark)
+    return bool(marks)
+
+
+def sweep(may_act: Callable[[], bool]) -> int:
+    """Complete the sessions that have marks for long, if this process may or nobody else does. Returns how many."""
+    time = now()
+    due = {"untold.at": {"$lt": time - LATE}}
+    try:
+        found = list(Session._get_collection().find(due, hint=UNTOLD_INDEX, limit=MAX_AT_ONCE))
+    except OperationFailure as error:
+        if error.code == _BAD_VALUE:
+            return 0  # The index is still being built.
+        raise
+    late = [session for session in found if any(mark["id"] not in _ours for mark in session["untold"])]
+    if late and not may_act():
+        late = [session for session in late if min(mark["at"] for mark in session["untold"]) < time - TOO_LATE]
+    completed = 0
+    for session in late:
+        try:
+            completed += complete(session)
+        except Exception:
+            about = {"session_id": str(session["_id"])}
+            logger.exception("What happened to a session cannot be told yet; trying again", extra=about)
+    if completed:
+        logger.info("Told what nobody had told", extra={"event": "told_late", "sessions": completed})
+    return completed
+
+
+def flush() -> None:
+    """Remove now the marks of what was told. Where that fails they stay, and are told of once more."""
+    with _mutex:
+        batch = dict(_told)
+        _told.clear()
+    if not batch:
+        return
+    removals = [
+        UpdateOne({"_id": session_id}, {"$pull": {"untold": {"id": {"$in": ids}}}}) for session_id, ids in batch.items()
+    ]
+    # A removal that a failover takes back is harmless.
+    collection = Session._get_collection().with_options(write_concern=WriteConcern(w=1))
+    try:
+        collection.bulk_write(removals, ordered=False)
+    except Exception:
+        with _mutex:
+            for session_id, ids in batch.items():
+                _told.setdefault(session_id, []).extend(ids)
+        raise
+    with _mutex:
+        for mark_id in itertools.chain(*batch.values()):
+            _ours.pop(mark_id, None)
+
+
+def reset() -> None:
+    """Forget what was told: another application begins."""
+    with _mutex:
+        _told.clear()
+        _ours.clear()
+
+
+def _clear_all() -> None:
+    global _clearing
+    while True:
+        socketio.sleep(CLEAR_SECONDS)
+        try:
+            flush()
+        except Exception:
+            logger.warning("The marks of what was told could not be removed yet", exc_info=True)
+        with _mutex:
+            if not _told:
+                _clearing = False
+                return
