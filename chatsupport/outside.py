@@ -54,12 +54,12 @@ class Outside:
         return prefix.rstrip("/") if _PREFIX.fullmatch(prefix) else ""
 
 
-def is_own_origin(origin: str, environ: Mapping[str, Any]) -> bool:
+def is_own_origin(origin: str | None, environ: Mapping[str, Any]) -> bool:
     """Tell whether a page of this server itself says to be the caller.
 
     By host and port alone: a proxy that does TLS need not say so, and nothing depends on cookies.
     """
-    scheme, _, host = origin.partition("://")
+    scheme, _, host = (origin or "").partition("://")
     own = str(environ.get("HTTP_HOST", ""))
     return scheme in _DEFAULT_PORTS and host != "" and host == own.removesuffix(_DEFAULT_PORTS[scheme])
 

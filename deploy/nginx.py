@@ -18,7 +18,7 @@ def nginx_configuration(directory: Path, listen: str, ports: Iterable[int]) -> P
     servers = "\n".join(f"    server 127.0.0.1:{port} max_fails=0;" for port in ports)
     site = _SITE.read_text(encoding="utf-8")
     site = re.sub(r"(?:^ +server 127\.0\.0\.1:.*\n)+", servers + "\n", site, count=1, flags=re.MULTILINE)
-    site = site.replace("listen 80;", f"listen {listen};", 1)
+    site = site.replace("    listen 80;\n    listen [::]:80;\n", f"    listen {listen};\n", 1)
     folders = "\n".join(f"{name}_temp_path {directory}/{name};" for name in _TEMPORARY)
     user = f"user {getpass.getuser()};" if os.getuid() == 0 else ""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -40,13 +40,13 @@ OUTBOX_SECONDS = 0.5
 __all__ = ["chat", "drain", "flush", "init_app"]
 
 
-def _allowed_origins(config: Config) -> str | Callable[[str, Mapping[str, Any]], bool]:
+def _allowed_origins(config: Config) -> str | Callable[[str | None, Mapping[str, Any]], bool]:
     """Return the rule for websites: those configured, and this server's own origin, which Python's websocket client
     sends and which is no cross-origin call.
     """
     if "*" in config.frontend_urls:
         return "*"
-    websites = {*config.frontend_urls, config.public_origin}
+    websites = {*config.frontend_urls, *([config.public_origin] if config.public_origin else [])}
     return lambda origin, environ: origin in websites or is_own_origin(origin, environ)
 
 

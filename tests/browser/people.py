@@ -20,10 +20,10 @@ BAD = ("serious", "critical")
 PATIENCE_MS = 10_000
 
 
-def launch(playwright: Playwright) -> Browser:
-    """Start the system's Chromium."""
+def launch(playwright: Playwright, *arguments: str) -> Browser:
+    """Start the system's Chromium, with more arguments where a test needs them."""
     expect.set_options(timeout=PATIENCE_MS)
-    return playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+    return playwright.chromium.launch(executable_path=chromium(), args=[*ARGUMENTS, *arguments])
 
 
 def launch_firefox(playwright: Playwright) -> Browser:

@@ -34,9 +34,10 @@ class Site:
 
     def embed(self, server: str, path: str = "/", head: str = "", body: str = "", **attributes: str) -> str:
         """Put a page with the widget there, with these data- attributes; return its address."""
-        sockets = server.replace("http", "ws")
+        origin = "/".join(server.split("/")[:3])
+        sockets = origin.replace("http", "ws")
         self.policy = (
-            f"default-src 'none'; script-src {server}; connect-src {server} {sockets}; base-uri 'none'; "
+            f"default-src 'none'; script-src {origin}; connect-src {origin} {sockets}; base-uri 'none'; "
             "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
         )
         data = "".join(f' data-{name.replace("_", "-")}="{escape(value)}"' for name, value in attributes.items())

@@ -118,10 +118,11 @@ def test_a_path_comes_with_the_prefix_or_without(
         ("ftp://chat.example.com", "chat.example.com", False),
         ("null", "null", False),
         ("", "", False),
+        (None, "chat.example.com", False),
         ("http://", "", False),
     ],
 )
-def test_the_own_origin_is_known_by_host_and_port(origin: str, host: str, own: bool) -> None:
+def test_the_own_origin_is_known_by_host_and_port(origin: str | None, host: str, own: bool) -> None:
     assert is_own_origin(origin, {"HTTP_HOST": host}) is own
 
 
@@ -145,6 +146,8 @@ def test_public_url_settles_what_the_server_is_called(make_app: MakeApp) -> None
 
     assert handshake(apis, Origin="https://chat.example.com", **inner) == 200
     assert handshake(apis, Origin="http://chat.example.com", **inner) == 400
+    # A browser names no origin where a page of the server itself polls.
+    assert handshake(apis, **inner) == 200
     response = apis.anonymous(**inner).get("/console")
     assert "Strict-Transport-Security" in response.headers
     assert "wss://chat.example.com" in response.headers["Content-Security-Policy"]

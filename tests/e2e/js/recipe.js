@@ -74,9 +74,12 @@ export function followSession(socket, sessionId, { lastSeq = null, onMessage, on
   return stop;
 }
 
+// Not crypto.randomUUID(), which browsers have on https and localhost only.
+const newId = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+
 // Sends a message, as often as it takes, and resolves with the message as it was stored: once, because every attempt
 // carries the same clientMessageId. Rejects with the envelope of a failure that no repeating will change.
-export async function sendMessage(socket, sessionId, text, clientMessageId = crypto.randomUUID()) {
+export async function sendMessage(socket, sessionId, text, clientMessageId = newId()) {
   for (;;) {
     try {
       const payload = { sessionId, message: text, clientMessageId };

@@ -1,0 +1,57 @@
+"""nginx as Debian installs it, in a folder of its own and on a free port, set up by the guide's own commands."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from deploy.programs import Program, wait_for_port
+from tests.e2e.server import PROJECT, free_port
+
+GUIDE = (PROJECT / "docs/operations.md").read_text("utf-8")
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+def commands(containing: str) -> str:
+    """Return the one block of shell commands in the guide that has this text in it."""
+    (block,) = [block for block in re.findall(r"^```sh\n(.*?)^```", GUIDE, re.M | re.S) if containing in block]
+    return block
+
+
+class DebianNginx:
+    """A copy of /etc/nginx, the default site included, that the guide's commands work on."""
+
+    def __init__(self, directory: Path) -> None:
+        self.folder = directory / "nginx"
+        shutil.copytree("/etc/nginx", self.folder)
+        self.port = free_port()
+        self._program: Program | None = None
+        folders = [f"{name}_temp_path {directory}/{name};\n" for name in TEMPORARY]
+        (self.folder / "conf.d/temporary.conf").write_text("".join(folders))
+
+    def set_up(self, block: str, host: str) -> None:
+        """Run a block of the guide but for what reaches outside: systemd's nginx, and Let's Encrypt."""
+        lines = [line for line in block.splitlines() if not line.startswith(("nginx -t", "certbot"))]
+        script = f"set -eu\nCHAT_HOST={host}\n" + "\n".join(lines).replace("/etc/nginx", str(self.folder))
+        subprocess.run(["sh", "-c", script], cwd=PROJECT, check=True)
+
+    def start(self, server_port: int) -> None:
+        """Start it in front of a server; ports and the paths of files are all that is changed."""
+        for file in [self.folder / "nginx.conf", *self.folder.glob("*.d/*"), *self.folder.glob("sites-enabled/*")]:
+            text = file.read_text("utf-8").replace("/etc/nginx", str(self.folder))
+            text = text.replace("listen 80", f"listen 127.0.0.1:{self.port}")
+            text = text.replace("listen [::]:80", f"listen [::1]:{self.port}")
+            text = text.replace("127.0.0.1:5000", f"127.0.0.1:{server_port}")
+            text = re.sub(r"/(run|var/log/nginx)/(?=[a-z]+\.(?:pid|log))", f"{self.folder}/", text)
+            file.write_text(text, "utf-8")
+        options = ["-e", "stderr", "-g", "daemon off;", "-c", str(self.folder / "nginx.conf")]
+        self._program = Program("nginx", ["nginx", *options])
+        assert wait_for_port(self.port, self._program), "nginx did not start; it says why above"
+
+    def stop(self) -> None:
+        """End it."""
+        if self._program is not None:
+            self._program.ask_to_end()
+            self._program.wait()
