@@ -5,6 +5,7 @@ https://docs.gunicorn.org/en/stable/settings.html explains the names; what is se
 
 import contextlib
 import ctypes
+import functools
 import logging
 import os
 import re
@@ -34,15 +35,32 @@ warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated|The eventl
 _ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 
-def _fail(reason):
-    print(reason, file=sys.stderr)
-    sys.exit(1)
+_BAD_CONFIGURATION = os.EX_CONFIG
+"""The exit status after which systemd does not start the server again (deploy/chat-support@.service)."""
 
+
+def _fail(reason, status=1):
+    print(reason, file=sys.stderr)
+    sys.exit(status)
+
+
+def _has_terminal():
+    # Under nohup SIGHUP is ignored from the start, and shall be.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return False
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+_ends_with_terminal = _has_terminal()
 
 try:
     _config = Config.from_env()
 except ConfigError as _error:
-    _fail(_error)
+    _fail(_error, _BAD_CONFIGURATION)
 
 _address = f"[{_config.host}]" if ":" in _config.host else _config.host
 bind = f"{_address}:{_config.port}"
@@ -68,6 +86,8 @@ gunicorn.SERVER = "chat-support"
 
 def on_starting(server):
     """Set logging up and look whether the port is free, which gunicorn would try five times, a second each."""
+    _check_options(server.cfg)
+    _choose_signals(server)
     setup_logging(_config)
     logging.getLogger("gunicorn.error").addFilter(_tells_something_new)
     _raise_file_limit(_config.worker_connections + 256)
@@ -78,6 +98,34 @@ def on_starting(server):
             probe.bind((_config.host, _config.port))
         except OSError as error:
             _fail(f"Cannot listen on HOST {_config.host}, PORT {_config.port}: {error.strerror or error}")
+
+
+def _check_options(options):
+    # What is given to gunicorn by its command line or GUNICORN_CMD_ARGS wins over this file.
+    given = {
+        f"-w {options.workers}": options.workers != workers,
+        f"-k {options.worker_class_str}": options.worker_class_str != worker_class,
+        "--preload": options.preload_app,
+        "--reload": options.reload,
+    }
+    wrong = " and ".join(option for option, is_given in given.items() if is_given)
+    if wrong:
+        _fail(
+            f"Start gunicorn without {wrong}: a server is one process with one eventlet worker. "
+            "For more of them see docs/scaling.md",
+            _BAD_CONFIGURATION,
+        )
+
+
+def _choose_signals(server):
+    def decline(name):
+        logging.getLogger("gunicorn.error").warning("%s changes nothing here: restart the server instead", name)
+
+    # A reload would mix old code with new, and more workers would not know of each other's sockets.
+    for name in ("HUP", "TTIN", "TTOU", "USR2"):
+        setattr(server, f"handle_{name.lower()}", functools.partial(decline, f"SIG{name}"))
+    if _ends_with_terminal:
+        server.handle_hup = server.handle_term
 
 
 def _tells_something_new(record):
@@ -145,8 +193,7 @@ def post_fork(server, worker):
     """Tie the worker to its master, and let it be ended at once until it serves."""
     for number in worker.SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    # Ctrl-C reaches the worker too, but it is the master that says when to end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _ignore_the_terminal()
     worker.init_signals = lambda: None
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     if sys.platform == "linux":
@@ -154,6 +201,12 @@ def post_fork(server, worker):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
         if os.getppid() != worker.ppid:
             sys.exit(0)
+
+
+def _ignore_the_terminal():
+    # Ctrl-C and the end of the terminal reach a worker too, but it is the master that says when to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def post_worker_init(worker):
@@ -164,7 +217,7 @@ def post_worker_init(worker):
     reading.install()
     connections = _track_connections(worker)
     type(worker).init_signals(worker)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _ignore_the_terminal()
     signal.signal(signal.SIGTERM, lambda number, frame: _begin_to_leave(worker, connections))
     # The order to hurry. Gunicorn's own handler raises SystemExit in a greenlet, which prints a traceback.
     signal.signal(signal.SIGQUIT, lambda number, frame: os._exit(0))
@@ -234,6 +287,8 @@ def worker_exit(server, worker):
 
 def on_exit(server):
     """Stop the embedded MongoDB, after the last worker."""
+    # There is nothing left to hurry. While Python itself ends, a handler of ours would be gone and the signal deadly.
+    _ignore_the_terminal()
     if server.embedded_mongo is not None:
         server.embedded_mongo.stop()
 

@@ -143,8 +143,10 @@ def main() -> None:
     """Run a cluster until Ctrl-C."""
     os.chdir(PROJECT)
     config, processes = _settings()
-    # As Ctrl-C does, so that a deployment that ends this program ends all of it.
+    # As Ctrl-C does, so that a deployment or a terminal that ends this program ends all of it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     cluster = Cluster(config, processes)
     signal.signal(signal.SIGUSR1, lambda number, frame: cluster.ask_for_restart())
     try:
@@ -159,8 +161,8 @@ def main() -> None:
         print(error, file=sys.stderr)
         status = 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         cluster.stop()
     sys.exit(status)
 

@@ -51,22 +51,27 @@ def free_port() -> int:
         return port
 
 
+def environment(directory: Path, **environ: str) -> dict[str, str]:
+    """Return a whole environment for a server on a free port, its data and logs in `directory`."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "MONGOD_BINARY")
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        "APP_ENV": "testing",
+        "HOST": "127.0.0.1",
+        "PORT": str(free_port()),
+        "DATA_DIR": str(directory / "data"),
+        "LOG_DIR": str(directory / "logs"),
+        **environ,
+    }
+
+
 class Server:
     """One server process with an environment of its own."""
 
     def __init__(self, directory: Path, *arguments: str, **environ: str) -> None:
-        self.port = int(environ.get("PORT", free_port()))
+        self.environ = environment(directory, **environ)
+        self.port = int(self.environ["PORT"])
         self.url = f"http://127.0.0.1:{self.port}"
-        kept = ("PATH", "HOME", "LANG", "TMPDIR", "MONGOD_BINARY")
-        self.environ = {
-            **{name: os.environ[name] for name in kept if name in os.environ},
-            "APP_ENV": "testing",
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
-            "DATA_DIR": str(directory / "data"),
-            "LOG_DIR": str(directory / "logs"),
-            **environ,
-        }
         self.process = subprocess.Popen(
             [sys.executable, *(arguments or GUNICORN)],
             cwd=PROJECT,

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import shlex
 import signal
 import socket
+import subprocess
+import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +19,18 @@ from typing import Any
 import pytest
 import websocket
 
-from tests.e2e.lifecycle import START_SECONDS, STOP_SECONDS, Server, assert_nothing_left, is_alive, wait_until
+from tests.e2e.lifecycle import (
+    GUNICORN,
+    PROJECT,
+    START_SECONDS,
+    STOP_SECONDS,
+    Server,
+    assert_nothing_left,
+    descendants,
+    environment,
+    is_alive,
+    wait_until,
+)
 
 pytestmark = pytest.mark.linux
 
@@ -147,7 +163,7 @@ def test_a_killed_worker_is_replaced(start: Any) -> None:
 def test_bad_variables_are_one_line_each(start: Any) -> None:
     status, out, err = start(PORT="99999", LOG_LEVEL="loud").end()
 
-    assert (status, out) == (1, "")
+    assert (status, out) == (os.EX_CONFIG, "")
     assert [line.split()[0] for line in err.splitlines()] == ["PORT", "LOG_LEVEL"]
 
 
@@ -219,3 +235,103 @@ def test_the_log_says_what_happened_and_no_more(start: Any, tmp_path: Path) -> N
     assert [line for line in lines if line["level"] not in ("INFO", "DEBUG")] == []
     assert [line["path"] for line in lines if line.get("event") == "request"] == ["/api/health"]
     assert (tmp_path / "logs/error.log").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("-w 2", "-w 2"),
+        ("-k sync", "-k sync"),
+        ("--threads 4 -k gthread -w 3", "-w 3 and -k gthread"),
+        ("--reload", "--reload"),
+        ("--preload", "--preload"),
+    ],
+)
+def test_options_that_break_it_are_one_line(start: Any, mongodb_uri: str, options: str, named: str) -> None:
+    server = start(MONGODB_URI=mongodb_uri, MONGODB_DB="chat-support-test-lifecycle", GUNICORN_CMD_ARGS=options)
+
+    status, out, err = server.end(START_SECONDS)
+
+    assert (status, out) == (os.EX_CONFIG, "")
+    assert err == (
+        f"Start gunicorn without {named}: a server is one process with one eventlet worker. "
+        "For more of them see docs/scaling.md\n"
+    )
+
+
+def test_gunicorns_other_signals_change_nothing(start: Any, tmp_path: Path) -> None:
+    server = start().wait_until_ready()
+    family = server.family()
+
+    # There is no terminal here that could have been closed.
+    for number in (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2):
+        server.process.send_signal(number)
+        line = f"{number.name} changes nothing here"
+        wait_until(lambda line=line: line in (tmp_path / "logs/app.log").read_text(), 5, line)
+
+    assert server.family() == family
+    assert server.health()["success"]
+
+
+class Terminal:
+    """A terminal with a shell in it, as a person opens one."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._ours, theirs = os.openpty()
+        self._shell = subprocess.Popen(
+            ["setsid", "--ctty", "bash", "--norc", "-i"], cwd=PROJECT, env=environ,
+            stdin=theirs, stdout=theirs, stderr=theirs,
+        )  # fmt: skip
+        os.close(theirs)
+        self._seen = ""
+
+    def run(self, line: str) -> dict[int, str]:
+        """Type a command that starts a server; return its processes once it serves."""
+        os.write(self._ours, f"{line}\n".encode())
+        wait_until(self._serves, START_SECONDS, "the ready line")
+        return {self._shell.pid: "bash", **descendants(self._shell.pid)}
+
+    def close(self) -> None:
+        """Close the window."""
+        os.close(self._ours)
+        self._shell.wait(STOP_SECONDS)
+
+    def _serves(self) -> bool:
+        while select.select([self._ours], [], [], 0)[0]:
+            self._seen += os.read(self._ours, 65536).decode(errors="replace")
+        return "Chat Support is serving on" in self._seen
+
+
+SERVER = shlex.join([sys.executable, *GUNICORN])
+
+
+@pytest.mark.parametrize("line", [SERVER, f"{SERVER} &", f"sh -c '{SERVER}; true'"], ids=["front", "back", "script"])
+def test_closing_the_terminal_ends_everything(tmp_path: Path, line: str) -> None:
+    terminal = Terminal(environment(tmp_path))
+    family = terminal.run(line)
+    assert sum("mongod " in command for command in family.values()) == 1
+
+    terminal.close()
+
+    assert_nothing_left(family, STOP_SECONDS)
+
+
+def test_under_nohup_it_stays(tmp_path: Path) -> None:
+    environ = environment(tmp_path)
+    terminal = Terminal(environ)
+    family = terminal.run(f"nohup {SERVER} | cat")
+    (master,) = [pid for pid, command in family.items() if "gunicorn" in command and pid in family and is_master(pid)]
+
+    terminal.close()
+
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{environ['PORT']}/api/health", timeout=10) as response:
+            assert response.status == 200
+    finally:
+        os.kill(master, signal.SIGTERM)
+    assert_nothing_left(family, STOP_SECONDS)
+
+
+def is_master(pid: int) -> bool:
+    """Tell whether this gunicorn has workers."""
+    return any("gunicorn" in command for command in descendants(pid).values())
