@@ -79,6 +79,8 @@ def begin(config: Config) -> None:
     """
     if config.redis_url is not None:
         _check_redis(config.redis_url)
+    if config.is_production and config.identity_secret is None:
+        logger.warning("IDENTITY_SECRET is not set: anybody can claim any userId that does not begin with guest-")
     if config.timed_work:
         event_loop.watch()
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from chatsupport import payloads, serializers
+from chatsupport.blueprints.locality import is_on_this_machine
 from chatsupport.blueprints.requests import api_key, caller, json_body, require_caller, success
 from chatsupport.identity import SIGN_IN_LIFETIME
 from chatsupport.services import denials, identification, sign_ins, tokens
@@ -18,8 +19,10 @@ blueprint = Blueprint("auth", __name__, url_prefix="/api/auth")
 def create_token() -> tuple[Response, int]:
     """Give a token."""
     wanted = payloads.token_request(json_body())
-    token = tokens.issue(wanted, api_key(), request.headers.get("Authorization"), request.remote_addr or "")
-    return success("Token created", token, 201)
+    asker = tokens.Asker(
+        api_key(), request.headers.get("Authorization"), request.remote_addr or "", is_on_this_machine()
+    )
+    return success("Token created", tokens.issue(wanted, asker), 201)
 
 
 @blueprint.post("/login")
@@ -38,7 +41,7 @@ def sign_in() -> tuple[Response, int]:
 @blueprint.get("/sign-in-options")
 def get_sign_in_options() -> tuple[Response, int]:
     """Say how an agent may sign in here."""
-    return success("Sign-in options", sign_ins.options())
+    return success("Sign-in options", sign_ins.options(is_on_this_machine=is_on_this_machine()))
 
 
 @blueprint.post("/revoke")

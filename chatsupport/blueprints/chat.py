@@ -87,4 +87,4 @@ def get_queue() -> tuple[Response, int]:
 @blueprint.get("/stats")
 def get_statistics() -> tuple[Response, int]:
     """Return the statistics."""
-    return success("Statistics", statistics.overview())
+    return success("Statistics", statistics.overview(caller()))

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 
 from flask import Blueprint, Response, request
 
 from chatsupport import metrics
+from chatsupport.blueprints.locality import connects_from_this_machine
 from chatsupport.errors import AuthenticationError, ForbiddenError
 from chatsupport.extensions import settings
 from chatsupport.identity import bearer_token
 from chatsupport.services import observation
 
 blueprint = Blueprint("metrics", __name__)
-
-_BY_PROXY = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
-"""What only a proxy sends. Whether it is a trusted one does not matter: behind it may be anybody."""
 
 
 @blueprint.get("/metrics")
@@ -36,20 +33,8 @@ def _check_access() -> None:
             raise AuthenticationError("Send Authorization: Bearer <METRICS_TOKEN>.")
         if not hmac.compare_digest(_digest(given), _digest(token)):
             raise AuthenticationError("This is not the METRICS_TOKEN of this server.", code="INVALID_TOKEN")
-    elif not _is_from_this_machine():
+    elif not connects_from_this_machine():
         raise ForbiddenError("Metrics are for this machine only. Set METRICS_TOKEN to read them from elsewhere.")
-
-
-def _is_from_this_machine() -> bool:
-    """Tell whether the connection itself comes from here, with no proxy in between."""
-    if any(name in request.headers for name in _BY_PROXY):
-        return False
-    try:
-        address = ipaddress.ip_address(request.environ.get("REMOTE_ADDR", ""))
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
 
 
 def _digest(token: str) -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, g, jsonify
 
-from chatsupport import __version__
+from chatsupport import __version__, serializers
 from chatsupport.blueprints.errors import endpoints
 from chatsupport.blueprints.requests import success
+from chatsupport.database.clock import now
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.services import statistics
 
@@ -22,6 +23,7 @@ def index() -> tuple[Response, int]:
         "message": "Chat Support System API",
         "version": __version__,
         "documentation": DOCUMENTATION,
+        "timestamp": serializers.iso(now()),
         "endpoints": endpoints(),
     }
     return success("Chat Support System API", data)

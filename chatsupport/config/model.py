@@ -13,7 +13,6 @@ from chatsupport.config import parsers as parse
 from chatsupport.config.jwt_secret import MIN_BYTES, stored_jwt_secret
 from chatsupport.config.reader import ConfigError, Reader
 
-EXAMPLE_JWT_SECRET = "replace-this-with-the-output-of-openssl-rand-hex-32"  # noqa: S105 - it is refused
 _PAAS_VARIABLES = ("DYNO", "RENDER", "RAILWAY_ENVIRONMENT", "FLY_APP_NAME", "K_SERVICE")
 _LOCAL_FRONTENDS = ("http://localhost:3000", "http://localhost:5173")
 
@@ -113,11 +112,11 @@ class Config:
                 cls.frontend_urls,
             ),
             jwt_secret=_jwt_secret(reader, data_dir, production=production),
-            jwt_secret_previous=reader.read(
-                "JWT_SECRET_PREVIOUS", parse.secret(min_bytes=MIN_BYTES, example=EXAMPLE_JWT_SECRET), None
-            ),
+            jwt_secret_previous=reader.read("JWT_SECRET_PREVIOUS", parse.secret(min_bytes=MIN_BYTES), None),
             api_keys=reader.read("API_KEY", parse.comma_list(parse.api_key(min_length=16 if production else 1)), ()),
-            identity_secret=reader.read("IDENTITY_SECRET", str, None),
+            identity_secret=reader.read(
+                "IDENTITY_SECRET", parse.secret(min_bytes=MIN_BYTES) if production else str, None
+            ),
             metrics_token=reader.read(
                 "METRICS_TOKEN", parse.api_key(min_length=16 if production else 1, several=False), None
             ),
@@ -182,8 +181,7 @@ def _process_environment() -> dict[str, str]:
 
 def _jwt_secret(reader: Reader, data_dir: Path, *, production: bool) -> str:
     if production:
-        strong = parse.secret(min_bytes=MIN_BYTES, example=EXAMPLE_JWT_SECRET)
-        return reader.require("JWT_SECRET", strong, "", "in production")
+        return reader.require("JWT_SECRET", parse.secret(min_bytes=MIN_BYTES), "", "in production")
     if reader.has("JWT_SECRET"):
         return reader.read("JWT_SECRET", str, "")
     if any(problem.startswith("DATA_DIR ") for problem in reader.problems):

@@ -30,6 +30,15 @@ _BASE_PATH = re.compile(
 _DATABASES_OF_MONGODB = ("admin", "config", "local")
 _REDIS_SCHEMES = {"redis": "redis", "valkey": "redis", "rediss": "rediss", "valkeys": "rediss"}
 _REDIS_TLS_OPTIONS = ("ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+PUBLISHED_SECRETS = {
+    "replace-this-with-the-output-of-openssl-rand-hex-32",
+    # Those of the Node.js system.
+    "your-super-secret-jwt-key-change-this-in-production",
+    "your-api-key-here",
+}
+"""What documentation shows in place of a secret, and people leave there."""
+LEAST_DIFFERENT = 6
+"""A random secret of 16 hex digits has fewer different ones in one of 30 000 cases."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -224,29 +233,41 @@ def web_url(text: str) -> str:
 
 
 def api_key(*, min_length: int, several: bool = True) -> Parser[str]:
-    """Return a parser of keys that fit into an HTTP header; `several` where it is for the items of a list."""
+    """Return a parser of keys that fit into an HTTP header; `several` where it is for the items of a list.
+
+    A key that must have some length must not be one that can be guessed, either.
+    """
 
     def parse(text: str) -> str:
-        if len(text) < min_length or not re.fullmatch(r"[!-~]+", text):
+        is_weak = min_length > 1 and is_guessable(text)
+        if len(text) < min_length or is_weak or not re.fullmatch(r"[!-~]+", text):
             what, end = ("keys", ", comma separated") if several else ("one key", "")
-            raise ValueError(f"{what} of at least {min_length} printable ASCII characters{end}")
+            what = f"{what} of at least {min_length} printable ASCII characters{end}"
+            raise ValueError(what + (", such as the output of: openssl rand -hex 24" if is_weak else ""))
         return text
 
     return parse
 
 
-def secret(*, min_bytes: int, example: str) -> Parser[str]:
-    """Return a parser of signing secrets that refuses short ones and the one the documentation shows."""
+def secret(*, min_bytes: int) -> Parser[str]:
+    """Return a parser of signing secrets that refuses short ones and those that can be guessed."""
 
     def parse(text: str) -> str:
-        if len(text.encode()) < min_bytes or text == example:
+        if len(text.encode()) < min_bytes or is_guessable(text):
             raise ValueError(
-                f"a random secret of at least {min_bytes} bytes that is not the example's, "
+                f"a random secret of at least {min_bytes} bytes that is no example's and repeats nothing, "
                 "such as the output of: openssl rand -hex 32"
             )
         return text
 
     return parse
+
+
+def is_guessable(secret_text: str) -> bool:
+    """Tell whether a secret is a published example, or has few different characters, or repeats a few."""
+    has_few = len(set(secret_text)) < LEAST_DIFFERENT
+    repeats = any(secret_text[period:] == secret_text[:-period] for period in range(1, min(16, len(secret_text))))
+    return secret_text.lower() in PUBLISHED_SECRETS or has_few or repeats
 
 
 def mongodb_uri(text: str) -> str:

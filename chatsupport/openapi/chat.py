@@ -55,7 +55,8 @@ _STATISTICS = record(
     {
         "sessions": record({name: integer(0) for name in ("active", "waiting", "ended", "total")}),
         "messages": record({"total": integer(0), "averagePerSession": number()}),
-        "agents": array(_LOAD),
+        "agentsTotal": integer(0),
+        "agents": array(_LOAD, "By name; the 200 busiest where there are more. Empty for users."),
         "performance": record(
             {
                 "averageSessionDuration": number("Seconds."),
@@ -148,7 +149,8 @@ PATHS: dict[str, Json] = {
             TAG,
             "sendMessage",
             "Send a message",
-            description="Answered when it is durable. 20 in 10 s. `senderId` and `senderType` are for API keys.",
+            description="Answered when it is durable. 20 in 10 s. `senderId` and `senderType` are believed of "
+            "systems and API keys only; of others they must be their own.",
             parameters=(
                 SESSION_ID,
                 header("Idempotency-Key", text(1, 64, "The `clientMessageId` of a message whose body has none.")),

@@ -137,7 +137,7 @@ BLOCK = record(
     }
 )
 ACTIONS = (
-    "start assign requeue transfer end token sign_in sign_in_failed sign_out identify revoke block unblock "
+    "start assign requeue transfer end token sign_in sign_in_failed sign_out identify read revoke block unblock "
     "agent_created agent_changed agent_deleted export erase retention"
 ).split()
 AUDIT_ENTRY = record(

@@ -60,6 +60,7 @@ PATHS: dict[str, Json] = {
                             "message": string(),
                             "version": string(),
                             "documentation": string(),
+                            "timestamp": time(),
                             "endpoints": array(string()),
                         }
                     ),

@@ -61,7 +61,7 @@ def read(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
 
 def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[str, Any]:
     """Change an agent; who waits gets the room this makes. An agent itself may go online and offline, and change its
-    password if it knows the one it has.
+    password if it knows the one it has; so may a supervisor its own email.
 
     A smaller `maxUsers` keeps the sessions there are and gives no new ones; going offline does the same. Another email
     or password ends the agent's tokens, but for the one with which it changed its own. Raises `EmailTakenError`.
@@ -70,7 +70,8 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     if caller.type != SYSTEM and (not is_own or _needs_manager(changes)):
         access.require_manager(caller)
     before = read(caller, agent_id)
-    if is_own and "password" in changes.given:
+    new_email = "email" in changes.given and changes.email != before.get("email")
+    if is_own and ("password" in changes.given or new_email):
         sign_ins.check_current(caller, before, changes.current_password)
     values = _values(changes)
     if not values:

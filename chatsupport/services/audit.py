@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+import time
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -33,10 +34,10 @@ START, ASSIGN, REQUEUE, TRANSFER, END = "start", "assign", "requeue", "transfer"
 TOKEN, REVOKE, BLOCK, UNBLOCK = "token", "revoke", "block", "unblock"
 AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED = "agent_created", "agent_changed", "agent_deleted"
 SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY = "sign_in", "sign_in_failed", "sign_out", "identify"
-EXPORT, ERASE, RETENTION = "export", "erase", "retention"
+READ, EXPORT, ERASE, RETENTION = "read", "export", "erase", "retention"
 ACTIONS = frozenset(
     {START, ASSIGN, REQUEUE, TRANSFER, END, TOKEN, REVOKE, BLOCK, UNBLOCK, AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED}
-    | {SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY, EXPORT, ERASE, RETENTION}
+    | {SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY, READ, EXPORT, ERASE, RETENTION}
 )
 
 SERVER = "server"
@@ -45,7 +46,12 @@ SERVER = "server"
 MAX_PENDING = 10_000
 RETRY_SECONDS = 1.0
 
+READING_SECONDS = 600.0
+MAX_READINGS = 20_000
+
 _mutex = threading.Lock()
+_readings: OrderedDict[tuple[Caller, ObjectId], float] = OrderedDict()
+"""When it was noted last that somebody reads a chat."""
 _pending: deque[Document] = deque()
 _writing = False
 
@@ -73,6 +79,25 @@ def record_soon(action: str, caller: Caller | None, session: Mapping[str, Any], 
         "user_type": session.get("userType", "user") if "userId" in session else None,
     }
     _keep(_entry(action, caller, {**subject, **details}))
+
+
+def record_reading(caller: Caller, session: Mapping[str, Any]) -> None:
+    """Have it noted within a moment that somebody reads a chat in which it has no part: an operator, a supervisor.
+
+    Once in `READING_SECONDS` for each caller and chat, in each process: a console that asks again and again reads once.
+    """
+    if not caller.may_act_for_others and access.may_access(caller, session):
+        return
+    key, time_now = (caller, session["_id"]), time.monotonic()
+    with _mutex:
+        noted_at = _readings.get(key)
+        if noted_at is not None and time_now - noted_at < READING_SECONDS:
+            return
+        _readings[key] = time_now
+        _readings.move_to_end(key)
+        if len(_readings) > MAX_READINGS:
+            _readings.popitem(last=False)
+    record_soon(READ, caller, session)
 
 
 def entries(caller: Caller, wanted: AuditFilter) -> tuple[list[Document], str | None]:
@@ -112,6 +137,7 @@ def reset() -> None:
     """Forget what is pending: another application begins."""
     with _mutex:
         _pending.clear()
+        _readings.clear()
 
 
 def _entry(action: str, caller: Caller | None, subject: Document) -> Document:

@@ -13,7 +13,7 @@ from chatsupport.database.clock import now
 from chatsupport.database.connection import answer_within, wait_until_durable
 from chatsupport.identity import AGENT, Caller, canonical_id
 from chatsupport.payloads import NewMessage, Page
-from chatsupport.services import access, drafts, message_log, rate_limits, sequences
+from chatsupport.services import access, audit, drafts, message_log, rate_limits, sequences
 
 JOIN_HISTORY = 50
 """Messages a newcomer gets on joining."""
@@ -86,7 +86,7 @@ def history(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any]:
 
     Because `seq` counts without a gap, an offset is a seq: page one thousand costs what page one does.
     """
-    access.find_session(caller, session_id)
+    audit.record_reading(caller, access.find_session(caller, session_id))
     total = sequences.last_seq(session_id)
     if page.before is not None:
         rows = _read(session_id, {"$lt": page.before}, page.limit, newest=True)

@@ -65,28 +65,30 @@ def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
 
 
 def check_current(caller: Caller, agent: Document, current: str | None) -> None:
-    """Raise unless the agent, who wants another password, knows the one it has.
+    """Raise unless the agent, who wants another password or email, knows the password it has.
 
     `ForbiddenError` where it says none or has none, `CredentialsError` where it is wrong, `RateLimitedError`.
     """
     if current is None or agent.get("passwordHash") is None:
-        raise ForbiddenError("Send currentPassword to change your own password; a first one is set by who manages you.")
+        raise ForbiddenError(
+            "Send currentPassword to change your own password or email; a first password is set by who manages you."
+        )
     rate_limits.check_name(rate_limits.LOGINS, str(caller))
     if not passwords.matches(agent["passwordHash"], current):
         raise CredentialsError
 
 
-def options() -> Document:
+def options(*, is_on_this_machine: bool) -> Document:
     """Return whether this is development, where agents need no password, and then who may be chosen from."""
-    if not are_free():
+    if not are_free(is_on_this_machine):
         return {"development": False, "agents": []}
     agents = Agent._get_collection().find({}, {"name": 1}, sort=[("name", 1), ("_id", 1)], limit=MAX_OPTIONS)
     return {"development": True, "agents": [{"id": str(agent["_id"]), "name": agent["name"]} for agent in agents]}
 
 
-def are_free() -> bool:
-    """Tell whether tokens for agents are given to anybody: in development, while no API_KEY is set."""
-    return settings.config.app_env == "development" and not settings.config.api_keys
+def are_free(is_on_this_machine: bool) -> bool:
+    """Tell whether tokens for agents are given freely: in development without API_KEY, on the machine itself."""
+    return is_on_this_machine and settings.config.app_env == "development" and not settings.config.api_keys
 
 
 def _find(email: str) -> Document | None:

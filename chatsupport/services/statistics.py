@@ -18,32 +18,34 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, WAITING
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import settings
+from chatsupport.identity import USER, Caller
 from chatsupport.services import counters
 
+MAX_AGENTS = 200
+"""So many agents are shown; where there are more, the busiest."""
 HEALTH_TIMEOUT_SECONDS = 1.0
 """The driver looks for a server every half second, so that it may take that much longer."""
 
 _started = time.monotonic()
 
 
-def overview() -> dict[str, Any]:
-    """Return the statistics."""
+def overview(caller: Caller) -> dict[str, Any]:
+    """Return the statistics. Who the agents are, only agents and operators are told."""
     totals, counts = counters.read(), counters.counts()
     sessions, messages = sessions_by_status(counts["sessions"]), counts["messages"]
-    agents = list(Agent._get_collection().find({}, sort=[("name", 1), ("_id", 1)]))
-    online = [agent for agent in agents if serializers.is_there(agent)]
-    taken = sum(len(agent.get("activeUsers", ())) for agent in online)
+    load = _load()
     return {
         "sessions": sessions,
         "messages": {
             "total": messages,
             "averagePerSession": round(messages / sessions["total"], 2) if sessions["total"] else 0,
         },
-        "agents": [serializers.agent_load(agent) for agent in agents],
+        "agentsTotal": load["agents"],
+        "agents": [] if caller.type == USER else [serializers.agent_load(agent) for agent in _busiest()],
         "performance": {
             "averageSessionDuration": _mean_seconds(totals["endedMs"], totals["ended"]),
             "averageWaitTime": _mean_seconds(totals["waitedMs"], totals["assigned"]),
-            "systemLoad": serializers.percentage(taken, sum(agent["maxUsers"] for agent in online)),
+            "systemLoad": serializers.percentage(load["taken"], load["capacity"]),
         },
         "systemHealth": {
             "status": "healthy",
@@ -52,6 +54,25 @@ def overview() -> dict[str, Any]:
             "timestamp": serializers.iso(now()),
         },
     }
+
+
+def _busiest() -> list[dict[str, Any]]:
+    """Return the agents that have the most to do, by name."""
+    busiest = Agent._get_collection().find({}, sort=[("load", -1), ("name", 1), ("_id", 1)], limit=MAX_AGENTS)
+    return sorted(busiest, key=lambda agent: (agent["name"], agent["_id"]))
+
+
+def _load() -> dict[str, int]:
+    """Return how many agents there are, and of those that are there, how many slots are taken and there are."""
+    is_there = {"$and": [{"$ifNull": ["$isOnline", True]}, {"$not": [{"$ifNull": ["$isAway", False]}]}]}
+    users = {"$size": {"$ifNull": ["$activeUsers", []]}}
+    sums = {
+        "agents": {"$sum": 1},
+        "taken": {"$sum": {"$cond": [is_there, users, 0]}},
+        "capacity": {"$sum": {"$cond": [is_there, "$maxUsers", 0]}},
+    }
+    nobody: dict[str, int] = dict.fromkeys(sums, 0)
+    return next(iter(Agent._get_collection().aggregate([{"$group": {"_id": None, **sums}}])), nobody)
 
 
 def health() -> tuple[dict[str, Any], bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import pymongo
@@ -23,26 +24,36 @@ logger = logging.getLogger(__name__)
 LOOK_UP_SECONDS = 1.5
 
 
-def issue(request: TokenRequest, api_key: str | None, authorization: str | None, address: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Asker:
+    """What a caller shows who asks for a token, and where it is. Nothing of it has been checked."""
+
+    api_key: str | None
+    authorization: str | None
+    address: str
+    is_on_this_machine: bool
+
+
+def issue(request: TokenRequest, asker: Asker) -> dict[str, Any]:
     """Return a token and its lifetime, with a new guest's id. Needs an application context.
 
     Raises `AuthenticationError` where an API key is wrong or missing, `ForbiddenError` with INVALID_USER_HASH where the
     site's server did not vouch for the user, or no earlier token for the guest; `BlockedError`, `RateLimitedError` by
     address.
     """
-    caller = None if api_key is None else identity.authenticate(None, api_key)
+    caller = None if asker.api_key is None else identity.authenticate(None, asker.api_key)
     is_new_guest = request.user_id is None
     person = identity.Caller(request.user_id or identity.new_guest_id(), request.user_type)
     earlier: identity.Caller | None = None
     if caller is None:
-        rate_limits.check_address(rate_limits.TOKENS, address)
-        _check_not_blocked(person, address)
+        rate_limits.check_address(rate_limits.TOKENS, asker.address)
+        _check_not_blocked(person, asker.address)
         if person.is_guest:
-            earlier = None if is_new_guest else guests.earlier_token(person, authorization, address)
+            earlier = None if is_new_guest else guests.earlier_token(person, asker.authorization, asker.address)
         elif person.type == identity.USER:
             _check_user_hash(person, request.user_hash)
         else:
-            _check_freely_given(request)
+            _check_freely_given(request, asker)
     if person.type != identity.USER:
         audit.record(audit.TOKEN, caller, user_id=person.id, user_type=person.type)
     lifetime = identity.TOKEN_LIFETIME
@@ -77,8 +88,8 @@ def _check_user_hash(person: identity.Caller, user_hash: str | None) -> None:
         )
 
 
-def _check_freely_given(request: TokenRequest) -> None:
-    if not sign_ins.are_free():
+def _check_freely_given(request: TokenRequest, asker: Asker) -> None:
+    if not sign_ins.are_free(asker.is_on_this_machine):
         raise AuthenticationError(f"A token for userType {request.user_type} needs a valid X-API-Key.")
     logger.warning(
         "A token was given freely, because this is development and no API_KEY is set",

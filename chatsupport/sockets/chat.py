@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bson import ObjectId
@@ -80,13 +81,17 @@ def send_message(connection: Connection, payload: Payload, finish: Finish) -> No
     session_id = payloads.session_id_in(payload)
     message = payloads.new_message(payload)
     access.act_as(connection.caller, *_claimed(payload))
+    person = connection.people.get(session_id, connection.caller)
+    if person != connection.caller and message.sender_id is None and message.sender_type is None:
+        # A system that has said at joining whom it speaks for.
+        message = replace(message, sender_id=person.id, sender_type=person.type)
 
     def answer(sent: Draft) -> None:
         if sent.error is not None:
             finish(sent.error)
             return
         try:
-            typing.stop(session_id, connection.people.get(session_id, connection.caller))
+            typing.stop(session_id, person)
         finally:
             finish(("Message sent", {"message": serializers.message(sent.message)}))
 

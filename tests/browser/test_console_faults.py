@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -163,8 +164,13 @@ def test_signing_out_leaves_nothing_behind(person: MakePerson, servers: Servers)
     Visitor(server, "maria")
     console.open("maria")
     console.composer.fill("A draft")
+    kept = json.loads(console.page.evaluate("Object.values(sessionStorage).find((text) => text.includes('token'))"))
 
-    console.page.get_by_role("button", name="Sign out").click()
+    with console.page.expect_response("**/api/auth/logout") as answer:
+        console.page.get_by_role("button", name="Sign out").click()
+
+    assert answer.value.status == 200
+    assert server.bearer(kept["token"]).get("/api/chat/stats").status == 401
 
     expect(console.page.get_by_role("button", name="Sign in")).to_be_visible()
     assert console.page.evaluate("sessionStorage.length + localStorage.length") == 0

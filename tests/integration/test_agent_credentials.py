@@ -108,6 +108,25 @@ def test_an_agent_changes_its_own_password_and_keeps_only_the_token_it_used(
     signed_in(apis, password=NEW)
 
 
+def test_a_supervisor_changes_its_own_email_with_its_password(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
+    path = f"/api/agents/{ada['id']}"
+    operator.patch(path, {"role": "supervisor"})
+    api, other = signed_in(apis), operator.create_agent("Ben", email="ben@example.com")
+
+    for body in ({"email": "new@example.com"}, {"email": None}, {"email": "new@example.com", "name": "Ada"}):
+        assert_failure(api.patch(path, body), 403, "FORBIDDEN")
+    wrong = {"email": "new@example.com", "currentPassword": "not the password"}
+    assert_failure(api.patch(path, wrong), 401, "INVALID_CREDENTIALS")
+    for body in ({"name": "Ada L."}, {"email": EMAIL}, {"maxUsers": 3}):
+        assert api.patch(path, body).status_code == 200
+    assert api.patch(f"/api/agents/{other['id']}", {"email": "benny@example.com"}).status_code == 200
+
+    assert api.patch(path, {**wrong, "currentPassword": PASSWORD}).status_code == 200
+
+    assert data_of(api.get(path))["email"] == "new@example.com"
+    assert operator.patch(path, {"email": EMAIL}).status_code == 200
+
+
 def test_a_kept_token_ends_with_the_next_revocation(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
     mine = signed_in(apis)
     path = f"/api/agents/{ada['id']}"

@@ -85,6 +85,46 @@ def test_what_operators_do_is_in_the_log(apis: Apis, operator: Api) -> None:
     assert "eyJ" not in str(log)
 
 
+def test_who_reads_a_chat_in_which_it_has_no_part_is_in_the_log(apis: Apis, operator: Api, app: Flask) -> None:
+    ada = operator.create_agent("Ada")["id"]
+    grace = operator.create_agent("Grace", role="supervisor", isOnline=False)["id"]
+    session_id = operator.start("u1")["sessionId"]
+    system = apis.anonymous(Authorization=f"Bearer {make_token('crm', 'system')}")
+    sockets = Sockets(app)
+
+    for _ in range(2):
+        for api in (apis.user("u1"), apis.agent(ada), apis.agent(grace), operator, system):
+            assert api.get(f"/api/chat/messages/{session_id}").status_code == 200
+    for socket in (sockets.user("u1"), sockets.agent(ada), sockets.agent(grace), sockets.operator()):
+        socket.join(session_id)
+    assert_failure(apis.user("u2").get(f"/api/chat/messages/{session_id}"), 403, "FORBIDDEN")
+
+    log = entries(operator, action="read")
+    assert [(entry["callerType"], entry["callerId"]) for entry in log] == [
+        ("agent", grace), ("system", "system"), ("system", "crm")
+    ]  # fmt: skip
+    assert {(entry["sessionId"], entry["userId"], entry["agentId"]) for entry in log} == {(session_id, "u1", ada)}
+    assert all(entry["requestId"] and entry["address"] for entry in log)
+
+
+def test_a_chat_that_is_read_again_later_is_in_the_log_again(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    operator.get(f"/api/chat/messages/{session_id}")
+    operator.get(f"/api/chat/messages/{session_id}")
+    monkeypatch.setattr(audit, "READING_SECONDS", 0.0)
+    operator.get(f"/api/chat/messages/{session_id}")
+
+    assert len(entries(operator, action="read")) == 2
+
+
+def test_of_only_so_many_readings_it_is_remembered(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "MAX_READINGS", 2)
+    for number in range(5):
+        operator.get(f"/api/chat/messages/{operator.start(f'u{number}')['sessionId']}")
+
+    assert len(audit._readings) == 2
+
+
 def test_what_was_refused_is_not_in_the_log(apis: Apis, operator: Api) -> None:
     session_id = operator.start("u1")["sessionId"]
     before = len(entries(operator))

@@ -10,6 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
+from chatsupport.documents import Agent
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.conftest import API_KEY, JWT_SECRET
 from tests.integration.conftest import MakeApp
@@ -168,6 +169,47 @@ def test_development_without_keys_gives_every_token_and_warns(
     assert data["token"] not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("address", "headers", "is_free"),
+    [
+        ("127.0.0.1", {}, True),
+        ("127.8.9.1", {"Host": "127.0.0.1:5000"}, True),
+        ("::1", {"Host": "[::1]:5000"}, True),
+        ("::ffff:127.0.0.1", {"Host": "shop.localhost"}, True),
+        ("192.168.1.7", {}, False),
+        ("", {}, False),
+        ("127.0.0.1", {"Host": "abc.trycloudflare.com"}, False),
+        ("127.0.0.1", {"Host": "localhost.evil.example"}, False),
+        ("127.0.0.1", {"Host": "127.0.0.1.evil.example"}, False),
+        *(
+            ("127.0.0.1", {name: "127.0.0.1"}, False)
+            for name in (
+                "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded", "Forwarded", "X-Real-IP",
+                "Via", "CF-Connecting-IP", "True-Client-IP", "X-Original-Host",
+            )
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("trusted_proxies", [0, 1])
+def test_development_gives_tokens_freely_to_the_machine_itself_only(
+    make_app: MakeApp, trusted_proxies: int, address: str, headers: dict[str, str], is_free: bool
+) -> None:
+    app = make_app(app_env="development", api_keys=(), trusted_proxies=trusted_proxies)
+    Agent(name="Ada").save()
+
+    def ask(method: str, path: str, body: Any = None) -> Any:
+        return app.test_client().open(
+            path, method=method, json=body, headers=headers, environ_base={"REMOTE_ADDR": address}
+        )
+
+    for user_type in ("agent", "system"):
+        response = ask("POST", TOKEN, {"userId": "x", "userType": user_type})
+        assert response.status_code == (201 if is_free else 401), response.json
+    options = data_of(ask("GET", "/api/auth/sign-in-options"))
+    assert (options["development"], len(options["agents"])) == ((True, 1) if is_free else (False, 0))
+    assert ask("POST", TOKEN, {"userId": "x"}).status_code == 201
+
+
 def test_a_users_token_is_given_without_a_warning(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
     anybody = Apis(make_app(app_env="development", api_keys=())).anonymous()
 
@@ -228,6 +270,21 @@ def test_an_api_key_needs_no_hash(make_app: MakeApp) -> None:
 
     assert operator.post(TOKEN, {"userId": "u1"}).status_code == 201
     assert operator.post(TOKEN, {"userId": "u1", "userHash": "wrong"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("app_env", "identity_secret", "warnings"),
+    [("production", None, 1), ("production", IDENTITY_SECRET, 0), ("development", None, 0), ("testing", None, 0)],
+)
+def test_production_says_at_its_start_that_anybody_can_claim_any_id(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, app_env: str, identity_secret: str | None, warnings: int
+) -> None:
+    app = make_app(app_env=app_env, identity_secret=identity_secret)
+    for _ in range(2):
+        Apis(app).anonymous().post(TOKEN, {"userId": "u1"})
+
+    said = [record for record in caplog.records if "IDENTITY_SECRET" in record.getMessage()]
+    assert [record.levelname for record in said] == ["WARNING"] * warnings
 
 
 def test_a_hash_is_no_way_to_an_agents_token(make_app: MakeApp) -> None:

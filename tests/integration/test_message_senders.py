@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from tests.api import Api, Apis, assert_failure, data_of, make_token
+from tests.sockets import Sockets
 
 
 @pytest.fixture
@@ -75,3 +77,26 @@ def test_what_is_no_sender_type_is_refused(operator: Api, session_id: str, subte
     for sender_type in ["", "User", "admin", 1, [], {"$ne": "user"}]:
         with subtests.test(sender_type=sender_type):
             assert_failure(operator.send(session_id, senderType=sender_type), 400, "INVALID_SENDER_TYPE")
+
+
+def test_an_api_keys_socket_speaks_as_whom_it_has_joined_as(app: Flask, operator: Api) -> None:
+    agent_id = operator.create_agent()["id"]
+    session_id = operator.start("u1")["sessionId"]
+    sockets = Sockets(app)
+    for fields, sender in (
+        ({}, ("system", "system")),
+        ({"userId": "u1"}, ("u1", "user")),
+        ({"userId": agent_id.upper(), "userType": "agent"}, (agent_id, "agent")),
+        ({"userId": "crm", "userType": "system"}, ("crm", "system")),
+    ):
+        socket = sockets.operator()
+        assert socket.say(session_id, "before")["data"]["message"]["senderId"] == "system"
+        socket.join(session_id, **fields)
+
+        message = socket.say(session_id, "hello")["data"]["message"]
+        assert (message["senderId"], message["senderType"]) == sender
+        # What a message says itself goes before.
+        message = socket.say(session_id, "hello", senderId="u9", senderType="user")["data"]["message"]
+        assert (message["senderId"], message["senderType"]) == ("u9", "user")
+        message = socket.say(session_id, "hello", senderType="agent")["data"]["message"]
+        assert (message["senderId"], message["senderType"]) == (agent_id, "agent")

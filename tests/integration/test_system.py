@@ -11,7 +11,7 @@ import pytest
 from chatsupport import __version__
 from chatsupport.database.clock import now
 from chatsupport.documents import Counters, Session
-from chatsupport.services import counters
+from chatsupport.services import counters, statistics
 from tests.api import Api, Apis, data_of
 from tests.integration.conftest import MakeApp
 
@@ -31,7 +31,8 @@ def test_the_index_says_what_this_is(apis: Apis) -> None:
 
     data = data_of(response)
     assert response.status_code == 200
-    assert set(data) == {"message", "version", "documentation", "endpoints"}
+    assert set(data) == {"message", "version", "documentation", "timestamp", "endpoints"}
+    assert data["timestamp"].endswith("Z")
     assert (data["message"], data["version"]) == ("Chat Support System API", __version__)
     assert {"GET /api/health", "POST /api/auth/token", "GET /api/chat/messages/:session_id"} <= set(data["endpoints"])
 
@@ -95,6 +96,32 @@ def test_statistics_show_how_busy_each_agent_is(operator: Api) -> None:
         {"id": off["id"], "name": "Off", "activeUsers": 0, "maxUsers": 9, "isOnline": False, "utilizationRate": "0%"},
     ]
     assert data["performance"]["systemLoad"] == "40%"
+
+
+def test_users_are_told_nothing_of_the_agents(apis: Apis, operator: Api) -> None:
+    ada = operator.create_agent("Ada", maxUsers=2)
+    operator.start("u1")
+
+    of_user = stats(apis.user("u1"))
+
+    assert (of_user["agentsTotal"], of_user["agents"]) == (1, [])
+    assert of_user["performance"]["systemLoad"] == "50%"
+    assert [agent["id"] for agent in stats(apis.agent(ada["id"]))["agents"]] == [ada["id"]]
+    assert set(of_user) == set(stats(operator))
+
+
+def test_of_many_agents_the_busiest_are_shown(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "MAX_AGENTS", 2)
+    names = ("Dan", "Ada", "Cy", "Ben")
+    ids = {name: operator.create_agent(name, maxUsers=3, isOnline=name in ("Cy", "Dan"))["id"] for name in names}
+    for number in range(2):
+        operator.start(f"u{number}")
+
+    data = stats(operator)
+
+    assert data["agentsTotal"] == 4
+    assert [(agent["id"], agent["name"]) for agent in data["agents"]] == [(ids["Cy"], "Cy"), (ids["Dan"], "Dan")]
+    assert data["performance"]["systemLoad"] == "33%"
 
 
 def test_statistics_tell_mean_durations_in_seconds(operator: Api) -> None:

@@ -5,32 +5,73 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import secrets
 import stat
 import subprocess
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import limits
 import pytest
 
-from chatsupport.config import Config, ConfigError, jwt_secret, model
+from chatsupport.config import Config, ConfigError, jwt_secret, model, parsers
 from chatsupport.database import connection
-from tests.unit.test_config import PRODUCTION, problems, read
+from tests.unit.test_config import PRODUCTION, STRONG, problems, read
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("secret", ["", "short", "x" * 31, model.EXAMPLE_JWT_SECRET])
-def test_production_refuses_a_weak_jwt_secret(secret: str) -> None:
-    (problem,) = problems({**PRODUCTION, "JWT_SECRET": secret})
+WEAK = [
+    *parsers.PUBLISHED_SECRETS,
+    "Your-Super-Secret-JWT-Key-Change-This-In-Production",
+    "x" * 40,
+    "ab" * 20,
+    "passwordpasswordpasswordpasswordpass",
+    "0123401234012340123401234012340123401234",
+]
 
-    assert problem.startswith("JWT_SECRET")
+
+@pytest.mark.parametrize("secret", ["", "short", STRONG[:-1], *WEAK])
+@pytest.mark.parametrize("name", ["JWT_SECRET", "JWT_SECRET_PREVIOUS", "IDENTITY_SECRET"])
+def test_production_refuses_a_weak_secret(name: str, secret: str) -> None:
+    if name != "JWT_SECRET" and not secret:
+        return  # It may be left out.
+    (problem,) = problems({**PRODUCTION, name: secret})
+
+    assert problem.startswith(f"{name} ")
     assert "at least 32 bytes" in problem
+    assert not secret or secret not in problem
 
 
-def test_the_refused_secret_is_the_one_the_example_shows() -> None:
-    assert f"#JWT_SECRET={model.EXAMPLE_JWT_SECRET}\n" in (ROOT / ".env.example").read_text()
+@pytest.mark.parametrize("key", ["x" * 15, *WEAK])
+@pytest.mark.parametrize("name", ["API_KEY", "METRICS_TOKEN"])
+def test_production_refuses_a_weak_key(name: str, key: str) -> None:
+    (problem,) = problems({**PRODUCTION, name: key})
+
+    assert problem.startswith(f"{name} takes ")
+    assert "at least 16 printable" in problem
+    assert key not in problem
+
+
+def test_random_secrets_are_taken() -> None:
+    for _ in range(300):
+        for text in (secrets.token_hex(16), secrets.token_hex(32), secrets.token_urlsafe(32), str(uuid.uuid4())):
+            assert not parsers.is_guessable(text), text
+
+
+def test_development_takes_any_secret() -> None:
+    config = read(JWT_SECRET="x", IDENTITY_SECRET="x", API_KEY="x")
+
+    assert (config.jwt_secret, config.identity_secret, config.api_keys) == ("x", "x", ("x",))
+
+
+def test_the_secret_that_the_example_shows_is_refused() -> None:
+    shown = re.findall(r"^#?[A-Z_]*(?:SECRET|KEY)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+
+    assert shown
+    assert set(shown) <= parsers.PUBLISHED_SECRETS
 
 
 def test_the_example_shows_every_variable_with_its_default(tmp_path: Path) -> None:
@@ -60,10 +101,10 @@ def test_on_a_platform_production_logs_to_the_console_only(name: str) -> None:
 
 
 def test_production_refuses_a_short_metrics_token() -> None:
-    (problem,) = problems({**PRODUCTION, "METRICS_TOKEN": "x" * 15})
+    (problem,) = problems({**PRODUCTION, "METRICS_TOKEN": STRONG[:15]})
 
     assert problem == "METRICS_TOKEN takes one key of at least 16 printable ASCII characters"
-    assert Config.from_env({**PRODUCTION, "METRICS_TOKEN": "x" * 16}).metrics_token == "x" * 16
+    assert Config.from_env({**PRODUCTION, "METRICS_TOKEN": STRONG[:16]}).metrics_token == STRONG[:16]
 
 
 @pytest.mark.parametrize("urls", ["*", "https://a.example.com,*"])

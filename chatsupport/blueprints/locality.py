@@ -1,0 +1,37 @@
+"""Whether a request comes from the machine itself, with nobody in between who may stand for anybody."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from flask import request
+
+_BY_PROXY = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-cluster-client-ip"}
+"""What only a proxy or a tunnel sends. Whether it is a trusted one does not matter: behind it may be anybody."""
+_PREFIXES_BY_PROXY = ("x-forwarded", "x-original-", "cf-", "x-envoy-", "x-amz", "fly-", "x-vercel-", "ngrok-")
+
+
+def connects_from_this_machine() -> bool:
+    """Tell whether the connection itself comes from here, and no proxy says that it speaks for another."""
+    names = [name.lower() for name, _ in request.headers]
+    if any(name in _BY_PROXY or name.startswith(_PREFIXES_BY_PROXY) for name in names):
+        return False
+    return _is_loopback(request.environ.get("REMOTE_ADDR", ""))
+
+
+def is_on_this_machine() -> bool:
+    """Tell whether a program or a page of this machine calls it by a name of its own.
+
+    By another name comes what a tunnel without headers carries, or a page somewhere whose name leads here for a moment.
+    """
+    name = (urlsplit(f"//{request.host}").hostname or "").rstrip(".")
+    is_own_name = name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
+    return is_own_name and connects_from_this_machine()
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
