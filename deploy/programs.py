@@ -31,11 +31,19 @@ os.execv(sys.argv[2], sys.argv[2:])
 class Program:
     """One program of the cluster, in a session of its own: Ctrl-C reaches only who ends them in order."""
 
-    def __init__(self, name: str, command: list[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> None:
         self.name = name
         binary = shutil.which(command[0]) or command[0]
         tied = [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), binary, *command[1:]]
-        self._process = subprocess.Popen(tied, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+        self._process = subprocess.Popen(
+            tied, env=environment, cwd=directory, stdin=subprocess.DEVNULL, start_new_session=True
+        )
 
     @property
     def has_ended(self) -> bool:
@@ -77,8 +85,8 @@ def wait_for_health(port: int, program: Program, seconds: float = 60.0) -> bool:
     """Wait until the server answers. False when it ended or takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not program.has_ended:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
             connection.request("GET", "/api/health")
             # 503, because the database is away, is an answer too.
             if connection.getresponse().status in (200, 503):

