@@ -94,8 +94,8 @@ def session_read(session_id: ObjectId, agent_id: str, seq: int) -> None:
     _emit("session_read", {"sessionId": str(session_id), "seq": seq}, to=person_room(agent_id, AGENT))
 
 
-def session_ended(session: Document) -> None:
-    """Tell the room that the session takes no more messages."""
+def session_ended(session: Document, *, here: bool = False) -> None:
+    """Tell the room (with `here` the sockets of this process only) that the session takes no more messages."""
     _emit(
         "session_ended",
         {
@@ -105,11 +105,12 @@ def session_ended(session: Document) -> None:
             "endedBy": session.get("endedBy"),
         },
         to=session_room(session["_id"]),
+        here=here,
     )
 
 
-def agent_assigned(session: Document, agent: Document) -> None:
-    """Tell the room who will answer."""
+def agent_assigned(session: Document, agent: Document, *, here: bool = False) -> None:
+    """Tell the room (with `here` the sockets of this process only) who will answer."""
     _emit(
         "agent_assigned",
         {
@@ -118,19 +119,25 @@ def agent_assigned(session: Document, agent: Document) -> None:
             "agent": serializers.agent_summary(agent),
         },
         to=session_room(session["_id"]),
+        here=here,
     )
 
 
-def session_assigned(agent_id: ObjectId, session: dict[str, Any]) -> None:
+def session_assigned(agent_id: ObjectId, session: dict[str, Any], *, here: bool = False) -> None:
     """Tell all of an agent's sockets, wherever they are, of a session (serialized) that is theirs now."""
-    _emit("session_assigned", session, to=person_room(agent_id, "agent"))
+    _emit("session_assigned", session, to=person_room(agent_id, "agent"), here=here)
 
 
-def session_unassigned(session_id: ObjectId, agent_id: ObjectId, reason: str) -> None:
+def session_unassigned(session_id: ObjectId, agent_id: ObjectId, reason: str, *, here: bool = False) -> None:
     """Tell the room and all of the agent's sockets that the session left its agent, and why."""
     data = {"sessionId": str(session_id), "agentId": str(agent_id), "reason": reason}
-    _emit("session_unassigned", data, to=[session_room(session_id), person_room(agent_id, "agent")])
-    control("evict", sessionId=str(session_id), personId=str(agent_id), personType="agent")
+    _emit("session_unassigned", data, to=[session_room(session_id), person_room(agent_id, AGENT)], here=here)
+    evict(session_id, agent_id, AGENT, here=here)
+
+
+def evict(session_id: ObjectId, person_id: object, person_type: str, *, here: bool = False) -> None:
+    """Have a person's sockets leave a session's room, wherever they are, unless the session is theirs by then."""
+    control("evict", here=here, sessionId=str(session_id), personId=str(person_id), personType=person_type)
 
 
 def session_changed(session: dict[str, Any]) -> None:
@@ -210,10 +217,7 @@ def _reason(why: ChatSupportError | None) -> dict[str, str]:
 
 def control(action: str, *, here: bool = False, **data: str) -> None:
     """Tell every server process (with `here` this one only) to do something to its sockets. No client hears of it."""
-    if here:
-        _emit_here(CONTROL_EVENT, {"action": action, **data}, CONTROL_ROOM)
-    else:
-        _emit(CONTROL_EVENT, {"action": action, **data}, to=CONTROL_ROOM)
+    _emit(CONTROL_EVENT, {"action": action, **data}, to=CONTROL_ROOM, here=here)
 
 
 def queue_update(session_id: ObjectId, queue_position: int) -> None:
@@ -230,13 +234,15 @@ def to_socket(sid: str, event: str, data: dict[str, Any]) -> None:
     _emit_here(event, data, sid)
 
 
-def _emit(event: str, data: dict[str, Any], to: str | list[str], skip_sid: list[str] | None = None) -> None:
+def _emit(
+    event: str, data: dict[str, Any], to: str | list[str], skip_sid: list[str] | None = None, here: bool = False
+) -> None:
     # Not socketio.emit(): between it and the manager there is nothing but conveniences we do not use.
-    socketio.server.manager.emit(event, data, "/", room=to, skip_sid=skip_sid)
+    socketio.server.manager.emit(event, data, "/", room=to, skip_sid=skip_sid, ignore_queue=here)
 
 
 def _emit_here(event: str, data: dict[str, Any], room: str | list[str], skip_sid: list[str] | None = None) -> None:
-    socketio.server.manager.emit(event, data, "/", room=room, skip_sid=skip_sid, ignore_queue=True)
+    _emit(event, data, room, skip_sid, here=True)
 
 
 def _emit_presence(

@@ -72,6 +72,7 @@ class Session(Document):
     preferred_agent_id = ObjectIdField(db_field="preferredAgentId")
     avoid_agent_id = ObjectIdField(db_field="avoidAgentId")
     avoid_strictly = BooleanField(db_field="avoidStrictly")
+    unassigned_reason = StringField(db_field="unassignedReason")
     no_reply_due_at = DateTimeField(db_field="noReplyDueAt")
     idle_due_at = DateTimeField(db_field="idleDueAt")
     idle_warned_at = DateTimeField(db_field="idleWarnedAt")

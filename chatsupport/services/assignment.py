@@ -251,6 +251,7 @@ def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, str
         "status": WAITING,
         "agentId": None,
         "queuePriority": FRONT,
+        "unassignedReason": reason,
         "updatedAt": now(),
     }
     if avoid:

@@ -50,10 +50,15 @@ def disconnected(agent_id: ObjectId, connection_id: str) -> None:
     Agent._get_collection().update_one({"_id": agent_id}, {"$set": {"presentUntil": now() + _grace()}})
 
 
+def connected_here() -> list[ObjectId]:
+    """Return the agents who have sockets in this process."""
+    with _mutex:
+        return list(_connections)
+
+
 def renew_all() -> list[ObjectId]:
     """Renew the leases of all agents with sockets here. Returns those that exist no more."""
-    with _mutex:
-        mine = list(_connections)
+    mine = connected_here()
     if not mine:
         return []
     _renew(mine)

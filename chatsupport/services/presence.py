@@ -39,21 +39,24 @@ def evict_strangers() -> None:
 
     They are told so when a session moves, unless the process that moved it is killed just then or Redis is away.
     """
-    joined = [(session_id, person) for session_id, person in _connections if person.type == AGENT]
-    if not joined:
-        return
-    ids = list({session_id for session_id, _ in joined})
+    for session_id, person in strangers([pair for pair in _connections if pair[1].type == AGENT]):
+        broadcasts.evict(session_id, person.id, person.type, here=True)
+
+
+def strangers(pairs: list[tuple[ObjectId, Caller]]) -> list[tuple[ObjectId, Caller]]:
+    """Return those of the sessions and agents where the agent may not be in the session."""
+    if not pairs:
+        return []
+    ids = list({session_id for session_id, _ in pairs})
     members = {"agentId": 1, "userId": 1, "userType": 1}
     sessions = {row["_id"]: row for row in Session._get_collection().find({"_id": {"$in": ids}}, members)}
-    strangers = [
+    found = [
         (session_id, person)
-        for session_id, person in joined
+        for session_id, person in pairs
         if session_id not in sessions or not access.may_access(person, sessions[session_id])
     ]
-    supervisors = access.supervisors_among({person.id for _, person in strangers}) if strangers else set()
-    for session_id, person in strangers:
-        if session_id not in sessions or person.id not in supervisors:
-            broadcasts.control("evict", sessionId=str(session_id), personId=person.id, personType=person.type)
+    supervisors = access.supervisors_among({person.id for _, person in found}) if found else set()
+    return [pair for pair in found if pair[0] not in sessions or pair[1].id not in supervisors]
 
 
 def connections_of(session_id: ObjectId, person: Caller) -> list[str]:

@@ -1,8 +1,6 @@
-"""`session_sync`: telling clients the last seq there is, so that one that missed a message finds out.
-
-Every process tells its own sockets, without the message queue, because a queue that lost events is what this is for.
-With one process the message log knows what was active; with several, the database is asked about the sessions that
-somebody here has joined.
+"""What every process tells its own sockets every so often, without the message queue, because a queue that lost events
+is what this is for: the last seq of what is said where somebody is (`session_sync`), and what has become of sessions
+where they have not heard it.
 """
 
 from __future__ import annotations
@@ -12,8 +10,7 @@ import time
 from bson import ObjectId
 
 from chatsupport import broadcasts
-from chatsupport.extensions import settings
-from chatsupport.services import message_log, presence, sequences
+from chatsupport.services import presence, sequences, told_here
 
 INTERVAL_SECONDS = 15.0
 ACTIVE_SECONDS = 60.0
@@ -23,9 +20,15 @@ _seen: dict[ObjectId, tuple[int, float]] = {}
 
 
 def run() -> None:
+    """Tell what is true now to the sockets of this process."""
+    told_here.compare()
+    _tell_last_seqs()
+
+
+def _tell_last_seqs() -> None:
     """Tell the last seq to the rooms of this process that were active in the last minute."""
     joined = presence.joined_sessions()
-    last_seqs = sequences.last_seqs(joined) if settings.config.redis_url else message_log.log.known_last_seqs(joined)
+    last_seqs = sequences.last_seqs(joined)
     time_now = time.monotonic()
     for gone in _seen.keys() - joined:
         del _seen[gone]

@@ -12,7 +12,7 @@ from chatsupport.errors import ForbiddenError, NotFoundError
 from chatsupport.extensions import socketio
 from chatsupport.identity import CALLER_TYPES, Caller
 from chatsupport.payloads import Payload
-from chatsupport.services import access, joins, messages, presence, read_marks, sessions, typing
+from chatsupport.services import access, joins, messages, presence, read_marks, sessions, told_here, typing
 from chatsupport.services.drafts import Draft
 from chatsupport.sockets import connections, controls, joining
 from chatsupport.sockets.connections import Connection
@@ -62,6 +62,7 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
             raise
         # From here to the end of the block nothing waits, so no message can slip in between.
         joining.hand_over(connection.sid, room, joined, held)
+        told_here.joined(session_id, joined)
         socketio.server.enter_room(connection.sid, room)
     return joined
 

@@ -29,14 +29,26 @@ def obey(order: Mapping[str, str]) -> None:
     if order["action"] == "roles":
         roles.check(order.get("agentId"))
         return
+    if order["action"] == "evict":
+        _evict(ObjectId(order["sessionId"]), Caller(order["personId"], order["personType"]))
+        return
     for connection in _meant(order):
         try:
-            if order["action"] in ("close", "close_address"):
-                connections.close(connection, _reason(order))
-            elif order["action"] == "evict":
-                leave(connection, ObjectId(order["sessionId"]), "unassigned")
+            connections.close(connection, _reason(order))
         except Exception:
             logger.exception("An order to a socket failed", extra={"action": order["action"]})
+
+
+def _evict(session_id: ObjectId, person: Caller) -> None:
+    """Have a person's sockets leave a session that is not theirs. The order may be late, so the database is asked."""
+    inside = [connection for connection in connections.of(person) if session_id in connection.people]
+    try:
+        if inside and presence.strangers([(session_id, person)]):
+            for connection in inside:
+                leave(connection, session_id, "unassigned")
+    except Exception:
+        # The next heartbeat looks again.
+        logger.exception("An agent could not be taken out of a session", extra={"session_id": str(session_id)})
 
 
 def _meant(order: Mapping[str, str]) -> list[Connection]:

@@ -13,7 +13,7 @@ from engineio.packet import MESSAGE, Packet
 from socketio import Manager
 
 from chatsupport import broadcasts, json_codec
-from chatsupport.services import presence, read_marks
+from chatsupport.services import presence, read_marks, told_here
 from chatsupport.sockets import controls, joining
 from chatsupport.sockets.redis_queue import CHANNEL, RedisQueue, channel_of
 
@@ -64,6 +64,8 @@ class RoomsBySocket(Manager):
         if event == broadcasts.CONTROL_EVENT:
             controls.obey(data)
             return
+        if event in told_here.EVENTS:
+            told_here.heard(event, data)
         skip_sid = joining.overhear(event, data, room, skip_sid)
         skipped = (skip_sid,) if isinstance(skip_sid, str) else skip_sid or ()
         packet: Packet | None = None
@@ -142,6 +144,10 @@ class SharedManager(RoomsBySocket, RedisQueue):
         """Take an event from another process to the sockets of this one."""
         event: str = message["event"]
         data: Any = message["data"][0] if message["data"] else None
+        if event == broadcasts.CONTROL_EVENT:
+            # It may have to ask the database, and who listens to Redis must not wait.
+            self.server.start_background_task(controls.obey, data)
+            return
         skipped: list[str] = []
         if event in broadcasts.TO_THE_OTHERS:
             # The process it is from has left out the person's sockets there; these are the ones here.

@@ -57,8 +57,7 @@ def _leave(connection: Connection) -> None:
     """Take a socket out of all that is not its own. One that is just joining a session finds itself out of it."""
     socketio.server.leave_room(connection.sid, broadcasts.SUPERVISORS_ROOM)
     for session_id in access.not_for(connection.caller, connection.people):
-        who = {"personId": connection.caller.id, "personType": AGENT}
-        broadcasts.control("evict", here=True, sessionId=str(session_id), **who)
+        broadcasts.evict(session_id, connection.caller.id, AGENT, here=True)
 
 
 def _is_in(connection: Connection) -> bool:

@@ -69,6 +69,70 @@ def wait_for_sync(listener: Any, last_seq: int) -> Any:
     return next(sync for sync in listener.events("session_sync") if sync["lastSeq"] == last_seq)
 
 
+def agent_socket(server: Server, connect: Connect, agent_id: str) -> Any:
+    token = server.operator().token(agent_id, "agent")
+    return connect("python", server.url, {"token": token}, transports=["websocket"])
+
+
+def test_a_late_order_throws_nobody_out_of_the_session_that_it_has_again(
+    two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect
+) -> None:
+    here, there = (server.operator() for server in two_servers)
+    ada = here.create_agent("Ada", maxUsers=1)
+    session_id = here.start("to and fro")
+    ben = here.create_agent("Ben", maxUsers=1)
+    agent = agent_socket(two_servers[1], connect, ada)
+    agent.join(session_id)
+    valkey.freeze()
+
+    # From Ada to Ben here, and back to Ada there; what is said here reaches the other process last.
+    assert here.post(f"/api/chat/transfer/{session_id}", {"agentId": ben}).status == 200
+    assert there.post(f"/api/chat/transfer/{session_id}", {"agentId": ada}).status == 200
+    valkey.thaw()
+
+    agent.wait_for("session_unassigned")
+    assert there.send(session_id, "still here?").status == 201
+    assert agent.wait_for("new_message")["message"] == "still here?"
+
+
+@pytest.mark.timeout(90)
+def test_sockets_hear_the_truth_though_valkey_is_gone(
+    two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect
+) -> None:
+    here, there = two_servers
+    operator = here.operator()
+    ada = operator.create_agent("Ada", maxUsers=1)
+    users = ("ends", "gets Ada", "waits")
+    sessions = [operator.start(user_id) for user_id in users]
+    people = [
+        connect("python", there.url, {"token": make_token(user_id)}, transports=["websocket"]) for user_id in users
+    ]
+    for person, session_id in zip(people, sessions, strict=True):
+        person.join(session_id)
+    agent = agent_socket(there, connect, ada)
+    agent.join(sessions[0])
+
+    valkey.kill()
+    assert operator.post(f"/api/chat/end-session/{sessions[0]}").status == 200
+
+    wanted = [
+        (people[0], "session_ended"),
+        (agent, "session_ended"),
+        (agent, "session_assigned"),
+        (people[1], "agent_assigned"),
+        (people[2], "queue_update"),
+    ]
+    wait_until(
+        lambda: all(socket.events(name) for socket, name in wanted),
+        SYNC_SECONDS,
+        lambda: str([(name, socket.events(name)) for socket, name in wanted]),
+    )
+    assert (
+        agent.events("session_assigned")[0]["id"] == people[1].events("agent_assigned")[0]["sessionId"] == sessions[1]
+    )
+    assert people[2].events("queue_update") == [{"sessionId": sessions[2], "queuePosition": 1}]
+
+
 def test_a_frozen_valkey_holds_nobody_up(two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect) -> None:
     here, there = two_servers
     token = make_token("frozen")
