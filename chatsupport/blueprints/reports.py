@@ -22,7 +22,7 @@ _COUNTS = ("sessions", "abandoned", "messages", "messagesPerSession")
 _DURATIONS = ("waiting", "firstResponse", "handling")
 _BOM = "\ufeff"
 """By this spreadsheets know UTF-8."""
-_FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=\s*[=+\-@|;\t\r\n＝＋－＠])")
+_FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=\s*?[=+\-@|;\t\r\n＝＋－＠])")
 """Where a formula could begin, also for a spreadsheet that takes another separator than the comma."""
 
 

@@ -15,22 +15,42 @@ _SECRET_KEYS = frozenset(
     """.split()
 )
 
-# One pass finds a JWT, the password in a URI, and a value written after a telling name.
-_SECRETS = re.compile(
-    r"(?P<jwt>eyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?)"
-    r"|(?P<uri>\b[a-z][a-z0-9+.-]*://[^\s/@:\"']*:)[^\s@\"']+@"
-    r"|(?P<name>(?<![a-z])(?:token|authorization|x-api-key|api[_-]?key|password|secret)[\"']?\s*[:=]\s*[\"']?)"
+MAX_CHARACTERS = 16_000
+"""Of a longer text the middle is left out."""
+
+# Each takes a text in one pass: what an expression has looked at once, it takes, whether or not it is a secret.
+_JWT = re.compile(r"(?<![\w.-])([\w.-]*?)eyJ([\w.-]*)")
+_URI = re.compile(r"(://[^\s/@:\"']*:)([^\s@\"']*)(@?)")
+_NAMED = re.compile(
+    r"((?<![a-z])(?:token|authorization|x-api-key|api[_-]?key|password|secret)[\"']?\s*[:=]\s*[\"']?)"
     r"(?:(?:bearer|basic)\s+)?[^\s\"'&,;}]+",
     re.IGNORECASE,
 )
+_SHORTEST_HEADER = 5
 
 
 def redact_text(text: str) -> str:
-    """Return the text with everything that looks like a secret masked."""
-    # Most texts hold none of these, and the three searches cost a tenth of the expression.
-    if ":" in text or "=" in text or "eyJ" in text:
-        return _SECRETS.sub(_mask, text)
+    """Return the text with everything that looks like a secret masked, and without its middle where it is long."""
+    if len(text) > MAX_CHARACTERS:
+        text = _without_middle(text)
+    # Most texts hold none of these, and looking for a character costs a tenth of an expression.
+    if "eyJ" in text:
+        text = _JWT.sub(_mask_jwt, text)
+    if "://" in text and "@" in text:
+        text = _URI.sub(_mask_password, text)
+    if ":" in text or "=" in text:
+        text = _NAMED.sub(_mask_value, text)
     return text
+
+
+def _without_middle(text: str) -> str:
+    """Cut a text between words, so that no half of a secret is left that nobody recognizes."""
+    half = MAX_CHARACTERS // 2
+    start, end = text[:half], text[-half:]
+    start = start[: max(start.rfind(" "), start.rfind("\n"))]
+    after = [place for place in (end.find(" "), end.find("\n")) if place >= 0]
+    end = end[min(after) :] if after else ""
+    return f"{start} … ({len(text) - len(start) - len(end)} characters left out) …{end}"
 
 
 def redact(key: str, value: object) -> object:
@@ -54,9 +74,16 @@ def is_secret_key(key: str) -> bool:
     return re.sub(r"[-_ ]", "", key).lower() in _SECRET_KEYS
 
 
-def _mask(match: re.Match[str]) -> str:
-    if match["jwt"]:
-        return MASK
-    if match["uri"]:
-        return f"{match['uri']}{MASK}@"
-    return f"{match['name']}{MASK}"
+def _mask_jwt(match: re.Match[str]) -> str:
+    header, dot, rest = match[2].partition(".")
+    if dot and len(header) >= _SHORTEST_HEADER and rest:
+        return f"{match[1]}{MASK}"
+    return match[0]
+
+
+def _mask_password(match: re.Match[str]) -> str:
+    return f"{match[1]}{MASK}@" if match[2] and match[3] else match[0]
+
+
+def _mask_value(match: re.Match[str]) -> str:
+    return f"{match[1]}{MASK}"
