@@ -214,7 +214,7 @@ def post_worker_init(worker):
     # Not before: what it reads with has to be patched for greenlets first.
     from chatsupport import reading
 
-    reading.install()
+    reading.install(_config.send_timeout)
     connections = _track_connections(worker)
     type(worker).init_signals(worker)
     _ignore_the_terminal()

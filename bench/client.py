@@ -46,7 +46,7 @@ class ChatSocket(asyncio.Protocol):
     async def join(self, session_id: str, **fields: Any) -> None:
         """Join a session and wait for its history."""
         self._waiting = asyncio.get_running_loop().create_future()
-        self.emit("join_session", {"sessionId": session_id, **fields})
+        self.emit("join_session", {"sessionId": session_id, "lean": True, **fields})
         await asyncio.wait_for(self._waiting, TIMEOUT_SECONDS)
 
     def emit(self, event: str, payload: Message, acknowledgement: str = "") -> None:

@@ -35,7 +35,7 @@ from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
 from chatsupport.outside import Outside
 from chatsupport.services import audit as audit_log
-from chatsupport.services import counters, message_log, rate_limits, untold
+from chatsupport.services import budgets, counters, message_log, rate_limits, untold
 from chatsupport.sockets import transport
 
 
@@ -78,6 +78,7 @@ def create_app(config: Config | None = None) -> Flask:
         max_age=600,
     )
     rate_limits.configure(config)
+    budgets.configure(config)
     counters.reset()
     audit_log.reset()
     untold.reset()

@@ -1,4 +1,5 @@
 """How gunicorn reads requests here: whoever sends half of one is not waited for, and hears no more than an envelope.
+Whoever does not read the answer is not waited for either.
 
 Whatever depends on the inside of gunicorn and is not said in gunicorn.conf.py stands here. The clock of a connection
 runs only while it is the client we wait for: from the first byte of a request (of a new connection, from the start)
@@ -7,8 +8,11 @@ to the last of its body. A keep-alive connection that is idle between two reques
 
 from __future__ import annotations
 
+import errno
 import json
 import re
+import socket
+import struct
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,10 +28,13 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.http.wsgi import Response
 from werkzeug.exceptions import ClientDisconnected
 
+from chatsupport import metrics
 from chatsupport.blueprints.headers import complete
 
 REQUEST_SECONDS = 10.0
 """How long a client may take to send one request, its body included."""
+SEND_BYTES_PER_SECOND = 16 * 1024
+"""A client may read as slowly as that, beside the time that it has for any answer."""
 MAX_DISCARDED_BYTES = 1024 * 1024
 """How much of a body that nobody read is taken off the wire to keep the connection; one with more is closed."""
 
@@ -44,14 +51,16 @@ _UNREADABLE = {
 }
 
 
-def install() -> None:
-    """Have gunicorn's workers of this process read and refuse requests like this."""
+def install(send_timeout: float) -> None:
+    """Have gunicorn's workers of this process read, refuse and answer requests like this."""
     parser.SocketUnreader = PatientUnreader
     parser.RequestParser.__next__ = _next_request
     parser.RequestParser.next = _next_request
     parser.RequestParser.finish_body = _finish_body
     ChunkedReader.parse_chunk_size = _in_whole_lines(ChunkedReader.parse_chunk_size)
     util.write_error = _write_error
+    util.write = _in_time(util.write, send_timeout)
+    util.write_chunk = _in_time(util.write_chunk, send_timeout)
     Response.default_headers = _without_banner(Response.default_headers)
 
 
@@ -210,6 +219,23 @@ def _write_error(sock: Any, status: int, reason: str, _: str) -> None:
     )
     lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
     util.write_nonblock(sock, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
+
+
+def _in_time(write: Callable[..., None], send_timeout: float) -> Callable[..., None]:
+    """Return gunicorn's function to write a part of an answer, with a clock; at its end the connection is cut."""
+
+    def write_in_time(sock: Any, data: Any, *options: Any) -> None:
+        written = False
+        with eventlet.Timeout(send_timeout + len(data) / SEND_BYTES_PER_SECOND, False):
+            write(sock, data, *options)
+            written = True
+        if not written:
+            metrics.DROPPED.add()
+            # What the kernel still holds for this client is dropped with the connection.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raise BrokenPipeError(errno.EPIPE, "The client does not read its answer.")
+
+    return write_in_time
 
 
 def _without_banner(default_headers: Any) -> Any:

@@ -15,7 +15,6 @@ from chatsupport.blueprints.headers import complete
 
 logger = logging.getLogger(__name__)
 
-_ENVIRON_KEY = "chatsupport.request_id"
 _sent = metrics.SEND.of("rest")
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -36,7 +35,7 @@ class RequestIds:
         """Pass the request on with its id in the environment."""
         sent = environ.get("HTTP_X_REQUEST_ID", "")
         request_id = sent if _SANE.fullmatch(sent) else uuid.uuid4().hex
-        environ[_ENVIRON_KEY] = request_id
+        environ[logs.REQUEST_ID] = request_id
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             return start_response(status, complete([*headers, ("X-Request-ID", request_id)], environ), exc_info)
@@ -52,7 +51,7 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    g.request_id = request.environ.get(_ENVIRON_KEY) or uuid.uuid4().hex
+    g.request_id = request.environ.get(logs.REQUEST_ID) or uuid.uuid4().hex
     g.operation = tracing.Operation(request.endpoint or "(unknown)", g.request_id)
     tracing.enter(g.operation)
     logs.clear()
@@ -62,6 +61,9 @@ def _begin() -> None:
 
 def _log(response: Response) -> Response:
     seconds = tracing.finish(g.operation)
+    budget = g.get("budget")
+    if budget is not None:
+        budget.charge(response.content_length or 0)
     code = g.get("error_code")
     if code is not None:
         metrics.REFUSED.add(code)

@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from chatsupport import json_codec, logs
 from chatsupport.errors import InvalidInputError, UnsupportedMediaTypeError
 from chatsupport.identity import Caller, authenticate, bearer_token
-from chatsupport.services import denials
+from chatsupport.services import budgets, denials
 
 
 def require_caller() -> None:
@@ -21,6 +21,9 @@ def require_caller() -> None:
     key = api_key()
     g.caller = authenticate(bearer_token(request.headers.get("Authorization")) if key is None else None, key)
     logs.bind(caller=str(g.caller))
+    g.budget = budgets.of(g.caller)
+    if g.budget is not None:
+        g.budget.spend()
     denials.check(g.caller, request.remote_addr or "")
 
 

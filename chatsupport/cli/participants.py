@@ -85,7 +85,9 @@ class Participant:
 
     def join(self, session_id: str) -> dict[str, Any]:
         """Enter a session's room; return the answer."""
-        answer: dict[str, Any] = self._client.call("join_session", {"sessionId": session_id}, timeout=ACK_SECONDS)
+        answer: dict[str, Any] = self._client.call(
+            "join_session", {"sessionId": session_id, "lean": True}, timeout=ACK_SECONDS
+        )
         return answer
 
     def enter(self, session_id: str) -> None:

@@ -51,6 +51,10 @@ class Config:
     rate_limit_refusals: str = "60/minute"
     rate_limit_messages: str = "20/10 seconds"
     rate_limit_typing: str = "60/minute"
+    rate_limit_events: str = "300/10 seconds"
+    rate_limit_answers: str = "16000000/minute"
+    rate_limit_stray_packets: str = "1200/minute"
+    rate_limit_log_lines: str = "600/minute"
     default_agents: tuple[str, ...] = ()
     agent_grace: float = 60.0
     queue_limit: int = 10_000
@@ -58,7 +62,10 @@ class Config:
     idle_end_after: float | None = None
     sticky_agent: bool = True
     send_queue_limit: int = 256
+    send_timeout: float = 20.0
     max_sockets_per_caller: int = 20
+    max_unfinished_sockets: int = 3_000
+    max_unfinished_sockets_per_address: int = 100
     audit_days: int = 365
     retention_days: int | None = None
     max_body_bytes: int = 64 * 1024
@@ -147,6 +154,10 @@ class Config:
             rate_limit_refusals=reader.read("RATE_LIMIT_REFUSALS", parse.rate, cls.rate_limit_refusals),
             rate_limit_messages=reader.read("RATE_LIMIT_MESSAGES", parse.rate, cls.rate_limit_messages),
             rate_limit_typing=reader.read("RATE_LIMIT_TYPING", parse.rate, cls.rate_limit_typing),
+            rate_limit_events=reader.read("RATE_LIMIT_EVENTS", parse.rate, cls.rate_limit_events),
+            rate_limit_answers=reader.read("RATE_LIMIT_ANSWERS", parse.rate, cls.rate_limit_answers),
+            rate_limit_stray_packets=reader.read("RATE_LIMIT_STRAY_PACKETS", parse.rate, cls.rate_limit_stray_packets),
+            rate_limit_log_lines=reader.read("RATE_LIMIT_LOG_LINES", parse.rate, cls.rate_limit_log_lines),
             default_agents=reader.read(
                 "DEFAULT_AGENTS",
                 parse.comma_list(parse.agent_name),
@@ -158,8 +169,17 @@ class Config:
             idle_end_after=reader.read("IDLE_END_AFTER", parse.seconds(1, 30 * 86_400, off=True), None),
             sticky_agent=reader.read("STICKY_AGENT", parse.boolean, True),
             send_queue_limit=reader.read("SEND_QUEUE_LIMIT", parse.integer(16, 1_000_000), cls.send_queue_limit),
+            send_timeout=reader.read("SEND_TIMEOUT", parse.seconds(1, 600), cls.send_timeout),
             max_sockets_per_caller=reader.read(
                 "MAX_SOCKETS_PER_CALLER", parse.integer(1, 100_000), cls.max_sockets_per_caller
+            ),
+            max_unfinished_sockets=reader.read(
+                "MAX_UNFINISHED_SOCKETS", parse.integer(1, 1_000_000), cls.max_unfinished_sockets
+            ),
+            max_unfinished_sockets_per_address=reader.read(
+                "MAX_UNFINISHED_SOCKETS_PER_ADDRESS",
+                parse.integer(1, 1_000_000),
+                cls.max_unfinished_sockets_per_address,
             ),
             audit_days=reader.read("AUDIT_DAYS", parse.integer(1, 3650), cls.audit_days),
             retention_days=reader.read("RETENTION_DAYS", parse.days(1, 3650), None),

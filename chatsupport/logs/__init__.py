@@ -9,10 +9,13 @@ import sys
 from chatsupport.config import Config
 from chatsupport.logs.context import bind, clear, enter, leave, log_context
 from chatsupport.logs.files import SharedRotatingFileHandler
+from chatsupport.logs.flood import LinesByAddress
 from chatsupport.logs.formatters import HumanFormatter, JsonFormatter
 
 __all__ = ["bind", "clear", "enter", "leave", "log_context", "setup_logging"]
 
+REQUEST_ID = "chatsupport.request_id"
+"""Where the WSGI environment has the id of a request."""
 MAX_BYTES = 10 * 1024 * 1024
 BACKUPS = 5
 
@@ -51,18 +54,19 @@ def setup_logging(config: Config) -> None:
         logging.getLogger(name).setLevel(level)
     _take_over_gunicorn()
 
+    flood = LinesByAddress(config.rate_limit_log_lines) if config.rate_limits else None
     json_formatter = JsonFormatter()
     # What a command prints is for who called it, and may go into a variable or a pipe.
     stream = sys.stderr if "FLASK_RUN_FROM_CLI" in os.environ else sys.stdout
     human = config.app_env == "development" and stream.isatty()
     console = logging.StreamHandler(stream)
     console.setFormatter(HumanFormatter() if human else json_formatter)
-    _install(console)
+    _install(console, flood)
     if config.log_to_files:
-        _install_files(config, json_formatter)
+        _install_files(config, json_formatter, flood)
 
 
-def _install_files(config: Config, formatter: logging.Formatter) -> None:
+def _install_files(config: Config, formatter: logging.Formatter, flood: logging.Filter | None) -> None:
     try:
         config.log_dir.mkdir(parents=True, exist_ok=True)
         everything = SharedRotatingFileHandler(config.log_dir / "app.log", MAX_BYTES, BACKUPS)
@@ -75,10 +79,12 @@ def _install_files(config: Config, formatter: logging.Formatter) -> None:
     errors.setLevel(logging.ERROR)
     for handler in (everything, errors):
         handler.setFormatter(formatter)
-        _install(handler)
+        _install(handler, flood)
 
 
-def _install(handler: logging.Handler) -> None:
+def _install(handler: logging.Handler, flood: logging.Filter | None) -> None:
+    if flood is not None:
+        handler.addFilter(flood)
     logging.getLogger().addHandler(handler)
     _installed.append(handler)
 

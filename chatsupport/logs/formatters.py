@@ -10,6 +10,7 @@ from functools import lru_cache
 import orjson
 
 from chatsupport.logs.context import current
+from chatsupport.logs.flood import VERDICT
 from chatsupport.logs.redaction import redact, redact_text
 
 _LINE_CACHE = "_json_line"
@@ -18,6 +19,7 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
     "message",
     "taskName",
     _LINE_CACHE,
+    VERDICT,
 }
 
 

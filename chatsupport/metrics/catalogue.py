@@ -24,6 +24,7 @@ LIMITS = (
     "sockets",
     "start_session",
     "start_session_address",
+    "stray_packets",
     "tokens",
     "typing",
     "unfinished",

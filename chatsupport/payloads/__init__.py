@@ -17,6 +17,7 @@ from chatsupport.payloads.agents import (
 from chatsupport.payloads.fields import (
     Payload,
     agent_id,
+    is_lean,
     limit,
     optional_agent_id,
     resume_after,
@@ -79,6 +80,7 @@ __all__ = [
     "email",
     "erasable_person",
     "guest_token",
+    "is_lean",
     "limit",
     "list_page",
     "new_block",

@@ -155,6 +155,14 @@ def resume_after(data: Payload) -> int | None:
     return value
 
 
+def is_lean(data: Payload) -> bool:
+    """Return `lean` of a `join_session`: whether the acknowledgement is to be without the history."""
+    value = data.get("lean")
+    if value is not None and not isinstance(value, bool):
+        raise InvalidInputError("INVALID_JSON", "lean must be true or false, or left out.")
+    return bool(value)
+
+
 def seq_in(data: Payload) -> int:
     """Return `seq` of a `mark_read`."""
     value = data.get("seq")

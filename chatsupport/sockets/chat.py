@@ -19,13 +19,18 @@ from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.events import Answer, Finish, event, event_answered_later
 
 MAX_JOINED_SESSIONS = 50
+MESSAGE_BYTES = 300
+"""What a message of a history takes beside its text, about."""
 
 
 @event("join_session")
 def join_session(connection: Connection, payload: Payload) -> Answer:
-    """Hand the client what it has missed, then everything that comes, in order and once."""
+    """Hand the client what it has missed, then everything that comes, in order and once.
+
+    The history is in the event; a client that asks for a lean answer does not get it again in the acknowledgement.
+    """
     session_id = payloads.session_id_in(payload)
-    after = payloads.resume_after(payload)
+    after, is_lean = payloads.resume_after(payload), payloads.is_lean(payload)
     access.find_session(connection.caller, session_id)
     person = _person(connection, payload)
     if connection.people.get(session_id, person) != person:
@@ -35,6 +40,12 @@ def join_session(connection: Connection, payload: Payload) -> Answer:
     connection.people[session_id] = person
     joined = _enter(connection, session_id, after)
     presence.join(session_id, person, connection.sid)
+    if connection.budget is not None:
+        connection.budget.charge(
+            sum(MESSAGE_BYTES + len(message["message"].encode()) for message in joined["messages"])
+        )
+    if is_lean:
+        joined = {name: value for name, value in joined.items() if name != "messages"}
     return "Joined the session", joined
 
 

@@ -12,17 +12,19 @@ from chatsupport import broadcasts, metrics
 from chatsupport.errors import AuthenticationError, ChatSupportError, NotFoundError, RateLimitedError
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
-from chatsupport.services import availability, denials, rate_limits
-from chatsupport.sockets import connections, controls, deadlines, roles
+from chatsupport.services import availability, budgets, denials, rate_limits
+from chatsupport.sockets import connections, controls, deadlines, roles, strangers
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error, refuse
 
 logger = logging.getLogger(__name__)
 
 TOO_MANY_SOCKETS_SECONDS = 30
+REFUSALS = "chatsupport.refusals"
+"""Where the environment of an Engine.IO connection has how often it was refused."""
 
 
-def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
+def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
     """Accept a socket whose credentials are right; refuse any other with the failure envelope.
 
     Nothing but a refusal may leave this function: python-socketio takes a TypeError for an old signature and would
@@ -35,7 +37,7 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
         caller = _authenticate(environ, auth)
         if not caller.may_act_for_others:
             rate_limits.check_address(rate_limits.CONNECTIONS, address)
-        connection = _admit(Connection(sid, caller, address))
+        connection = _admit(Connection(sid, caller, address, budgets.of(caller)))
     except AuthenticationError as error:
         failure = _counted(error, address)
     except Exception as error:
@@ -43,16 +45,19 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
     if failure is not None or connection is None:
         failure = failure or as_chat_support_error(RuntimeError("no connection"))
         metrics.REFUSED.add(failure.code)
-        logger.info(
-            "Connection refused",
-            extra={"event": "connect", "status": failure.status, "code": failure.code, "address": address},
-        )
+        environ[REFUSALS] = environ.get(REFUSALS, 0) + 1
+        if environ[REFUSALS] == 1:  # It may try again; one line a connection is enough.
+            logger.info(
+                "Connection refused",
+                extra={"event": "connect", "status": failure.status, "code": failure.code, "address": address},
+            )
         raise refuse(failure)
+    eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
     socketio.server.enter_room(sid, broadcasts.person_room(caller.id, caller.type))
     if caller.type == AGENT:
         _tell_availability(availability.connected, caller, sid)
         roles.connected(connection)
-    if socketio.server.manager.eio_sid_from_sid(sid, "/") not in socketio.server.environ:
+    if eio_sid not in socketio.server.environ:
         # It left while it was let in, and python-socketio tells no disconnect handler of that.
         disconnect(sid, "left while it was let in")
         raise refuse(NotFoundError("This socket is closed. Connect again."))
@@ -62,6 +67,7 @@ def connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
         raise refuse(connection.denied)
     # From here on, who denies the caller closes the socket. Nothing waits until python-socketio has taken it in.
     connection.accepted = True
+    strangers.remove(eio_sid)
     deadlines.watch_token(connection)
     logger.info("Connected", extra={"event": "connect", "status": 200, "caller": str(caller), "address": address})
 
@@ -99,6 +105,8 @@ def disconnect(sid: str, reason: str = "") -> None:
     eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
     if eio_sid is not None:
         deadlines.watch_handshake(eio_sid)  # Should it stay open, though nobody is behind it any more.
+        if eio_sid in socketio.server.environ:
+            strangers.add(eio_sid, connection.address)
     for session_id, person in list(connection.people.items()):
         controls.part(connection, session_id, person, "disconnected")
     if connection.caller.type == AGENT:

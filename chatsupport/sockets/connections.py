@@ -12,6 +12,7 @@ from chatsupport import broadcasts
 from chatsupport.errors import AuthenticationError, ChatSupportError
 from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, Caller
+from chatsupport.services.budgets import Budget
 from chatsupport.sockets.open_sends import OpenSends
 
 
@@ -22,6 +23,10 @@ class Connection:
     sid: str
     caller: Caller
     address: str
+    budget: Budget | None = None
+    """What its caller may still ask for; None where that is not limited."""
+    refused: int = 0
+    """How often it asked for more than that, less one for each event that was in the budget again."""
     people: dict[ObjectId, Caller] = field(default_factory=dict)
     open_sends: OpenSends = field(default_factory=OpenSends)
     accepted: bool = False
@@ -78,6 +83,14 @@ def close(connection: Connection, why: ChatSupportError | None = None) -> None:
     if why is not None:
         broadcasts.to_socket(connection.sid, "error", {**why.envelope(uuid.uuid4().hex), "event": None})
     socketio.server.disconnect(connection.sid)
+
+
+def cut(connection: Connection, why: ChatSupportError) -> None:
+    """Close the transport of a socket that asks for too much, after an `error` event: it may come back by itself."""
+    broadcasts.to_socket(connection.sid, "error", {**why.envelope(uuid.uuid4().hex), "event": None})
+    eio_sid = socketio.server.manager.eio_sid_from_sid(connection.sid, "/")
+    if eio_sid is not None:
+        socketio.server.eio.disconnect(eio_sid)
 
 
 def count() -> int:

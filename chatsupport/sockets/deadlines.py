@@ -15,7 +15,7 @@ from typing import Any
 from chatsupport.database import clock
 from chatsupport.errors import AuthenticationError
 from chatsupport.extensions import socketio
-from chatsupport.sockets import connections
+from chatsupport.sockets import connections, strangers
 from chatsupport.sockets.connections import Connection
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,8 @@ def _end_unless_connected(eio_sid: str) -> None:
         return
     sid = server.manager.sid_from_eio_sid(eio_sid, "/")
     if sid is None:
-        logger.info("A socket did not finish connecting", extra={"event": "handshake_timeout"})
+        about = {"event": "handshake_timeout", "address": strangers.address_of(eio_sid)}
+        logger.info("A socket did not finish connecting", extra=about)
         try:
             server.eio.disconnect(eio_sid)
         except Exception:

@@ -15,11 +15,13 @@ from typing import Any
 
 import engineio.socket
 from engineio import packet
-from engineio.exceptions import QueueEmpty, SocketIsClosedError, UnknownPacketError
+from engineio.exceptions import ContentTooLongError, QueueEmpty, SocketIsClosedError, UnknownPacketError
 from engineio.payload import Payload
+from werkzeug.exceptions import ClientDisconnected
 
 from chatsupport import metrics
 from chatsupport.extensions import settings
+from chatsupport.services.budgets import Allowance
 from chatsupport.sockets.pinger import pinger_of
 from chatsupport.sockets.websocket import ChatWebSocket, encode_frame
 
@@ -28,6 +30,7 @@ logger = logging.getLogger(__name__)
 MAX_POLLED_PACKETS = 16
 """What one answer of long-polling brings. Python's client drops a connection whose answer brings more."""
 MAX_QUEUED_BYTES = 1024 * 1024
+_CONTROL_PACKETS = ("1", "3", "5")
 UPGRADE_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 """How long a peer has to take its last packets."""
@@ -54,6 +57,7 @@ class EngineSocket(engineio.socket.Socket):
         self._writer_runs = False
         self._queued_bytes = 0
         self._dropped = False
+        self._strays: Allowance | None = None
 
     def check_ping_timeout(self) -> bool:
         """Tell whether the client is there; close the connection where a ping has waited too long for its answer."""
@@ -71,6 +75,41 @@ class EngineSocket(engineio.socket.Socket):
         ws = self._websocket
         if ws is None or self._writer_runs or not self.queue.empty() or not self._send_now(ws, pkt):
             self._enqueue(pkt)
+
+    def take_stray(self) -> bool:
+        """Count a packet that is no event of somebody known. False where there were too many: then it is closed."""
+        if self.closed or self.closing:
+            return False
+        config = settings.config
+        if not config.rate_limits:
+            return True
+        if self._strays is None:
+            self._strays = Allowance(config.rate_limit_stray_packets)
+        self._strays.take()
+        if not self._strays.seconds_to_wait:
+            return True
+        metrics.RATE_LIMITED.add("stray_packets")
+        logger.info("A socket that sends what is no event is closed", extra={"event": "flood"})
+        self._abort()
+        return False
+
+    def receive(self, pkt: Any) -> None:
+        """Take a packet from the client."""
+        if pkt.packet_type != packet.MESSAGE and not self.take_stray():
+            raise SocketIsClosedError
+        super().receive(pkt)
+
+    def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """Take the packets of a POST. Raises `EngineIOError`, which ends the connection, where they are none."""
+        try:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            if length > self.server.max_http_buffer_size:
+                raise ContentTooLongError
+            packets = Payload(encoded_payload=environ["wsgi.input"].read(length).decode()).packets
+        except (ClientDisconnected, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise UnknownPacketError from error
+        for pkt in packets:
+            self.receive(pkt)
 
     def poll(self) -> list[Any]:
         """Wait for the packets of one answer of long-polling."""
@@ -192,6 +231,7 @@ class EngineSocket(engineio.socket.Socket):
         # A peer that is gone is found by its missing pong, not by a timer for every read.
         ws.socket.settimeout(None)
         self._websocket = ws
+        ws.on_odd_frame = self.take_stray
         self._start_writer()
         while self._receive_next(ws):
             pass
@@ -225,13 +265,15 @@ class EngineSocket(engineio.socket.Socket):
         if data is None:
             return False
         try:
+            # What the packet class would do, without trying to parse the text as JSON first.
             if data[:1] == "4":
-                # What the packet class would do, without trying to parse the text as JSON first.
                 self.server._trigger_event("message", self.sid, data[1:], run_async=False)
+            elif type(data) is bytes:
+                self.server._trigger_event("message", self.sid, data, run_async=False)
+            elif data[:1] in _CONTROL_PACKETS:
+                self.receive(packet.Packet(int(data[0])))
             else:
-                self.receive(packet.Packet(encoded_packet=data))
-        except (UnknownPacketError, ValueError):
-            pass  # Not a packet: of no use, and of no harm.
+                self.take_stray()  # Not a packet: of no use, and of no harm.
         except SocketIsClosedError:
             return False
         except Exception:

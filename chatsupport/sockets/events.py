@@ -14,7 +14,7 @@ from typing import Any
 
 from chatsupport import broadcasts, logs, metrics, tracing
 from chatsupport.database.connection import answer_within
-from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
+from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError, RateLimitedError
 from chatsupport.payloads import Payload
 from chatsupport.services import message_log
 from chatsupport.sockets import connections
@@ -28,7 +28,11 @@ Answer = tuple[str, Mapping[str, Any]]
 Finish = Callable[["Answer | Exception"], None]
 Handler = Callable[[Connection, Payload], Answer]
 LateHandler = Callable[[Connection, Payload, Finish], None]
-Acknowledge = Callable[[dict[str, Any]], None]
+Acknowledge = Callable[[dict[str, Any]], int]
+"""Sends an envelope, and returns how many characters that took."""
+
+MAX_REFUSED = 50
+"""A socket that goes on so often after its caller's budget is used up is closed."""
 
 _handlers: dict[str, Handler] = {}
 _late_handlers: dict[str, LateHandler] = {}
@@ -112,7 +116,9 @@ class Event(tracing.Operation):
         else:
             envelope = {"success": True, "message": outcome[0], "data": outcome[1]}
         if self._acknowledge is not None:
-            self._acknowledge(envelope)
+            size = self._acknowledge(envelope)
+            if self.connection is not None and self.connection.budget is not None:
+                self.connection.budget.charge(size)
         seconds = tracing.finish(self)
         if error is not None:
             metrics.REFUSED.add(error.code)
@@ -165,6 +171,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
     connection, name = running.connection, running.name
     if connection is None:
         raise NotFoundError("This socket is not connected. Connect again.")
+    _spend(connection)
     late_handler = _late_handlers.get(name) if isinstance(name, str) else None
     if late_handler is not None:
         if is_behind:
@@ -186,6 +193,22 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
     payload = _payload(running.arguments)
     with turn(), answer_within(message_log.MAX_WAIT_SECONDS):
         return handler(connection, payload)
+
+
+def _spend(connection: Connection) -> None:
+    """Count an event. Raises `RateLimitedError` beyond the caller's budget, and closes a socket that still goes on."""
+    if connection.budget is None:
+        return
+    try:
+        connection.budget.spend()
+    except RateLimitedError as error:
+        connection.refused += 1
+        if connection.refused > MAX_REFUSED:
+            logger.info("A socket that asks for too much is closed", extra={"event": "flood"})
+            connections.cut(connection, error)
+        raise
+    if connection.refused:
+        connection.refused -= 1
 
 
 def _payload(arguments: list[Any]) -> Payload:

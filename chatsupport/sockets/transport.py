@@ -18,18 +18,22 @@ from eventlet import tpool
 from flask import Flask
 from socketio import packet
 
-from chatsupport import json_codec, metrics
+from chatsupport import json_codec, logs, metrics
 from chatsupport.config import Config
 from chatsupport.database.connection import answer_within, give_up_if_away
+from chatsupport.errors import RateLimitedError
 from chatsupport.extensions import socketio
 from chatsupport.outside import is_own_origin
 from chatsupport.services import audit, counters, message_log, offloading, read_marks, untold
-from chatsupport.sockets import chat, connection, deadlines, engine, events, managers, websocket
+from chatsupport.sockets import chat, connection, deadlines, engine, events, managers, strangers, websocket
 
 logger = logging.getLogger(__name__)
 
 MAX_PACKET_BYTES = 64 * 1024
 MAX_ACK_ID_DIGITS = 18
+MAX_REFUSALS = 5
+"""An Engine.IO connection whose CONNECT was refused so often may not try once more."""
+BINARY = "b"
 DRAIN_SECONDS = 4.0
 _BINARY_EVENT = re.compile(r"5[0-9]{1,10}-([0-9]{0,18})(?=\[)", re.ASCII)
 DATABASE_SECONDS = 0.5
@@ -76,8 +80,12 @@ def init_app(app: Flask, config: Config) -> None:
     server.on("connect", connection.connect)
     server.on("disconnect", connection.disconnect)
     server._handle_event = types.MethodType(_handle_event, server)
+    # It logs as errors, once, the first mistake of any client; the client itself is told by the answer.
+    server.eio._log_error_once = _log_nothing
+    server.eio._handle_connect = functools.partial(_open, server.eio._handle_connect)
     server.eio.on("connect", functools.partial(_begin, server._handle_eio_connect))
-    server.eio.on("message", functools.partial(_take_message, server, server._handle_eio_message))
+    server.eio.on("message", functools.partial(_take_message, server))
+    server.eio.on("disconnect", functools.partial(_end, server))
 
 
 def _count_connections() -> dict[str, float]:
@@ -86,28 +94,85 @@ def _count_connections() -> dict[str, float]:
     return {"websocket": websockets, "polling": len(open_now) - websockets}
 
 
-def _begin(begin: Callable[[str, Any], Any], eio_sid: str, environ: Any) -> Any:
+def _log_nothing(*_: object) -> None:
+    """Stand in for a library's function that logs."""
+
+
+def _open(handle_connect: Callable[..., Any], environ: dict[str, Any], *arguments: Any, **options: Any) -> Any:
+    """Open an Engine.IO connection, unless too many are open behind which nobody is known."""
+    try:
+        strangers.check_room(environ.get("REMOTE_ADDR", ""))
+    except RateLimitedError as error:
+        headers = [("Content-Type", "application/json"), ("Retry-After", str(error.retry_after))]
+        envelope = error.envelope(environ.get(logs.REQUEST_ID))
+        return {"status": "429 TOO MANY REQUESTS", "headers": headers, "response": json_codec.dumps(envelope).encode()}
+    return handle_connect(environ, *arguments, **options)
+
+
+def _begin(begin: Callable[[str, Any], Any], eio_sid: str, environ: dict[str, Any]) -> Any:
     """Take a new Engine.IO connection, which has a while to say who it is."""
+    strangers.add(eio_sid, environ.get("REMOTE_ADDR", ""))
     deadlines.watch_handshake(eio_sid)
-    return begin(eio_sid, environ)
+    return begin(eio_sid, websocket.needed_later(environ))
 
 
-def _take_message(server: Any, take_any: Callable[[str, Any], None], eio_sid: str, data: Any) -> None:
-    """Take an Engine.IO message: an event of the default namespace by the shortest way, anything else by the usual."""
-    if type(data) is not str or data[:1] in ("5", "6"):
-        _refuse_binary(server, eio_sid, data)
+def _end(server: Any, eio_sid: str, *reason: Any) -> None:
+    """Forget an Engine.IO connection that is gone; python-engineio would raise at a POST that comes after it."""
+    server._handle_eio_disconnect(eio_sid, *reason)
+    server.eio.sockets.pop(eio_sid, None)
+    strangers.remove(eio_sid)
+
+
+def _take_message(server: Any, eio_sid: str, data: Any) -> None:
+    """Take an Engine.IO message in place of python-socketio's own method, which raises on most that are out of order.
+
+    Whatever is no event of a connected client is counted: an honest client sends few of those.
+    """
+    kind = data[:1] if type(data) is str else BINARY
+    if kind == "2" and _take_event(server, eio_sid, data):
         return
-    if data[:1] == "2":
-        start = data.find("[")
-        ack_id = data[1:start]
-        if start == 1 or (ack_id.isascii() and ack_id.isdigit() and len(ack_id) <= MAX_ACK_ID_DIGITS):
-            try:
-                event = json_codec.loads(data[start:])
-            except ValueError:
-                event = None
-            _handle_event(server, eio_sid, "/", int(ack_id) if ack_id else None, event)
-            return
-    take_any(eio_sid, data)
+    if kind in ("5", "6", BINARY):
+        _refuse_binary(server, eio_sid, data)
+    eio_socket = server.eio.sockets.get(eio_sid)
+    if eio_socket is None or not eio_socket.take_stray():
+        return
+    if kind == "0":
+        _connect(server, eio_sid, data)
+    elif kind == "1" and server.manager.sid_from_eio_sid(eio_sid, "/") is not None:
+        server._handle_disconnect(eio_sid, "/", server.reason.CLIENT_DISCONNECT)
+
+
+def _take_event(server: Any, eio_sid: str, data: str) -> bool:
+    """Take an event packet. False where nobody is connected who could have sent it."""
+    start = data.find("[")
+    ack_id = data[1:start]
+    if start == 1 or (ack_id.isascii() and ack_id.isdigit() and len(ack_id) <= MAX_ACK_ID_DIGITS):
+        try:
+            event = json_codec.loads(data[start:])
+        except ValueError:
+            event = None
+        return _handle_event(server, eio_sid, "/", int(ack_id) if ack_id else None, event)
+    odd = _decoded(server, data)
+    return odd is not None and _handle_event(server, eio_sid, odd.namespace, odd.id, odd.data)
+
+
+def _connect(server: Any, eio_sid: str, data: str) -> None:
+    """Take a CONNECT. A connection that was refused too often is closed."""
+    wanted = _decoded(server, data)
+    environ = server.environ.get(eio_sid)
+    if wanted is None or environ is None:
+        return
+    server._handle_connect(eio_sid, wanted.namespace, wanted.data)
+    if environ.get(connection.REFUSALS, 0) > MAX_REFUSALS:
+        server.eio.disconnect(eio_sid)
+
+
+def _decoded(server: Any, data: str) -> Any:
+    """Return a Socket.IO packet; None where it is none."""
+    try:
+        return server.packet_class(encoded_packet=data)
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
+        return None
 
 
 def _refuse_binary(server: Any, eio_sid: str, data: Any) -> None:
@@ -126,14 +191,16 @@ def _refuse_binary(server: Any, eio_sid: str, data: Any) -> None:
     _handle_event(server, eio_sid, "/", int(match[1]) if match[1] else None, [name, "binary"])
 
 
-def _handle_event(server: Any, eio_sid: str, namespace: str | None, ack_id: int | None, data: Any) -> None:
+def _handle_event(server: Any, eio_sid: str, namespace: str | None, ack_id: int | None, data: Any) -> bool:
     """Take an event packet in place of python-socketio's own method, which hides from handlers whether the client
     wants an acknowledgement, ignores unknown events, and raises on packets that are no event at all.
+
+    Returns False where nobody is connected.
     """
     namespace = namespace or "/"
     sid = server.manager.sid_from_eio_sid(eio_sid, namespace)
     if sid is None or not server.manager.is_connected(sid, namespace):
-        return
+        return False
     name, arguments = (data[0], data[1:]) if isinstance(data, list) and data else (None, [])
     acknowledge = None
     if ack_id is not None:
@@ -141,13 +208,17 @@ def _handle_event(server: Any, eio_sid: str, namespace: str | None, ack_id: int 
     eio_socket = server.eio.sockets.get(eio_sid)
     is_behind = eio_socket is not None and not eio_socket.queue.empty()
     events.handle(sid, name, arguments, acknowledge, is_behind=is_behind)
+    return True
 
 
-def _acknowledge(server: Any, eio_sid: str, sid: str, namespace: str, ack_id: int, envelope: dict[str, Any]) -> None:
-    """Call the client's callback, if it is still there."""
-    if server.manager.is_connected(sid, namespace):
-        where = "" if namespace == "/" else f"{namespace},"
-        server._send_eio_packet(eio_sid, Packet(MESSAGE, f"{packet.ACK}{where}{ack_id}{json_codec.dumps([envelope])}"))
+def _acknowledge(server: Any, eio_sid: str, sid: str, namespace: str, ack_id: int, envelope: dict[str, Any]) -> int:
+    """Call the client's callback, if it is still there; return how many characters that took."""
+    if not server.manager.is_connected(sid, namespace):
+        return 0
+    where = "" if namespace == "/" else f"{namespace},"
+    acknowledgement = f"{packet.ACK}{where}{ack_id}{json_codec.dumps([envelope])}"
+    server._send_eio_packet(eio_sid, Packet(MESSAGE, acknowledgement))
+    return len(acknowledgement)
 
 
 def drain() -> None:

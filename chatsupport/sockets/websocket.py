@@ -29,6 +29,7 @@ CONTINUATION, TEXT, BINARY = 0, 1, 2
 NORMAL_CLOSURE, PROTOCOL_ERROR, INVALID_TEXT, TOO_BIG, INTERNAL_ERROR = 1000, 1002, 1007, 1009, 1011
 
 _OUTER_ENVIRON = "chatsupport.outer_environ"
+_CONNECT_KEEPS = ("REMOTE_ADDR", "HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "flask.app")
 # What a CONNECT, which may come late or again, and the answer to an upgrade from long-polling look at.
 _KEPT = (
     "REMOTE_ADDR REQUEST_METHOD HTTP_AUTHORIZATION HTTP_HOST HTTP_ORIGIN HTTP_X_API_KEY HTTP_X_FORWARDED_HOST "
@@ -81,13 +82,23 @@ def forget_request(environ: dict[str, Any]) -> None:
     environ.update(kept)
 
 
+def needed_later(environ: dict[str, Any]) -> dict[str, Any]:
+    """Return what a CONNECT, which may come late or again, looks at; of a websocket the rest is forgotten anyway."""
+    if _OUTER_ENVIRON in environ:
+        return environ
+    return {name: environ[name] for name in _CONNECT_KEEPS if name in environ}
+
+
 class WithoutExtensions(driver.WebSocketWSGI):
     """The handshake, in which no extension is agreed on."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Upgrade the request."""
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        return super().__call__(environ, start_response)
+        self.support_legacy_versions = False  # They are older than RFC 6455, and raise where a header is missing.
+        answer = super().__call__(environ, start_response)
+        # A list would be taken for packets to be encoded; this is the body of a refusal.
+        return tuple(answer) if answer else answer
 
 
 class ChatWebSocket(RFC6455WebSocket):
@@ -98,6 +109,8 @@ class ChatWebSocket(RFC6455WebSocket):
         forget_request(self.environ)
         self.iterator = None
         self._msgs = ()
+        self.on_odd_frame: Callable[[], object] = bool
+        """Is called for each frame that is no whole message."""
         self._buffer = b""
         # Only a plain socket can be written to directly; TLS has its own buffers.
         self._descriptor = self.socket.fd if type(self.socket) is GreenSocket else None
@@ -155,6 +168,8 @@ class ChatWebSocket(RFC6455WebSocket):
         collected = bytearray()
         while True:
             final, opcode, data = self._read_frame()
+            if not final or opcode & 8:
+                self.on_odd_frame()
             if opcode & 8:
                 if not final:
                     raise FailedConnectionError(PROTOCOL_ERROR, "Control frames must not be fragmented.")

@@ -111,7 +111,8 @@ def sample(operator: Any, argument: Any, found: set[str]) -> str:
     if operator is _constants.SUBPATTERN:
         return samples(argument[-1], found)
     if operator is _constants.BRANCH:
-        return [samples(branch, found) for branch in argument[1]][0]
+        first, *_ = [samples(branch, found) for branch in argument[1]]
+        return first
     if operator in (_constants.ASSERT, _constants.ASSERT_NOT):
         samples(argument[1], found)
     return ""
@@ -157,8 +158,10 @@ def attacks(pattern: str, flags: int) -> Iterator[Callable[[int], str]]:
     pumps = {*found, *("".join(pair) for pair in itertools.permutations(short, 2))} - {""}
     starts = ["", *sorted(found, key=len, reverse=True)[:4]]
     for pump, start, end in itertools.product(sorted(pumps), starts, ("", "\x00", "!")):
-        yield lambda length, pump=pump, start=start, end=end: (  # type: ignore[misc]
-            start + (pump * (length // len(pump) + 1))[: length - len(start) - len(end)] + end
+        yield (
+            lambda length, pump=pump, start=start, end=end: (  # type: ignore[misc]
+                start + (pump * (length // len(pump) + 1))[: length - len(start) - len(end)] + end
+            )
         )
 
 
@@ -207,7 +210,14 @@ def test_what_was_quadratic_would_be_found() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a-" * 32_000 + ":", "://a:" * 13_000, "eyJ" * 20_000, "token=" * 10_000, "token" + " " * 64_000, "x" * 64_000 + "="],
+    [
+        "a-" * 32_000 + ":",
+        "://a:" * 13_000,
+        "eyJ" * 20_000,
+        "token=" * 10_000,
+        "token" + " " * 64_000,
+        "x" * 64_000 + "=",
+    ],
 )
 def test_a_long_text_in_the_log_costs_little_and_is_cut(text: str) -> None:
     assert cost(redact_text, text) / cost(redact_text, text[:16_000]) < 3

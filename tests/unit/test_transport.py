@@ -60,6 +60,13 @@ def test_the_private_methods_take_what_they_took() -> None:
     assert parameters(socketio.RedisManager._publish) == ["self", "data"]
     assert parameters(socketio.Server.enter_room)[:3] == ["self", "sid", "room"]
     assert parameters(socketio.Server.leave_room)[:3] == ["self", "sid", "room"]
+    assert parameters(socketio.Server._handle_connect) == ["self", "eio_sid", "namespace", "data"]
+    assert parameters(socketio.Server._handle_disconnect) == ["self", "eio_sid", "namespace", "reason"]
+    assert parameters(socketio.Server._handle_eio_disconnect) == ["self", "eio_sid", "reason"]
+    assert parameters(engineio.Server._handle_connect)[:3] == ["self", "environ", "start_response"]
+    assert parameters(engineio.Server._log_error_once) == ["self", "message", "message_key"]
+    assert parameters(engineio.socket.Socket.handle_post_request) == ["self", "environ"]
+    assert parameters(engineio.socket.Socket.receive) == ["self", "pkt"]
     assert {"wait", "reason"} <= set(parameters(engineio.socket.Socket.close))
 
 

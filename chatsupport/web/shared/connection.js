@@ -11,7 +11,7 @@ export function follow(socket, sessionId, { lastSeq = null, onJoined, onMessage,
   const ask = () => {
     if (waiting || !socket.connected) return; // On connecting we ask anyway.
     const question = (waiting = {});
-    const payload = { sessionId, after: lastSeq ?? undefined };
+    const payload = { sessionId, after: lastSeq, lean: true };
     socket.timeout(15_000).emit("join_session", payload, (error, answer) => {
       const { code } = error ? { code: "OFFLINE" } : answer;
       if (waiting !== question || !code) return; // session_joined has brought everything.

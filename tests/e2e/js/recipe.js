@@ -28,7 +28,7 @@ export function followSession(socket, sessionId, { lastSeq = null, onMessage, on
     if (waiting || !socket.connected) return; // On connecting we ask anyway.
     waiting = true;
     const question = ++asked;
-    const payload = lastSeq === null ? { sessionId } : { sessionId, after: lastSeq };
+    const payload = { sessionId, after: lastSeq, lean: true };
     socket.timeout(ANSWER_MS).emit("join_session", payload, async (error, envelope) => {
       if (question !== asked) return;
       if (error === null && envelope.success) return; // session_joined has brought everything.
