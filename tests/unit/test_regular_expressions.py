@@ -49,7 +49,7 @@ def text_of(pattern: ast.expr) -> str:
     if isinstance(pattern, ast.JoinedStr):
         return "".join(text_of(part) for part in pattern.values)
     if isinstance(pattern, ast.FormattedValue):
-        assert ast.unparse(pattern.value).startswith("re.escape("), ast.unparse(pattern)
+        assert "re.escape" in ast.unparse(pattern.value), ast.unparse(pattern)
         return "https://example"
     assert isinstance(pattern, ast.Constant), f"not a constant: {ast.unparse(pattern)}"
     assert isinstance(pattern.value, str)
