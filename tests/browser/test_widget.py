@@ -57,7 +57,7 @@ def test_the_demo_is_a_shop_with_a_chat(server: Server, person: MakePerson, agen
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     loaded = page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth)")
     assert loaded
-    expect(page.get_by_role("link", name="console")).to_have_attribute("href", "/console")
+    expect(page.get_by_role("link", name="console")).to_have_attribute("href", "console")
     widget.open()
     widget.write("Hello")
     expect(widget.status).to_have_text("You are talking to Ada")

@@ -95,7 +95,7 @@ def test_what_is_read_can_be_stored_and_sent(data: dict[str, Any]) -> None:
             for text in vars(read(data)).values():
                 if isinstance(text, str) and text != data.get("userHash"):
                     assert "\x00" not in text
-                    assert text == text.strip() != ""
+                    assert text == trimmed(text) != ""
                     assert json_codec.loads(json_codec.dumps(text)) == text
 
 
