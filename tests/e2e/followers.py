@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from tests.e2e.server import wait_until
@@ -14,12 +16,16 @@ from tests.e2e.sockets import JS_DIRECTORY
 class Follower:
     """One client, and what it has shown its user."""
 
-    def __init__(self, followers: Followers, number: int) -> None:
+    def __init__(self, followers: Followers, number: int, session_id: str) -> None:
         self._followers = followers
         self._number = number
+        self._session_id = session_id
         self.messages: list[dict[str, Any]] = []
         self.sent: dict[str, dict[str, Any]] = {}
+        self.sent_at: dict[str, float] = {}
         self.failures: list[dict[str, Any]] = []
+        self.events: list[tuple[str, Any]] = []
+        """The events that were asked for, and ("connect", None) whenever it has connected."""
         self.connections = 0
         self.disconnections: list[str] = []
 
@@ -28,22 +34,44 @@ class Follower:
         """The seqs of the messages it has shown."""
         return [message["seq"] for message in list(self.messages)]
 
+    def history(self, session_id: str) -> str:
+        """Return the events of a session in short, for a failure's text."""
+        found = []
+        for name, data in self.events:
+            if data is None or session_id in (data.get("sessionId"), data.get("id")):
+                details = [str(data[field]) for field in ("status", "agentId", "reason") if data and data.get(field)]
+                found.append(f"{name}({', '.join(details)})")
+        return f"{self.connections} connections: {' '.join(found[-8:])}"
+
+    def follow(self, session_id: str, last_seq: int | None = 0) -> None:
+        """Have it follow one more session."""
+        self._followers.command("follow", self._number, sessionId=session_id, lastSeq=last_seq)
+
     def send(self, text: str, client_message_id: str) -> None:
         """Have it send a message, again and again until it is acknowledged; `sent` tells."""
-        self._followers.command("send", self._number, text=text, clientMessageId=client_message_id)
+        fields = {"sessionId": self._session_id, "text": text, "clientMessageId": client_message_id}
+        self._followers.command("send", self._number, **fields)
+
+    def close(self) -> None:
+        """Have it go away."""
+        self._followers.command("close", self._number)
 
     def take(self, entry: dict[str, Any]) -> None:
         """Write down what the process says of this client."""
         if "message" in entry:
             self.messages.append(entry["message"])
         elif "sent" in entry:
+            self.sent_at[entry["sent"]["clientMessageId"]] = time.monotonic()
             self.sent[entry["sent"]["clientMessageId"]] = entry["sent"]
         elif "failure" in entry:
             self.failures.append(entry["failure"])
         elif "disconnected" in entry:
             self.disconnections.append(entry["disconnected"])
+        elif "event" in entry:
+            self.events.append((entry["event"], entry["data"]))
         else:
             self.connections += 1
+            self.events.append(("connect", None))
 
     def wait_for_seq(self, seq: int, seconds: float = 30.0) -> None:
         """Wait until it has shown so many messages."""
@@ -68,14 +96,30 @@ class Followers:
         self._followers: list[Follower] = []
         threading.Thread(target=self._read, daemon=True).start()
 
-    def follow(self, url: str, auth: Any, session_id: str, last_seq: int | None = 0, **options: Any) -> Follower:
-        """Have a new client follow a session; `options` are those of socket.io-client."""
+    def connect(
+        self, url: str, auth: Any, events: Sequence[str] = (), session_id: str = "", **options: Any
+    ) -> Follower:
+        """Have a new client connect; `events` are those to write down, `options` those of socket.io-client."""
         with self._mutex:
             number = len(self._followers)
-            self._followers.append(Follower(self, number))
-        details = {"auth": auth, "options": options, "sessionId": session_id, "lastSeq": last_seq}
-        self.command("follow", number, url=url, **details)
+            self._followers.append(Follower(self, number, session_id))
+        self.command("connect", number, url=url, auth=auth, options=options, events=events)
         return self._followers[number]
+
+    def follow(
+        self,
+        url: str,
+        auth: Any,
+        session_id: str,
+        last_seq: int | None = 0,
+        *,
+        events: Sequence[str] = (),
+        **options: Any,
+    ) -> Follower:
+        """Have a new client follow a session."""
+        follower = self.connect(url, auth, events, session_id, **options)
+        follower.follow(session_id, last_seq)
+        return follower
 
     def command(self, command: str, number: int, **fields: Any) -> None:
         """Have one of them do something."""

@@ -1,30 +1,35 @@
-"""Who talks and who listens while everything around them is killed.
-
-A sender repeats each message, with the same clientMessageId, until it is acknowledged. A reader follows the recipe of
-docs/events.md: it keeps the last seq it has shown, and asks for what comes after it.
-"""
+"""Who talks while everything around them is killed: each call is repeated until it is answered."""
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.e2e.followers import Follower
-from tests.e2e.rest import Rest
+from tests.e2e.rest import Reply, Rest
 
 # What a client repeats; anything else the server says of a message that is in order is a fault of the server's.
 PASSING = ("DATABASE_UNAVAILABLE", "RATE_LIMITED")
+PATIENCE_SECONDS = 120.0
 
 
 class Person:
-    """Somebody with a thread of their own, who goes on until told to stop."""
+    """Somebody with a thread of their own, who goes on until told to stop. Each call goes to any of the servers."""
 
-    def __init__(self) -> None:
+    def __init__(self, servers: Sequence[Rest] = (), seed: int = 0) -> None:
+        self._servers = servers
+        self._random = random.Random(seed)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.fault: BaseException | None = None
+        self.attempts = 0
+        self.longest = 0.0
+        """The longest time a single attempt took."""
+        self.longest_outage = 0.0
+        """The longest time until a call was answered, all attempts together."""
 
     def start(self) -> None:
         self._thread.start()
@@ -47,6 +52,23 @@ class Person:
         """Return what helps to find out why it does not get on."""
         return ""
 
+    def answered(self, call: Callable[[Rest], Reply]) -> Reply:
+        """Repeat a call until its answer is not "try again"; return the answer."""
+        begun = time.monotonic()
+        while True:
+            started = time.monotonic()
+            self.attempts += 1
+            reply = None
+            with contextlib.suppress(OSError, ValueError):  # The server was killed, or is not back yet.
+                reply = call(self._random.choice(self._servers))
+            now = time.monotonic()
+            self.longest = max(self.longest, now - started)
+            if reply is not None and (reply.status < 400 or reply.body["code"] not in PASSING):
+                self.longest_outage = max(self.longest_outage, now - begun)
+                return reply
+            assert now - begun < PATIENCE_SECONDS, f"not answered for {now - begun:.0f} s, the last time with {reply}"
+            time.sleep(self._random.uniform(0.02, 0.2))
+
     def _run(self) -> None:
         try:
             while not self._over.is_set():
@@ -59,89 +81,15 @@ class RestSender(Person):
     """Sends over REST, each attempt to either server."""
 
     def __init__(self, servers: list[Rest], session_id: str, name: str, seed: int) -> None:
-        super().__init__()
-        self._servers = servers
+        super().__init__(servers, seed)
         self._session_id = session_id
         self._name = name
-        self._random = random.Random(seed)
         self.acknowledged: dict[str, dict[str, Any]] = {}
-        self.attempts = 0
-        self.longest = 0.0
 
     def go_on(self) -> None:
         """Send one message until it is acknowledged."""
         key = f"{self._name}-{len(self.acknowledged)}"
-        while True:
-            self.attempts += 1
-            started = time.monotonic()
-            try:
-                reply = self._random.choice(self._servers).send(self._session_id, key, clientMessageId=key)
-            except (OSError, ValueError):
-                reply = None  # The server was killed, or is not back yet.
-            self.longest = max(self.longest, time.monotonic() - started)
-            if reply is not None and reply.status in (200, 201):
-                self.acknowledged[key] = reply.data["message"]
-                time.sleep(self._random.uniform(0, 0.02))
-                return
-            assert reply is None or reply.body["code"] in PASSING, reply
-            time.sleep(self._random.uniform(0.02, 0.2))
-
-
-class SocketSender(Person):
-    """Sends through a client in Node, which repeats by itself."""
-
-    def __init__(self, client: Follower, name: str, seed: int) -> None:
-        super().__init__()
-        self._client = client
-        self._name = name
-        self._random = random.Random(seed)
-        self.sent = 0
-
-    @property
-    def acknowledged(self) -> dict[str, dict[str, Any]]:
-        """What was acknowledged, by clientMessageId."""
-        return self._client.sent
-
-    def go_on(self) -> None:
-        """Send one message, a few at a time under way."""
-        while self.sent - len(self._client.sent) >= 5:
-            time.sleep(0.005)
-            assert not self._client.failures, self._client.failures
-        self._client.send(f"{self._name}-{self.sent}", f"{self._name}-{self.sent}")
-        self.sent += 1
-        time.sleep(self._random.uniform(0, 0.03))
-
-    def state(self) -> str:
-        client = self._client
-        return (
-            f"{self._name}: {len(client.sent)} of {self.sent} acknowledged, {len(client.messages)} seen, "
-            f"{client.connections} connections, disconnected {client.disconnections}, {client.failures}"
-        )
-
-    def all_are_acknowledged(self) -> bool:
-        return len(self._client.sent) == self.sent
-
-
-class RestReader(Person):
-    """Reads over REST, now from one server, now from the other."""
-
-    def __init__(self, servers: list[Rest], session_id: str, seed: int) -> None:
-        super().__init__()
-        self._servers = servers
-        self._session_id = session_id
-        self._random = random.Random(seed)
-        self.messages: list[dict[str, Any]] = []
-
-    def go_on(self) -> None:
-        """Ask for what is new."""
-        after = self.messages[-1]["seq"] if self.messages else 0
-        try:
-            server = self._random.choice(self._servers)
-            reply = server.get(f"/api/chat/messages/{self._session_id}", after=after, limit=100)
-        except (OSError, ValueError):
-            reply = None
-        if reply is not None and reply.status == 200:
-            self.messages += reply.data["messages"]
-        else:
-            assert reply is None or reply.body["code"] in PASSING, reply
-        time.sleep(self._random.uniform(0.02, 0.2))
+        reply = self.answered(lambda server: server.send(self._session_id, key, clientMessageId=key))
+        assert reply.status in (200, 201), reply
+        self.acknowledged[key] = reply.data["message"]
+        time.sleep(self._random.uniform(0, 0.02))

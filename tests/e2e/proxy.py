@@ -22,10 +22,10 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._open = threading.Event()
-        self._open.set()
+        self.is_open = threading.Event()
+        self.is_open.set()
         self._mutex = threading.Lock()
-        self._links: list[_Link] = []
+        self._links: list[Link] = []
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -61,11 +61,11 @@ class Proxy:
 
     def block(self) -> None:
         """Let nothing pass, in either direction; nobody is told."""
-        self._open.clear()
+        self.is_open.clear()
 
     def unblock(self) -> None:
         """Let everything pass again. What waited comes late; what was cut off stays so."""
-        self._open.set()
+        self.is_open.set()
 
     def close(self) -> None:
         """Cut everything and listen no more."""
@@ -76,6 +76,17 @@ class Proxy:
         for link in links:
             link.close()
 
+    def make_link(self, client: socket.socket, server: socket.socket) -> Link:
+        """Return what carries one connection."""
+        return Link(client, server, self.is_open)
+
+    def cut_all(self) -> None:
+        """Cut every connection there is, at once."""
+        with self._mutex:
+            links, self._links = self._links, []
+        for link in links:
+            link.close(reset=True)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -85,7 +96,7 @@ class Proxy:
             threading.Thread(target=self._connect, args=(client,), daemon=True).start()
 
     def _connect(self, client: socket.socket) -> None:
-        self._open.wait()
+        self.is_open.wait()
         family = socket.AF_UNIX if isinstance(self._target, str) else socket.AF_INET
         server = socket.socket(family)
         try:
@@ -97,42 +108,52 @@ class Proxy:
             server.close()
             client.close()
             return
-        link = _Link(client, server, self._open)
+        link = self.make_link(client, server)
         with self._mutex:
             self._links.append(link)
         link.start()
 
 
-class _Link:
+class Link:
+    """One connection that goes through."""
+
     def __init__(self, client: socket.socket, server: socket.socket, is_open: threading.Event) -> None:
-        self._client, self._server, self._open = client, server, is_open
+        self.client, self.server, self._open = client, server, is_open
         self.cut_next = False
         self.closed = False
 
     def start(self) -> None:
-        for source, sink in ((self._client, self._server), (self._server, self._client)):
+        for source, sink in ((self.client, self.server), (self.server, self.client)):
             threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
     def close(self, *, reset: bool = False) -> None:
         self.closed = True
-        for end in (self._client, self._server):
+        for end in (self.client, self.server):
             with contextlib.suppress(OSError):
                 if reset:
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.shutdown(socket.SHUT_RDWR)
-        for end in (self._client, self._server):
+        for end in (self.client, self.server):
             end.close()
 
+    def wait_until_open(self) -> bool:
+        """Wait while the proxy lets nothing pass; false when the connection was closed meanwhile."""
+        while not self._open.wait(0.1):
+            if self.closed:
+                return False
+        return True
+
+    def carry(self, source: socket.socket, sink: socket.socket) -> None:
+        """Carry what comes, until there is no more."""
+        while data := source.recv(CHUNK_BYTES):
+            if not self.wait_until_open():
+                return
+            if self.cut_next:
+                sink.sendall(data[: len(data) // 2])
+                return
+            sink.sendall(data)
+
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while data := source.recv(CHUNK_BYTES):
-                while not self._open.wait(0.1):
-                    if self.closed:
-                        return
-                if self.cut_next:
-                    sink.sendall(data[: len(data) // 2])
-                    break
-                sink.sendall(data)
-        except OSError:
-            pass
+        with contextlib.suppress(OSError):
+            self.carry(source, sink)
         self.close()

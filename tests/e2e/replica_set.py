@@ -12,15 +12,15 @@ from pymongo.errors import PyMongoError
 
 from chatsupport.database.embedded import find_mongod
 from tests.e2e.server import STOP_SECONDS, free_port, wait_until
+from tests.freezing import freeze, thaw
 
-MEMBERS = 3
 NAME = "rs"
 
 
 class ReplicaSet:
     """So many mongod with their files under `directory`."""
 
-    def __init__(self, directory: Path, members: int = MEMBERS) -> None:
+    def __init__(self, directory: Path, members: int = 3) -> None:
         self._directory = directory
         self.ports = [free_port() for _ in range(members)]
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -55,6 +55,27 @@ class ReplicaSet:
                     if client.admin.command("hello").get("isWritablePrimary"):
                         return port
         return None
+
+    def wait_for_primary(self) -> int:
+        """Wait until there is a primary, and return its port."""
+        wait_until(lambda: self.primary() is not None, 60, lambda: "no primary was elected")
+        primary = self.primary()
+        return self.wait_for_primary() if primary is None else primary
+
+    def step_down(self) -> None:
+        """Have the primary step down, if there is one; another member is elected."""
+        primary = self.primary()
+        if primary is not None:
+            with self._client(primary) as client, contextlib.suppress(PyMongoError):
+                client.admin.command("replSetStepDown", 10, secondaryCatchUpPeriodSecs=5)
+
+    def freeze(self, port: int) -> None:
+        """Stop a member without closing its connections."""
+        freeze(self._processes[port].pid)
+
+    def thaw(self, port: int) -> None:
+        """Let it go on."""
+        thaw(self._processes[port].pid)
 
     def kill(self, port: int) -> None:
         """End a member with SIGKILL."""

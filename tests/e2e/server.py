@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.conftest import API_KEY, JWT_SECRET
 from tests.e2e.rest import Rest
+from tests.freezing import freeze, thaw
 
 PROJECT = Path(__file__).parents[2]
 ALLOWED_ORIGIN = "https://shop.example.com"
@@ -91,6 +92,16 @@ class Server:
         process.wait(STOP_SECONDS)
         self._process = None
 
+    def freeze(self) -> None:
+        """Stop master and worker without closing their connections."""
+        for process_id in self._process_ids():
+            freeze(process_id)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        for process_id in self._process_ids():
+            thaw(process_id)
+
     def terminate(self) -> int:
         """End it with SIGTERM, as a deployment does; return its exit status."""
         process = self._running()
@@ -104,6 +115,11 @@ class Server:
         if self._process is not None:
             self.terminate()
         self.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and neither killed nor terminated since."""
+        return self._process is not None
 
     def clean_up(self) -> None:
         """End whatever is left of it; safe to call at any time."""
@@ -130,6 +146,10 @@ class Server:
     def bearer(self, token: str) -> Rest:
         """Return a REST client that holds this token."""
         return self.anonymous(Authorization=f"Bearer {token}")
+
+    def _process_ids(self) -> list[int]:
+        master = self._running().pid
+        return [master, *map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
 
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the server does not run"

@@ -34,6 +34,11 @@ class Valkey:
             self._process.wait(STOP_SECONDS)
             self._process = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not killed since."""
+        return self._process is not None
+
     def freeze(self) -> None:
         """Stop it without closing its connections."""
         freeze(self._running().pid)

@@ -1,0 +1,201 @@
+"""Every kind of fault: what is done to the world while people talk. Each leaves it whole again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+from tests.chaos.world import AGENT_GRACE_SECONDS, World
+from tests.e2e.server import wait_until
+from tests.e2e.valkey import Valkey
+from tests.e2e.wire_proxy import Delay, LostReply, Match, Trouble, command
+
+Fault = Callable[[World, random.Random], None]
+
+WRITES = {
+    "messages": command("insert", "messages"),
+    "sessions": command("findAndModify", "sessions"),
+    "agents": command("findAndModify", "agents"),
+    "releases": command("update", "agents"),
+}
+
+
+def valkey_of(world: World) -> Valkey:
+    """Return the Valkey of a world that has one."""
+    assert world.valkey is not None
+    return world.valkey
+
+
+def kill_server(world: World, chance: random.Random) -> None:
+    """A server process is killed with SIGKILL, and started again."""
+    server = chance.choice(world.servers)
+    server.kill()
+    time.sleep(chance.choice([0.0, 0.5]))
+    server.start()
+
+
+def restart_server(world: World, chance: random.Random) -> None:
+    """A server process ends with SIGTERM, as in a deployment, and is started again."""
+    chance.choice(world.servers).restart()
+
+
+def freeze_server(world: World, chance: random.Random) -> None:
+    """A server process stands still, sometimes for longer than its agents may be away, and goes on."""
+    server = chance.choice(world.servers)
+    server.freeze()
+    time.sleep(chance.choice([1.0, 2.0, AGENT_GRACE_SECONDS + 2.0]))
+    server.thaw()
+
+
+def kill_mongod(world: World, chance: random.Random) -> None:
+    """The only mongod is killed, and started again."""
+    (port,) = world.database_set.ports
+    world.database_set.kill(port)
+    time.sleep(chance.choice([0.0, 1.0]))
+    world.database_set.start(port)
+    world.database_set.wait_for_primary()
+
+
+def freeze_mongod(world: World, chance: random.Random) -> None:
+    """The only mongod stands still, sometimes for longer than the agents' leases are good, and goes on."""
+    (port,) = world.database_set.ports
+    world.database_set.freeze(port)
+    time.sleep(chance.choice([1.0, 3.0, AGENT_GRACE_SECONDS + 2.0]))
+    world.database_set.thaw(port)
+
+
+def kill_valkey(world: World, chance: random.Random) -> None:
+    """Valkey is killed, and comes back after a while."""
+    valkey = valkey_of(world)
+    valkey.kill()
+    time.sleep(chance.uniform(0.5, 3.0))
+    valkey.start()
+
+
+def freeze_valkey(world: World, chance: random.Random) -> None:
+    """Valkey stands still: what is published then arrives late, all at once."""
+    valkey = valkey_of(world)
+    valkey.freeze()
+    time.sleep(chance.uniform(2.0, 7.0))
+    valkey.thaw()
+
+
+def restart_without_valkey(world: World, chance: random.Random) -> None:
+    """Valkey is away while a server leaves, with all it had not published yet."""
+    valkey = valkey_of(world)
+    chance.choice([valkey.kill, valkey.freeze])()
+    time.sleep(chance.uniform(0.5, 1.5))
+    chance.choice(world.servers).restart()
+    if valkey.is_running:
+        valkey.thaw()
+    else:
+        valkey.start()
+
+
+def lose_replies(world: World, chance: random.Random) -> None:
+    """Writes are done, and nobody hears of it; of some not even when the driver repeats them."""
+    _trouble(world, chance, lambda match, times: LostReply(match, times, every_time=chance.random() < 0.7))
+
+
+def delay_writes(world: World, chance: random.Random) -> None:
+    """Writes reach the database seconds later, some after their caller has given up."""
+    seconds = chance.choice([1.0, 3.0, 9.0])
+    _trouble(world, chance, lambda match, times: Delay(match, times, seconds))
+
+
+def cut_connections(world: World, chance: random.Random) -> None:
+    """Connections to the database are cut, one by one and all at once."""
+    for _ in range(20):
+        chance.choice(world.proxies).cut(chance)
+        time.sleep(0.05)
+    chance.choice(world.proxies).cut_all()
+
+
+def shift_clock(world: World, chance: random.Random) -> None:
+    """A server's clock is wrong, jumps, and is set right."""
+    clock = chance.choice(world.clocks)
+    for ahead in (chance.choice([0.4, 300.0, -300.0]), chance.choice([3_600.0, -3_600.0]), 0.0):
+        clock.set(ahead)
+        time.sleep(1.5)
+
+
+def step_down(world: World, chance: random.Random) -> None:
+    """The primary steps down, and another member is elected."""
+    for _ in range(chance.choice([1, 2])):
+        world.database_set.step_down()
+        world.database_set.wait_for_primary()
+
+
+def kill_primary(world: World, chance: random.Random) -> None:
+    """The primary is killed; another member is elected, and the dead one comes back."""
+    primary = world.database_set.wait_for_primary()
+    world.database_set.kill(primary)
+    world.database_set.wait_for_primary()
+    time.sleep(chance.uniform(0.0, 1.0))
+    world.database_set.start(primary)
+
+
+def freeze_primary(world: World, chance: random.Random) -> None:
+    """The primary stands still until another member is elected, and then goes on."""
+    primary = world.database_set.wait_for_primary()
+    world.database_set.freeze(primary)
+    try:
+        wait_until(lambda: world.database_set.primary() not in (None, primary), 60)
+        time.sleep(chance.uniform(0.0, 1.0))
+    finally:
+        world.database_set.thaw(primary)
+
+
+def start_with_a_member_down(world: World, chance: random.Random) -> None:
+    """A server starts and has indexes to build, which waits for a member that is down."""
+    primary = world.database_set.wait_for_primary()
+    down = chance.choice([port for port in world.database_set.ports if port != primary])
+    world.database_set.kill(down)
+    try:
+        world.database.sessions.drop_index("newest")
+        chance.choice(world.servers).restart()
+        time.sleep(AGENT_GRACE_SECONDS)
+    finally:
+        world.database_set.start(down)
+
+
+def come_and_go(world: World, chance: random.Random) -> None:
+    """Beside one process another one ends, and appears again, without a Redis that joins them."""
+    server = chance.choice(world.servers)
+    chance.choice([server.kill, server.terminate])()
+    time.sleep(chance.uniform(1.0, 4.0))
+    server.start()
+
+
+def _trouble(world: World, chance: random.Random, make: Callable[[Match, int], Trouble]) -> None:
+    """Let each kind of write come into trouble, at a server each, one after the other."""
+    names = sorted(WRITES)
+    chance.shuffle(names)
+    for name in names:
+        trouble = make(WRITES[name], chance.choice([1, 2, 3]))
+        proxy = chance.choice(world.proxies)
+        proxy.troubles.append(trouble)
+        begun = time.monotonic()
+        while trouble.left and time.monotonic() - begun < 3:
+            time.sleep(0.05)
+        time.sleep(0.2)  # For the repetitions.
+        proxy.troubles.remove(trouble)
+
+
+ONE_MEMBER: list[Fault] = [
+    kill_server,
+    restart_server,
+    freeze_server,
+    kill_mongod,
+    freeze_mongod,
+    kill_valkey,
+    freeze_valkey,
+    restart_without_valkey,
+    lose_replies,
+    delay_writes,
+    cut_connections,
+    shift_clock,
+]
+THREE_MEMBERS: list[Fault] = [step_down, kill_primary, freeze_primary, start_with_a_member_down]
+WITHOUT_VALKEY: list[Fault] = [come_and_go, freeze_server]

@@ -1,0 +1,99 @@
+"""What the database goes through during a round: who got an agent before whom, and whether anybody held too much."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+import pymongo
+import pymongo.database
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+Document = dict[str, Any]
+
+OVERLAP = timedelta(seconds=1)
+"""Two who come within this at different processes have come together: either may be first."""
+POLL_SECONDS = 0.1
+OVERFULL = {"$expr": {"$gt": [{"$size": "$activeUsers"}, "$maxUsers"]}}
+
+
+class Watcher:
+    """Follows the sessions by a change stream, and looks at the agents again and again."""
+
+    def __init__(self, uri: str, database: str) -> None:
+        self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(uri, tz_aware=True)
+        self._database = self._client[database]
+        self._over = threading.Event()
+        self._sessions: dict[ObjectId, Document] = {}
+        self.assignments = 0
+        self.overtakings: list[str] = []
+        self.overfull: list[str] = []
+        self._stream = self._database.sessions.watch(full_document="updateLookup", max_await_time_ms=100)
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._follow, self._look)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join(10)
+        self._stream.close()
+        self._client.close()
+
+    def _look(self) -> None:
+        while not self._over.wait(POLL_SECONDS):
+            try:
+                found = list(self._database.agents.find(OVERFULL))
+            except PyMongoError:
+                continue  # The database is away, which is what we are here for.
+            self.overfull += [f"for a moment {agent['name']} has {agent['activeUsers']}" for agent in found]
+
+    def _follow(self) -> None:
+        while not self._over.is_set():
+            try:
+                change = self._stream.try_next()
+            except PyMongoError:
+                time.sleep(POLL_SECONDS)
+                self._stream = self._database.sessions.watch(max_await_time_ms=100)
+                continue
+            if change is not None:
+                self._take(change)
+
+    def _take(self, change: Document) -> None:
+        before = self._sessions.get(change["documentKey"]["_id"], {})
+        if change["operationType"] in ("insert", "replace"):
+            session = change["fullDocument"]
+        elif change["operationType"] == "update":
+            # Not the document as it is now, but as it was after this change.
+            description = change["updateDescription"]
+            session = {**before, **description["updatedFields"]}
+            for name in description["removedFields"]:
+                session.pop(name, None)
+        else:
+            return
+        self._sessions[change["documentKey"]["_id"]] = session
+        if session.get("status") == "waiting" and before.get("status") != "waiting":
+            session["visibleSince"] = change["wallTime"]
+        if session.get("status") == "active" and before.get("status") == "waiting":
+            self.assignments += 1
+            self._look_for_overtaken(before, session)
+
+    def _look_for_overtaken(self, before: Document, session: Document) -> None:
+        """Find whoever waited already when this one came, and waits still, for no reason of their own."""
+        came = (before["queuePriority"], before["queuedAt"])
+        for other in self._sessions.values():
+            if (
+                other.get("status") == "waiting"
+                and other["_id"] != session["_id"]
+                and (other["queuePriority"], other["queuedAt"] + OVERLAP) < came
+                and other["visibleSince"] + OVERLAP < before["visibleSince"]
+                and other.get("avoidAgentId") != session["agentId"]
+            ):
+                self.overtakings.append(
+                    f"{session['_id']}, queued at {before['queuedAt']}, got {session['agentId']} before "
+                    f"{other['_id']}, queued at {other['queuedAt']}"
+                )
