@@ -5,6 +5,7 @@ WSGI hands over paths with everything decoded, where the two look alike. What th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
@@ -30,7 +31,7 @@ class EncodedSlashes:
         """Pass the request on."""
         path: str = environ["PATH_INFO"]
         target: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or quote(path, encoding="latin-1")
-        if "%" in target:
+        if "%" in target or not target.isascii():
             environ["PATH_INFO"] = _path(path, target)
         return self._wsgi_app(environ, start_response)
 
@@ -52,21 +53,27 @@ def take_user_ids(state: BlueprintSetupState) -> None:
 
 
 def _path(path: str, target: str) -> str:
-    sent = _sent_as(path, urlsplit(target).path if not target.startswith("/") else target.partition("?")[0])
+    target = re.split("[?#]", target if target.startswith("/") else urlsplit(target).path, maxsplit=1)[0]
+    # Gunicorn encodes letters that were not encoded, before it decodes the rest.
+    sent = _sent_as(path, target, _decoded) or _sent_as(path, target, lambda text: _decoded(quote(text, safe="%")))
+    if sent is None:
+        return NO_PATH
     if path.startswith(USERS):
         names = sent.split("/", 3)
         return USERS + names[3] if len(names) == 4 and _decoded("/".join(names[:3])) + "/" == USERS else NO_PATH
-    return path if "%2f" not in sent.lower() else _decoded(sent.replace("%2f", "%2F").replace("%2F", "%252F"))
+    return _decoded(sent.replace("%2f", "%2F").replace("%2F", "%252F"))
 
 
-def _sent_as(path: str, target: str) -> str:
+def _sent_as(path: str, target: str, decode: Callable[[str], str]) -> str | None:
     """Return the end of the target that the path is, which may lack what came before: where it is mounted."""
-    start = target.find("/")
-    while start >= 0:
-        if _decoded(target[start:]) == path:
-            return target[start:]
-        start = target.find("/", start + 1)
-    return NO_PATH
+    names = target.split("/")
+    length = 0
+    for number in range(len(names) - 1, 0, -1):
+        length += 1 + len(decode(names[number]))
+        if length >= len(path):
+            sent = "/" + "/".join(names[number:])
+            return sent if decode(sent) == path else None
+    return None
 
 
 def _decoded(text: str) -> str:

@@ -13,10 +13,11 @@ from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from chatsupport import broadcasts
 from chatsupport.database.clock import now
+from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Denial, Message, Session
 from chatsupport.documents.session import OPEN
 from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError
@@ -63,14 +64,11 @@ def identify(caller: Caller, guest_token: str, address: str) -> Document:
         known_as = denials.identified_as(guest, address)
     except AuthenticationError:
         raise guests.not_a_guest() from None
-    is_new = known_as is None
-    if is_new:
+    if known_as is None:
         known_as = denials.identify(guest, caller.id)
-    carried = 0
-    if known_as == caller.id:
-        carried = _carry(guest, caller)
-    if is_new and known_as == caller.id:
-        audit.record(audit.IDENTIFY, caller, user_id=caller.id, user_type=USER, guest_id=guest.id, sessions=carried)
+        if known_as == caller.id:
+            audit.record(audit.IDENTIFY, caller, user_id=caller.id, user_type=USER, guest_id=guest.id)
+    carried = _carry(guest, caller) if known_as == caller.id else 0
     open_session = sessions.find_open(caller.id, USER)
     return {"sessionId": None if open_session is None else str(open_session["_id"]), "sessions": carried}
 
@@ -79,12 +77,21 @@ def finish() -> None:
     """Look once more at the guests that became known a moment ago, and carry over what came behind."""
     due = {"isCarried": False, "createdAt": {"$lte": now() - FINISH_AFTER}}
     for denial in list(Denial._get_collection().find(due)):
-        guest, user = Caller(denial["userId"], denial["userType"]), Caller(denial["identifiedAs"], USER)
-        carried = _carry(guest, user, is_repeat=True)
-        # From here on the sessions say nothing of the guest, so their number is kept with the guest's denial.
-        Denial._get_collection().update_one({"_id": denial["_id"]}, {"$max": {"carried": carried}})
-        Session._get_collection().update_many(_carried(guest, user), {"$unset": {"guestId": ""}})
-        Denial._get_collection().update_one({"_id": denial["_id"]}, {"$set": {"isCarried": True}})
+        try:
+            _finish(denial)
+        except Exception as error:
+            if isinstance(error, PyMongoError) and is_unavailable(error):
+                raise
+            logger.exception("What was a guest's could not be carried over yet", extra={"user_id": denial["userId"]})
+
+
+def _finish(denial: Document) -> None:
+    guest, user = Caller(denial["userId"], denial["userType"]), Caller(denial["identifiedAs"], USER)
+    carried = _carry(guest, user, is_repeat=True)
+    # From here on the sessions say nothing of the guest, so their number is kept with the guest's denial.
+    Denial._get_collection().update_one({"_id": denial["_id"]}, {"$max": {"carried": carried}})
+    Session._get_collection().update_many(_carried(guest, user), {"$unset": {"guestId": ""}})
+    Denial._get_collection().update_one({"_id": denial["_id"]}, {"$set": {"isCarried": True}})
 
 
 def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:

@@ -126,6 +126,26 @@ def test_a_target_may_name_the_host_and_a_path_has_one_spelling(peers: Peers) ->
     assert old.read(2).received.startswith(b"HTTP/1.0 200 ")
 
 
+def test_an_encoded_slash_is_part_of_a_name(peers: Peers) -> None:
+    expected = {
+        b"/api%2fhealth": 404,
+        b"/%2Fapi/health": 404,
+        b"http://x/api%2Fhealth": 404,
+        b"/socket.io%2F?EIO=4&transport=polling": 404,
+        b"/api%2fusers/u1/export": 404,
+        b"/api/users%2Fu1/export": 404,
+        b"/api/users/u1%2Fexport": 405,
+        b"/api/users/%2flead%2f/export": 401,
+        b"http://x/api/users/a%2Fb/export?x=%2F": 401,
+        b"/api/%75sers/\xc3\xbc%2F/export": 401,
+        b"/api/he%61lth": 200,
+        b"/api/health?x=%2F": 200,
+    }
+    peer = peers.open(b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target for target in expected))
+
+    assert dict(zip(expected, peer.read(3).statuses, strict=True)) == expected
+
+
 def test_a_chunk_may_say_more_than_its_size(peers: Peers) -> None:
     whole = CHUNKED + b'f;a="b"\r\n{"userId":"u1"}\r\n0;c\r\nX-Trailer: d\r\n\r\n'
     peer = peers.open(whole)

@@ -128,6 +128,38 @@ def test_a_persons_own_sockets_elsewhere_do_not_hear_what_is_for_the_others(
     assert other_desk.events("user_typing") == other_desk.events("messages_read") == []
 
 
+def test_who_becomes_known_or_signs_out_is_so_in_every_process(
+    two_servers: tuple[Server, Server], connect: Connect
+) -> None:
+    here, there = two_servers
+    operator = here.operator()
+    agent_id = operator.create_agent("Of the guest", maxUsers=20)
+    guest = operator.post("/api/auth/token", {"guest": True}).data
+    session_id = operator.start(guest["userId"])
+    operator.post(f"/api/chat/transfer/{session_id}", {"agentId": agent_id})
+    guests_socket = connect("python", there.url, {"token": guest["token"]}, transports=["websocket"])
+    agent = connect("python", there.url, {"token": make_token(agent_id, "agent")}, transports=["websocket"])
+    for socket in (guests_socket, agent):
+        socket.join(session_id)
+    token = here.operator().token("who-was-a-guest")
+
+    answer = here.bearer(token).post("/api/auth/identify", {"guestToken": guest["token"]}).data
+
+    assert answer == {"sessionId": session_id, "sessions": 1}
+    assert agent.wait_for("session_updated")["userId"] == "who-was-a-guest"
+    guests_socket.wait_for("disconnect")
+    assert there.bearer(guest["token"]).get("/api/chat/stats").status == 401
+    socket = connect("python", there.url, {"token": token}, transports=["websocket"])
+    assert socket.join(session_id)["status"] == "active"
+    assert socket.send(session_id, "It is me")["senderId"] == "who-was-a-guest"
+    assert agent.wait_for("new_message")["senderId"] == "who-was-a-guest"
+
+    here.bearer(token).post("/api/auth/logout")
+
+    socket.wait_for("disconnect")
+    assert there.bearer(token).get("/api/chat/stats").status == 401
+
+
 def test_a_process_listens_again_to_all_it_has_when_valkey_is_back(
     two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect
 ) -> None:

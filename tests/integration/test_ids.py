@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from bson import ObjectId
 
+from chatsupport.blueprints.paths import EncodedSlashes
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Denial, Message, Session
 from chatsupport.startup import prepare_database
@@ -219,6 +220,15 @@ def test_other_letters_may_be_encoded(operator: Api) -> None:
     session_id = operator.start("a/b")["sessionId"]
     for path in ("/%61pi/users/a%2Fb/export", "/api/%75sers/%61%2fb/export", "/api/users/a/b/export"):
         assert data_of(operator.get(path))["sessions"][0]["id"] == session_id
+
+
+def test_a_path_is_read_once_however_it_is_written() -> None:
+    """What costs time here is paid for by whoever answers; a line of a request has 4 KB at most."""
+    for target in ("/%41" * 5000, "/a%41#" + "/%41" * 5000, "/" * 20_000 + "%41", "/%2f" * 5000, "/%" * 10_000):
+        environ = {"PATH_INFO": "/aA", "RAW_URI": target}
+        began = time.perf_counter()
+        EncodedSlashes(lambda environ, _: [environ["PATH_INFO"].encode("latin-1")])(environ, None)
+        assert time.perf_counter() - began < 0.5
 
 
 def test_under_a_path_an_id_keeps_its_slashes(make_app: MakeApp) -> None:
