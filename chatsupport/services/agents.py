@@ -139,10 +139,15 @@ def _find(agent_id: ObjectId) -> dict[str, Any]:
 
 
 def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
-    """Delete an agent: its access ends at once, its sessions go to the queue's front in their old order."""
+    """Delete an agent: its access ends at once, its sessions go to the queue's front in their old order.
+
+    Raises `AgentNotFoundError` also where it was deleted before; what that left undone is then done.
+    """
     access.require_manager(caller)
     deleted: dict[str, Any] | None = Agent._get_collection().find_one_and_delete({"_id": agent_id})
     if deleted is None:
+        broadcasts.close_sockets(agent_id, AGENT)
+        assignment.requeue_all_of(agent_id, assignment.DELETED)
         raise AgentNotFoundError
     logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
     broadcasts.close_sockets(agent_id, AGENT)

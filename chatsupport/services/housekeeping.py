@@ -21,6 +21,7 @@ from chatsupport.database.connection import is_unavailable, measure_time
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT
 from chatsupport.services import (
+    assignment,
     availability,
     counters,
     denials,
@@ -94,9 +95,13 @@ class Housekeeper:
         broadcasts.control("roles", here=True)
 
     def look_for_absent_agents(self) -> None:
-        """Take the sessions from agents that are gone, if this process is the one to do so."""
+        """Take the sessions from agents that are gone, if this process is the one to do so; and serve the queue.
+
+        Somebody may wait beside a free agent, where a process never heard that the agent is free.
+        """
         if self._is_the_one():
             availability.sweep()
+            assignment.drain_queue()
 
     def look_for_inactive_sessions(self) -> None:
         """See to sessions that stand still, if this process is the one to do so."""

@@ -14,6 +14,7 @@ from chatsupport.identity import Caller
 from chatsupport.services import consoles, denials, presence, queue, typing
 from chatsupport.sockets import connections, joining, roles
 from chatsupport.sockets.connections import Connection
+from chatsupport.sockets.errors import as_chat_support_error
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ def obey(order: Mapping[str, str]) -> None:
         return
     for connection in _meant(order):
         try:
-            connections.close(connection, _reason(order))
+            if not _is_outdated(order, connection):
+                connections.close(connection, _reason(order))
         except Exception:
             logger.exception("An order to a socket failed", extra={"action": order["action"]})
 
@@ -65,6 +67,19 @@ def _meant(order: Mapping[str, str]) -> list[Connection]:
     up_to, kept = int(order["tokensUpToMs"]), order.get("keptMs")
     made = [(item, item.caller.issued_at_ms) for item in mine]
     return [item for item, at in made if at is not None and at <= up_to and str(at) != kept]
+
+
+def _is_outdated(order: Mapping[str, str], connection: Connection) -> bool:
+    """Tell whether a block that an order is about has been lifted since. Where that stays unknown, the order holds."""
+    if order.get("code") != BlockedError.code:
+        return False
+    try:
+        denials.check_blocked(connection.caller, connection.address)
+    except Exception as error:
+        if not isinstance(error, BlockedError):
+            as_chat_support_error(error)
+        return False
+    return True
 
 
 def _reason(order: Mapping[str, str]) -> ChatSupportError | None:

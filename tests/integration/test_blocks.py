@@ -9,8 +9,10 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from chatsupport import broadcasts
 from chatsupport.database.clock import now
 from chatsupport.documents import Denial
+from chatsupport.errors import BlockedError
 from chatsupport.identity import API_KEY_CALLER, Caller
 from chatsupport.sockets import connections
 from tests.api import Api, Apis, assert_failure, data_of, make_token
@@ -90,6 +92,18 @@ def test_sockets_from_a_blocked_address_are_closed(operator: Api, sockets: Socke
     assert_refused(socket.heard("error")[0], "BLOCKED")
     assert other.is_connected
     assert system.is_connected
+
+
+def test_an_order_that_comes_after_the_block_was_lifted_closes_nothing(operator: Api, sockets: Sockets) -> None:
+    """Another process gave it, and Redis was away meanwhile."""
+    data_of(operator.delete(f"{BLOCKS}/{block(operator, userId='u1')['id']}"))
+    socket = sockets.user("u1")
+
+    broadcasts.close_sockets("u1", "user", BlockedError())
+    broadcasts.close_address("127.0.0.1", BlockedError())
+
+    assert socket.is_connected
+    assert socket.heard("error") == []
 
 
 def test_what_is_no_block_is_refused(operator: Api) -> None:

@@ -14,7 +14,7 @@ from flask import Flask
 from chatsupport import documents
 from chatsupport.database import connection
 from chatsupport.documents import Session
-from chatsupport.services import assignment, slots, untold
+from chatsupport.services import assignment, housekeeping, slots, untold
 from tests.api import Api, assert_failure, data_of
 from tests.concurrency import eventually
 from tests.interleaving import Killed, kill_before_write, lose_reply
@@ -249,6 +249,35 @@ def test_a_slot_of_which_it_stayed_unknown_whether_it_was_taken_goes_to_who_wait
     assert_failure(operator.post("/api/chat/start-session", {"userId": "u1"}), 503, "DATABASE_UNAVAILABLE")
 
     assert eventually(lambda: Session.objects(status="active", agent_id=ada).count() == 1)
+    assert violations(connection.database()) == []
+
+
+def test_a_deletion_of_an_agent_whose_reply_was_lost_is_done_by_repeating_it(
+    operator: Api, ada: str, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ben = operator.create_agent("Ben")["id"]
+    lose_reply(monkeypatch, "agents", "find_one_and_delete")
+    assert_failure(operator.delete(f"/api/agents/{ada}"), 503, "DATABASE_UNAVAILABLE")
+
+    assert_failure(operator.delete(f"/api/agents/{ada}"), 404, "AGENT_NOT_FOUND")
+
+    assert operator.session(session_id)["agentId"] == ben
+    assert violations(connection.database()) == []
+
+
+@pytest.mark.parametrize("change", [{"isOnline": True}, {"maxUsers": 2}])
+def test_an_agent_of_whom_it_was_not_heard_that_there_is_room_gets_who_waits(
+    operator: Api, ada: str, session_id: str, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    waiting = operator.start("u2")["sessionId"]
+    if "isOnline" in change:
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False, "maxUsers": 2})
+    lose_reply(monkeypatch, "agents", "find_one_and_update")
+    assert_failure(operator.patch(f"/api/agents/{ada}", change), 503, "DATABASE_UNAVAILABLE")
+
+    housekeeping.Housekeeper().look_for_absent_agents()
+
+    assert operator.session(waiting)["agentId"] == ada
     assert violations(connection.database()) == []
 
 
