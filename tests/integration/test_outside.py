@@ -201,3 +201,13 @@ def test_paths_may_end_in_a_slash(apis: Apis) -> None:
     assert operator.get("/api/agents/").status_code == 200
     assert_failure(anybody.get("/api/health//"), 404, "NOT_FOUND")
     assert_failure(anybody.get("//api/health"), 404, "NOT_FOUND")
+
+
+def test_under_a_path_an_encoded_slash_is_part_of_a_name(make_app: MakeApp) -> None:
+    operator = Apis(make_app(base_path="/chat")).operator()
+    for prefix in ("", "/chat"):
+        export = operator.get(f"{prefix}/api/users/a%2Fb/export")
+        assert export.json is not None
+        assert export.json["data"]["userId"] == "a/b"
+        for path in (f"{prefix}%2Fapi/health", f"{prefix}/api%2Fhealth"):
+            assert_failure(operator.get(path), 404, "NOT_FOUND")
