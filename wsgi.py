@@ -14,7 +14,14 @@ warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 # The flask command has imported too much by now to be patched, and its commands need no greenlets.
 IS_COMMAND = "FLASK_RUN_FROM_CLI" in os.environ
 
-if not IS_COMMAND:
+if IS_COMMAND:
+    import click
+
+    context = click.get_current_context(silent=True)
+    if context is not None and context.info_name == "run":
+        print("flask run does not serve this: start the server with make run, or as README.md says.", file=sys.stderr)
+        sys.exit(1)
+else:
     import eventlet
 
     eventlet.monkey_patch()

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,7 @@ NEEDS = {
     "chromium": Need("Chromium", lambda: chromium() is not None, is_tool=True),
     "firefox": Need("Firefox", lambda: firefox() is not None, is_tool=True),
     "nginx": Need("nginx", _has("nginx"), is_tool=True),
+    "debian_nginx": Need("nginx as Debian installs it", Path("/etc/nginx/sites-enabled/default").exists, is_tool=True),
     "promtool": Need("promtool", _has("promtool"), is_tool=True),
     "linux": Need("Linux", lambda: sys.platform == "linux", is_tool=False),
     "mount": Need("the right to mount a file system", _can_mount, is_tool=False),

@@ -21,7 +21,7 @@ from tests.browser.widgets import Widget
 from tests.e2e.debian import DebianNginx, commands
 from tests.e2e.server import PROJECT, Server, Servers
 
-pytestmark = pytest.mark.nginx
+pytestmark = pytest.mark.debian_nginx
 
 CHAT_HOST, SHOP_HOST = "chat.example.com", "shop.example.com"
 INSTALL = commands("conf.d/chat-support.conf\nsed")

@@ -158,7 +158,7 @@ def variables(tmp_path: Path) -> dict[str, str]:
     return {**from_file, **given}
 
 
-@pytest.mark.nginx
+@pytest.mark.debian_nginx
 @pytest.mark.timeout(120)
 def test_all_of_it_works_together(image: Image, run: Callable[..., Program], tmp_path: Path, connect: Connect) -> None:
     given = variables(tmp_path)

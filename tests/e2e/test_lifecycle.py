@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import websocket
 
+from chatsupport.startup import APPLICATION_CANNOT_LOAD
 from tests.e2e.lifecycle import (
     GUNICORN,
     PROJECT,
@@ -164,6 +165,9 @@ def test_bad_variables_are_one_line_each(start: Any) -> None:
     status, out, err = start(PORT="99999", LOG_LEVEL="loud").end()
 
     assert (status, out) == (os.EX_CONFIG, "")
+    # After which systemd does not try again.
+    unit = (PROJECT / "deploy/chat-support@.service").read_text("utf-8")
+    assert f"RestartPreventExitStatus={APPLICATION_CANNOT_LOAD} {status}\n" in unit
     assert [line.split()[0] for line in err.splitlines()] == ["PORT", "LOG_LEVEL"]
 
 
@@ -257,6 +261,13 @@ def test_options_that_break_it_are_one_line(start: Any, mongodb_uri: str, option
         f"Start gunicorn without {named}: a server is one process with one eventlet worker. "
         "For more of them see docs/scaling.md\n"
     )
+
+
+def test_flask_run_is_one_line(start: Any) -> None:
+    status, out, err = start("-m", "flask", "--app", "wsgi", "run").end()
+
+    assert (status, out) == (1, "")
+    assert err == "flask run does not serve this: start the server with make run, or as README.md says.\n"
 
 
 def test_gunicorns_other_signals_change_nothing(start: Any, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import requests
 from tests.e2e.debian import DebianNginx, commands
 from tests.e2e.server import Server, Servers
 
-pytestmark = pytest.mark.nginx
+pytestmark = pytest.mark.debian_nginx
 
 HOST = "chat.example.com"
 CONSOLE = {"Host": HOST, "Origin": f"https://{HOST}"}
