@@ -245,10 +245,8 @@ def test_the_log_says_what_happened_and_no_more(start: Any, tmp_path: Path) -> N
     ("options", "named"),
     [
         ("-w 2", "-w 2"),
-        ("-k sync", "-k sync"),
         ("--threads 4 -k gthread -w 3", "-w 3 and -k gthread"),
-        ("--reload", "--reload"),
-        ("--preload", "--preload"),
+        ("--preload --reload", "--preload and --reload"),
     ],
 )
 def test_options_that_break_it_are_one_line(start: Any, mongodb_uri: str, options: str, named: str) -> None:
@@ -316,7 +314,7 @@ class Terminal:
 SERVER = shlex.join([sys.executable, *GUNICORN])
 
 
-@pytest.mark.parametrize("line", [SERVER, f"{SERVER} &", f"sh -c '{SERVER}; true'"], ids=["front", "back", "script"])
+@pytest.mark.parametrize("line", [f"sh -c '{SERVER}; true'", f"{SERVER} &"], ids=["front", "back"])
 def test_closing_the_terminal_ends_everything(tmp_path: Path, line: str) -> None:
     terminal = Terminal(environment(tmp_path))
     family = terminal.run(line)
