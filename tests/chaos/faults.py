@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.chaos.world import AGENT_GRACE_SECONDS, World
 from tests.e2e.server import wait_until
@@ -168,6 +169,17 @@ def come_and_go(world: World, chance: random.Random) -> None:
     server.start()
 
 
+def two_at_once(world: World, chance: random.Random) -> None:
+    """While Valkey stands still or is away, something else breaks."""
+    others = [kill_server, freeze_server, kill_mongod, lose_replies, delay_writes, cut_connections, shift_clock]
+    # Each with its own chance: threads take turns as they like.
+    first, second = random.Random(chance.random()), random.Random(chance.random())
+    with ThreadPoolExecutor(1) as pool:
+        away = pool.submit(chance.choice([kill_valkey, freeze_valkey]), world, first)
+        chance.choice(others)(world, second)
+        away.result()
+
+
 def _trouble(world: World, chance: random.Random, make: Callable[[Match, int], Trouble]) -> None:
     """Let each kind of write come into trouble, at a server each, one after the other."""
     names = sorted(WRITES)
@@ -196,6 +208,7 @@ ONE_MEMBER: list[Fault] = [
     delay_writes,
     cut_connections,
     shift_clock,
+    two_at_once,
 ]
 THREE_MEMBERS: list[Fault] = [step_down, kill_primary, freeze_primary, start_with_a_member_down]
 WITHOUT_VALKEY: list[Fault] = [come_and_go, freeze_server]

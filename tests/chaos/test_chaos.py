@@ -33,7 +33,9 @@ from tests.invariants import violations
 
 ROUNDS = int(os.environ.get("ROUNDS") or 0)
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
-VISITORS = 6
+VISITORS = 10 if ROUNDS else 6
+MESSAGES = 60 if ROUNDS else 20
+"""How many are acknowledged before the fault, and again after it, at least."""
 TOLD_LATE_SECONDS = 5.0
 SETTLE_SECONDS = 90.0
 """The reconciler looks every minute; whatever it has to mend is mended and told by then."""
@@ -77,9 +79,9 @@ class Round:
         """Let it happen; return what is wrong."""
         for person in self._people:
             person.start()
-        self._wait_for_messages(20)
+        self._wait_for_messages(MESSAGES)
         fault(self._world, chance)
-        self._wait_for_messages(20)
+        self._wait_for_messages(MESSAGES)
         for person in self._people:
             person.stop()
         for person in self._people:
