@@ -273,11 +273,12 @@ def _leave(connections):
 
 
 def worker_exit(server, worker):
-    """Let nothing be forgotten of the requests that were answered after the sockets were closed."""
+    """Let nothing be forgotten of the requests that were answered after the sockets were closed, and be gone."""
     if worker.booted:
         from chatsupport.sockets import transport
 
         transport.flush()
+        transport.leave()
         if not worker.alive:
             # PyMongo would wait a second for its monitors, which have nothing left to do.
             logging.shutdown()

@@ -29,10 +29,10 @@ else:
 from dataclasses import replace  # noqa: E402
 
 from chatsupport.config import Config, ConfigError  # noqa: E402
-from chatsupport.database.connection import UnsupportedVersionError  # noqa: E402
 from chatsupport.database.embedded import EmbeddedMongoError, ensure_uri  # noqa: E402
+from chatsupport.errors import CannotServeError  # noqa: E402
 from chatsupport.factory import create_app  # noqa: E402
-from chatsupport.startup import APPLICATION_CANNOT_LOAD, MigrationNeededError  # noqa: E402
+from chatsupport.startup import APPLICATION_CANNOT_LOAD  # noqa: E402
 
 _FAILURE = APPLICATION_CANNOT_LOAD if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/") else 1
 
@@ -41,6 +41,6 @@ try:
     uri, _ = ensure_uri(config)
     async_mode = "threading" if IS_COMMAND else config.async_mode
     app = create_app(replace(config, mongodb_uri=uri, async_mode=async_mode))
-except (ConfigError, EmbeddedMongoError, MigrationNeededError, UnsupportedVersionError) as error:
+except (CannotServeError, ConfigError, EmbeddedMongoError) as error:
     print(error, file=sys.stderr)
     sys.exit(_FAILURE)

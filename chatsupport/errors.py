@@ -177,6 +177,10 @@ class RateLimitedError(ChatSupportError):
         super().__init__(f"Too many {what}. Try again in {retry_after} s.", retry_after=retry_after)
 
 
+class CannotServeError(Exception):
+    """This release must not work on this database, now or later; the message says what to do. No client hears of it."""
+
+
 class DatabaseUnavailableError(ChatSupportError):
     """MongoDB does not answer, or this server is leaving it. Nothing was acknowledged; a retry is safe."""
 

@@ -23,6 +23,7 @@ from chatsupport.blueprints import (
     metrics,
     reports,
     request_log,
+    requests,
     system,
     users,
     web,
@@ -35,7 +36,7 @@ from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
 from chatsupport.outside import Outside
 from chatsupport.services import audit as audit_log
-from chatsupport.services import budgets, counters, message_log, rate_limits, untold
+from chatsupport.services import budgets, counters, message_log, processes, rate_limits, untold
 from chatsupport.sockets import transport
 
 
@@ -82,8 +83,10 @@ def create_app(config: Config | None = None) -> Flask:
     counters.reset()
     audit_log.reset()
     untold.reset()
+    processes.here.reset()
     request_log.register(app)
     errors.register(app)
+    app.before_request(requests.wait_until_ready)
     for blueprint in (
         auth.blueprint,
         chat.blueprint,

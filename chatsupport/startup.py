@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pymongo.errors import PyMongoError
 from redis import RedisError
@@ -14,15 +14,14 @@ from chatsupport import documents, migration
 from chatsupport.config import Config, ConfigError
 from chatsupport.database import redis_server
 from chatsupport.database.connection import (
-    UnsupportedVersionError,
     is_unavailable,
     measure_time,
     refusal,
     require_supported_version,
 )
-from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.extensions import socketio
-from chatsupport.services import agents, denials, event_loop, housekeeping
+from chatsupport.services import agents, denials, event_loop, housekeeping, index_builds, processes
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ APPLICATION_CANNOT_LOAD = 4
 """The exit status after which gunicorn does not start the worker again."""
 
 
-class MigrationNeededError(Exception):
+class MigrationNeededError(CannotServeError):
     """The database holds data of the Node.js system; a server must not work on it."""
 
     def __init__(self, database: str) -> None:
@@ -42,7 +41,7 @@ class MigrationNeededError(Exception):
 
 
 def require_current(config: Config) -> None:
-    """Raise `MigrationNeededError` where the data has to be taken over first, and `UnsupportedVersionError`."""
+    """Raise `CannotServeError` where this release must not work on the database as it is."""
     require_supported_version()
     if migration.is_needed():
         raise MigrationNeededError(config.mongodb_db)
@@ -51,11 +50,15 @@ def require_current(config: Config) -> None:
 def prepare_database(config: Config) -> int:
     """Make the indexes and the default agents. Safe to run at any time, also beside running servers.
 
-    Returns how many agents are new. Raises what `require_current` raises.
+    Returns how many agents are new. Raises `CannotServeError`.
     """
     measure_time()
     require_current(config)
     documents.ensure_indexes()
+    return _fill(config)
+
+
+def _fill(config: Config) -> int:
     denials.write_agents_in_small_letters()
     return agents.create_defaults(config.default_agents)
 
@@ -75,7 +78,7 @@ def refused(config: Config) -> Iterator[None]:
 def begin(config: Config) -> None:
     """Take up a server's work now; when the database does not answer, as soon as it does.
 
-    Raises `MigrationNeededError`, `UnsupportedVersionError`, and `ConfigError` where MongoDB or Redis refuses us.
+    Raises `CannotServeError`, and `ConfigError` where MongoDB or Redis refuses us.
     """
     if config.redis_url is not None:
         _check_redis(config.redis_url)
@@ -83,14 +86,8 @@ def begin(config: Config) -> None:
         logger.warning("IDENTITY_SECRET is not set: anybody can claim any userId that does not begin with guest-")
     if config.timed_work:
         event_loop.watch()
-    try:
-        _begin(config)
-    except PyMongoError as error:
-        if not is_unavailable(error):
-            raise
-        reason = {"reason": str(error)[:300]}
-        logger.warning("The database of MONGODB_URI does not answer yet; preparing it when it does", extra=reason)
-        socketio.start_background_task(_begin_later, config)
+        processes.here.begin()
+    _do_or_retry(_begin, config)
 
 
 def _check_redis(url: str) -> None:
@@ -102,24 +99,48 @@ def _check_redis(url: str) -> None:
 
 
 def _begin(config: Config) -> None:
-    with refused(config):
-        prepare_database(config)
+    """Take up a server's work. What it does every second does not wait for what may take long."""
+    measure_time()
+    require_current(config)
+    index_builds.look()
     if config.timed_work:
+        processes.here.beat()
         housekeeping.start()
+    _do_or_retry(_prepare, config)
 
 
-def _begin_later(config: Config) -> None:
+def _prepare(config: Config) -> None:
+    index_builds.build_small()
+    documents.drop_retired()
+    _fill(config)
+    index_builds.build_rest()
+
+
+def _do_or_retry(work: Callable[[Config], None], config: Config) -> None:
+    """Do this now, or when the database answers."""
+    try:
+        with refused(config):
+            work(config)
+    except PyMongoError as error:
+        if not is_unavailable(error):
+            raise
+        reason = {"reason": str(error)[:300]}
+        logger.warning("The database of MONGODB_URI does not answer yet; preparing it when it does", extra=reason)
+        socketio.start_background_task(_retry, work, config)
+
+
+def _retry(work: Callable[[Config], None], config: Config) -> None:
     while True:
         socketio.sleep(RETRY_SECONDS)
         try:
-            _begin(config)
-        except (ConfigError, MigrationNeededError, UnsupportedVersionError) as error:
+            with refused(config):
+                work(config)
+        except (CannotServeError, ConfigError) as error:
             logger.critical("%s", error)
             os._exit(APPLICATION_CANNOT_LOAD)
         except PyMongoError as error:
             if not is_unavailable(error):
-                logger.exception("The database cannot be prepared")
-                return
+                logger.exception("The database cannot be prepared; trying again")
         else:
             logger.info("The database answers; everything is prepared")
             return

@@ -11,7 +11,15 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from chatsupport import json_codec, logs
 from chatsupport.errors import InvalidInputError, UnsupportedMediaTypeError
 from chatsupport.identity import Caller, authenticate, bearer_token
-from chatsupport.services import budgets, denials
+from chatsupport.services import budgets, denials, readiness
+
+_CHANGES_NOTHING = ("auth.create_token", "auth.sign_in")
+
+
+def wait_until_ready() -> None:
+    """Let nothing be changed before this process may. A token changes nothing."""
+    if request.method not in ("GET", "HEAD", "OPTIONS") and request.endpoint not in _CHANGES_NOTHING:
+        readiness.wait_until_ready()
 
 
 def require_caller() -> None:

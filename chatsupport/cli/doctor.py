@@ -32,6 +32,7 @@ EXAMINATIONS = (
     Examination("database", examinations.database),
     Examination("indexes", examinations.indexes, needs_database=True),
     Examination("clock", examinations.clock, needs_database=True),
+    Examination("processes", examinations.running, needs_database=True),
     Examination("agents", examinations.agents, needs_database=True),
     Examination("valkey", examinations.valkey),
     Examination("open files", examinations.open_files),

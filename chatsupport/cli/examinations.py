@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pymongo
 import redis
@@ -20,8 +21,10 @@ from chatsupport.database import clock as database_clock
 from chatsupport.database import connection, redis_server
 from chatsupport.database.connection import translate_errors
 from chatsupport.database.embedded import running_uri
-from chatsupport.documents import Agent
-from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.documents import Agent, Process
+from chatsupport.documents.indexes import builds_under_way
+from chatsupport.errors import CannotServeError, DatabaseUnavailableError
+from chatsupport.services import processes
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -93,10 +96,19 @@ def database(config: Config) -> Iterator[Finding]:
 
 
 def indexes(_: Config) -> Iterator[Finding]:
-    """Look whether every index is there."""
-    if missing := documents.missing_indexes():
-        yield Finding(FAIL, f"missing: {', '.join(missing)}", "run `flask --app wsgi init-db`")
-    else:
+    """Look whether every index is there, or how far it has come."""
+    try:
+        missing = documents.missing_indexes()
+    except CannotServeError as error:
+        yield Finding(FAIL, str(error))
+        return
+    under_way = builds_under_way()
+    for index in missing:
+        if index.name in under_way:
+            yield Finding(WARN, f"{index} is being built, {under_way[index.name]}")
+    if idle := [str(index) for index in missing if index.name not in under_way]:
+        yield Finding(FAIL, f"missing: {', '.join(idle)}", "start a server or run `flask --app wsgi init-db`")
+    if not missing:
         yield Finding(OK, "all there")
 
 
@@ -104,13 +116,30 @@ def clock(_: Config) -> Iterator[Finding]:
     """Compare the clocks with the database's, by which everything goes: while one is wrong, nothing old is deleted."""
     connection.measure_time()
     own = {"this machine": database_clock.own_offset() or 0.0}
-    wrong = {name: ahead for name, ahead in own.items() if database_clock.is_off(ahead)}
+    others = {f"{row['host']}, process {row['pid']},": row.get("clockOffset") or 0.0 for row in _running_processes()}
+    wrong = {name: ahead for name, ahead in (own | others).items() if database_clock.is_off(ahead)}
     wrong |= {f"MongoDB's member {name}": ahead for name, ahead in database_clock.wrong_members().items()}
     for name, ahead in wrong.items():
         todo = "have NTP set both clocks; until then nothing old is deleted"
         yield Finding(WARN, f"that of {name} is {database_clock.described(ahead)} the database's", todo)
     if not wrong:
         yield Finding(OK, f"{own['this machine']:+.1f} s from the database's")
+
+
+def running(_: Config) -> Iterator[Finding]:
+    """Look which server processes use this database, and whether they hear of each other."""
+    rows = _running_processes()
+    shown = ", ".join(f"{row['host']} {row['pid']} (version {row['version']})" for row in rows)
+    if len(rows) > 1 and (None in {row.get("redis") for row in rows} or len({row.get("redis") for row in rows}) > 1):
+        todo = "set the same REDIS_URL for all; until then their clients hear late of each other"
+        yield Finding(FAIL, f"{shown} share no Redis", todo)
+    else:
+        yield Finding(OK, shown or "none")
+
+
+def _running_processes() -> list[dict[str, Any]]:
+    since = {"$subtract": ["$$NOW", processes.LIVE_SECONDS * 1000]}
+    return list(Process._get_collection().find({"$expr": {"$gt": ["$beatAt", since]}}, sort=[("startedAt", 1)]))
 
 
 def agents(_: Config) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from chatsupport import startup
 from chatsupport.config import ConfigError
 from chatsupport.database import connection
-from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.extensions import settings
 from chatsupport.services import audit, counters, untold
 
@@ -43,7 +43,7 @@ def patience(*, unmigrated: bool = False) -> Iterator[None]:
                 audit.flush()
                 counters.flush()
                 untold.flush()
-    except (ConfigError, startup.MigrationNeededError, connection.UnsupportedVersionError) as error:
+    except (ConfigError, CannotServeError) as error:
         click.echo(error, err=True)
         sys.exit(1)
     except (DatabaseUnavailableError, PyMongoError) as error:

@@ -5,7 +5,7 @@ own monotonic one, which nobody sets, and counts on from there; what its wall cl
 answer to `hello` has its time. That time belongs to some moment between the question and the answer, so the quickest
 of the last answers is the most exact. Until the first answer there is only the wall clock to go by.
 
-Durations are measured with `time.monotonic()`; the wall clock is for log lines alone.
+That clock goes on while the machine is suspended. The wall clock is for log lines alone.
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ _DRIFT = 0.02
 """Two clocks that nobody sets come no further apart than this while the samples are kept. Seconds."""
 _MEMBER_SECONDS = 60.0
 """For how long it is believed what a member's clock said."""
+_NEVER_SET = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed() -> float:
+    """Return the seconds since some moment, by a clock that nobody sets; those of a suspended machine included."""
+    return time.clock_gettime(_NEVER_SET)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Clock:
         if offset is None:
             return time.time()
         # A better measurement may correct the time by some milliseconds: then it stands still, but never goes back.
-        self._latest = max(self._latest, time.monotonic() + offset)
+        self._latest = max(self._latest, elapsed() + offset)
         return self._latest
 
     def take(self, theirs: datetime, asked: float, answered: float) -> float:
@@ -90,7 +96,7 @@ class Clock:
         if theirs is None:
             self._members.pop(address, None)
         else:
-            self._members[address] = (_seconds(theirs) - time.monotonic(), time.monotonic())
+            self._members[address] = (_seconds(theirs) - elapsed(), elapsed())
 
     def forget(self) -> None:
         """Begin anew."""
@@ -106,7 +112,7 @@ class Clock:
         """Return the members whose clock is wrong, and the seconds by which each is ahead of the primary's."""
         if self._offset is None:
             return {}
-        oldest = time.monotonic() - _MEMBER_SECONDS
+        oldest = elapsed() - _MEMBER_SECONDS
         ahead = {name: offset - self._offset for name, (offset, at) in list(self._members.items()) if at >= oldest}
         return {name: seconds for name, seconds in ahead.items() if abs(seconds) > OFF_SECONDS}
 
@@ -173,9 +179,9 @@ def forget() -> None:
 
 def measure(client: Any) -> float:
     """Measure the database's time: one small command to the primary. Returns the seconds by which it has jumped."""
-    asked = time.monotonic()
+    asked = elapsed()
     theirs = client.admin.command("hello")["localTime"]
-    return _clock.take(theirs, asked, time.monotonic())
+    return _clock.take(theirs, asked, elapsed())
 
 
 def own_offset() -> float | None:

@@ -30,7 +30,7 @@ from pymongo.write_concern import WriteConcern
 
 from chatsupport.config import ConfigError
 from chatsupport.database import clock, monitoring
-from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 
 OPERATION_TIMEOUT_MS = 8_000
 """Every operation ends within this, retries included."""
@@ -185,7 +185,7 @@ def give_up_if_away(patience_seconds: float) -> None:
         client.close()
 
 
-class UnsupportedVersionError(Exception):
+class UnsupportedVersionError(CannotServeError):
     """The MongoDB server is older than what the indexes need."""
 
 

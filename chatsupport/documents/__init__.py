@@ -4,12 +4,14 @@ from chatsupport.documents.agent import Agent
 from chatsupport.documents.audit_entry import AuditEntry
 from chatsupport.documents.counters import Counters
 from chatsupport.documents.denial import Denial
+from chatsupport.documents.indexes import Index, declared, drop_retired, missing
 from chatsupport.documents.lease import Lease
 from chatsupport.documents.message import Message
+from chatsupport.documents.process import Process
 from chatsupport.documents.rollup import Rollup
 from chatsupport.documents.session import Session
 
-ALL = (Agent, Session, Message, Lease, Counters, Denial, AuditEntry, Rollup)
+ALL = (Agent, Session, Message, Lease, Counters, Denial, AuditEntry, Rollup, Process)
 
 __all__ = [
     "ALL",
@@ -19,24 +21,22 @@ __all__ = [
     "Denial",
     "Lease",
     "Message",
+    "Process",
     "Rollup",
     "Session",
+    "drop_retired",
     "ensure_indexes",
     "missing_indexes",
 ]
 
 
-def missing_indexes() -> list[str]:
-    """Return the indexes that are not there, as `collection.name`."""
-    missing = []
-    for document in ALL:
-        there = document._get_collection().index_information()
-        specs = document._meta.get("index_specs", [])
-        missing += [f"{document._get_collection_name()}.{spec['name']}" for spec in specs if spec["name"] not in there]
-    return missing
+def missing_indexes() -> list[Index]:
+    """Return the indexes that are not there yet. Raises `IndexConflictError` where another one has the name of one."""
+    return missing(declared(ALL))
 
 
 def ensure_indexes() -> None:
-    """Create what indexes are missing. Done once at start-up or release, never on first use."""
-    for document in ALL:
-        document.ensure_indexes()
+    """Make the indexes that are missing, and wait for them. A server builds them while it serves."""
+    for index in missing_indexes():
+        index.build()
+    drop_retired()

@@ -30,7 +30,8 @@ class AuditEntry(Document):
         "auto_create_index": False,
         "index_background": False,
         "indexes": [
-            {"name": "expiry", "fields": ["expires_at"], "expireAfterSeconds": 0},
+            # Not by MongoDB, whose clock may be wrong: services/retention.py deletes what has run out.
+            {"name": "run_out", "fields": ["expires_at", "_id"]},
             {"name": "newest", "fields": ["-at", "-_id"]},
             {"name": "newest_by_action", "fields": ["action", "-at", "-_id"]},
             {"name": "newest_by_session", "fields": ["session_id", "-at", "-_id"]},

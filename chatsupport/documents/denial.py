@@ -42,8 +42,8 @@ class Denial(Document):
         "auto_create_index": False,
         "index_background": False,
         "indexes": [
-            # MongoDB removes what has run out, within a minute or two; until then the code looks at the time.
-            {"name": "expiry", "fields": ["expires_at"], "expireAfterSeconds": 0},
+            # What has run out is deleted by services/retention.py; until then the code looks at the time.
+            {"name": "run_out", "fields": ["expires_at", "_id"]},
             # What is new, for those whom the order to close sockets has not reached.
             {"name": "updated", "fields": ["updated_at"]},
             # Guests that have become known, and are looked at once more.

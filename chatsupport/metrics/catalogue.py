@@ -83,6 +83,11 @@ DATABASE_WAIT = Histogram(
 )
 
 # The process
+PROCESSES = Gauge(
+    "chatsupport_processes",
+    "Server processes of this database: together with this one, by one Redis, or apart from it.",
+    "link",
+)
 CLOCK_OFFSET = Gauge("chatsupport_clock_offset_seconds", "How far this machine's clock is ahead of the database's.")
 LAG = Histogram("chatsupport_event_loop_lag_seconds", "How much later than due a greenlet was woken.", _FAST)
 SLOW = LabelledCounter(
@@ -115,6 +120,7 @@ ALL: tuple[Instrument, ...] = (
     *GLOBAL,
     DATABASE_CONNECTIONS,
     DATABASE_WAIT,
+    PROCESSES,
     CLOCK_OFFSET,
     LAG,
     SLOW,

@@ -10,12 +10,23 @@ import pymongo.database
 
 from chatsupport import documents
 from chatsupport.database import clock, connection
+from chatsupport.errors import CannotServeError
 from chatsupport.migration import agents, messages, sessions
 
 SCHEMA_VERSION = 1
 _SCHEMA = {"_id": "schema"}
 
 Database = pymongo.database.Database[dict[str, Any]]
+
+
+class LaterSchemaError(CannotServeError):
+    """A later release has changed the database to something that this one does not know."""
+
+    def __init__(self, database: str, version: int) -> None:
+        super().__init__(
+            f"The database {database} was changed by a later release of Chat Support (its schema is version {version}, "
+            f"and this release knows {SCHEMA_VERSION}). Start that release again, or restore the backup from before it."
+        )
 
 
 @dataclass(frozen=True)
@@ -55,9 +66,13 @@ def is_needed() -> bool:
     """Tell whether the database holds data that the server cannot work on.
 
     A database that is known to be current costs one look-up; one without that mark is examined once, and marked.
+    Raises `LaterSchemaError`.
     """
     database = connection.database()
-    if database.meta.find_one(_SCHEMA) is not None:
+    mark = database.meta.find_one(_SCHEMA)
+    if mark is not None and mark["version"] > SCHEMA_VERSION:
+        raise LaterSchemaError(database.name, mark["version"])
+    if mark is not None and mark["version"] == SCHEMA_VERSION:
         return False
     # The first two find at once what is true of all data of the Node.js system, however much there is.
     if messages.is_any_unnumbered(database) or sessions.is_any_incomplete(database):

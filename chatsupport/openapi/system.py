@@ -31,6 +31,12 @@ _HEALTH = record(
             {
                 "database": choice("connected", "disconnected"),
                 "sessions": record({"active": nothing_or(integer(0)), "total": nothing_or(integer(0))}),
+                "indexes": record(
+                    {
+                        "status": choice("ready", "building"),
+                        "missing": array(record({"name": string(), "reason": nothing_or(string())})),
+                    }
+                ),
                 "clock": record({"status": choice("right", "wrong", "unknown"), "offset": nothing_or(number())}),
             }
         ),

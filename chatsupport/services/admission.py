@@ -8,19 +8,18 @@ read with each batch, because a transfer shuts them out at once; and where there
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from bson import ObjectId
 
+from chatsupport.database.clock import elapsed
 from chatsupport.database.connection import wait_until_durable
 from chatsupport.documents import Session
 from chatsupport.documents.session import ENDED
 from chatsupport.errors import ChatSupportError, SessionEndedError, SessionNotFoundError
-from chatsupport.extensions import settings
-from chatsupport.services import access, drafts
+from chatsupport.services import access, drafts, processes
 from chatsupport.services.drafts import Draft
 
 Document = dict[str, Any]
@@ -57,20 +56,20 @@ class Admission:
 
     def forget(self, session_id: ObjectId) -> None:
         """Have the session read each time from now on: it is about to end, or something unforeseen happened there."""
-        self._keep(session_id, time.monotonic() + FORGOTTEN_SECONDS, None)
+        self._keep(session_id, elapsed() + FORGOTTEN_SECONDS, None)
 
     def _knows(self, draft: Draft) -> bool:
         looked_at, session = self._kept.get(draft.session_id, (0.0, None))
         return (
             session is not None
-            and settings.config.redis_url is None
+            and processes.here.was_alone_since(looked_at)
             and not draft.tells_status
-            and time.monotonic() - looked_at < KEPT_SECONDS
+            and elapsed() - looked_at < KEPT_SECONDS
             and access.may_always_access(draft.caller, session)
         )
 
     def _look(self, batch: list[Draft], ids: list[ObjectId]) -> None:
-        looked_at = time.monotonic()
+        looked_at = elapsed()
         cursor = Session._get_collection().find({"_id": {"$in": ids}}, _MEMBERS, batch_size=len(ids) + 1)
         sessions = {session["_id"]: session for session in cursor}
         for session in sessions.values():

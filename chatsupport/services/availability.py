@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 
@@ -66,14 +66,14 @@ def renew_all() -> list[ObjectId]:
     return [agent_id for agent_id in mine if agent_id not in existing]
 
 
-def sweep() -> int:
-    """Mark agents whose lease ran out as away and requeue their sessions. Returns how many are newly away.
+def sweep(time: datetime | None = None) -> int:
+    """Mark agents whose lease had run out by then (now) as away and requeue their sessions. Returns how many they are.
 
     Sessions of agents that are away already are requeued too: one may have been on its way when the agent left.
     """
     agents = Agent._get_collection()
     newly_away = 0
-    expired = {"isAway": False, "presentUntil": {"$lte": now()}}
+    expired = {"isAway": False, "presentUntil": {"$lte": time or now()}}
     for agent in list(agents.find(expired, {"presentUntil": 1, "name": 1})):
         unchanged = {"_id": agent["_id"], "isAway": False, "presentUntil": agent["presentUntil"]}
         if agents.update_one(unchanged, {"$set": {"isAway": True, "updatedAt": now()}}).modified_count:

@@ -17,6 +17,7 @@ import pymongo
 from chatsupport.documents import Counters, Message, Session
 from chatsupport.documents.session import ENDED
 from chatsupport.extensions import socketio
+from chatsupport.services import index_builds
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,11 @@ def counts() -> dict[str, int]:
     """Return how many messages and sessions there are: what MongoDB keeps count of, less what is no message."""
     stored = Counters._get_collection().find_one({"_id": TOTALS}) or {}
     skew = stored.get("skew", {})
-    fences = Message._get_collection().count_documents({"fence": True}, hint="fences")
+    fences = (
+        Message._get_collection().count_documents({"fence": True}, hint="fences")
+        if not index_builds.is_missing("messages.fences")
+        else 0
+    )
     without = {"messages": fences}
     return {
         name: max(

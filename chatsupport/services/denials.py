@@ -6,6 +6,7 @@ has the sockets there are closed, in every process.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -15,9 +16,10 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import addresses, broadcasts
-from chatsupport.database.clock import now, now_ms
+from chatsupport.database.clock import elapsed, now, now_ms
 from chatsupport.documents import Denial
 from chatsupport.errors import AuthenticationError, BlockedError, BlockNotFoundError, ChatSupportError, ForbiddenError
+from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, Caller
 from chatsupport.payloads import NewBlock
 from chatsupport.services import access, audit, pages
@@ -25,7 +27,14 @@ from chatsupport.services.look_ups import SharedLookUps
 from chatsupport.services.pages import Cursor, Document
 
 RECENT_SECONDS = 600
-"""For how long a denial is enforced again and again, in case that an order to close sockets was lost."""
+"""Of so long ago a process enforces what was denied, when it begins."""
+LATE_SECONDS = 60
+"""How much later than its time a denial may appear, and more."""
+
+AGREEMENT_MS = 20
+"""Two processes' measurements of the database's time differ by less."""
+
+_enforced_at = -math.inf
 REFUSALS_KEPT = TOKEN_LIFETIME + RENEWABLE + timedelta(days=1)
 """For how long the refusal of tokens is kept: until the last of them has run out and renews nothing any more."""
 
@@ -79,7 +88,7 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
 
     One that was revoked meanwhile is not kept, and one that does not say when it was made neither.
     """
-    before = now_ms()
+    before = now_ms() + AGREEMENT_MS
     time = now()
     kept = keep.issued_at_ms if keep is not None and keep.issued_at_ms else None
     still_good = {"$or": [{"$gt": [kept, {"$ifNull": ["$before", 0]}]}, {"$eq": [kept, "$kept"]}]}
@@ -103,6 +112,8 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
     )
     broadcasts.close_sockets(person.id, person.type, revoked(), tokens_up_to_ms=before, kept_ms=kept)
     audit.record(audit.REVOKE, caller, user_id=person.id, user_type=person.type)
+    # What is made after the answer is later, whichever process makes it.
+    socketio.sleep(2 * AGREEMENT_MS / 1000)
     return before
 
 
@@ -216,11 +227,14 @@ def write_agents_in_small_letters() -> None:
 
 
 def enforce_recent() -> None:
-    """Close the sockets here of whom another process has denied lately: its order is lost while Redis is away."""
-    since = now() - timedelta(seconds=RECENT_SECONDS)
-    for denial in list(Denial._get_collection().find({"updatedAt": {"$gte": since}})):
+    """Close the sockets here of whom another process has denied since the last time: its order may have been lost."""
+    global _enforced_at
+    started = elapsed()
+    seconds = min(RECENT_SECONDS, started - _enforced_at + LATE_SECONDS)
+    for denial in list(Denial._get_collection().find({"updatedAt": {"$gte": now() - timedelta(seconds=seconds)}})):
         if not _has_run_out(denial):
             _close_sockets(denial, here=True)
+    _enforced_at = started
 
 
 def _close_sockets(denial: Document, *, here: bool = False) -> None:

@@ -17,7 +17,8 @@ from pymongo.errors import PyMongoError
 
 from chatsupport import broadcasts
 from chatsupport.config import Config
-from chatsupport.database.connection import is_unavailable, measure_time
+from chatsupport.database.clock import elapsed, now
+from chatsupport.database.connection import is_unavailable
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT
 from chatsupport.services import (
@@ -27,8 +28,11 @@ from chatsupport.services import (
     denials,
     identification,
     inactivity,
+    index_builds,
     leases,
     presence,
+    processes,
+    readiness,
     reconciliation,
     retention,
     rollups,
@@ -41,12 +45,13 @@ logger = logging.getLogger(__name__)
 RECONCILE_SECONDS = 60.0
 RETENTION_SECONDS = 600.0
 ROLLUP_SECONDS = 60.0
-DENIALS_SECONDS = 15.0
+DENIALS_SECONDS = 1.0
 IDENTIFICATION_SECONDS = 15.0
-MEASURE_SECONDS = 1.0
 LEASE_SECONDS = 15.0
 RECONCILIATION_LEASE_SECONDS = 30.0
 """Longer than a reconciliation takes, its second look included."""
+RECOVERY_SECONDS = 10.0
+"""How long after a break it may take until every process beats again: an operation under way has to fail first."""
 HOUSEKEEPING, RECONCILIATION = "housekeeping", "reconciliation"
 
 
@@ -55,6 +60,7 @@ class Housekeeper:
 
     def __init__(self) -> None:
         self._owner = uuid.uuid4().hex
+        self._renewed_at = 0.0
         self._reconciled_at_start = False
         self._next_reconciliation = time.monotonic()
 
@@ -62,7 +68,6 @@ class Housekeeper:
         """Begin to work, each piece by itself: a heartbeat must not wait for a long sweep, nor fail with it."""
         interval = interval_seconds(settings.config)
         for work, seconds in (
-            (self.measure_time, MEASURE_SECONDS),
             (self.renew_leases, availability.heartbeat_seconds()),
             (synchronization.run, synchronization.INTERVAL_SECONDS),
             (self.look_for_absent_agents, interval),
@@ -72,13 +77,15 @@ class Housekeeper:
             (self.finish_identifications, IDENTIFICATION_SECONDS),
             (self.roll_up, ROLLUP_SECONDS),
             (self.apply_retention, RETENTION_SECONDS),
-            *([(denials.enforce_recent, DENIALS_SECONDS)] if settings.config.redis_url else []),
+            (denials.enforce_recent, DENIALS_SECONDS),
         ):
-            socketio.start_background_task(_repeat, work, seconds)
+            socketio.start_background_task(_repeat, work, lambda seconds=seconds: seconds)
+        socketio.start_background_task(_repeat, self.beat, processes.here.pause)
 
-    def measure_time(self) -> None:
-        """Measure the database's time, by which this process goes."""
-        measure_time()
+    def beat(self) -> None:
+        """Say that this process is there. After a break the agents' leases come first: nobody could renew them."""
+        if processes.here.beat():
+            self.renew_leases()
 
     def tick(self) -> None:
         """Do all that is due, one piece after the other."""
@@ -91,6 +98,7 @@ class Housekeeper:
         """Renew the leases of the agents with sockets here, and see that they have no more access than they should."""
         for agent_id in availability.renew_all():
             broadcasts.close_sockets(agent_id, AGENT)
+        self._renewed_at = elapsed()
         presence.evict_strangers()
         broadcasts.control("roles", here=True)
 
@@ -99,14 +107,19 @@ class Housekeeper:
 
         Somebody may wait beside a free agent, where a process never heard that the agent is free.
         """
+        if elapsed() - self._renewed_at > availability.heartbeat_seconds():
+            self.renew_leases()  # This process was late itself.
+        time = now()
         if self._is_the_one():
-            availability.sweep()
+            if self._all_could_do_their_part():
+                availability.sweep(time)
             assignment.drain_queue()
 
     def look_for_inactive_sessions(self) -> None:
         """See to sessions that stand still, if this process is the one to do so."""
-        if self._is_the_one():
-            inactivity.sweep()
+        time = now()
+        if self._is_the_one() and self._all_could_do_their_part():
+            inactivity.sweep(time)
 
     def tell_what_is_untold(self) -> None:
         """Do what follows from changes that nobody told of, if this process is the one to do so."""
@@ -124,6 +137,8 @@ class Housekeeper:
 
     def roll_up(self) -> None:
         """Add up the hours that are over for reports, as long as this process is the one to do so."""
+        if index_builds.is_missing("sessions.ended"):
+            return  # It goes by that one.
         rollups.sweep(self._is_the_one)
 
     def reconcile(self) -> None:
@@ -144,7 +159,14 @@ class Housekeeper:
         self._next_reconciliation = time.monotonic() + RECONCILE_SECONDS
 
     def _is_the_one(self) -> bool:
-        return leases.hold(HOUSEKEEPING, self._owner, LEASE_SECONDS)
+        return readiness.is_ready() and leases.hold(HOUSEKEEPING, self._owner, LEASE_SECONDS)
+
+    def _all_could_do_their_part(self) -> bool:
+        """Tell whether what was not done in time says something about people: processes and database did not stand
+        still, and since then there was time to renew every lease. A sweep goes by a time that was read before.
+        """
+        recovery = min(RECOVERY_SECONDS, max(RECOVERY_SECONDS / 2, settings.config.agent_grace))
+        return processes.here.steady_seconds() >= availability.heartbeat_seconds() + recovery
 
 
 def interval_seconds(config: Config) -> float:
@@ -158,16 +180,20 @@ def start() -> None:
     Housekeeper().start()
 
 
-def _repeat(work: Callable[[], None], seconds: float) -> None:
-    """Do this again and again until the process ends, whatever goes wrong."""
+def _repeat(work: Callable[[], None], pause: Callable[[], float]) -> None:
+    """Do this again and again until the process ends, whatever goes wrong. An outage is told once."""
+    is_waiting = False
     while True:
         try:
             work()
+            is_waiting = False
         except PyMongoError as error:
             if is_unavailable(error):
-                logger.warning("Housekeeping waits for the database", extra={"reason": type(error).__name__})
+                if not is_waiting:
+                    logger.warning("Housekeeping waits for the database", extra={"reason": type(error).__name__})
+                is_waiting = True
             else:
                 logger.exception("Housekeeping failed; trying again")
         except Exception:
             logger.exception("Housekeeping failed; trying again")
-        socketio.sleep(seconds)
+        socketio.sleep(pause())

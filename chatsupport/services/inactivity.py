@@ -32,20 +32,20 @@ def idle_warning_seconds(idle_end_after: float) -> float:
     return min(MAX_IDLE_WARNING_SECONDS, idle_end_after)
 
 
-def sweep() -> None:
-    """Look at every session that is due."""
-    config = settings.config
+def sweep(time: datetime | None = None) -> None:
+    """Look at every session that was due by then (now)."""
+    config, time = settings.config, time or now()
     if config.no_reply_after is not None:
-        for session in _due("noReplyDueAt"):
+        for session in _due("noReplyDueAt", time):
             _check_reply(session, timedelta(seconds=config.no_reply_after))
     if config.idle_end_after is not None:
-        for session in _due("idleDueAt"):
+        for session in _due("idleDueAt", time):
             _check_idle(session, config.idle_end_after)
 
 
-def _due(field: str) -> Iterator[Document]:
-    """Yield the active sessions whose time has come, or was never set."""
-    due = {"status": ACTIVE, field: {"$not": {"$gt": now()}}}
+def _due(field: str, time: datetime) -> Iterator[Document]:
+    """Yield the active sessions whose time had come, or was never set."""
+    due = {"status": ACTIVE, field: {"$not": {"$gt": time}}}
     yield from Session._get_collection().find(due)
 
 

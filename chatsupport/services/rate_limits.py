@@ -10,8 +10,11 @@ from __future__ import annotations
 import logging
 import math
 import time
+from types import SimpleNamespace
 from typing import Any
 
+import limits.storage.memory
+import limits.storage.redis
 from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter, RateLimiter
@@ -20,6 +23,7 @@ from redis.retry import Retry
 
 from chatsupport import addresses, metrics
 from chatsupport.config import Config
+from chatsupport.database import clock
 from chatsupport.errors import RateLimitedError
 from chatsupport.identity import Caller
 
@@ -51,6 +55,11 @@ _LABELS = {
 STORE_TIMEOUT_SECONDS = 0.5
 PAUSE_SECONDS = 5.0
 """How long this process counts alone after Redis failed."""
+
+
+# The library goes by the wall clock, which may be set while the server runs, and differs between processes.
+setattr(limits.storage.memory, "time", SimpleNamespace(time=clock.elapsed))  # noqa: B010
+setattr(limits.storage.redis, "time", SimpleNamespace(time=clock.timestamp))  # noqa: B010
 
 
 class _Limits:
@@ -137,4 +146,5 @@ def _hit(limiter: RateLimiter, item: RateLimitItem, what: str, key: str) -> int 
     """Count one use; return None, or where there are too many, after how many seconds to try again."""
     if limiter.hit(item, what, key):
         return None
-    return max(1, math.ceil(limiter.get_window_stats(item, what, key).reset_time - time.time()))
+    time_now = clock.elapsed() if limiter is _limits.alone else clock.timestamp()
+    return max(1, math.ceil(limiter.get_window_stats(item, what, key).reset_time - time_now))

@@ -1,4 +1,7 @@
-"""RETENTION_DAYS: ended sessions and their messages go when their time is over."""
+"""What goes when its time is over: ended sessions and their messages (RETENTION_DAYS), audit entries, denials.
+
+Nothing is deleted by its age while clocks disagree: the one that is wrong may be the database's.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from typing import Any
 
 from chatsupport import serializers
 from chatsupport.database.clock import now
-from chatsupport.documents import Message, Session
+from chatsupport.documents import AuditEntry, Denial, Message, Session
 from chatsupport.documents.session import ENDED
 from chatsupport.extensions import settings
-from chatsupport.services import audit, counters, rollups
+from chatsupport.services import audit, counters, processes, rollups
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +22,15 @@ BATCH = 200
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 
 
+_told: list[str] = []
+
+
 def sweep() -> int:
-    """Delete what is older than RETENTION_DAYS, batch by batch. Returns how many sessions there were."""
+    """Delete what has had its time, batch by batch, unless clocks disagree. Returns how many sessions there were."""
+    if _clocks_disagree():
+        return 0
+    for document in (AuditEntry, Denial):
+        _delete_run_out(document._get_collection())
     days = settings.config.retention_days
     if days is None:
         return 0
@@ -33,6 +43,25 @@ def sweep() -> int:
         logger.info("Old sessions were deleted", extra={"event": "retention", "count": deleted})
         audit.record(audit.RETENTION, None, sessions=deleted, ended_before=serializers.iso(before))
     return deleted
+
+
+def _clocks_disagree() -> bool:
+    """Tell whether it is not known what is old, and say so once."""
+    wrong = processes.here.wrong_clocks()
+    if wrong and not _told:
+        logger.warning(
+            "Nothing old is deleted while clocks disagree: that of %s",
+            "; that of ".join(wrong),
+            extra={"event": "clocks"},
+        )
+    _told[:] = wrong
+    return bool(wrong)
+
+
+def _delete_run_out(collection: Any) -> None:
+    run_out = {"expiresAt": {"$lte": now()}}
+    while ids := [row["_id"] for row in collection.find(run_out, {"_id": 1}, limit=BATCH)]:
+        collection.delete_many({"_id": {"$in": ids}, **run_out})
 
 
 def _delete_batch(which: dict[str, Any]) -> int:

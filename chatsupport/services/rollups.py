@@ -22,7 +22,7 @@ from chatsupport.documents import Counters, Message, Rollup, Session
 from chatsupport.documents.rollup import DAY, HOUR, MONTH
 from chatsupport.documents.session import ENDED
 from chatsupport.extensions import socketio
-from chatsupport.services import sequences
+from chatsupport.services import index_builds, sequences
 from chatsupport.services.report_figures import Figures
 from chatsupport.services.response_times import first_response_ms
 
@@ -156,7 +156,7 @@ def _ended(start: datetime, end: datetime) -> Iterator[tuple[Document, int, int 
     """Yield the sessions that ended in [start, end), with the number of messages and the first response of each."""
     query = {"status": ENDED, "endedAt": {"$gte": start, "$lt": end}}
     unknown: list[Document] = []
-    for session in politely(Session._get_collection().find(query, _NEEDED, hint="ended")):
+    for session in politely(Session._get_collection().find(query, _NEEDED, hint=index_builds.hint("sessions.ended"))):
         if "totalMessages" in session and "firstResponseMs" in session:
             yield session, session["totalMessages"], session["firstResponseMs"]
         else:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatsupport.documents import Message, Session
-from chatsupport.extensions import settings
-from chatsupport.services import message_log, sequences
+from chatsupport.services import message_log, processes, sequences
 from chatsupport.services.response_times import first_response_ms, response_statistics
 
 Document = dict[str, Any]
@@ -20,8 +19,8 @@ def complete(session: Document) -> Document:
     if "totalMessages" in session:
         return session
     message_log.log.settle(session["_id"])
-    if settings.config.redis_url is not None:
-        sequences.fence(session["_id"])  # There are other processes, whose writes cannot be waited for.
+    if not processes.here.is_alone():
+        sequences.fence(session["_id"])  # The writes of other processes cannot be waited for.
     rows = list(
         Message._get_collection().find(
             {"sessionId": session["_id"], "fence": sequences.NO_FENCE},

@@ -19,7 +19,7 @@ from chatsupport.documents.session import ACTIVE, WAITING
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import settings
 from chatsupport.identity import USER, Caller
-from chatsupport.services import counters
+from chatsupport.services import counters, index_builds
 
 MAX_AGENTS = 200
 """So many agents are shown; where there are more, the busiest."""
@@ -92,7 +92,12 @@ def health() -> tuple[dict[str, Any], bool]:
         "uptime": uptime(),
         "environment": settings.config.app_env,
         "version": __version__,
-        "services": {"database": "connected" if alive else "disconnected", "sessions": sessions, "clock": _clock()},
+        "services": {
+            "database": "connected" if alive else "disconnected",
+            "sessions": sessions,
+            "clock": _clock(),
+            "indexes": index_builds.state(),
+        },
     }, alive
 
 

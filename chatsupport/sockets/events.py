@@ -16,7 +16,7 @@ from chatsupport import broadcasts, logs, metrics, tracing
 from chatsupport.database.connection import answer_within
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError, RateLimitedError
 from chatsupport.payloads import Payload
-from chatsupport.services import message_log
+from chatsupport.services import message_log, readiness
 from chatsupport.sockets import connections
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error
@@ -172,6 +172,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
     if connection is None:
         raise NotFoundError("This socket is not connected. Connect again.")
     _spend(connection)
+    readiness.wait_until_ready()
     late_handler = _late_handlers.get(name) if isinstance(name, str) else None
     if late_handler is not None:
         if is_behind:

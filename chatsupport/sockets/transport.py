@@ -24,7 +24,7 @@ from chatsupport.database.connection import answer_within, give_up_if_away
 from chatsupport.errors import RateLimitedError
 from chatsupport.extensions import socketio
 from chatsupport.outside import is_own_origin
-from chatsupport.services import audit, counters, message_log, offloading, read_marks, untold
+from chatsupport.services import audit, counters, message_log, offloading, processes, read_marks, untold
 from chatsupport.sockets import chat, connection, deadlines, engine, events, managers, strangers, websocket
 
 logger = logging.getLogger(__name__)
@@ -237,6 +237,15 @@ def drain() -> None:
         except Exception:
             logger.exception("A socket could not be closed")
     flush()
+
+
+def leave() -> None:
+    """Tell the other processes that this one has nothing under way any more."""
+    try:
+        with answer_within(FLUSH_SECONDS):
+            processes.here.leave()
+    except Exception:
+        logger.warning("The other processes could not be told that this one is gone", exc_info=True)
 
 
 def flush() -> None:

@@ -102,6 +102,15 @@ class Server:
         for process_id in self._process_ids():
             thaw(process_id)
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have it stand still for the length of the block."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
+
     def terminate(self) -> int:
         """End it with SIGTERM, as a deployment does; return its exit status."""
         process = self._running()

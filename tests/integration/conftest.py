@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,7 @@ from pymongo import message
 
 from chatsupport import documents
 from chatsupport.factory import create_app
-from chatsupport.services import presence
+from chatsupport.services import presence, processes
 from tests.api import Api, Apis
 from tests.concurrency import eventually
 from tests.conftest import MakeConfig
@@ -32,6 +33,7 @@ def make_app(make_config: MakeConfig) -> MakeApp:
         app = create_app(make_config(**overrides))
         for document in documents.ALL:
             document._get_collection().delete_many({})
+        processes.here._alone_until = math.inf  # No server process uses this database.
         return app
 
     return make

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from pymongo.errors import AutoReconnect
 
+from chatsupport.database.clock import now
 from chatsupport.documents import AuditEntry
 from chatsupport.services import audit, retention
 from tests.api import Api, Apis, assert_failure, data_of, make_token
@@ -175,8 +176,11 @@ def test_entries_run_out_after_audit_days(make_app: MakeApp) -> None:
     entry = AuditEntry.objects.first()
 
     assert entry.expires_at - entry.at == timedelta(days=30)
-    AuditEntry.ensure_indexes()
-    assert AuditEntry._get_collection().index_information()["expiry"]["expireAfterSeconds"] == 0
+    retention.sweep()
+    assert AuditEntry.objects.count() == 1
+    AuditEntry.objects.update(expires_at=now())
+    retention.sweep()
+    assert AuditEntry.objects.count() == 0
 
 
 def test_what_happened_stays_when_its_entry_cannot_be_written(

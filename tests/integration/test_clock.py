@@ -14,12 +14,15 @@ from flask import Flask
 
 from chatsupport.database import clock
 from chatsupport.database.connection import database, measure_time
-from chatsupport.documents import Agent, Session
+from chatsupport.documents import Agent, AuditEntry, Denial, Process, Session
 from chatsupport.extensions import socketio
-from chatsupport.services import availability, leases
+from chatsupport.services import availability, leases, processes, retention
+from chatsupport.services.processes import ThisProcess
 from chatsupport.sockets import deadlines
 from chatsupport.sockets.engine import EngineSocket
 from tests.api import Api, Apis, assert_failure, data_of, make_token
+from tests.concurrency import eventually
+from tests.integration.conftest import MakeApp
 from tests.sockets import Sockets
 
 STATS = "/api/chat/stats"
@@ -88,9 +91,21 @@ def test_a_revocation_holds_whatever_the_clock_says(
     assert operator.post("/api/auth/revoke", {"userId": "u1"}).status_code == 200
 
     assert_failure(apis.bearer(old).get(STATS), 401, "INVALID_TOKEN")
-    time.sleep(0.1)
     new = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))["token"]
     assert apis.bearer(new).get(STATS).status_code == 200
+
+
+def test_a_token_of_a_process_that_measured_a_little_late_is_revoked_and_a_newer_one_is_not(
+    apis: Apis, operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_elsewhere(off: int) -> str:
+        return make_token("u1", issuedAtMs=clock.now_ms() + off)
+
+    ahead = made_elsewhere(10)
+    assert operator.post("/api/auth/revoke", {"userId": "u1"}).status_code == 200
+
+    assert_failure(apis.bearer(ahead).get(STATS), 401, "INVALID_TOKEN")
+    assert apis.bearer(made_elsewhere(-10)).get(STATS).status_code == 200
 
 
 def test_setting_the_clock_disturbs_nobody(operator: Api, sockets: Sockets, set_clock: SetClock) -> None:
@@ -107,6 +122,21 @@ def test_setting_the_clock_disturbs_nobody(operator: Api, sockets: Sockets, set_
     stored = Session.objects.get(id=session["sessionId"])
     assert abs(stored.created_at.timestamp() - database_time()) < 10
     assert Agent.objects.get(id=agent_id).present_until.timestamp() > database_time()
+
+
+@pytest.mark.parametrize("ahead", [-86_400.0, 86_400.0])
+def test_rate_limits_count_on_when_the_clock_is_set(make_app: MakeApp, set_clock: SetClock, ahead: float) -> None:
+    operator = Apis(make_app(rate_limits=True, rate_limit_start_session="1/second"))
+    user = operator.user("u1")
+    user.start("u1")
+    set_clock(ahead)
+
+    refused = user.post("/api/chat/start-session", {"userId": "u1"})
+
+    assert_failure(refused, 429, "RATE_LIMITED")
+    assert refused.headers["Retry-After"] == "1"
+    time.sleep(1.1)
+    user.start("u1")
 
 
 def test_no_connection_is_taken_for_dead_because_the_clock_was_set(app: Flask, set_clock: SetClock) -> None:
@@ -126,3 +156,64 @@ def test_health_and_doctor_say_when_the_clock_is_wrong(apis: Apis, app: Flask, s
     assert said() == {"status": "wrong", "offset": pytest.approx(300.0, abs=1.0)}
     found = app.test_cli_runner().invoke(args=["doctor"]).output
     assert "that of this machine is 300.0 s ahead of the database's" in found
+
+
+@pytest.mark.parametrize("wrong", ["this machine", "another process", "another member"])
+def test_nothing_is_deleted_by_its_age_while_clocks_disagree(
+    make_app: MakeApp,
+    set_clock: SetClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    wrong: str,
+) -> None:
+    operator = Apis(make_app(retention_days=30)).operator()
+    operator.end(operator.start("u1")["sessionId"])
+    operator.post("/api/blocks", {"userId": "u2", "expiresInSeconds": 1})
+    long_ago = clock.now() - dt.timedelta(days=31)
+    Session.objects.update(ended_at=long_ago)
+    AuditEntry.objects.update(expires_at=long_ago)
+    Denial.objects.update(expires_at=long_ago)
+
+    def kept() -> list[int]:
+        return [document.objects.count() for document in (Session, AuditEntry, Denial)]
+
+    before = kept()
+    assert 0 not in before
+    with monkeypatch.context() as patch:
+        if wrong == "this machine":
+            set_clock(60 * 86_400.0)
+        elif wrong == "another process":
+            other = ThisProcess()
+            other.begin()
+            other.beat()
+            Process.objects.update(clock_offset=-60.0)
+            processes.here.begin()
+            processes.here.beat()
+        else:
+            patch.setattr(clock, "wrong_members", lambda: {"b:27017": -60.0})
+        for _ in range(2):
+            assert retention.sweep() == 0
+        assert kept() == before
+        assert len([text for text in caplog.messages if "Nothing old is deleted while clocks disagree" in text]) == 1
+    set_clock(0.0)
+    processes.here.reset()
+
+    assert retention.sweep() == 1
+    assert kept() == [0, 1, 0]  # The entry that says so.
+
+
+def test_mongodb_deletes_nothing_by_age_that_an_earlier_release_had_it_delete(make_app: MakeApp) -> None:
+    make_app()
+    for document in (AuditEntry, Denial):
+        document._get_collection().create_index("expiresAt", name="expiry", expireAfterSeconds=0)
+    make_app()
+    for document in (AuditEntry, Denial):
+        assert "expiry" not in document._get_collection().index_information()
+
+
+def test_the_drivers_heartbeats_tell_the_clock_of_each_member(app: Flask) -> None:
+    measure_time()
+    assert eventually(lambda: len(clock._clock._members) == 1)
+    ((seen, _),) = clock._clock._members.values()
+    assert abs(seen - (clock.timestamp() - clock.elapsed())) < 1
+    assert clock.wrong_members() == {}

@@ -228,7 +228,7 @@ def test_one_process_at_a_time_does_the_timed_work(
     operator: Api, monkeypatch: pytest.MonkeyPatch, full: dict[str, Any]
 ) -> None:
     worked: list[str] = []
-    monkeypatch.setattr(availability, "sweep", lambda: worked.append("sweep"))
+    monkeypatch.setattr(availability, "sweep", lambda time: worked.append("sweep"))
     monkeypatch.setattr(reconciliation, "run", lambda: worked.append("reconciliation"))
     first, second = Housekeeper(), Housekeeper()
 

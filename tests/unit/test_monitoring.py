@@ -132,8 +132,8 @@ def test_the_dashboard_is_one_that_grafana_takes() -> None:
     assert used == variables
 
 
-def test_there_are_ten_alerts_and_each_says_what_to_do() -> None:
-    assert len(rules()) == len({rule["alert"] for rule in rules()}) == 10
+def test_there_are_twelve_alerts_and_each_says_what_to_do() -> None:
+    assert len(rules()) == len({rule["alert"] for rule in rules()}) == 12
     for rule in rules():
         assert rule["labels"] == {"severity": "page"}
         assert set(rule["annotations"]) == {"summary", "runbook"}

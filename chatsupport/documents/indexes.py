@@ -1,0 +1,118 @@
+"""The indexes that the documents declare: which are missing, and how one is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import IndexModel
+
+from chatsupport.database.connection import database
+from chatsupport.errors import CannotServeError
+
+Keys = tuple[tuple[str, int], ...]
+
+
+class IndexConflictError(CannotServeError):
+    """There is an index of this name, and it is another one than this release needs."""
+
+    def __init__(self, index: Index, found: Mapping[str, Any]) -> None:
+        there = "unique " if found.get("unique") else ""
+        wanted = "unique " if index.options.get("unique") else ""
+        super().__init__(
+            f"The index {index} is {there}on {_shown(found['key'])}, and this release needs it {wanted}on "
+            f"{_shown(index.keys)}. Drop it in mongosh (`db.{index.collection}.dropIndex({index.name!r})`) and start "
+            "again: the server makes the one it needs."
+        )
+
+
+RETIRED = (("audit", "expiry"), ("denials", "expiry"))
+"""What earlier releases had MongoDB delete by age, also while its clock is wrong."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """One index, as a document declares it."""
+
+    collection: str
+    name: str
+    keys: Keys
+    options: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.collection}.{self.name}"
+
+    def build(self) -> None:
+        """Make it, beside whoever works. Returns when it is there, which may take long.
+
+        On a replica set a majority of the members has to have it, not all of them: one may be down for long.
+        """
+        model = IndexModel(self.keys, name=self.name, **self.options)
+        quorum = {"commitQuorum": "majority"} if "setName" in database().command("hello") else {}
+        database()[self.collection].create_indexes([model], **quorum)
+
+    def is_on_nothing(self) -> bool:
+        """Tell whether its collection has no documents, so that it is made at once."""
+        return database()[self.collection].find_one({}, {"_id": 1}) is None
+
+
+def declared(documents: tuple[Any, ...]) -> list[Index]:
+    """Return the indexes of these documents."""
+    found = []
+    for document in documents:
+        for spec in document._meta.get("index_specs", []):
+            options = {name: value for name, value in spec.items() if name not in ("name", "fields")}
+            found.append(Index(document._meta["collection"], spec["name"], tuple(spec["fields"]), options))
+    return found
+
+
+def missing(indexes: list[Index]) -> list[Index]:
+    """Return those that are not there, or not whole. Raises `IndexConflictError` where another one has its name."""
+    collections = {index.collection for index in indexes}
+    there = {name: database()[name].index_information() for name in collections}
+    # MongoDB lists one that is being built with the others.
+    unfinished = {name: _unfinished(name) for name in collections if there[name]}
+    absent = []
+    for index in indexes:
+        found = there[index.collection].get(index.name)
+        if found is None:
+            absent.append(index)
+            continue
+        if index.name in unfinished[index.collection]:
+            absent.append(index)
+        if tuple(found["key"]) != index.keys or bool(found.get("unique")) != bool(index.options.get("unique")):
+            raise IndexConflictError(index, found)
+    return absent
+
+
+def drop_retired() -> None:
+    """Drop the indexes that an earlier release needed and that do harm now."""
+    for collection, name in RETIRED:
+        if name in database()[collection].index_information():
+            database()[collection].drop_index(name)
+
+
+def _unfinished(collection: str) -> list[str]:
+    (statistics,) = database()[collection].aggregate([{"$collStats": {"storageStats": {}}}])
+    names: list[str] = statistics["storageStats"].get("indexBuilds", [])
+    return names
+
+
+def builds_under_way() -> dict[str, str]:
+    """Return the names of indexes that MongoDB builds now, and how far each is, such as "43 %"."""
+    # Those of others are shown only to a user who may see them.
+    stages = [{"$currentOp": {"idleConnections": False}}, {"$match": {"command.createIndexes": {"$exists": True}}}]
+    found: dict[str, str] = {}
+    for operation in database().client.admin.aggregate(stages):
+        progress = operation.get("progress") or {}
+        share = f"{100 * progress['done'] // max(1, progress['total'])} %" if progress else "waiting"
+        for spec in operation["command"].get("indexes", []):
+            # One build has several operations: that which works, and those which wait for it.
+            if progress or spec["name"] not in found:
+                found[spec["name"]] = share
+    return found
+
+
+def _shown(keys: Any) -> str:
+    return "{" + ", ".join(f"{name}: {order}" for name, order in keys) + "}"
