@@ -65,5 +65,10 @@ def _agents_whose_fields_differ(agents: list[dict[str, Any]]) -> list[str]:
 
 
 def _waiting_beside_a_free_slot(agents: list[dict[str, Any]], waiting: list[dict[str, Any]]) -> list[str]:
-    free = [agent["name"] for agent in agents if agent["isOnline"] and not agent["isAway"] and agent["hasRoom"]]
-    return [f"{len(waiting)} wait beside free slots of {free}"] if waiting and free else []
+    free = [agent for agent in agents if agent["isOnline"] and not agent["isAway"] and agent["hasRoom"]]
+    return [
+        f"{session['userId']} waits beside a free slot of {agent['name']}"
+        for session in waiting
+        for agent in free
+        if not (session.get("avoidStrictly") and session.get("avoidAgentId") == agent["_id"])
+    ]
