@@ -7,6 +7,7 @@ now. A process whose sockets heard everything tells nothing.
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import ACTIVE, ENDED, WAITING
 from chatsupport.services import assignment, availability, presence, queue, session_lists, sessions
+from chatsupport.services.coalescing import Throttled
 
 Document = dict[str, Any]
 State = tuple[str, str | None]
@@ -27,6 +29,9 @@ EVENTS = frozenset({"agent_assigned", "session_assigned", "session_unassigned", 
 SLACK = timedelta(seconds=1)
 _WHAT_ROOMS_ARE_TOLD = dict.fromkeys(("status", "agentId", "unassignedReason", "endReason", "endedAt", "endedBy"), 1)
 
+CONNECTED_SECONDS = 0.1
+
+_mutex = threading.Lock()
 _rooms: dict[str, State] = {}
 """What those who joined a session here were told of it last."""
 _assigned: set[tuple[str, str]] = set()
@@ -34,7 +39,7 @@ _assigned: set[tuple[str, str]] = set()
 _heard: set[str] = set()
 """The sessions of which something was told since they were looked at."""
 _agents: set[str] = set()
-"""The agents that had sockets here when they were looked at last, which was then:"""
+"""The agents with sockets here of whom it is known what they were told."""
 _looked_at: datetime | None = None
 
 
@@ -59,8 +64,21 @@ def heard(event: str, data: Document) -> None:
 
 def compare() -> None:
     """Tell the sockets of this process what they have not heard."""
-    _compare_rooms()
-    _compare_agents()
+    with _mutex:
+        _compare_rooms()
+        _compare_agents()
+
+
+def _look_at_newcomers() -> None:
+    with _mutex:
+        newcomers = {str(agent_id) for agent_id in availability.connected_here()} - _agents
+        if newcomers:
+            _assigned.update(_assigned_to(newcomers))
+            _agents.update(newcomers)
+
+
+agent_connected = Throttled(_look_at_newcomers, CONNECTED_SECONDS)
+"""Look which sessions an agent has that has just connected: it reads that itself, and must hear what changes."""
 
 
 def _compare_rooms() -> None:
@@ -98,12 +116,8 @@ def _compare_agents() -> None:
     time, agents = now(), {str(agent_id) for agent_id in availability.connected_here()}
     before = _looked_at or time
     _heard.clear()
-    mine = {"agentId": {"$in": [ObjectId(agent_id) for agent_id in agents]}, "status": ACTIVE}
-    present = {
-        (str(session["agentId"]), str(session["_id"])): session
-        for session in (Session._get_collection().find(mine) if agents else ())
-    }
-    # An agent that has come since the last time has read its list itself; it may have missed what came behind that.
+    present = _assigned_to(agents)
+    # Of an agent that has come since the last time, and was not looked at then, what came meanwhile.
     missed = [
         session
         for (agent_id, session_id), session in present.items()
@@ -125,8 +139,16 @@ def _compare_agents() -> None:
     rows = {str(row["_id"]): row for row in (Session._get_collection().find({"_id": {"$in": ids}}) if ids else ())}
     for agent_id, session_id in lost:
         row = rows.get(session_id)
-        if row is not None and row["status"] != ENDED:
+        # Of the end of its own session an agent hears in the session's room.
+        if row is not None and (row["status"] != ENDED or str(row.get("agentId")) != agent_id):
             broadcasts.session_unassigned(row["_id"], ObjectId(agent_id), _why_unassigned(row), here=True)
+
+
+def _assigned_to(agents: set[str]) -> dict[tuple[str, str], Document]:
+    """Return the sessions that these agents have."""
+    theirs = {"agentId": {"$in": [ObjectId(agent_id) for agent_id in agents]}, "status": ACTIVE}
+    sessions_of = Session._get_collection().find(theirs) if agents else ()
+    return {(str(session["agentId"]), str(session["_id"])): session for session in sessions_of}
 
 
 def _why_unassigned(session: Document) -> str:

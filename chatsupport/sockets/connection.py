@@ -12,7 +12,7 @@ from chatsupport import broadcasts, metrics
 from chatsupport.errors import AuthenticationError, ChatSupportError, NotFoundError, RateLimitedError
 from chatsupport.extensions import settings, socketio
 from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
-from chatsupport.services import availability, budgets, denials, rate_limits
+from chatsupport.services import availability, budgets, denials, rate_limits, told_here
 from chatsupport.sockets import connections, controls, deadlines, roles, strangers
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error, refuse
@@ -56,6 +56,7 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
     socketio.server.enter_room(sid, broadcasts.person_room(caller.id, caller.type))
     if caller.type == AGENT:
         _tell_availability(availability.connected, caller, sid)
+        told_here.agent_connected()
         roles.connected(connection)
     if eio_sid not in socketio.server.environ:
         # It left while it was let in, and python-socketio tells no disconnect handler of that.

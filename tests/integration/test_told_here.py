@@ -14,7 +14,7 @@ from chatsupport import broadcasts
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.extensions import socketio
-from chatsupport.services import message_log, presence, queue, synchronization
+from chatsupport.services import message_log, presence, queue, synchronization, told_here
 from tests.api import Api
 from tests.concurrency import eventually
 from tests.sockets import Socket, Sockets
@@ -97,6 +97,20 @@ def test_a_session_that_went_to_another_agent(sockets: Sockets, operator: Api, a
     assert [session["id"] for session in new.heard("session_assigned")] == [session_id]
     presence.evict_strangers()
     assert eventually(lambda: visitor.heard("user_left"))
+
+
+def test_a_session_that_left_its_agent_and_ended(sockets: Sockets, operator: Api, ada: str) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    agent = sockets.agent(ada)
+    assert eventually(lambda: (ada, session_id) in told_here._assigned), "what it has is known from the beginning"
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.post(f"/api/chat/transfer/{session_id}", {})
+        operator.end(session_id)
+
+    synchronization.run()
+
+    assert [event["sessionId"] for event in agent.heard("session_unassigned")] == [session_id]
 
 
 def test_an_end(sockets: Sockets, operator: Api, ada: str) -> None:
