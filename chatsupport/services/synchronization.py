@@ -1,6 +1,6 @@
 """What every process tells its own sockets every so often, without the message queue, because a queue that lost events
-is what this is for: the last seq of what is said where somebody is (`session_sync`), and what has become of sessions
-where they have not heard it.
+is what this is for: the last seq of what is said where somebody is (`session_sync`), what has become of sessions where
+they have not heard it, and how many wait.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from bson import ObjectId
 
 from chatsupport import broadcasts
-from chatsupport.services import presence, sequences, told_here
+from chatsupport.services import consoles, presence, sequences, told_here
 
 INTERVAL_SECONDS = 15.0
 ACTIVE_SECONDS = 60.0
@@ -22,6 +22,7 @@ _seen: dict[ObjectId, tuple[int, float]] = {}
 def run() -> None:
     """Tell what is true now to the sockets of this process."""
     told_here.compare()
+    consoles.tell_here([], [])
     _tell_last_seqs()
 
 

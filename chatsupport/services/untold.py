@@ -21,7 +21,7 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from chatsupport.database.clock import now
@@ -182,8 +182,9 @@ def _clear_all() -> None:
         socketio.sleep(CLEAR_SECONDS)
         try:
             flush()
-        except Exception:
-            logger.warning("The marks of what was told could not be removed yet", exc_info=True)
+        except PyMongoError as error:
+            # They are told of once more at the worst.
+            logger.info("The marks of what was told could not be removed yet", extra={"reason": repr(error)})
         with _mutex:
             if not _told:
                 _clearing = False

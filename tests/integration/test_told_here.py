@@ -141,6 +141,18 @@ def test_a_message_of_a_process_that_nothing_connects_with_this_one(sockets: Soc
     assert visitor.heard("session_sync") == [{"sessionId": session_id, "lastSeq": 1}]
 
 
+def test_how_many_wait(sockets: Sockets, operator: Api, ada: str) -> None:
+    agent = sockets.agent(ada)
+    agent.wait_for("queue_changed")
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.start("u1")
+
+    synchronization.run()
+
+    assert eventually(lambda: agent.heard("queue_changed")[-1]["waiting"] == 1)
+
+
 def test_who_heard_everything_is_told_nothing(sockets: Sockets, operator: Api, ada: str) -> None:
     agent, ben = sockets.agent(ada), str(operator.create_agent("Ben", maxUsers=2)["id"])
     other = sockets.agent(ben)
