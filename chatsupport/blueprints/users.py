@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from chatsupport import payloads
 from chatsupport.blueprints.paths import take_user_ids
 from chatsupport.blueprints.requests import caller, require_caller, success
-from chatsupport.services import privacy
+from chatsupport.services import erasure, privacy
 
 blueprint = Blueprint("users", __name__, url_prefix="/api/users")
 blueprint.before_request(require_caller)
@@ -26,7 +26,7 @@ def export_stored_user() -> tuple[Response, int]:
 @blueprint.delete("")
 def erase_stored_user() -> tuple[Response, int]:
     """Erase somebody whose id is in the query."""
-    return success("Erased", privacy.erase(caller(), payloads.stored_person(request.args)))
+    return success("Erased", erasure.erase(caller(), payloads.stored_person(request.args)))
 
 
 @blueprint.get("/<id:user_id>/export")
@@ -38,4 +38,4 @@ def export_user(user_id: str) -> tuple[Response, int]:
 @blueprint.delete("/<id:user_id>")
 def erase_user(user_id: str) -> tuple[Response, int]:
     """Erase somebody."""
-    return success("Erased", privacy.erase(caller(), payloads.erasable_person(user_id, request.args)))
+    return success("Erased", erasure.erase(caller(), payloads.erasable_person(user_id, request.args)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -221,6 +222,20 @@ def answer_within(seconds: float) -> Iterator[None]:
 def seconds_left() -> float:
     """Return what `answer_within` has left, never less than 0."""
     return max(0.0, _deadline.get() - time.monotonic())
+
+
+@contextlib.contextmanager
+def one_at_a_time(lock: threading.Lock) -> Iterator[None]:
+    """Run the block while nobody else who has this lock works on the database.
+
+    Raises `DatabaseUnavailableError` where the other one waits for longer than there is time.
+    """
+    if not lock.acquire(timeout=min(seconds_left(), OPERATION_TIMEOUT_MS / 1000)):
+        raise DatabaseUnavailableError
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def wait_until_durable() -> None:

@@ -13,6 +13,8 @@ class Denial(Document):
     """One person or address that is denied. What its `id` begins with says how:
 
     - `revoked:user:u1`: tokens made at or before `before` (milliseconds since the epoch) are worth nothing;
+      Of somebody who is erased it is deleted when that is done (`sweep_at`, `services/erasure.py`);
+    - `erased:<digest>`: the same of somebody who is erased, without the id (`services/tombstones.py`);
     - `signed-out:<token>`: that one token (a digest of it) is worth nothing;
     - `identified:user:guest-…`: the guest has become the user `identified_as`, and all its tokens are worth nothing.
       `is_carried` says whether everything of the guest's was found to be that user's, `carried` how many sessions.
@@ -23,6 +25,9 @@ class Denial(Document):
 
     id = StringField(primary_key=True)
     before = LongField()
+    erased_at = DateTimeField(db_field="erasedAt")
+    erased_before = LongField(db_field="erasedBefore")
+    sweep_at = DateTimeField(db_field="sweepAt")
     token_id = StringField(db_field="tokenId")
     identified_as = StringField(db_field="identifiedAs")
     is_carried = BooleanField(db_field="isCarried")
@@ -46,6 +51,8 @@ class Denial(Document):
             {"name": "run_out", "fields": ["expires_at", "_id"]},
             # What is new, for those whom the order to close sockets has not reached.
             {"name": "updated", "fields": ["updated_at"]},
+            # People who are erased, and are looked for once more.
+            {"name": "to_sweep", "fields": ["sweep_at"], "partialFilterExpression": {"sweepAt": {"$exists": True}}},
             # Guests that have become known, and are looked at once more.
             {"name": "to_carry", "fields": ["created_at"], "partialFilterExpression": {"isCarried": False}},
             {

@@ -38,7 +38,7 @@ _EXPORTED = record(
         "auditEntries": array(ref("AuditEntry")),
     }
 )
-_ERASED = record({"pseudonym": string(), "sessions": integer(0), "messages": integer(0)})
+_ERASED = record({"pseudonym": string(), "sessions": integer(0), "messages": integer(0), "isComplete": boolean()})
 _STORED_PERSON = (
     {**query("userId", string("Exactly as it is stored; also one that is refused today.")), "required": True},
     query("userType", choice("user", "agent", default="user")),

@@ -8,6 +8,7 @@ entry that cannot be written fails nothing that has happened already; the log sa
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections import OrderedDict, deque
@@ -18,6 +19,8 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
+from chatsupport import identity
+from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import AuditEntry
 from chatsupport.errors import InvalidInputError
@@ -25,7 +28,7 @@ from chatsupport.extensions import settings, socketio
 from chatsupport.identity import Caller
 from chatsupport.logs import context
 from chatsupport.payloads import AuditFilter
-from chatsupport.services import access, pages
+from chatsupport.services import access, pages, tombstones
 from chatsupport.services.pages import Document
 
 logger = logging.getLogger(__name__)
@@ -46,10 +49,12 @@ SERVER = "server"
 MAX_PENDING = 10_000
 RETRY_SECONDS = 1.0
 
+_SIGNING_IN = frozenset({SIGN_IN, SIGN_IN_FAILED, SIGN_OUT})
 READING_SECONDS = 600.0
 MAX_READINGS = 20_000
 
 _mutex = threading.Lock()
+_one_writes = threading.Lock()
 _readings: OrderedDict[tuple[Caller, ObjectId], float] = OrderedDict()
 """When it was noted last that somebody reads a chat."""
 _pending: deque[Document] = deque()
@@ -117,12 +122,19 @@ def entries(caller: Caller, wanted: AuditFilter) -> tuple[list[Document], str | 
 
 
 def flush() -> None:
-    """Write what is pending now. Raises `PyMongoError`; nothing is lost then."""
-    with _mutex:
-        batch = list(_pending)
-        _pending.clear()
-    if not batch:
-        return
+    """Write what is pending now, and wait for what is being written. Raises `PyMongoError` or
+    `DatabaseUnavailableError`; nothing is lost then.
+    """
+    with connection.one_at_a_time(_one_writes):
+        with _mutex:
+            batch = list(_pending)
+            _pending.clear()
+        if batch:
+            _write(batch)
+            _take_out_erased(batch)
+
+
+def _write(batch: list[Document]) -> None:
     try:
         AuditEntry._get_collection().insert_many(batch, ordered=False)
     except PyMongoError as error:
@@ -131,6 +143,58 @@ def flush() -> None:
         with _mutex:
             _pending.extendleft(reversed(batch))
         raise
+
+
+def _take_out_erased(batch: list[Document]) -> None:
+    """Take those out of entries that have just been written who were erased while these waited for long."""
+    time = now()
+    late = [entry for entry in batch if (time - entry["at"]).total_seconds() > tombstones.LATE_SECONDS]
+    if not late:
+        return
+    people = {Caller(entry["userId"], entry["userType"]) for entry in late if entry.get("userId") is not None}
+    people |= {Caller(entry["callerId"], entry["callerType"]) for entry in late if entry["callerId"] is not None}
+    ids = [entry["_id"] for entry in late]
+    for person, until in tombstones.erased_among(people).items():
+        unname({"_id": {"$in": ids}, "at": {"$lte": until}}, person, pseudonym())
+
+
+def pseudonym() -> str:
+    """Return a random id to put in place of somebody's."""
+    return f"erased-{secrets.token_hex(16)}"
+
+
+def unname(which: Document, person: Caller, name: str) -> None:
+    """Put a pseudonym in a person's place in these entries, and take out what anybody wrote: names and reasons, ids of
+    requests, which the caller chooses, and the address that was the person's own.
+    """
+    is_caller = _is(person, "callerId", "callerType")
+    is_subject = _is(person, "userId", "userType")
+    is_about_agent = {"$and": [{"$eq": ["$agentId", _object_id(person)]}, {"$in": ["$action", list(_SIGNING_IN)]}]}
+    own_address = {"$or": [is_caller, is_about_agent]}
+    texts = {"$ne": [{"$type": "$$detail.v"}, "string"]}
+    details = {"$objectToArray": {"$ifNull": ["$details", {}]}}
+    AuditEntry._get_collection().update_many(
+        which,
+        [
+            {
+                "$set": {
+                    "address": {"$cond": [own_address, None, "$address"]},
+                    "requestId": None,
+                    "details": {"$arrayToObject": {"$filter": {"input": details, "as": "detail", "cond": texts}}},
+                    "callerId": {"$cond": [is_caller, {"$literal": name}, "$callerId"]},
+                    "userId": {"$cond": [is_subject, {"$literal": name}, {"$ifNull": ["$userId", "$$REMOVE"]}]},
+                }
+            }
+        ],
+    )
+
+
+def _is(person: Caller, id_field: str, type_field: str) -> Document:
+    return {"$and": [{"$eq": [f"${id_field}", {"$literal": person.id}]}, {"$eq": [f"${type_field}", person.type]}]}
+
+
+def _object_id(person: Caller) -> ObjectId | None:
+    return ObjectId(person.id) if person.type == identity.AGENT and ObjectId.is_valid(person.id) else None
 
 
 def reset() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -20,9 +20,9 @@ from chatsupport.database.clock import elapsed, now, now_ms
 from chatsupport.documents import Denial
 from chatsupport.errors import AuthenticationError, BlockedError, BlockNotFoundError, ChatSupportError, ForbiddenError
 from chatsupport.extensions import socketio
-from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, Caller
+from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, USER, Caller
 from chatsupport.payloads import NewBlock
-from chatsupport.services import access, audit, pages
+from chatsupport.services import access, audit, pages, tombstones
 from chatsupport.services.look_ups import SharedLookUps
 from chatsupport.services.pages import Cursor, Document
 
@@ -115,6 +115,64 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
     # What is made after the answer is later, whichever process makes it.
     socketio.sleep(2 * AGREEMENT_MS / 1000)
     return before
+
+
+def bury(caller: Caller, person: Caller, sweep_after: timedelta) -> datetime:
+    """End a person's tokens for good, and note that it is erased: for long by its tombstone, and by its id until those
+    who erase have looked for it again (`sweepAt`). Returns when that was.
+    """
+    before, time = revoke(caller, person), now()
+    _write_tombstone(person, before)
+    Denial._get_collection().update_one(
+        {"_id": f"revoked:{person}"},
+        {"$set": {"erasedAt": time, "erasedBefore": before, "sweepAt": time + sweep_after}},
+    )
+    return time
+
+
+def _write_tombstone(person: Caller, before: int) -> None:
+    time = now()
+    Denial._get_collection().update_one(
+        {"_id": tombstones.id_of(person)},
+        {
+            "$max": {"before": before},
+            "$set": {"updatedAt": time, "expiresAt": time + REFUSALS_KEPT},
+            "$setOnInsert": {"createdAt": time},
+        },
+        upsert=True,
+    )
+
+
+def unname(person: Caller) -> None:
+    """Take somebody with a tombstone out of the denials, but for the revocation beside it and for the block that still
+    keeps the person out.
+    """
+    collection = Denial._get_collection()
+    collection.delete_many({"tokenId": {"$exists": True}, "userId": person.id, "userType": person.type})
+    collection.update_one({"_id": _block_id(person, None)}, {"$unset": {"reason": ""}})
+    collection.delete_one({"_id": _identified_id(person)})
+
+
+def guests_of(person: Caller) -> list[Caller]:
+    """Return the guests that the person was."""
+    if person.type != USER:
+        return []
+    was = Denial._get_collection().find({"identifiedAs": person.id}, {"userId": 1, "userType": 1})
+    return [Caller(row["userId"], row["userType"]) for row in was]
+
+
+def forget_buried(denial: Document) -> None:
+    """Forget the id of somebody who is erased, unless its tokens were revoked once more since, and those of the guests
+    that it was, who get tombstones of their own.
+    """
+    for guest in guests_of(Caller(denial["userId"], denial["userType"])):
+        _write_tombstone(guest, now_ms())
+        unname(guest)
+    this = {"_id": denial["_id"], "erasedAt": denial["erasedAt"]}
+    as_buried = {**this, "$expr": {"$eq": ["$before", "$erasedBefore"]}}
+    if not Denial._get_collection().delete_one(as_buried).deleted_count:
+        over = {"erasedAt": "", "erasedBefore": "", "sweepAt": ""}
+        Denial._get_collection().update_one(this, {"$unset": over})
 
 
 def sign_out(caller: Caller) -> None:
@@ -232,7 +290,8 @@ def enforce_recent() -> None:
     started = elapsed()
     seconds = min(RECENT_SECONDS, started - _enforced_at + LATE_SECONDS)
     for denial in list(Denial._get_collection().find({"updatedAt": {"$gte": now() - timedelta(seconds=seconds)}})):
-        if not _has_run_out(denial):
+        # Of a tombstone nobody knows whose it is; the revocation beside it is kept for as long.
+        if not _has_run_out(denial) and not denial["_id"].startswith("erased:"):
             _close_sockets(denial, here=True)
     _enforced_at = started
 
@@ -266,7 +325,12 @@ def networks_of(address: str) -> list[str]:
 
 
 def _in_force(person: Caller, address: str) -> Iterable[Document]:
-    ids = [f"revoked:{person}", _block_id(person, None), *(_block_id(None, name) for name in networks_of(address))]
+    ids = [
+        f"revoked:{person}",
+        tombstones.id_of(person),
+        _block_id(person, None),
+        *(_block_id(None, name) for name in networks_of(address)),
+    ]
     if person.token_id is not None:
         ids.append(_sign_out_id(person))
     if person.is_guest:
@@ -303,10 +367,13 @@ def _has_run_out(denial: Document) -> bool:
 
 
 def _audit(action: str, caller: Caller, denial: Document, **details: Any) -> None:
+    user_id = denial.get("userId")
+    if action == audit.UNBLOCK and user_id is not None and tombstones.is_erased(Caller(user_id, denial["userType"])):
+        user_id = None  # Whose id is nowhere else any more.
     audit.record(
         action,
         caller,
-        user_id=denial.get("userId"),
+        user_id=user_id,
         user_type=denial.get("userType"),
         blocked_address=denial.get("address"),
         **details,

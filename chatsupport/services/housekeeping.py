@@ -26,6 +26,7 @@ from chatsupport.services import (
     availability,
     counters,
     denials,
+    erasure,
     identification,
     inactivity,
     index_builds,
@@ -47,6 +48,7 @@ RETENTION_SECONDS = 600.0
 ROLLUP_SECONDS = 60.0
 DENIALS_SECONDS = 1.0
 IDENTIFICATION_SECONDS = 15.0
+ERASURE_SECONDS = 3.0
 LEASE_SECONDS = 15.0
 RECONCILIATION_LEASE_SECONDS = 30.0
 """Longer than a reconciliation takes, its second look included."""
@@ -75,6 +77,7 @@ class Housekeeper:
             (self.reconcile, interval),
             (self.tell_what_is_untold, untold.SWEEP_SECONDS),
             (self.finish_identifications, IDENTIFICATION_SECONDS),
+            (self.finish_erasures, ERASURE_SECONDS),
             (self.roll_up, ROLLUP_SECONDS),
             (self.apply_retention, RETENTION_SECONDS),
             (denials.enforce_recent, DENIALS_SECONDS),
@@ -129,6 +132,11 @@ class Housekeeper:
         """Carry over what guests have left behind who became known, if this process is the one to do so."""
         if self._is_the_one():
             identification.finish()
+
+    def finish_erasures(self) -> None:
+        """Look once more for people who were erased, if this process is the one to do so."""
+        if self._is_the_one():
+            erasure.finish()
 
     def apply_retention(self) -> None:
         """Delete what is older than RETENTION_DAYS, if this process is the one to do so."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +17,12 @@ from bson import ObjectId
 from pymongo import UpdateOne
 
 from chatsupport import broadcasts
+from chatsupport.database import connection
 from chatsupport.documents import Message, Session
+from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, CALLER_TYPES, Caller
-from chatsupport.services import presence, sequences
+from chatsupport.services import presence, sequences, tombstones
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +36,12 @@ MAX_UNREAD = 1_000
 Key = tuple[ObjectId, Caller]
 
 _mutex = threading.Lock()
+_one_stores = threading.Lock()
 _known: OrderedDict[ObjectId, dict[Caller, int]] = OrderedDict()
 """The marks of sessions that this process hears of, which it does while somebody is in them here."""
 _pending: dict[Key, int] = {}
+_pending_since: float | None = None
+"""When the oldest of them came."""
 _storing = False
 
 
@@ -43,7 +49,7 @@ def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
     """Mark everything up to `seq` as read and tell the others. Returns the mark as it stands: never back, never past
     the session's last message.
     """
-    global _storing
+    global _pending_since, _storing
     key = (session_id, person)
     here = presence.connections_of(session_id, person)
     known = _known.get(session_id, {}).get(person) if here else None
@@ -58,6 +64,7 @@ def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
             _remember(key, max(seq, known))
         if moved:
             _pending[key] = seq
+            _pending_since = _pending_since or time.monotonic()
         start_storing = moved and not _storing
         _storing = _storing or start_storing
     if moved:
@@ -100,29 +107,51 @@ def unread(session: Mapping[str, Any], person: Caller, last_seq: int) -> int:
 
 
 def flush() -> None:
-    """Store what is pending now: on leaving."""
-    with _mutex:
-        pending = dict(_pending)
-        _pending.clear()
-    marks = list(pending.items())
-    for start in range(0, len(marks), MAX_BATCH):
-        batch = marks[start : start + MAX_BATCH]
-        try:
-            updates = [_update(session_id, person, seq) for (session_id, person), seq in batch]
-            Session._get_collection().bulk_write(updates, ordered=False)
-        except Exception:
-            # Not lost for good: the client marks the next message it shows.
-            logger.warning("Read marks could not be stored", extra={"marks": len(batch)}, exc_info=True)
-            with _mutex:
-                for (session_id, person), _ in batch:
-                    _known.get(session_id, {}).pop(person, None)
+    """Store what is pending now, and wait for what is being stored: on leaving, and before somebody is renamed.
+
+    Raises `DatabaseUnavailableError` where nothing was begun.
+    """
+    global _pending_since
+    with connection.one_at_a_time(_one_stores):
+        with _mutex:
+            pending, since = dict(_pending), _pending_since
+            _pending.clear()
+            _pending_since = None
+        marks = list(pending.items())
+        for start in range(0, len(marks), MAX_BATCH):
+            _store(marks[start : start + MAX_BATCH])
+        if since is not None and time.monotonic() - since > tombstones.LATE_SECONDS:
+            _take_out_erased([key for key, _ in marks])
+
+
+def _store(batch: list[tuple[Key, int]]) -> None:
+    try:
+        updates = [_update(session_id, person, seq) for (session_id, person), seq in batch]
+        Session._get_collection().bulk_write(updates, ordered=False)
+    except Exception:
+        # Not lost for good: the client marks the next message it shows.
+        logger.warning("Read marks could not be stored", extra={"marks": len(batch)}, exc_info=True)
+        with _mutex:
+            for (session_id, person), _ in batch:
+                _known.get(session_id, {}).pop(person, None)
+
+
+def _take_out_erased(keys: list[Key]) -> None:
+    """Remove the marks of those who were erased while these waited for long: this process was stopped."""
+    for person in tombstones.erased_among({person for _, person in keys}):
+        theirs = {"userId": person.id, "userType": person.type}
+        sessions = [session_id for session_id, reader in keys if reader == person]
+        Session._get_collection().update_many({"_id": {"$in": sessions}}, {"$pull": {"readSeq": theirs}})
 
 
 def _store_all() -> None:
     """Store every second what came, until nothing comes any more."""
     global _storing
     while True:
-        flush()
+        try:
+            flush()
+        except DatabaseUnavailableError:
+            logger.warning("Read marks wait for the database")
         socketio.sleep(STORE_SECONDS)
         with _mutex:
             if not _pending:

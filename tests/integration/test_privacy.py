@@ -12,7 +12,7 @@ from flask import Flask
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Counters, Message, Session
-from chatsupport.services import audit, counters, privacy, retention
+from chatsupport.services import audit, counters, erasure, retention
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.integration.conftest import MakeApp
 from tests.sockets import Sockets
@@ -114,7 +114,7 @@ def test_an_erasure_that_was_interrupted_is_finished_by_the_next(
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr(privacy, "_rename_in_sessions", die)
+        patch.setattr(erasure._Erasure, "_rename_in_sessions", die)
         assert operator.delete(f"/api/users/{USER}").status_code == 500
 
     assert operator.delete(f"/api/users/{USER}").status_code == 200
