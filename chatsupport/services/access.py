@@ -24,7 +24,9 @@ def may_always_access(caller: Caller, session: Mapping[str, Any]) -> bool:
     """Tell whether the session is the caller's whoever answers it: its own, or any for a system."""
     if caller.type == SYSTEM:
         return True
-    return bool(session["userId"] == caller.id and session.get("userType", "user") == caller.type)
+    user_type = session.get("userType", "user")
+    # An older version may have stored an agent's id in capitals.
+    return bool(user_type == caller.type and canonical_id(session["userId"], user_type) == caller.id)
 
 
 def check(caller: Caller, session: Mapping[str, Any]) -> None:

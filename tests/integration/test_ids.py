@@ -94,6 +94,14 @@ def test_an_agent_in_capitals_is_the_same_agent(apis: Apis, operator: Api, socke
     assert data_of(operator.get(f"/api/users/{agent.upper()}/export", userType="agent"))["userId"] == agent
 
 
+def test_a_session_that_was_stored_in_capitals_is_still_the_agents(apis: Apis, agent: str) -> None:
+    api = apis.agent(agent)
+    session_id = data_of(api.post("/api/chat/start-session", {"userId": agent, "userType": "agent"}))["sessionId"]
+    Session._get_collection().update_many({}, {"$set": {"userId": agent.upper()}})
+
+    assert api.session(session_id)["id"] == session_id
+
+
 def test_ids_of_users_are_compared_letter_by_letter(apis: Apis, operator: Api, agent_id: str) -> None:
     operator.post("/api/blocks", {"userId": agent_id})
 
