@@ -11,7 +11,7 @@ from bson import ObjectId
 from tests.chaos.ledger import Ledger
 from tests.conftest import API_KEY
 from tests.e2e.followers import Follower, Followers
-from tests.e2e.people import Person
+from tests.e2e.people import PATIENCE_SECONDS, Person
 from tests.e2e.rest import Reply, Rest
 from tests.e2e.server import Server
 
@@ -97,38 +97,37 @@ class Visitor(Participant):
         )
         self.ledger.started(session_id, reply.data, follower)
         self.step = "talking"
-        open_still = self._talk(session_id, name, follower, chance.randrange(3, 9))
-        if not open_still:
+        if not self._talk(session_id, name, follower, chance.randrange(3, 9)):
             return
+        # Either it ends the chat, or its agent does, or it stays until the round is over.
         if chance.random() < 0.5:
+            time.sleep(chance.uniform(0, 0.5))
+        if chance.random() < 0.7:
             self.step = "ending"
             self.end(session_id)
-        elif not self._over.is_set():
-            time.sleep(chance.uniform(0, 0.5))
-            # Its agent ends it, or it stays until the round is over.
-            if chance.random() < 0.7:
-                self.end(session_id)
+            self._send_by_socket(session_id, f"late-{name}", follower)
 
     def _talk(self, session_id: str, name: str, follower: Follower, count: int) -> bool:
         """Send so many messages, over REST and by the socket. False when the session has ended meanwhile."""
         for number in range(count):
-            text = f"{name}-{number}"
-            if self._random.random() < 0.5:
-                if not self.send(session_id, text):
-                    return False
-            else:
-                self.ledger.sending(session_id, text)
-                follower.send(text, text)
-                begun = time.monotonic()
-                while text not in follower.sent and not follower.failures:
-                    time.sleep(0.005)
-                    assert time.monotonic() - begun < 120, f"{name} hears nothing of its message: {follower}"
-                self.longest_outage = max(self.longest_outage, time.monotonic() - begun)
-                if text not in follower.sent:
-                    return False
-                self.ledger.sent(follower.sent[text])
+            send = self.send if self._random.random() < 0.5 else partial(self._send_by_socket, follower=follower)
+            if not send(session_id, f"{name}-{number}"):
+                return False
             time.sleep(self._random.uniform(0, 0.05))
         return True
+
+    def _send_by_socket(self, session_id: str, text: str, follower: Follower) -> bool:
+        """Send a message by the socket. False where it was refused: the session has ended."""
+        self.ledger.sending(session_id, text)
+        follower.send(text, text)
+        begun = time.monotonic()
+        while text not in follower.sent and not follower.failures:
+            time.sleep(0.005)
+            assert time.monotonic() - begun < PATIENCE_SECONDS, f"{self._name} hears nothing of {text}"
+        self.longest_outage = max(self.longest_outage, time.monotonic() - begun)
+        if text in follower.sent:
+            self.ledger.sent(follower.sent[text])
+        return text in follower.sent
 
 
 class Agent(Participant):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +21,6 @@ class Follower:
         self._session_id = session_id
         self.messages: list[dict[str, Any]] = []
         self.sent: dict[str, dict[str, Any]] = {}
-        self.sent_at: dict[str, float] = {}
         self.failures: list[dict[str, Any]] = []
         self.events: list[tuple[str, Any]] = []
         """The events that were asked for, and ("connect", None) whenever it has connected."""
@@ -61,7 +59,6 @@ class Follower:
         if "message" in entry:
             self.messages.append(entry["message"])
         elif "sent" in entry:
-            self.sent_at[entry["sent"]["clientMessageId"]] = time.monotonic()
             self.sent[entry["sent"]["clientMessageId"]] = entry["sent"]
         elif "failure" in entry:
             self.failures.append(entry["failure"])
