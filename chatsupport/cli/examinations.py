@@ -102,7 +102,7 @@ def indexes(_: Config) -> Iterator[Finding]:
     except CannotServeError as error:
         yield Finding(FAIL, str(error))
         return
-    under_way = builds_under_way()
+    under_way = builds_under_way() if missing else {}
     for index in missing:
         if index.name in under_way:
             yield Finding(WARN, f"{index} is being built, {under_way[index.name]}")

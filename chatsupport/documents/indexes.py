@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymongo import IndexModel
+from pymongo.errors import OperationFailure
 
 from chatsupport.database.connection import database
 from chatsupport.errors import CannotServeError
@@ -26,6 +27,8 @@ class IndexConflictError(CannotServeError):
             "again: the server makes the one it needs."
         )
 
+
+_UNAUTHORIZED = 13
 
 RETIRED = (("audit", "expiry"), ("denials", "expiry"))
 """What earlier releases had MongoDB delete by age, also while its clock is wrong."""
@@ -94,7 +97,12 @@ def drop_retired() -> None:
 
 
 def _unfinished(collection: str) -> list[str]:
-    (statistics,) = database()[collection].aggregate([{"$collStats": {"storageStats": {}}}])
+    try:
+        (statistics,) = database()[collection].aggregate([{"$collStats": {"storageStats": {}}}])
+    except OperationFailure as error:
+        if error.code != _UNAUTHORIZED:
+            raise
+        return []  # Then those that are being built are taken for whole.
     names: list[str] = statistics["storageStats"].get("indexBuilds", [])
     return names
 
