@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import time
 from datetime import datetime, timezone
@@ -23,6 +24,7 @@ from pymongo.errors import PyMongoError  # noqa: E402
 from chatsupport.config import Config, ConfigError  # noqa: E402
 from chatsupport.database.embedded import running_uri  # noqa: E402
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NOT_DATA = shutil.ignore_patterns("mongod.lock", "diagnostic.data", "*.sock", "*.log*")
 
 
@@ -39,11 +41,16 @@ def main() -> None:
     uri = config.mongodb_uri or running_uri(config.data_dir)
     if uri is None:
         _fail("MongoDB does not run, so that its files can be copied as they are: cp -a, from DATA_DIR/mongodb/files.")
+    # Whatever ends this program, a closed terminal too, must not leave the database locked.
+    for number in _ENDING:
+        signal.signal(number, signal.default_int_handler)
     time_of_it = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
     try:
         # Straight to this one: of a replica set any member will do, best a secondary.
         with pymongo.MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=5_000) as client:
             _copy(client, target / f"chat-support-{time_of_it}")
+    except KeyboardInterrupt:
+        _fail("Stopped: there is no backup, and MongoDB takes writes again.")
     except PyMongoError as error:
         _fail(f"MongoDB says no: {error}")
     except OSError as error:
@@ -62,6 +69,8 @@ def _copy(client: pymongo.MongoClient[dict[str, Any]], target: Path) -> None:
     try:
         shutil.copytree(source, unfinished, ignore=_NOT_DATA)
     finally:
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
         client.admin.command("fsyncUnlock")
     seconds = time.monotonic() - started
     unfinished.rename(target)

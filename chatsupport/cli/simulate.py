@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import threading
 import time
@@ -50,6 +51,9 @@ def simulate(
     tally = Tally()
     stage = Stage(_server(url, api_key), tally, pause)
     rest.ask(stage.rest, "GET", "/api/health")
+    # As Ctrl-C does: a terminal that is closed must not leave simulated agents behind.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     team: list[Agent] = []
     threads: list[threading.Thread] = []
     started = time.monotonic()
@@ -68,11 +72,14 @@ def simulate(
         raise click.ClickException(f"{stage.rest.url} does not answer: {error}") from None
     finally:
         stage.over.set()
-        with contextlib.suppress(KeyboardInterrupt):  # A second one: without waiting for the chats.
-            if any(thread.is_alive() for thread in threads):
-                _watch(tally, threads, time.monotonic() + END_SECONDS)
-        for agent in team:
-            agent.delete()
+        try:
+            with contextlib.suppress(KeyboardInterrupt):  # A second one: without waiting for the chats.
+                if any(thread.is_alive() for thread in threads):
+                    _watch(tally, threads, time.monotonic() + END_SECONDS)
+        finally:
+            # Real visitors would come to them.
+            for agent in team:
+                agent.delete()
     _summarize(tally, time.monotonic() - started)
     sys.exit(1 if tally["lost"] or tally["doubled"] or tally["failed"] or tally["unchecked"] else 0)
 

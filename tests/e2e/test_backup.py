@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pymongo
 import pytest
 
 from chatsupport.database.embedded import EmbeddedMongo
-from tests.e2e.server import PROJECT, Server, Servers, free_port
+from tests.e2e.server import PROJECT, Server, Servers, free_port, wait_until
 
 
 @pytest.fixture
@@ -80,6 +84,30 @@ def test_what_was_acknowledged_before_a_backup_is_in_it(
             restored.stop()
     finally:
         servers.clean_up()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_backup_that_is_stopped_leaves_the_database_open(
+    mongo: tuple[EmbeddedMongo, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    _, uri = mongo
+    # A file that cannot be read to its end: the terminal says nothing.
+    ours, theirs = os.openpty()
+    (tmp_path / "data/mongodb/files/endless").symlink_to(os.ttyname(theirs))
+    command = [sys.executable, str(PROJECT / "deploy" / "backup.py"), str(tmp_path / "backups")]
+    environment = {**os.environ, "MONGODB_URI": uri, "APP_ENV": "testing", "DATA_DIR": str(tmp_path / "data")}
+    backup = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    with pymongo.MongoClient[dict[str, Any]](uri) as client:
+        wait_until(lambda: client.admin.command("currentOp").get("fsyncLock"))
+        wait_until(lambda: list((tmp_path / "backups").glob("*/endless")))
+
+        backup.send_signal(number)
+
+        _, err = backup.communicate(timeout=10)
+        assert (backup.returncode, err) == (1, "Stopped: there is no backup, and MongoDB takes writes again.\n")
+        assert not client.admin.command("currentOp").get("fsyncLock")
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_what_cannot_be_backed_up_is_said_in_one_line(server: Server, tmp_path: Path) -> None:

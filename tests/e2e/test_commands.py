@@ -165,14 +165,14 @@ def test_a_simulation_chats_and_leaves_nothing_behind(server: Server, operator: 
     assert operator.get("/api/chat/sessions?status=waiting").data["sessions"] == []
 
 
-def test_a_simulation_ends_at_ctrl_c(server: Server, operator: Rest, tmp_path: Path) -> None:
+def test_a_simulation_ends_with_its_terminal_as_at_ctrl_c(server: Server, operator: Rest, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flask", "--app", "wsgi", *SIMULATE, "--messages", "1000", "--seconds", "600"]
     active = "/api/chat/sessions?status=active"
     with subprocess.Popen(command, start_new_session=True, **commands.options(server)) as process:
         try:
             wait_until(lambda: len(operator.get(active).data["sessions"]) >= 4, 60)
             time.sleep(1)
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGHUP)
             output, _ = process.communicate(timeout=60)
         finally:
             process.kill()
