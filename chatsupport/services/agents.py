@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
@@ -13,10 +14,10 @@ from chatsupport import broadcasts
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.documents.agent import derived
-from chatsupport.errors import AgentNotFoundError, EmailTakenError
+from chatsupport.errors import AgentNotFoundError, EmailTakenError, SessionNotFoundError
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.payloads import AgentChanges, AgentFields
-from chatsupport.services import access, assignment, audit, consoles, denials, passwords, sign_ins
+from chatsupport.services import access, assignment, audit, consoles, denials, passwords, sessions, sign_ins
 
 logger = logging.getLogger(__name__)
 
@@ -101,8 +102,17 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     if changes.role is not None:
         broadcasts.control("roles", agentId=str(agent_id))
     consoles.changed(None, agent_id)
+    if before["name"] != updated["name"]:
+        _tell_new_name(updated)
     assignment.drain_queue()
     return _find(agent_id)
+
+
+def _tell_new_name(agent: dict[str, Any]) -> None:
+    """Tell those who are in the agent's open chats what it is called now."""
+    for session_id in agent.get("activeSessions", ()):
+        with contextlib.suppress(SessionNotFoundError):  # A slot that the reconciler is about to free.
+            broadcasts.session_updated(sessions.describe_stored(session_id), agent["_id"])
 
 
 def _needs_manager(changes: AgentChanges) -> bool:

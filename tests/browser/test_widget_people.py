@@ -61,6 +61,19 @@ def test_hostile_texts_and_names_are_only_text(server: Server, site: Site, perso
     agent.leave()
 
 
+def test_an_agent_who_gets_another_name_has_it_in_open_chats(
+    server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
+) -> None:
+    widget = Widget(person().open(site.embed(server.url, "/renamed"))).open()
+    widget.write("hello")
+    agent.join(widget)
+    expect(widget.status).to_contain_text("You are talking to Ada")
+
+    operator.request("PATCH", f"/api/agents/{agent.id}", {"name": "Adele"})
+
+    expect(widget.status).to_contain_text("You are talking to Adele")
+
+
 def test_by_keyboard_alone(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
     page = person().open(site.embed(server.url))
     widget = Widget(page)

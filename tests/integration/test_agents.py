@@ -244,3 +244,18 @@ def test_deleting_while_everybody_starts_loses_nobody(operator: Api) -> None:
     states = [operator.session(session["sessionId"]) for session in started]
     assert sorted(state["status"] for state in states) == ["active"] * 3 + ["waiting"] * 5
     assert Agent.objects.count() == 1
+
+
+def test_a_new_name_is_told_in_open_chats(app: Flask, apis: Apis, operator: Api) -> None:
+    agent_id = operator.create_agent("Ada", maxUsers=1)["id"]
+    session_id = apis.user("u1").start("u1")["sessionId"]
+    apis.user("u2").start("u2")
+    visitor, stranger, agent = Sockets(app).user("u1"), Sockets(app).user("u2"), Sockets(app).agent(agent_id)
+
+    operator.patch(f"/api/agents/{agent_id}", {"name": "Adele"})
+    operator.patch(f"/api/agents/{agent_id}", {"name": "Adele", "isOnline": True})
+
+    for socket in (visitor, agent):
+        (session,) = socket.wait_for("session_updated")
+        assert (session["id"], session["agent"]["name"]) == (session_id, "Adele")
+    assert stranger.heard("session_updated") == []

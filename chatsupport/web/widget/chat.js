@@ -98,6 +98,9 @@ export function createChat(options, kept, keep, render, emit) {
       agent = event.agent;
       place = null;
     },
+    session_updated(session) {
+      if (session.id === id) agent = session.agent;
+    },
     session_unassigned() {
       status = "waiting";
       agent = typing = null;
