@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatsupport.web import bundle
 from chatsupport.web.squeeze import squeezed
 
 FOLDER = Path(__file__).parent
@@ -54,6 +55,8 @@ class Assets:
             for file in sorted((folder / part).rglob("*"))
             if file.is_file() and file.suffix in (*MEDIA_TYPES, ".html")
         }
+        if all(path in files for path in bundle.MODULES):
+            files[bundle.PATH] = bundle.bundle(files)
         files |= squeezed(
             {
                 path: (MEDIA_TYPES[suffix], body)

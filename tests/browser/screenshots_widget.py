@@ -59,6 +59,8 @@ def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:
     expect(widget.status).to_have_text("")
     take(page, "start")
 
+    busy = Agent(server, "Grace", max_users=1)
+    taken = server.operator().start("somebody else")
     first, second = (Widget(person(**DESK).open(f"{server.url}/demo")).open() for _ in range(2))
     first.write("Anybody there?")
     first.session_id()
@@ -68,6 +70,8 @@ def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:
     take(second.page, "queue")
 
     agent = Agent(server, "Ada")
+    server.operator().post(f"/api/chat/end-session/{taken}")
+    busy.leave()
     server.operator().post(f"/api/chat/end-session/{first.session_id()}")
     server.operator().post(f"/api/chat/end-session/{second.session_id()}")
     session_id = talk(widget, agent)

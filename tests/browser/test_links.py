@@ -31,14 +31,14 @@ SHOWN = {
 
 def test_links_are_what_people_mean_and_show_where_they_lead(server: Server, person: MakePerson) -> None:
     page = person().open(f"{server.url}/console")
-    version = page.content().split("/web/")[1].split("/")[0]
+    version = page.content().split("web/")[1].split("/")[0]
     script = """async ([module, texts]) => {
         const { linked } = await import(module);
         return texts.map((text) => linked(text).map((part) => typeof part === "string" ? part : {
             shown: part.textContent, rel: part.rel, target: part.target, dir: part.dir, host: new URL(part.href).host,
         }));
     }"""
-    found = page.evaluate(script, [f"/web/{version}/shared/links.js", list(SHOWN)])
+    found = page.evaluate(script, [f"./web/{version}/shared/links.js", list(SHOWN)])
 
     for (text, shown), parts in zip(SHOWN.items(), found, strict=True):
         links = [part for part in parts if isinstance(part, dict)]

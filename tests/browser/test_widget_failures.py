@@ -58,6 +58,30 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed(
     widget.wait_for_texts(*stored)
 
 
+def test_a_network_that_goes_silent_fails_no_message(
+    server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
+) -> None:
+    visitor = person()
+    visitor.expected = NO_CONNECTION
+    page = visitor.open("about:blank")
+    page.clock.install()
+    page.goto(site.embed(server.url))
+    widget = Widget(page).open()
+    widget.write("before")
+    expect(widget.rows.last).to_contain_text("Sent")
+    session_id = agent.join(widget)
+    with server.frozen():
+        widget.write("into the silence")
+        for _ in range(6):
+            page.clock.run_for(13_000)
+        expect(widget.rows.last).to_contain_text("Sending…")
+    agent.socket.wait_for("new_message", lambda message: message["message"] == "into the silence")
+    for _ in range(4):
+        page.clock.run_for(10_000)
+    expect(widget.rows.last).to_contain_text("Sent")
+    assert [message["message"] for message in operator.history(session_id)] == ["before", "into the silence"]
+
+
 def test_a_message_that_is_refused_can_be_sent_again(servers: Servers, site: Site, person: MakePerson) -> None:
     server = servers.start(FRONTEND_URLS=site.origin, RATE_LIMITS="on", RATE_LIMIT_MESSAGES="1/4 seconds")
     operator = server.operator()
@@ -81,6 +105,8 @@ def test_a_message_that_is_refused_can_be_sent_again(servers: Servers, site: Sit
 def test_a_place_in_the_queue_then_an_agent(servers: Servers, site: Site, person: MakePerson) -> None:
     server = servers.start(FRONTEND_URLS=site.origin, QUEUE_LIMIT="2")
     address = site.embed(server.url)
+    agent = Agent(server, max_users=1)
+    busy = server.operator().start("somebody else")
     first, second = (Widget(person().open(address)).open() for _ in range(2))
     first.write("first")
     expect(first.status).to_have_text("Number 1 in the queue")
@@ -97,13 +123,13 @@ def test_a_place_in_the_queue_then_an_agent(servers: Servers, site: Site, person
     expect(third.rows.last).to_contain_text("Not sent")
     expect(third.status).to_contain_text("Too many people are waiting")
 
-    agent = Agent(server, max_users=1)
+    server.operator().post(f"/api/chat/end-session/{busy}")
     expect(first.status).to_have_text("You are talking to Ada")
     expect(second.status).to_contain_text("Number 1 in the queue")
     third.panel.get_by_role("button", name="Try again").click()
     expect(third.rows.last).to_contain_text("Sent")
     expect(third.status).to_have_text("Number 2 in the queue")
-    first.panel.get_by_role("button", name="End chat").click()
+    first.end()
     expect(second.status).to_have_text("You are talking to Ada")
     server.operator().post(f"/api/chat/end-session/{second.session_id()}")
     expect(second.status).to_have_text("This chat has ended")

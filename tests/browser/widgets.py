@@ -35,6 +35,12 @@ class Widget:
         self.field.fill(text)
         self.field.press("Enter")
 
+    def end(self) -> None:
+        """End the chat, and say that this is meant."""
+        button = self.panel.get_by_role("button", name="End chat")
+        button.click()
+        self.panel.get_by_role("group", name="End this chat?").get_by_role("button", name="End chat").click()
+
     def all_texts(self) -> list[str]:
         """Return the messages' texts, in order."""
         return self.texts.all_inner_texts()
@@ -45,8 +51,8 @@ class Widget:
 
     def session_id(self) -> str:
         """Return the session's id, once there is one."""
-        name = "Object.keys(localStorage).find((key) => key.startsWith('chat-support'))"
-        script = f"(JSON.parse(localStorage.getItem({name}) || '{{}}')).sessionId"
+        entries = "Object.keys(localStorage).filter((key) => key.startsWith('chat-support'))"
+        script = f"{entries}.map((key) => JSON.parse(localStorage.getItem(key)).sessionId).find(Boolean)"
         wait_until(lambda: self.page.evaluate(script), otherwise=lambda: "no session")
         found: str = self.page.evaluate(script)
         return found

@@ -6,7 +6,7 @@ const CLOSING = { ")": "(", "]": "[", "}": "{" };
 const DIRECTION = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 // Letters which nobody takes for those of another script: Latin with East Asian ones, or one script alone.
 const ONE_SCRIPT =
-  /^(?:[a-zß-ɏḀ-ỿ\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{N}.-]+|(?:\p{sc=Cyrl}|[\d.-])+|(?:\p{sc=Grek}|[\d.-])+|(?:\p{sc=Arab}|[\d.-])+|(?:\p{sc=Hebr}|[\d.-])+|(?:\p{sc=Deva}|[\d.-])+|(?:\p{sc=Thai}|[\d.-])+)$/iu;
+  /^([a-zß-ɏḀ-ỿ\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\d.-]+|[\p{sc=Cyrl}\d.-]+|[\p{sc=Grek}\d.-]+|[\p{sc=Arab}\d.-]+|[\p{sc=Hebr}\d.-]+)$/iu;
 
 // Returns a text's parts: strings, and <a> elements for the addresses in it.
 export function linked(text) {

@@ -1,79 +1,109 @@
 import { follow, PASSING } from "../shared/connection.js";
-import { visitor } from "./visitor.js";
+import { OUTWORN, visitor } from "./visitor.js";
 
-// The visitor's chat, without its looks: calls render(state) on each change and emit(event, detail) for the page.
-export function createChat(options, kept, keep, render, emit) {
-  const [identity, newId, getToken, rest] = visitor(options, kept, keep);
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// One person's chat, without its looks: calls render(state) on each change and emit(event, detail) for the page.
+// `person` is what is kept of them, `guest` what is kept of somebody the page has not named.
+export function createChat(options, person, guest, render, emit) {
+  // What comes after stop() changes nothing: there may be somebody else by then.
+  const own = { ...person, keep: (changes) => stopped || person.keep(changes) };
+  const before = { ...guest, forget: () => stopped || guest.forget() };
+  const { kept, keep } = own;
+  const { call, rest, getToken, carry, reason } = visitor(options, own, before);
   // The session's: `read` tells how far the visitor has read, `theirs` how far an agent has.
   let id, status, agent, place, since, messages, read, theirs, typing, idle, hasMore;
   // The visitor's
-  let outbox, me, seen, typedAt;
-  // The connection's
-  let client, socket, stop, tries, online, problem, sending;
+  let { outbox, userId: me } = kept();
+  let names = Object(kept().names);
+  let typedAt = 0;
+  // The connection's; `staffed` tells whether somebody is there.
+  let client, socket, unfollow, connecting, online, problem, sending, stopped, timer, staffed, due;
+  let tries = 0;
   let told = ","; // What the page was told: no status, no place.
 
-  function reset(session) {
+  function enterNone(session) {
     id = session;
     status = agent = place = since = typing = idle = hasMore = null;
     messages = [];
     read = theirs = 0;
   }
 
+  // Shows what is new, once for all that came together.
   function changed() {
-    const last = messages.at(-1)?.seq ?? 0;
-    if (seen && last > read) {
-      keep({ read: (read = last) });
-      socket.emit("mark_read", { sessionId: id, seq: read });
-    }
+    if (!due) queueMicrotask(draw);
+    due = true;
+  }
+
+  function draw() {
+    due = false;
+    if (stopped) return;
     if (told !== (told = `${[status, place]}`)) emit("status", { status, queuePosition: place });
-    render({ id, status, agent, place, since, messages, read, theirs, typing, idle, hasMore, outbox, online, problem });
+    // prettier-ignore
+    render({
+      id, status, agent, place, since, messages, read, theirs, typing, idle, hasMore, outbox, names, online, problem,
+      staffed,
+    });
   }
 
-  const report = ({ code }) => changed((problem = code));
-
-  // Whether it is worth trying again; for TOKEN_EXPIRED, INVALID_TOKEN and AUTH_REQUIRED, with a new token.
+  // Whether it is worth trying again, perhaps with a new token.
   function passes(code) {
-    if (/TOKEN|AUTH/.test(code)) return !keep({ token: null });
-    return PASSING.test(code);
+    if (OUTWORN.test(code)) keep({ token: null, worn: kept().token });
+    return code === "ORIGIN" || OUTWORN.test(code) || PASSING.test(code);
   }
 
-  async function open() {
+  // Refused for good: what waits has failed, and the visitor is told. So is whoever has made the page.
+  function fail({ code, message }) {
+    console.warn("Chat Support:", code, message);
+    problem = code;
+    for (const entry of outbox) if (!entry.failed && !entry.done) store(Object.assign(entry, { failed: code }));
+    changed();
+  }
+
+  // Connects; socket.io does the rest, but not where the server has refused or closed the connection.
+  async function connect() {
+    if (connecting || stopped) return;
+    connecting = true;
+    clearTimeout(timer);
     try {
-      client ??= (await import(options.io)).io;
-    } catch {
-      return report({ code: "OFFLINE" });
+      // A browser may remember that an import has failed, so each has an address of its own.
+      client ??= (await import(options.io + (tries ? `?${tries}` : ""))).io;
+      const token = await getToken();
+      await carry();
+      if (stopped) return;
+      me = kept().userId;
+      outbox.push(...kept().outbox.filter(({ id }) => !outbox.some((one) => one.id === id))); // Carried over.
+      socket ??= listen();
+      socket.auth = { token };
+      if (!socket.active) socket.connect(); // While it tries by itself, it would ask the server twice.
+      enter();
+      await lookUp();
+    } catch (refusal) {
+      retry(refusal);
+    } finally {
+      connecting = false;
     }
-    if (socket) return;
+  }
+
+  function retry({ code = "OFFLINE", message }) {
+    if (stopped) return;
+    if (!passes(code)) return fail({ code, message });
+    if (code === "ORIGIN") changed((problem = code));
+    clearTimeout(timer);
+    timer = setTimeout(connect, Math.min(2 ** tries++, 30) * (500 + 1_000 * Math.random()));
+  }
+
+  function listen() {
     const { origin, pathname: path } = new URL(`${options.server}/socket.io`);
-    const mine = client(origin, { path, autoConnect: false, reconnectionDelayMax: 10_000, randomizationFactor: 0.8 });
-    socket = mine;
+    const made = client(origin, { path, autoConnect: false, reconnectionDelayMax: 10_000, randomizationFactor: 0.8 });
     for (const name in handlers) {
-      socket.on(name, (data) => {
-        if (socket !== mine || (data?.sessionId ?? id) !== id) return;
+      made.on(name, (data) => {
+        if (stopped || (data?.sessionId ?? id) !== id) return;
         handlers[name](data);
         changed();
       });
     }
-    tries = 0;
-    attempt();
-    enter();
-  }
-
-  // Connects; socket.io does the rest, but not where the server has refused or closed the connection.
-  async function attempt() {
-    const mine = socket;
-    try {
-      mine.auth = { token: await getToken() };
-      if (socket === mine) mine.connect();
-    } catch ({ code }) {
-      if (socket === mine) refused(code);
-    }
-  }
-
-  function refused(code = "OFFLINE") {
-    if (!passes(code)) return report({ code });
-    const mine = socket;
-    setTimeout(() => socket === mine && attempt(), Math.min(2 ** tries++, 30) * (500 + 1_000 * Math.random()));
+    return made;
   }
 
   const handlers = {
@@ -81,12 +111,17 @@ export function createChat(options, kept, keep, render, emit) {
       online = true;
       tries = 0;
       problem = null;
+      // What was not refused for good is tried again.
+      for (const entry of outbox) if (PASSING.test(entry.failed)) Object.assign(entry, { failed: null, tries: 0 });
       send();
     },
-    connect_error: (error) => socket.active || refused(error.data?.code),
-    disconnect(reason) {
+    connect_error({ data }) {
+      if (!socket.active) retry(data ?? {});
+      else reason().then((code) => changed((problem = code === "ORIGIN" ? code : null)));
+    },
+    disconnect(cause) {
       online = typing = false;
-      if (reason === "io server disconnect") refused();
+      if (cause === "io server disconnect") retry({});
     },
     user_typing({ isTyping, userType }) {
       if (userType !== "user") typing = isTyping;
@@ -95,8 +130,8 @@ export function createChat(options, kept, keep, render, emit) {
     queue_update: ({ queuePosition }) => (place = queuePosition),
     agent_assigned(event) {
       status = "active";
-      agent = event.agent;
       place = null;
+      meet(event.agent);
     },
     session_updated(session) {
       if (session.id === id) agent = session.agent;
@@ -113,19 +148,39 @@ export function createChat(options, kept, keep, render, emit) {
     },
   };
 
+  // Names are kept: what somebody has written stays theirs when another takes over.
+  function meet(somebody) {
+    agent = somebody;
+    if (agent && names[agent.id] !== agent.name) keep({ names: (names = { ...names, [agent.id]: agent.name }) });
+  }
+
   // Follows the session that is kept, if there is one.
   function enter() {
     const { sessionId } = kept();
     if (sessionId === id || !socket) return;
-    stop?.();
-    reset(sessionId);
-    ({ read = 0, since } = kept());
-    stop = id && follow(socket, id, { onJoined, onMessage, onFailure: again });
+    unfollow?.();
+    enterNone(sessionId);
+    ({ since } = kept());
+    read = +kept().read || 0;
+    unfollow = id && follow(socket, id, { onJoined, onMessage, onFailure });
     changed();
   }
 
+  const begin = (sessionId, at) => {
+    keep({ sessionId, since: at, read: 0, ended: false });
+    enter();
+  };
+
+  // Asks for the open session, which may have begun on another device. A guest has one device.
+  async function lookUp() {
+    if (!options.userId || (id && status !== "ended" && !kept().ended)) return;
+    const { session } = await rest("chat/session/current");
+    if (session && session.id !== id) begin(session.id, Date.parse(session.createdAt));
+  }
+
   function onJoined(session) {
-    ({ status, agent, queuePosition: place } = session);
+    ({ status, queuePosition: place } = session);
+    meet(session.agent);
     if (!messages[0]) hasMore = session.hasMore;
     for (const { userType, seq } of session.readSeq) {
       if (userType === "user") read = Math.max(read, seq);
@@ -136,17 +191,22 @@ export function createChat(options, kept, keep, render, emit) {
   }
 
   function onMessage(message) {
-    const own = message.senderType === "user";
-    if (own) drop(message.clientMessageId);
+    const isOwn = message.senderType === "user";
+    if (isOwn) drop(message.clientMessageId);
     messages.push(message);
-    typing &&= own;
+    typing &&= isOwn;
     idle = false;
     changed();
-    if (!own) emit("message", message);
+    if (!isOwn) emit("message", message);
+  }
+
+  function onFailure(code) {
+    if (/FORBIDDEN|NOT_FOUND|INVALID_SESSION/.test(code)) again();
+    else if (!passes(code)) fail({ code });
   }
 
   // What is unsent is kept for the next page; other tabs keep theirs in the same place.
-  const without = (entry) => (kept().outbox ?? []).filter((one) => one.id !== entry);
+  const without = (entry) => kept().outbox.filter((one) => one.id !== entry);
   const store = (entry) => keep({ outbox: [...without(entry.id), entry] });
 
   function drop(entry) {
@@ -154,29 +214,31 @@ export function createChat(options, kept, keep, render, emit) {
     keep({ outbox: without(entry) });
   }
 
-  // Sends what waits, one after the other. What was not acknowledged when the connection broke is sent on the next one.
+  // Sends what waits, one after the other. What was not acknowledged when the connection broke is sent on the next one:
+  // only an answer of the server's makes a message fail.
   async function send() {
     let entry;
-    while (!sending && online && (entry = outbox.find((one) => !one.failed && !one.done))) {
+    while (!sending && online && !stopped && (entry = outbox.find((one) => !one.failed && !one.done))) {
       sending = true;
       try {
         if (!id) {
-          const { sessionId } = await rest("chat/start-session", { userId: me });
-          keep({ sessionId, since: Date.now(), read: 0, ended: false });
-          enter();
+          await getToken();
+          begin((await rest("chat/start-session", { userId: kept().userId })).sessionId, Date.now());
         }
         const payload = { sessionId: id, message: entry.text, clientMessageId: entry.id };
         const answer = await socket.timeout(12_000).emitWithAck("send_message", payload);
         if (!answer.success) throw answer;
         problem = null;
         entry.done = true; // It leaves the outbox when it comes back as a message.
-      } catch ({ code = "OFFLINE" }) {
-        entry.tries = (entry.tries ?? 0) + online;
-        if (!passes(code) || entry.tries > 2) {
+      } catch ({ code = "OFFLINE", message }) {
+        const answered = !/OFFLINE|ORIGIN|DATABASE/.test(code);
+        entry.tries = (entry.tries ?? 0) + answered;
+        if (code === "BLOCKED") fail({ code, message });
+        else if (!passes(code) || entry.tries > 2) {
           entry.failed = code;
           store(entry);
           if (!id) problem = code;
-        } else await new Promise((resolve) => setTimeout(resolve, 1_000));
+        } else await pause(1_000);
       }
       sending = false;
       changed();
@@ -189,14 +251,9 @@ export function createChat(options, kept, keep, render, emit) {
     enter();
   }
 
-  function restart() {
-    socket?.disconnect();
-    socket = stop = online = problem = null;
-    me = identity();
-    outbox = [];
-    reset();
-    changed();
-    open();
+  function open() {
+    if (!online) connect();
+    else lookUp().catch(({ code }) => passes(code));
   }
 
   function post(entry) {
@@ -206,23 +263,45 @@ export function createChat(options, kept, keep, render, emit) {
     send();
   }
 
-  reset();
-  me = identity();
-  outbox = kept().outbox ?? [];
-  open();
-  addEventListener("storage", () => {
-    if (!options.userId && kept().userId !== me) restart(); // Somebody has signed in, in another tab.
-    enter();
-    read = Math.max(read, kept().read ?? 0);
-    changed();
-  });
-
+  enterNone();
   return {
     open,
     again,
-    see: (now) => changed((seen = now)),
+    end() {
+      const { sessionId } = kept();
+      socket.emit("end_session", { sessionId }, (answer) => answer.success || passes(answer.code) || fail(answer));
+    },
+    hasFailed: () => !!problem,
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+      unfollow?.();
+      socket?.disconnect();
+    },
+    // Takes over what another tab has kept. Returns whether that is somebody else's chat.
+    share() {
+      const { userId, read: readThere } = kept();
+      if (me && userId !== me) return true;
+      enter();
+      read = Math.max(read, +readThere || 0);
+      return draw();
+    },
+    // Tells how far the visitor has read, where it is new; returns how far that is.
+    see(seq) {
+      if (seq > read) {
+        keep({ read: (read = seq) });
+        socket.emit("mark_read", { sessionId: id, seq });
+      }
+      return read;
+    },
+    // Asks whether somebody is there, while that matters.
+    ask() {
+      if (status && status !== "waiting") return;
+      const found = ({ isStaffed }) => staffed !== isStaffed && changed((staffed = isStaffed));
+      call("chat/availability").then(found, ({ code }) => passes(code));
+    },
     write(text) {
-      const entry = { id: newId(), text };
+      const entry = { id: crypto.getRandomValues(new Uint32Array(4)).join("-"), text };
       outbox.push(entry);
       post(entry);
     },
@@ -235,15 +314,13 @@ export function createChat(options, kept, keep, render, emit) {
       typedAt = Date.now();
       socket.volatile.emit("typing_start", { sessionId: id });
     },
-    end: () => socket.emit("end_session", { sessionId: id }, (answer) => answer.success || report(answer)),
-    earlier: () =>
-      rest(`chat/messages/${id}?limit=50&before=${messages[0].seq}`).then((page) => {
-        messages.unshift(...page.messages);
-        hasMore = page.pagination.hasMore;
-        changed();
-      }, report),
-    identify() {
-      if (me !== options.userId || problem) restart();
+    async earlier() {
+      const [first] = messages;
+      const page = await rest(`chat/messages/${id}?limit=50&before=${first.seq}`);
+      if (messages[0] !== first) return;
+      messages.unshift(...page.messages);
+      hasMore = page.pagination.hasMore;
+      changed();
     },
   };
 }

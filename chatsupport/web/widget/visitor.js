@@ -1,33 +1,78 @@
-// Who the visitor is, and their REST calls; `options` may change.
-export function visitor(options, kept, keep) {
-  // Returns the user's id: as the page says, else as before, else somebody new.
-  function identity() {
-    const userId = options.userId ?? kept().userId ?? `visitor-${newId()}`;
-    if (kept().userId !== userId) keep({ userId, token: null, sessionId: null, outbox: [] });
-    return userId;
+import { PASSING } from "../shared/connection.js";
+
+// What a new token mends.
+export const OUTWORN = /^(AUTH_REQUIRED|INVALID_TOKEN|TOKEN_EXPIRED)$/;
+
+// Who the visitor is, and their REST calls. `own` is what is kept of them, `guest` what is kept of somebody unnamed.
+export function visitor({ server, userId, userHash }, own, guest) {
+  let pending;
+
+  // Why there was no answer: OFFLINE, or ORIGIN where the server is there and this page may not ask it.
+  async function reason() {
+    const request = () => ({ cache: "no-store", signal: AbortSignal.timeout(5_000) });
+    const answers = (path) => fetch(server + path, request()).then(Boolean, () => false);
+    return (await answers("/widget.js")) && !(await answers("/api/health")) ? "ORIGIN" : "OFFLINE";
   }
 
-  const newId = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
-
-  // Makes one call. Resolves with the answer's data; throws the failure envelope, {code: "OFFLINE"} without answer.
+  // Makes one call. Resolves with the answer's data; throws the failure envelope, or the `reason` as its code.
   async function call(path, body, token) {
-    const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
-    const request = { method: body && "POST", headers, body: JSON.stringify(body) };
-    const answer = await fetch(`${options.server}/api/${path}`, request)
+    const headers = {
+      ...(body && { "Content-Type": "application/json" }),
+      ...(token && { Authorization: `Bearer ${token}` }),
+    };
+    const request = { method: body && "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(15_000) };
+    const answer = await fetch(`${server}/api/${path}`, request)
       .then((response) => response.json())
-      .catch(() => ({ code: "OFFLINE" }));
+      .catch(async () => ({ code: await reason() }));
     if (!answer.success) throw answer;
     return answer.data;
   }
 
-  async function getToken() {
-    const userId = identity();
-    if (kept().token) return kept().token;
-    const { token } = await call("auth/token", { userId, userHash: options.userHash });
-    if (kept().userId === userId) keep({ token });
+  // A token serves only the page that vouches for its user as the page did that got it.
+  const getToken = () => {
+    const { token, hash } = own.kept();
+    if (token && (!userId || hash === userHash)) return token;
+    return (pending ??= newToken().finally(() => (pending = null)));
+  };
+
+  async function newToken() {
+    if (userId) return take(await call("auth/token", { userId, userHash }), userId);
+    const { userId: before, worn } = own.kept();
+    if (before) {
+      try {
+        return take(await call("auth/token", { userId: before }, worn), before);
+      } catch (refusal) {
+        if (PASSING.test(refusal.code) || /BLOCKED|ORIGIN/.test(refusal.code)) throw refusal;
+        own.keep({ userId: null, sessionId: null }); // That guest is over.
+      }
+    }
+    const answer = await call("auth/token", { guest: true });
+    return own.kept().token ?? take(answer, answer.userId); // Another tab may have been faster.
+  }
+
+  function take({ token }, id) {
+    own.keep({ userId: id, token, hash: userHash, worn: null });
     return token;
   }
 
   const rest = async (path, body) => call(path, body, await getToken());
-  return [identity, newId, getToken, rest];
+
+  // Makes a guest's chat that of the person whom the page has named since. What is refused for good stays behind.
+  async function carry() {
+    const { token: guestToken, outbox, since, read, names, sound } = guest.kept();
+    if (!userId || (!guestToken && !outbox[0])) return;
+    let sessionId;
+    try {
+      if (guestToken) ({ sessionId } = await rest("auth/identify", { guestToken }));
+    } catch (refusal) {
+      if (PASSING.test(refusal.code) || OUTWORN.test(refusal.code) || refusal.code === "ORIGIN") throw refusal;
+      console.warn("Chat Support:", refusal.code, refusal.message);
+    }
+    const { sessionId: present, outbox: waiting } = own.kept();
+    const session = sessionId && sessionId !== present && { sessionId, since, read, names, ended: false };
+    own.keep({ sound, ...own.kept(), ...session, outbox: [...waiting, ...outbox] });
+    guest.forget();
+  }
+
+  return { call, rest, getToken, carry, reason };
 }

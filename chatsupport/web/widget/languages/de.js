@@ -7,7 +7,7 @@ export default [
   "Ton", // sound
   "Chat beenden", // end
   "Hallo! Wie können wir helfen?", // hello: the start
-  "Schreiben Sie uns, wir antworten gleich hier.", // hint
+  "Schreiben Sie uns, wir antworten hier.", // hint
   "Ihre Nachricht", // write: the field
   "Senden", // send
   "Nummer {} in der Schlange", // place: the place in the queue
@@ -29,4 +29,9 @@ export default [
   "Neu beginnen", // again: a new chat
   "Zu viele warten gerade. Bitte später erneut versuchen.", // busy: the queue is full
   "Der Chat ist gerade nicht erreichbar.", // trouble: it is refused
+  "Im Moment ist niemand da.", // away
+  "Diesen Chat beenden?", // sure
+  "Weiter chatten", // stay
+  "Sie können uns hier nicht schreiben.", // blocked
+  "Der Chat funktioniert auf dieser Seite nicht.", // origin
 ];

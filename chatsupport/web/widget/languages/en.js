@@ -7,7 +7,7 @@ export default [
   "Sound", // sound
   "End chat", // end
   "Hello! How can we help?", // hello: the start
-  "Write to us, and somebody will answer right here.", // hint
+  "Write to us, and somebody will answer here.", // hint
   "Your message", // write: the field
   "Send", // send
   "Number {} in the queue", // place: the place in the queue
@@ -29,4 +29,9 @@ export default [
   "Start again", // again: a new chat
   "Too many people are waiting. Please try again later.", // busy: the queue is full
   "The chat cannot be reached at the moment.", // trouble: it is refused
+  "Nobody is here at the moment.", // away: no agent is there
+  "End this chat?", // sure: asked before it ends
+  "Keep chatting", // stay: the other answer
+  "You cannot write to us here.", // blocked
+  "The chat does not work on this page.", // origin: the page may not ask the server
 ];

@@ -1,0 +1,134 @@
+"""The pages the bubble is put on: their colours, their languages, what they do to the document, what they may not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from chatsupport.web.assets import FOLDER
+from tests.browser.conftest import MakePerson
+from tests.browser.sites import Site
+from tests.browser.widgets import Agent, Widget
+from tests.e2e.server import Server
+
+BACKGROUND = "(panel) => getComputedStyle(panel).backgroundColor"
+WHITE, DARK = "rgb(255, 255, 255)", "rgb(23, 28, 34)"
+NO_CONNECTION = ["Failed to load resource", "WebSocket connection to", "net::ERR_", "blocked by CORS policy"]
+
+
+def test_the_page_chooses_light_or_dark(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
+    for scheme, theme, expected in (
+        ("dark", "light", WHITE),
+        ("light", "dark", DARK),
+        ("dark", "auto", DARK),
+        ("light", "", WHITE),
+    ):
+        page = person(color_scheme=scheme).open(site.embed(server.url, theme=theme, color="#ffd166"))
+        widget = Widget(page).open()
+        assert widget.panel.evaluate(BACKGROUND) == expected
+        # On yellow, one writes in black.
+        assert widget.panel.locator("header").evaluate("(e) => getComputedStyle(e).color") == "rgb(0, 0, 0)"
+    page.emulate_media(color_scheme="dark")
+    expect(widget.panel).to_have_css("background-color", DARK)
+    page.emulate_media(media="print")
+    expect(widget.panel).to_be_hidden()
+    styles = "".join(path.read_text("utf-8") for path in (FOLDER / "widget").glob("*.css"))
+    assert not re.search(r"light-dark\(|color\(from", styles)  # Browsers of 2023 know neither.
+
+
+def test_odd_attributes_and_module_scripts(server: Server, site: Site, person: MakePerson) -> None:
+    address = site.embed(server.url, "/odd", title=" ", language="de_DE")
+    site.pages["/odd"] = site.pages["/odd"].replace("<script ", '<script type="module" ')
+    widget = Widget(person().open(address)).open()
+    expect(widget.panel.get_by_role("heading", name="Chatten Sie mit uns")).to_be_visible()
+    address = site.embed(server.url, "/lang")
+    site.pages["/lang"] = site.pages["/lang"].replace('lang="en"', 'lang="ar_EG"')
+    page = person().open(address)
+    expect(page.locator("chat-support .bubble")).to_have_attribute("aria-label", re.compile("[ء-ي]"))
+
+
+def test_pages_that_replace_the_document_keep_the_bubble(
+    server: Server, site: Site, person: MakePerson, agent: Agent
+) -> None:
+    page = person().open(site.embed(server.url))
+    widget = Widget(page).open()
+    for number in range(12):
+        widget.write(f"{number}\nand more\nand more")
+        expect(widget.rows.last).to_contain_text("Sent")
+    page.evaluate("document.documentElement.replaceChildren(document.createElement('body'))")
+    expect(widget.panel).to_be_visible()
+    expect(widget.texts).to_have_count(12)
+    expect(widget.texts.last).to_be_in_viewport()
+    page.evaluate(
+        """() => {
+            const html = document.createElement("html");
+            html.append(document.createElement("body"));
+            document.replaceChild(html, document.documentElement);
+        }"""
+    )
+    expect(widget.panel).to_be_visible()
+    page.evaluate("document.querySelector('chat-support').remove()")
+    expect(widget.panel).to_be_visible()
+    assert page.locator("chat-support").count() == 1
+
+
+def test_the_bubble_waits_until_the_page_is_read(server: Server, site: Site, person: MakePerson) -> None:
+    address = site.embed(server.url, "/slow", head='<script src="/slow.js" defer></script>')
+    site.policy = site.policy.replace("script-src", f"script-src {site.origin}")
+    page = person().context.new_page()
+    slow: list[Route] = []
+    page.route("**/slow.js", lambda route: slow.append(route))
+    with page.expect_response("**/bubble.css"):
+        page.goto(address, wait_until="commit")
+    page.wait_for_timeout(300)
+    assert page.locator("chat-support").count() == 0
+    slow[0].fulfill(body="", content_type="text/javascript")
+    expect(page.locator("chat-support .bubble")).to_be_visible()
+
+
+@pytest.mark.parametrize("file", ["languages/en.js", "bubble.css", "all.js", "widget.css", "socket.io.esm.min.js"])
+def test_a_file_that_does_not_load_is_tried_again(
+    server: Server, site: Site, person: MakePerson, agent: Agent, file: str
+) -> None:
+    visitor = person()
+    visitor.expected = NO_CONNECTION
+    failures = [503, None]
+
+    def serve(route: Route) -> None:
+        failure = failures.pop() if failures else 0
+        if failure is None:
+            route.abort()
+        elif failure:
+            route.fulfill(status=failure, body="no")
+        else:
+            route.continue_()
+
+    visitor.context.route(re.compile(rf"/{re.escape(file)}(\?.*)?$"), serve)
+    widget = Widget(visitor.open(site.embed(server.url)))
+    widget.bubble.click()
+    expect(widget.panel).to_be_visible()
+    widget.write("Hello")
+    expect(widget.rows.last).to_contain_text("Sent")
+    assert not failures
+
+
+def test_a_page_that_may_not_use_the_chat_says_so(server: Server, person: MakePerson) -> None:
+    stranger = Site()
+    visitor = person()
+    visitor.expected = [*NO_CONNECTION, "Access to fetch", "sandbox"]
+    says = "The chat does not work on this page."
+    widget = Widget(visitor.open(stranger.embed(server.url))).open()
+    expect(widget.status).to_have_text(says)
+    widget.write("Hello?")
+    expect(widget.rows.last).to_contain_text("Sending…")
+
+    address = stranger.embed(server.url, "/framed")
+    stranger.pages["/"] = f'<!doctype html><title>x</title><iframe sandbox="allow-scripts" src="{address}"></iframe>'
+    stranger.policy = f"{stranger.policy}; frame-src 'self'"
+    page = visitor.open(f"{stranger.origin}/")
+    frame = page.frame_locator("iframe")
+    frame.locator("chat-support .bubble").click()
+    expect(frame.get_by_role("dialog").locator("header [role=status]")).to_have_text(says)
+    stranger.close()
