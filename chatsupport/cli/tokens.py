@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import click
+import pymongo
 from bson import ObjectId
 from flask.cli import AppGroup
+from pymongo.errors import PyMongoError
 
 from chatsupport import identity, payloads
 from chatsupport.cli.patience import patience
+from chatsupport.database.connection import measure_time
 from chatsupport.documents import Agent
 from chatsupport.errors import InvalidInputError
 from chatsupport.services import audit
+
+ANSWER_SECONDS = 3.0
 
 tokens = AppGroup("tokens", help="Make tokens for callers.")
 
@@ -24,12 +29,23 @@ def make(user_id: str, user_type: str) -> None:
         user_id = payloads.user_id({"userId": user_id})
     except InvalidInputError as error:
         raise click.BadParameter(error.message, param_hint="USER_ID") from None
-    if user_type != identity.USER:
+    if user_type == identity.USER:
+        _go_by_the_databases_time()
+    else:
         with patience():
             if user_type == identity.AGENT and not _is_agent(user_id):
                 raise click.ClickException(f"There is no agent {user_id}, and its token would be refused.")
             audit.record(audit.TOKEN, None, user_id=user_id, user_type=user_type)
     click.echo(identity.issue_token(user_id, user_type))
+
+
+def _go_by_the_databases_time() -> None:
+    """Measure it, if the database answers: a token that a clock has made which is ahead would be refused."""
+    try:
+        with pymongo.timeout(ANSWER_SECONDS):
+            measure_time()
+    except PyMongoError:
+        click.echo("The database does not answer: the token goes by the clock of this machine.", err=True)
 
 
 def _is_agent(agent_id: str) -> bool:

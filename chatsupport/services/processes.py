@@ -165,7 +165,10 @@ class ThisProcess:
     def _join(self) -> None:
         """Become a new process: of an earlier one the others may not know any more."""
         self._is_known, self._alone_until, earlier = False, 0.0, self._id
-        self._id = ObjectId()
+        if not self._serves:
+            return  # It has left meanwhile.
+        # Where no answer comes, the document may be there all the same: see `_say`.
+        self._id, self._joined_at = ObjectId(), math.inf
         document = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -181,7 +184,10 @@ class ThisProcess:
 
     def _say(self) -> bool:
         """Renew the document. False where there is none any more."""
-        return bool(Process._get_collection().update_one({"_id": self._id}, [self._pulse()]).matched_count)
+        is_there = bool(Process._get_collection().update_one({"_id": self._id}, [self._pulse()]).matched_count)
+        if is_there and math.isinf(self._joined_at):
+            self._joined_at = elapsed()
+        return is_there
 
     def _pulse(self) -> Document:
         self._acknowledged = set(self._others)

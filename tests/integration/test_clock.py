@@ -217,3 +217,13 @@ def test_the_drivers_heartbeats_tell_the_clock_of_each_member(app: Flask) -> Non
     ((seen, _),) = clock._clock._members.values()
     assert abs(seen - (clock.timestamp() - clock.elapsed())) < 1
     assert clock.wrong_members() == {}
+
+
+def test_a_token_of_the_command_line_is_good_though_that_machines_clock_is_ahead(
+    app: Flask, apis: Apis, set_clock: SetClock
+) -> None:
+    clock.forget()
+    set_clock(300.0)
+    made = app.test_cli_runner().invoke(args=["tokens", "make", "u1"]).stdout.strip()
+
+    assert apis.bearer(made).get(STATS).status_code == 200

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from pymongo.collection import Collection
+from pymongo.errors import NetworkTimeout
 
 from chatsupport.documents import Process
 from chatsupport.errors import DatabaseUnavailableError
@@ -17,6 +19,7 @@ from chatsupport.services.housekeeping import Housekeeper
 from chatsupport.services.processes import ALONE_SECONDS, GONE_SECONDS, SILENT_SECONDS, ThisProcess
 from tests.api import Apis, assert_failure, data_of
 from tests.integration.conftest import MakeApp
+from tests.interleaving import just_before
 
 Pass = Callable[[float], None]
 REDIS = "redis://127.0.0.1:1/0"
@@ -180,6 +183,37 @@ def test_one_whose_document_was_lost_begins_anew(wait: Pass) -> None:
     first.beat()
     assert first.is_known()
     assert len(stored()) == 1
+
+
+def test_one_that_does_not_hear_whether_it_has_come_waits_as_long(wait: Pass, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = process(), process()
+    first.beat()
+    update = Collection.update_one
+
+    def lose_the_answer(*arguments: Any, **options: Any) -> Any:
+        update(*arguments, **options)
+        raise NetworkTimeout("the answer was lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Collection, "update_one", lose_the_answer)
+        with pytest.raises(NetworkTimeout):
+            second.beat()
+    second.beat()
+    assert len(stored()) == 2
+    assert first.is_alone()
+    assert not second.is_known()
+    wait(ALONE_SECONDS)
+    second.beat()
+    assert second.is_known()
+
+
+def test_one_that_leaves_during_a_beat_does_not_come_back(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = process()
+    first.beat()
+    just_before(monkeypatch, first, "_say", first.leave)
+
+    assert not first.beat()
+    assert stored() == []
 
 
 @pytest.mark.parametrize("still", ["the database", "the process"])
