@@ -11,6 +11,9 @@ from limits import parse
 from chatsupport.addresses import counted
 from chatsupport.logs.context import current
 
+MAX_ADDRESSES = 10_000
+"""Beyond so many at once the others are counted together."""
+OTHERS = "(others)"
 OURS = "chatsupport"
 VERDICT = "_is_within_rate"
 
@@ -51,6 +54,8 @@ class LinesByAddress(logging.Filter):
                 del self._counts[first]
                 if lines > self._most:
                     over.append((first, int(lines - self._most)))
+            if key not in self._counts and len(self._counts) >= MAX_ADDRESSES:
+                key = OTHERS
             count = self._counts.setdefault(key, [now, 0])
             count[1] += 1
             is_within = count[1] <= self._most

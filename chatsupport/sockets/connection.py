@@ -31,6 +31,7 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
     call again without the credentials.
     """
     address = str(environ.get("REMOTE_ADDR", ""))
+    eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
     connection: Connection | None = None
     failure: ChatSupportError | None = None
     try:
@@ -46,13 +47,9 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
         failure = failure or as_chat_support_error(RuntimeError("no connection"))
         metrics.REFUSED.add(failure.code)
         environ[REFUSALS] = environ.get(REFUSALS, 0) + 1
-        if environ[REFUSALS] == 1:  # It may try again; one line a connection is enough.
-            logger.info(
-                "Connection refused",
-                extra={"event": "connect", "status": failure.status, "code": failure.code, "address": address},
-            )
+        about = {"event": "connect", "status": failure.status, "code": failure.code, "address": address}
+        strangers.note(eio_sid, "Connection refused", **about)
         raise refuse(failure)
-    eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
     socketio.server.enter_room(sid, broadcasts.person_room(caller.id, caller.type))
     if caller.type == AGENT:
         _tell_availability(availability.connected, caller, sid)

@@ -100,8 +100,7 @@ def _end_unless_connected(eio_sid: str) -> None:
         return
     sid = server.manager.sid_from_eio_sid(eio_sid, "/")
     if sid is None:
-        about = {"event": "handshake_timeout", "address": strangers.address_of(eio_sid)}
-        logger.info("A socket did not finish connecting", extra=about)
+        strangers.note(eio_sid, "A socket did not finish connecting", event="handshake_timeout")
         try:
             server.eio.disconnect(eio_sid)
         except Exception:

@@ -22,6 +22,7 @@ from werkzeug.exceptions import ClientDisconnected
 from chatsupport import metrics
 from chatsupport.extensions import settings
 from chatsupport.services.budgets import Allowance
+from chatsupport.sockets import strangers
 from chatsupport.sockets.pinger import pinger_of
 from chatsupport.sockets.websocket import ChatWebSocket, encode_frame
 
@@ -89,7 +90,7 @@ class EngineSocket(engineio.socket.Socket):
         if not self._strays.seconds_to_wait:
             return True
         metrics.RATE_LIMITED.add("stray_packets")
-        logger.info("A socket that sends what is no event is closed", extra={"event": "flood"})
+        strangers.note(self.sid, "A socket that sends what is no event is closed", event="flood")
         self._abort()
         return False
 
@@ -243,6 +244,14 @@ class EngineSocket(engineio.socket.Socket):
         """Take over from long-polling, as the protocol's probe says. False where the client did not go on."""
         self.upgrading = True
         ws.socket.settimeout(UPGRADE_SECONDS)
+        deadline = time.monotonic() + UPGRADE_SECONDS
+
+        def check_time() -> None:
+            # Each frame comes in time, and yet they may never end.
+            if time.monotonic() > deadline:
+                raise TimeoutError
+
+        ws.on_odd_frame = check_time
         try:
             if ws.wait() != "2probe":
                 return False

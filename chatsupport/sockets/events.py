@@ -29,7 +29,7 @@ Finish = Callable[["Answer | Exception"], None]
 Handler = Callable[[Connection, Payload], Answer]
 LateHandler = Callable[[Connection, Payload, Finish], None]
 Acknowledge = Callable[[dict[str, Any]], int]
-"""Sends an envelope, and returns how many characters that took."""
+"""Sends an envelope, and returns how many bytes that took."""
 
 MAX_REFUSED = 50
 """A socket that goes on so often after its caller's budget is used up is closed."""

@@ -1,33 +1,45 @@
 """Engine.IO connections behind which nobody is known, yet or any more: how many there may be, by address and in all.
 
 Each costs memory before it says who it is, by whatever it came: a websocket, or one request of many on one connection.
+One address may have so many. Where there are too many in all, the oldest goes: an honest client finishes at once.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 
 from chatsupport import addresses, metrics
 from chatsupport.errors import RateLimitedError
 from chatsupport.extensions import settings
 
+logger = logging.getLogger(__name__)
+
 RETRY_SECONDS = 10
 """How long one of them has to finish connecting."""
 
 _from: dict[str, str] = {}
-"""The address of each, by its Engine.IO id."""
+"""The address of each, by its Engine.IO id; the oldest comes first."""
 _by_address: Counter[str] = Counter()
+_noted: set[str] = set()
+"""Those that the log has a line about: one is enough for a connection behind which nobody is known."""
 
 
-def check_room(address: str) -> None:
-    """Raise `RateLimitedError` where no more are taken."""
+def make_room(address: str) -> str | None:
+    """Return which one has to go for another, None where there is room.
+
+    Raises `RateLimitedError` where this address has too many.
+    """
     config = settings.config
     if not config.rate_limits:
-        return
-    from_here = _by_address[addresses.counted(address)]
-    if len(_from) >= config.max_unfinished_sockets or from_here >= config.max_unfinished_sockets_per_address:
+        return None
+    if _by_address[addresses.counted(address)] >= config.max_unfinished_sockets_per_address:
         metrics.RATE_LIMITED.add("unfinished")
         raise RateLimitedError("sockets that have not finished connecting", RETRY_SECONDS)
+    if len(_from) < config.max_unfinished_sockets:
+        return None
+    metrics.RATE_LIMITED.add("unfinished")
+    return next(iter(_from))
 
 
 def add(eio_sid: str, address: str) -> None:
@@ -40,6 +52,7 @@ def add(eio_sid: str, address: str) -> None:
 
 def remove(eio_sid: str) -> None:
     """Count one less: somebody is known behind it now, or it is gone."""
+    _noted.discard(eio_sid)
     key = _from.pop(eio_sid, None)
     if key is not None:
         _by_address[key] -= 1
@@ -47,9 +60,14 @@ def remove(eio_sid: str) -> None:
             del _by_address[key]
 
 
-def address_of(eio_sid: str) -> str | None:
-    """Return the address, of IPv6 the network, of one of them."""
-    return _from.get(eio_sid)
+def note(eio_sid: str | None, message: str, **about: object) -> None:
+    """Log something about a connection, unless it is one of them and has its line already."""
+    if eio_sid in _noted:
+        return
+    if eio_sid in _from:
+        _noted.add(eio_sid)
+        about = {"address": _from[eio_sid], **about}
+    logger.info(message, extra=about)
 
 
 def count() -> int:

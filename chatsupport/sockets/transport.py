@@ -99,13 +99,15 @@ def _log_nothing(*_: object) -> None:
 
 
 def _open(handle_connect: Callable[..., Any], environ: dict[str, Any], *arguments: Any, **options: Any) -> Any:
-    """Open an Engine.IO connection, unless too many are open behind which nobody is known."""
+    """Open an Engine.IO connection, unless its address has too many open behind which nobody is known."""
     try:
-        strangers.check_room(environ.get("REMOTE_ADDR", ""))
+        oldest = strangers.make_room(environ.get("REMOTE_ADDR", ""))
     except RateLimitedError as error:
         headers = [("Content-Type", "application/json"), ("Retry-After", str(error.retry_after))]
         envelope = error.envelope(environ.get(logs.REQUEST_ID))
         return {"status": "429 TOO MANY REQUESTS", "headers": headers, "response": json_codec.dumps(envelope).encode()}
+    if oldest is not None:
+        socketio.server.eio.disconnect(oldest)
     return handle_connect(environ, *arguments, **options)
 
 
@@ -212,13 +214,13 @@ def _handle_event(server: Any, eio_sid: str, namespace: str | None, ack_id: int 
 
 
 def _acknowledge(server: Any, eio_sid: str, sid: str, namespace: str, ack_id: int, envelope: dict[str, Any]) -> int:
-    """Call the client's callback, if it is still there; return how many characters that took."""
+    """Call the client's callback, if it is still there; return how many bytes that took."""
     if not server.manager.is_connected(sid, namespace):
         return 0
     where = "" if namespace == "/" else f"{namespace},"
     acknowledgement = f"{packet.ACK}{where}{ack_id}{json_codec.dumps([envelope])}"
     server._send_eio_packet(eio_sid, Packet(MESSAGE, acknowledgement))
-    return len(acknowledgement)
+    return len(acknowledgement) if acknowledgement.isascii() else len(acknowledgement.encode())
 
 
 def drain() -> None:

@@ -1,0 +1,49 @@
+"""Connections behind which nobody is known: how many there may be, and which goes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from chatsupport.errors import RateLimitedError
+from chatsupport.extensions import Settings
+from chatsupport.sockets import strangers
+
+
+@pytest.fixture(autouse=True)
+def limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = SimpleNamespace(rate_limits=True, max_unfinished_sockets=4, max_unfinished_sockets_per_address=3)
+    monkeypatch.setattr(Settings, "config", config)
+    monkeypatch.setattr(strangers, "_from", {})
+    monkeypatch.setattr(strangers, "_by_address", type(strangers._by_address)())
+
+
+def test_an_address_has_so_many_and_of_ipv6_a_network() -> None:
+    for number in range(3):
+        assert strangers.make_room(f"2001:db8::{number}") is None
+        strangers.add(f"e{number}", f"2001:db8::{number}")
+
+    with pytest.raises(RateLimitedError):
+        strangers.make_room("2001:db8::9")
+    strangers.remove("e1")
+    assert strangers.make_room("2001:db8::9") is None
+
+
+def test_where_there_are_too_many_in_all_the_oldest_goes() -> None:
+    for number in range(4):
+        strangers.add(f"e{number}", f"192.0.2.{number}")
+
+    assert strangers.make_room("192.0.2.9") == "e0"
+    strangers.remove("e0")
+    assert strangers.make_room("192.0.2.9") is None
+
+
+def test_one_that_is_counted_or_gone_twice_counts_once() -> None:
+    strangers.add("e1", "192.0.2.1")
+    strangers.add("e1", "192.0.2.1")
+    assert strangers.count() == 1
+    strangers.remove("e1")
+    strangers.remove("e1")
+    assert strangers.count() == 0
+    assert not strangers._by_address
