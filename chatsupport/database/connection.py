@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 import warnings
@@ -59,6 +60,8 @@ _AWAY = (
     InvalidOperation,  # The client is closed: see `give_up_if_away`.
 )
 
+_NO_NAME_SERVER = re.compile("resolution lifetime expired|all nameservers failed|no nameservers", re.IGNORECASE)
+"""What the driver says where nobody answers for a mongodb+srv:// name. It calls that a wrong configuration."""
 _UNAUTHORIZED = 13
 _NOT_SIGNED_IN = {18, 8000}
 """AuthenticationFailed, and what Atlas says instead."""
@@ -136,7 +139,7 @@ def refusal(error: BaseException | None, database: str) -> str | None:
     """Return the sentence for an error that only another MONGODB_URI or another right in MongoDB ends, else None."""
     if isinstance(error, DatabaseUnavailableError):
         error = error.__cause__
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, ConfigurationError) and not is_unavailable(error):
         return f"MONGODB_URI cannot be used: {error}"
     if not isinstance(error, OperationFailure):
         return None
@@ -203,6 +206,8 @@ def is_unavailable(error: PyMongoError) -> bool:
         return True
     if getattr(error, "timeout", False):
         return True
+    if isinstance(error, ConfigurationError):
+        return _NO_NAME_SERVER.search(str(error)) is not None
     return isinstance(error, OperationFailure) and error.code in UNAVAILABLE_CODES
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import limits
 import pytest
+from pymongo.errors import ConfigurationError
 
 from chatsupport.config import Config, ConfigError, jwt_secret, model, parsers
 from chatsupport.database import connection
@@ -238,3 +239,24 @@ def test_a_connection_string_that_the_driver_refuses_is_one_line(uri: str) -> No
     (line,) = refused.value.problems
     assert "\n" not in line
     assert "ss@h" not in line
+
+
+@pytest.mark.parametrize(
+    ("said", "is_away"),
+    [
+        (
+            "The resolution lifetime expired after 3.104 seconds: no answer",
+            True,
+        ),
+        (
+            "All nameservers failed to answer the query _mongodb._tcp.h. IN SRV: SERVFAIL",
+            True,
+        ),
+        ("The DNS query name does not exist: _mongodb._tcp.h.", False),
+    ],
+)
+def test_a_name_server_that_is_away_is_a_database_that_is_away(said: str, is_away: bool) -> None:
+    error = ConfigurationError(said)
+
+    assert connection.is_unavailable(error) is is_away
+    assert (connection.refusal(error, "chat") is None) is is_away
