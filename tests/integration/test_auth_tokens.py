@@ -169,45 +169,43 @@ def test_development_without_keys_gives_every_token_and_warns(
     assert data["token"] not in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("address", "headers", "is_free"),
-    [
-        ("127.0.0.1", {}, True),
-        ("127.8.9.1", {"Host": "127.0.0.1:5000"}, True),
-        ("::1", {"Host": "[::1]:5000"}, True),
-        ("::ffff:127.0.0.1", {"Host": "shop.localhost"}, True),
-        ("192.168.1.7", {}, False),
-        ("", {}, False),
-        ("127.0.0.1", {"Host": "abc.trycloudflare.com"}, False),
-        ("127.0.0.1", {"Host": "localhost.evil.example"}, False),
-        ("127.0.0.1", {"Host": "127.0.0.1.evil.example"}, False),
-        *(
-            ("127.0.0.1", {name: "127.0.0.1"}, False)
-            for name in (
-                "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded", "Forwarded", "X-Real-IP",
-                "Via", "CF-Connecting-IP", "True-Client-IP", "X-Original-Host",
-            )
-        ),
-    ],
-)  # fmt: skip
+ASKERS = [
+    ("127.0.0.1", {}, True),
+    ("127.8.9.1", {"Host": "127.0.0.1:5000"}, True),
+    ("::1", {"Host": "[::1]:5000"}, True),
+    ("::ffff:127.0.0.1", {"Host": "shop.localhost"}, True),
+    ("192.168.1.7", {}, False),
+    ("", {}, False),
+    ("127.0.0.1", {"Host": "abc.trycloudflare.com"}, False),
+    ("127.0.0.1", {"Host": "localhost.evil.example"}, False),
+    ("127.0.0.1", {"Host": "127.0.0.1.evil.example"}, False),
+    *(
+        ("127.0.0.1", {name: "127.0.0.1"}, False)
+        for name in (
+            "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded", "Forwarded", "X-Real-IP",
+            "Via", "CF-Connecting-IP", "True-Client-IP", "X-Original-Host",
+        )
+    ),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("trusted_proxies", [0, 1])
 def test_development_gives_tokens_freely_to_the_machine_itself_only(
-    make_app: MakeApp, trusted_proxies: int, address: str, headers: dict[str, str], is_free: bool
+    make_app: MakeApp, trusted_proxies: int, subtests: pytest.Subtests
 ) -> None:
     app = make_app(app_env="development", api_keys=(), trusted_proxies=trusted_proxies)
     Agent(name="Ada").save()
-
-    def ask(method: str, path: str, body: Any = None) -> Any:
-        return app.test_client().open(
-            path, method=method, json=body, headers=headers, environ_base={"REMOTE_ADDR": address}
-        )
-
-    for user_type in ("agent", "system"):
-        response = ask("POST", TOKEN, {"userId": "x", "userType": user_type})
-        assert response.status_code == (201 if is_free else 401), response.json
-    options = data_of(ask("GET", "/api/auth/sign-in-options"))
-    assert (options["development"], len(options["agents"])) == ((True, 1) if is_free else (False, 0))
-    assert ask("POST", TOKEN, {"userId": "x"}).status_code == 201
+    for address, headers, is_free in ASKERS:
+        with subtests.test(address=address, headers=headers):
+            client, here = app.test_client(), {"REMOTE_ADDR": address}
+            for user_type in ("agent", "system"):
+                wanted = {"userId": "x", "userType": user_type}
+                response = client.post(TOKEN, json=wanted, headers=headers, environ_base=here)
+                assert response.status_code == (201 if is_free else 401), response.json
+            options = data_of(client.get("/api/auth/sign-in-options", headers=headers, environ_base=here))
+            assert (options["development"], len(options["agents"])) == ((True, 1) if is_free else (False, 0))
+            response = client.post(TOKEN, json={"userId": "x"}, headers=headers, environ_base=here)
+            assert response.status_code == 201
 
 
 def test_a_users_token_is_given_without_a_warning(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:

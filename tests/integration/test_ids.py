@@ -137,10 +137,14 @@ def test_denials_that_were_stored_in_capitals_are_read(
     assert_failure(apis.anonymous(Authorization=f"Bearer {future}").get(STATS), 401, "INVALID_TOKEN")
 
 
-@pytest.mark.parametrize("user_id", [".", "..", " .. ", *INVISIBLE])
-def test_what_nobody_could_name_or_see_is_no_id(apis: Apis, operator: Api, user_id: str) -> None:
+def test_what_nobody_could_name_or_see_is_no_id(apis: Apis, operator: Api, subtests: pytest.Subtests) -> None:
     session_id = operator.start("u1")["sessionId"]
+    for user_id in (".", "..", " .. ", *INVISIBLE):
+        with subtests.test(user_id=user_id):
+            assert_is_no_id(apis, operator, session_id, user_id)
 
+
+def assert_is_no_id(apis: Apis, operator: Api, session_id: str, user_id: str) -> None:
     assert_failure(apis.anonymous().post("/api/auth/token", {"userId": user_id}), 400, "INVALID_USER_ID")
     assert_failure(operator.post("/api/chat/start-session", {"userId": user_id}), 400, "INVALID_USER_ID")
     assert_failure(operator.post("/api/blocks", {"userId": user_id}), 400, "INVALID_USER_ID")
@@ -151,14 +155,17 @@ def test_what_nobody_could_name_or_see_is_no_id(apis: Apis, operator: Api, user_
     )
 
 
-@pytest.mark.parametrize("text", [*INVISIBLE, " \u200b\n"])
-def test_what_cannot_be_seen_is_no_message_and_no_name(operator: Api, sockets: Sockets, text: str) -> None:
-    session_id = operator.start("u1")["sessionId"]
-
-    assert_failure(operator.send(session_id, text), 400, "INVALID_MESSAGE")
-    assert sockets.user("u1").say(session_id, text)["code"] == "INVALID_MESSAGE"
-    assert_failure(operator.post("/api/agents", {"name": text}), 400, "INVALID_AGENT")
-    assert data_of(operator.end(session_id, reason=text))["reason"] == "User ended session"
+def test_what_cannot_be_seen_is_no_message_and_no_name(
+    operator: Api, sockets: Sockets, subtests: pytest.Subtests
+) -> None:
+    socket = sockets.user("u1")
+    for text in (*INVISIBLE, " \u200b\n"):
+        with subtests.test(text=text):
+            session_id = operator.start("u1")["sessionId"]
+            assert_failure(operator.send(session_id, text), 400, "INVALID_MESSAGE")
+            assert socket.say(session_id, text)["code"] == "INVALID_MESSAGE"
+            assert_failure(operator.post("/api/agents", {"name": text}), 400, "INVALID_AGENT")
+            assert data_of(operator.end(session_id, reason=text))["reason"] == "User ended session"
 
 
 STORED = [
@@ -177,20 +184,21 @@ STORED = [
 ]
 
 
-@pytest.mark.parametrize("user_id", STORED)
-def test_every_id_that_is_stored_can_be_exported_and_erased(operator: Api, user_id: str) -> None:
-    session_id = operator.start("u1")["sessionId"]
-    operator.send(session_id, "a secret", senderId="u1", senderType="user")
-    operator.end(session_id)
-    Session._get_collection().update_many({}, {"$set": {"userId": user_id}})
-    Message._get_collection().update_many({}, {"$set": {"senderId": user_id}})
+def test_every_id_that_is_stored_can_be_exported_and_erased(operator: Api, subtests: pytest.Subtests) -> None:
+    for user_id in STORED:
+        with subtests.test(user_id=user_id):
+            session_id = operator.start("u1")["sessionId"]
+            operator.send(session_id, "a secret", senderId="u1", senderType="user")
+            operator.end(session_id)
+            Session._get_collection().update_one({"userId": "u1"}, {"$set": {"userId": user_id}})
+            Message._get_collection().update_one({"senderId": "u1"}, {"$set": {"senderId": user_id}})
 
-    exported = data_of(operator.get("/api/users/export", userId=user_id))
-    assert (exported["userId"], [session["id"] for session in exported["sessions"]]) == (user_id, [session_id])
+            exported = data_of(operator.get("/api/users/export", userId=user_id))
+            assert (exported["userId"], [session["id"] for session in exported["sessions"]]) == (user_id, [session_id])
 
-    erased = data_of(operator.delete(f"/api/users?userId={quote(user_id, safe='')}"))
-    assert (erased["sessions"], erased["messages"]) == (1, 1)
-    assert Session._get_collection().find_one()["userId"] == erased["pseudonym"]
+            erased = data_of(operator.delete(f"/api/users?userId={quote(user_id, safe='')}"))
+            assert (erased["sessions"], erased["messages"]) == (1, 1)
+            assert operator.session(session_id)["userId"] == erased["pseudonym"]
 
 
 def test_an_id_in_the_query_is_required_and_for_operators(apis: Apis, operator: Api) -> None:
@@ -203,24 +211,25 @@ def test_an_id_in_the_query_is_required_and_for_operators(apis: Apis, operator: 
     assert_failure(apis.user("u1").delete("/api/users?userId=u1"), 403, "FORBIDDEN")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/api%2Fchat/stats",
-        "/api/chat%2fstats",
-        "/%2Fapi/chat/stats",
-        "/api%2Fusers/u1/export",
-        "/api/users%2Fu1/export",
-        "/api/users%2Fexport?userId=u1",
-        "/api/users/u1%2F..%2Fexport",
-        "/api/users/u1%2Fexport",
-        "/socket.io%2F?EIO=4&transport=polling",
-        "/web%2Fx/widget/loader.js",
-        "/api/chat/session/x%2F..%2F..%2Fstats",
-    ],
-)
-def test_an_encoded_slash_separates_nothing(operator: Api, path: str) -> None:
-    assert operator.client.get(path, headers=operator.headers).status_code in (404, 405)
+ENCODED = [
+    "/api%2Fchat/stats",
+    "/api/chat%2fstats",
+    "/%2Fapi/chat/stats",
+    "/api%2Fusers/u1/export",
+    "/api/users%2Fu1/export",
+    "/api/users%2Fexport?userId=u1",
+    "/api/users/u1%2F..%2Fexport",
+    "/api/users/u1%2Fexport",
+    "/socket.io%2F?EIO=4&transport=polling",
+    "/web%2Fx/widget/loader.js",
+    "/api/chat/session/x%2F..%2F..%2Fstats",
+]
+
+
+def test_an_encoded_slash_separates_nothing(operator: Api, subtests: pytest.Subtests) -> None:
+    for path in ENCODED:
+        with subtests.test(path=path):
+            assert operator.client.get(path, headers=operator.headers).status_code in (404, 405)
 
 
 def test_other_letters_may_be_encoded(operator: Api) -> None:
