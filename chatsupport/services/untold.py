@@ -185,6 +185,8 @@ def _clear_all() -> None:
         except PyMongoError as error:
             # They are told of once more at the worst.
             logger.info("The marks of what was told could not be removed yet", extra={"reason": repr(error)})
+        except Exception:
+            logger.exception("The marks of what was told cannot be removed")
         with _mutex:
             if not _told:
                 _clearing = False

@@ -14,6 +14,7 @@ from flask import Flask
 from chatsupport import documents
 from chatsupport.database import connection
 from chatsupport.documents import Session
+from chatsupport.documents.session import UNTOLD_INDEX
 from chatsupport.services import assignment, housekeeping, slots, untold
 from tests.api import Api, assert_failure, data_of
 from tests.concurrency import eventually
@@ -178,6 +179,16 @@ def test_a_repeated_end_tells_nothing_twice(app: Flask, operator: Api, ada: str,
 
     assert data_of(first) == data_of(second)
     assert len(visitor.wait_for("session_ended")) == 1
+
+
+def test_nothing_is_told_while_the_index_is_being_built(operator: Api, session_id: str) -> None:
+    forget_what_was_told()
+    Session._get_collection().drop_index(UNTOLD_INDEX)
+    try:
+        assert sweep() == 0
+    finally:
+        Session.ensure_indexes()
+    assert sweep() == 1
 
 
 def forget_what_was_told() -> None:
