@@ -61,6 +61,11 @@ class Other:
         return elapsed() - self.heard_at
 
     @property
+    def may_be_alone(self) -> bool:
+        """Whether it ever thinks that it is: one with a Redis never does."""
+        return self.document.get("redis") is None
+
+    @property
     def is_live(self) -> bool:
         """Whether it surely runs: it has beaten since this process first saw it."""
         return self.is_beating and self.silence < LIVE_SECONDS
@@ -126,8 +131,8 @@ class ThisProcess:
             # Not from now on: of one that came since this beat began, this process may not know.
             self._alone_until = began + ALONE_SECONDS
         if not self._is_known:
+            unaware = [other for other in others if other.may_be_alone and self._id not in other.document["knows"]]
             # One that was silent for longer does not think that it is alone any more, whatever it knows.
-            unaware = [other for other in others if self._id not in other.document["knows"]]
             longest = max((ALONE_SECONDS + 1.0 - other.silence for other in unaware), default=0.0)
             self._is_known = longest <= 0 or elapsed() - self._joined_at >= ALONE_SECONDS
         was_broken = elapsed() - self._beat_at > break_seconds() or abs(jump) > JUMP_SECONDS

@@ -254,6 +254,9 @@ def test_two_with_one_redis_are_fine(make_app: MakeApp, caplog: pytest.LogCaptur
 
     assert not [record for record in caplog.records if record.name == processes.__name__]
     assert processes.metrics.PROCESSES._read() == {"together": 2, "apart": 0}
+    third = process()
+    third.beat()
+    assert third.is_known()  # At once: nobody remembers anything.
     assert not first.is_alone()
 
 
