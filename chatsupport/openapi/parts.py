@@ -31,7 +31,8 @@ STATUS_OF_CODE = {
 }
 """Every code a failure can have, and the HTTP status that goes with it."""
 
-CALLER = "AUTH_REQUIRED INVALID_TOKEN TOKEN_EXPIRED INVALID_API_KEY BLOCKED DATABASE_UNAVAILABLE INTERNAL_ERROR".split()
+CALLER = """AUTH_REQUIRED INVALID_TOKEN TOKEN_EXPIRED INVALID_API_KEY BLOCKED RATE_LIMITED DATABASE_UNAVAILABLE
+    INTERNAL_ERROR""".split()
 """What every call that needs a caller may answer."""
 BODY = "INVALID_JSON PAYLOAD_TOO_LARGE UNSUPPORTED_MEDIA_TYPE".split()
 """What every call with a body may answer."""

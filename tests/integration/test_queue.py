@@ -151,6 +151,23 @@ def test_a_full_queue_says_so_with_the_numbers(make_app: MakeApp) -> None:
     assert operator.start("u4")["status"] == "active"
 
 
+def test_a_start_counts_no_queue_that_has_much_room(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = Apis(make_app(queue_limit=5_000)).operator()
+    counted: list[int] = []
+    count = queue._count_waiting
+    monkeypatch.setattr(queue, "_plenty", (0, 0.0))
+    monkeypatch.setattr(queue, "PLENTY_SECONDS", 60.0)
+    monkeypatch.setattr(queue, "_count_waiting", lambda limit: counted.append(limit) or count(limit))
+
+    waiting(operator, "u1", "u2", "u3")
+
+    assert counted == [5_000]
+    monkeypatch.setattr(queue, "PLENTY", 4_998)
+    monkeypatch.setattr(queue, "_plenty", (0, 0.0))
+    waiting(operator, "u4")
+    assert counted == [5_000, 5_000, 5_001]
+
+
 def test_a_session_goes_back_to_a_full_queue_all_the_same(make_app: MakeApp) -> None:
     operator = Apis(make_app(queue_limit=1)).operator()
     agent = operator.create_agent(maxUsers=1)
