@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from functools import partial
 
 from bson import ObjectId
 
@@ -55,6 +54,11 @@ class Participant(Person):
             assert reply.status == 403, reply
             return False
         self.ledger.ended(session_id)
+        self.try_late(session_id)
+        return True
+
+    def try_late(self, session_id: str) -> None:
+        """Send to a session that has ended, by each of the servers."""
         for number, server in enumerate(self._servers):
             text = f"late-{session_id}-{number}-{self.ledger.number()}"
             self.ledger.sending(session_id, text)
@@ -63,7 +67,6 @@ class Participant(Person):
             )
             if late.status in SENT:
                 self.ledger.sent(late.data["message"])
-        return True
 
 
 class Visitor(Participant):
@@ -75,6 +78,7 @@ class Visitor(Participant):
         super().__init__(servers, followers, ledger, generator.randrange(10**6))
         self._name = name
         self._chats = 0
+        self._follower: Follower | None = None
         self.step = ""
 
     def state(self) -> str:
@@ -98,7 +102,8 @@ class Visitor(Participant):
         )
         self.ledger.started(session_id, reply.data, follower)
         self.step = "talking"
-        if not self._talk(session_id, name, follower, chance.randrange(3, 9)):
+        self._follower = follower
+        if not self._talk(session_id, name, chance.randrange(3, 9)):
             return
         # Either it ends the chat, or its agent does, or it stays until the round is over.
         if chance.random() < 0.5:
@@ -106,19 +111,25 @@ class Visitor(Participant):
         if chance.random() < 0.7:
             self.step = "ending"
             self.end(session_id)
-            self._send_by_socket(session_id, f"late-{name}", follower)
 
-    def _talk(self, session_id: str, name: str, follower: Follower, count: int) -> bool:
+    def try_late(self, session_id: str) -> None:
+        """Send by the socket, too; first, for what comes over REST would have its process look at the session."""
+        self._send_by_socket(session_id, f"late-{session_id}-{self.ledger.number()}")
+        super().try_late(session_id)
+
+    def _talk(self, session_id: str, name: str, count: int) -> bool:
         """Send so many messages, over REST and by the socket. False when the session has ended meanwhile."""
         for number in range(count):
-            send = self.send if self._random.random() < 0.5 else partial(self._send_by_socket, follower=follower)
+            send = self.send if self._random.random() < 0.5 else self._send_by_socket
             if not send(session_id, f"{name}-{number}"):
                 return False
             time.sleep(self._random.uniform(0, 0.05))
         return True
 
-    def _send_by_socket(self, session_id: str, text: str, follower: Follower) -> bool:
+    def _send_by_socket(self, session_id: str, text: str) -> bool:
         """Send a message by the socket. False where it was refused: the session has ended."""
+        follower = self._follower
+        assert follower is not None
         self.ledger.sending(session_id, text)
         follower.send(text, text)
         begun = time.monotonic()
