@@ -15,7 +15,14 @@ from tests.e2e.server import Server
 
 BACKGROUND = "(panel) => getComputedStyle(panel).backgroundColor"
 WHITE, DARK = "rgb(255, 255, 255)", "rgb(23, 28, 34)"
-NO_CONNECTION = ["Failed to load resource", "WebSocket connection to", "net::ERR_", "blocked by CORS policy"]
+NO_CONNECTION = [
+    "Failed to load resource",
+    "WebSocket connection to",
+    "net::ERR_",
+    "blocked by CORS policy",
+    "Cross-Origin Request Blocked",
+    "Loading module from",
+]
 
 
 def test_the_page_chooses_light_or_dark(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:

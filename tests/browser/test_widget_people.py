@@ -143,6 +143,14 @@ def test_nothing_serious_stands_in_the_way(
     widget.field.fill("x" * 1001)
     expect(widget.panel.get_by_text("Characters left: -1")).to_be_visible()
     found["conversation"] = violations(page)
+    for number in range(12):
+        agent.say(session_id, f"{number} more")
+    expect(widget.texts).to_have_count(14)
+    widget.log.evaluate("(log) => (log.scrollTop = 0)")
+    widget.panel.get_by_role("button", name="End chat").click()
+    agent.say(session_id, "and one below")
+    expect(widget.panel.get_by_role("button", name="New messages")).to_be_visible()
+    found["question, and a message below"] = violations(page)
     if widget.page.viewport_size == {"width": 390, "height": 700}:
         assert widget.panel.bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 700}
     agent.socket.call("end_session", {"sessionId": session_id})

@@ -202,7 +202,7 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
       const row = rows.get(id) ?? rows.get(clientMessageId);
       return row.offsetTop + Math.min(row.offsetHeight, NEAR_PX) <= bottom;
     };
-    const watched = !panel.hidden && !document.hidden && panel.isConnected;
+    const watched = !document.hidden && log.clientHeight; // Nothing is seen where the page hides the chat.
     state.read = chat.see((watched && state.messages.findLast(isSeen)?.seq) || 0);
 
     const news = state.messages.filter((message) => !isOwn(message) && message.seq > state.read).length;

@@ -69,8 +69,9 @@ export function visitor({ server, userId, userHash }, own, guest) {
       console.warn("Chat Support:", refusal.code, refusal.message);
     }
     const { sessionId: present, outbox: waiting } = own.kept();
+    const others = outbox.filter(({ id }) => !waiting.some((one) => one.id === id));
     const session = sessionId && sessionId !== present && { sessionId, since, read, names, ended: false };
-    own.keep({ sound, ...own.kept(), ...session, outbox: [...waiting, ...outbox] });
+    own.keep({ sound, ...own.kept(), ...session, outbox: [...waiting, ...others] });
     guest.forget();
   }
 
