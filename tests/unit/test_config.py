@@ -104,6 +104,15 @@ def test_an_empty_value_is_the_same_as_none() -> None:
         ({"RATE_LIMIT_TOKENS": "5 / Second"}, "rate_limit_tokens", "5/second"),
         ({"RATE_LIMIT_MESSAGES": "100/1 hours"}, "rate_limit_messages", "100/hour"),
         ({"RATE_LIMIT_TYPING": "7/3 minute"}, "rate_limit_typing", "7/3 minutes"),
+        ({"RATE_LIMIT_REFUSALS": "5/minute"}, "rate_limit_refusals", "5/minute"),
+        ({"RATE_LIMIT_START_SESSION_ADDRESS": "5/minute"}, "rate_limit_start_session_address", "5/minute"),
+        ({"RATE_LIMIT_EVENTS": "5/second"}, "rate_limit_events", "5/second"),
+        ({"RATE_LIMIT_ANSWERS": "999999999/minute"}, "rate_limit_answers", "999999999/minute"),
+        ({"RATE_LIMIT_STRAY_PACKETS": "9/minute"}, "rate_limit_stray_packets", "9/minute"),
+        ({"RATE_LIMIT_LOG_LINES": "9/minute"}, "rate_limit_log_lines", "9/minute"),
+        ({"MAX_UNFINISHED_SOCKETS": "7"}, "max_unfinished_sockets", 7),
+        ({"MAX_UNFINISHED_SOCKETS_PER_ADDRESS": "7"}, "max_unfinished_sockets_per_address", 7),
+        ({"SEND_TIMEOUT": "2.5"}, "send_timeout", 2.5),
         ({"DEFAULT_AGENTS": "Zoë, Li Na"}, "default_agents", ("Zoë", "Li Na")),
         ({"APP_ENV": "testing"}, "default_agents", ()),
         ({"MAX_BODY_BYTES": "8192"}, "max_body_bytes", 8192),
@@ -204,6 +213,9 @@ def test_good_values_are_taken(environ: dict[str, str], field: str, value: Any) 
         ("LOG_LEVEL", "LOUD"),
         ("LOG_TO_FILES", "2"),
         ("RATE_LIMITS", "sometimes"),
+        ("RATE_LIMIT_ANSWERS", "16 MB/minute"),
+        ("MAX_UNFINISHED_SOCKETS", "0"),
+        ("SEND_TIMEOUT", "off"),
         *[
             ("RATE_LIMIT_TOKENS", value)
             for value in ("30", "0/minute", "30/day", "30 per minute", "x/minute", "1/0 hours")
