@@ -237,7 +237,7 @@ def break_seconds() -> float:
 
     Before a lease of an agent runs out for that reason, it is noticed.
     """
-    return max(2 * BEAT_SECONDS, min(5.0, settings.config.agent_grace / 2))
+    return max(3 * BEAT_SECONDS, min(5.0, settings.config.agent_grace / 2))
 
 
 def digest(redis_url: str | None) -> str | None:
