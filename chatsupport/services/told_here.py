@@ -44,8 +44,9 @@ _looked_at: datetime | None = None
 
 
 def joined(session_id: ObjectId, joined_state: Document) -> None:
-    """Note what the first socket that joins a session here was told of it."""
-    _rooms.setdefault(str(session_id), _state(joined_state["status"], joined_state["agentId"]))
+    """Note what a socket that joins a session here was told of it, unless others are here who may have missed that."""
+    if str(session_id) not in _rooms or not broadcasts.is_heard_here(broadcasts.session_room(session_id)):
+        _rooms[str(session_id)] = _state(joined_state["status"], joined_state["agentId"])
 
 
 def heard(event: str, data: Document) -> None:

@@ -176,6 +176,22 @@ def test_who_heard_everything_is_told_nothing(sockets: Sockets, operator: Api, a
             assert socket.heard(event) == []
 
 
+def test_who_reads_the_state_on_coming_back_is_told_nothing(sockets: Sockets, operator: Api) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    visitor = sockets.user("u1")
+    visitor.join(session_id)
+    visitor.close()
+    assert eventually(lambda: not presence.joined_sessions())
+    with elsewhere():
+        operator.create_agent("Ada")
+    visitor = sockets.user("u1")
+    assert visitor.join(session_id)["status"] == "active"
+
+    synchronization.run()
+
+    assert visitor.heard("agent_assigned") == []
+
+
 def test_an_agent_that_has_just_connected_is_not_told_what_is_in_its_list(
     sockets: Sockets, operator: Api, ada: str
 ) -> None:
