@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 
 from chatsupport.config import parsers as parse
 from chatsupport.config.jwt_secret import MIN_BYTES, stored_jwt_secret
-from chatsupport.config.reader import ConfigError, Reader
+from chatsupport.config.reader import ConfigError, Reader, unquoted
 
 _PAAS_VARIABLES = ("DYNO", "RENDER", "RAILWAY_ENVIRONMENT", "FLY_APP_NAME", "K_SERVICE")
 _LOCAL_FRONTENDS = ("http://localhost:3000", "http://localhost:5173")
@@ -196,7 +196,7 @@ def _process_environment() -> dict[str, str]:
         from_file = {name: text for name, text in dotenv_values(".env").items() if text is not None}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f".env cannot be read: {error}"]) from error
-    return {**from_file, **{name: text for name, text in os.environ.items() if text.strip()}}
+    return {**from_file, **{name: text for name, text in os.environ.items() if unquoted(text)}}
 
 
 def _jwt_secret(reader: Reader, data_dir: Path, *, production: bool) -> str:

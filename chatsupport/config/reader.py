@@ -31,8 +31,8 @@ class Reader:
 
         A pair of quotes around a value is taken off, as from `.env`: `docker run --env-file` leaves it.
         """
-        unquoted = {name: _unquoted(text.strip()) for name, text in environ.items()}
-        self._values = {name: text for name, text in unquoted.items() if text}
+        plain = {name: unquoted(text) for name, text in environ.items()}
+        self._values = {name: text for name, text in plain.items() if text}
         self._known: set[str] = set()
         self.problems: list[str] = []
 
@@ -77,6 +77,8 @@ class Reader:
         return self.read(name, parse, default)
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """Return a value without the blanks around it, and without a pair of quotes."""
+    text = text.strip()
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in text[1:-1]
     return text[1:-1].strip() if is_quoted else text

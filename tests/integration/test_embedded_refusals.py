@@ -42,6 +42,8 @@ def test_mongod_is_found_in_the_package_before_path(monkeypatch: pytest.MonkeyPa
     other = fake_mongod(tmp_path, "exit 1")
     monkeypatch.setenv("MONGOD_BINARY", str(other))
     assert find_mongod() == other
+    monkeypatch.setenv("MONGOD_BINARY", f'"{other}"')
+    assert find_mongod() == other
 
 
 @pytest.mark.parametrize("name", ["missing", ""])

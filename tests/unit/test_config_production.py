@@ -167,6 +167,8 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path, monkeypatch: pyt
     assert Config.from_env().port == 6001
 
     monkeypatch.setenv("PORT", "6002")
+    monkeypatch.setenv("MONGODB_DB", '""')
+    assert Config.from_env().mongodb_db == "from-file"
     monkeypatch.setenv("MONGODB_DB", "")
 
     assert (Config.from_env().port, Config.from_env().mongodb_db) == (6002, "from-file")
