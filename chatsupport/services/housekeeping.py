@@ -145,8 +145,8 @@ class Housekeeper:
 
     def roll_up(self) -> None:
         """Add up the hours that are over for reports, as long as this process is the one to do so."""
-        if index_builds.is_missing("sessions.ended"):
-            return  # It goes by that one.
+        if index_builds.is_missing("sessions.ended") or processes.here.wrong_clocks():
+            return  # It goes by that index; and an hour that is not over yet would be closed for good.
         rollups.sweep(self._is_the_one)
 
     def reconcile(self) -> None:

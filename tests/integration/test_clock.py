@@ -16,7 +16,8 @@ from chatsupport.database import clock
 from chatsupport.database.connection import database, measure_time
 from chatsupport.documents import Agent, AuditEntry, Denial, Process, Session
 from chatsupport.extensions import socketio
-from chatsupport.services import availability, leases, processes, retention
+from chatsupport.services import availability, leases, processes, retention, rollups
+from chatsupport.services.housekeeping import Housekeeper
 from chatsupport.services.processes import ThisProcess
 from chatsupport.sockets import deadlines
 from chatsupport.sockets.engine import EngineSocket
@@ -191,6 +192,8 @@ def test_nothing_is_deleted_by_its_age_while_clocks_disagree(
             processes.here.beat()
         else:
             patch.setattr(clock, "wrong_members", lambda: {"b:27017": -60.0})
+        Housekeeper().roll_up()
+        assert rollups.through() is None
         for _ in range(2):
             assert retention.sweep() == 0
         assert kept() == before
