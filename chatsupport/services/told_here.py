@@ -49,6 +49,11 @@ def joined(session_id: ObjectId, joined_state: Document) -> None:
         _rooms[str(session_id)] = _state(joined_state["status"], joined_state["agentId"])
 
 
+def knows_of(agent_id: str, session_id: ObjectId) -> None:
+    """Note that an agent has joined a session that it has: it knows of it, and must hear when it loses it."""
+    _assigned.add((agent_id, str(session_id)))
+
+
 def heard(event: str, data: Document) -> None:
     """Note that an event, one of `EVENTS`, is on its way to the sockets of this process."""
     session_id: str = data["id"] if event == "session_assigned" else data["sessionId"]

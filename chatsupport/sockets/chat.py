@@ -8,6 +8,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import broadcasts, payloads, serializers
+from chatsupport.documents.session import ACTIVE
 from chatsupport.errors import ForbiddenError, NotFoundError
 from chatsupport.extensions import socketio
 from chatsupport.identity import CALLER_TYPES, Caller
@@ -74,6 +75,8 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
         # From here to the end of the block nothing waits, so no message can slip in between.
         joining.hand_over(connection.sid, room, joined, held)
         told_here.joined(session_id, joined)
+        if joined["status"] == ACTIVE and joined["agentId"] == connection.caller.id:
+            told_here.knows_of(connection.caller.id, session_id)
         socketio.server.enter_room(connection.sid, room)
     return joined
 

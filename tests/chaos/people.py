@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from bson import ObjectId
 
@@ -176,13 +177,17 @@ class Agent(Participant):
                 self._read_list()
             elif name == "session_assigned":
                 self._add(data["id"])
-            elif (
-                (name == "session_unassigned" and data["agentId"] == self.agent_id)
-                or name == "session_ended"
-                or (name == "session_joined" and (data["status"] != "active" or data["agentId"] != self.agent_id))
-            ):
+            elif self._has_lost(name, data):
                 self._view.discard(data["sessionId"])
         return set(self._view)
+
+    def _has_lost(self, name: str, data: dict[str, Any]) -> bool:
+        if name == "session_unassigned":
+            return bool(data["agentId"] == self.agent_id)
+        if name == "session_joined":
+            return data["status"] != "active" or data["agentId"] != self.agent_id
+        # A session that it may not follow is not its own any more.
+        return name in ("session_ended", "failure")
 
     def go_on(self) -> None:
         """Do something in one of its chats."""

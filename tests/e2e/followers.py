@@ -23,7 +23,7 @@ class Follower:
         self.sent: dict[str, dict[str, Any]] = {}
         self.failures: list[dict[str, Any]] = []
         self.events: list[tuple[str, Any]] = []
-        """The events that were asked for, and ("connect", None) whenever it has connected."""
+        """The events that were asked for, ("connect", None) whenever it has connected, and ("failure", envelope)."""
         self.connections = 0
         self.disconnections: list[str] = []
 
@@ -37,7 +37,9 @@ class Follower:
         found = []
         for name, data in self.events:
             if data is None or session_id in (data.get("sessionId"), data.get("id")):
-                details = [str(data[field]) for field in ("status", "agentId", "reason") if data and data.get(field)]
+                details = [
+                    str(data[field]) for field in ("status", "agentId", "reason", "code") if data and data.get(field)
+                ]
                 found.append(f"{name}({', '.join(details)})")
         return f"{self.connections} connections: {' '.join(found[-8:])}"
 
@@ -62,6 +64,7 @@ class Follower:
             self.sent[entry["sent"]["clientMessageId"]] = entry["sent"]
         elif "failure" in entry:
             self.failures.append(entry["failure"])
+            self.events.append(("failure", entry["failure"]))
         elif "disconnected" in entry:
             self.disconnections.append(entry["disconnected"])
         elif "event" in entry:

@@ -113,6 +113,22 @@ def test_a_session_that_left_its_agent_and_ended(sockets: Sockets, operator: Api
     assert [event["sessionId"] for event in agent.heard("session_unassigned")] == [session_id]
 
 
+def test_a_session_that_an_agent_found_in_its_list_and_lost(sockets: Sockets, operator: Api, ada: str) -> None:
+    agent = sockets.agent(ada)
+    assert eventually(lambda: ada in told_here._agents)
+    with elsewhere():
+        session_id = operator.start("u1")["sessionId"]
+    agent.join(session_id)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.post(f"/api/chat/transfer/{session_id}", {})
+    presence.evict_strangers()
+
+    synchronization.run()
+
+    assert [event["sessionId"] for event in agent.heard("session_unassigned")] == [session_id]
+
+
 def test_an_end(sockets: Sockets, operator: Api, ada: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     visitor, agent = sockets.user("u1"), sockets.agent(ada)
