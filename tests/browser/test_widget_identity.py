@@ -132,6 +132,24 @@ def test_a_guest_who_signs_in_goes_on_with_the_chat(
     assert [session["status"] for session in sessions] == ["active"]
 
 
+def test_a_guest_may_sign_in_at_any_moment(
+    server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
+) -> None:
+    for delay in (0, 15, 40, 80, 160):
+        visitor = person()
+        visitor.expected = ["401", "403", "400"]
+        widget = Widget(visitor.open(site.embed(server.url))).open()
+        widget.write("Only once")
+        widget.page.wait_for_timeout(delay)
+        identify(widget.page, f"person-{delay}")
+        expect(widget.rows.last).to_contain_text("Sent")
+        widget.wait_for_texts("Only once")
+        expect(widget.panel).to_be_visible()
+        (session,) = operator.get("/api/chat/sessions", userId=f"person-{delay}").data["sessions"]
+        messages = operator.history(session["id"])
+        assert [(one["message"], one["senderId"]) for one in messages] == [("Only once", f"person-{delay}")]
+
+
 def test_what_a_guest_had_not_sent_goes_along(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
