@@ -4,13 +4,16 @@ import { OUTWORN, visitor } from "./visitor.js";
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // One person's chat, without its looks: calls render(state) on each change and emit(event, detail) for the page.
-// `person` is what is kept of them, `guest` what is kept of somebody the page has not named.
-export function createChat(options, person, guest, render, emit) {
+// `person` is what is kept of them.
+export function createChat(options, person, render, emit) {
   // What comes after stop() changes nothing: there may be somebody else by then.
-  const own = { ...person, keep: (changes) => stopped || person.keep(changes) };
-  const before = { ...guest, forget: () => stopped || guest.forget() };
+  const own = {
+    ...person,
+    keep: (changes) => stopped || person.keep(changes),
+    keepSecret: (changes) => stopped || person.keepSecret(changes),
+  };
   const { kept, keep } = own;
-  const { call, rest, getToken, carry, reason } = visitor(options, own, before);
+  const { call, rest, getToken, carry, reason } = visitor(options, own);
   // The session's: `read` tells how far the visitor has read, `theirs` how far an agent has.
   let id, status, agent, place, since, messages, read, theirs, typing, idle, hasMore;
   // The visitor's
@@ -48,7 +51,7 @@ export function createChat(options, person, guest, render, emit) {
 
   // Whether it is worth trying again, perhaps with a new token.
   function passes(code) {
-    if (OUTWORN.test(code)) keep({ token: null, worn: kept().token });
+    if (OUTWORN.test(code)) own.keepSecret({ token: null, worn: own.secret().token });
     return code === "ORIGIN" || OUTWORN.test(code) || PASSING.test(code);
   }
 
@@ -72,7 +75,6 @@ export function createChat(options, person, guest, render, emit) {
       await carry();
       if (stopped) return;
       me = kept().userId;
-      outbox.push(...kept().outbox.filter(({ id }) => !outbox.some((one) => one.id === id))); // Carried over.
       socket ??= listen();
       socket.auth = { token };
       if (!socket.active) socket.connect(); // While it tries by itself, it would ask the server twice.

@@ -34,14 +34,14 @@
   // Resolves with a module and a style sheet, once both are there: it is tried again after longer and longer pauses, and
   // when the browser is online again. A browser may remember that an import has failed, so each has an address of its own.
   async function load(module, style) {
-    for (let pause = 500, again = ""; ; pause = Math.min(2 * pause, 300_000), again += "?") {
+    for (let pause = 500, again = ""; ; pause *= 2, again += "?") {
       try {
         const css = await fetch(folder + style).then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)));
         return [await import(folder + module + again), await new CSSStyleSheet().replace(css)];
       } catch (error) {
         console.warn(error);
         await new Promise((resolve) => {
-          addEventListener("online", resolve, { once: true });
+          addEventListener("online", resolve);
           setTimeout(resolve, pause * (1 + Math.random()));
         });
       }
@@ -82,7 +82,7 @@
   // Sets the colours: what is written on the accent is black or white, whichever is easier to read.
   function paint(frame) {
     const { color, theme } = dataset;
-    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const dark = matchMedia("(prefers-color-scheme:dark)");
     const follow = () => frame.classList.toggle("dark", theme === "dark" || (theme !== "light" && dark.matches));
     dark.onchange = follow;
     follow();
@@ -103,7 +103,7 @@
 
     // The bubble is in a shadow root with a style of its own, which the chat is put into later.
     const bubble = icon(open, "M4 5h16v11H10l-4 4v-4H4z", { class: "bubble" });
-    const frame = h("div", { class: dataset.position ?? "", dir, lang }, bubble);
+    const frame = h("div", { class: dataset.position, dir, lang }, bubble);
     const host = h("chat-support");
     const root = host.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet];

@@ -40,26 +40,46 @@ export function person(key, isNamed) {
     const outbox = Array.isArray(entry.outbox) ? entry.outbox : [];
     return { ...(isOwn && entry), outbox: outbox.filter((one) => isOwn && one?.id && one.text?.trim) };
   }
+  const tab = () => readTab(key);
+  const note = (changes) => writeTab(key, { ...tab(), ...changes });
   return {
     key,
     kept,
+    tab,
+    note,
+    // The token of somebody the page names is kept no longer than the tab: it is the page that vouches for them.
+    secret: isNamed ? tab : kept,
+    keepSecret(changes) {
+      (isNamed ? note : this.keep)(changes);
+    },
     keep(changes) {
       const now = { ...kept(), ...changes };
-      // Told loader.js: somebody has a chat, something to send, or an answer to read, and goes on where they were.
-      now.live = !!(now.outbox.some((one) => !one.failed) || (now.sessionId && (!now.ended || now.unread)));
+      // This tells loader.js that somebody has a chat, something to send or an answer to read, and goes on there.
+      now.live = !!(now.from || now.outbox.some((one) => !one.failed) || (now.sessionId && (!now.ended || now.unread)));
       writeShared(key, now);
     },
-    tab: () => readTab(key),
-    note: (changes) => writeTab(key, { ...readTab(key), ...changes }),
     forget: () => (forgetShared(key), forgetTab(key)),
     forgetHere: () => (dropShared(key), forgetTab(key)),
   };
 }
 
-// Ends the token of whoever it is, and forgets them.
-export function signOut(server, own) {
-  const { token } = own.kept();
-  own.forget();
+// Gives what is kept of a guest to the person whom the page has named since, at once: whoever comes next must not find it.
+// `from` is the token by which the server gives the rest.
+export function adopt(own, guest) {
+  const { token: from, outbox, since, read, names, sound } = guest.kept();
+  own.note({ ...guest.tab(), ...own.tab() });
+  guest.forget();
+  const mine = own.kept();
+  const others = outbox.filter(({ id }) => !mine.outbox.some((one) => one.id === id));
+  if (others[0]) own.keep({ outbox: [...mine.outbox, ...others] });
+  if (from) own.keep({ sound: mine.sound ?? sound, from, was: { since, read, names } });
+}
+
+// Ends the token of whoever it is, and forgets them; what is `shared` with other tabs too.
+export function signOut(server, own, shared = true) {
+  const { token } = own.secret();
+  if (shared) own.forget();
+  else own.forgetHere();
   const request = { method: "POST", keepalive: true, headers: { Authorization: `Bearer ${token}` } };
   if (token) fetch(`${server}/api/auth/logout`, request).catch(console.warn);
 }

@@ -1,6 +1,6 @@
 import { linked } from "../shared/links.js";
 import { createChat } from "./chat.js";
-import { person } from "./people.js";
+import { adopt, person, signOut } from "./people.js";
 
 const LENGTH = 1_000;
 const NEAR_PX = 60;
@@ -248,16 +248,11 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
     chat?.stop();
     if (state?.status) emit("status", { status: null, queuePosition: null });
     own = person(key, options.userId);
-    const guest = person(keyOf());
-    if (options.userId) {
-      // What was begun as a guest goes on.
-      own.note({ ...guest.tab(), ...own.tab() });
-      guest.note({ open: false, draft: "" });
-    }
+    if (options.userId) adopt(own, person(keyOf()));
     state = unread = undefined;
     clear();
     text.value = own.tab().draft ?? "";
-    chat = createChat({ ...options }, own, guest, render, emit);
+    chat = createChat({ ...options }, own, render, emit);
     chat.share();
     if (!panel.hidden && isOver) toggle(false);
     else if (!panel.hidden) own.note({ open: true });
@@ -326,13 +321,14 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
   for (const event of ["pointerdown", "keydown"]) addEventListener(event, wake, true);
   addEventListener("online", () => chat.open());
   addEventListener("storage", ({ key, newValue }) => {
+    if (key === keyOf() && newValue === null) person(key).forgetHere();
     if (key !== own.key) return;
     if (newValue !== null) {
       if (chat.share()) who = null; // Another tab has made another guest.
       return begin();
     }
     // Somebody has signed out in another tab, or a guest has become somebody there.
-    own.forgetHere();
+    signOut(options.server, own, false);
     options.userId = "";
     begin(true);
   });

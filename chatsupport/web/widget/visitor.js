@@ -3,8 +3,8 @@ import { PASSING } from "../shared/connection.js";
 // What a new token mends.
 export const OUTWORN = /^(AUTH_REQUIRED|INVALID_TOKEN|TOKEN_EXPIRED)$/;
 
-// Who the visitor is, and their REST calls. `own` is what is kept of them, `guest` what is kept of somebody unnamed.
-export function visitor({ server, userId, userHash }, own, guest) {
+// Who the visitor is, and their REST calls. `own` is what is kept of them.
+export function visitor({ server, userId, userHash }, own) {
   let pending;
 
   // Why there was no answer: OFFLINE, or ORIGIN where the server is there and this page may not ask it.
@@ -30,7 +30,7 @@ export function visitor({ server, userId, userHash }, own, guest) {
 
   // A token serves only the page that vouches for its user as the page did that got it.
   const getToken = () => {
-    const { token, hash } = own.kept();
+    const { token, hash } = own.secret();
     if (token && (!userId || hash === userHash)) return token;
     return (pending ??= newToken().finally(() => (pending = null)));
   };
@@ -51,28 +51,25 @@ export function visitor({ server, userId, userHash }, own, guest) {
   }
 
   function take({ token }, id) {
-    own.keep({ userId: id, token, hash: userHash, worn: null });
+    own.keep({ userId: id });
+    own.keepSecret({ token, hash: userHash, worn: null });
     return token;
   }
 
   const rest = async (path, body) => call(path, body, await getToken());
 
-  // Makes a guest's chat that of the person whom the page has named since. What is refused for good stays behind.
+  // Makes the chat of the guest they were this person's. What is refused for good stays behind.
   async function carry() {
-    const { token: guestToken, outbox, since, read, names, sound } = guest.kept();
-    if (!userId || (!guestToken && !outbox[0])) return;
+    const { from: guestToken, was, sessionId: present } = own.kept();
+    if (!guestToken) return;
     let sessionId;
     try {
-      if (guestToken) ({ sessionId } = await rest("auth/identify", { guestToken }));
+      ({ sessionId } = await rest("auth/identify", { guestToken }));
     } catch (refusal) {
       if (PASSING.test(refusal.code) || OUTWORN.test(refusal.code) || refusal.code === "ORIGIN") throw refusal;
       console.warn("Chat Support:", refusal.code, refusal.message);
     }
-    const { sessionId: present, outbox: waiting } = own.kept();
-    const others = outbox.filter(({ id }) => !waiting.some((one) => one.id === id));
-    const session = sessionId && sessionId !== present && { sessionId, since, read, names, ended: false };
-    own.keep({ sound, ...own.kept(), ...session, outbox: [...waiting, ...others] });
-    guest.forget();
+    own.keep({ from: null, ...(sessionId && sessionId !== present && { sessionId, ...was, ended: false }) });
   }
 
   return { call, rest, getToken, carry, reason };
