@@ -5,7 +5,7 @@ own monotonic one, which nobody sets, and counts on from there; what its wall cl
 answer to `hello` has its time. That time belongs to some moment between the question and the answer, so the quickest
 of the last answers is the most exact. Until the first answer there is only the wall clock to go by.
 
-That clock goes on while the machine is suspended. The wall clock is for log lines alone.
+The monotonic clock goes on while the machine is suspended. The wall clock is for log lines alone.
 """
 
 from __future__ import annotations
