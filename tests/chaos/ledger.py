@@ -87,7 +87,9 @@ class Ledger:
         """Return what is wrong for ever, whatever anybody may still be told."""
         ids = [ObjectId(session_id) for session_id in self.chats]
         stored = list(database.messages.find({"sessionId": {"$in": ids}, "fence": None}).sort("seq", 1))
+        open_still = database.sessions.find({"_id": {"$in": ids}, "status": {"$ne": "ended"}}, {"_id": 1})
         return [
+            *(f"ended and open: {row['_id']}" for row in open_still if str(row["_id"]) in self._ended),
             *self._lost_and_doubled(stored),
             *self._out_of_order(stored),
             *self._after_the_end(),

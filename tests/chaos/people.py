@@ -177,17 +177,15 @@ class Agent(Participant):
                 self._read_list()
             elif name == "session_assigned":
                 self._add(data["id"])
-            elif self._has_lost(name, data):
+            elif name != "session_unassigned" and self._is_mine(data):
+                self._view.add(data["sessionId"])
+            elif name != "session_unassigned" or data["agentId"] == self.agent_id:
+                # Whatever else is said of a session says that it is not its own any more, a refusal to follow it too.
                 self._view.discard(data["sessionId"])
         return set(self._view)
 
-    def _has_lost(self, name: str, data: dict[str, Any]) -> bool:
-        if name == "session_unassigned":
-            return bool(data["agentId"] == self.agent_id)
-        if name == "session_joined":
-            return data["status"] != "active" or data["agentId"] != self.agent_id
-        # A session that it may not follow is not its own any more.
-        return name in ("session_ended", "failure")
+    def _is_mine(self, data: dict[str, Any]) -> bool:
+        return data.get("agentId") == self.agent_id and data.get("status", "active") == "active"
 
     def go_on(self) -> None:
         """Do something in one of its chats."""

@@ -50,6 +50,7 @@ def followers(node: Node) -> Iterator[Followers]:
     followers = Followers()
     yield followers
     followers.stop()
+    print(f"\n{totals}")
 
 
 def rounds_of(kinds: Sequence[Fault]) -> list[Fault]:
@@ -106,6 +107,8 @@ class Round:
 
     def end(self) -> None:
         """Have everybody go, and end what is open."""
+        for person in self._people:
+            person.stop()
         self._watcher.stop()
         for agent in self.agents:
             agent.follower.close()
@@ -160,6 +163,8 @@ def run_rounds(world: World, followers: Followers, kinds: Sequence[Fault]) -> No
         begun = time.monotonic()
         try:
             found = current.run(fault, chance)
+        except AssertionError as error:
+            found = [str(error)]
         finally:
             current.end()
         print(f"{fault.__name__}: {time.monotonic() - begun:.0f} s, {len(found)} wrong", flush=True)
@@ -171,30 +176,19 @@ def run_rounds(world: World, followers: Followers, kinds: Sequence[Fault]) -> No
 
 @pytest.mark.node
 @pytest.mark.timeout(240 + 60 * ROUNDS)
-def test_with_one_database_and_valkey(followers: Followers, tmp_path: Path) -> None:
-    world = World(tmp_path)
+@pytest.mark.parametrize(
+    ("members", "with_valkey", "kinds"),
+    [
+        pytest.param(1, True, faults.ONE_MEMBER, id="one member"),
+        pytest.param(3, True, faults.THREE_MEMBERS, id="three members"),
+        pytest.param(1, False, faults.WITHOUT_VALKEY, id="without Valkey"),
+    ],
+)
+def test_what_clients_were_told_is_so(
+    followers: Followers, tmp_path: Path, members: int, with_valkey: bool, kinds: list[Fault]
+) -> None:
+    world = World(tmp_path, members=members, with_valkey=with_valkey)
     try:
-        run_rounds(world, followers, faults.ONE_MEMBER)
+        run_rounds(world, followers, kinds)
     finally:
         world.stop()
-
-
-@pytest.mark.node
-@pytest.mark.timeout(240 + 60 * ROUNDS)
-def test_with_three_members(followers: Followers, tmp_path: Path) -> None:
-    world = World(tmp_path, members=3)
-    try:
-        run_rounds(world, followers, faults.THREE_MEMBERS)
-    finally:
-        world.stop()
-
-
-@pytest.mark.node
-@pytest.mark.timeout(240 + 60 * ROUNDS)
-def test_without_what_joins_the_processes(followers: Followers, tmp_path: Path) -> None:
-    world = World(tmp_path, with_valkey=False)
-    try:
-        run_rounds(world, followers, faults.WITHOUT_VALKEY)
-    finally:
-        world.stop()
-        print(f"\n{totals}")
