@@ -47,7 +47,9 @@ def disconnected(agent_id: ObjectId, connection_id: str) -> None:
         if mine:
             return
         del _connections[agent_id]
-    Agent._get_collection().update_one({"_id": agent_id}, {"$set": {"presentUntil": now() + _grace()}})
+    # By the database's clock: a write that was delayed must not end the lease of an agent that has come back.
+    grace = {"$add": ["$$NOW", round(_grace().total_seconds() * 1000)]}
+    Agent._get_collection().update_one({"_id": agent_id}, [{"$set": {"presentUntil": grace}}])
 
 
 def connected_here() -> list[ObjectId]:

@@ -222,6 +222,22 @@ def test_another_process_that_has_a_socket_keeps_the_agent_there(sockets: Socket
     assert operator.session(session_id)["agentId"] == agent
 
 
+def test_a_departure_that_is_written_late_leaves_the_agent_that_is_back_its_sessions(
+    operator: Api, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    availability.connected(ObjectId(agent), "a socket of this process")
+    long_ago = now() - timedelta(seconds=GRACE + 1)
+    # That process stood still before it wrote; the agent has a socket in another process by now.
+    monkeypatch.setattr(availability, "now", lambda: long_ago)
+    availability.disconnected(ObjectId(agent), "a socket of this process")
+    monkeypatch.undo()
+
+    assert seconds_left(agent) > 0
+    assert availability.sweep() == 0
+    assert operator.session(session_id)["agentId"] == agent
+
+
 def test_visitors_see_no_ghosts(apis: Apis, sockets: Sockets, operator: Api, agent: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     assert apis.user("u1").session(session_id)["agent"]["isOnline"] is True
