@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, jsonify
+from flask import Blueprint, Response, g, jsonify, url_for
 
 from chatsupport import __version__, serializers
 from chatsupport.blueprints.errors import endpoints
@@ -13,8 +13,6 @@ from chatsupport.services import statistics
 
 blueprint = Blueprint("system", __name__)
 
-DOCUMENTATION = "See README.md, docs/events.md and docs/architecture.md of this release."
-
 
 @blueprint.get("/")
 def index() -> tuple[Response, int]:
@@ -22,7 +20,7 @@ def index() -> tuple[Response, int]:
     data = {
         "message": "Chat Support System API",
         "version": __version__,
-        "documentation": DOCUMENTATION,
+        "documentation": url_for("docs.get_page"),
         "timestamp": serializers.iso(now()),
         "endpoints": endpoints(),
     }

@@ -65,7 +65,7 @@ PATHS: dict[str, Json] = {
                         {
                             "message": string(),
                             "version": string(),
-                            "documentation": string(),
+                            "documentation": string(description="The path of the page that documents this API."),
                             "timestamp": time(),
                             "endpoints": array(string()),
                         }

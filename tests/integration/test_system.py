@@ -33,6 +33,7 @@ def test_the_index_says_what_this_is(apis: Apis) -> None:
     assert response.status_code == 200
     assert set(data) == {"message", "version", "documentation", "timestamp", "endpoints"}
     assert data["timestamp"].endswith("Z")
+    assert data["documentation"] == "/api/docs"
     assert (data["message"], data["version"]) == ("Chat Support System API", __version__)
     assert {"GET /api/health", "POST /api/auth/token", "GET /api/chat/messages/:session_id"} <= set(data["endpoints"])
 

@@ -141,6 +141,28 @@ def test_every_route_is_documented_and_no_other() -> None:
     assert set(re.findall(r"^### ([A-Z]+ /\S*)$", text, re.MULTILINE)) == routes - files_of_a_page
 
 
+def test_the_alerts_are_those_of_the_file() -> None:
+    alerts = re.findall(r"- alert: (\w+)", (ROOT / "deploy/alerts.yml").read_text("utf-8"))
+    table = re.findall(r"^\| `(ChatSupport\w+)` \|", (ROOT / "docs/observability.md").read_text("utf-8"), re.MULTILINE)
+
+    assert table == alerts
+
+
+@pytest.mark.parametrize("name", ["scaling", "operations", "observability"])
+def test_a_socket_takes_what_was_measured(name: str) -> None:
+    measured = re.search(r"ours: \*\*([\d.]+) KB\*\* a socket", (ROOT / "docs/performance.md").read_text("utf-8"))
+    text = (ROOT / f"docs/{name}.md").read_text("utf-8")
+
+    assert measured
+    assert set(re.findall(r"([\d.]+) KB (?:each|a socket|for each socket)", text)) == {measured[1]}
+
+
+def test_clients_come_back_at_one_rate() -> None:
+    text = "".join((ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("scaling", "operations"))
+
+    assert set(re.findall(r"about (\d+) (?:sockets )?a second", text, re.IGNORECASE)) == {"240"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = without_code(page)
