@@ -20,6 +20,7 @@ from tests.integration.conftest import MakeApp
 STATS = "/api/chat/stats"
 PUBLIC = {
     "GET /",
+    "GET /api/chat/availability",
     "GET /api/health",
     "POST /api/auth/token",
     "POST /api/auth/login",
