@@ -232,7 +232,7 @@ def _after_start(session: Document, mark: Document) -> None:
 @untold.reaction(untold.ASSIGNED)
 def _after_assignment(session: Document, mark: Document) -> None:
     """Tell an assignment of which it is not known whether anybody heard."""
-    if session["status"] != ACTIVE or session.get("slotId") != mark["slotId"]:
+    if session["status"] != ACTIVE or (session["agentId"], session.get("slotId")) != (mark["agentId"], mark["slotId"]):
         return  # What has happened since is told with a mark of its own.
     agent = Agent._get_collection().find_one({"_id": session["agentId"]})
     if agent is not None and (_holds(session, True) or _holds(session, False)):

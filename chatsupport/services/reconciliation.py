@@ -9,6 +9,7 @@ healthy system there is nothing to repair and nothing is logged.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from bson import ObjectId
@@ -55,13 +56,20 @@ def _lost_slots() -> set[SlotOf]:
     """Return every slot whose session is not active with that agent in that slot."""
     held = _held({"load": {"$gt": 0}})
     ids = list({session_id for _, session_id, _ in held})
-    return held - _taken({"_id": {"$in": ids}})
+    taken = _taken({"_id": {"$in": ids}})
+    return held - taken - _without_id(taken - held)
 
 
 def _sessions_without_slot() -> set[ObjectId]:
     """Return the active sessions whose agent is gone or does not hold their slot."""
     held = _held({})
-    return {session_id for _, session_id, _ in _taken({}) - held}
+    bare = _taken({}) - held
+    return {slot[1] for slot in bare if _without_id([slot]).isdisjoint(held)}
+
+
+def _without_id(taken: Iterable[SlotOf]) -> set[SlotOf]:
+    """Return the slots as a process that knew no ids has taken them: their sessions may name an earlier slot."""
+    return {(agent_id, session_id, None) for agent_id, session_id, _ in taken}
 
 
 def _held(which: Document) -> set[SlotOf]:

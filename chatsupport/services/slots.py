@@ -3,7 +3,8 @@
 A slot is an entry in `activeSessions` with its user at the same place in `activeUsers`, and an entry in `slots` that
 gives it an id. Its session keeps that id (`slotId`), and whoever frees the slot names it. So freeing it twice changes
 nothing the second time, and a release that was delayed never frees the slot that the same session got since. A slot
-from before there were ids has no entry in `slots`, its session has no `slotId`, and it is freed by its session.
+that a release from before there were ids has taken has no entry in `slots`; it is freed by its session, which may still
+have the `slotId` of an earlier slot.
 """
 
 from __future__ import annotations
@@ -148,9 +149,9 @@ def any_free() -> bool:
 
 
 def _held(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> Document:
-    if slot_id is None:
-        return {"_id": agent_id, "activeSessions": session_id, "slots.sessionId": {"$ne": session_id}}
-    return {"_id": agent_id, "slots.id": slot_id}
+    without_id = {"activeSessions": session_id, "slots.sessionId": {"$ne": session_id}}
+    ways = [without_id] if slot_id is None else [{"slots.id": slot_id}, without_id]
+    return {"_id": agent_id, "$or": ways}
 
 
 def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object) -> bool:
@@ -179,7 +180,9 @@ def _removed(slot_id: ObjectId | None, session_id: ObjectId) -> Document:
     held_for: object = session_id
     if slot_id is not None:
         # By its id: a process may have been killed before it wrote for whom the slot is now.
-        held_for = {"$arrayElemAt": ["$slots.sessionId", {"$indexOfArray": ["$slots.id", slot_id]}]}
+        named = {"$filter": {"input": _list("slots"), "as": "slot", "cond": {"$eq": ["$$slot.id", slot_id]}}}
+        sessions = {"$map": {"input": named, "as": "slot", "in": "$$slot.sessionId"}}
+        held_for = {"$arrayElemAt": [{"$concatArrays": [sessions, [session_id]]}, 0]}
     position = {"$indexOfArray": ["$activeSessions", held_for]}
     return {
         "activeUsers": _without(_list("activeUsers"), position),

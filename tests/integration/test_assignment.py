@@ -11,7 +11,7 @@ from bson import ObjectId
 from chatsupport.database import clock, connection
 from chatsupport.documents import Agent, Session
 from chatsupport.payloads import AgentFields
-from chatsupport.services import agents, assignment, queue, sessions, slots
+from chatsupport.services import agents, assignment, queue, reconciliation, sessions, slots
 from tests.api import Api, Apis, data_of
 from tests.concurrency import run_together
 from tests.integration.conftest import MakeApp
@@ -195,6 +195,31 @@ def test_a_session_and_a_slot_from_before_slots_had_ids_go_on(operator: Api, lea
     assert violations(connection.database()) == []
     operator.start("u3")
     operator.end(other)
+    assert violations(connection.database()) == []
+
+
+@pytest.mark.parametrize("leaves", ["end", "requeue", "transfer"])
+def test_a_session_that_a_release_without_slot_ids_has_moved_goes_on(operator: Api, leaves: str) -> None:
+    """As in a rolling deploy: that release leaves the id of the slot before in the session, and the slot's entry."""
+    ada = operator.create_agent("Ada", maxUsers=3)["id"]
+    moved, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
+    ben = operator.create_agent("Ben", maxUsers=2)["id"]
+    agents, session = Agent._get_collection(), {"_id": ObjectId(moved)}
+    agents.update_one({"name": "Ada"}, {"$pull": {"activeSessions": session["_id"], "activeUsers": "u1"}})
+    agents.update_one({"name": "Ada"}, {"$set": {"load": 1}})
+    operator.post(f"/api/chat/transfer/{other}", {"agentId": ben})  # The slot of this one has an id.
+    agents.update_one({"name": "Ben"}, {"$push": {"activeSessions": session["_id"], "activeUsers": "u1"}})
+    agents.update_one({"name": "Ben"}, {"$set": {"load": 2, "hasRoom": False}})
+    Session._get_collection().update_one(session, {"$set": {"agentId": ObjectId(ben)}})
+    assert reconciliation.run() == 0
+
+    if leaves == "end":
+        operator.end(moved)
+    else:
+        operator.post(f"/api/chat/transfer/{moved}", {"agentId": ada} if leaves == "transfer" else {})
+
+    assert operator.get(f"/api/agents/{ben}").json["data"]["activeUsers"] == ["u2"]
+    operator.start("u3")
     assert violations(connection.database()) == []
 
 
