@@ -47,7 +47,7 @@ cluster: $(DEV_STAMP) ## Start WEB_PROCESSES servers with a Valkey between them 
 test: $(DEV_STAMP) $(if $(HAS_NODE),$(JS_STAMP),without-node) ## Run all tests (ARGS=... for some of them)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-chaos: $(DEV_STAMP) $(JS_STAMP) ## Kill servers, mongod and Valkey under load, ROUNDS (50) times; SEED repeats a run
+chaos: $(DEV_STAMP) $(JS_STAMP) ## Try every kind of fault while people talk, ROUNDS (50) times, with totals; SEED repeats a run
 	ROUNDS=$(or $(ROUNDS),50) SEED=$(SEED) $(BIN)/python -m pytest -s tests/chaos
 
 test-matrix: ## Run all tests on every Python from 3.10 to 3.13 that is there
