@@ -156,7 +156,9 @@ def test_a_token_that_is_no_longer_good_is_replaced(
 
 
 def test_who_must_not_talk_and_who_says_nothing_is_told_so(servers: Servers, site: Site, person: MakePerson) -> None:
-    server = servers.start(FRONTEND_URLS=site.origin, IDENTITY_SECRET="secret", IDLE_END_AFTER="3")
+    # After its start a server waits for a while before it ends anything; the shorter the grace, the shorter that is.
+    times = {"IDLE_END_AFTER": "3", "AGENT_GRACE": "2"}
+    server = servers.start(FRONTEND_URLS=site.origin, IDENTITY_SECRET="secret", **times)
     visitor = person()
     visitor.expected = ["403"]
     widget = Widget(visitor.open(site.embed(server.url, user_id="somebody", user_hash="wrong"))).open()
@@ -169,7 +171,7 @@ def test_who_must_not_talk_and_who_says_nothing_is_told_so(servers: Servers, sit
     # Here, who says nothing is warned, and what they write then counts.
     agent = Agent(server)
     widget.write("hello")
-    expect(widget.status).to_have_text("This chat ends soon, unless you write")
+    expect(widget.status).to_have_text("This chat ends soon, unless you write", timeout=20_000)
     widget.write("still there")
     expect(widget.status).not_to_contain_text("ends soon")
     expect(widget.status).to_have_text("This chat has ended", timeout=20_000)
