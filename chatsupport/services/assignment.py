@@ -46,6 +46,9 @@ FORGOTTEN_ON_ASSIGNMENT = [
 LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
 """After this long, whoever asked for a write has given it up."""
 
+SETTLING_LOOKS = 5
+"""How often a slot is looked for of which nothing is known; after that the reconciler finds it."""
+
 DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferred", "no_reply"
 """Why a session left its agent."""
 
@@ -165,17 +168,33 @@ def assign(
     return session
 
 
-def _settle(slot_id: ObjectId, session_id: ObjectId) -> None:
-    """Free a slot of which it stayed unknown whether it was taken, or who got it, unless somebody did get it."""
-    socketio.sleep(LONGEST_WRITE.total_seconds())
+def give_back(slot: Slot) -> None:
+    """Undo a `claim` that led to nothing."""
     try:
-        agent_id = slots.find(slot_id)
-        taken = {"agentId": agent_id, "status": ACTIVE, "slotId": slot_id}
-        if agent_id is not None and Session._get_collection().find_one(taken, {"_id": 1}) is None:
-            slots.release(agent_id, session_id, slot_id)
-            drain_queue()
-    except PyMongoError as error:
-        logger.warning("A slot may stay taken until it is reconciled", extra={"reason": repr(error)})
+        slots.give_back(slot)
+    except PyMongoError:
+        socketio.start_background_task(_settle, slot.id, slot.session_id)
+        raise
+
+
+def _settle(slot_id: ObjectId, session_id: ObjectId) -> None:
+    """Free a slot of which it stayed unknown whether it was taken, or who got it, unless somebody did get it.
+
+    A database that stood still does what it was asked when it goes on: so this looks again where there is no slot yet.
+    """
+    for _ in range(SETTLING_LOOKS):
+        socketio.sleep(LONGEST_WRITE.total_seconds())
+        try:
+            agent_id = slots.find(slot_id)
+            if agent_id is None:
+                continue
+            taken = {"agentId": agent_id, "status": ACTIVE, "slotId": slot_id}
+            if Session._get_collection().find_one(taken, {"_id": 1}) is None:
+                slots.release(agent_id, session_id, slot_id)
+                drain_queue()
+            return
+        except PyMongoError as error:
+            logger.warning("It is not known yet whether a slot is to be freed", extra={"reason": repr(error)})
 
 
 def give(slot: Slot) -> Document | None:
@@ -188,7 +207,7 @@ def give(slot: Slot) -> Document | None:
     with untold.change(untold.ASSIGNED, agentId=agent_id, slotId=slot.id) as mark:
         session = assign(slot, first_in_line, mark, sort=QUEUE_ORDER)
         if session is None:
-            slots.give_back(slot)
+            give_back(slot)
             return None
         is_served = confirm(session, slot)
         untold.told(session["_id"], mark)

@@ -97,7 +97,7 @@ def _repair_session(session: Document) -> bool:
         return assignment.requeue(session, assignment.DELETED)
     unchanged = {"_id": session_id, "status": ACTIVE, "agentId": agent_id, "slotId": session.get("slotId")}
     if not Session._get_collection().update_one(unchanged, {"$set": {"slotId": slot.id}}).modified_count:
-        slots.give_back(slot)  # It ended or moved meanwhile.
+        assignment.give_back(slot)  # It ended or moved meanwhile.
         return False
     return True
 

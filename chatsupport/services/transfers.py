@@ -10,7 +10,7 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ENDED, WAITING
 from chatsupport.errors import AgentNotFoundError, ConflictError, ForbiddenError, SessionEndedError
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.services import access, assignment, audit, queue, sessions, slots, untold
+from chatsupport.services import access, assignment, audit, queue, sessions, untold
 
 Document = dict[str, Any]
 
@@ -66,7 +66,7 @@ def _to_agent(session: Document, agent_id: ObjectId) -> None:
         unchanged = {"_id": session["_id"], "status": session["status"], "agentId": before, "slotId": slot_before}
         moved = assignment.assign(slot, unchanged, *marks)
         if moved is None:
-            slots.give_back(slot)
+            assignment.give_back(slot)
             assignment.drain_queue()  # Somebody may have been told that this agent is full.
             raise _why_not_moved(session["_id"])
         if before is None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from flask import Flask
+from pymongo.errors import NetworkTimeout
 
 from chatsupport import documents
 from chatsupport.database import connection
@@ -238,17 +239,45 @@ def test_an_assignment_that_reaches_the_database_too_late_is_none(operator: Api,
     assert violations(connection.database()) == []
 
 
+def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Have the database not answer the next call of this function of `slots`."""
+    original = getattr(slots, name)
+
+    def fail(*args: Any) -> Any:
+        monkeypatch.setattr(slots, name, original)
+        raise NetworkTimeout("The database stood still")
+
+    monkeypatch.setattr(slots, name, fail)
+
+
+@pytest.mark.parametrize("stands_still", [False, True])
 def test_the_slot_of_an_assignment_that_failed_goes_to_who_waits(
-    operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+    operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch, stands_still: bool
 ) -> None:
     waiting, slot = claim_beside_somebody_who_waits(operator, ada)
     with monkeypatch.context() as patched:
         patched.setattr(assignment.socketio, "sleep", lambda seconds: None)
+        if stands_still:
+            fail_once(patched, "find")
 
         assignment._settle(slot.id, slot.session_id)
 
     assert operator.session(waiting)["agentId"] == ada
     assert violations(connection.database()) == []
+
+
+def test_a_slot_that_nobody_got_and_that_could_not_be_given_back_is_free_soon(
+    operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, slot = claim_beside_somebody_who_waits(operator, ada)
+    operator.end(waiting)
+    monkeypatch.setattr(assignment, "LONGEST_WRITE", timedelta(seconds=0.5))
+    fail_once(monkeypatch, "give_back")
+
+    with pytest.raises(NetworkTimeout):
+        assignment.give(slot)
+
+    assert eventually(lambda: violations(connection.database()) == [])
 
 
 def test_a_slot_of_which_it_stayed_unknown_whether_it_was_taken_goes_to_who_waits(
