@@ -114,18 +114,18 @@ def issue_token(
     return token
 
 
-def authenticate(token: str | None, api_key: str | None) -> Caller:
+def authenticate(token: str | None, api_key: str | None, expired_for: timedelta = timedelta(0)) -> Caller:
     """Return who these credentials belong to; a right API key wins. Needs an application context.
 
-    Whichever is given must be right: raises `AuthenticationError` with AUTH_REQUIRED, INVALID_API_KEY,
-    INVALID_TOKEN or TOKEN_EXPIRED.
+    A token may have expired up to `expired_for` ago. Whichever is given must be right: raises `AuthenticationError`
+    with AUTH_REQUIRED, INVALID_API_KEY, INVALID_TOKEN or TOKEN_EXPIRED.
     """
     if api_key is not None:
         if not is_api_key(api_key):
             raise AuthenticationError("The X-API-Key is not one of this server's.", code="INVALID_API_KEY")
         return API_KEY_CALLER
     if token is not None:
-        return caller_from_token(token)
+        return caller_from_token(token, expired_for)
     raise AuthenticationError(
         "Send Authorization: Bearer <token> (POST /api/auth/token gives one) or X-API-Key: <key>."
     )
@@ -205,7 +205,7 @@ def _issued_at_ms(claims: Mapping[str, Any]) -> int:
     in_ms, in_seconds = claims.get("issuedAtMs"), claims.get("iat")
     if isinstance(in_ms, int):
         return in_ms
-    return int(in_seconds * 1000) if isinstance(in_seconds, (int, float)) else 0
+    return int(in_seconds * 1000) if isinstance(in_seconds, (int, float)) and math.isfinite(in_seconds) else 0
 
 
 def agent_exists(agent_id: str) -> bool:

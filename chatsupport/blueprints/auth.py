@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from chatsupport import payloads, serializers
 from chatsupport.blueprints.locality import is_on_this_machine
 from chatsupport.blueprints.requests import api_key, caller, json_body, require_caller, success
-from chatsupport.identity import SIGN_IN_LIFETIME
+from chatsupport.identity import RENEWABLE, SIGN_IN_LIFETIME
 from chatsupport.services import denials, identification, sign_ins, tokens
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/auth")
@@ -64,7 +64,7 @@ def identify_guest() -> tuple[Response, int]:
 
 @blueprint.post("/logout")
 def sign_out() -> tuple[Response, int]:
-    """End the token that is shown."""
-    require_caller()
+    """End the token that is shown. One that has expired would still renew a guest's."""
+    require_caller(RENEWABLE)
     denials.sign_out(caller())
     return success("Signed out", {})

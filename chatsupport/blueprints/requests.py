@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from flask import Response, g, jsonify, request
@@ -22,12 +23,16 @@ def wait_until_ready() -> None:
         readiness.wait_until_ready()
 
 
-def require_caller() -> None:
-    """Authenticate the request; a blueprint's `before_request`. Raises `AuthenticationError` or `BlockedError`."""
+def require_caller(expired_for: timedelta = timedelta(0)) -> None:
+    """Authenticate the request; a blueprint's `before_request`. Raises `AuthenticationError` or `BlockedError`.
+
+    A token may have expired up to `expired_for` ago.
+    """
     if request.method == "OPTIONS":
         return  # A browser asks with no credentials whether it may send them.
     key = api_key()
-    g.caller = authenticate(bearer_token(request.headers.get("Authorization")) if key is None else None, key)
+    token = bearer_token(request.headers.get("Authorization")) if key is None else None
+    g.caller = authenticate(token, key, expired_for)
     logs.bind(caller=str(g.caller))
     g.budget = budgets.of(g.caller)
     if g.budget is not None:

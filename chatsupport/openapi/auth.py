@@ -133,7 +133,8 @@ PATHS: dict[str, Json] = {
             TAG,
             "signOut",
             "End the token that is shown",
-            description="By users and agents. At once, everywhere; its sockets are closed. Other tokens stay good.",
+            description="By users and agents. At once, everywhere; its sockets are closed. Other tokens stay good. "
+            "One that expired up to 90 days ago is taken too: a guest's would renew.",
             answers={200: success(record({}), "It is worth nothing from now on")},
             codes=["FORBIDDEN"],
         )

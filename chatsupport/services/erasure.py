@@ -138,6 +138,10 @@ class _Erasure:
             {"$set": {"readSeq.$[mark].userId": self.pseudonym}},
             array_filters=[{"mark.userId": person.id, "mark.userType": person.type}],
         )
+        if person.is_guest:
+            # Of one that became known a moment ago the sessions say who it was (`services/identification.py`).
+            was = {"createdAt": self._not_later, "guestId": person.id}
+            self._everywhere(Session._get_collection(), was, {"$unset": {"guestId": ""}})
         # It does not say of what type whoever ended it was; ids of agents are nobody else's.
         if person.type == AGENT:
             self._everywhere(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import time
 from typing import Any
 
@@ -152,6 +153,16 @@ def test_a_token_whose_subject_is_no_text_is_refused(apis: Apis) -> None:
         JWT_SECRET,
         "HS256",
     )
+
+    assert_unauthorized(ask(apis, Authorization=f"Bearer {token}"), "INVALID_TOKEN")
+
+
+def test_a_token_whose_age_is_no_number_is_as_old_as_can_be(apis: Apis) -> None:
+    for issued_at in (math.nan, -math.inf):
+        token = signed(iat=issued_at)
+        assert ask(apis, Authorization=f"Bearer {token}").status_code == 200
+
+    apis.operator().post("/api/auth/revoke", {"userId": "u1"})
 
     assert_unauthorized(ask(apis, Authorization=f"Bearer {token}"), "INVALID_TOKEN")
 

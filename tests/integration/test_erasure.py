@@ -288,6 +288,18 @@ def test_what_is_left_of_a_block_is_the_id_that_it_keeps_out(life: Life, at_once
     assert leftovers(JANE, SECRET) == set()
 
 
+def test_a_guest_that_is_erased_after_it_became_known_is_nowhere_any_more(apis: Apis, at_once: None) -> None:
+    guest = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
+    session_id = apis.anonymous(Authorization=f"Bearer {guest['token']}").start(guest["userId"])["sessionId"]
+    data_of(apis.user(JANE).post("/api/auth/identify", {"guestToken": guest["token"]}))
+
+    apis.operator().delete(f"/api/users/{guest['userId']}")
+    erasure.finish()
+
+    assert leftovers(guest["userId"]) == set()
+    assert apis.operator().session(session_id)["userId"] == JANE
+
+
 def test_others_keep_what_is_theirs(life: Life, at_once: None) -> None:
     life.apis.user("u2").send(life.others_session, "not hers")
 

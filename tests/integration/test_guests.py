@@ -203,6 +203,16 @@ def test_signing_out_ends_the_token_and_its_sockets_only(apis: Apis, operator: A
         assert bearer(apis, other).get("/api/chat/stats").status_code == 200
 
 
+def test_a_token_that_is_signed_out_after_its_end_renews_nothing(apis: Apis) -> None:
+    guest_id, _ = new_guest(apis)
+    old = make_token(guest_id, exp=int(time.time()) - DAY)
+
+    assert bearer(apis, old).post("/api/auth/logout").status_code == 200
+
+    assert_failure(renew(apis, guest_id, old), 403, "INVALID_USER_HASH")
+    assert_failure(bearer(apis, make_token(guest_id, exp=1)).post("/api/auth/logout"), 401, "TOKEN_EXPIRED")
+
+
 def test_a_signature_that_is_written_in_another_way_is_the_same_token(apis: Apis) -> None:
     token = make_token("u1")
     assert bearer(apis, token + "=").get("/api/chat/stats").status_code == 200
