@@ -68,7 +68,7 @@ class CredentialsError(AuthenticationError):
     code = "INVALID_CREDENTIALS"
 
     def __init__(self) -> None:
-        super().__init__("The email or the password is wrong. Ask whoever manages the agents for a new password.")
+        super().__init__("The email or the password is wrong. A supervisor can set a new password for you.")
 
 
 class ForbiddenError(ChatSupportError):
@@ -84,7 +84,7 @@ class BlockedError(ForbiddenError):
     code = "BLOCKED"
 
     def __init__(self) -> None:
-        super().__init__("You are blocked here. Ask the site's support by other means if this is a mistake.")
+        super().__init__("You have been blocked from this chat. If this is a mistake, contact the site in another way.")
 
 
 class NotFoundError(ChatSupportError):
@@ -100,7 +100,7 @@ class SessionNotFoundError(NotFoundError):
     code = "SESSION_NOT_FOUND"
 
     def __init__(self) -> None:
-        super().__init__("There is no session with this id. Start one with POST /api/chat/start-session.")
+        super().__init__("No session has this id. Start one with POST /api/chat/start-session.")
 
 
 class AgentNotFoundError(NotFoundError):
@@ -109,7 +109,7 @@ class AgentNotFoundError(NotFoundError):
     code = "AGENT_NOT_FOUND"
 
     def __init__(self) -> None:
-        super().__init__("There is no agent with this id. GET /api/agents lists them.")
+        super().__init__("No agent has this id. GET /api/agents lists the agents.")
 
 
 class BlockNotFoundError(NotFoundError):
@@ -118,7 +118,7 @@ class BlockNotFoundError(NotFoundError):
     code = "BLOCK_NOT_FOUND"
 
     def __init__(self) -> None:
-        super().__init__("There is no block with this id. GET /api/blocks lists them.")
+        super().__init__("No block has this id. GET /api/blocks lists the blocks.")
 
 
 class MethodNotAllowedError(ChatSupportError):
@@ -155,7 +155,7 @@ class EmailTakenError(ConflictError):
     code = "EMAIL_TAKEN"
 
     def __init__(self) -> None:
-        super().__init__("Another agent has this email. Give each agent its own.")
+        super().__init__("Another agent already uses this email. Give each agent its own email.")
 
 
 class SessionEndedError(ConflictError):
@@ -187,9 +187,7 @@ class DatabaseUnavailableError(ChatSupportError):
     status = 503
     code = "DATABASE_UNAVAILABLE"
 
-    def __init__(
-        self, message: str = "The database does not answer at the moment. Try again in a few seconds."
-    ) -> None:
+    def __init__(self, message: str = "The database is not answering. Try again in a few seconds.") -> None:
         super().__init__(message, retry_after=5)
 
 
@@ -201,7 +199,7 @@ class QueueFullError(ChatSupportError):
 
     def __init__(self, waiting: int, limit: int) -> None:
         super().__init__(
-            f"{waiting} people are waiting already, and the queue takes {limit}. Try again later.",
+            f"{waiting} people are already waiting, and the queue has room for {limit}. Try again later.",
             details=[{"waiting": waiting, "limit": limit}],
             retry_after=60,
         )
@@ -211,4 +209,4 @@ class InternalError(ChatSupportError):
     """A defect of the server. The log has the traceback under the request id."""
 
     def __init__(self) -> None:
-        super().__init__("Something went wrong on our side. Tell us the requestId if it happens again.")
+        super().__init__("Something went wrong on the server. If it happens again, report it with the requestId.")

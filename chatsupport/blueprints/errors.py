@@ -83,7 +83,7 @@ def endpoints() -> list[str]:
 
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, UnknownPath):
-        return respond(NotFoundError("There is no such path. The details list those there are.", details=endpoints()))
+        return respond(NotFoundError("This path does not exist. The details list all endpoints.", details=endpoints()))
     if isinstance(error, MethodNotAllowed):
         allowed = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
         response = respond(MethodNotAllowedError(f"This path takes {', '.join(allowed) or 'other methods'}."))

@@ -34,7 +34,9 @@ def _check_access() -> None:
         if not hmac.compare_digest(_digest(given), _digest(token)):
             raise AuthenticationError("This is not the METRICS_TOKEN of this server.", code="INVALID_TOKEN")
     elif not connects_from_this_machine():
-        raise ForbiddenError("Metrics are for this machine only. Set METRICS_TOKEN to read them from elsewhere.")
+        raise ForbiddenError(
+            "Only this machine can read the metrics. To read them from another machine, set METRICS_TOKEN."
+        )
 
 
 def _digest(token: str) -> bytes:

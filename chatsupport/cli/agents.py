@@ -112,7 +112,7 @@ def set_password(id_or_email: str, password_stdin: bool) -> None:
         agent = _find(id_or_email)
         changes = payloads.agent_changes({"password": _password(password_stdin)})
         service.update(API_KEY_CALLER, agent["_id"], changes)
-        click.echo(f"{_printable(agent['name'])} has a new password, and has to sign in again.")
+        click.echo(f"{_printable(agent['name'])} has a new password and must sign in again.")
 
 
 @agents.command("remove")

@@ -22,11 +22,11 @@ def init_db() -> None:
     with patience():
         made = startup.prepare_database(settings.config)
         count = Agent.objects.count()
-    click.echo("The database is ready: its indexes are there.")
+    click.echo("The database is ready. All indexes exist.")
     if made:
-        click.echo(f"Default agents were made: {', '.join(settings.config.default_agents)}.")
+        click.echo(f"Made the default agents: {', '.join(settings.config.default_agents)}.")
     elif not count:
-        click.echo("There are no agents yet: make the first with `flask --app wsgi agents add NAME --email EMAIL`.")
+        click.echo("There are no agents yet. Make the first one with `flask --app wsgi agents add NAME --email EMAIL`.")
 
 
 @click.command("migrate")

@@ -49,22 +49,32 @@ def configuration(config: Config) -> Iterator[Finding]:
     """Look for what is allowed and yet hardly meant. What is not allowed has ended the command before."""
     yield Finding(OK, f"{config.app_env}, complete and readable")
     for name, meant in Config.misspelled().items():
-        yield Finding(WARN, f"{name} is set, and means nothing", f"was {meant} meant?")
+        yield Finding(WARN, f"{name} is set, but no such variable exists", f"did you mean {meant}?")
     if not config.api_keys:
-        yield Finding(WARN, "API_KEY is not set", "set it, or no server and no operator can make tokens for agents")
+        yield Finding(
+            WARN, "API_KEY is not set", "set it: without it, no server and no operator can make tokens for agents"
+        )
     if not config.is_production:
         return
     if config.identity_secret is None:
-        yield Finding(WARN, "IDENTITY_SECRET is not set, so anybody may say to be any visitor", "docs/security.md")
+        yield Finding(
+            WARN, "IDENTITY_SECRET is not set, so anybody can claim to be any visitor", "set it: docs/security.md"
+        )
     if config.trusted_proxies == 0:
-        yield Finding(WARN, "TRUSTED_PROXIES is 0", "behind a proxy set it to their number, or all share one address")
+        yield Finding(
+            WARN,
+            "TRUSTED_PROXIES is 0",
+            "behind proxies, set it to their number; otherwise all visitors share one address",
+        )
     plain = [url for url in config.frontend_urls if url.startswith("http://")]
     if plain:
         yield Finding(
-            WARN, f"FRONTEND_URLS has {plain[0]}", "serve the site by https, or tokens can be read on the way"
+            WARN,
+            f"FRONTEND_URLS has {plain[0]}",
+            "serve the site over https; otherwise others can read tokens on the network",
         )
     if not config.rate_limits:
-        yield Finding(WARN, "RATE_LIMITS is off", "leave it on, unless a proxy limits")
+        yield Finding(WARN, "RATE_LIMITS is off", "turn it on, unless a proxy limits requests")
 
 
 def database(config: Config) -> Iterator[Finding]:
@@ -82,15 +92,15 @@ def database(config: Config) -> Iterator[Finding]:
             write_ms = (time.perf_counter() - started) * 1000
             yield Finding(OK, f"MongoDB {version}, {config.mongodb_db}, a durable write takes {write_ms:.0f} ms")
             if write_ms > SLOW_WRITE_MS:
-                yield Finding(WARN, "writes are slow", "look at the disk of MongoDB, and at the way to it")
+                yield Finding(WARN, "writes are slow", "check the disk of MongoDB, and the network to it")
             if "setName" not in hello and config.is_production:
                 yield Finding(
-                    WARN, "a single MongoDB, no replica set", "when its disk is lost, everything is: use three"
+                    WARN, "a single MongoDB, no replica set", "use three members: a lost disk means lost data"
                 )
             if migration.is_needed():
                 yield Finding(FAIL, "holds data of the Node.js system", "run `flask --app wsgi migrate`")
     except DatabaseUnavailableError:
-        yield Finding(FAIL, "does not answer", "check MONGODB_URI, that MongoDB runs, and the way to it")
+        yield Finding(FAIL, "does not answer", "check MONGODB_URI, that MongoDB is running, and the network to it")
     except ConfigError as error:
         yield Finding(FAIL, "refuses to be used", str(error))
 
@@ -120,8 +130,8 @@ def clock(_: Config) -> Iterator[Finding]:
     wrong = {name: ahead for name, ahead in (own | others).items() if database_clock.is_off(ahead)}
     wrong |= {f"MongoDB's member {name}": ahead for name, ahead in database_clock.wrong_members().items()}
     for name, ahead in wrong.items():
-        todo = "have NTP set both clocks; until then nothing old is deleted"
-        yield Finding(WARN, f"that of {name} is {database_clock.described(ahead)} the database's", todo)
+        todo = "let NTP set both clocks; until then, nothing old is deleted"
+        yield Finding(WARN, f"the clock of {name} is {database_clock.described(ahead)} the database's", todo)
     if not wrong:
         yield Finding(OK, f"{own['this machine']:+.1f} s from the database's")
 
@@ -131,7 +141,7 @@ def running(_: Config) -> Iterator[Finding]:
     rows = _running_processes()
     shown = ", ".join(f"{row['host']} {row['pid']} (version {row['version']})" for row in rows)
     if len(rows) > 1 and (None in {row.get("redis") for row in rows} or len({row.get("redis") for row in rows}) > 1):
-        todo = "set the same REDIS_URL for all; until then their clients hear late of each other"
+        todo = "set the same REDIS_URL for all; until then, messages between their clients are late"
         yield Finding(FAIL, f"{shown} share no Redis", todo)
     else:
         yield Finding(OK, shown or "none")
@@ -149,24 +159,26 @@ def agents(_: Config) -> Iterator[Finding]:
     if there:
         yield Finding(OK, f"{len(there)} of {len(rows)} online")
     else:
-        todo = "make some: `flask --app wsgi agents add`" if not rows else "visitors wait until one is"
+        todo = (
+            "make one with `flask --app wsgi agents add`" if not rows else "visitors wait until an agent comes online"
+        )
         yield Finding(WARN, "none" if not rows else f"none of {len(rows)} online", todo)
 
 
 def valkey(config: Config) -> Iterator[Finding]:
     """Look whether Valkey or Redis, where one is configured, does what servers ask of it."""
     if config.redis_url is None:
-        yield Finding(OK, "not configured, and needed with several server processes only")
+        yield Finding(OK, "not configured; only several server processes need it")
         return
     try:
         version, taken = redis_server.try_out(config.redis_url)
     except ConfigError as error:
         yield Finding(FAIL, "refuses to be used", str(error))
     except redis.RedisError as error:
-        todo = "check REDIS_URL, and that it runs; until then other processes' clients hear late"
+        todo = "check REDIS_URL, and that it is running; until then, messages between processes are late"
         yield Finding(FAIL, f"does not answer ({type(error).__name__})", todo)
     else:
-        yield Finding(OK, f"version {version}, what is published is heard after {taken:.0f} ms")
+        yield Finding(OK, f"version {version}, a published message arrives after {taken:.0f} ms")
 
 
 def open_files(config: Config) -> Iterator[Finding]:
@@ -192,11 +204,13 @@ def disk(config: Config) -> Iterator[Finding]:
         free = shutil.disk_usage(there).free
         shown = f"{name} {directory}: {free / 2**30:.1f} GB free"
         if not os.access(there, os.W_OK | os.X_OK):
-            yield Finding(FAIL, f"{name} {directory} cannot be written", "change its owner or mode")
+            yield Finding(FAIL, f"{name} {directory} is not writable", "change its owner or mode")
         elif free < FREE_FAIL_BYTES:
-            yield Finding(FAIL, shown, "make room, or the database stops")
+            yield Finding(FAIL, shown, "free some space: the database stops when the disk is full")
         else:
-            yield Finding(WARN if free < FREE_WARN_BYTES else OK, shown, "make room" if free < FREE_WARN_BYTES else "")
+            yield Finding(
+                WARN if free < FREE_WARN_BYTES else OK, shown, "free some space" if free < FREE_WARN_BYTES else ""
+            )
 
 
 def server(config: Config) -> Iterator[Finding]:
@@ -207,7 +221,7 @@ def server(config: Config) -> Iterator[Finding]:
     except RefusedError as error:
         yield Finding(FAIL, f"{url} answers {error}", "look at its log")
     except OSError as error:
-        yield Finding(WARN, f"none at {url} ({error})", "start it, if it should run on this machine")
+        yield Finding(WARN, f"none at {url} ({error})", "start it if it should run on this machine")
     else:
         yield Finding(OK, f"{url} is {state['status']}, version {state['version']}")
 

@@ -49,5 +49,5 @@ def patience(*, unmigrated: bool = False) -> Iterator[None]:
     except (DatabaseUnavailableError, PyMongoError) as error:
         if isinstance(error, PyMongoError) and not connection.is_unavailable(error):
             raise
-        click.echo("The database does not answer. Check MONGODB_URI, and that MongoDB runs.", err=True)
+        click.echo("The database does not answer. Check MONGODB_URI, and check that MongoDB is running.", err=True)
         sys.exit(1)

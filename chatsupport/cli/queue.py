@@ -30,7 +30,7 @@ def queue(limit: int) -> None:
         f"{len(there)} of {len(agents)} agents online, with room for {room}."
     )
     if waiting and not there:
-        click.echo("Nobody is there to answer: see that agents connect, or are set online.")
+        click.echo("No agent is there to answer. Agents must connect and be online.")
     if rows:
         tables.show(
             ["PLACE", "ID", "VISITOR", "WAITING FOR", "STARTED"],

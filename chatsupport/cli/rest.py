@@ -32,7 +32,7 @@ class Rest:
     def __init__(self, url: str, headers: dict[str, str]) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise click.BadParameter(f"{url} is no address: give it as http://host:port", param_hint="--url")
+            raise click.BadParameter(f"{url} is not an address. Write it as http://host:port.", param_hint="--url")
         self.url = url.rstrip("/")
         self._parts, self._headers = parts, headers
 

@@ -28,7 +28,9 @@ _url = click.option("--url", help="Where the server is; by default on this machi
 def list_sessions(status: str | None, agent_id: str | None, user_id: str | None, limit: int) -> None:
     """List sessions, the newest first. Needs the database only, not a server."""
     if agent_id is not None and not ObjectId.is_valid(agent_id):
-        raise click.BadParameter(f"{agent_id} is no id: `flask --app wsgi agents list` has them", param_hint="--agent")
+        raise click.BadParameter(
+            f"{agent_id} is not an id. `flask --app wsgi agents list` shows the ids of agents.", param_hint="--agent"
+        )
     query: dict[str, Any] = {} if status is None else {"status": status}
     query |= {} if agent_id is None else {"agentId": ObjectId(agent_id)}
     query |= {} if user_id is None else {"userId": user_id}
@@ -74,12 +76,15 @@ def transfer(session_id: str, agent_id: str | None, url: str | None) -> None:
     body = {} if agent_id is None else {"agentId": agent_id}
     session = rest.ask(server, "POST", f"/api/chat/transfer/{_id(session_id)}", body)
     if session["agent"] is not None:
-        click.echo(f"It is with {session['agent']['name']} ({session['agentId']}) now.")
+        click.echo(f"The session is now with {session['agent']['name']} ({session['agentId']}).")
     else:
-        click.echo(f"It is number {session['queuePosition']} in the queue now.")
+        click.echo(f"The session is now number {session['queuePosition']} in the queue.")
 
 
 def _id(session_id: str) -> str:
     if not ObjectId.is_valid(session_id):
-        raise click.BadParameter(f"{session_id} is no session's id: `sessions list` has them", param_hint="SESSION_ID")
+        raise click.BadParameter(
+            f"{session_id} is not a session's id. `flask --app wsgi sessions list` shows the ids.",
+            param_hint="SESSION_ID",
+        )
     return session_id

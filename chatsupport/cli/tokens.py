@@ -34,7 +34,9 @@ def make(user_id: str, user_type: str) -> None:
     else:
         with patience():
             if user_type == identity.AGENT and not _is_agent(user_id):
-                raise click.ClickException(f"There is no agent {user_id}, and its token would be refused.")
+                raise click.ClickException(
+                    f"There is no agent {user_id}. `flask --app wsgi agents list` lists the agents."
+                )
             audit.record(audit.TOKEN, None, user_id=user_id, user_type=user_type)
     click.echo(identity.issue_token(user_id, user_type))
 
@@ -45,7 +47,7 @@ def _go_by_the_databases_time() -> None:
         with pymongo.timeout(ANSWER_SECONDS):
             measure_time()
     except PyMongoError:
-        click.echo("The database does not answer: the token goes by the clock of this machine.", err=True)
+        click.echo("The database does not answer. The token uses this machine's clock.", err=True)
 
 
 def _is_agent(agent_id: str) -> bool:

@@ -211,7 +211,7 @@ def _jwt_secret(reader: Reader, data_dir: Path, *, production: bool) -> str:
     except ValueError as error:
         reader.problems.append(f"JWT_SECRET cannot be read: {error}")
     except OSError as error:
-        reader.problems.append(f"DATA_DIR takes a directory that can be written: {error}")
+        reader.problems.append(f"DATA_DIR takes a directory to which the server can write: {error}")
     return ""
 
 

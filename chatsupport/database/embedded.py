@@ -109,7 +109,7 @@ class EmbeddedMongo:
             socket = files.prepare(self._data_dir)
             lock = files.lock_file(self._data_dir)
         except OSError as error:
-            raise EmbeddedMongoError(f"DATA_DIR takes a directory that can be written: {error}") from error
+            raise EmbeddedMongoError(f"DATA_DIR takes a directory to which the server can write: {error}") from error
         with lock:
             self._acquire(lock)
             process = self._launch(binary, socket, lock)
@@ -146,7 +146,7 @@ class EmbeddedMongo:
             if time.monotonic() - started > patience:
                 raise EmbeddedMongoError(
                     f"DATA_DIR {self._data_dir} is in use by another server (its mongod is process "
-                    f"{lock.read().strip() or 'unknown'}): stop that one, or give this one its own DATA_DIR"
+                    f"{lock.read().strip() or 'unknown'}). Stop that server, or give this one its own DATA_DIR"
                 )
             time.sleep(_POLL_S)
 

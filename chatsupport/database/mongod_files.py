@@ -34,7 +34,7 @@ def find_mongod() -> Path | None:
     override = unquoted(os.environ.get("MONGOD_BINARY", ""))
     if override:
         if not os.access(override, os.X_OK) or not os.path.isfile(override):
-            raise EmbeddedMongoError("MONGOD_BINARY takes the path of a mongod that can be run")
+            raise EmbeddedMongoError("MONGOD_BINARY takes the path of a mongod that the server can run")
         return Path(override)
     package = find_spec("fiftyone")
     for folder in (package and package.submodule_search_locations) or ():

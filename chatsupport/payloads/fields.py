@@ -38,7 +38,8 @@ def agent_name(value: object) -> str:
     name = trimmed(value) if isinstance(value, str) else ""
     if len(name) > MAX_NAME_LENGTH or not is_visible(name) or UNSTORABLE.search(name):
         raise InvalidInputError(
-            "INVALID_AGENT", f"name must be a string of 1 to {MAX_NAME_LENGTH} characters that can be seen."
+            "INVALID_AGENT",
+            f"name must be a string of 1 to {MAX_NAME_LENGTH} characters, at least one of them visible.",
         )
     return name
 
@@ -77,7 +78,7 @@ def stored_user_id(query: Payload) -> str:
     """Return `userId` of a query string exactly as it is: also ids that are stored and would be refused today."""
     value = query.get("userId")
     if not isinstance(value, str) or not value or _SURROGATES.search(value):
-        raise InvalidInputError("INVALID_USER_ID", "userId is required: somebody's id, exactly as it is stored.")
+        raise InvalidInputError("INVALID_USER_ID", "userId is required. Give the id exactly as it is stored.")
     return value
 
 
@@ -93,11 +94,11 @@ def message_text(data: Payload) -> str:
         raise InvalidInputError("INVALID_MESSAGE", "message is required and must be a string.")
     value = trimmed(value)
     if not is_visible(value):
-        raise InvalidInputError("INVALID_MESSAGE", "message must have something to see in it.")
+        raise InvalidInputError("INVALID_MESSAGE", "message must contain at least one visible character.")
     if len(value) > MAX_LENGTH:
         raise InvalidInputError("MESSAGE_TOO_LONG", f"message must have at most {MAX_LENGTH} characters.")
     if UNSTORABLE.search(value):
-        raise InvalidInputError("INVALID_MESSAGE", "message must not hold NUL or unpaired surrogates.")
+        raise InvalidInputError("INVALID_MESSAGE", "message must not contain NUL or unpaired surrogates.")
     return value
 
 
@@ -151,7 +152,9 @@ def resume_after(data: Payload) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_OFFSET:
-        raise InvalidInputError("INVALID_CURSOR", "after must be a whole number, the last seq you have, or left out.")
+        raise InvalidInputError(
+            "INVALID_CURSOR", "after must be a whole number, the last seq that you have. You can leave it out."
+        )
     return value
 
 
@@ -167,7 +170,9 @@ def seq_in(data: Payload) -> int:
     """Return `seq` of a `mark_read`."""
     value = data.get("seq")
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_OFFSET:
-        raise InvalidInputError("INVALID_CURSOR", "seq must be a whole number from 1: the last message's you read.")
+        raise InvalidInputError(
+            "INVALID_CURSOR", "seq must be a whole number from 1: the seq of the last message that was read."
+        )
     return value
 
 
@@ -193,7 +198,7 @@ def list_cursor(query: Payload) -> tuple[datetime, ObjectId] | None:
         return None
     match = _CURSOR.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise InvalidInputError("INVALID_CURSOR", "cursor must be the nextCursor of the page before, unchanged.")
+        raise InvalidInputError("INVALID_CURSOR", "cursor must be the nextCursor of the previous page, unchanged.")
     time = datetime.fromtimestamp(0, timezone.utc) + timedelta(milliseconds=int(match[1]))
     return time, ObjectId(match[2])
 
@@ -205,7 +210,7 @@ def offset(query: Payload) -> int:
         return 0
     number = _whole_number(value)
     if number is None or number > MAX_OFFSET:
-        raise InvalidInputError("INVALID_OFFSET", "offset must be a whole number from 0.")
+        raise InvalidInputError("INVALID_OFFSET", "offset must be a whole number of 0 or more.")
     return number
 
 
@@ -232,7 +237,8 @@ def optional_text(data: Payload, name: str, max_length: int, code: str) -> str |
     text = trimmed(value) if isinstance(value, str) else ""
     if len(text) > max_length or not is_visible(text) or UNSTORABLE.search(text):
         raise InvalidInputError(
-            code, f"{name} must be a string of 1 to {max_length} characters that can be seen, or left out."
+            code,
+            f"{name} must be a string of 1 to {max_length} characters, at least one visible. It is optional.",
         )
     return text
 

@@ -68,7 +68,7 @@ def new_block(data: Payload) -> NewBlock:
     """Read a block. Raises INVALID_USER_ID, INVALID_USER_TYPE, INVALID_ADDRESS, INVALID_REASON, INVALID_EXPIRY."""
     address = data.get("address")
     if address is not None and data.get("userId") is not None:
-        raise InvalidInputError("INVALID_ADDRESS", "Give userId or address, not both.")
+        raise InvalidInputError("INVALID_ADDRESS", "Give either userId or address, not both.")
     return NewBlock(
         person=None if address is not None else person(data),
         address=None if address is None else _address(address),

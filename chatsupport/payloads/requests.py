@@ -76,7 +76,7 @@ def token_request(data: Payload) -> TokenRequest:
     """Read the body of a token request: for a userId, or with `guest` for one that the server makes."""
     guest = data.get("guest", False)
     if not isinstance(guest, bool) or (guest and data.get("userId") is not None):
-        raise InvalidInputError("INVALID_USER_ID", "Give a userId, or guest: true to have one made; not both.")
+        raise InvalidInputError("INVALID_USER_ID", "Give either a userId, or guest: true to get a new id.")
     if guest:
         return TokenRequest(user_id=None, user_type=fields.user_type(data, ("user",)), user_hash=None)
     user_hash = data.get("userHash")
@@ -141,5 +141,5 @@ def page(query: Payload) -> Page:
     """Read the paging of a history from a query string."""
     after, before = fields.cursor(query.get("after"), "after"), fields.cursor(query.get("before"), "before")
     if after is not None and before is not None:
-        raise InvalidInputError("INVALID_CURSOR", "Give after or before, not both.")
+        raise InvalidInputError("INVALID_CURSOR", "Give either after or before, not both.")
     return Page(limit=fields.limit(query), offset=fields.offset(query), after=after, before=before)

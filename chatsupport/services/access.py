@@ -112,4 +112,6 @@ def act_as(caller: Caller, person_id: str | None, person_type: str | None) -> No
         return
     is_another = person_id is not None and canonical_id(person_id, caller.type) != caller.id
     if is_another or (person_type is not None and person_type != caller.type):
-        raise ForbiddenError("Your token is for another person than the one you name.")
+        raise ForbiddenError(
+            "Your token belongs to another person than the one in the request. Use that person's token."
+        )

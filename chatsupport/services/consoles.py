@@ -47,7 +47,7 @@ def queue_overview(caller: Caller) -> dict[str, Any]:
     Only who may enter every session gets their ids.
     """
     if caller.type not in (AGENT, SYSTEM):
-        raise ForbiddenError("This is for agents, systems and API keys.")
+        raise ForbiddenError("Only agents, systems and API keys can do this.")
     sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
     total, since = waiting()
     return {

@@ -178,7 +178,7 @@ def forget_buried(denial: Document) -> None:
 def sign_out(caller: Caller) -> None:
     """End the token that the caller shows, and close its sockets. Raises `ForbiddenError` for systems and API keys."""
     if caller.token_id is None or caller.may_act_for_others:
-        raise ForbiddenError("Only users and agents sign out. A system's tokens end with POST /api/auth/revoke.")
+        raise ForbiddenError("Only users and agents can sign out. Use POST /api/auth/revoke to end a system's tokens.")
     time = now()
     denial = {
         "tokenId": caller.token_id,

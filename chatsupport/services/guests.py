@@ -40,5 +40,5 @@ def of_token(token: str) -> Caller:
 def not_a_guest() -> InvalidInputError:
     """Return what a caller hears whose guestToken is none, or is refused."""
     return InvalidInputError(
-        "INVALID_GUEST_TOKEN", "guestToken must be a guest's token that is still good. Go on without it."
+        "INVALID_GUEST_TOKEN", "guestToken must be a guest's token that is still valid. Continue without it."
     )

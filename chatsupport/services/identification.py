@@ -57,7 +57,7 @@ def identify(caller: Caller, guest_token: str, address: str) -> Document:
     `BlockedError` where the guest is blocked. Needs an application context.
     """
     if caller.type != USER or caller.is_guest:
-        raise ForbiddenError("Only a user with an id of its own takes over a guest's sessions.")
+        raise ForbiddenError("Only a user who is not a guest can take over a guest's sessions.")
     rate_limits.check_caller(rate_limits.START_SESSION, caller)
     guest = guests.of_token(guest_token)
     try:

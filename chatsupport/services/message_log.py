@@ -71,7 +71,7 @@ class MessageLog:
         it is about to close the socket that would hear of it.
         """
         if self._closed:
-            raise DatabaseUnavailableError("This server is being restarted. Connect again and repeat the message.")
+            raise DatabaseUnavailableError("The server is restarting. Connect again and repeat the message.")
         self._add(draft)
 
     def _add(self, draft: Draft) -> None:

@@ -20,5 +20,5 @@ def wait_until_ready() -> None:
     deadline = elapsed() + PATIENCE_SECONDS
     while not is_ready():
         if elapsed() >= deadline:
-            raise DatabaseUnavailableError("This server is being prepared. Try again in a few seconds.")
+            raise DatabaseUnavailableError("The server is still starting. Try again in a few seconds.")
         socketio.sleep(0.05)

@@ -69,10 +69,10 @@ def _query(caller: Caller, wanted: SessionFilter, *, sees_all: bool = False) -> 
         pass
     elif caller.type == AGENT:
         if agent_id is not None and str(agent_id) != caller.id:
-            raise ForbiddenError("An agent lists only its own sessions.")
+            raise ForbiddenError("An agent can list only its own sessions.")
         agent_id = ObjectId(caller.id)
     else:
-        raise ForbiddenError("This is for agents, systems and API keys.")
+        raise ForbiddenError("Only agents, systems and API keys can do this.")
     query: Document = {}
     if wanted.status is not None:
         query["status"] = wanted.status

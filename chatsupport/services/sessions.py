@@ -70,7 +70,9 @@ def start(caller: Caller, user_id: str, user_type: str, address: str = "") -> tu
 def current(caller: Caller) -> dict[str, Any] | None:
     """Return the caller's open session, None where it has none. For users only."""
     if caller.type != USER:
-        raise ForbiddenError("Only a user has a session of its own. GET /api/chat/sessions lists those of agents.")
+        raise ForbiddenError(
+            "Only users have a current session. Agents list their sessions with GET /api/chat/sessions."
+        )
     session = find_open(caller.id, USER)
     return None if session is None else _describe(session)
 
@@ -203,7 +205,7 @@ def end(caller: Caller, session_id: ObjectId, why: SessionEnd) -> dict[str, Any]
     """
     session = access.find_session(caller, session_id)
     if why.internal_reason is not None and not access.is_staff(caller, session):
-        raise ForbiddenError("Only staff give an internalReason. Leave it out.")
+        raise ForbiddenError("Only staff can give an internalReason. Leave it out.")
     if session["status"] != ENDED:
         ended = end_now({"_id": session_id}, why, caller.id, caller)
         if ended is not None:

@@ -71,7 +71,7 @@ def check_current(caller: Caller, agent: Document, current: str | None) -> None:
     """
     if current is None or agent.get("passwordHash") is None:
         raise ForbiddenError(
-            "Send currentPassword to change your own password or email; a first password is set by who manages you."
+            "Send currentPassword to change your own password or email. A supervisor sets the first password."
         )
     rate_limits.check_name(rate_limits.LOGINS, str(caller))
     if not passwords.matches(agent["passwordHash"], current):

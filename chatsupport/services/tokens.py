@@ -92,6 +92,6 @@ def _check_freely_given(request: TokenRequest, asker: Asker) -> None:
     if not sign_ins.are_free(asker.is_on_this_machine):
         raise AuthenticationError(f"A token for userType {request.user_type} needs a valid X-API-Key.")
     logger.warning(
-        "A token was given freely, because this is development and no API_KEY is set",
+        "A token was issued without an API key, because this is development and no API_KEY is set",
         extra={"event": "free_token", "user_type": request.user_type},
     )

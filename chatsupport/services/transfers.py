@@ -24,7 +24,7 @@ def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) ->
     """
     session = access.find_session(caller, session_id)
     if not _may_transfer(caller, session):
-        raise ForbiddenError("Only the session's agent, a supervisor or an operator transfers it.")
+        raise ForbiddenError("Only the session's agent, a supervisor, a system or an API key can transfer it.")
     if session["status"] == ENDED:
         raise SessionEndedError
     if agent_id is not None:
@@ -83,12 +83,16 @@ def _why_not(agent_id: ObjectId) -> Exception:
     if agent is None:
         return AgentNotFoundError()
     if not agent.get("hasRoom"):
-        return ConflictError("This agent has as many people as it can hold.", code="AGENT_AT_CAPACITY")
-    return ConflictError("This agent is offline or away and takes no sessions now.", code="AGENT_BUSY")
+        return ConflictError(
+            "This agent has no free slot. Choose another agent, or try again later.", code="AGENT_AT_CAPACITY"
+        )
+    return ConflictError("This agent is offline or away. Choose another agent.", code="AGENT_BUSY")
 
 
 def _why_not_moved(session_id: ObjectId) -> Exception:
     ended = Session._get_collection().find_one({"_id": session_id, "status": ENDED}, {"_id": 1})
     if ended is not None:
         return SessionEndedError()
-    return ConflictError("Somebody else moved this session at the same moment. Look where it is now.")
+    return ConflictError(
+        "Somebody else changed this session at the same moment. Read the session again before you retry."
+    )

@@ -37,7 +37,7 @@ def join_session(connection: Connection, payload: Payload) -> Answer:
     if connection.people.get(session_id, person) != person:
         controls.leave(connection, session_id, "left")  # One socket is one person there.
     if session_id not in connection.people and len(connection.people) >= MAX_JOINED_SESSIONS:
-        raise ForbiddenError(f"A socket may be in {MAX_JOINED_SESSIONS} sessions at most. Leave one first.")
+        raise ForbiddenError(f"A socket can be in at most {MAX_JOINED_SESSIONS} sessions. Leave one first.")
     connection.people[session_id] = person
     joined = _enter(connection, session_id, after)
     presence.join(session_id, person, connection.sid)
@@ -58,9 +58,9 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
         try:
             joined = joins.joined(connection.caller, session_id, after)
             if session_id not in connection.people:
-                raise ForbiddenError("This session has just gone to somebody else.")
+                raise ForbiddenError("This session has just been assigned to another agent.")
             if connections.find(connection.sid) is not connection:
-                raise NotFoundError("This socket has been disconnected meanwhile.")
+                raise NotFoundError("This socket has disconnected. Connect again.")
         except BaseException:
             person = connection.people.get(session_id)
             if (

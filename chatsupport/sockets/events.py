@@ -189,7 +189,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
         return None
     handler = _handlers.get(name) if isinstance(name, str) else None
     if handler is None:
-        raise NotFoundError("There is no such event. The details list those there are.", details=names())
+        raise NotFoundError("This event does not exist. The details list all events.", details=names())
     connection.open_sends.wait_for_all()
     payload = _payload(running.arguments)
     with turn(), answer_within(message_log.MAX_WAIT_SECONDS):

@@ -51,14 +51,14 @@ def test_a_session_that_is_ended_or_handed_over_is_announced(server: Server, ope
     listed = succeeded(commands.run(server, "sessions", "list", "--status", "active"))
     assert re.search(rf"^{session_id}  active +visitor-1 +(Ada|Ben) +0 ", listed, re.MULTILINE)
     moved = succeeded(commands.run(server, "sessions", "transfer", session_id, "--agent", other))
-    assert f"It is with {name} ({other}) now." in moved
+    assert f"The session is now with {name} ({other})." in moved
     assert visitor.wait_for("agent_assigned")["agentId"] == other
     ended = succeeded(commands.run(server, "sessions", "end", session_id, "--reason", "Closing time"))
     assert "Closing time" in ended
     assert visitor.wait_for("session_ended")["reason"] == "Closing time"
     assert "SESSION_ENDED" in failed(commands.run(server, "sessions", "transfer", session_id))
     assert "SESSION_NOT_FOUND" in failed(commands.run(server, "sessions", "end", "0" * 24))
-    assert "no session's id" in failed(commands.run(server, "sessions", "end", "../x"), 2)
+    assert "not a session's id" in failed(commands.run(server, "sessions", "end", "../x"), 2)
     for agent in (first, second):
         operator.request("DELETE", f"/api/agents/{agent}")
 
@@ -78,7 +78,7 @@ def test_the_queue_is_shown_in_its_order(servers: Servers) -> None:
     output = succeeded(commands.run(server, "queue", "--limit", "2"))
 
     assert "3 of 10000 (QUEUE_LIMIT) waiting; 0 of 0 agents online, with room for 0." in output
-    assert "Nobody is there to answer" in output
+    assert "No agent is there to answer" in output
     shown = re.findall(r"^(\d) +(\w{24})  (\S+)", output, re.MULTILINE)
     assert shown == [("1", ids[0], "first"), ("2", ids[1], "second?[31m")]
 
@@ -132,7 +132,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(server: Server) -> None:
     assert any("indexes: missing: agents.least_loaded" in line and "init-db" in line for line in lines(output, "fail"))
     assert any("server: none at" in line for line in lines(output, "warn"))
     output = commands.run(server, "doctor", RATE_LIMIT_MESAGES="1/minute").stdout
-    assert "RATE_LIMIT_MESAGES is set, and means nothing -> was RATE_LIMIT_MESSAGES meant?" in output
+    assert "RATE_LIMIT_MESAGES is set, but no such variable exists -> did you mean RATE_LIMIT_MESSAGES?" in output
     output = failed(commands.run(server, "doctor", WORKER_CONNECTIONS="many"))
     assert "WORKER_CONNECTIONS takes" in output
 

@@ -175,7 +175,7 @@ def test_no_mongod_is_one_line(start: Any) -> None:
     status, _, err = start(MONGOD_BINARY="/nowhere/mongod").end()
 
     assert status == 1
-    assert err == "MONGOD_BINARY takes the path of a mongod that can be run\n"
+    assert err == "MONGOD_BINARY takes the path of a mongod that the server can run\n"
 
 
 def test_a_port_in_use_is_one_line(start: Any, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_processes_hear_each_other_over_a_certificate_of_its_own(
     assert statuses.count(429) == 2
     output = commands.run(first, "doctor").stdout
     assert "valkey: version " in output
-    assert "what is published is heard after" in output
+    assert "a published message arrives after" in output
     for server in (first, second):
         assert "Redis" not in server.output(), server.output()
         server.clean_up()

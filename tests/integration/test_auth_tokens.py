@@ -165,7 +165,7 @@ def test_development_without_keys_gives_every_token_and_warns(
     assert claims_of(data["token"])["userType"] == user_type
     warnings = [record for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1
-    assert "given freely" in warnings[0].getMessage()
+    assert "without an API key" in warnings[0].getMessage()
     assert data["token"] not in caplog.text
 
 

@@ -156,7 +156,7 @@ def test_health_and_doctor_say_when_the_clock_is_wrong(apis: Apis, app: Flask, s
     set_clock(300.0)
     assert said() == {"status": "wrong", "offset": pytest.approx(300.0, abs=1.0)}
     found = app.test_cli_runner().invoke(args=["doctor"]).output
-    assert "that of this machine is 300.0 s ahead of the database's" in found
+    assert "the clock of this machine is 300.0 s ahead of the database's" in found
 
 
 @pytest.mark.parametrize("wrong", ["this machine", "another process", "another member"])

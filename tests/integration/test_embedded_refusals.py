@@ -83,4 +83,6 @@ def test_one_that_never_accepts_is_given_up(tmp_path: Path, monkeypatch: pytest.
 def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    assert refusal(EmbeddedMongo(tmp_path / "file")).startswith("DATA_DIR takes a directory that can be written")
+    assert refusal(EmbeddedMongo(tmp_path / "file")).startswith(
+        "DATA_DIR takes a directory to which the server can write"
+    )

@@ -67,9 +67,9 @@ def test_init_db_says_which_agents_there_are(
         app = create_app(make_config(mongodb_db=database.name, default_agents=names))
         return "\n".join(succeeded(app.test_cli_runner().invoke(args=["init-db"])))
 
-    assert "There are no agents yet: make the first with `flask --app wsgi agents add" in init_db()
-    assert "Default agents were made: Ada, Ben." in init_db("Ada", "Ben")
-    assert init_db("Ada", "Ben") == "The database is ready: its indexes are there."
+    assert "There are no agents yet. Make the first one with `flask --app wsgi agents add" in init_db()
+    assert "Made the default agents: Ada, Ben." in init_db("Ada", "Ben")
+    assert init_db("Ada", "Ben") == "The database is ready. All indexes exist."
 
 
 @pytest.mark.parametrize("made_by_us", [False, True])

@@ -156,7 +156,7 @@ def test_a_data_directory_that_cannot_be_made_is_reported(tmp_path: Path) -> Non
 
     (problem,) = problems({"DATA_DIR": str(tmp_path / "file/data")})
 
-    assert problem.startswith("DATA_DIR takes a directory that can be written")
+    assert problem.startswith("DATA_DIR takes a directory to which the server can write")
 
 
 def test_the_environment_wins_over_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
