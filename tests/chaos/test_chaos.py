@@ -167,7 +167,7 @@ def run_rounds(world: World, followers: Followers, kinds: Sequence[Fault]) -> No
             found = [str(error)]
         finally:
             current.end()
-        print(f"{fault.__name__}: {time.monotonic() - begun:.0f} s, {len(found)} wrong", flush=True)
+        print(f"{fault.__name__}: {time.monotonic() - begun:.0f} s, {len(found)} wrong", *found, sep="\n", flush=True)
         wrong += [f"{fault.__name__}: {sentence}" for sentence in found]
         if wrong and not ROUNDS:
             break
