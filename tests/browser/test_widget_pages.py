@@ -95,6 +95,25 @@ def test_the_bubble_waits_until_the_page_is_read(server: Server, site: Site, per
     expect(page.locator("chat-support .bubble")).to_be_visible()
 
 
+def test_a_chat_that_is_ready_before_the_page_is_whole_when_it_comes(
+    server: Server, site: Site, person: MakePerson
+) -> None:
+    visitor = person()
+    widget = Widget(visitor.open(site.embed(server.url))).open()
+    height = widget.field.evaluate("(field) => field.offsetHeight")
+    widget.page.add_init_script("""
+        const waiting = [];
+        self.requestIdleCallback = (task) => waiting.push(task);
+        self.becomeIdle = () => waiting.forEach((task) => task());
+    """)
+    widget.page.reload()
+    widget.page.wait_for_function("self.ChatSupport")
+    widget.page.evaluate("ChatSupport.open()")
+    widget.page.evaluate("becomeIdle()")
+    expect(widget.field).to_be_visible()
+    expect(widget.field).to_have_js_property("offsetHeight", height)
+
+
 @pytest.mark.parametrize("file", ["languages/en.js", "bubble.css", "all.js", "widget.css", "socket.io.esm.min.js"])
 def test_a_file_that_does_not_load_is_tried_again(
     server: Server, site: Site, person: MakePerson, agent: Agent, file: str

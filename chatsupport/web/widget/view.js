@@ -27,7 +27,7 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
   const hint = h("p");
   const hello = h("div", { class: "hello" }, h("h3", {}, helloText), hint);
   const earlier = h("button", { class: "earlier" }, earlierText);
-  const log = h("ol", { role: "log", "aria-relevant": "additions", "aria-label": title, tabindex: 0 });
+  const log = h("div", { class: "log", role: "log", "aria-relevant": "additions", "aria-label": title, tabindex: 0 });
   const jump = h("button", { class: "jump", hidden: "" });
   const typing = h("p", { class: "typing", role: "status" });
   const text = h("textarea", { rows: 1, placeholder: writeText, "aria-label": writeText, "aria-describedby": "left" });
@@ -55,7 +55,7 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
   const locale = navigator.languages.find((one) => one.startsWith(frame.lang)) ?? frame.lang;
   const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
   const calendar = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
-  let own, who, chat, state, unread, audio, atEnd;
+  let own, who, chat, state, unread, audio, atEnd, unplaced;
 
   const isOwn = (entry) => entry.senderType === "user" || !entry.seq;
   const focus = () => (form.hidden ? again : text).focus();
@@ -81,6 +81,7 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
 
   // Shows the end, or the first of the new messages where those are more than fit.
   function place() {
+    unplaced = !panel.clientHeight;
     const first = state.messages.find((message) => !isOwn(message) && message.seq > state.read);
     toEnd();
     if (first) log.scrollTop = Math.min(log.scrollTop, rows.get(first.id).offsetTop - 20);
@@ -266,7 +267,7 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
     if (event.key === "Escape") return question.hidden ? close() : ask(false);
     if (event.key !== "Tab") return;
     // The focus stays inside.
-    const all = [...panel.querySelectorAll("button, a, textarea, ol")];
+    const all = [...panel.querySelectorAll("button, a, textarea, .log")];
     const stops = all.filter((one) => one.offsetParent && !one.disabled);
     const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
     if (event.target !== from) return;
@@ -310,7 +311,9 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
     loading = false;
   };
   log.onscroll = count;
-  new ResizeObserver(() => atEnd && toEnd()).observe(log);
+  // Nothing has a size before the bubble is on the page, which an open chat may be ready before.
+  const sizes = new ResizeObserver(() => (unplaced ? (resize(), place()) : atEnd && toEnd()));
+  for (const one of [panel, log]) sizes.observe(one);
   // On a phone, the keyboard leaves the chat this much of the screen.
   const fit = () => {
     const { height, offsetTop } = visualViewport;
