@@ -207,7 +207,7 @@ def test_transfer(scene: Scene, person: MakePerson) -> None:
     console.open("maria.lopez")
     expect(console.bubbles).to_have_count(6)
     console.page.get_by_role("button", name="Transfer").click()
-    dialog = console.dialog("Hand over")
+    dialog = console.dialog("Transfer the chat")
     dialog.get_by_text("Cleo").click()
     take(console.page, "transfer")
     console.page.keyboard.press("Escape")

@@ -147,7 +147,7 @@ def test_an_ended_sign_in_is_renewed_without_losing_anything(person: MakePerson,
     dialog.get_by_label("Email").fill(ada.email)
     dialog.get_by_label("Password").fill("not this one")
     dialog.get_by_role("button", name="Go on").click()
-    expect(dialog.get_by_role("alert")).to_have_text("Email and password do not belong together.")
+    expect(dialog.get_by_role("alert")).to_have_text("The email or the password is wrong.")
     dialog.get_by_label("Password").fill(PASSWORD)
     dialog.get_by_role("button", name="Go on").click()
 
@@ -200,9 +200,9 @@ def test_a_lost_answer_is_asked_for_again(person: MakePerson, servers: Servers) 
 
     console.page.route("**/api/chat/transfer/**", lose_the_first)
     console.page.get_by_role("button", name="Transfer").click()
-    console.dialog("Hand over").get_by_text("Ben").click()
-    console.dialog("Hand over").get_by_role("button", name="Hand over").click()
+    console.dialog("Transfer the chat").get_by_text("Ben").click()
+    console.dialog("Transfer the chat").get_by_role("button", name="Transfer").click()
 
-    expect(console.page.get_by_text("Handed over to Ben.")).to_be_visible()
+    expect(console.page.get_by_text("The chat was transferred to Ben.")).to_be_visible()
     assert answered == 2
     assert maria.rest.get(f"/api/chat/session/{maria.session_id}").data["agent"]["name"] == "Ben"

@@ -109,7 +109,7 @@ def test_the_whole_work_by_keyboard(person: MakePerson, server: Server, operator
         lambda: tom.rest.get(f"/api/chat/session/{tom.session_id}").data["endReason"] == "The visitor does not answer"
     )
     keys.press("3")
-    expect(page.locator(".list h2")).to_have_text("Recently ended")
+    expect(page.locator(".list h1")).to_have_text("Recently ended")
     keys.press("2")
     expect(page.locator(".list .empty-title")).to_have_text("Nobody is waiting")
     keys.press("1")
@@ -122,14 +122,14 @@ def test_the_whole_work_by_keyboard(person: MakePerson, server: Server, operator
 def test_single_keys_can_be_switched_off(person: MakePerson, server: Server, operator: Rest) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
     console.page.keyboard.press("?")
-    console.page.get_by_label("Single keys do something").uncheck()
+    console.page.get_by_label("Use single keys as shortcuts").uncheck()
     console.page.keyboard.press("Escape")
 
     console.page.keyboard.press("2")
     console.page.keyboard.press("?")
 
     expect(console.page.get_by_role("dialog")).to_have_count(0)
-    expect(console.page.locator(".list h2")).to_have_text("My chats")
+    expect(console.page.locator(".list h1")).to_have_text("My chats")
 
 
 def test_on_a_phone_there_is_one_thing_at_a_time(person: MakePerson, server: Server, operator: Rest) -> None:
@@ -162,7 +162,7 @@ def test_on_a_phone_there_is_one_thing_at_a_time(person: MakePerson, server: Ser
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(person: MakePerson, server: Server, operator: Rest, scheme: str) -> None:
+def test_axe_finds_nothing(person: MakePerson, server: Server, operator: Rest, scheme: str) -> None:
     page = person(color_scheme=scheme, reduced_motion="reduce").open(f"{server.url}/console")
     sue = hire(operator, "Sue", role="supervisor", maxUsers=2)
     hire(operator, "Ada", maxUsers=1, isOnline=False)
@@ -183,7 +183,7 @@ def test_axe_finds_nothing_serious(person: MakePerson, server: Server, operator:
     page.keyboard.press("Escape")
     for key, what in (("2", "Queue"), ("3", "Recently ended"), ("4", "All open chats")):
         page.keyboard.press(key)
-        expect(page.locator(".list h2")).to_have_text(what)
+        expect(page.locator(".list h1")).to_have_text(what)
         assert not violations(page)
     page.keyboard.press("5")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
@@ -192,7 +192,7 @@ def test_axe_finds_nothing_serious(person: MakePerson, server: Server, operator:
     assert not violations(page)
     page.keyboard.press("Escape")
     page.keyboard.press("1")
-    for key, title in (("t", "Hand over"), ("e", "End the chat")):
+    for key, title in (("t", "Transfer the chat"), ("e", "End the chat")):
         page.keyboard.press("j")
         page.keyboard.press(key)
         expect(page.get_by_role("dialog", name=title)).to_be_visible()

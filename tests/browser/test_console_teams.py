@@ -31,13 +31,13 @@ def test_a_chat_is_handed_from_one_console_to_another(person: MakePerson, server
     second = Console(person(), server).sign_in(hire(operator, "Ben"))
 
     first.page.get_by_role("button", name="Transfer").click()
-    dialog = first.dialog("Hand over")
+    dialog = first.dialog("Transfer the chat")
     dialog.get_by_text("Ben").click()
-    dialog.get_by_role("button", name="Hand over").click()
+    dialog.get_by_role("button", name="Transfer").click()
 
     expect(second.badge("maria")).to_have_text("2")
     expect(first.row("maria")).to_have_count(0)
-    expect(first.notice).to_contain_text("You handed it over to Ben")
+    expect(first.notice).to_contain_text("You transferred it to Ben")
     expect(first.composer).to_have_value("Half a sentence")
     first.expect_texts("Where is my parcel?", "I do not know, but Ben does.")
     second.open("maria")
@@ -59,11 +59,11 @@ def test_an_agent_without_room_cannot_be_chosen(person: MakePerson, server: Serv
     console.page.keyboard.press("Escape")
     console.page.keyboard.press("t")
 
-    dialog = console.dialog("Hand over")
+    dialog = console.dialog("Transfer the chat")
     expect(dialog.get_by_role("radio", name="Ben 1 of 1 chats, full")).to_be_disabled()
     expect(dialog.get_by_role("radio", name="Cleo Away")).to_be_disabled()
     expect(dialog.get_by_role("radio", name="The queue")).to_be_enabled()
-    expect(dialog.get_by_role("button", name="Hand over")).to_be_disabled()
+    expect(dialog.get_by_role("button", name="Transfer")).to_be_disabled()
     console.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
@@ -99,8 +99,8 @@ def test_who_is_alone_gets_a_chat_back_from_the_queue(person: MakePerson, server
     console.open("maria")
 
     console.page.get_by_role("button", name="Transfer").click()
-    console.dialog("Hand over").get_by_text("The queue").click()
-    console.dialog("Hand over").get_by_role("button", name="Hand over").click()
+    console.dialog("Transfer the chat").get_by_text("The queue").click()
+    console.dialog("Transfer the chat").get_by_role("button", name="Transfer").click()
 
     expect(console.page.get_by_text("the chat came back to you")).to_be_visible()
     console.open("maria")
@@ -165,7 +165,7 @@ def test_a_supervisor_sees_all_watches_and_takes_over(person: MakePerson, server
     supervisor.page.get_by_role("button", name="Take over").click()
     supervisor.go("My chats")
     expect(supervisor.row("maria")).to_be_visible()
-    expect(agent.notice).to_contain_text("You do not have this chat any more")
+    expect(agent.notice).to_contain_text("This chat is no longer yours")
     supervisor.open("maria")
     supervisor.write("It is mine now")
     wait_until(lambda: maria.texts()[-1] == "It is mine now")

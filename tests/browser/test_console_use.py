@@ -85,7 +85,7 @@ def test_an_end_has_the_reason_that_was_given(
     console.open("sam")
     dialog = end_dialog(console)
     dialog.get_by_role("textbox", name="Another reason").fill("Rude")
-    dialog.get_by_label("Do not show my own words to the visitor").check()
+    dialog.get_by_label("Do not show this reason to the visitor").check()
     dialog.get_by_role("button", name="End the chat").click()
     assert sam.socket.wait_for("session_ended")["reason"] == "Ended by the agent"
     console.go("Ended")
@@ -141,7 +141,7 @@ def test_one_agent_in_two_browsers_sees_the_same(
     desk.page.keyboard.press("o")
     expect(desk.page.get_by_text("You are online. New chats come to you.")).to_be_visible()
     desk.page.keyboard.press("o")
-    expect(desk.page.get_by_text("You are away. You will not receive new chats.")).to_be_visible()
+    expect(desk.page.get_by_text("You are away. You get no new chats.")).to_be_visible()
     desk.page.locator(".toast").get_by_role("button", name="Go online").click()
     expect(phone.page.get_by_role("switch", name="Take new chats")).to_have_attribute("aria-checked", "true")
 
@@ -162,7 +162,7 @@ def test_a_full_supervisor_cannot_take_over_and_is_told_why(
     take = console.page.get_by_role("button", name="Take over")
     expect(take).to_have_attribute("aria-disabled", "true")
     take.click(force=True)
-    expect(console.page.locator(".toast")).to_contain_text("You have as many chats as you can hold.")
+    expect(console.page.locator(".toast")).to_contain_text("You have as many chats as you can take.")
     assert tom.rest.get(f"/api/chat/session/{tom.session_id}").data["agentId"] == ada.id
     # All that a supervisor can do fits beside the visitor's panel.
     head = console.page.locator(".conversation-head")

@@ -24,7 +24,7 @@ def test_a_whole_chat(server: Server, site: Site, person: MakePerson, agent: Age
     agent.socket.call("mark_read", {"sessionId": session_id, "seq": 1})
     expect(widget.rows.last.locator("small")).to_contain_text("Read")
     agent.socket.call("typing_start", {"sessionId": session_id})
-    expect(widget.typing).to_have_text("Ada is writing")
+    expect(widget.typing).to_have_text("Ada is typing")
     agent.socket.send(session_id, "It left this morning: https://track.example/1?a=b. Anything else?")
     widget.wait_for_texts("Where is my parcel?", "It left this morning: https://track.example/1?a=b. Anything else?")
     expect(widget.typing).to_be_hidden()

@@ -171,7 +171,7 @@ def test_who_must_not_talk_and_who_says_nothing_is_told_so(servers: Servers, sit
     # Here, who says nothing is warned, and what they write then counts.
     agent = Agent(server)
     widget.write("hello")
-    expect(widget.status).to_have_text("This chat ends soon, unless you write", timeout=20_000)
+    expect(widget.status).to_have_text("This chat ends soon unless you write", timeout=20_000)
     widget.write("still there")
     expect(widget.status).not_to_contain_text("ends soon")
     expect(widget.status).to_have_text("This chat has ended", timeout=20_000)

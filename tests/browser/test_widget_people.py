@@ -47,7 +47,7 @@ def test_hostile_texts_and_names_are_only_text(server: Server, site: Site, perso
         agent.say(session_id, text)
     agent.socket.call("typing_start", {"sessionId": session_id})
     expect(widget.status).to_have_text(f"You are talking to {HOSTILE[1]}")
-    expect(widget.typing).to_have_text(f"{HOSTILE[1]} is writing")
+    expect(widget.typing).to_have_text(f"{HOSTILE[1]} is typing")
     expect(widget.panel.get_by_role("heading", name=HOSTILE[0], exact=True)).to_be_visible()
     expect(widget.texts).to_have_count(2 * len(HOSTILE))
 
@@ -123,7 +123,7 @@ FOCUSED = "document.activeElement.shadowRoot.activeElement"
 
 
 @pytest.mark.parametrize("appearance", APPEARANCES)
-def test_nothing_serious_stands_in_the_way(
+def test_nothing_stands_in_the_way(
     server: Server, site: Site, person: MakePerson, agent: Agent, appearance: str
 ) -> None:
     # The blue is one of those on which white is nearly, but not quite, readable.

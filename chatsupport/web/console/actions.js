@@ -41,9 +41,9 @@ export function end(sessionId, { reason, internalReason }) {
   });
 }
 
-// Hand over to an agent, or with null to the queue.
+// Transfer to an agent, or with null to the queue.
 export function transfer(sessionId, agentId, name) {
-  return attempt(sessionId, "transferring", "Handing over", async () => {
+  return attempt(sessionId, "transferring", "Transferring the chat", async () => {
     let session = null;
     try {
       session = (await callCounting("POST", `/api/chat/transfer/${sessionId}`, { agentId })).data;
@@ -53,12 +53,12 @@ export function transfer(sessionId, agentId, name) {
     }
     change(() => {
       if (isSupervisor()) putSession({ ...session });
-      else if (session?.agentId !== state.agent.id) lose(sessionId, "transferred", `You handed it over to ${name}.`);
+      else if (session?.agentId !== state.agent.id) lose(sessionId, "transferred", `You transferred it to ${name}.`);
     });
     toast(
       session?.agentId === state.agent.id
         ? "Nobody else is free, so the chat came back to you."
-        : `Handed over to ${name}.`,
+        : `The chat was transferred to ${name}.`,
     );
   });
 }
@@ -72,7 +72,7 @@ export function takeOver(sessionId) {
     toast(FULL, { kind: "error" });
     return Promise.resolve(false);
   }
-  return attempt(sessionId, "taking", "Taking over", async () => {
+  return attempt(sessionId, "taking", "Taking over the chat", async () => {
     const { data } = await callCounting("POST", `/api/chat/transfer/${sessionId}`, { agentId: state.agent.id });
     change(() => {
       putSession(data);
@@ -94,7 +94,7 @@ export async function setOnline(isOnline) {
   } catch (error) {
     if (state.switching !== isOnline) return;
     change(() => Object.assign(state, { switching: null, agent: { ...state.agent, isOnline: before } }));
-    toast(`Could not change it: ${error.message}`, {
+    toast(`You could not be set to ${isOnline ? "online" : "away"}. ${error.message}`, {
       kind: "error",
       label: "Try again",
       act: () => setOnline(isOnline),
@@ -108,7 +108,7 @@ export function toggleOnline() {
   setOnline(isOnline);
   if (isOnline) toast("You are online. New chats come to you.");
   else
-    toast("You are away. You will not receive new chats.", { label: "Go online", act: () => setOnline(true) });
+    toast("You are away. You get no new chats.", { label: "Go online", act: () => setOnline(true) });
 }
 
 // Bring what came before the first message that is shown; the last ones where there is none.

@@ -8,10 +8,10 @@ import { refreshAgentsSoon } from "./refresh.js";
 import { change, conversation, isMine, isSupervisor, patchSession, putSession, state } from "./store.js";
 
 const WHY = {
-  transferred: "It was handed over.",
+  transferred: "It was transferred.",
   agent_away: "You were away for too long, so it went back to the queue.",
   agent_deleted: "Your account was removed.",
-  no_reply: "Nobody had answered for too long, so it went back to the queue.",
+  no_reply: "You had not answered for too long, so it went back to the queue.",
 };
 
 const talkOf = (sessionId) => state.conversations.get(sessionId);
@@ -32,7 +32,7 @@ function unassigned({ sessionId, agentId, reason }) {
     if (agentId !== state.agent.id) return; // A supervisor hears of it by session_changed.
     const was = state.busy.get(sessionId);
     state.busy.delete(sessionId);
-    if (!was) announce("A chat has left you");
+    if (!was) announce("One of your chats was taken away");
     if (isSupervisor()) {
       stopFollowing(sessionId);
       patchSession(sessionId, { agentId: null, agent: null });

@@ -21,7 +21,7 @@ export function removeAgent({ id }) {
 
 export const hasRoom = (agent) => agent.isOnline && agent.activeUsers < agent.maxUsers;
 
-export const FULL = "You have as many chats as you can hold.";
+export const FULL = "You have as many chats as you can take.";
 
 // Whether I hold as many chats as I can.
 export function isFull() {

@@ -72,7 +72,7 @@ function nothing({ selected, loaded, list, missing }) {
     return {
       image: "queue",
       title: "First come, first served",
-      text: "As soon as an agent is free, the one who has waited longest is next.",
+      text: "The next free agent gets the visitor who has waited longest.",
     };
   if (loaded && list === "mine" && !mine().length)
     return { image: "chats", title: "All quiet", text: "Your next chat opens here. Press ? for the keys." };
@@ -82,23 +82,23 @@ function nothing({ selected, loaded, list, missing }) {
 function explain(session, talk, state) {
   const others = session.agent?.name ?? "another agent";
   if (session.gone)
-    return `You do not have this chat any more. ${session.gone.message ?? "It is with somebody else, or it has ended."}`;
+    return `This chat is no longer yours. ${session.gone.message ?? "It is with somebody else, or it has ended."}`;
   if (session.status === "ended")
     return `Ended ${session.endedAt ? `at ${timeOfDay(session.endedAt)}` : ""} · ${reasonOf(session)}`;
   const busy = state.busy.get(session.id);
-  if (busy) return { ending: "Ending the chat…", transferring: "Handing over…", taking: "Taking over…" }[busy];
+  if (busy) return { ending: "Ending the chat…", transferring: "Transferring…", taking: "Taking over…" }[busy];
   if (talk?.endsAt)
-    return `Nobody has written for a while. The chat ends at ${timeOfDay(talk.endsAt)} unless somebody does.`;
+    return `Nobody has written for a while. The chat ends at ${timeOfDay(talk.endsAt)} unless somebody writes.`;
   if (isMine(session)) return null;
-  if (session.status === "waiting") return "This visitor waits for an agent.";
+  if (session.status === "waiting") return "This visitor is waiting for an agent.";
   return talk?.watching
-    ? `You are watching. ${others} answers here; what you write is sent under your name.`
-    : `${others} answers here. This is the chat as it was when you opened it.`;
+    ? `You are watching. ${others} is answering; what you write is sent under your name.`
+    : `${others} is answering. You see the chat as it was when you opened it.`;
 }
 
 function createHead() {
   const picture = avatar();
-  const title = h("h2", { class: "conversation-title", tabindex: "-1" });
+  const title = h("h1", { class: "conversation-title", tabindex: "-1" });
   const status = h("span", { class: "conversation-status" });
   let session = null;
   const button = (label, image, act, extra = "") =>

@@ -1,5 +1,5 @@
-// Ending a chat, with a reason. The visitor sees some reasons; others are for the team only, and the visitor is told no
-// more than that the agent has ended the chat.
+// Ending a chat, with a reason. The visitor sees some reasons; others are for the team only, and the visitor is only
+// told that the agent has ended the chat.
 
 import { end } from "../actions.js";
 import { h, setAttribute, setText, show } from "../dom.js";
@@ -51,7 +51,7 @@ export function openEnd(session) {
   const content = h(
     "fieldset",
     { class: "plain" },
-    h("legend", { class: "muted" }, `${session.userId} cannot write in this chat after this, but can start a new one.`),
+    h("legend", { class: "muted" }, `${session.userId} can no longer write in this chat, but can start a new one.`),
     h(
       "ul",
       { class: "choices" },
@@ -62,7 +62,7 @@ export function openEnd(session) {
     ),
     words,
     missing,
-    h("label", { class: "choice" }, isInternal, h("span", {}, "Do not show my own words to the visitor")),
+    h("label", { class: "choice" }, isInternal, h("span", {}, "Do not show this reason to the visitor")),
   );
   openDialog("End the chat", content, {
     submit: "End the chat",

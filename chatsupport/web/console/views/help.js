@@ -6,16 +6,16 @@ import { plainKeys, setPlainKeys } from "../storage.js";
 import { openDialog } from "./dialog.js";
 
 const EVERYWHERE = [
-  [["Alt", "↓"], "Next chat of the list"],
-  [["Alt", "↑"], "The one before"],
-  [["Esc"], "Out of the field; close a dialog; back to the list"],
+  [["Alt", "↓"], "Next chat in the list"],
+  [["Alt", "↑"], "Previous chat"],
+  [["Esc"], "Leave the field; close a dialog; go back to the list"],
   [["Enter"], "Send"],
-  [["Shift", "Enter"], "A new line"],
+  [["Shift", "Enter"], "New line"],
 ];
 const OUTSIDE = [
   [["j"], "Next chat"],
-  [["k"], "The one before"],
-  [["u"], "Next chat with something unread"],
+  [["k"], "Previous chat"],
+  [["u"], "Next unread chat"],
   [["r"], "Write an answer"],
   [["t"], "Transfer"],
   [["e"], "End"],
@@ -63,7 +63,7 @@ export function openHelp() {
         h(
           "div",
           {},
-          table("In a text field too", EVERYWHERE),
+          table("Also in a text field", EVERYWHERE),
           table("Lists, outside a text field", LISTS),
           isSupervisor() && table("Supervisors", SUPERVISORS),
         ),
@@ -72,7 +72,7 @@ export function openHelp() {
         "label",
         { class: "choice" },
         plain,
-        h("span", { class: "choice-body" }, "Single keys do something (outside a text field)"),
+        h("span", { class: "choice-body" }, "Use single keys as shortcuts (outside a text field)"),
       ),
     ),
     { wide: true },

@@ -22,7 +22,7 @@ function queued() {
 }
 
 export function createList() {
-  const title = h("h2", {});
+  const title = h("h1", {});
   const count = h("span", { class: "count" });
   const rows = h("ul", { class: "rows" });
   const empty = createEmpty();
@@ -74,15 +74,15 @@ export function createList() {
 
 function emptiness({ list, agent }) {
   if (list === "queue")
-    return { image: "queue", title: "Nobody is waiting", text: "Who comes while everybody is busy waits here." };
+    return { image: "queue", title: "Nobody is waiting", text: "Visitors wait here while all agents are busy." };
   if (list === "ended")
-    return { image: "ended", title: "Nothing has ended yet", text: "Your finished chats will be listed here." };
-  if (list === "all") return { image: "all", title: "No open chats", text: "Every chat of the team shows up here." };
+    return { image: "ended", title: "No chat has ended yet", text: "Chats that have ended are listed here." };
+  if (list === "all") return { image: "all", title: "No open chats", text: "All chats of the team are listed here." };
   if (agent.isOnline)
     return {
       image: "chats",
       title: "No chats right now",
-      text: "You are online. The next visitor comes to you by itself.",
+      text: "You are online. Your next chat appears here by itself.",
     };
   const act = { label: "Go online", act: () => setOnline(true) };
   return { image: "chats", title: "You are away", text: "You get no new chats until you are online again.", ...act };

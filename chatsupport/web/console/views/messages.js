@@ -86,7 +86,7 @@ export function createMessages() {
         empty.update({
           image: "chats",
           title: "No message yet",
-          text: session.status === "ended" ? "Nothing was said here." : "Say hello.",
+          text: session.status === "ended" ? "Nothing was written in this chat." : "Say hello.",
         });
       if (prepended) log.scrollTop = log.scrollHeight - height;
       else if (stick || sent) toEnd();

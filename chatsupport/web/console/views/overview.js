@@ -17,7 +17,7 @@ export function createOverview() {
   const element = h(
     "main",
     { class: "overview", "aria-labelledby": "overview-title" },
-    h("h2", { id: "overview-title" }, "Overview"),
+    h("h1", { id: "overview-title" }, "Overview"),
     h("dl", { class: "tiles" }, ...tiles.map((tile) => tile.element)),
     h(
       "div",
@@ -25,14 +25,14 @@ export function createOverview() {
       h(
         "section",
         { class: "card", "aria-labelledby": "agents-title" },
-        h("h3", { id: "agents-title" }, "Agents"),
+        h("h2", { id: "agents-title" }, "Agents"),
         agents,
         noAgents.element,
       ),
       h(
         "section",
         { class: "card", "aria-labelledby": "waiting-title" },
-        h("h3", { id: "waiting-title" }, "Waiting"),
+        h("h2", { id: "waiting-title" }, "Waiting"),
         queue,
         nobody.element,
       ),
@@ -52,7 +52,7 @@ export function createOverview() {
       noAgents.update({
         image: "person",
         title: "No agents yet",
-        text: "They are added on the server's command line.",
+        text: "Add agents on the server's command line.",
       });
       keyed(
         queue,
@@ -61,7 +61,7 @@ export function createOverview() {
         createWaiting,
       );
       show(nobody.element, !state.queue.total);
-      nobody.update({ image: "queue", title: "Nobody is waiting", text: "Everybody who came has an agent." });
+      nobody.update({ image: "queue", title: "Nobody is waiting", text: "Every visitor has an agent." });
     },
   };
 }

@@ -4,13 +4,13 @@ import { signIn, signInAs, signInOptions, signOut } from "../account.js";
 import { avatar, h, icon, keyed, setText, show } from "../dom.js";
 
 const SENTENCES = {
-  INVALID_CREDENTIALS: "Email and password do not belong together.",
+  INVALID_CREDENTIALS: "The email or the password is wrong.",
   NO_ANSWER: "The server does not answer. Check the connection and try again.",
 };
 
 function describe(error) {
   if (error.code === "RATE_LIMITED")
-    return `Too many tries. Wait ${error.retryAfter ? `${error.retryAfter} seconds` : "a minute"} and try again.`;
+    return `Too many attempts. Wait ${error.retryAfter ? `${error.retryAfter} seconds` : "a minute"} and try again.`;
   return SENTENCES[error.code] ?? error.message ?? "Something went wrong. Try again.";
 }
 

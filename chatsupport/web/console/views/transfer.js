@@ -16,14 +16,14 @@ export function openTransfer(session) {
   const note = h(
     "p",
     { class: "muted" },
-    `${session.userId} keeps the whole conversation; the next agent sees it too.`,
+    `The next agent sees the whole conversation, and so does ${session.userId}.`,
   );
   const chosen = () => list.querySelector("input:checked");
   const { dialog, confirm } = openDialog(
-    "Hand over",
+    "Transfer the chat",
     h("fieldset", { class: "plain" }, h("legend", { class: "visually-hidden" }, "To whom"), note, list),
     {
-      submit: "Hand over",
+      submit: "Transfer",
       onSubmit() {
         const choice = chosen();
         if (!choice) return false;
@@ -49,7 +49,7 @@ function render() {
     );
   const queue =
     session.status === "active"
-      ? [{ id: "", name: "The queue", detail: "Goes to its front, and to the next who is free", free: true }]
+      ? [{ id: "", name: "The queue", detail: "To the front, for the next free agent", free: true }]
       : [];
   const rows = [
     ...agents.map((agent) => ({

@@ -12,7 +12,7 @@ export function createVisitor() {
   const name = h("p", { class: "visitor-name" });
   const copy = h("button", { class: "button small", type: "button", onclick: copyId }, "Copy id");
   const facts = h("dl", { class: "facts" });
-  const heading = h("h3", {}, "Other chats");
+  const heading = h("h2", {}, "Other chats");
   const hint = h("p", { class: "muted small-text" });
   const earlier = h("ul", { class: "earlier" });
   const close = h(
@@ -58,13 +58,13 @@ export function createVisitor() {
         hint,
         !Array.isArray(others)
           ? others === "failed"
-            ? "They could not be loaded."
+            ? "The other chats could not be loaded."
             : "Loading…"
           : list.length
             ? ""
             : isSupervisor()
-              ? "None."
-              : "None with you.",
+              ? "No other chats."
+              : "No other chats with you.",
       );
       show(hint, !list.length);
       keyed(earlier, list, (one) => one.id, createEarlier);

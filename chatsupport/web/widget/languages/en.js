@@ -13,7 +13,7 @@ export default [
   "Number {} in the queue", // place: the place in the queue
   "waiting for {}", // waited: … and for how long, such as 3 minutes
   "You are talking to {}", // talking: an agent's name
-  "{} is writing", // typing
+  "{} is typing", // typing
   "Our team", // team: an agent whose name is not known
   "Sending…", // sending: marks below a message
   "Sent", // sent
@@ -24,7 +24,7 @@ export default [
   "Earlier messages", // earlier: a button above the messages
   "New messages: {}", // unread: how many
   "Characters left: {}", // left: how many
-  "This chat ends soon, unless you write", // idle
+  "This chat ends soon unless you write", // idle
   "This chat has ended", // ended
   "Start again", // again: a new chat
   "Too many people are waiting. Please try again later.", // busy: the queue is full
