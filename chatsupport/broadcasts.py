@@ -81,12 +81,15 @@ def messages_read(session_id: ObjectId, user_id: str, seq: int, skip_sid: list[s
     )
 
 
-def session_updated(session: dict[str, Any], agent_id: ObjectId | None) -> None:
-    """Tell the room, and all sockets of its user and its agent, what a session (serialized) is now."""
+def session_updated(session: dict[str, Any], agent_id: ObjectId | None, *, here: bool = False) -> None:
+    """Tell the room, and all sockets of its user and its agent, what a session (serialized) is now.
+
+    With `here` those of this process only.
+    """
     rooms = [session_room(ObjectId(session["id"])), person_room(session["userId"], session["userType"])]
     if agent_id is not None:
         rooms.append(person_room(agent_id, "agent"))
-    _emit("session_updated", session, to=rooms)
+    _emit("session_updated", session, to=rooms, here=here)
 
 
 def session_read(session_id: ObjectId, agent_id: str, seq: int) -> None:

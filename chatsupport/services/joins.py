@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from chatsupport import metrics, serializers
 from chatsupport.identity import Caller
-from chatsupport.services import access, audit, messages, queue, sequences, sessions
+from chatsupport.services import access, audit, messages, queue, sequences, sessions, told_here
 
 
 def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str, Any]:
@@ -19,6 +19,7 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str,
     """
     session = access.find_session(caller, session_id)
     audit.record_reading(caller, session)
+    told_here.saw_user(session_id, session["userId"])
     history, has_more, last_seq = _history(session_id, after)
     if after is not None:
         metrics.RESUMES.add("gap" if has_more else "replayed" if history else "nothing_missed")

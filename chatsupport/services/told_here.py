@@ -24,16 +24,20 @@ Document = dict[str, Any]
 State = tuple[str, str | None]
 """A session's status, and the agent who has it."""
 
-EVENTS = frozenset({"agent_assigned", "session_assigned", "session_unassigned", "session_ended"})
+EVENTS = frozenset({"agent_assigned", "session_assigned", "session_unassigned", "session_ended", "session_updated"})
 
 SLACK = timedelta(seconds=1)
-_WHAT_ROOMS_ARE_TOLD = dict.fromkeys(("status", "agentId", "unassignedReason", "endReason", "endedAt", "endedBy"), 1)
+_WHAT_ROOMS_ARE_TOLD = dict.fromkeys(
+    ("status", "userId", "agentId", "unassignedReason", "endReason", "endedAt", "endedBy"), 1
+)
 
 CONNECTED_SECONDS = 0.1
 
 _mutex = threading.Lock()
 _rooms: dict[str, State] = {}
 """What those who joined a session here were told of it last."""
+_users: dict[str, str] = {}
+"""Whose each session is, as those who joined it here know: a guest may become known in another process."""
 _assigned: set[tuple[str, str]] = set()
 """The agents, and the sessions that their sockets were told they have."""
 _heard: set[str] = set()
@@ -49,6 +53,11 @@ def joined(session_id: ObjectId, joined_state: Document) -> None:
         _rooms[str(session_id)] = _state(joined_state["status"], joined_state["agentId"])
 
 
+def saw_user(session_id: ObjectId, user_id: str) -> None:
+    """Note whose session somebody is about to join here, unless others are here who may know it as another's."""
+    _users.setdefault(str(session_id), user_id)
+
+
 def knows_of(agent_id: str, session_id: ObjectId) -> None:
     """Note that an agent has joined a session that it has: it knows of it, and must hear when it loses it."""
     _assigned.add((agent_id, str(session_id)))
@@ -56,7 +65,10 @@ def knows_of(agent_id: str, session_id: ObjectId) -> None:
 
 def heard(event: str, data: Document) -> None:
     """Note that an event, one of `EVENTS`, is on its way to the sockets of this process."""
-    session_id: str = data["id"] if event == "session_assigned" else data["sessionId"]
+    session_id: str = data["id"] if "id" in data else data["sessionId"]
+    if event == "session_updated":
+        _users[session_id] = data["userId"]
+        return
     _heard.add(session_id)
     if event == "session_assigned":
         _assigned.add((data["agentId"], session_id))
@@ -89,8 +101,9 @@ agent_connected = Throttled(_look_at_newcomers, CONNECTED_SECONDS)
 
 def _compare_rooms() -> None:
     joined_here = {str(session_id): session_id for session_id in presence.joined_sessions()}
-    for gone in _rooms.keys() - joined_here.keys():
-        del _rooms[gone]
+    for known in (_rooms, _users):
+        for gone in known.keys() - joined_here.keys():
+            del known[gone]
     if not joined_here:
         return
     _heard.clear()
@@ -103,6 +116,8 @@ def _compare_rooms() -> None:
         if told != state and session_id not in _heard:
             _tell_room(session, told)
             _rooms[session_id] = state
+        if _users.setdefault(session_id, session["userId"]) != session["userId"]:
+            broadcasts.session_updated(sessions.describe_stored(session["_id"]), session["agentId"], here=True)
     if waits:
         queue.announce_here()
 

@@ -15,7 +15,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.extensions import socketio
 from chatsupport.services import message_log, presence, queue, synchronization, told_here
-from tests.api import Api
+from tests.api import Api, Apis, data_of
 from tests.concurrency import eventually
 from tests.sockets import Socket, Sockets
 
@@ -253,3 +253,18 @@ def test_an_agent_that_was_told_late_that_it_lost_a_session_hears_that_it_has_it
 
     assert [session["id"] for session in agent.heard("session_assigned")] == [session_id]
     assert [event["agentId"] for event in visitor.heard("agent_assigned")] == [ada]
+
+
+def test_a_guest_who_became_known(sockets: Sockets, apis: Apis, operator: Api, ada: str) -> None:
+    guest = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
+    session_id = operator.start(guest["userId"])["sessionId"]
+    agent = sockets.agent(ada)
+    agent.join(session_id)
+    with elsewhere():
+        apis.user("u1").post("/api/auth/identify", {"guestToken": guest["token"]})
+    assert agent.heard("session_updated") == []
+
+    synchronization.run()
+    synchronization.run()
+
+    assert [session["userId"] for session in agent.heard("session_updated")] == ["u1"]
