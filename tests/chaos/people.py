@@ -207,9 +207,9 @@ class Agent(Participant):
         time.sleep(chance.uniform(0.02, 0.15))
 
     def _add(self, session_id: str) -> None:
-        if session_id not in self._view:
-            self._view.add(session_id)
-            self.follower.follow(session_id, None)
+        # Also one that it shows already: it may have been taken out of the room meanwhile.
+        self._view.add(session_id)
+        self.follower.follow(session_id, None)
 
     def _read_list(self) -> None:
         reply: Reply = self.answered(
