@@ -22,7 +22,7 @@ from chatsupport.openapi.parts import (
 
 TAG = "Agents"
 
-_AGENT_ID = in_path("agent_id", string("An agent's id. What is no id is no agent either."))
+_AGENT_ID = in_path("agent_id", string("An agent's id. A malformed id counts as unknown."))
 _FIELDS = {
     "name": text(1, 100),
     "maxUsers": integer(1, 50, "How many people it takes at once."),

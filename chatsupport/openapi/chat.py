@@ -27,7 +27,7 @@ from chatsupport.openapi.schemas import STATUS, USER_ID
 
 TAG = "Chat"
 
-SESSION_ID = in_path("session_id", string("A session's id. What is no id is no session either."))
+SESSION_ID = in_path("session_id", string("A session's id. A malformed id counts as unknown."))
 LIMIT = query("limit", integer(1, 100, "How many at most.", default=50))
 CURSOR = query("cursor", string("The nextCursor of the page before."))
 _SEQ = integer(0, 2**53 - 1)
@@ -227,7 +227,7 @@ PATHS: dict[str, Json] = {
                     record(
                         {
                             "total": integer(0),
-                            "longestWait": integer(0, description="Seconds, of who waits longest."),
+                            "longestWait": integer(0, description="Seconds that the first session has waited."),
                             "sessions": array(
                                 record(
                                     {

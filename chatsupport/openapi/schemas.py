@@ -58,7 +58,9 @@ _STATE: dict[str, Json] = {
     "status": STATUS,
     "agentId": nothing_or(identifier()),
     "agent": nothing_or(ref("AgentSummary")),
-    "queuePosition": nothing_or(integer(1, description="From 1; null of who does not wait.")),
+    "queuePosition": nothing_or(
+        integer(1, description="The place in the queue, from 1. Null if the session does not wait.")
+    ),
 }
 READ_MARK = record({"userId": string(), "userType": string(), "seq": integer(0)})
 _SESSION: dict[str, Json] = {
