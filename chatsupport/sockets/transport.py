@@ -16,11 +16,12 @@ from typing import Any
 from engineio.packet import MESSAGE, Packet
 from eventlet import tpool
 from flask import Flask
+from pymongo.errors import PyMongoError
 from socketio import packet
 
 from chatsupport import json_codec, logs, metrics
 from chatsupport.config import Config
-from chatsupport.database.connection import answer_within, give_up_if_away
+from chatsupport.database.connection import answer_within, give_up_if_away, is_unavailable
 from chatsupport.errors import RateLimitedError
 from chatsupport.extensions import socketio
 from chatsupport.outside import is_own_origin
@@ -246,8 +247,8 @@ def leave() -> None:
     try:
         with answer_within(FLUSH_SECONDS):
             processes.here.leave()
-    except Exception:
-        logger.warning("The other processes could not be told that this one is gone", exc_info=True)
+    except Exception as error:
+        logger.warning("The other processes could not be told that this one is gone", exc_info=not _is_away(error))
 
 
 def flush() -> None:
@@ -256,6 +257,11 @@ def flush() -> None:
         for store in (read_marks.flush, counters.flush, audit.flush, untold.flush):
             try:
                 store()
-            except Exception:
-                logger.warning("Something could not be stored on leaving", exc_info=True)
+            except Exception as error:
+                logger.warning("Something could not be stored on leaving", exc_info=not _is_away(error))
     socketio.server.manager.flush(OUTBOX_SECONDS)
+
+
+def _is_away(error: Exception) -> bool:
+    """Tell whether the error says no more than that the database does not answer."""
+    return isinstance(error, PyMongoError) and is_unavailable(error)

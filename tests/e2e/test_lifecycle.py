@@ -287,8 +287,9 @@ class Terminal:
 
     def __init__(self, environ: dict[str, str]) -> None:
         self._ours, theirs = os.openpty()
+        # The shell ignores what whoever runs the tests ignores, as nohup does SIGHUP.
         self._shell = subprocess.Popen(
-            ["setsid", "--ctty", "bash", "--norc", "-i"], cwd=PROJECT, env=environ,
+            ["env", "--default-signal=HUP", "setsid", "--ctty", "bash", "--norc", "-i"], cwd=PROJECT, env=environ,
             stdin=theirs, stdout=theirs, stderr=theirs,
         )  # fmt: skip
         os.close(theirs)

@@ -207,7 +207,7 @@ def test_without_a_request_id_each_request_gets_its_own(apis: Apis) -> None:
 
 def test_production_answers_errors_in_the_same_shape(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     apis = Apis(make_app(app_env="production"))
-    monkeypatch.setattr(statistics, "overview", lambda: 1 / 0)
+    monkeypatch.setattr(statistics, "overview", lambda caller: 1 / 0)
 
     assert_failure(apis.operator().get("/api/chat/stats"), 500, "INTERNAL_ERROR")
     assert_failure(apis.anonymous().get("/nope"), 404, "NOT_FOUND")

@@ -120,7 +120,7 @@ def test_a_slow_request_and_the_slow_command_in_it_are_told(
     operator = Apis(app).operator()
     operator.start("u1")
     find = Session._get_collection().find_one
-    monkeypatch.setattr(statistics, "overview", lambda: {"found": find(SLEEP) is not None})
+    monkeypatch.setattr(statistics, "overview", lambda caller: {"found": find(SLEEP) is not None})
     log.lines.clear()
 
     response = operator.get("/api/chat/stats")
