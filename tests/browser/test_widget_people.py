@@ -141,7 +141,7 @@ def test_nothing_stands_in_the_way(
     agent.socket.call("typing_start", {"sessionId": session_id})
     expect(widget.typing).to_be_visible()
     widget.field.fill("x" * 1001)
-    expect(widget.panel.get_by_text("Characters left: -1")).to_be_visible()
+    expect(widget.panel.get_by_text("Characters over the limit: 1")).to_be_visible()
     found["conversation"] = violations(page)
     for number in range(12):
         agent.say(session_id, f"{number} more")

@@ -13,7 +13,7 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
     , openText, titleText, closeText, soundText, endText, helloText, hintText, writeText, sendText, placeText,
     waitedText, talkingText, typingText, teamText, sendingText, sentText, readText, failedText, retryText, offlineText,
     earlierText, unreadText, leftText, idleText, endedText, againText, busyText, troubleText, awayText, sureText,
-    stayText, blockedText, originText,
+    stayText, blockedText, originText, overText,
   ] = strings;
   const say = (template, value) => template.replace("{}", () => value);
   const title = options.title?.trim() || titleText;
@@ -97,7 +97,7 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
     text.style.height = 0;
     text.style.height = `${text.scrollHeight + 2}px`;
     const rest = LENGTH - [...text.value.trim()].length;
-    left.textContent = rest > 100 ? "" : say(leftText, rest);
+    left.textContent = rest > 100 ? "" : rest < 0 ? say(overText, -rest) : say(leftText, rest);
     form.className = rest < 0 ? "failed" : "";
     submit.disabled = rest < 0 || rest >= LENGTH;
   }

@@ -34,4 +34,5 @@ export default [
   "Weiter chatten", // stay
   "Sie können uns hier nicht schreiben.", // blocked
   "Der Chat funktioniert auf dieser Seite nicht.", // origin
+  "Zeichen zu viel: {}", // over: how many
 ];

@@ -34,4 +34,5 @@ export default [
   "Keep chatting", // stay: the other answer
   "You cannot write to us here.", // blocked
   "The chat does not work on this page.", // origin: the page may not ask the server
+  "Characters over the limit: {}", // over: how many
 ];
