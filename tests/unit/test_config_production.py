@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 WEAK = [
-    *parsers.PUBLISHED_SECRETS,
+    *sorted(parsers.PUBLISHED_SECRETS),
     "Your-Super-Secret-JWT-Key-Change-This-In-Production",
     "x" * 40,
     "ab" * 20,
