@@ -32,6 +32,7 @@ def test_nothing_is_lost_or_doubled_over_a_restart(person: MakePerson, servers: 
     console.write("two")
     console.expect_texts("one", "two")
     wait_until(lambda: maria.texts() == ["one", "two"])
+    expect(console.page.locator(".is-pending")).to_have_count(0)  # Its acknowledgement has come too.
 
     getattr(server, how)()
     expect(console.banner).to_contain_text("No connection")
