@@ -104,8 +104,8 @@ def test_a_network_that_is_cut_for_10_seconds_loses_nothing(servers: Servers, tm
                 time.sleep(0.2)
             known = acknowledged(senders)
             proxy.unblock()
-            wait_until(lambda: acknowledged(senders) > known + 30, 20)
-            wait_until(lambda: is_healthy(server))
+            wait_until(lambda: acknowledged(senders) > known + 30, 50)
+            wait_until(lambda: is_healthy(server), 30)
         assert max(sender.longest for sender in senders) <= ANSWER_SECONDS
         assert_nothing_is_lost(operator, session_id, senders)
         server.clean_up()
