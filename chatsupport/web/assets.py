@@ -28,6 +28,7 @@ PARTS = ("widget", "console", "demo", "shared", "vendor")
 SQUEEZED = ("widget/", "shared/")
 """What other people's pages load; the rest is served as it was written."""
 
+LOADER = "widget/loader.js"
 CLIENT_PATH = "vendor/socket.io.esm.min.js"
 """The client of socket.io; vendor/README.md says where it comes from."""
 _SOURCE_MAP = b"\n//# sourceMappingURL="
@@ -55,8 +56,7 @@ class Assets:
             for file in sorted((folder / part).rglob("*"))
             if file.is_file() and file.suffix in (*MEDIA_TYPES, ".html")
         }
-        if all(path in files for path in bundle.MODULES):
-            files[bundle.PATH] = bundle.bundle(files)
+        files |= bundle.bundled(files)
         files |= squeezed(
             {
                 path: (MEDIA_TYPES[suffix], body)
@@ -65,9 +65,7 @@ class Assets:
             }
         )
         self._templates = {
-            path: body.decode()
-            for path, body in files.items()
-            if path == "widget/loader.js" or path.endswith("/index.html")
+            path: body.decode() for path, body in files.items() if path == LOADER or path.endswith("/index.html")
         }
         self._files = {
             path: asset(body, suffix) for path, body in files.items() if (suffix := Path(path).suffix) in MEDIA_TYPES
@@ -89,11 +87,12 @@ class Assets:
 
         Every path is relative, for only browsers know under which path a proxy shows the server.
 
-        `client_url` is where browsers get socket.io's client from, an ES module; None: from here, as the modules that
-        import it see it.
+        `client_url` is where browsers get socket.io's client from, an ES module; None: from here, as the page sees it,
+        or, for the loader, as the chat's module does that imports it.
         """
-        text = self._templates[path].replace("%ASSETS%", f"web/{self.version}")
-        return text.replace("%SOCKETIO%", client_url or f"../{CLIENT_PATH}").encode()
+        folder = f"web/{self.version}"
+        client = client_url or f"{'..' if path == LOADER else folder}/{CLIENT_PATH}"
+        return self._templates[path].replace("%ASSETS%", folder).replace("%SOCKETIO%", client).encode()
 
 
 def asset(body: bytes, suffix: str) -> Asset:

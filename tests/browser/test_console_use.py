@@ -238,7 +238,7 @@ def test_rubbish_in_the_browsers_storage_harms_nobody(
 
 def test_a_part_that_cannot_be_fetched_is_fetched_again(person: MakePerson, server: Server, operator: Rest) -> None:
     ada = hire(operator, "Ada")
-    for part in (r"/console/store\.js", r"/vendor/|socket\.io\.", r"/styles/shell\.css"):
+    for part in (r"/console/all\.js", r"/vendor/|socket\.io\.", r"/console/all\.css"):
         somebody = person()
         somebody.expected += ["ERR_FAILED"]
         left = 1

@@ -13,8 +13,8 @@ export class ApiError extends Error {
   }
 }
 
-// The address of one of the server's paths, wherever a proxy shows the server: this file is three folders below.
-export const at = (path) => new URL(`../../..${path}`, import.meta.url);
+// The address of one of the server's paths, wherever a proxy shows the server: the console's page is beside them.
+export const at = (path) => new URL(`.${path}`, document.baseURI);
 
 let token = null;
 let onSignedOut = () => {};

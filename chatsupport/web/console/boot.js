@@ -48,7 +48,7 @@ function mendStyles(pause = 1_000) {
 addEventListener("load", () => mendStyles());
 
 try {
-  const { booted } = await import("./main.js");
+  const { booted } = await import("./all.js");
   await booted;
   tries(() => 0);
 } catch (error) {

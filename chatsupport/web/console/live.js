@@ -15,7 +15,7 @@ let followed = new Map();
 // Load socket.io's own client; the page says where it is. Rejects where it cannot be had.
 export async function loadClient() {
   const { content } = document.querySelector('meta[name="socketio"]');
-  ({ io } = await import(content));
+  ({ io } = await import(new URL(content, document.baseURI)));
 }
 
 // Connect. `handlers` are the events of the server, by name; `onConnect` is called on each new connection, `onSignedOut`

@@ -1,0 +1,34 @@
+"""How soon the console is there on a slow phone network."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import MakePerson
+from tests.browser.consoles import PASSWORD, hire
+from tests.e2e.server import Servers
+
+SLOW_PHONE = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
+"""1.6 Mbit a second, and an answer after 150 ms at the soonest."""
+
+
+def test_it_needs_two_rounds_on_a_slow_network(servers: Servers, person: MakePerson) -> None:
+    server = servers.start()
+    ada = hire(server.operator(), "Ada")
+    somebody = person()
+    page = somebody.context.new_page()
+    connection = somebody.context.new_cdp_session(page)
+    connection.send("Network.enable")
+    connection.send("Network.emulateNetworkConditions", SLOW_PHONE)
+    files: list[str] = []
+    page.on("request", lambda request: "/web/" in request.url and files.append(request.url.rpartition("/")[2]))
+    page.goto(f"{server.url}/console")
+    expect(page.get_by_label("Email")).to_be_visible()
+
+    # The page, and then all of these together; rounds, and not seconds, for these depend on the machine.
+    assert sorted(files) == ["all.css", "all.js", "boot.js", "icon.svg", "socket.io.esm.min.js"]
+    page.get_by_label("Email").fill(ada.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".skeletons")).to_be_hidden()
+    assert len(files) == 5

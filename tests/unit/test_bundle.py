@@ -1,0 +1,73 @@
+"""Modules as one file: each with names of its own, behind those it imports."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chatsupport.web import bundle
+from chatsupport.web.assets import FOLDER, Assets
+
+MAIN = bundle.CONSOLE_MAIN
+STYLES = {f"console/styles/{name}.css": f"/* {name} */\n".encode() for name in bundle.CONSOLE_STYLES}
+
+
+def joined(**modules: str) -> str:
+    """Return the console's file, made of these modules of its folder."""
+    files = {f"console/{name}.js": source.encode() for name, source in modules.items()}
+    return bundle.bundled({**files, **STYLES})[bundle.CONSOLE].decode()
+
+
+def test_each_module_stands_once_behind_those_it_imports() -> None:
+    main = 'import { b } from "./b.js";\nimport { a as first } from "./a.js";\n\nexport const booted = first + b;\n'
+    text = joined(a="export const a = 1;\n", b='import {\n  a,\n} from "./a.js";\nexport function b() {}\n', main=main)
+
+    assert text == (
+        "const console_a = (() => {\nconst a = 1;\nreturn { a };\n})();\n\n"
+        "const console_b = (() => {\nconst {\n  a,\n} = console_a;\nfunction b() {}\nreturn { b };\n})();\n\n"
+        "const console_main = (() => {\nconst { b } = console_b;\nconst { a: first } = console_a;\n\n"
+        "const booted = first + b;\nreturn { booted };\n})();\n\n"
+        "export const { booted } = console_main;\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("modules", "complaint"),
+    [
+        ({"main": 'import { a } from "./a.js";\n', "a": 'import { booted } from "./main.js";\n'}, "imports itself"),
+        ({"main": 'import * as all from "./a.js";\n'}, "not: import * as all"),
+        ({"main": "export default 1;\n"}, "not: export default 1;"),
+    ],
+)
+def test_what_it_cannot_join_is_said_at_once(modules: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        joined(**modules)
+
+
+def test_every_module_and_style_of_the_console_is_in_its_files() -> None:
+    files = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in FOLDER.rglob("*.js")}
+    alone = {"console/boot.js"}  # It loads the rest, and says so where the rest does not come.
+    modules = {path for path in files if path.startswith("console/")} - alone
+
+    assert modules <= set(bundle.imported(MAIN, files))
+    assert {path.stem for path in FOLDER.glob("console/styles/*.css")} == set(bundle.CONSOLE_STYLES)
+
+
+def test_the_page_names_them_before_a_script_asks_for_them() -> None:
+    assets = Assets()
+    for client in (None, "https://cdn.example.com/io.js"):
+        page = assets.fill("console/index.html", client).decode()
+        named = re.findall(r'rel="modulepreload" href="([^"]+)"', page)
+        assert named == [
+            f"web/{assets.version}/{bundle.CONSOLE}",
+            client or f"web/{assets.version}/vendor/socket.io.esm.min.js",
+        ]
+        assert f'name="socketio" content="{named[1]}"' in page
+
+
+def test_no_two_modules_of_the_chat_have_the_same_name_at_their_top_level() -> None:
+    declared = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
+    names = [name for path in bundle.CHAT_MODULES for name in declared.findall((FOLDER / path).read_text("utf-8"))]
+
+    assert sorted(names) == sorted(set(names))
