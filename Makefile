@@ -60,11 +60,11 @@ test-matrix: ## Run all tests on every Python from 3.10 to 3.13 that is there
 screenshots: $(DEV_STAMP) $(JS_STAMP) ## Take the pictures in docs/images, with the system's Chromium
 	$(BIN)/python -m pytest -q $(wildcard tests/browser/screenshots*.py)
 
-bench: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## Measure beside a Node.js peer, 20 minutes; writes docs/performance.md
-	$(BIN)/python -m bench.run $(ARGS)
+bench: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## Measure beside Node.js peers, and BASE=a commit; 25 minutes; writes docs/performance.md
+	$(BIN)/python -m bench.run $(if $(BASE),--base $(BASE)) $(ARGS)
 
 bench-quick: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## One short round of the same; writes nothing
-	$(BIN)/python -m bench.run --quick $(ARGS)
+	$(BIN)/python -m bench.run --quick $(if $(BASE),--base $(BASE)) $(ARGS)
 
 check: $(DEV_STAMP) ## Check format, lint, types and import layers
 	$(BIN)/ruff format --check --output-format concise .

@@ -134,10 +134,19 @@ class Http:
 
     def __init__(self, port: int, **headers: str) -> None:
         self._port = port
-        fields = {"Host": f"127.0.0.1:{port}", "Content-Type": "application/json", **headers}
-        self._headers = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        self._fields = {"Host": f"127.0.0.1:{port}", "Content-Type": "application/json"}
+        self._headers = ""
+        self._show(headers)
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+
+    def authorize(self, token: str) -> None:
+        """Show this token from now on."""
+        self._show({"Authorization": f"Bearer {token}"})
+
+    def _show(self, headers: dict[str, str]) -> None:
+        self._fields |= headers
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in self._fields.items())
 
     async def post(self, path: str, body: Message | None = None) -> Message:
         """Write; return the envelope's data. Raises `RuntimeError` for a failure."""

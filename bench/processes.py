@@ -1,16 +1,18 @@
-"""The processes of a measurement: mongod, our server, the peer; each on its core, all on loopback."""
+"""The processes of a measurement: mongod, our server as it is and as it was, the peers; all on loopback."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import http.client
+import io
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Mapping
@@ -27,6 +29,19 @@ API_KEY = "bench-api-key-0123456789"
 START_SECONDS, STOP_SECONDS = 60.0, 15.0
 SERVER_CORE, LOAD_CORE = 0, 1
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+COMMANDS = (
+    "aggregate",
+    "bulkWrite",
+    "count",
+    "delete",
+    "distinct",
+    "find",
+    "findAndModify",
+    "getMore",
+    "insert",
+    "update",
+)
+"""The commands that are counted: a driver's, without its handshakes."""
 _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 """What there is to run on. Read at the start: `pin_load` leaves this process, and who asks it later, one core."""
 
@@ -69,6 +84,12 @@ class Mongod:
         with pymongo.MongoClient(self.uri) as client:
             return str(client.server_info()["version"])
 
+    def commands(self) -> int:
+        """Return how many commands it has been sent since its start; the measurement itself sends none of them."""
+        with pymongo.MongoClient(self.uri) as client:
+            counts = client.admin.command("serverStatus")["metrics"]["commands"]
+        return sum(int(counts[name]["total"]) for name in COMMANDS if name in counts)
+
     def drop(self, database: str) -> None:
         with pymongo.MongoClient(self.uri) as client:
             client.drop_database(database)
@@ -85,6 +106,8 @@ class Server:
     """A server under test. `restart()` starts it again on the same port and database."""
 
     name = ""
+    has_agents = True
+    """Whether a session gets an agent, so that there have to be some."""
 
     def __init__(self, mongod: Mongod, database: str, directory: Path) -> None:
         self.port = free_port()
@@ -135,16 +158,14 @@ class Ours(Server):
     """Chat Support as in production: logging at WARNING; without rate limits, which would be all we measure."""
 
     name = "ours"
+    revision = ""
+    """A commit; nothing for the files as they are now."""
 
     def start(self) -> None:
         """Start a copy of the source, so that edits during the measurement change nothing."""
-        source = self.directory.parent / "source"
-        if not source.exists():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(PROJECT / "chatsupport", source / "chatsupport", ignore=ignored)
-            for file in ("wsgi.py", "gunicorn.conf.py"):
-                shutil.copy(PROJECT / file, source)
-        self.source = source
+        self.source = self.directory.parent / f"source-{self.name}"
+        if not self.source.exists():
+            copy_source(self.revision, self.source)
         super().start()
 
     def command(self) -> tuple[list[str], dict[str, str]]:
@@ -164,14 +185,51 @@ class Ours(Server):
         }
 
 
+class Base(Ours):
+    """Chat Support at an earlier commit, run by the same Python with the same packages."""
+
+    name = "base"
+
+
 class Peer(Server):
     """The hand-tuned Node.js server, peer.mjs: faster than the system this one replaces, and with fewer promises."""
 
     name = "peer"
+    has_agents = False
+    script = "peer.mjs"
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         environment = {"PORT": str(self.port), "MONGODB_URI": self.mongod.uri, "MONGODB_DB": self.database}
-        return ["node", str(HERE / "peer.mjs")], {**environment, "NODE_ENV": "production"}
+        return ["node", str(HERE / self.script)], {**environment, "NODE_ENV": "production"}
+
+
+class PlainPeer(Peer):
+    """The Node.js server as most people write it, plain-peer.mjs: about as fast as the system this one replaces."""
+
+    name = "plain peer"
+    has_agents = True
+    script = "plain-peer.mjs"
+
+
+def commit_of(revision: str) -> str:
+    """Return the hash of a commit; end the program where there is none."""
+    command = ["git", "rev-parse", "--verify", "--quiet", "--short", f"{revision}^{{commit}}"]
+    found = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    if found.returncode:
+        sys.exit(f"BASE={revision} is no commit of this repository.")
+    return found.stdout.strip()
+
+
+def copy_source(revision: str, target: Path) -> None:
+    """Copy what a server needs: the files as they are now, or those of a commit."""
+    if not revision:
+        shutil.copytree(PROJECT / "chatsupport", target / "chatsupport", ignore=shutil.ignore_patterns("__pycache__"))
+        for file in ("wsgi.py", "gunicorn.conf.py"):
+            shutil.copy(PROJECT / file, target)
+        return
+    archive = subprocess.run(["git", "archive", revision], cwd=PROJECT, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(target)
 
 
 def start(

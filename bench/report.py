@@ -16,9 +16,25 @@ from bench.scenarios import ALL
 from bench.stage import Result
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-HEAD = """\
-| scenario | | per second | p50 ms | p95 ms | p99 ms | CPU s per 1 000 | server's core | driver's core | memory MB |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
+COLUMNS = {
+    "per_second": "per second",
+    "p50": "p50 ms",
+    "p95": "p95 ms",
+    "p99": "p99 ms",
+    "cpu_ms": "CPU ms",
+    "commands": "commands",
+    "server_cpu": "server's core",
+    "driver_cpu": "driver's core",
+    "memory": "memory MB",
+}
+RATIOS = {
+    "per_second": "throughput",
+    "p50": "p50",
+    "p99": "p99",
+    "cpu_ms": "CPU",
+    "commands": "commands",
+    "memory": "memory",
+}
 
 
 def machine() -> dict[str, str]:
@@ -45,40 +61,41 @@ def median(rounds: list[Result]) -> Result:
 def line(name: str, side: str, number: int, result: Result) -> str:
     """Return one round's figures in a line."""
     figures = " ".join(f"{figure}={_number(value)}" for figure, value in result.items())
-    return f"round {number} {name:9} {side:5} {figures}"
+    return f"round {number} {name:9} {side:10} {figures}"
 
 
 def tables(results: dict[str, dict[str, list[Result]]], about: dict[str, str], rounds: int) -> str:
-    """Return the medians as Markdown."""
-    lines = [
-        ", ".join(f"{name}: {value}" for name, value in about.items()) + f"; medians of {rounds} rounds.",
-        "",
-        HEAD,
-    ]
-    ratios = [
-        "| scenario | throughput | p50 | p99 | CPU per message | memory |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    more = []
+    """Return the medians as Markdown, and ours divided by each other side."""
+    lines, ratios, more = _head(["scenario", ""], COLUMNS), _head(["scenario", "divided by"], RATIOS), list[str]()
+    compared = len(ratios)
     for name, sides in results.items():
-        title = f"{ALL[name].title} ({ALL[name].unit})"
-        medians = {side: median(rounds) for side, rounds in sides.items()}
-        for side, figures in medians.items():
+        label, title = f"`{name}`", f"`{name}`: {ALL[name].title} ({ALL[name].unit})"
+        for side, rounds_of_side in sides.items():
+            figures = median(rounds_of_side)
             lines.append(f"| {title} | {side} | {_cells(figures)} |")
             title = ""
-            more += _particulars(ALL[name].title, side, figures)
-        if {"ours", "peer"} <= medians.keys():
-            ratios.append(f"| {ALL[name].title} | {_ratios(sides['ours'], sides['peer'])} |")
-    parts = ["\n".join(lines)]
-    if len(ratios) > 2:
+            more += _particulars(label, side, figures)
+            if side != "ours" and "ours" in sides:
+                ratios.append(f"| {label} | {side} | {_ratios(sides['ours'], rounds_of_side)} |")
+                label = ""
+    parts = [
+        ", ".join(f"{name}: {value}" for name, value in about.items()) + f"; medians of {rounds} rounds.",
+        "\n".join(lines),
+    ]
+    if len(ratios) > compared:
         parts += [
-            "Ours divided by the peer: the median of the rounds, and each round. Above 1 is better for throughput, "
+            "Ours divided by the others: the median of the rounds, and each round. Above 1 is better for throughput, "
             "below 1 for the rest.",
             "\n".join(ratios),
         ]
     if more:
         parts.append("\n".join(more))
     return "\n\n".join(parts)
+
+
+def _head(names: list[str], columns: dict[str, str]) -> list[str]:
+    rule = [*("---" for _ in names), *("---:" for _ in columns)]
+    return [f"| {' | '.join((*names, *columns.values()))} |", f"| {' | '.join(rule)} |"]
 
 
 def write(page: Path, text: str) -> None:
@@ -92,18 +109,19 @@ def write(page: Path, text: str) -> None:
 
 
 def _cells(figures: Result) -> str:
-    columns = ("per_second", "p50", "p95", "p99", "cpu_per_1000", "server_cpu", "driver_cpu", "memory")
-    cells = []
-    for name in columns:
-        is_share = name in ("server_cpu", "driver_cpu") and name in figures
-        cells.append(f"{figures[name]:.0%}" if is_share else _number(figures.get(name)))
-    return " | ".join(cells)
+    return " | ".join(
+        f"{figures[name]:.0%}"
+        if name in ("server_cpu", "driver_cpu") and name in figures
+        else _number(figures.get(name))
+        for name in COLUMNS
+    )
 
 
-def _ratios(ours: list[Result], peer: list[Result]) -> str:
+def _ratios(ours: list[Result], others: list[Result]) -> str:
     cells = []
-    for name in ("per_second", "p50", "p99", "cpu_per_1000", "memory"):
-        each = [mine[name] / its[name] for mine, its in zip(ours, peer, strict=False) if name in mine and its.get(name)]
+    for name in RATIOS:
+        pairs = [(mine.get(name), its.get(name)) for mine, its in zip(ours, others, strict=False)]
+        each = [mine / its for mine, its in pairs if mine is not None and its]
         rounds = ", ".join(f"{ratio:.2f}" for ratio in each)
         cells.append(f"**{statistics.median(each):.2f}** ({rounds})" if each else "")
     return " | ".join(cells)

@@ -1,4 +1,7 @@
-"""`make bench`: run the scenarios against ours and the peer in turns, and write the table. README.md explains it."""
+"""`make bench`: run the scenarios against ours, an earlier commit and the peers in turns, and write the tables.
+
+README.md explains it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ import time
 from pathlib import Path
 
 from bench import processes, report
-from bench.processes import Mongod, Ours, Peer, Server
+from bench.processes import Base, Mongod, Ours, Server
 from bench.scenarios import ALL
 from bench.stage import Result, Stage
 
@@ -30,11 +33,11 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)
     _raise_file_limit()
     processes.pin_load()
-    sides: list[type[Server]] = [Ours]
-    if options.peer and _peer_is_there():
-        sides.append(Peer)
+    with_peers = options.peer and _node_is_there()
     names = options.only.split(",") if options.only else list(ALL)
     machine = report.machine()
+    if options.base:
+        Base.revision = machine["base"] = processes.commit_of(options.base)
     directory = Path(tempfile.mkdtemp(prefix="chat-bench-"))
     results: dict[str, dict[str, list[Result]]] = {}
     loads: list[float] = []
@@ -44,7 +47,8 @@ def main() -> None:
         machine["MongoDB"] = mongod.version()
         for number in range(options.rounds):
             for name in names:
-                # In turns, scenario by scenario: a machine's speed drifts, and both sides shall meet the same.
+                # In turns, scenario by scenario: a machine's speed drifts, and all sides shall meet the same.
+                sides = [Ours, *([Base] if options.base else []), *(ALL[name].peers if with_peers else ())]
                 for side in sides[:: 1 if number % 2 == 0 else -1]:
                     loads.append(os.getloadavg()[0])
                     result = _run(name, side, mongod, directory / f"{number}-{name}", options)
@@ -66,18 +70,18 @@ def main() -> None:
 
 def _run(name: str, side: type[Server], mongod: Mongod, directory: Path, options: argparse.Namespace) -> Result | None:
     scenario = ALL[name]
-    if (side is Peer and not scenario.with_peer) or (getattr(scenario, "needs_node", False) and not _has_node()):
+    if getattr(scenario, "needs_node", False) and not _has_node():
         return None
-    database = f"bench-{side.name}"
+    database = f"bench-{side.name.replace(' ', '-')}"
     mongod.drop(database)
     server = side(mongod, database, directory)
     stage = Stage(server, options.seconds, options.quick, name=name)
     stage.history_messages = options.history
-    stage.idle_sockets, stage.rejoining_sockets = options.idle, options.rejoin
+    stage.idle_sockets, stage.rejoining_sockets, stage.arrivals = options.idle, options.rejoin, options.arrivals
     server.start()
     try:
         return asyncio.run(scenario.run(stage))
-    except (OSError, RuntimeError, asyncio.TimeoutError) as error:
+    except (OSError, EOFError, RuntimeError, asyncio.TimeoutError) as error:
         print(f"{name} {side.name} failed: {error!r}", file=sys.stderr)
         return None
     finally:
@@ -92,10 +96,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="how many rounds; the tables show their medians")
     parser.add_argument("--seconds", type=float, help="how long each scenario is measured")
     parser.add_argument("--only", help=f"a comma list of {', '.join(ALL)}; writes no page")
-    parser.add_argument("--no-peer", dest="peer", action="store_false", help="leave the Node.js peer out")
+    parser.add_argument("--base", metavar="REVISION", help="a commit to run in turns with the files as they are now")
+    parser.add_argument("--no-peer", dest="peer", action="store_false", help="leave the Node.js peers out")
     parser.add_argument("--history", type=int, help="messages of the large session (200000)")
     parser.add_argument("--idle", type=int, help="idle sockets (10000, quick 2000)")
     parser.add_argument("--rejoin", type=int, help="rejoining sockets (1000, quick 200)")
+    parser.add_argument("--arrivals", type=int, help="arriving people (3000, quick 300)")
     parser.add_argument("--json", help="write every round's figures to this file, after each of them")
     options = parser.parse_args()
     unknown = set((options.only or "closed").split(",")) - set(ALL)
@@ -107,6 +113,7 @@ def _options() -> argparse.Namespace:
     options.history = options.history or (20_000 if quick else 200_000)
     options.idle = options.idle or (2_000 if quick else 10_000)
     options.rejoin = options.rejoin or (200 if quick else 1_000)
+    options.arrivals = options.arrivals or (300 if quick else 3_000)
     return options
 
 
@@ -114,10 +121,10 @@ def _has_node() -> bool:
     return shutil.which("node") is not None and (processes.HERE / "node_modules").is_dir()
 
 
-def _peer_is_there() -> bool:
+def _node_is_there() -> bool:
     if _has_node():
         return True
-    print("No Node.js, or no `npm ci` in bench: the peer and drive.mjs are left out.", file=sys.stderr)
+    print("No Node.js, or no `npm ci` in bench: the peers and drive.mjs are left out.", file=sys.stderr)
     return False
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.client import ChatSocket, Http, Message, in_turns
-from bench.processes import API_KEY, Ours, Server, Usage
+from bench.processes import API_KEY, Server, Usage
 
 WARM_UP_SECONDS = 1.5
 SLOTS_AN_AGENT = 50
@@ -31,12 +31,8 @@ class Stage:
     history_messages: int = 200_000
     idle_sockets: int = 10_000
     rejoining_sockets: int = 1_000
+    arrivals: int = 3_000
     name: str = ""
-
-    @property
-    def is_ours(self) -> bool:
-        """Tell whether it is our server, or the peer."""
-        return isinstance(self.server, Ours)
 
 
 @dataclass
@@ -51,21 +47,26 @@ class Chat:
 
 async def start_sessions(stage: Stage, count: int) -> list[Chat]:
     """Have so many people start a session; each has an agent at once."""
-    if stage.is_ours:
+    if stage.server.has_agents:
         await add_agents(stage, math.ceil(count / SLOTS_AN_AGENT))
     run = f"{stage.name}-{time.time_ns():x}"
 
     async def start(number: int) -> Chat:
         user_id = f"{run}-{number}"
         http = Http(stage.server.port)
-        token = (await http.post("/api/auth/token", {"userId": user_id, "userType": "user"}))["token"]
+        chat = await start_session(http, user_id)
         http.close()
-        http = Http(stage.server.port, Authorization=f"Bearer {token}")
-        session = await http.post("/api/chat/start-session", {"userId": user_id, "userType": "user"})
-        http.close()
-        return Chat(user_id, token, session["sessionId"])
+        return chat
 
     return await in_turns(count, 20, start)
+
+
+async def start_session(http: Http, user_id: str) -> Chat:
+    """Have one person get a token and start a session; the connection shows that token from then on."""
+    token = (await http.post("/api/auth/token", {"userId": user_id, "userType": "user"}))["token"]
+    http.authorize(token)
+    session = await http.post("/api/chat/start-session", {"userId": user_id, "userType": "user"})
+    return Chat(user_id, token, session["sessionId"])
 
 
 async def add_agents(stage: Stage, count: int) -> None:
@@ -153,11 +154,12 @@ class Window:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._commands_before = server.mongod.commands()
         self._before: Usage = server.usage()
         self._driver_before = time.process_time()
         self._started = time.perf_counter()
         self.seconds = self.server_cpu = self.driver_cpu = 0.0
-        self.memory_bytes = 0
+        self.memory_bytes = self.commands = 0
 
     def close(self) -> None:
         """End it."""
@@ -166,6 +168,7 @@ class Window:
         after = self._server.usage()
         self.server_cpu = after.cpu_seconds - self._before.cpu_seconds
         self.memory_bytes = after.memory_bytes
+        self.commands = self._server.mongod.commands() - self._commands_before
 
     def result(self, count: int, latencies: list[float]) -> Result:
         """Return the figures for so many operations: times in ms, memory in MB, CPU as shares of a core."""
@@ -173,7 +176,8 @@ class Window:
         return {
             "per_second": count / self.seconds,
             **{f"p{share}": percentile(ordered, share) * 1000 for share in (50, 95, 99)},
-            "cpu_per_1000": 1000 * self.server_cpu / count if count else math.nan,
+            "cpu_ms": 1000 * self.server_cpu / count if count else math.nan,
+            "commands": self.commands / count if count else math.nan,
             "server_cpu": self.server_cpu / self.seconds,
             "driver_cpu": self.driver_cpu / self.seconds,
             "memory": self.memory_bytes / 1e6,

@@ -1,8 +1,11 @@
-"""The scenarios, in the order they run. Each has a title, says whether the peer can run it too, and measures."""
+"""The scenarios, by the names that `--only` takes, in the order they run.
+
+Each has a title, names the peers that can run it too, and measures.
+"""
 
 from __future__ import annotations
 
-from bench.scenarios import churn, closed, history, hot, idle, openloop, rejoin, rest
+from bench.scenarios import arrivals, churn, closed, history, hot, idle, openloop, rejoin, rest
 
 ALL = {
     "closed": closed.Closed(),
@@ -10,8 +13,12 @@ ALL = {
     "open300": openloop.OpenLoop(300),
     "open1000": openloop.OpenLoop(1000),
     "hot": hot.Hot(),
-    "rest": rest.Rest(),
+    "token": rest.Token(),
     "churn": churn.Churn(),
+    "read": rest.Read(),
+    "page": rest.Page(),
+    "send": rest.Send(),
+    "arrivals": arrivals.Arrivals(),
     "rejoin": rejoin.Rejoin(),
     "history": history.History(),
     "idle": idle.Idle(),

@@ -1,9 +1,12 @@
-"""(e) Churn: 20 people start a session, get an agent, and end it, again and again."""
+"""`churn`: 20 people at a time get a token, start a session, get an agent and end; then the next 20 come."""
 
 from __future__ import annotations
 
+from itertools import count
+
 from bench.client import Http
-from bench.stage import Result, Stage, add_agents, closed_loop
+from bench.processes import PlainPeer
+from bench.stage import Result, Stage, add_agents, closed_loop, start_session
 
 PEOPLE, AGENTS = 20, 3
 
@@ -11,23 +14,19 @@ PEOPLE, AGENTS = 20, 3
 class Churn:
     """Start and end, over REST."""
 
-    title = f"(e) start + end, {PEOPLE} people, {AGENTS} agents"
+    title = f"token + start + end, {PEOPLE} people, {AGENTS} agents"
     unit = "sessions"
-    with_peer = False
+    peers = (PlainPeer,)
 
     async def run(self, stage: Stage) -> Result:
-        """Measure. One operation is a start and an end."""
+        """Measure. One operation is a token, a start and an end, of somebody who has not been there before."""
         await add_agents(stage, AGENTS)
-        callers = []
-        for number in range(PEOPLE):
-            http = Http(stage.server.port)
-            token = (await http.post("/api/auth/token", {"userId": f"churn-{number}"}))["token"]
-            http.close()
-            callers.append(Http(stage.server.port, Authorization=f"Bearer {token}"))
+        callers = [Http(stage.server.port) for _ in range(PEOPLE)]
+        numbers = count()
 
         async def start_and_end(number: int) -> None:
-            started = await callers[number].post("/api/chat/start-session", {"userId": f"churn-{number}"})
-            await callers[number].post(f"/api/chat/end-session/{started['sessionId']}")
+            chat = await start_session(callers[number], f"churn-{next(numbers)}")
+            await callers[number].post(f"/api/chat/end-session/{chat.session_id}", {"reason": "done"})
 
         result = await closed_loop(stage, PEOPLE, start_and_end)
         for caller in callers:

@@ -1,11 +1,11 @@
-"""(a) 100 sessions × 2 sockets: everybody sends the next message on receiving the last. The most that goes through."""
+"""`closed`: everybody sends the next message on receiving the last, so this is the most that goes through."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 
-from bench.processes import HERE, LOAD_CORE, pinned
+from bench.processes import HERE, LOAD_CORE, Peer, pinned
 from bench.stage import Result, Sending, Stage, join_all, leave_all, start_sessions
 
 SESSIONS, SOCKETS_EACH = 100, 2
@@ -14,9 +14,9 @@ SESSIONS, SOCKETS_EACH = 100, 2
 class Closed:
     """Our own driver."""
 
-    title = "(a) 100 sessions × 2 sockets, closed loop"
+    title = "100 sessions × 2 sockets, closed loop"
     unit = "messages"
-    with_peer = True
+    peers = (Peer,)
 
     async def run(self, stage: Stage) -> Result:
         """Measure."""
@@ -35,9 +35,9 @@ class Closed:
 class Drive:
     """The same by drive.mjs, which knows nothing of us: a check that our own driver flatters nobody."""
 
-    title = "(a) the same, driven by `drive.mjs`"
+    title = "the same as `closed`, driven by `drive.mjs`"
     unit = "messages"
-    with_peer = True
+    peers = (Peer,)
     needs_node = True
 
     async def run(self, stage: Stage) -> Result:

@@ -1,4 +1,4 @@
-"""(g) History: pages at any depth of a session with one message and of one with very many cost the same."""
+"""`history`: pages at any depth of a session with one message and of one with very many cost the same."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pymongo
 from bson import ObjectId
 
 from bench.client import Http
+from bench.processes import Server
 from bench.stage import TEXT, Result, Stage, closed_loop, start_sessions
 
 READERS, LIMIT, BATCH = 4, 50, 10_000
@@ -17,9 +18,9 @@ READERS, LIMIT, BATCH = 4, 50, 10_000
 class History:
     """GET /api/chat/messages with an offset anywhere."""
 
-    title = "(g) history pages of 50 at any depth"
+    title = "history pages of 50 at any depth"
     unit = "pages"
-    with_peer = False
+    peers: tuple[type[Server], ...] = ()
 
     async def run(self, stage: Stage) -> Result:
         """Measure the large session; `small_p50` is that of a session with one page."""

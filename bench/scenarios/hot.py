@@ -1,7 +1,8 @@
-"""(c) One hot session: two sockets with 50 messages in flight each. All of them want the next seq of one session."""
+"""`hot`: one session, two sockets with 50 messages in flight each. All of them want the next seq of one session."""
 
 from __future__ import annotations
 
+from bench.processes import Peer
 from bench.stage import Result, Sending, Stage, join_all, leave_all, start_sessions
 
 IN_FLIGHT = 50
@@ -10,9 +11,9 @@ IN_FLIGHT = 50
 class Hot:
     """Pipelining."""
 
-    title = f"(c) one session, 2 sockets pipelining {IN_FLIGHT} each"
+    title = f"one session, 2 sockets pipelining {IN_FLIGHT} each"
     unit = "messages"
-    with_peer = True
+    peers = (Peer,)
 
     async def run(self, stage: Stage) -> Result:
         """Measure."""

@@ -1,10 +1,11 @@
-"""(h) Idle sockets: what each holds, and how the 1 % that chats fares among them."""
+"""`idle`: what an idle socket holds, and how the 1 % that chats fares among them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 
+from bench.processes import Peer
 from bench.stage import Result, Sending, Stage, join_all, leave_all, start_sessions
 
 SOCKETS_EACH, WARM_CHATS, SETTLE_SECONDS = 2, 50, 5.0
@@ -13,9 +14,9 @@ SOCKETS_EACH, WARM_CHATS, SETTLE_SECONDS = 2, 50, 5.0
 class Idle:
     """Very many sockets, almost all of them silent."""
 
-    title = "(h) idle sockets, 1 % of them chatting"
+    title = "idle sockets, 1 % of them chatting"
     unit = "messages"
-    with_peer = True
+    peers = (Peer,)
 
     async def run(self, stage: Stage) -> Result:
         """Measure. The sessions were started before a restart, so that the growth is that of the sockets alone."""

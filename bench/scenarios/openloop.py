@@ -1,10 +1,11 @@
-"""(b) Open loop: so many messages a second come, whether or not the server keeps up. What people feel."""
+"""`open300`, `open1000`: so many messages a second come, whether or not the server keeps up. What people feel."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 
+from bench.processes import Peer
 from bench.stage import Result, Sending, Stage, join_all, leave_all, start_sessions
 
 SESSIONS, SOCKETS_EACH = 100, 2
@@ -14,11 +15,11 @@ class OpenLoop:
     """A fixed rate, spread evenly over the sessions."""
 
     unit = "messages"
-    with_peer = True
+    peers = (Peer,)
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
-        self.title = f"(b) open loop, {rate} messages/s"
+        self.title = f"open loop, {rate} messages/s"
 
     async def run(self, stage: Stage) -> Result:
         """Measure."""

@@ -1,4 +1,4 @@
-"""(f) Rejoin: the server restarts, and everybody who was connected comes back at once."""
+"""`rejoin`: the server restarts, and everybody who was connected comes back at once."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import asyncio
 import time
 
 from bench.client import ChatSocket
+from bench.processes import Peer
 from bench.stage import Result, Stage, leave_all, start_sessions, window
 
 
 class Rejoin:
     """Connect, present the token, join, get the history: all sockets at the same time."""
 
-    title = "(f) rejoin of 1 000 sockets after a restart"
+    title = "rejoin of 1 000 sockets after a restart"
     unit = "sockets"
-    with_peer = True
+    peers = (Peer,)
 
     async def run(self, stage: Stage) -> Result:
         """Measure how long until everybody is back; the latencies are each socket's own."""
