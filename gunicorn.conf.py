@@ -28,7 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 from chatsupport.config import Config, ConfigError
 from chatsupport.database.embedded import URI_VARIABLE, EmbeddedMongo, EmbeddedMongoError, MongoKeeper
-from chatsupport.logs import setup_logging
+from chatsupport.observability.logs import setup_logging
 
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated|The eventlet worker is deprecated")
 
@@ -212,7 +212,7 @@ def _ignore_the_terminal():
 def post_worker_init(worker):
     """Say that it serves, and have SIGTERM tell the clients before their connections are closed."""
     # Not before: what it reads with has to be patched for greenlets first.
-    from chatsupport import reading
+    from chatsupport.realtime import reading
 
     reading.install(_config.send_timeout)
     connections = _track_connections(worker)
@@ -260,7 +260,7 @@ def _begin_to_leave(worker, connections):
 def _leave(connections):
     import eventlet
 
-    from chatsupport.sockets import transport
+    from chatsupport.realtime import transport
 
     transport.drain()
     while True:
@@ -275,7 +275,7 @@ def _leave(connections):
 def worker_exit(server, worker):
     """Let nothing be forgotten of the requests that were answered after the sockets were closed, and be gone."""
     if worker.booted:
-        from chatsupport.sockets import transport
+        from chatsupport.realtime import transport
 
         transport.flush()
         transport.leave()

@@ -22,7 +22,7 @@ from bench.processes import API_KEY, Mongod
 from chatsupport import documents
 from chatsupport.config import Config
 from chatsupport.factory import create_app
-from chatsupport.services import rollups
+from chatsupport.features.reports import rollups
 
 SESSIONS, AGENTS = int(os.environ.get("SESSIONS", "1000000")), int(os.environ.get("AGENTS", "50"))
 DATABASE, BATCH, ROUNDS = "bench-reports", 10_000, 9

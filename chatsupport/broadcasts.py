@@ -20,7 +20,7 @@ from chatsupport.identity import AGENT
 Document = Mapping[str, Any]
 
 CONTROL_EVENT, CONTROL_ROOM = "chatsupport:control", "chatsupport:control"
-"""What processes tell each other; `sockets/transport.py` takes it off the way to the clients."""
+"""What processes tell each other; `realtime/transport.py` takes it off the way to the clients."""
 
 AGENTS_ROOM, SUPERVISORS_ROOM = "agents", "supervisors"
 """All sockets of agents, and those of supervisors among them."""

@@ -9,35 +9,27 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatsupport import cli, logs, startup, tracing
+from chatsupport import cli, startup
 from chatsupport.addresses import PlainAddresses
-from chatsupport.blueprints import (
-    agents,
-    audit,
-    auth,
-    availability,
-    blocks,
-    chat,
-    docs,
-    errors,
-    metrics,
-    reports,
-    request_log,
-    requests,
-    system,
-    users,
-    web,
-)
+from chatsupport.blueprints import agents, auth, availability, chat, docs, errors, request_log, requests, system, web
 from chatsupport.blueprints.paths import EncodedSlashes
 from chatsupport.config import Config
 from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
+from chatsupport.features.audit import routes as audit
+from chatsupport.features.audit import service as audit_log
+from chatsupport.features.blocks import routes as blocks
+from chatsupport.features.metrics import routes as metrics
+from chatsupport.features.privacy import routes as users
+from chatsupport.features.reports import routes as reports
 from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
+from chatsupport.observability import logs, tracing
 from chatsupport.outside import Outside
-from chatsupport.services import audit as audit_log
-from chatsupport.services import budgets, counters, message_log, processes, rate_limits, untold
-from chatsupport.sockets import transport
+from chatsupport.realtime import transport
+from chatsupport.services.messages import message_log
+from chatsupport.services.server import processes, totals
+from chatsupport.services.shared import budgets, rate_limits, untold
 
 
 class ChatSupport(Flask):
@@ -80,7 +72,7 @@ def create_app(config: Config | None = None) -> Flask:
     )
     rate_limits.configure(config)
     budgets.configure(config)
-    counters.reset()
+    totals.reset()
     audit_log.reset()
     untold.reset()
     processes.here.reset()

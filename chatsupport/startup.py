@@ -21,7 +21,9 @@ from chatsupport.database.connection import (
 )
 from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.extensions import socketio
-from chatsupport.services import agents, denials, event_loop, housekeeping, index_builds, processes
+from chatsupport.realtime import event_loop
+from chatsupport.services.people import agents, denials
+from chatsupport.services.server import housekeeping, index_builds, processes
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import json
 import logging
 from typing import Any
 
-from chatsupport.logs.formatters import JsonFormatter
+from chatsupport.observability.logs.formatters import JsonFormatter
 
 Line = dict[str, Any]
 

@@ -10,7 +10,7 @@ from flask_socketio.test_client import SocketIOTestClient
 from socketio import packet
 
 from chatsupport.extensions import socketio
-from chatsupport.sockets import connection, connections
+from chatsupport.sockets import connections, handshake
 from tests.api import make_token
 from tests.concurrency import eventually
 from tests.conftest import API_KEY
@@ -142,7 +142,7 @@ def close_all() -> None:
             client.disconnect()
     SocketIOTestClient.clients.clear()
     for sid in list(connections._connections):  # Those of an application that another one has taken the place of.
-        connection.disconnect(sid)
+        handshake.disconnect(sid)
 
 
 def succeeded(answer: Any) -> dict[str, Any]:

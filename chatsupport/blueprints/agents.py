@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from chatsupport import payloads, serializers
 from chatsupport.blueprints.requests import caller, json_body, require_caller, success
-from chatsupport.services import agents
+from chatsupport.services.people import agents
 
 blueprint = Blueprint("agents", __name__, url_prefix="/api/agents")
 blueprint.before_request(require_caller)

@@ -10,7 +10,7 @@ from chatsupport import payloads, serializers
 from chatsupport.blueprints.locality import is_on_this_machine
 from chatsupport.blueprints.requests import api_key, caller, json_body, require_caller, success
 from chatsupport.identity import RENEWABLE, SIGN_IN_LIFETIME
-from chatsupport.services import denials, identification, sign_ins, tokens
+from chatsupport.services.people import denials, identification, sign_ins, tokens
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/auth")
 

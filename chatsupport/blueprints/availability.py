@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from chatsupport.blueprints.requests import caller, require_caller, success
-from chatsupport.services import staffing
+from chatsupport.services.assignment import staffing
 
 blueprint = Blueprint("availability", __name__)
 

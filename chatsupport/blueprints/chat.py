@@ -6,7 +6,10 @@ from flask import Blueprint, Response, request
 
 from chatsupport import payloads, serializers
 from chatsupport.blueprints.requests import caller, json_body, require_caller, success
-from chatsupport.services import consoles, messages, session_lists, sessions, statistics, transfers
+from chatsupport.features.consoles import service as consoles
+from chatsupport.services.messages import sending
+from chatsupport.services.server import statistics
+from chatsupport.services.sessions import lifecycle, lists, transfers
 
 blueprint = Blueprint("chat", __name__, url_prefix="/api/chat")
 blueprint.before_request(require_caller)
@@ -16,7 +19,7 @@ blueprint.before_request(require_caller)
 def start_session() -> tuple[Response, int]:
     """Start a session, or return the open one."""
     start = payloads.start_session(json_body())
-    session, created = sessions.start(caller(), start.user_id, start.user_type, request.remote_addr or "")
+    session, created = lifecycle.start(caller(), start.user_id, start.user_type, request.remote_addr or "")
     if created:
         return success("Session started", session, 201)
     return success("This user has an open session already", session)
@@ -25,26 +28,26 @@ def start_session() -> tuple[Response, int]:
 @blueprint.get("/session/current")
 def get_current_session() -> tuple[Response, int]:
     """Return the caller's open session."""
-    return success("Current session", {"session": sessions.current(caller())})
+    return success("Current session", {"session": lifecycle.current(caller())})
 
 
 @blueprint.get("/session/<session_id>")
 def get_session(session_id: str) -> tuple[Response, int]:
     """Return a session."""
-    return success("Session", sessions.describe(caller(), payloads.session_id(session_id)))
+    return success("Session", lifecycle.describe(caller(), payloads.session_id(session_id)))
 
 
 @blueprint.post("/end-session/<session_id>")
 def end_session(session_id: str) -> tuple[Response, int]:
     """End a session."""
-    ended = sessions.end(caller(), payloads.session_id(session_id), payloads.session_end(json_body()))
+    ended = lifecycle.end(caller(), payloads.session_id(session_id), payloads.session_end(json_body()))
     return success("Session ended", ended)
 
 
 @blueprint.get("/messages/<session_id>")
 def get_messages(session_id: str) -> tuple[Response, int]:
     """Return a page of a session's messages."""
-    history = messages.history(caller(), payloads.session_id(session_id), payloads.page(request.args))
+    history = sending.history(caller(), payloads.session_id(session_id), payloads.page(request.args))
     return success("Messages", history)
 
 
@@ -52,7 +55,7 @@ def get_messages(session_id: str) -> tuple[Response, int]:
 def send_message(session_id: str) -> tuple[Response, int]:
     """Send a message."""
     body = payloads.with_idempotency_key(json_body(), request.headers.get("Idempotency-Key"))
-    sent = messages.send(caller(), payloads.session_id(session_id), payloads.new_message(body))
+    sent = sending.send(caller(), payloads.session_id(session_id), payloads.new_message(body))
     message = serializers.message(sent.message)
     data = {
         "messageId": message["id"],
@@ -68,7 +71,7 @@ def send_message(session_id: str) -> tuple[Response, int]:
 @blueprint.get("/sessions")
 def list_sessions() -> tuple[Response, int]:
     """Return a page of sessions, newest first."""
-    return success("Sessions", session_lists.list_sessions(caller(), payloads.session_filter(request.args)))
+    return success("Sessions", lists.list_sessions(caller(), payloads.session_filter(request.args)))
 
 
 @blueprint.post("/transfer/<session_id>")

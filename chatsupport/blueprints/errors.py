@@ -23,7 +23,7 @@ from chatsupport.errors import (
     PayloadTooLargeError,
     RateLimitedError,
 )
-from chatsupport.services import rate_limits
+from chatsupport.services.shared import rate_limits
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
-from chatsupport import logs, metrics, tracing
 from chatsupport.blueprints.headers import complete
+from chatsupport.observability import logs, metrics, tracing
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,13 @@ from typing import Any
 from flask import Response, g, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from chatsupport import json_codec, logs
+from chatsupport import json_codec
 from chatsupport.errors import InvalidInputError, UnsupportedMediaTypeError
 from chatsupport.identity import Caller, authenticate, bearer_token
-from chatsupport.services import budgets, denials, readiness
+from chatsupport.observability import logs
+from chatsupport.services.people import denials
+from chatsupport.services.server import readiness
+from chatsupport.services.shared import budgets
 
 _CHANGES_NOTHING = ("auth.create_token", "auth.sign_in")
 

@@ -9,7 +9,7 @@ from chatsupport.blueprints.errors import endpoints
 from chatsupport.blueprints.requests import success
 from chatsupport.database.clock import now
 from chatsupport.errors import DatabaseUnavailableError
-from chatsupport.services import statistics
+from chatsupport.services.server import statistics
 
 blueprint = Blueprint("system", __name__)
 

@@ -18,9 +18,9 @@ from chatsupport.documents import Agent
 from chatsupport.documents.agent import DEFAULT_MAX_USERS, MEMBER, ROLES
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
 from chatsupport.extensions import socketio
+from chatsupport.features.consoles import service as consoles
 from chatsupport.identity import API_KEY_CALLER
-from chatsupport.services import agents as service
-from chatsupport.services import consoles
+from chatsupport.services.people import agents as service
 
 MAX_LINE = 4096
 FLUSH_SECONDS = 2.0

@@ -12,7 +12,7 @@ from chatsupport.cli.patience import patience
 from chatsupport.database import connection
 from chatsupport.documents import Agent
 from chatsupport.extensions import settings
-from chatsupport.services import assignment
+from chatsupport.services.assignment import choice
 
 
 @click.command("init-db")
@@ -41,7 +41,7 @@ def migrate(dry_run: bool) -> None:
             click.echo("There is nothing to do.")
         if not dry_run:
             migration.mark_current()
-            assignment.drain_queue()  # Whoever waits gets what slots have come free.
+            choice.drain_queue()  # Whoever waits gets what slots have come free.
             click.echo("The database is current. Servers may start.")
 
 

@@ -24,7 +24,7 @@ from chatsupport.database.embedded import running_uri
 from chatsupport.documents import Agent, Process
 from chatsupport.documents.indexes import builds_under_way
 from chatsupport.errors import CannotServeError, DatabaseUnavailableError
-from chatsupport.services import processes
+from chatsupport.services.server import processes
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 

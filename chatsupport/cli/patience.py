@@ -15,7 +15,9 @@ from chatsupport.config import ConfigError
 from chatsupport.database import connection
 from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.extensions import settings
-from chatsupport.services import audit, counters, untold
+from chatsupport.features.audit import service as audit
+from chatsupport.services.server import totals
+from chatsupport.services.shared import untold
 
 PATIENCE_SECONDS = 86_400.0
 """Nobody waits for an answer here, and building an index on many documents takes its time."""
@@ -41,7 +43,7 @@ def patience(*, unmigrated: bool = False) -> Iterator[None]:
                     startup.require_current(settings.config)
                 yield
                 audit.flush()
-                counters.flush()
+                totals.flush()
                 untold.flush()
     except (ConfigError, CannotServeError) as error:
         click.echo(error, err=True)

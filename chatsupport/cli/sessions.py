@@ -13,7 +13,7 @@ from chatsupport.cli.patience import patience
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import NEWEST_FIRST, STATUSES
 from chatsupport.extensions import settings
-from chatsupport.services import sequences
+from chatsupport.services.messages import sequences
 
 sessions = AppGroup("sessions", help="Look at sessions, end them, hand them over.")
 

@@ -13,7 +13,7 @@ from chatsupport.cli.patience import patience
 from chatsupport.database.connection import measure_time
 from chatsupport.documents import Agent
 from chatsupport.errors import InvalidInputError
-from chatsupport.services import audit
+from chatsupport.features.audit import service as audit
 
 ANSWER_SECONDS = 3.0
 

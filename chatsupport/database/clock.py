@@ -24,7 +24,7 @@ from pymongo.monitoring import (
     ServerHeartbeatSucceededEvent,
 )
 
-from chatsupport import metrics
+from chatsupport.observability import metrics
 
 logger = logging.getLogger(__name__)
 

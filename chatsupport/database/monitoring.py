@@ -26,7 +26,7 @@ from pymongo.monitoring import (
     PoolReadyEvent,
 )
 
-from chatsupport import metrics, tracing
+from chatsupport.observability import metrics, tracing
 
 _WRITES = frozenset(("insert", "update", "delete", "findAndModify", "createIndexes"))
 

@@ -1,15 +1,15 @@
 """The MongoEngine documents: fields, indexes, and the invariants that the database itself enforces."""
 
 from chatsupport.documents.agent import Agent
-from chatsupport.documents.audit_entry import AuditEntry
 from chatsupport.documents.counters import Counters
 from chatsupport.documents.denial import Denial
 from chatsupport.documents.indexes import Index, declared, drop_retired, missing
 from chatsupport.documents.lease import Lease
 from chatsupport.documents.message import Message
 from chatsupport.documents.process import Process
-from chatsupport.documents.rollup import Rollup
 from chatsupport.documents.session import Session
+from chatsupport.features.audit.documents import AuditEntry
+from chatsupport.features.reports.documents import Rollup
 
 ALL = (Agent, Session, Message, Lease, Counters, Denial, AuditEntry, Rollup, Process)
 

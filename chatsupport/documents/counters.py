@@ -1,4 +1,4 @@
-"""Running totals of what sessions took (services/counters.py)."""
+"""Running totals of what sessions took (services/server/totals.py)."""
 
 from __future__ import annotations
 

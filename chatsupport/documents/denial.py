@@ -13,8 +13,8 @@ class Denial(Document):
     """One person or address that is denied. What its `id` begins with says how:
 
     - `revoked:user:u1`: tokens made at or before `before` (milliseconds since the epoch) are worth nothing;
-      Of somebody who is erased it is deleted when that is done (`sweep_at`, `services/erasure.py`);
-    - `erased:<digest>`: the same of somebody who is erased, without the id (`services/tombstones.py`);
+      Of somebody who is erased it is deleted when that is done (`sweep_at`, `features/privacy/erasure.py`);
+    - `erased:<digest>`: the same of somebody who is erased, without the id (`services/people/tombstones.py`);
     - `signed-out:<token>`: that one token (a digest of it) is worth nothing;
     - `identified:user:guest-…`: the guest has become the user `identified_as`, and all its tokens are worth nothing.
       `is_carried` says whether everything of the guest's was found to be that user's, `carried` how many sessions.
@@ -47,7 +47,7 @@ class Denial(Document):
         "auto_create_index": False,
         "index_background": False,
         "indexes": [
-            # What has run out is deleted by services/retention.py; until then the code looks at the time.
+            # What has run out is deleted by features/privacy/retention.py; until then the code looks at the time.
             {"name": "run_out", "fields": ["expires_at", "_id"]},
             # What is new, for those whom the order to close sockets has not reached.
             {"name": "updated", "fields": ["updated_at"]},

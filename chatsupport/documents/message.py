@@ -37,7 +37,7 @@ class Message(Document):
         "indexes": [
             # Two processes can never give the same seq; history pages by it.
             {"name": "seq", "fields": ["session_id", "seq"], "unique": True},
-            # MongoDB removes the fences of ended sessions (services/message_log.py).
+            # MongoDB removes the fences of ended sessions (services/messages/message_log.py).
             {
                 "name": "fences",
                 "fields": ["expires_at"],

@@ -43,7 +43,7 @@ class ReadMark(EmbeddedDocument):
 
 
 class Mark(EmbeddedDocument):
-    """Something that happened to the session and was not told yet; see `services/untold.py`."""
+    """Something that happened to the session and was not told yet; see `services/shared/untold.py`."""
 
     mark_id = ObjectIdField(db_field="id", required=True)
     kind = StringField(required=True)
@@ -61,7 +61,7 @@ class Session(Document):
     user_id = StringField(db_field="userId", required=True, max_length=128)
     user_type = StringField(db_field="userType", required=True, choices=("user", "agent"), default="user")
     guest_id = StringField(db_field="guestId", max_length=128)
-    """Whose it was, for a moment after a guest has become a user (`services/identification.py`)."""
+    """Whose it was, for a moment after a guest has become a user (`services/people/identification.py`)."""
     agent_id = ObjectIdField(db_field="agentId", null=True)
     slot_id = ObjectIdField(db_field="slotId")
     status = StringField(required=True, choices=STATUSES, default=WAITING)

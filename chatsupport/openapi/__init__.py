@@ -1,4 +1,4 @@
-"""The OpenAPI document, written by hand; `tests/integration/test_openapi.py` holds it to the code."""
+"""The OpenAPI document, written by hand; `tests/integration/blueprints/test_openapi.py` holds it to the code."""
 
 from __future__ import annotations
 

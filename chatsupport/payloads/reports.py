@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 from bson import ObjectId
 
 from chatsupport.database.clock import now
-from chatsupport.documents.rollup import DAY, HOUR
 from chatsupport.errors import InvalidInputError
+from chatsupport.features.reports.documents import DAY, HOUR
 from chatsupport.payloads import fields
 from chatsupport.payloads.fields import Payload
 

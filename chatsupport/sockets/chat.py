@@ -13,9 +13,12 @@ from chatsupport.errors import ForbiddenError, NotFoundError
 from chatsupport.extensions import socketio
 from chatsupport.identity import CALLER_TYPES, Caller
 from chatsupport.payloads import Payload
-from chatsupport.services import access, joins, messages, presence, read_marks, sessions, told_here, typing
-from chatsupport.services.drafts import Draft
-from chatsupport.sockets import connections, controls, joining
+from chatsupport.services.messages import read_marks, sending
+from chatsupport.services.messages.drafts import Draft
+from chatsupport.services.presence import membership, typing
+from chatsupport.services.sessions import joins, lifecycle, told_here
+from chatsupport.services.shared import access
+from chatsupport.sockets import connections, controls, held_events
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.events import Answer, Finish, event, event_answered_later
 
@@ -40,7 +43,7 @@ def join_session(connection: Connection, payload: Payload) -> Answer:
         raise ForbiddenError(f"A socket can be in at most {MAX_JOINED_SESSIONS} sessions. Leave one first.")
     connection.people[session_id] = person
     joined = _enter(connection, session_id, after)
-    presence.join(session_id, person, connection.sid)
+    membership.join(session_id, person, connection.sid)
     if connection.budget is not None:
         connection.budget.charge(
             sum(MESSAGE_BYTES + len(message["message"].encode()) for message in joined["messages"])
@@ -53,7 +56,7 @@ def join_session(connection: Connection, payload: Payload) -> Answer:
 def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> dict[str, Any]:
     """Enter the session's room behind its history; a socket that is in it and asks again leaves it meanwhile."""
     room = broadcasts.session_room(session_id)
-    with socketio.server.manager.listening(room), joining.hold_back(room) as held:
+    with socketio.server.manager.listening(room), held_events.hold_back(room) as held:
         socketio.server.leave_room(connection.sid, room)
         try:
             joined = joins.joined(connection.caller, session_id, after)
@@ -66,14 +69,14 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
             if (
                 person is not None
                 and connections.find(connection.sid) is connection
-                and presence.is_there(session_id, person, connection.sid)
+                and membership.is_there(session_id, person, connection.sid)
             ):
                 socketio.server.enter_room(connection.sid, room)
             else:
                 connection.people.pop(session_id, None)
             raise
         # From here to the end of the block nothing waits, so no message can slip in between.
-        joining.hand_over(connection.sid, room, joined, held)
+        held_events.hand_over(connection.sid, room, joined, held)
         told_here.joined(session_id, joined)
         if joined["status"] == ACTIVE and joined["agentId"] == connection.caller.id:
             told_here.knows_of(connection.caller.id, session_id)
@@ -110,7 +113,7 @@ def send_message(connection: Connection, payload: Payload, finish: Finish) -> No
         finally:
             finish(("Message sent", {"message": serializers.message(sent.message)}))
 
-    messages.submit(connection.caller, session_id, message, answer)
+    sending.submit(connection.caller, session_id, message, answer)
 
 
 @event("typing_start")
@@ -142,7 +145,7 @@ def mark_read(connection: Connection, payload: Payload) -> Answer:
 def end_session(connection: Connection, payload: Payload) -> Answer:
     """End the session, as the REST call does."""
     session_id = payloads.session_id_in(payload)
-    return "Session ended", sessions.end(connection.caller, session_id, payloads.session_end(payload))
+    return "Session ended", lifecycle.end(connection.caller, session_id, payloads.session_end(payload))
 
 
 def _present(connection: Connection, payload: Payload) -> tuple[ObjectId, Caller]:

@@ -12,7 +12,7 @@ from chatsupport import broadcasts
 from chatsupport.errors import AuthenticationError, ChatSupportError
 from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, Caller
-from chatsupport.services.budgets import Budget
+from chatsupport.services.shared.budgets import Budget
 from chatsupport.sockets.open_sends import OpenSends
 
 

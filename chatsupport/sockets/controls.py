@@ -10,9 +10,13 @@ from bson import ObjectId
 from chatsupport import broadcasts
 from chatsupport.errors import AuthenticationError, BlockedError, ChatSupportError
 from chatsupport.extensions import socketio
+from chatsupport.features.consoles import roles
+from chatsupport.features.consoles import service as consoles
 from chatsupport.identity import Caller
-from chatsupport.services import consoles, denials, presence, queue, typing
-from chatsupport.sockets import connections, joining, roles
+from chatsupport.services.assignment import queue
+from chatsupport.services.people import denials
+from chatsupport.services.presence import membership, typing
+from chatsupport.sockets import connections, held_events
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error
 
@@ -45,7 +49,7 @@ def _evict(session_id: ObjectId, person: Caller) -> None:
     """Have a person's sockets leave a session that is not theirs. The order may be late, so the database is asked."""
     inside = [connection for connection in connections.of(person) if session_id in connection.people]
     try:
-        if inside and presence.strangers([(session_id, person)]):
+        if inside and membership.strangers([(session_id, person)]):
             for connection in inside:
                 leave(connection, session_id, "unassigned")
     except Exception:
@@ -102,7 +106,7 @@ def leave(connection: Connection, session_id: ObjectId, reason: str) -> bool:
 
 def part(connection: Connection, session_id: ObjectId, person: Caller, reason: str) -> None:
     """Count a socket out of a session; whose last one it was types no more."""
-    joining.forget(connection.sid, broadcasts.session_room(session_id))
-    presence.leave(session_id, person, connection.sid, reason)
-    if not presence.connections_of(session_id, person):
+    held_events.forget(connection.sid, broadcasts.session_room(session_id))
+    membership.leave(session_id, person, connection.sid, reason)
+    if not membership.connections_of(session_id, person):
         typing.leave(session_id, person)

@@ -12,15 +12,17 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chatsupport import broadcasts, logs, metrics, tracing
+from chatsupport import broadcasts
 from chatsupport.database.connection import answer_within
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError, RateLimitedError
+from chatsupport.observability import logs, metrics, tracing
 from chatsupport.payloads import Payload
-from chatsupport.services import message_log, readiness
+from chatsupport.realtime.turns import turn
+from chatsupport.services.messages import message_log
+from chatsupport.services.server import readiness
 from chatsupport.sockets import connections
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error
-from chatsupport.sockets.turns import turn
 
 logger = logging.getLogger(__name__)
 

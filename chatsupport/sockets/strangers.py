@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from chatsupport import addresses, metrics
+from chatsupport import addresses
 from chatsupport.errors import RateLimitedError
 from chatsupport.extensions import settings
+from chatsupport.observability import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests import ROOT
 from tests.browser.conftest import MakePerson
 from tests.browser.consoles import Console, clear, hire
 from tests.browser.people import Person, launch
 from tests.browser.sites import Site
 from tests.browser.widgets import Widget
 from tests.e2e.debian import DebianNginx, commands
-from tests.e2e.server import PROJECT, Server, Servers
+from tests.e2e.server import Server, Servers
 
 pytestmark = pytest.mark.debian_nginx
 
@@ -143,10 +144,8 @@ def test_under_a_path_that_only_the_server_is_told(
 def test_the_page_of_the_readme_works_from_another_machine(person: MakePerson, site: Site, servers: Servers) -> None:
     shop = site.origin.replace("localhost", SHOP_HOST)
     server = servers.start(FRONTEND_URLS=shop)
-    (sample,) = re.findall(
-        r"^```html\n(<!doctype html>.*?)^```", (PROJECT / "README.md").read_text("utf-8"), re.M | re.S
-    )
-    client = (PROJECT / "chatsupport/web/vendor/socket.io.esm.min.js").read_text("utf-8")
+    (sample,) = re.findall(r"^```html\n(<!doctype html>.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+    client = (ROOT / "chatsupport/web/vendor/socket.io.esm.min.js").read_text("utf-8")
     visitor = person()
     visitor.context.route("**/node_modules/**", lambda route: route.fulfill(body=client, content_type=SCRIPT))
     site.policy = ""

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.e2e.server import PROJECT, Server
+from tests import ROOT
+from tests.e2e.server import Server
 
 
 def run(server: Server, *arguments: str, timeout: float = 60.0, **env: str) -> subprocess.CompletedProcess[str]:
@@ -18,4 +19,4 @@ def run(server: Server, *arguments: str, timeout: float = 60.0, **env: str) -> s
 def options(server: Server, **env: str) -> dict[str, Any]:
     """Return how a command is started: with the server's environment, its output as text."""
     environment = {**server.environment, **env}
-    return {"cwd": PROJECT, "env": environment, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return {"cwd": ROOT, "env": environment, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}

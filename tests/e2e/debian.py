@@ -9,9 +9,10 @@ import subprocess
 from pathlib import Path
 
 from deploy.programs import Program, wait_for_port
-from tests.e2e.server import PROJECT, free_port
+from tests import ROOT
+from tests.e2e.server import free_port
 
-GUIDE = (PROJECT / "docs/operations.md").read_text("utf-8")
+GUIDE = (ROOT / "docs/operations.md").read_text("utf-8")
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
@@ -45,7 +46,7 @@ class DebianNginx:
         """Run a block of the guide but for what reaches outside: systemd's nginx, and Let's Encrypt."""
         lines = [line for line in block.splitlines() if not line.startswith(("nginx -t", "certbot"))]
         script = f"set -eu\nCHAT_HOST={host}\n" + "\n".join(lines).replace("/etc/nginx", str(self.folder))
-        subprocess.run(["sh", "-c", script], cwd=PROJECT, check=True)
+        subprocess.run(["sh", "-c", script], cwd=ROOT, check=True)
 
     def start(self, server_port: int) -> None:
         """Start it in front of a server; ports and the paths of files are all that is changed."""

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests import ROOT
 from tests.conftest import API_KEY, JWT_SECRET
 from tests.e2e.rest import Rest
 from tests.freezing import freeze, thaw
 
-PROJECT = Path(__file__).parents[2]
 ALLOWED_ORIGIN = "https://shop.example.com"
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
@@ -76,7 +76,7 @@ class Server:
         with open(self._output_file, "ab") as output:
             self._process = subprocess.Popen(
                 command,
-                cwd=PROJECT,
+                cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -16,7 +16,8 @@ import pymongo
 import pymongo.database
 import pytest
 
-from chatsupport.services import housekeeping, reconciliation
+from chatsupport.services.assignment import reconciliation
+from chatsupport.services.server import housekeeping
 from tests.e2e.pairs import two_processes
 from tests.e2e.server import Server, Servers, wait_until
 from tests.invariants import violations

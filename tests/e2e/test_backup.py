@@ -16,7 +16,8 @@ import pymongo
 import pytest
 
 from chatsupport.database.embedded import EmbeddedMongo
-from tests.e2e.server import PROJECT, Server, Servers, free_port, wait_until
+from tests import ROOT
+from tests.e2e.server import Server, Servers, free_port, wait_until
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def mongo(tmp_path: Path) -> Iterator[tuple[EmbeddedMongo, str]]:
 
 
 def back_up(server: Server, target: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(PROJECT / "deploy" / "backup.py"), str(target)]
+    command = [sys.executable, str(ROOT / "deploy" / "backup.py"), str(target)]
     environment = {**server.environment, **env}
     return subprocess.run(command, cwd=target.parent, env=environment, capture_output=True, text=True, timeout=60)
 
@@ -94,7 +95,7 @@ def test_a_backup_that_is_stopped_leaves_the_database_open(
     # A file that cannot be read to its end: the terminal says nothing.
     ours, theirs = os.openpty()
     (tmp_path / "data/mongodb/files/endless").symlink_to(os.ttyname(theirs))
-    command = [sys.executable, str(PROJECT / "deploy" / "backup.py"), str(tmp_path / "backups")]
+    command = [sys.executable, str(ROOT / "deploy" / "backup.py"), str(tmp_path / "backups")]
     environment = {**os.environ, "MONGODB_URI": uri, "APP_ENV": "testing", "DATA_DIR": str(tmp_path / "data")}
     backup = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     with pymongo.MongoClient[dict[str, Any]](uri) as client:

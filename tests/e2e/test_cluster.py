@@ -21,11 +21,12 @@ import pymongo
 import pytest
 import websocket
 
+from tests import ROOT
 from tests.api import make_token
 from tests.conftest import API_KEY, JWT_SECRET
 from tests.e2e.conftest import Connect
 from tests.e2e.rest import Reply, Rest
-from tests.e2e.server import PROJECT, STOP_SECONDS, free_port, wait_until
+from tests.e2e.server import STOP_SECONDS, free_port, wait_until
 
 START_SECONDS = 45.0
 CALLERS = 6
@@ -54,7 +55,7 @@ class Cluster:
             "RATE_LIMITS": "off",
         }
         with open(self._output, "wb") as output:
-            command = [sys.executable, str(PROJECT / "deploy" / "cluster.py")]
+            command = [sys.executable, str(ROOT / "deploy" / "cluster.py")]
             self.process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         wait_until(self._serves, START_SECONDS, lambda: f"the cluster did not start:\n{self.output()}")
 

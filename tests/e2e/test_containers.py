@@ -20,13 +20,14 @@ import yaml
 from chatsupport.config import Config
 from chatsupport.database.embedded import find_mongod
 from deploy.programs import Program, wait_for_health, wait_for_port
+from tests import ROOT
 from tests.e2e.conftest import Connect
 from tests.e2e.debian import DebianNginx, commands
 from tests.e2e.rest import Rest
-from tests.e2e.server import PROJECT, free_port, wait_until
+from tests.e2e.server import free_port, wait_until
 from tests.e2e.valkey import binary
 
-COMPOSE = yaml.safe_load((PROJECT / "compose.yaml").read_text("utf-8"))
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 SERVICES = COMPOSE["services"]
 GUIDE = commands("docker compose up")
 VENV = Path(sys.executable).parent
@@ -34,14 +35,14 @@ VENV = Path(sys.executable).parent
 
 def instructions() -> list[tuple[str, str]]:
     """Return the Dockerfile's instructions with their arguments."""
-    text = re.sub(r"^#.*\n", "", (PROJECT / "Dockerfile").read_text("utf-8"), flags=re.M).replace("\\\n", " ")
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.M).replace("\\\n", " ")
     return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in text.splitlines() if line)]
 
 
 def is_sent_to_the_engine(path: str) -> bool:
     """Tell whether .dockerignore lets a file or folder through: the last line that matches decides."""
     sent = True
-    for line in (PROJECT / ".dockerignore").read_text("utf-8").split():
+    for line in (ROOT / ".dockerignore").read_text("utf-8").split():
         if fnmatch.fnmatch(path, line.removeprefix("!")):
             sent = line.startswith("!")
     return sent
@@ -73,11 +74,11 @@ class Image:
 
     def _copy(self, source: str, target: Path) -> None:
         assert is_sent_to_the_engine(source), source
-        if (PROJECT / source).is_dir():
-            shutil.copytree(PROJECT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             target.mkdir(exist_ok=True)
-            shutil.copy(PROJECT / source, target)
+            shutil.copy(ROOT / source, target)
 
     def run(self, command: str, variables: dict[str, str], text: str = "") -> str:
         """Run a command as `docker compose exec` does; return what it prints."""
@@ -126,7 +127,7 @@ def run() -> Iterator[Callable[..., Program]]:
     ],
 )
 def test_the_schema_is_right(schema: str, file: str) -> None:
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", PROJECT / file]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", ROOT / file]
     subprocess.run(command, check=True)
 
 
@@ -134,13 +135,13 @@ def test_every_path_is_there() -> None:
     for name, rest in instructions():
         if name == "COPY" and not rest.startswith("--from"):
             for source in rest.split()[:-1]:
-                assert (PROJECT / source).exists()
+                assert (ROOT / source).exists()
                 assert is_sent_to_the_engine(source)
     assert not is_sent_to_the_engine(".env")
     for service in SERVICES.values():
         for volume in service.get("volumes", ()):
             source = volume.partition(":")[0]
-            assert source in COMPOSE["volumes"] or (PROJECT / source).exists()
+            assert source in COMPOSE["volumes"] or (ROOT / source).exists()
         for name, wanted in service.get("depends_on", {}).items():
             has_check = "healthcheck" in SERVICES[name] or (
                 "build" in SERVICES[name] and "HEALTHCHECK" in dict(instructions())
@@ -215,7 +216,7 @@ def test_all_of_it_works_together(image: Image, run: Callable[..., Program], tmp
     shell, option, script = SERVICES["nginx"]["command"]
     (mount,) = SERVICES["nginx"]["volumes"]
     source, target, _ = mount.split(":")
-    script = script.replace(target, str(PROJECT / source)).replace("/etc/nginx", str(nginx.folder))
+    script = script.replace(target, str(ROOT / source)).replace("/etc/nginx", str(nginx.folder))
     subprocess.run([shell, option, script.partition("&& exec")[0]], check=True)
     site = nginx.folder / "conf.d/default.conf"
     assert "server chat:5000 max_fails=0;" in site.read_text("utf-8")

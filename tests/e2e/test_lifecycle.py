@@ -22,7 +22,7 @@ import websocket
 from chatsupport.startup import APPLICATION_CANNOT_LOAD
 from tests.e2e.lifecycle import (
     GUNICORN,
-    PROJECT,
+    ROOT,
     START_SECONDS,
     STOP_SECONDS,
     Server,
@@ -166,7 +166,7 @@ def test_bad_variables_are_one_line_each(start: Any) -> None:
 
     assert (status, out) == (os.EX_CONFIG, "")
     # After which systemd does not try again.
-    unit = (PROJECT / "deploy/chat-support@.service").read_text("utf-8")
+    unit = (ROOT / "deploy/chat-support@.service").read_text("utf-8")
     assert f"RestartPreventExitStatus={APPLICATION_CANNOT_LOAD} {status}\n" in unit
     assert [line.split()[0] for line in err.splitlines()] == ["PORT", "LOG_LEVEL"]
 
@@ -289,7 +289,7 @@ class Terminal:
         self._ours, theirs = os.openpty()
         # The shell ignores what whoever runs the tests ignores, as nohup does SIGHUP.
         self._shell = subprocess.Popen(
-            ["env", "--default-signal=HUP", "setsid", "--ctty", "bash", "--norc", "-i"], cwd=PROJECT, env=environ,
+            ["env", "--default-signal=HUP", "setsid", "--ctty", "bash", "--norc", "-i"], cwd=ROOT, env=environ,
             stdin=theirs, stdout=theirs, stderr=theirs,
         )  # fmt: skip
         os.close(theirs)

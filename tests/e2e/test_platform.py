@@ -24,7 +24,7 @@ from tests.api import make_token
 from tests.conftest import API_KEY, JWT_SECRET
 from tests.e2e.conftest import Connect
 from tests.e2e.rest import Rest
-from tests.e2e.server import ALLOWED_ORIGIN, PROJECT, elapsed_at_most, free_port, wait_until
+from tests.e2e.server import ALLOWED_ORIGIN, ROOT, elapsed_at_most, free_port, wait_until
 from tests.e2e.valkey import Valkey
 
 BOOT_SECONDS, END_SECONDS = 30.0, 10.0
@@ -49,7 +49,7 @@ class Platform:
         """Run the release command, once and to its end."""
         return subprocess.run(
             [*self._honcho("start", "release")],
-            cwd=PROJECT,
+            cwd=ROOT,
             env=self._environment,
             capture_output=True,
             text=True,
@@ -62,7 +62,7 @@ class Platform:
         with open(self._output, "wb") as output:
             self._process = subprocess.Popen(
                 self._honcho("start", "-p", str(port), "-c", f"web={count}", "web"),
-                cwd=PROJECT,
+                cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -13,7 +13,7 @@ import redis
 from flask import Flask
 
 from chatsupport.factory import create_app
-from chatsupport.sockets.room_channels import RoomChannels
+from chatsupport.realtime.room_channels import RoomChannels
 from tests.conftest import MakeConfig
 from tests.e2e.valkey import Valkey
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pymongo
@@ -12,11 +11,9 @@ import pytest
 from click.testing import Result
 
 from chatsupport.factory import create_app
-from chatsupport.services import counters
+from chatsupport.services.server import totals
 from tests.conftest import MakeConfig
 from tests.integration.legacy import Database, Document, Legacy
-
-PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -47,7 +44,7 @@ def command(make_config: MakeConfig, database: Database, monkeypatch: pytest.Mon
         return app.test_cli_runner().invoke(args=arguments)
 
     yield run
-    counters.reset()
+    totals.reset()
 
 
 def succeeded(result: Result) -> list[str]:

@@ -12,10 +12,9 @@ import pytest
 from eventlet import tpool
 from flask import Flask
 
+from chatsupport.background import Throttled
 from chatsupport.errors import RateLimitedError
-from chatsupport.services import offloading
-from chatsupport.services.coalescing import Throttled
-from chatsupport.sockets import transport
+from chatsupport.realtime import offloading, transport
 from tests.concurrency import eventually, run_together
 
 

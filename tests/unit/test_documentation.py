@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import io
 import pkgutil
 import re
@@ -12,11 +13,11 @@ import pytest
 from dotenv import dotenv_values
 from flask import Blueprint, Flask
 
-from chatsupport import blueprints
+from chatsupport import blueprints, features
 from chatsupport.config import Config, ConfigError, model, parsers
 from chatsupport.config.reader import Reader
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 ENV_EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 
@@ -126,8 +127,12 @@ def test_env_example_configures_nothing_as_it_is() -> None:
 
 def test_every_route_is_documented_and_no_other() -> None:
     app = Flask(__name__, static_folder=None)
-    for module in pkgutil.iter_modules(blueprints.__path__):
-        blueprint = getattr(importlib.import_module(f"{blueprints.__name__}.{module.name}"), "blueprint", None)
+    modules = [f"chatsupport.blueprints.{module.name}" for module in pkgutil.iter_modules(blueprints.__path__)]
+    modules += [f"chatsupport.features.{feature.name}.routes" for feature in pkgutil.iter_modules(features.__path__)]
+    for name in modules:
+        if importlib.util.find_spec(name) is None:
+            continue
+        blueprint = getattr(importlib.import_module(name), "blueprint", None)
         if isinstance(blueprint, Blueprint):
             app.register_blueprint(blueprint)
     routes = {

@@ -24,9 +24,9 @@ except ImportError:  # Python 3.10
     import sre_constants as _constants
     import sre_parse as _parser
 
-from chatsupport.logs.redaction import redact_text
+from chatsupport.observability.logs.redaction import redact_text
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "chatsupport").rglob("*.py")), ROOT / "gunicorn.conf.py", ROOT / "wsgi.py"]
 FUNCTIONS = {"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "subn"}
 SHORT, LONG = 500, 64 * 1024

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 NAMES = ("requirements", "requirements-embedded", "requirements-dev", "requirements-tools")
 HASH = re.compile(r" +--hash=sha256:[0-9a-f]{64}( \\)?")
 

@@ -1,0 +1,41 @@
+"""An entry of the audit log."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mongoengine import DateTimeField, DictField, Document, ObjectIdField, StringField
+
+
+class AuditEntry(Document):
+    """Who did what to whom, when, from where. Entries are added and run out; nothing changes one but an erasure."""
+
+    id = ObjectIdField(primary_key=True)
+    at = DateTimeField(required=True)
+    action = StringField(required=True)
+    caller_id = StringField(db_field="callerId")
+    caller_type = StringField(db_field="callerType")
+    address = StringField()
+    request_id = StringField(db_field="requestId")
+    session_id = ObjectIdField(db_field="sessionId")
+    agent_id = ObjectIdField(db_field="agentId")
+    user_id = StringField(db_field="userId")
+    user_type = StringField(db_field="userType")
+    details = DictField()
+    expires_at = DateTimeField(db_field="expiresAt", required=True)
+
+    meta: ClassVar[dict[str, Any]] = {
+        "collection": "audit",
+        "strict": False,
+        "auto_create_index": False,
+        "index_background": False,
+        "indexes": [
+            # Not by MongoDB, whose clock may be wrong: features/privacy/retention.py deletes what has run out.
+            {"name": "run_out", "fields": ["expires_at", "_id"]},
+            {"name": "newest", "fields": ["-at", "-_id"]},
+            {"name": "newest_by_action", "fields": ["action", "-at", "-_id"]},
+            {"name": "newest_by_session", "fields": ["session_id", "-at", "-_id"]},
+            {"name": "newest_by_agent", "fields": ["agent_id", "-at", "-_id"]},
+            {"name": "newest_by_user", "fields": ["user_id", "-at", "-_id"]},
+        ],
+    }

@@ -1,0 +1,262 @@
+"""The audit log: who did what to which session, agent or person, when and from where.
+
+What an operator does is written before the operator's answer. What happens with every chat (a start, an assignment, an
+end) is written within a moment by the process that did it, many at a time, so that no chat waits for its entry. An
+entry that cannot be written fails nothing that has happened already; the log says so, and it is tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from chatsupport import identity
+from chatsupport.database import connection
+from chatsupport.database.clock import now
+from chatsupport.documents import AuditEntry
+from chatsupport.errors import InvalidInputError
+from chatsupport.extensions import settings, socketio
+from chatsupport.identity import Caller
+from chatsupport.observability.logs import context
+from chatsupport.payloads import AuditFilter
+from chatsupport.services.people import tombstones
+from chatsupport.services.shared import access, pages
+from chatsupport.services.shared.pages import Document
+
+logger = logging.getLogger(__name__)
+
+START, ASSIGN, REQUEUE, TRANSFER, END = "start", "assign", "requeue", "transfer", "end"
+TOKEN, REVOKE, BLOCK, UNBLOCK = "token", "revoke", "block", "unblock"
+AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED = "agent_created", "agent_changed", "agent_deleted"
+SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY = "sign_in", "sign_in_failed", "sign_out", "identify"
+READ, EXPORT, ERASE, RETENTION = "read", "export", "erase", "retention"
+ACTIONS = frozenset(
+    {START, ASSIGN, REQUEUE, TRANSFER, END, TOKEN, REVOKE, BLOCK, UNBLOCK, AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED}
+    | {SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY, READ, EXPORT, ERASE, RETENTION}
+)
+
+SERVER = "server"
+"""The type of who does what nobody asked for: the server itself."""
+
+MAX_PENDING = 10_000
+RETRY_SECONDS = 1.0
+
+_SIGNING_IN = frozenset({SIGN_IN, SIGN_IN_FAILED, SIGN_OUT})
+READING_SECONDS = 600.0
+MAX_READINGS = 20_000
+
+_mutex = threading.Lock()
+_one_writes = threading.Lock()
+_readings: OrderedDict[tuple[Caller, ObjectId], float] = OrderedDict()
+"""When it was noted last that somebody reads a chat."""
+_pending: deque[Document] = deque()
+_writing = False
+
+
+def record(action: str, caller: Caller | None, **subject: Any) -> None:
+    """Write an entry now. `subject` is any of session_id, agent_id, user_id and user_type, `address` where nobody known
+    is calling, and details by their names.
+
+    Raises nothing: what it tells of has happened already.
+    """
+    entry = _entry(action, caller, subject)
+    try:
+        AuditEntry._get_collection().insert_one(entry)
+    except PyMongoError:
+        logger.exception("An audit entry could not be written yet", extra={"action": action})
+        _keep(entry)
+
+
+def record_soon(action: str, caller: Caller | None, session: Mapping[str, Any], **details: Any) -> None:
+    """Have an entry about a session written within a moment, with others. For what happens with every chat."""
+    subject = {
+        "session_id": session["_id"],
+        "agent_id": session.get("agentId"),
+        "user_id": session.get("userId"),
+        "user_type": session.get("userType", "user") if "userId" in session else None,
+    }
+    _keep(_entry(action, caller, {**subject, **details}))
+
+
+def record_reading(caller: Caller, session: Mapping[str, Any]) -> None:
+    """Have it noted within a moment that somebody reads a chat in which it has no part: an operator, a supervisor.
+
+    Once in `READING_SECONDS` for each caller and chat, in each process: a console that asks again and again reads once.
+    """
+    if not caller.may_act_for_others and access.may_access(caller, session):
+        return
+    key, time_now = (caller, session["_id"]), time.monotonic()
+    with _mutex:
+        noted_at = _readings.get(key)
+        if noted_at is not None and time_now - noted_at < READING_SECONDS:
+            return
+        _readings[key] = time_now
+        _readings.move_to_end(key)
+        if len(_readings) > MAX_READINGS:
+            _readings.popitem(last=False)
+    record_soon(READ, caller, session)
+
+
+def entries(caller: Caller, wanted: AuditFilter) -> tuple[list[Document], str | None]:
+    """Return one page of the log, newest first, and the cursor of the next. For operators only."""
+    access.require_operator(caller)
+    if wanted.action is not None and wanted.action not in ACTIONS:
+        raise InvalidInputError("INVALID_ACTION", f"action must be one of {', '.join(sorted(ACTIONS))}.")
+    flush()
+    fields = {
+        "action": wanted.action,
+        "userId": wanted.user_id,
+        "agentId": wanted.agent_id,
+        "sessionId": wanted.session_id,
+    }
+    query = {name: value for name, value in fields.items() if value is not None}
+    return pages.read(AuditEntry._get_collection(), query, wanted.limit, wanted.cursor, time="at")
+
+
+def flush() -> None:
+    """Write what is pending now, and wait for what is being written. Raises `PyMongoError` or
+    `DatabaseUnavailableError`; nothing is lost then.
+    """
+    with connection.one_at_a_time(_one_writes):
+        with _mutex:
+            batch = list(_pending)
+            _pending.clear()
+        if batch:
+            _write(batch)
+            _take_out_erased(batch)
+
+
+def _write(batch: list[Document]) -> None:
+    try:
+        AuditEntry._get_collection().insert_many(batch, ordered=False)
+    except PyMongoError as error:
+        if _are_duplicates(error):
+            return  # An earlier try was stored although it was said to have failed.
+        with _mutex:
+            _pending.extendleft(reversed(batch))
+        raise
+
+
+def _take_out_erased(batch: list[Document]) -> None:
+    """Take those out of entries that have just been written who were erased while these waited for long."""
+    time = now()
+    late = [entry for entry in batch if (time - entry["at"]).total_seconds() > tombstones.LATE_SECONDS]
+    if not late:
+        return
+    people = {Caller(entry["userId"], entry["userType"]) for entry in late if entry.get("userId") is not None}
+    people |= {Caller(entry["callerId"], entry["callerType"]) for entry in late if entry["callerId"] is not None}
+    ids = [entry["_id"] for entry in late]
+    for person, until in tombstones.erased_among(people).items():
+        unname({"_id": {"$in": ids}, "at": {"$lte": until}}, person, pseudonym())
+
+
+def pseudonym() -> str:
+    """Return a random id to put in place of somebody's."""
+    return f"erased-{secrets.token_hex(16)}"
+
+
+def unname(which: Document, person: Caller, name: str) -> None:
+    """Put a pseudonym in a person's place in these entries, and take out what anybody wrote: names and reasons, ids of
+    requests, which the caller chooses, and the address that was the person's own.
+    """
+    is_caller = _is(person, "callerId", "callerType")
+    is_subject = _is(person, "userId", "userType")
+    is_about_agent = {"$and": [{"$eq": ["$agentId", _object_id(person)]}, {"$in": ["$action", list(_SIGNING_IN)]}]}
+    own_address = {"$or": [is_caller, is_about_agent]}
+    texts = {"$ne": [{"$type": "$$detail.v"}, "string"]}
+    details = {"$objectToArray": {"$ifNull": ["$details", {}]}}
+    AuditEntry._get_collection().update_many(
+        which,
+        [
+            {
+                "$set": {
+                    "address": {"$cond": [own_address, None, "$address"]},
+                    "requestId": None,
+                    "details": {"$arrayToObject": {"$filter": {"input": details, "as": "detail", "cond": texts}}},
+                    "callerId": {"$cond": [is_caller, {"$literal": name}, "$callerId"]},
+                    "userId": {"$cond": [is_subject, {"$literal": name}, {"$ifNull": ["$userId", "$$REMOVE"]}]},
+                }
+            }
+        ],
+    )
+
+
+def _is(person: Caller, id_field: str, type_field: str) -> Document:
+    return {"$and": [{"$eq": [f"${id_field}", {"$literal": person.id}]}, {"$eq": [f"${type_field}", person.type]}]}
+
+
+def _object_id(person: Caller) -> ObjectId | None:
+    return ObjectId(person.id) if person.type == identity.AGENT and ObjectId.is_valid(person.id) else None
+
+
+def reset() -> None:
+    """Forget what is pending: another application begins."""
+    with _mutex:
+        _pending.clear()
+        _readings.clear()
+
+
+def _entry(action: str, caller: Caller | None, subject: Document) -> Document:
+    time, fields = now(), context.current()
+    address = subject.pop("address", None)
+    known = {
+        "sessionId": subject.pop("session_id", None),
+        "agentId": subject.pop("agent_id", None),
+        "userId": subject.pop("user_id", None),
+        "userType": subject.pop("user_type", None),
+    }
+    # Nobody's: timed work goes on in greenlets that have no request, or that began within somebody's.
+    asked = fields if caller is not None else {}
+    return {
+        "_id": ObjectId(),
+        "at": time,
+        "action": action,
+        "callerId": None if caller is None else caller.id,
+        "callerType": SERVER if caller is None else caller.type,
+        "address": address or asked.get("address"),
+        "requestId": asked.get("request_id"),
+        **{name: value for name, value in known.items() if value is not None},
+        "details": {name: value for name, value in subject.items() if value is not None},
+        "expiresAt": time + timedelta(days=settings.config.audit_days),
+    }
+
+
+def _keep(entry: Document) -> None:
+    global _writing
+    with _mutex:
+        if len(_pending) >= MAX_PENDING:
+            logger.error("An audit entry is lost: too many wait", extra={"action": entry["action"]})
+            return
+        _pending.append(entry)
+        start = not _writing
+        _writing = True
+    if start:
+        socketio.start_background_task(_write_all)
+
+
+def _write_all() -> None:
+    global _writing
+    while True:
+        try:
+            flush()
+        except Exception:
+            logger.exception("Audit entries could not be written yet", extra={"waiting": len(_pending)})
+            socketio.sleep(RETRY_SECONDS)
+        with _mutex:
+            if not _pending:
+                _writing = False
+                return
+
+
+def _are_duplicates(error: PyMongoError) -> bool:
+    write_errors = (getattr(error, "details", None) or {}).get("writeErrors") or []
+    return bool(write_errors) and all(item.get("code") == 11000 for item in write_errors)

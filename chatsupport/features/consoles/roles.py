@@ -1,0 +1,65 @@
+"""Supervisors' sockets: in the supervisors' room and in any session, for as long as they are supervisors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chatsupport import broadcasts
+from chatsupport.extensions import socketio
+from chatsupport.features.consoles import service as consoles
+from chatsupport.identity import AGENT, Caller
+from chatsupport.services.shared import access
+from chatsupport.sockets import connections
+from chatsupport.sockets.connections import Connection
+from chatsupport.sockets.errors import as_chat_support_error
+
+
+def connected(connection: Connection) -> None:
+    """Let an agent's new socket hear what its role may hear. Where the database is away, the heartbeat does."""
+    try:
+        if access.is_supervisor(connection.caller):
+            _enter(connection)
+            # It may have been demoted since it was looked up, and that told to its sockets before this one was in.
+            if not access.is_supervisor(connection.caller):
+                _leave(connection)
+    except Exception as error:
+        as_chat_support_error(error)
+    # The last, and nothing waits from here on: what is told comes behind the answer to the connect.
+    socketio.server.enter_room(connection.sid, broadcasts.AGENTS_ROOM)
+    consoles.forget_queue()
+
+
+def check(agent_id: str | None) -> None:
+    """Look up, soon, whether the sockets here of an agent, or of all agents, are where their role lets them be."""
+    meant = connections.agents() if agent_id is None else [Caller(agent_id, AGENT)]
+    if any(connections.of(agent) for agent in meant):
+        socketio.start_background_task(_check, meant, agent_id is not None)
+
+
+def _check(agents: Iterable[Caller], has_changed: bool) -> None:
+    try:
+        supervisors = access.supervisors_among([agent.id for agent in agents])
+        for agent in agents:
+            for connection in connections.of(agent):
+                if agent.id in supervisors:
+                    _enter(connection)
+                elif has_changed or _is_in(connection):
+                    _leave(connection)
+    except Exception as error:
+        as_chat_support_error(error)
+
+
+def _enter(connection: Connection) -> None:
+    if connections.find(connection.sid) is connection and not _is_in(connection):
+        socketio.server.enter_room(connection.sid, broadcasts.SUPERVISORS_ROOM)
+
+
+def _leave(connection: Connection) -> None:
+    """Take a socket out of all that is not its own. One that is just joining a session finds itself out of it."""
+    socketio.server.leave_room(connection.sid, broadcasts.SUPERVISORS_ROOM)
+    for session_id in access.not_for(connection.caller, connection.people):
+        broadcasts.evict(session_id, connection.caller.id, AGENT, here=True)
+
+
+def _is_in(connection: Connection) -> bool:
+    return broadcasts.SUPERVISORS_ROOM in socketio.server.rooms(connection.sid)

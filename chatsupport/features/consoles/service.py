@@ -1,0 +1,187 @@
+"""What those who answer see of the whole: the queue, and for supervisors every session and agent as it changes.
+
+Whoever changes something says only which session or agent it was. What it is then is read by the processes that have
+somebody who wants to know, once for all of them, and at most so often: no chat waits for that, and without consoles it
+costs nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pymongo
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from chatsupport import broadcasts, serializers
+from chatsupport.background import Throttled
+from chatsupport.broadcasts import person_room
+from chatsupport.database.clock import now
+from chatsupport.database.connection import is_unavailable
+from chatsupport.documents import Agent, Session
+from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
+from chatsupport.errors import ForbiddenError
+from chatsupport.extensions import settings
+from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.services.sessions import lists
+from chatsupport.services.shared import access
+
+CHANGES_SECONDS = 0.2
+QUEUE_SECONDS = 1.0
+LOOK_UP_SECONDS = 5.0
+SHOWN = 50
+"""How many of those who wait are listed."""
+
+_mutex = threading.Lock()
+_changed: tuple[set[ObjectId], set[ObjectId]] = (set(), set())
+"""Sessions and agents that this process has changed, and nobody was told of."""
+_to_tell: tuple[set[ObjectId], set[ObjectId]] = (set(), set())
+"""Sessions that the supervisors here are to be told of, and agents that they or the agents themselves are."""
+_told_queue: dict[str, Any] | None = None
+
+
+def queue_overview(caller: Caller) -> dict[str, Any]:
+    """Return how many wait, for how long (in seconds), and the first of them. For agents, supervisors and operators.
+
+    Only who may enter every session gets their ids.
+    """
+    if caller.type not in (AGENT, SYSTEM):
+        raise ForbiddenError("Only agents, systems and API keys can do this.")
+    sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
+    total, since = waiting()
+    return {
+        "total": total,
+        "longestWait": 0 if since is None else serializers.milliseconds_between(since, now()) // 1000,
+        "sessions": _first_in_queue(with_ids=sees_all),
+    }
+
+
+def changed(session_id: ObjectId | None = None, *agent_ids: ObjectId | None) -> None:
+    """Have the consoles told of a session and of agents, soon and together with other changes."""
+    if settings.config.redis_url is None and not broadcasts.is_heard_here(broadcasts.AGENTS_ROOM):
+        return
+    with _mutex:
+        _add(_changed, [session_id], agent_ids)
+    _pass_on()
+
+
+def tell_here(session_ids: Sequence[str], agent_ids: Sequence[str]) -> None:
+    """Do this process's part of `changed`."""
+    if not broadcasts.is_heard_here(broadcasts.AGENTS_ROOM):
+        return
+    _tell_queue()
+    if not broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM):
+        # An agent hears of itself: its other browsers show what it has changed in one.
+        session_ids, agent_ids = (), [one for one in agent_ids if broadcasts.is_heard_here(person_room(one, AGENT))]
+    if session_ids or agent_ids:
+        with _mutex:
+            _add(_to_tell, map(ObjectId, session_ids), map(ObjectId, agent_ids))
+        _tell()
+
+
+def flush() -> None:
+    """Pass on now what has changed: this process is leaving."""
+    _pass_on_now()
+
+
+def forget_queue() -> None:
+    """Forget what was told of the queue: somebody came who was told nothing yet."""
+    global _told_queue
+    _told_queue = None
+    _tell_queue()
+
+
+def _pass_on_now() -> None:
+    """Say in one order to all processes what has changed."""
+    session_ids, agent_ids = _take(_changed)
+    if session_ids or agent_ids:
+        broadcasts.control("console", sessions=_joined(session_ids), agents=_joined(agent_ids))
+
+
+def _tell_now() -> None:
+    session_ids, agent_ids = _take(_to_tell)
+    try:
+        with pymongo.timeout(LOOK_UP_SECONDS):
+            sessions = list(Session._get_collection().find({"_id": {"$in": list(session_ids)}})) if session_ids else []
+            serialized = lists.serialize(sessions)
+            agents = list(Agent._get_collection().find({"_id": {"$in": list(agent_ids)}})) if agent_ids else []
+    except PyMongoError as error:
+        if is_unavailable(error):
+            with _mutex:
+                _add(_to_tell, session_ids, agent_ids)
+            _tell()
+        raise
+    for session in serialized:
+        broadcasts.session_changed(session)
+    for agent in agents:
+        broadcasts.agent_changed({**serializers.agent(agent), "load": agent.get("load", 0)})
+    for gone in agent_ids - {agent["_id"] for agent in agents}:
+        broadcasts.agent_deleted(gone)
+
+
+def _tell_queue_now() -> None:
+    global _told_queue
+    with pymongo.timeout(LOOK_UP_SECONDS):
+        total, since = waiting()
+        first = _first_in_queue(with_ids=True) if total else []
+    state = {"waiting": total, "longestWaitingSince": serializers.iso(since), "sessions": first}
+    if state != _told_queue:
+        _told_queue = state
+        broadcasts.queue_changed(state)
+
+
+_pass_on = Throttled(_pass_on_now, CHANGES_SECONDS)
+_tell = Throttled(_tell_now, CHANGES_SECONDS)
+_tell_queue = Throttled(_tell_queue_now, QUEUE_SECONDS)
+
+
+def _first_in_queue(*, with_ids: bool) -> list[dict[str, Any]]:
+    """Return the first `SHOWN` of those who wait, with their sessions' ids for whoever may enter each."""
+    rows = Session._get_collection().find(
+        {"status": WAITING}, {"userId": 1, "queuedAt": 1}, sort=QUEUE_ORDER, limit=SHOWN
+    )
+    return [
+        {
+            **({"sessionId": str(row["_id"])} if with_ids else {}),
+            "userId": row["userId"],
+            "position": place,
+            "waitingSince": serializers.iso(row.get("queuedAt")),
+        }
+        for place, row in enumerate(rows, start=1)
+    ]
+
+
+def waiting() -> tuple[int, Any]:
+    """Return how many wait, and since when the one who came first does."""
+    sessions = Session._get_collection()
+    total = sessions.count_documents({"status": WAITING})
+    firsts = [
+        sessions.find_one({"status": WAITING, "queuePriority": priority}, {"queuedAt": 1}, sort=QUEUE_ORDER)
+        for priority in (FRONT, BACK)
+        if total
+    ]
+    times = [first["queuedAt"] for first in firsts if first is not None and first.get("queuedAt") is not None]
+    return total, min(times, default=None)
+
+
+def _add(
+    to: tuple[set[ObjectId], set[ObjectId]],
+    session_ids: Iterable[ObjectId | None],
+    agent_ids: Iterable[ObjectId | None],
+) -> None:
+    to[0].update(session_id for session_id in session_ids if session_id is not None)
+    to[1].update(agent_id for agent_id in agent_ids if agent_id is not None)
+
+
+def _take(of: tuple[set[ObjectId], set[ObjectId]]) -> tuple[set[ObjectId], set[ObjectId]]:
+    with _mutex:
+        taken = (set(of[0]), set(of[1]))
+        of[0].clear()
+        of[1].clear()
+    return taken
+
+
+def _joined(ids: Iterable[ObjectId]) -> str:
+    return " ".join(map(str, ids))

@@ -1,0 +1,65 @@
+"""What the database tells of the whole, for the metrics: sessions, the queue, agents.
+
+Every process tells the same. It is read when Prometheus asks, at most once a second, and by counts that an index gives.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+from chatsupport import serializers
+from chatsupport.database.clock import now
+from chatsupport.documents import Agent
+from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.features.consoles import service as consoles
+from chatsupport.observability import metrics
+from chatsupport.services.server import statistics, totals
+
+TIMEOUT_SECONDS = 1.0
+"""The driver looks for a server every half second, so that it may take that much longer."""
+KEPT_SECONDS = 1.0
+
+_STATES = {
+    "online": {"isOnline": True, "isAway": False, "hasRoom": True},
+    "full": {"isOnline": True, "isAway": False, "hasRoom": False},
+    "away": {"isOnline": True, "isAway": True},
+    "offline": {"isOnline": False},
+}
+
+_turn = threading.Lock()
+_read_at = float("-inf")
+
+
+def refresh() -> None:
+    """Read the gauges that the database tells, unless that was done just now. Takes 2 s at most, and raises nothing.
+
+    Without a database they are unknown, and not shown.
+    """
+    global _read_at
+    with _turn:
+        if time.monotonic() - _read_at < KEPT_SECONDS:
+            return
+        try:
+            with pymongo.timeout(TIMEOUT_SECONDS):
+                _read()
+        except (PyMongoError, DatabaseUnavailableError):
+            for gauge in metrics.GLOBAL:
+                gauge.set(None)
+            metrics.DATABASE_UP.set(0)
+        _read_at = time.monotonic()
+
+
+def _read() -> None:
+    sessions = statistics.sessions_by_status(totals.counts()["sessions"])
+    waiting, since = consoles.waiting()
+    agents = Agent._get_collection()
+    states = {state: int(agents.count_documents(condition)) for state, condition in _STATES.items()}
+    metrics.SESSIONS.set({status: sessions[status] for status in ("active", "ended", "waiting")})
+    metrics.QUEUE_LENGTH.set(waiting)
+    metrics.LONGEST_WAIT.set(0 if since is None else serializers.milliseconds_between(since, now()) / 1000)
+    metrics.AGENTS.set(states)
+    metrics.DATABASE_UP.set(1)

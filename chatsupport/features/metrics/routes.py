@@ -1,0 +1,43 @@
+"""/metrics, for Prometheus: who holds METRICS_TOKEN, or where there is none, who asks on this machine itself."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from flask import Blueprint, Response, request
+
+from chatsupport.blueprints.locality import connects_from_this_machine
+from chatsupport.errors import AuthenticationError, ForbiddenError
+from chatsupport.extensions import settings
+from chatsupport.features.metrics import gauges
+from chatsupport.identity import bearer_token
+from chatsupport.observability import metrics
+
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+def get_metrics() -> Response:
+    """Return what this process counts and measures, as Prometheus reads it."""
+    _check_access()
+    gauges.refresh()
+    return Response(metrics.render(), content_type=metrics.CONTENT_TYPE)
+
+
+def _check_access() -> None:
+    token = settings.config.metrics_token
+    if token is not None:
+        given = bearer_token(request.headers.get("Authorization"))
+        if given is None:
+            raise AuthenticationError("Send Authorization: Bearer <METRICS_TOKEN>.")
+        if not hmac.compare_digest(_digest(given), _digest(token)):
+            raise AuthenticationError("This is not the METRICS_TOKEN of this server.", code="INVALID_TOKEN")
+    elif not connects_from_this_machine():
+        raise ForbiddenError(
+            "Only this machine can read the metrics. To read them from another machine, set METRICS_TOKEN."
+        )
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,229 @@
+"""Somebody is taken out of everything that is kept: texts become empty, the id becomes a random one; counts stay.
+
+What is under way is not waited for. A tombstone is written first, which refuses the person's tokens. Then everything is
+looked through, and again later (`finish`), for a start that was under way, and for what other processes write a
+moment after it happened: read marks, entries of the audit log. What is written even later, because a process was
+stopped for long, meets the tombstone (`services/people/tombstones.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pymongo
+from bson import ObjectId
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+
+from chatsupport.database.clock import now
+from chatsupport.database.connection import is_unavailable
+from chatsupport.documents import Agent, AuditEntry, Denial, Message, Session
+from chatsupport.documents.session import OPEN
+from chatsupport.extensions import socketio
+from chatsupport.features.audit import service as audit
+from chatsupport.identity import AGENT, API_KEY_CALLER, USER, Caller
+from chatsupport.payloads import SessionEnd
+from chatsupport.services.messages import read_marks, sequences
+from chatsupport.services.people import denials, tombstones
+from chatsupport.services.sessions import lifecycle
+from chatsupport.services.shared import access
+
+logger = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+Rows = Collection[Document]
+
+ERASED_REASON = "User erased"
+BATCH = 500
+RANGE = 100_000
+"""So many documents are looked through by one command where no index helps."""
+ELSEWHERE_SECONDS = 4.0
+"""For so long whoever asks is kept waiting for what others' sessions have of the person; the rest is done later."""
+SWEEPS = (timedelta(seconds=3), timedelta(seconds=30), timedelta(seconds=denials.RECENT_SECONDS))
+"""When to look again: for what other processes write within a moment, for what was under way, and for the last time.
+Until then the revocation beside the tombstone has the id, so that every process closes the person's sockets."""
+
+
+def erase(caller: Caller, person: Caller) -> dict[str, Any]:
+    """Take a person out of everything that is kept, with all that was begun before.
+
+    Open sessions end first, and the person's tokens with them. Safe to repeat; what an interrupted call leaves, or one
+    that had too little time, is done within a minute. For operators only.
+    """
+    access.require_operator(caller)
+    erased_at = denials.bury(caller, person, SWEEPS[0])
+    work = _Erasure(person, erased_at + tombstones.UNDER_WAY)
+    work.erase_indexed(caller)
+    is_complete = work.try_elsewhere()
+    figures = {"sessions": work.sessions, "messages": work.messages}
+    audit.record(audit.ERASE, caller, user_id=work.pseudonym, user_type=person.type, **figures)
+    logger.info("A person was erased", extra={"event": "erased", "sessions": work.sessions, "count": work.messages})
+    return {"pseudonym": work.pseudonym, **figures, "isComplete": is_complete}
+
+
+def finish() -> None:
+    """Look once more for people who were erased a while ago, and in the end forget their ids."""
+    for denial in list(Denial._get_collection().find({"sweepAt": {"$lte": now()}})):
+        erased_at = denial["erasedAt"]
+        work = _Erasure(Caller(denial["userId"], denial["userType"]), erased_at + tombstones.UNDER_WAY)
+        work.erase_indexed(None)
+        work.erase_elsewhere()
+        later = [erased_at + after for after in SWEEPS if erased_at + after > now()]
+        if later:
+            this = {"_id": denial["_id"], "erasedAt": erased_at}
+            Denial._get_collection().update_one(this, {"$set": {"sweepAt": later[0]}})
+        else:
+            denials.forget_buried(denial)
+
+
+class _Erasure:
+    """One look through everything for a person, up to a time: whoever comes back later is somebody new."""
+
+    def __init__(self, person: Caller, until: datetime, pseudonym: str | None = None) -> None:
+        self.person, self.until = person, until
+        self.pseudonym = pseudonym or audit.pseudonym()
+        self.sessions = self.messages = 0
+        self._not_later = {"$not": {"$gt": until}}
+
+    def erase_indexed(self, caller: Caller | None) -> None:
+        """Erase what can be found at once: the person's own sessions, and what the audit log has of them.
+
+        `caller` is who asked for it, None where nobody did.
+        """
+        read_marks.flush()
+        self._erase_own(caller)
+        denials.unname(self.person)
+        for guest in denials.guests_of(self.person):
+            theirs = _Erasure(guest, self.until, self.pseudonym)
+            theirs._erase_own(caller)
+            self.sessions += theirs.sessions
+            self.messages += theirs.messages
+
+    def _erase_own(self, caller: Caller | None) -> None:
+        by = (caller or API_KEY_CALLER).id
+        # Until there is none left: a request that was under way may have started another.
+        while session_ids := self._some_sessions():
+            for session_id in session_ids:
+                lifecycle.end_now({"_id": session_id}, SessionEnd(ERASED_REASON), by, caller)
+            self.messages += self._empty_messages({"sessionId": {"$in": session_ids}})
+            self._rename_in_sessions(session_ids)
+            self.sessions += len(session_ids)
+        audit.flush()
+        self._unname({"userId": self.person.id, "userType": self.person.type})
+        if self.person.type == AGENT and ObjectId.is_valid(self.person.id):
+            agent_id = ObjectId(self.person.id)
+            self._unname({"agentId": agent_id, "sessionId": None})  # Not what is about its visitors.
+            Agent._get_collection().update_one({"_id": agent_id}, {"$unset": {"signedInFrom": ""}})
+
+    def try_elsewhere(self) -> bool:
+        """Erase what is elsewhere as far as there is time. False where some of it is left to `finish`."""
+        try:
+            with pymongo.timeout(ELSEWHERE_SECONDS):
+                self.erase_elsewhere()
+        except PyMongoError as error:
+            if not is_unavailable(error):
+                raise
+            logger.info("Looking for an erased person takes longer", extra={"reason": type(error).__name__})
+            return False
+        return True
+
+    def erase_elsewhere(self) -> None:
+        """Erase what has no index, for nothing else ever asks for it: in others' sessions, and done by the person."""
+        person = self.person
+        spoken = {"senderId": person.id, "senderType": person.type, "timestamp": self._not_later}
+        self.messages += self._empty_messages(spoken, everywhere=True)
+        mark = {"userId": person.id, "userType": person.type}
+        self._everywhere(
+            Session._get_collection(),
+            {"createdAt": self._not_later, "readSeq": {"$elemMatch": mark}},
+            {"$set": {"readSeq.$[mark].userId": self.pseudonym}},
+            array_filters=[{"mark.userId": person.id, "mark.userType": person.type}],
+        )
+        if person.is_guest:
+            # Of one that became known a moment ago the sessions say who it was (`services/people/identification.py`).
+            was = {"createdAt": self._not_later, "guestId": person.id}
+            self._everywhere(Session._get_collection(), was, {"$unset": {"guestId": ""}})
+        # It does not say of what type whoever ended it was; ids of agents are nobody else's.
+        if person.type == AGENT:
+            self._everywhere(
+                Session._get_collection(),
+                {"endedAt": self._not_later, "endedBy": person.id},
+                {
+                    "$set": {"endedBy": self.pseudonym, "endReason": ERASED_REASON},
+                    "$unset": {"internalReason": ""},
+                },
+            )
+        acted = {"callerId": person.id, "callerType": person.type}
+        was_guest = {"details.guest_id": person.id}
+        log = AuditEntry._get_collection()
+        for bounds in _ranges(log):
+            self._unname({**bounds, "$or": [acted, was_guest]})
+
+    def _some_sessions(self) -> list[ObjectId]:
+        # Those of the Node.js system may not say of what type.
+        types = [self.person.type, *([None] if self.person.type == USER else [])]
+        own = {"userId": self.person.id, "userType": {"$in": types}, "createdAt": self._not_later}
+        return [row["_id"] for row in Session._get_collection().find(own, {"_id": 1}, limit=BATCH)]
+
+    def _empty_messages(self, which: Document, *, everywhere: bool = False) -> int:
+        """Empty the texts and rename the sender. What was erased before stays as it is."""
+        not_yet = {**which, "fence": sequences.NO_FENCE}
+        # The client's own id of a message may say anything.
+        empty = {"$set": {"message": "", "erased": True}, "$unset": {"clientMessageId": ""}}
+        by_person = {**not_yet, "senderId": self.person.id, "senderType": self.person.type}
+        rename = {"$set": {"senderId": self.pseudonym}}
+        messages = Message._get_collection()
+        update = self._everywhere if everywhere else _update
+        emptied = update(messages, {**not_yet, "erased": {"$ne": True}}, empty)
+        update(messages, by_person, rename)
+        return emptied
+
+    def _rename_in_sessions(self, session_ids: list[ObjectId]) -> None:
+        collection, person = Session._get_collection(), self.person
+        these = {"_id": {"$in": session_ids}}
+        # What anybody wrote about the person's chats may say who.
+        collection.update_many(
+            these, {"$set": {"endReason": ERASED_REASON}, "$unset": {"internalReason": "", "guestId": ""}}
+        )
+        collection.update_many({**these, "endedBy": person.id}, {"$set": {"endedBy": self.pseudonym}})
+        collection.update_many(
+            {**these, "readSeq.userId": person.id},
+            {"$set": {"readSeq.$[mark].userId": self.pseudonym}},
+            array_filters=[{"mark.userId": person.id, "mark.userType": person.type}],
+        )
+        Agent._get_collection().update_many(
+            {"activeUsers": person.id, "activeSessions": {"$in": session_ids}},
+            {"$set": {"activeUsers.$[user]": self.pseudonym}},
+            array_filters=[{"user": person.id}],
+        )
+        audit.flush()
+        self._unname({"sessionId": {"$in": session_ids}})
+        # The last: by this the next call finds what an interrupted one left. None is open, so that none is met twice.
+        ended = {**these, "status": {"$nin": list(OPEN)}}
+        collection.update_many(ended, {"$set": {"userId": self.pseudonym, "erased": True}})
+
+    def _unname(self, which: Document) -> None:
+        audit.unname({**which, "at": self._not_later}, self.person, self.pseudonym)
+
+    def _everywhere(self, collection: Rows, which: Document, update: Document, **options: Any) -> int:
+        return sum(_update(collection, {**bounds, **which}, update, **options) for bounds in _ranges(collection))
+
+
+def _update(collection: Rows, which: Document, update: Document, **options: Any) -> int:
+    return int(collection.update_many(which, update, **options).modified_count)
+
+
+def _ranges(collection: Rows) -> Iterator[Document]:
+    """Yield conditions by which all of a collection is looked through bit by bit, with a pause for others between."""
+    bounds: Document = {}
+    while True:
+        last = collection.find_one({"_id": bounds} if bounds else {}, {"_id": 1}, sort=[("_id", 1)], skip=RANGE - 1)
+        if last is None:
+            yield {"_id": bounds} if bounds else {}
+            return
+        yield {"_id": {**bounds, "$lte": last["_id"]}}
+        bounds = {"$gt": last["_id"]}
+        socketio.sleep(0)

@@ -1,0 +1,95 @@
+"""What the law gives people: to have what is kept of them. That it is erased is `features/privacy/erasure.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import serializers
+from chatsupport.database.clock import now
+from chatsupport.documents import Agent, AuditEntry, Denial, Message, Session
+from chatsupport.documents.session import NEWEST_FIRST
+from chatsupport.features.audit import service as audit
+from chatsupport.identity import AGENT, Caller
+from chatsupport.services.messages import sequences
+from chatsupport.services.people import tombstones
+from chatsupport.services.sessions import lifecycle
+from chatsupport.services.shared import access
+from chatsupport.services.shared.pages import Document
+
+
+def export(caller: Caller, person: Caller) -> dict[str, Any]:
+    """Return everything kept of a person: sessions with their messages, an agent's own messages, audit entries, blocks.
+
+    For operators only.
+    """
+    access.require_operator(caller)
+    audit.flush()
+    time = now()
+    exported: list[Document] = []
+    for session in Session._get_collection().find(_own(person), sort=NEWEST_FIRST):
+        messages = list(
+            Message._get_collection().find(
+                {"sessionId": session["_id"], "fence": sequences.NO_FENCE}, sort=[("seq", 1)]
+            )
+        )
+        last_seq = messages[-1]["seq"] if messages else 0
+        exported.append(
+            {
+                **serializers.session(session, lifecycle.agent_of(session), None, last_seq, time),
+                "messages": [serializers.message(message) for message in messages],
+            }
+        )
+    agent = _agent(person)
+    data = {
+        "userId": person.id,
+        "userType": person.type,
+        "exportedAt": serializers.iso(time),
+        "sessions": exported,
+        "agent": None if agent is None else serializers.agent(agent),
+        "sentMessages": [serializers.message(message) for message in _sent_elsewhere(person)],
+        "blocks": [
+            serializers.block(row)
+            for row in Denial._get_collection().find({"_id": f"block:{person}"})
+            if row.get("blockId") is not None
+        ],
+        "auditEntries": [
+            serializers.audit_entry(entry)
+            for entry in AuditEntry._get_collection().find({"$or": _traces(person)}, sort=[("at", -1), ("_id", -1)])
+        ],
+    }
+    # Looking whether anything is left of somebody who was erased writes the id down nowhere.
+    user_id = None if not exported and tombstones.is_erased(person) else person.id
+    audit.record(audit.EXPORT, caller, user_id=user_id, user_type=person.type)
+    return data
+
+
+def _own(person: Caller) -> Document:
+    """Return the condition on the sessions in which the person is the visitor."""
+    types: list[str | None] = [person.type]
+    if person.type == "user":
+        types.append(None)  # Those of the Node.js system may not say.
+    return {"userId": person.id, "userType": {"$in": types}}
+
+
+def _traces(person: Caller) -> list[Document]:
+    """Return the conditions on the audit entries about the person, and by the person."""
+    return [
+        {"userId": person.id, "userType": person.type},
+        {"callerId": person.id, "callerType": person.type},
+    ]
+
+
+def _agent(person: Caller) -> Document | None:
+    if person.type != AGENT or not ObjectId.is_valid(person.id):
+        return None
+    agent: Document | None = Agent._get_collection().find_one({"_id": ObjectId(person.id)})
+    return agent
+
+
+def _sent_elsewhere(person: Caller) -> Iterator[Document]:
+    """Yield what an agent wrote in the sessions of others. No index serves this, as nothing else ever asks it."""
+    if person.type == AGENT:
+        yield from Message._get_collection().find({"senderId": person.id, "senderType": AGENT})

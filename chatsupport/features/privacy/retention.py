@@ -1,0 +1,90 @@
+"""What goes when its time is over: ended sessions and their messages (RETENTION_DAYS), audit entries, denials.
+
+Nothing is deleted by its age while clocks disagree: the one that is wrong may be the database's.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from chatsupport import serializers
+from chatsupport.database.clock import now
+from chatsupport.documents import AuditEntry, Denial, Message, Session
+from chatsupport.documents.session import ENDED
+from chatsupport.extensions import settings
+from chatsupport.features.audit import service as audit
+from chatsupport.features.reports import rollups
+from chatsupport.services.server import processes, totals
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+_NEVER = datetime.min.replace(tzinfo=timezone.utc)
+
+
+_told: list[str] = []
+
+
+def sweep() -> int:
+    """Delete what has had its time, batch by batch, unless clocks disagree. Returns how many sessions there were."""
+    if _clocks_disagree():
+        return 0
+    for document in (AuditEntry, Denial):
+        _delete_run_out(document._get_collection())
+    days = settings.config.retention_days
+    if days is None:
+        return 0
+    # What is deleted stays in the reports: it has to be rolled up before.
+    before = min(now() - timedelta(days=days), rollups.sweep() or _NEVER)
+    deleted = 0
+    while count := _delete_batch({"status": ENDED, "endedAt": {"$lt": before}}):
+        deleted += count
+    if deleted:
+        logger.info("Old sessions were deleted", extra={"event": "retention", "count": deleted})
+        audit.record(audit.RETENTION, None, sessions=deleted, ended_before=serializers.iso(before))
+    return deleted
+
+
+def _clocks_disagree() -> bool:
+    """Tell whether it is not known what is old, and say so once."""
+    wrong = processes.here.wrong_clocks()
+    if wrong and not _told:
+        logger.warning(
+            "Nothing old is deleted while clocks disagree: that of %s",
+            "; that of ".join(wrong),
+            extra={"event": "clocks"},
+        )
+    _told[:] = wrong
+    return bool(wrong)
+
+
+def _delete_run_out(collection: Any) -> None:
+    run_out = {"expiresAt": {"$lte": now()}}
+    while ids := [row["_id"] for row in collection.find(run_out, {"_id": 1}, limit=BATCH)]:
+        collection.delete_many({"_id": {"$in": ids}, **run_out})
+
+
+def _delete_batch(which: dict[str, Any]) -> int:
+    """Delete some sessions, their messages first: a process that is killed in between leaves no message alone."""
+    sessions = list(Session._get_collection().find(which, limit=BATCH))
+    ids = [session["_id"] for session in sessions]
+    if not ids:
+        return 0
+    Message._get_collection().delete_many({"sessionId": {"$in": ids}})
+    for session in sessions:
+        # One by one: only what this process deleted itself is taken from the totals.
+        if Session._get_collection().delete_one({"_id": session["_id"], **which}).deleted_count:
+            totals.add(**_taken_from_totals(session))
+    return len(ids)
+
+
+def _taken_from_totals(session: dict[str, Any]) -> dict[str, int]:
+    """Return what a session has added to the totals, negative."""
+    amounts = {"ended": -1, "endedMs": -serializers.milliseconds_between(session["createdAt"], session["endedAt"])}
+    assigned_at = session.get("firstAssignedAt")
+    if assigned_at is not None:
+        waited = serializers.milliseconds_between(session["createdAt"], assigned_at)
+        amounts.update(assigned=-1, waitedMs=-waited)
+    return amounts

@@ -1,0 +1,299 @@
+"""One Engine.IO connection, made light: what waits in python-engineio's own class as a greenlet each does not here.
+
+python-engineio has three greenlets a connection: one reads, one writes, one sleeps until the next ping. Here only the
+reader stays. A packet is written at once by whoever sends it; only when the peer does not keep up is it queued, and a
+writer runs until the queue is empty. One greenlet sends everybody's pings.
+
+The queue is bounded: a client that stops reading is dropped, and costs the others nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import engineio.socket
+from engineio import packet
+from engineio.exceptions import ContentTooLongError, QueueEmpty, SocketIsClosedError, UnknownPacketError
+from engineio.payload import Payload
+from werkzeug.exceptions import ClientDisconnected
+
+from chatsupport.extensions import settings
+from chatsupport.observability import metrics
+from chatsupport.realtime.pinger import pinger_of
+from chatsupport.realtime.websocket import ChatWebSocket, encode_frame
+from chatsupport.services.shared.budgets import Allowance
+from chatsupport.sockets import strangers
+
+logger = logging.getLogger(__name__)
+
+MAX_POLLED_PACKETS = 16
+"""What one answer of long-polling brings. Python's client drops a connection whose answer brings more."""
+MAX_QUEUED_BYTES = 1024 * 1024
+_CONTROL_PACKETS = ("1", "3", "5")
+UPGRADE_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
+"""How long a peer has to take its last packets."""
+
+
+def install(max_packet_bytes: int) -> None:
+    """Have python-engineio make connections of this class, for this process."""
+    engineio.socket.Socket = EngineSocket
+    # The JavaScript client packs whatever was emitted meanwhile into one POST, limited by bytes alone. With more than
+    # python-engineio's default of 16 packets all of them would be lost; no event of ours is shorter than 64 bytes.
+    Payload.max_decode_packets = max_packet_bytes // 64
+
+
+class EngineSocket(engineio.socket.Socket):
+    """One connection, by long-polling or websocket."""
+
+    def __init__(self, server: Any, sid: str) -> None:
+        super().__init__(server, sid)
+        self.connected: bool
+        # The moment of the last ping that was not answered yet, by the monotonic clock: nobody sets that one.
+        self.last_ping: float | None = time.monotonic()
+        self._websocket: ChatWebSocket | None = None
+        self._rest = b""
+        self._writer_runs = False
+        self._queued_bytes = 0
+        self._dropped = False
+        self._strays: Allowance | None = None
+
+    def check_ping_timeout(self) -> bool:
+        """Tell whether the client is there; close the connection where a ping has waited too long for its answer."""
+        if self.closed:
+            raise SocketIsClosedError
+        if self.last_ping is not None and time.monotonic() - self.last_ping > self.server.ping_timeout:
+            self.close(wait=False, reason=self.server.reason.PING_TIMEOUT)
+            return False
+        return True
+
+    def send(self, pkt: Any) -> None:
+        """Send a packet: now, if nothing waits and the peer reads, else behind what waits. Raises when closed."""
+        if not self.check_ping_timeout():
+            return
+        ws = self._websocket
+        if ws is None or self._writer_runs or not self.queue.empty() or not self._send_now(ws, pkt):
+            self._enqueue(pkt)
+
+    def take_stray(self) -> bool:
+        """Count a packet that is no event of somebody known. False where there were too many: then it is closed."""
+        if self.closed or self.closing:
+            return False
+        config = settings.config
+        if not config.rate_limits:
+            return True
+        if self._strays is None:
+            self._strays = Allowance(config.rate_limit_stray_packets)
+        self._strays.take()
+        if not self._strays.seconds_to_wait:
+            return True
+        metrics.RATE_LIMITED.add("stray_packets")
+        strangers.note(self.sid, "A socket that sends what is no event is closed", event="flood")
+        self._abort()
+        return False
+
+    def receive(self, pkt: Any) -> None:
+        """Take a packet from the client."""
+        if pkt.packet_type != packet.MESSAGE and not self.take_stray():
+            raise SocketIsClosedError
+        super().receive(pkt)
+
+    def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """Take the packets of a POST. Raises `EngineIOError`, which ends the connection, where they are none."""
+        try:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            if length > self.server.max_http_buffer_size:
+                raise ContentTooLongError
+            packets = Payload(encoded_payload=environ["wsgi.input"].read(length).decode()).packets
+        except (ClientDisconnected, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise UnknownPacketError from error
+        for pkt in packets:
+            self.receive(pkt)
+
+    def poll(self) -> list[Any]:
+        """Wait for the packets of one answer of long-polling."""
+        try:
+            packets = [self.queue.get(timeout=self.server.ping_interval + self.server.ping_timeout)]
+        except self.server.get_queue_empty_exception():
+            raise QueueEmpty from None
+        self._dequeued(packets[0])
+        if packets == [None]:
+            return []
+        while len(packets) < MAX_POLLED_PACKETS and not self.queue.empty():
+            waiting = self.queue.get(block=False)
+            self._dequeued(waiting)
+            if waiting is None:
+                self.queue.put(None)
+                break
+            packets.append(waiting)
+        return packets
+
+    def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
+        """Close the connection; run the disconnect handlers first."""
+        super().close(wait=False, abort=abort, reason=reason)
+        if self._writer_runs:
+            # It waits for a peer that may never read again.
+            self.server.start_background_task(self._abort_later)
+        self._start_writer()
+
+    def schedule_ping(self) -> None:
+        """Send the next ping when it is due, if the last one was answered."""
+        if self.last_ping:
+            self.last_ping = None
+            pinger_of(self.server).schedule(self)
+
+    def ping(self) -> None:
+        """Send a ping now."""
+        if not self.closing and not self.closed:
+            self.last_ping = time.monotonic()
+            self.send(packet.Packet(packet.PING))
+
+    def _send_now(self, ws: ChatWebSocket, pkt: Any) -> bool:
+        """Write the packet without waiting. Of one that went in part, the rest is left to the writer."""
+        frame = _frame_of(pkt)
+        try:
+            sent = ws.try_send(frame)
+        except OSError:
+            return True  # The connection is broken; the reader is about to notice.
+        if sent == len(frame):
+            return True
+        if not sent:
+            return False
+        self._rest = frame[sent:]
+        self._start_writer()
+        return True
+
+    def _enqueue(self, pkt: Any) -> None:
+        size = len(pkt.encode())
+        limit = settings.config.send_queue_limit
+        if self.queue.qsize() >= limit or self._queued_bytes >= MAX_QUEUED_BYTES:
+            self._drop()
+            return
+        self._queued_bytes += size
+        self.queue.put(pkt)
+        self._start_writer()
+
+    def _dequeued(self, pkt: Any) -> None:
+        self.queue.task_done()
+        if pkt is not None:
+            self._queued_bytes -= len(pkt.encode())
+
+    def _drop(self) -> None:
+        """Give up a client that does not read. Its disconnect handlers run in a greenlet of their own."""
+        if self._dropped:
+            return
+        self._dropped = True
+        metrics.DROPPED.add()
+        logger.warning("A client that does not read is dropped", extra={"event": "slow_reader"})
+        self.server.start_background_task(self._abort)
+
+    def _abort(self) -> None:
+        self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_ERROR)
+        if self._websocket is not None:
+            self._websocket.abort()
+
+    def _abort_later(self) -> None:
+        ws = self._websocket
+        self.server.sleep(CLOSE_SECONDS)
+        if ws is not None:
+            ws.abort()
+
+    def _start_writer(self) -> None:
+        if self._websocket is not None and not self._writer_runs and (self._rest or not self.queue.empty()):
+            self._writer_runs = True
+            self.server.start_background_task(self._write, self._websocket)
+
+    def _write(self, ws: ChatWebSocket) -> None:
+        """Write what waits, in order, until nothing does."""
+        try:
+            if self._rest:
+                rest, self._rest = self._rest, b""
+                ws.send_raw(rest)
+            while not self.queue.empty():
+                pkt = self.queue.get(block=False)
+                self._dequeued(pkt)
+                if pkt is None:
+                    ws.hang_up()
+                    return
+                ws.send_raw(_frame_of(pkt))
+        except OSError:
+            ws.abort()
+        finally:
+            self._writer_runs = False
+
+    def _websocket_handler(self, ws: ChatWebSocket) -> list[Any]:
+        """Serve the connection until either side closes it."""
+        if not self.connected:
+            self.connected = self.upgraded = True
+        elif not self._upgrade(ws):
+            return []
+        # A peer that is gone is found by its missing pong, not by a timer for every read.
+        ws.socket.settimeout(None)
+        self._websocket = ws
+        ws.on_odd_frame = self.take_stray
+        self._start_writer()
+        while self._receive_next(ws):
+            pass
+        self._websocket = None
+        self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
+        return []
+
+    def _upgrade(self, ws: ChatWebSocket) -> bool:
+        """Take over from long-polling, as the protocol's probe says. False where the client did not go on."""
+        self.upgrading = True
+        ws.socket.settimeout(UPGRADE_SECONDS)
+        deadline = time.monotonic() + UPGRADE_SECONDS
+
+        def check_time() -> None:
+            # Each frame comes in time, and yet they may never end.
+            if time.monotonic() > deadline:
+                raise TimeoutError
+
+        ws.on_odd_frame = check_time
+        try:
+            if ws.wait() != "2probe":
+                return False
+            ws.send("3probe")
+            self.queue.put(packet.Packet(packet.NOOP))  # Ends the poll that waits.
+            self._queued_bytes += 1
+            self.upgraded = ws.wait() == "5"
+            return bool(self.upgraded)
+        except OSError:
+            return False
+        finally:
+            self.upgrading = False
+
+    def _receive_next(self, ws: ChatWebSocket) -> bool:
+        """Take one packet from the client. False when the connection is over."""
+        try:
+            data = ws.wait()
+        except OSError:
+            return False
+        if data is None:
+            return False
+        try:
+            # What the packet class would do, without trying to parse the text as JSON first.
+            if data[:1] == "4":
+                self.server._trigger_event("message", self.sid, data[1:], run_async=False)
+            elif type(data) is bytes:
+                self.server._trigger_event("message", self.sid, data, run_async=False)
+            elif data[:1] in _CONTROL_PACKETS:
+                self.receive(packet.Packet(int(data[0])))
+            else:
+                self.take_stray()  # Not a packet: of no use, and of no harm.
+        except SocketIsClosedError:
+            return False
+        except Exception:
+            logger.exception("A packet could not be taken")
+            return False
+        return not self.closed
+
+
+def _frame_of(pkt: Any) -> bytes:
+    """Return the packet as a websocket frame; made once for all that get the same packet."""
+    frame: bytes | None = getattr(pkt, "frame", None)
+    if frame is None:
+        frame = pkt.frame = encode_frame(pkt.encode())
+    return frame

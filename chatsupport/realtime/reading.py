@@ -1,0 +1,245 @@
+"""How gunicorn reads requests here: whoever sends half of one is not waited for, and hears no more than an envelope.
+Whoever does not read the answer is not waited for either.
+
+Whatever depends on the inside of gunicorn and is not said in gunicorn.conf.py stands here. The clock of a connection
+runs only while it is the client we wait for: from the first byte of a request (of a new connection, from the start)
+to the last of its body. A keep-alive connection that is idle between two requests is `keepalive`'s affair.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+import socket
+import struct
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import eventlet
+from gunicorn import util
+from gunicorn.http import parser
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import InvalidChunkExtension, InvalidHeader, InvalidRequestLine, NoMoreData, ParseException
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.http.wsgi import Response
+from werkzeug.exceptions import ClientDisconnected
+
+from chatsupport.blueprints.headers import complete
+from chatsupport.observability import metrics
+
+REQUEST_SECONDS = 10.0
+"""How long a client may take to send one request, its body included."""
+SEND_BYTES_PER_SECOND = 16 * 1024
+"""A client may read as slowly as that, beside the time that it has for any answer."""
+MAX_DISCARDED_BYTES = 1024 * 1024
+"""How much of a body that nobody read is taken off the wire to keep the connection; one with more is closed."""
+
+MAX_CHUNK_LINE_BYTES = 4096
+"""How long the line before a chunk may be: its size and what a client adds to it."""
+
+_HOST = re.compile(r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_UNREADABLE = {
+    400: "The request could not be read. Check its syntax.",
+    417: "This server meets no expectation but 100-continue.",
+    431: "The request's headers are too large.",
+    501: "The request's body is encoded in a way that is not understood here.",
+}
+
+
+def install(send_timeout: float) -> None:
+    """Have gunicorn's workers of this process read, refuse and answer requests like this."""
+    parser.SocketUnreader = PatientUnreader
+    parser.RequestParser.__next__ = _next_request
+    parser.RequestParser.next = _next_request
+    parser.RequestParser.finish_body = _finish_body
+    ChunkedReader.parse_chunk_size = _in_whole_lines(ChunkedReader.parse_chunk_size)
+    util.write_error = _write_error
+    util.write = _in_time(util.write, send_timeout)
+    util.write_chunk = _in_time(util.write_chunk, send_timeout)
+    Response.default_headers = _without_banner(Response.default_headers)
+
+
+class PatientUnreader(SocketUnreader):
+    """Reads from a client's socket while there is time left for its request; afterwards it is as if the client had
+    closed the connection.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._left = REQUEST_SECONDS
+        self._idle = False
+        self._is_over = False
+
+    def begin(self, *, idle: bool) -> None:
+        """Expect a request: now, or with `idle` whenever its first byte comes."""
+        self._left = REQUEST_SECONDS
+        self._idle = idle and not self.buf.getbuffer().nbytes
+
+    def chunk(self) -> bytes:
+        """Return what came; nothing at the end, or when the time is over."""
+        if self._is_over:
+            return b""
+        if self._idle:
+            data: bytes = self.sock.recv(self.mxchunk)
+            self._idle = False
+            return data
+        started = time.monotonic()
+        data = b""
+        # Without an exception: it would leave this block where the socket waits.
+        with eventlet.Timeout(max(self._left, 0.001), False):
+            data = self.sock.recv(self.mxchunk)
+        self._left -= time.monotonic() - started
+        self._is_over = not data or self._left <= 0
+        return data
+
+
+class Body:
+    """A request's body as the application reads it: a broken one is a client's mistake, not a defect.
+
+    Where the next request would begin nobody can say then, so the connection ends with the answer.
+    """
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        self._body = request.body
+        self._missing: int = getattr(self._body.reader, "length", 0)
+
+    def read(self, size: int | None = None) -> bytes:
+        """Read on. Raises `ClientDisconnected`, which is a bad request."""
+        return self._checked(self._body.read, size)
+
+    def readline(self, size: int | None = None) -> bytes:
+        """Read a line. Raises `ClientDisconnected`."""
+        return self._checked(self._body.readline, size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Read line by line."""
+        return iter(self.readline, b"")
+
+    def _checked(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
+        try:
+            data = read(size)
+        except (ParseException, OSError):
+            self._request.force_close()
+            raise ClientDisconnected from None
+        self._missing -= len(data)
+        if not data and size != 0 and self._missing > 0:
+            self._request.force_close()
+            raise ClientDisconnected  # Fewer bytes than Content-Length said.
+        return data
+
+
+def _next_request(self: Any) -> Any:
+    """Read the next request of a connection; gunicorn's own `__next__`, with a clock."""
+    if self.mesg and self.mesg.should_close():
+        raise StopIteration
+    self.finish_body()
+    self.unreader.begin(idle=self.req_count > 0)
+    self.req_count += 1
+    self.mesg = self.mesg_class(self.cfg, self.unreader, self.source_addr, self.req_count)
+    if not self.mesg:
+        raise StopIteration
+    for name, value in self.mesg.headers:
+        if _CONTROL.search(value):
+            # Gunicorn takes a vertical tab for a space. Who does not would see another body than we do.
+            raise InvalidHeader(name)
+    _require_one_target(self.mesg)
+    self.mesg.body = Body(self.mesg)
+    return self.mesg
+
+
+def _require_one_target(request: Any) -> None:
+    """Refuse a request that a proxy could take for one to another host or path than we do. Raises `ParseException`."""
+    hosts = [value for name, value in request.headers if name == "HOST"]
+    if len(hosts) > 1 or (not hosts and request.version >= (1, 1)) or not all(map(_HOST.fullmatch, hosts)):
+        raise InvalidHeader("HOST")
+    if request.uri.startswith("/") or request.uri == "*":
+        return
+    target = urlsplit(request.uri)
+    if target.scheme.lower() not in ("http", "https") or [target.netloc.lower()] != [host.lower() for host in hosts]:
+        raise InvalidRequestLine(request.uri)
+
+
+def _in_whole_lines(parse_chunk_size: Callable[..., Any]) -> Callable[..., Any]:
+    """Return gunicorn's reader of a chunk's size, given lines that are whole, not too long, and end with CR LF only.
+
+    Who takes a bare LF for the end of that line, as some proxies do, would see other chunks than we do.
+    """
+
+    def parse(self: Any, unreader: Any, data: bytes | None = None) -> Any:
+        read = data or b""
+        while b"\r\n" not in read and len(read) <= MAX_CHUNK_LINE_BYTES:
+            more = unreader.read()
+            if not more:
+                raise NoMoreData
+            read += more
+        line = read.partition(b"\r\n")[0]
+        if b"\n" in line or len(line) > MAX_CHUNK_LINE_BYTES:
+            raise InvalidChunkExtension("bare LF, or too long")
+        return parse_chunk_size(self, unreader, data=read)
+
+    return parse
+
+
+def _finish_body(self: Any) -> None:
+    """Take what is left of the last request's body off the wire. Ends the connection where that is broken or long."""
+    discarded = 0
+    try:
+        while self.mesg and (data := self.mesg.body.read(8192)):
+            discarded += len(data)
+            if discarded > MAX_DISCARDED_BYTES:
+                raise StopIteration
+    except ClientDisconnected:
+        raise StopIteration from None
+
+
+def _write_error(sock: Any, status: int, reason: str, _: str) -> None:
+    """Refuse what could not be read as a request, with an envelope that repeats nothing of it."""
+    request_id = uuid.uuid4().hex
+    envelope = {
+        "success": False,
+        "code": "INTERNAL_ERROR" if status == 500 else "INVALID_REQUEST",
+        "message": _UNREADABLE.get(status, _UNREADABLE[400]),
+        "requestId": request_id,
+    }
+    body = json.dumps(envelope).encode()
+    headers = complete(
+        [
+            ("Connection", "close"),
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("X-Request-ID", request_id),
+        ],
+        {},
+    )
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
+    util.write_nonblock(sock, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
+
+
+def _in_time(write: Callable[..., None], send_timeout: float) -> Callable[..., None]:
+    """Return gunicorn's function to write a part of an answer, with a clock; at its end the connection is cut."""
+
+    def write_in_time(sock: Any, data: Any, *options: Any) -> None:
+        written = False
+        with eventlet.Timeout(send_timeout + len(data) / SEND_BYTES_PER_SECOND, False):
+            write(sock, data, *options)
+            written = True
+        if not written:
+            metrics.DROPPED.add()
+            # What the kernel still holds for this client is dropped with the connection.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raise BrokenPipeError(errno.EPIPE, "The client does not read its answer.")
+
+    return write_in_time
+
+
+def _without_banner(default_headers: Any) -> Any:
+    def without_banner(self: Any) -> list[str]:
+        return [line for line in default_headers(self) if not line.startswith("Server:")]
+
+    return without_banner

@@ -1,0 +1,157 @@
+"""What server processes tell each other through Redis, on two connections: one that publishes, one that listens.
+
+What is said in a session has a channel of its own, which the processes listen to that have somebody in it; everything
+else goes to all.
+
+Whoever emits only puts the event into an outbox, so that a Redis that is away or stuck holds nobody up. What waits
+there goes out when Redis is back; what the others have missed meanwhile, their clients learn by `session_sync`.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from socketio import RedisManager
+
+from chatsupport import json_codec
+from chatsupport.broadcasts import SESSION_ROOMS
+from chatsupport.extensions import socketio
+from chatsupport.realtime.room_channels import RoomChannels
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "chatsupport"
+OUTBOX_EVENTS = 20_000
+MAX_BATCH = 100
+CONNECT_TIMEOUT_SECONDS = 2.0
+PUBLISH_TIMEOUT_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+
+
+def _keepalive() -> dict[int, int]:
+    """Return the options by which a connection without traffic is found to be dead within half a minute."""
+    wanted = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+    return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
+
+
+class RedisQueue(RedisManager):
+    """python-socketio's manager, with an outbox, and with connections that come back within seconds."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, channel=CHANNEL)
+        self.channels = RoomChannels(CHANNEL, self._subscriber)
+        self._outbox: queue.Queue[dict[str, Any]] = queue.Queue(OUTBOX_EVENTS)
+        self._publishing = False
+        self._is_full = False
+        self._sending = 0
+
+    def flush(self, seconds: float) -> None:
+        """Wait until the outbox is empty, for so many seconds at most."""
+        deadline = time.monotonic() + seconds
+        while (self._sending or not self._outbox.empty()) and time.monotonic() < deadline:
+            socketio.sleep(0.01)
+
+    def _connect(self, **options: Any) -> Any:
+        """Return a client that makes one connection and reports a failure at once, instead of waiting and retrying."""
+        return self._get_redis_module().Redis.from_url(
+            self.redis_url,
+            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            socket_keepalive=True,
+            socket_keepalive_options=_keepalive(),
+            retry=Retry(NoBackoff(), 0),
+            **options,
+        )
+
+    def _publish(self, data: dict[str, Any]) -> None:
+        if not self._publishing:
+            self._publishing = True
+            socketio.start_background_task(self._publish_all)
+        try:
+            self._outbox.put_nowait(data)
+            self._is_full = False
+        except queue.Full:
+            if not self._is_full:
+                self._is_full = True
+                logger.warning("Redis takes no events; the other processes miss some", extra={"event": "outbox_full"})
+
+    def _publish_all(self) -> None:
+        redis = self._connect(socket_timeout=PUBLISH_TIMEOUT_SECONDS)
+        while True:
+            batch = [self._outbox.get()]
+            self._sending = 1
+            while len(batch) < MAX_BATCH and not self._outbox.empty():
+                batch.append(self._outbox.get_nowait())
+            published = [(channel_of(data.get("room")), _text(data)) for data in batch]
+            while not self._try_publish(redis, published):
+                self._wait_for(redis)
+            self._sending = 0
+
+    def _wait_for(self, redis: Any) -> None:
+        """Wait until Redis answers again, and so long that the others are back too: it keeps nothing for them."""
+        while not _answers(redis):
+            socketio.sleep(RETRY_SECONDS)
+        socketio.sleep(2 * RETRY_SECONDS)
+        logger.info("Redis takes events again")
+
+    def _try_publish(self, redis: Any, published: list[tuple[str, str]]) -> bool:
+        try:
+            with redis.pipeline(transaction=False) as pipeline:
+                for channel, text in published:
+                    pipeline.publish(channel, text)
+                pipeline.execute()
+        except Exception as error:
+            logger.warning("Redis takes no events; trying again", extra={"reason": str(error)})
+            return False
+        return True
+
+    def _listen(self) -> Iterator[bytes]:
+        """Yield what the other processes publish, for ever."""
+        own = _beginning(self.host_id)
+        is_lost = False
+        while True:
+            try:
+                for text in self.channels.listen():
+                    if is_lost:
+                        logger.info("Listening to Redis again")
+                    is_lost = False
+                    if not text.startswith(own):
+                        yield text
+            except Exception as error:
+                if not is_lost:
+                    logger.warning("Redis is away; trying again", extra={"reason": str(error)})
+                is_lost = True
+            socketio.sleep(RETRY_SECONDS)
+
+    def _subscriber(self) -> Any:
+        """Return a connection to listen on: without a time-out, for it waits as long as nothing comes."""
+        return self._connect(socket_timeout=None, protocol=2).connection_pool.get_connection()
+
+
+def channel_of(room: object) -> str:
+    """Return the channel of what is said in a room: the session's own, or the one that all processes hear."""
+    return f"{CHANNEL}:{room}" if isinstance(room, str) and room.startswith(SESSION_ROOMS) else CHANNEL
+
+
+def _beginning(host_id: str) -> bytes:
+    """Return how every text of this process begins, by which it knows its own without parsing them."""
+    return json_codec.dumps({"host_id": host_id})[:-1].encode()
+
+
+def _text(data: dict[str, Any]) -> str:
+    """Return what is published; the process it is from comes first."""
+    return json_codec.dumps({"host_id": data["host_id"], **data})
+
+
+def _answers(redis: Any) -> bool:
+    try:
+        redis.ping()
+    except Exception:
+        return False
+    return True

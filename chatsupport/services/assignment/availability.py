@@ -1,0 +1,111 @@
+"""Whether an agent is there: a lease on the agent, renewed while any of its sockets is open in any process.
+
+`isOnline` is what the agent or the operator chose; presence never changes it. An agent that has ever connected by
+socket has `presentUntil`; when that passes, it is away: it gets no new sessions, and its open ones go back to the front
+of the queue. An agent that never connected, because it works by REST alone, has no lease and goes by `isOnline`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+
+from chatsupport.database.clock import now
+from chatsupport.documents import Agent
+from chatsupport.extensions import settings
+from chatsupport.features.consoles import service as consoles
+from chatsupport.services.assignment import choice
+
+logger = logging.getLogger(__name__)
+
+_mutex = threading.Lock()
+_connections: dict[ObjectId, set[str]] = {}
+"""The connections of each agent in this process."""
+
+
+def heartbeat_seconds() -> float:
+    """Return how often a process renews its agents' leases: four times before one runs out."""
+    return max(0.25, min(15.0, settings.config.agent_grace / 4))
+
+
+def connected(agent_id: ObjectId, connection_id: str) -> None:
+    """Count a connection in. An agent that was away takes sessions again."""
+    with _mutex:
+        _connections.setdefault(agent_id, set()).add(connection_id)
+    _renew([agent_id])
+
+
+def disconnected(agent_id: ObjectId, connection_id: str) -> None:
+    """Count a connection out. After the last one the grace runs from here, unless another process renews the lease."""
+    with _mutex:
+        mine = _connections.get(agent_id, set())
+        if connection_id not in mine:
+            return
+        mine.remove(connection_id)
+        if mine:
+            return
+        del _connections[agent_id]
+    # By the database's clock: a write that was delayed must not end the lease of an agent that has come back.
+    grace = {"$add": ["$$NOW", round(_grace().total_seconds() * 1000)]}
+    Agent._get_collection().update_one({"_id": agent_id}, [{"$set": {"presentUntil": grace}}])
+
+
+def connected_here() -> list[ObjectId]:
+    """Return the agents who have sockets in this process."""
+    with _mutex:
+        return list(_connections)
+
+
+def renew_all() -> list[ObjectId]:
+    """Renew the leases of all agents with sockets here. Returns those that exist no more."""
+    mine = connected_here()
+    if not mine:
+        return []
+    _renew(mine)
+    existing = {agent["_id"] for agent in Agent._get_collection().find({"_id": {"$in": mine}}, {"_id": 1})}
+    return [agent_id for agent_id in mine if agent_id not in existing]
+
+
+def sweep(time: datetime | None = None) -> int:
+    """Mark agents whose lease had run out by then (now) as away and requeue their sessions. Returns how many they are.
+
+    Sessions of agents that are away already are requeued too: one may have been on its way when the agent left.
+    """
+    agents = Agent._get_collection()
+    newly_away = 0
+    expired = {"isAway": False, "presentUntil": {"$lte": time or now()}}
+    for agent in list(agents.find(expired, {"presentUntil": 1, "name": 1})):
+        unchanged = {"_id": agent["_id"], "isAway": False, "presentUntil": agent["presentUntil"]}
+        if agents.update_one(unchanged, {"$set": {"isAway": True, "updatedAt": now()}}).modified_count:
+            newly_away += 1
+            consoles.changed(None, agent["_id"])
+            logger.info("Agent is away", extra={"event": "agent_away", "agent_id": str(agent["_id"])})
+    for agent in list(agents.find({"isAway": True, "load": {"$gt": 0}}, {"_id": 1})):
+        # It may have come back while others were seen to, and what it has now it was given since.
+        if agents.find_one({"_id": agent["_id"], "isAway": True}, {"_id": 1}) is not None:
+            choice.requeue_all_of(agent["_id"], choice.AWAY)
+    if newly_away:
+        # Also where they had no sessions: who avoids another agent may have to take that one now.
+        choice.drain_queue()
+    return newly_away
+
+
+def _renew(agent_ids: list[ObjectId]) -> None:
+    """Renew leases. A process that is killed was heard of a heartbeat ago: the grace begins after the next one."""
+    agents, time = Agent._get_collection(), now()
+    lease_end = time + _grace() + timedelta(seconds=heartbeat_seconds())
+    # A lease that ran out makes an agent unavailable at once, whether or not `sweep` has seen it yet.
+    away = {"_id": {"$in": agent_ids}, "$or": [{"isAway": True}, {"presentUntil": {"$lte": time}}]}
+    back = {"isAway": False, "presentUntil": lease_end, "idleSince": time, "updatedAt": time}
+    returned = agents.update_many(away, {"$set": back})
+    agents.update_many({"_id": {"$in": agent_ids}}, {"$max": {"presentUntil": lease_end}})
+    if returned.modified_count:
+        consoles.changed(None, *agent_ids)
+        choice.drain_queue()
+
+
+def _grace() -> timedelta:
+    return timedelta(seconds=settings.config.agent_grace)

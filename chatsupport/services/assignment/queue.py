@@ -1,0 +1,151 @@
+"""Places in the queue: where a waiting session stands, and telling it when that changes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from chatsupport import broadcasts
+from chatsupport.documents import Session
+from chatsupport.documents.session import QUEUE_ORDER, WAITING
+from chatsupport.errors import QueueFullError
+from chatsupport.extensions import settings, socketio
+from chatsupport.services.assignment import slots
+from chatsupport.services.messages import message_log
+from chatsupport.services.presence import membership
+
+logger = logging.getLogger(__name__)
+
+ANNOUNCE_INTERVAL_SECONDS = 0.5
+"""Places are told at most this often, so that a hundred ends in a second are not a hundred rounds of a long queue."""
+
+OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS = 20, 0.02
+
+PLENTY, PLENTY_SECONDS = 1_000, 1.0
+"""With room for so many, the queue is not counted again for so long: a start in a short queue costs no count."""
+
+_plenty = (0, 0.0)
+"""Under which limit there was plenty of room, and until when that is taken for granted."""
+_mutex = threading.Lock()
+_announcing = False
+_announced: dict[ObjectId, int] = {}
+
+
+def position(session: Mapping[str, Any]) -> int | None:
+    """Return the session's place in the queue, 1 for the next; None where it does not wait."""
+    if session["status"] != WAITING:
+        return None
+    priority, queued_at, session_id = session.get("queuePriority"), session.get("queuedAt"), session["_id"]
+    ahead: int = Session._get_collection().count_documents(
+        {
+            "status": WAITING,
+            "$or": [
+                {"queuePriority": {"$lt": priority}},
+                {"queuePriority": priority, "queuedAt": {"$lt": queued_at}},
+                {"queuePriority": priority, "queuedAt": queued_at, "_id": {"$lt": session_id}},
+            ],
+        }
+    )
+    return ahead + 1
+
+
+def places() -> dict[ObjectId, int]:
+    """Return the place of everybody who waits, in one pass over the queue's index."""
+    waiting = Session._get_collection().find({"status": WAITING}, {"_id": 1}, sort=QUEUE_ORDER)
+    return {session["_id"]: place for place, session in enumerate(waiting, start=1)}
+
+
+def check_room() -> None:
+    """Raise `QueueFullError` where as many wait already as QUEUE_LIMIT allows, and no agent is free for them."""
+    limit = settings.config.queue_limit
+    if not _has_plenty_of_room() and _count_waiting(limit) >= limit and not slots.any_free():
+        raise QueueFullError(limit, limit)
+
+
+def withdraw_overflow(session: Mapping[str, Any]) -> None:
+    """Take a newcomer out again that came beyond QUEUE_LIMIT because several came at once. Raises `QueueFullError`."""
+    limit = settings.config.queue_limit
+    if session["status"] != WAITING or _has_plenty_of_room():
+        return
+    sessions = Session._get_collection()
+    for look in range(OVERFLOW_LOOKS):
+        if _count_waiting(limit + 1) <= limit:
+            return
+        # Those behind go as well, but not those that were let in before this one was stored: so look again, and let
+        # the last of those that still look go first.
+        if (position(session) or 0) > limit - look:
+            break
+        socketio.sleep(OVERFLOW_LOOK_SECONDS)
+    message_log.log.expect_end(session["_id"])
+    if sessions.delete_one({"_id": session["_id"], "status": WAITING}).deleted_count:
+        raise QueueFullError(limit, limit)
+
+
+def _has_plenty_of_room() -> bool:
+    """Tell whether nobody need be counted: a moment ago there was room for so many that it cannot be gone."""
+    limit, until = _plenty
+    return limit == settings.config.queue_limit and time.monotonic() < until
+
+
+def count_waiting() -> int:
+    """Return how many wait."""
+    return int(Session._get_collection().count_documents({"status": WAITING}))
+
+
+def _count_waiting(limit: int) -> int:
+    global _plenty
+    waiting = int(Session._get_collection().count_documents({"status": WAITING}, limit=limit))
+    if limit - waiting > PLENTY:
+        _plenty = (settings.config.queue_limit, time.monotonic() + PLENTY_SECONDS)
+    return waiting
+
+
+def announce_positions() -> None:
+    """Have the waiting sessions whose place changed told, soon and together with other changes.
+
+    Every process tells those who are connected to it, because only it knows what they were told last.
+    """
+    if not _announcing:
+        broadcasts.control("announce_positions")
+
+
+def announce_here() -> None:
+    """Do this process's part of `announce_positions`."""
+    global _announcing
+    with _mutex:
+        if _announcing:
+            return
+        _announcing = True
+    socketio.start_background_task(_announce_later)
+
+
+def forget(session_id: ObjectId) -> None:
+    """Drop what was announced to a session that waits no more."""
+    _announced.pop(session_id, None)
+
+
+def _announce_later() -> None:
+    global _announcing
+    socketio.sleep(ANNOUNCE_INTERVAL_SECONDS)
+    with _mutex:
+        _announcing = False
+    try:
+        _announce()
+    except PyMongoError as error:
+        logger.warning("Places in the queue were not told; the next change tells them", extra={"reason": repr(error)})
+
+
+def _announce() -> None:
+    current, joined = places(), membership.joined_sessions()
+    changed = {session_id: place for session_id, place in current.items() if _announced.get(session_id) != place}
+    _announced.clear()
+    _announced.update(current)
+    for session_id, place in changed.items():
+        if session_id in joined:
+            broadcasts.queue_update(session_id, place)

@@ -1,0 +1,126 @@
+"""Repairing what a killed process left half done between two writes.
+
+A slot is taken before its session is claimed and freed after its session has left; a kill in between leaves a slot
+without a session. A session without its slot comes from an agent that was deleted under a kill, or from a restored
+backup. Either is looked at twice, a moment apart, so that work in progress elsewhere is not taken for a defect: in a
+healthy system there is nothing to repair and nothing is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport.documents import Agent, Session
+from chatsupport.documents.agent import derived
+from chatsupport.documents.session import ACTIVE, QUEUE_ORDER
+from chatsupport.extensions import socketio
+from chatsupport.services.assignment import choice, slots
+
+logger = logging.getLogger(__name__)
+
+SECOND_LOOK_SECONDS = 10.0
+"""Longer than a write may take (`database.connection.OPERATION_TIMEOUT_MS`): what is half done then stays so."""
+
+Document = dict[str, Any]
+SlotOf = tuple[Any, ObjectId, ObjectId | None]
+"""An agent, a session, and the id of the session's slot at the agent; None for one from before slots had ids."""
+
+
+def run() -> int:
+    """Repair slots, sessions and the queue. Returns how many things were wrong."""
+    loads_corrected = _correct_loads()
+    lost_slots, bare_sessions, waiting = _lost_slots(), _sessions_without_slot(), _waiting_beside_a_free_slot()
+    if lost_slots or bare_sessions or waiting is not None:
+        socketio.sleep(SECOND_LOOK_SECONDS)
+    freed = [slot for slot in (lost_slots & _lost_slots() if lost_slots else ()) if slots.release(*slot)]
+    # A process that was stopped for long may have gone on just now, and used a slot as it was freed.
+    suspects = bare_sessions.union(session_id for _, session_id, _ in freed)
+    repairs = {
+        "slots_freed": len(freed),
+        "sessions_repaired": _repair_sessions(suspects) if suspects else 0,
+        "loads_corrected": loads_corrected,
+        "queue_was_stuck": int(waiting is not None and _waiting_beside_a_free_slot() == waiting),
+    }
+    choice.drain_queue()
+    repaired = sum(repairs.values())
+    if repaired:
+        logger.warning("Repaired what a killed process left", extra={"event": "reconciled", **repairs})
+    return repaired
+
+
+def _lost_slots() -> set[SlotOf]:
+    """Return every slot whose session is not active with that agent in that slot."""
+    held = _held({"load": {"$gt": 0}})
+    ids = list({session_id for _, session_id, _ in held})
+    taken = _taken({"_id": {"$in": ids}})
+    return held - taken - _without_id(taken - held)
+
+
+def _sessions_without_slot() -> set[ObjectId]:
+    """Return the active sessions whose agent is gone or does not hold their slot."""
+    held = _held({})
+    bare = _taken({}) - held
+    return {slot[1] for slot in bare if _without_id([slot]).isdisjoint(held)}
+
+
+def _without_id(taken: Iterable[SlotOf]) -> set[SlotOf]:
+    """Return the slots as a process that knew no ids has taken them: their sessions may name an earlier slot."""
+    return {(agent_id, session_id, None) for agent_id, session_id, _ in taken}
+
+
+def _held(which: Document) -> set[SlotOf]:
+    """Return the slots that these agents hold."""
+    agents = Agent._get_collection().find(which, {"activeSessions": 1, "slots": 1})
+    return {(agent["_id"], *slot) for agent in agents for slot in slots.held_by(agent)}
+
+
+def _taken(which: Document) -> set[SlotOf]:
+    """Return the slots that these sessions say they have, those of them that are active."""
+    active = Session._get_collection().find({**which, "status": ACTIVE}, {"agentId": 1, "slotId": 1})
+    return {(session.get("agentId"), session["_id"], session.get("slotId")) for session in active}
+
+
+def _repair_sessions(suspects: set[ObjectId]) -> int:
+    """Give each session that still has no slot one at its agent, or put it back to the queue's front."""
+    bare = {"_id": {"$in": list(suspects & _sessions_without_slot())}, "status": ACTIVE}
+    return sum(_repair_session(session) for session in Session._get_collection().find(bare, sort=QUEUE_ORDER))
+
+
+def _repair_session(session: Document) -> bool:
+    session_id, agent_id = session["_id"], session.get("agentId")
+    slot = None if agent_id is None else choice.claim(session_id, session["userId"], only=agent_id)
+    if slot is None:
+        return choice.requeue(session, choice.DELETED)
+    unchanged = {"_id": session_id, "status": ACTIVE, "agentId": agent_id, "slotId": session.get("slotId")}
+    if not Session._get_collection().update_one(unchanged, {"$set": {"slotId": slot.id}}).modified_count:
+        choice.give_back(slot)  # It ended or moved meanwhile.
+        return False
+    return True
+
+
+def _waiting_beside_a_free_slot() -> ObjectId | None:
+    """Return the session at the queue's front, if an agent could take it now."""
+    waiting = choice.next_waiting()
+    if waiting is None or waiting.get("avoidStrictly"):
+        return None
+    free = Agent._get_collection().find_one(slots.can_take(), {"_id": 1})
+    return None if free is None else waiting["_id"]
+
+
+def _correct_loads() -> int:
+    """Recompute what follows from the slots where it does not match them."""
+    size = {"$size": {"$ifNull": ["$activeSessions", []]}}
+    wrong = {
+        "$expr": {
+            "$or": [
+                {"$ne": ["$load", size]},
+                {"$ne": ["$hasRoom", {"$lt": [size, "$maxUsers"]}]},
+            ]
+        }
+    }
+    complete = {"$set": {"activeSessions": {"$ifNull": ["$activeSessions", []]}}}
+    return int(Agent._get_collection().update_many(wrong, [complete, *derived()]).modified_count)

@@ -1,0 +1,16 @@
+"""Whether somebody is there to answer: what visitors may know of the team."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatsupport.identity import Caller
+from chatsupport.services.assignment import queue, slots
+
+
+def describe(caller: Caller | None) -> dict[str, Any]:
+    """Return whether the chat is open and an agent is there, busy or not; for a caller also how many wait."""
+    public = {"isOpen": True, "opensAt": None, "isStaffed": slots.any_there()}
+    if caller is None:
+        return public
+    return {**public, "waiting": queue.count_waiting(), "estimatedWaitSeconds": None}

@@ -1,0 +1,140 @@
+"""A message on its way into the log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport.identity import Caller
+from chatsupport.observability import metrics, tracing
+from chatsupport.services.messages import sequences
+
+logger = logging.getLogger(__name__)
+
+RetryKey = tuple[ObjectId, str, str, str | None]
+
+
+def _tell_nobody(_: Draft) -> None:
+    """Nobody waits for the draft."""
+
+
+class Draft:
+    """What somebody wants to say, and what became of it. `on_done` hears when that is known, exactly once."""
+
+    __slots__ = (
+        "abandoned",
+        "caller",
+        "client_message_id",
+        "created",
+        "deadline",
+        "error",
+        "message",
+        "on_done",
+        "operation",
+        "sender_id",
+        "sender_type",
+        "session_id",
+        "session_status",
+        "tells_status",
+        "text",
+    )
+
+    def __init__(
+        self,
+        session_id: ObjectId,
+        caller: Caller,
+        sender_id: str,
+        sender_type: str,
+        text: str,
+        client_message_id: str | None,
+    ) -> None:
+        self.session_id = session_id
+        self.caller = caller
+        self.sender_id = sender_id
+        self.sender_type = sender_type
+        self.text = text
+        self.client_message_id = client_message_id
+        self.message: dict[str, Any] = {}
+        self.session_status = ""
+        """The session's status just before the message, where the sender is to be told."""
+        self.tells_status = False
+        self.created = False
+        self.error: Exception | None = None
+        self.abandoned = False
+        self.deadline = float("inf")
+        """When its sender gives up, by the monotonic clock."""
+        self.on_done: Callable[[Draft], object] = _tell_nobody
+        self.operation = tracing.current()
+        """The request or event that it came with."""
+
+    @property
+    def retry_key(self) -> RetryKey:
+        """What makes two sendings the same message, where the client gave an id."""
+        return (self.session_id, self.sender_id, self.sender_type, self.client_message_id)
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the request or event that it came with."""
+        return None if self.operation is None else self.operation.request_id
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is known what became of it."""
+        return bool(self.message) or self.error is not None
+
+    def succeed(self, message: dict[str, Any], *, created: bool) -> None:
+        """Tell the sender of the stored message."""
+        self.message = message
+        self.created = created
+        if not created:
+            metrics.RETRIES.add()
+        if self.operation is not None:
+            self.operation.announced, self.operation.seq = time.monotonic(), message["seq"]
+        self._finish()
+
+    def fail(self, error: Exception) -> None:
+        """Tell the sender what went wrong."""
+        self.error = error
+        self._finish()
+
+    def _finish(self) -> None:
+        try:
+            self.on_done(self)
+        except Exception:
+            # What the next drafts of the batch are owed must not depend on this one's sender.
+            logger.exception("A sender could not be answered", extra={"request_id": self.request_id})
+
+    def document(self, seq: int, timestamp: datetime) -> dict[str, Any]:
+        """Return the message as it is stored."""
+        document = {
+            "_id": ObjectId(),
+            "sessionId": self.session_id,
+            "seq": seq,
+            "senderId": self.sender_id,
+            "senderType": self.sender_type,
+            "message": self.text,
+            "timestamp": timestamp,
+        }
+        if self.client_message_id is not None:
+            document["clientMessageId"] = self.client_message_id
+        return document
+
+
+def find_stored(draft: Draft) -> dict[str, Any] | None:
+    """Return the message that an earlier sending of this draft stored, None where this is the first."""
+    if draft.client_message_id is None:
+        return None
+    stored: dict[str, Any] | None = sequences.committed().find_one(
+        {
+            "sessionId": draft.session_id,
+            "senderId": draft.sender_id,
+            "senderType": draft.sender_type,
+            "clientMessageId": draft.client_message_id,
+        }
+    )
+    return stored

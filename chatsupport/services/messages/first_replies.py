@@ -1,0 +1,56 @@
+"""How long it took until an agent answered, for the metric. Looked up in the background: no message waits for it.
+
+Whoever stores the first message of an agent in a session counts it, so that each session counts once, in whatever
+process. A process looks once at a session and remembers that it did.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pymongo
+from bson import ObjectId
+
+from chatsupport import serializers
+from chatsupport.background import Throttled
+from chatsupport.documents import Message, Session
+from chatsupport.identity import AGENT
+from chatsupport.observability import metrics
+
+LOOK_SECONDS = 1.0
+MAX_REMEMBERED = 20_000
+MAX_WAITING = 1_000
+"""While the database is slow, the metric goes without some."""
+
+_seen: OrderedDict[ObjectId, None] = OrderedDict()
+_waiting: deque[Mapping[str, Any]] = deque(maxlen=MAX_WAITING)
+
+
+def note(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Have those messages looked at that may be the first an agent has written in their sessions."""
+    for message in messages:
+        if message["senderType"] == AGENT and message["sessionId"] not in _seen:
+            _seen[message["sessionId"]] = None
+            _waiting.append(message)
+            _look()
+    while len(_seen) > MAX_REMEMBERED:
+        _seen.popitem(last=False)
+
+
+def _look_now() -> None:
+    while _waiting:
+        message = _waiting.popleft()
+        with pymongo.timeout(LOOK_SECONDS):
+            mine = {"sessionId": message["sessionId"], "senderType": AGENT}
+            first = Message._get_collection().find_one(mine, {"seq": 1}, sort=[("seq", pymongo.ASCENDING)])
+            if first is None or first["seq"] != message["seq"]:
+                continue
+            session = Session._get_collection().find_one({"_id": message["sessionId"]}, {"createdAt": 1})
+        if session is not None:
+            waited = serializers.milliseconds_between(session["createdAt"], message["timestamp"])
+            metrics.FIRST_REPLY.observe(waited / 1000)
+
+
+_look = Throttled(_look_now, LOOK_SECONDS)

@@ -1,0 +1,235 @@
+"""The message log: a group commit that gives each message its place and makes it durable before anybody hears of it.
+
+Senders submit and go on. A writer takes all that waits as one batch (`backlog`): it reads once those of the batch's
+sessions that it does not know (open? the sender's? see `admission`), numbers the messages, inserts them in order
+with one durable write, broadcasts, and tells the senders; then it takes what has come meanwhile. There is no timer: an
+idle system writes at once, a busy one in larger batches.
+
+`seq` needs no counter. A message goes to `last seq + 1` under the unique index on (sessionId, seq). The process
+remembers the last seq as a hint; when another process was faster the index refuses, the real one is read, and the
+message is offered again. Inserts are ordered, so no gap can appear.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pymongo
+from bson import ObjectId
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from chatsupport import broadcasts
+from chatsupport.database.clock import now
+from chatsupport.database.connection import (
+    DURABLE,
+    inserted_before_collision,
+    is_unavailable,
+    seconds_left,
+)
+from chatsupport.documents import Message
+from chatsupport.errors import (
+    ChatSupportError,
+    DatabaseUnavailableError,
+    InternalError,
+)
+from chatsupport.observability import metrics, tracing
+from chatsupport.services.messages import drafts, first_replies, sequences
+from chatsupport.services.messages.admission import Admission
+from chatsupport.services.messages.backlog import Backlog, seconds_until_first_deadline
+from chatsupport.services.messages.drafts import Draft, RetryKey
+
+logger = logging.getLogger(__name__)
+
+MAX_WAIT_SECONDS = 9.0
+"""How long a sender waits at most, from its first look into the database to the end of its write."""
+BATCH_TIMEOUT_SECONDS = 7.0
+"""How long the database may take for one batch, so that the batch after it is still within the wait."""
+LEAST_BATCH_SECONDS = 1.0
+MAX_UNCERTAIN = 10_000
+
+
+class MessageLog:
+    """The log of one process. Any number of processes may append to the same sessions."""
+
+    def __init__(self, on_stored: Callable[[dict[str, Any]], None] = broadcasts.new_message) -> None:
+        self._on_stored = on_stored
+        self._closed = False
+        self._backlog = Backlog(self._write_batch)
+        self._last_seqs = sequences.LastSeqs()
+        self._admission = Admission(self._repeat)
+        # Drafts that failed, though they may have been stored: nobody was told of them.
+        self._uncertain: OrderedDict[RetryKey, None] = OrderedDict()
+
+    def submit(self, draft: Draft) -> None:
+        """Have the draft stored and broadcast; `draft.on_done` is called, by the writer, when it is durable or failed.
+
+        That is after `MAX_WAIT_SECONDS` at the latest. Raises `DatabaseUnavailableError` when this process is leaving:
+        it is about to close the socket that would hear of it.
+        """
+        if self._closed:
+            raise DatabaseUnavailableError("The server is restarting. Connect again and repeat the message.")
+        self._add(draft)
+
+    def _add(self, draft: Draft) -> None:
+        time_now = time.monotonic()
+        draft.deadline = time_now + min(MAX_WAIT_SECONDS, seconds_left())
+        if draft.operation is not None:
+            draft.operation.submitted = time_now
+        self._backlog.add(draft)
+
+    def append(self, draft: Draft) -> None:
+        """Store the draft and wait until it is durable and broadcast; `draft.message` is what was stored.
+
+        Raises what the sender did wrong, or `DatabaseUnavailableError` when the write failed or took too long; a retry
+        with the same `clientMessageId` is then safe. A process that is leaving answers the requests it has got.
+        """
+        draft.tells_status = True
+        # A plain lock is the cheapest thing a greenlet or a thread can wait on with a time-out.
+        done = threading.Lock()
+        done.acquire()
+        draft.on_done = lambda _: done.release()
+        self._add(draft)
+        if not done.acquire(timeout=max(0.0, draft.deadline - time.monotonic())):
+            draft.abandoned = True
+            raise DatabaseUnavailableError
+        if draft.error is not None:
+            raise draft.error
+
+    def expect_end(self, session_id: ObjectId) -> None:
+        """Take nothing for granted about a session. Called before it is ended: whether that worked may stay unknown."""
+        self._admission.forget(session_id)
+
+    def settle(self, session_id: ObjectId, timeout: float = MAX_WAIT_SECONDS) -> None:
+        """Wait until no write of this process is in flight for the session.
+
+        Called after a session was marked ended: whatever is taken from the backlog later reads that mark, so that after
+        this the session's last message is known.
+        """
+        self._backlog.settle(session_id, timeout)
+
+    def known_last_seqs(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
+        """Return the last seq of those sessions to which this process has appended lately."""
+        return self._last_seqs.known(session_ids)
+
+    def close(self) -> None:
+        """Take no more drafts from sockets: this process is leaving."""
+        self._closed = True
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Wait until nothing is waiting or being written. False when that took longer than `timeout` seconds."""
+        return self._backlog.wait_until_idle(timeout)
+
+    def _write_batch(self, batch: list[Draft]) -> None:
+        left = seconds_until_first_deadline(batch)
+        with tracing.batch([draft.operation for draft in batch]):
+            try:
+                with pymongo.timeout(max(LEAST_BATCH_SECONDS, min(BATCH_TIMEOUT_SECONDS, left))):
+                    self._write(batch)
+            except Exception as error:
+                self._fail_batch(batch, error)
+
+    def _fail_batch(self, batch: list[Draft], error: Exception) -> None:
+        """Fail those of the batch that have no answer yet. What was written of them is unknown: forget the hints."""
+        outcome: ChatSupportError
+        if isinstance(error, DatabaseUnavailableError) or (isinstance(error, PyMongoError) and is_unavailable(error)):
+            logger.warning("A batch of messages failed: the database is unavailable")
+            outcome = DatabaseUnavailableError()
+        else:
+            logger.exception("A batch of messages failed")
+            outcome = InternalError()
+        for draft in batch:
+            self._forget(draft.session_id)
+            if not draft.is_done:
+                if draft.client_message_id is not None:
+                    self._uncertain[draft.retry_key] = None
+                draft.fail(outcome)
+        while len(self._uncertain) > MAX_UNCERTAIN:
+            self._uncertain.popitem(last=False)
+
+    def _write(self, batch: list[Draft]) -> None:
+        pending = self._admission.admit(batch)
+        repeats: list[tuple[Draft, Draft]] = []
+        firsts: dict[RetryKey, Draft] = {}
+        unique: list[Draft] = []
+        for draft in pending:
+            if draft.client_message_id is not None:
+                first = firsts.setdefault(draft.retry_key, draft)
+                if first is not draft:
+                    repeats.append((draft, first))
+                    continue
+            unique.append(draft)
+        while unique:
+            unique = self._insert(unique)
+        for draft, first in repeats:
+            if first.error is not None:
+                draft.fail(first.error)
+            else:
+                draft.succeed(first.message, created=False)
+
+    def _insert(self, batch: list[Draft]) -> list[Draft]:
+        """Insert in order, up to the first that collides. Answer what was stored; return what is to be tried again."""
+        documents = self._number(batch)
+        collection = Message._get_collection().with_options(write_concern=DURABLE)
+        stored = len(documents)
+        try:
+            collection.insert_many(documents, ordered=True)
+        except BulkWriteError as error:
+            stored = inserted_before_collision(error)
+        metrics.MESSAGES.add(stored)
+        for draft, document in zip(batch[:stored], documents[:stored], strict=True):
+            self._last_seqs.remember(draft.session_id, document["seq"])
+            self._announce(document, draft)
+            draft.succeed(document, created=True)
+        first_replies.note(documents[:stored])
+        if stored == len(batch):
+            return []
+        collided, rest = batch[stored], batch[stored + 1 :]
+        self._forget(collided.session_id)
+        repeated = drafts.find_stored(collided)
+        if repeated is not None:
+            self._repeat(collided, repeated)
+            return rest
+        # Another process took the seq: with a message, or because the session has ended.
+        return self._admission.admit([collided, *rest])
+
+    def _forget(self, session_id: ObjectId) -> None:
+        """Take nothing for granted in this session: something happened there that this process did not know of."""
+        self._last_seqs.forget(session_id)
+        self._admission.forget(session_id)
+
+    def _repeat(self, draft: Draft, stored: dict[str, Any]) -> None:
+        """Answer a repeated sending with the first message; the room hears of it where the first sending failed."""
+        if draft.retry_key in self._uncertain:
+            del self._uncertain[draft.retry_key]
+            self._announce(stored, draft)
+        draft.succeed(stored, created=False)
+
+    def _announce(self, message: dict[str, Any], draft: Draft) -> None:
+        """Broadcast what is stored. A failure here is no failure of the sender's: clients resync by seq."""
+        try:
+            self._on_stored(message)
+        except Exception:
+            about = {"seq": message["seq"], "request_id": draft.request_id}
+            logger.exception("A stored message could not be broadcast", extra=about)
+
+    def _number(self, batch: list[Draft]) -> list[dict[str, Any]]:
+        timestamp = now()
+        next_seq: dict[ObjectId, int] = {}
+        documents = []
+        for draft in batch:
+            session_id = draft.session_id
+            seq = next_seq.get(session_id)
+            if seq is None:
+                seq = self._last_seqs.read(session_id) + 1
+            next_seq[session_id] = seq + 1
+            documents.append(draft.document(seq, timestamp))
+        return documents
+
+
+log = MessageLog()
+metrics.BACKLOG.read_by(log._backlog.count_waiting)

@@ -1,0 +1,214 @@
+"""Agents, for those who manage them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from chatsupport import broadcasts
+from chatsupport.database.clock import now
+from chatsupport.documents import Agent
+from chatsupport.documents.agent import derived
+from chatsupport.errors import AgentNotFoundError, EmailTakenError, SessionNotFoundError
+from chatsupport.features.audit import service as audit
+from chatsupport.features.consoles import service as consoles
+from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.payloads import AgentChanges, AgentFields
+from chatsupport.services.assignment import choice
+from chatsupport.services.people import denials, passwords, sign_ins
+from chatsupport.services.sessions import lifecycle
+from chatsupport.services.shared import access
+
+logger = logging.getLogger(__name__)
+
+
+def list_all(caller: Caller) -> list[dict[str, Any]]:
+    """Return every agent, by name. For operators and supervisors."""
+    access.require_manager(caller)
+    return list(Agent._get_collection().find({}, sort=[("name", 1), ("_id", 1)]))
+
+
+def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
+    """Make an agent and give it those who wait. For operators and supervisors."""
+    access.require_manager(caller)
+    agent = _document(fields)
+    if fields.password is not None:
+        agent["passwordHash"] = passwords.hash_of(fields.password)
+    try:
+        Agent._get_collection().insert_one(agent)
+    except DuplicateKeyError:
+        raise EmailTakenError from None
+    logger.info("Agent created", extra={"event": "agent_created", "agent_id": str(agent["_id"])})
+    audit.record(
+        audit.AGENT_CREATED,
+        caller,
+        agent_id=agent["_id"],
+        name=fields.name,
+        max_users=fields.max_users,
+        role=fields.role,
+    )
+    consoles.changed(None, agent["_id"])
+    choice.drain_queue()
+    created: dict[str, Any] = Agent._get_collection().find_one({"_id": agent["_id"]}) or agent
+    return created
+
+
+def read(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
+    """Return an agent. For operators and supervisors, and for the agent itself."""
+    if caller.type != AGENT or caller.id != str(agent_id):
+        access.require_manager(caller)
+    return _find(agent_id)
+
+
+def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[str, Any]:
+    """Change an agent; who waits gets the room this makes. An agent itself may go online and offline, and change its
+    password if it knows the one it has; so may a supervisor its own email.
+
+    A smaller `maxUsers` keeps the sessions there are and gives no new ones; going offline does the same. Another email
+    or password ends the agent's tokens, but for the one with which it changed its own. Raises `EmailTakenError`.
+    """
+    is_own = caller.type == AGENT and caller.id == str(agent_id)
+    if caller.type != SYSTEM and (not is_own or _needs_manager(changes)):
+        access.require_manager(caller)
+    before = read(caller, agent_id)
+    new_email = "email" in changes.given and changes.email != before.get("email")
+    if is_own and ("password" in changes.given or new_email):
+        sign_ins.check_current(caller, before, changes.current_password)
+    values = _values(changes)
+    if not values:
+        return before
+    try:
+        updated = Agent._get_collection().find_one_and_update(
+            {"_id": agent_id}, [{"$set": values}, *derived()], return_document=ReturnDocument.AFTER
+        )
+    except DuplicateKeyError:
+        raise EmailTakenError from None
+    if updated is None:
+        raise AgentNotFoundError
+    logger.info("Agent changed", extra={"event": "agent_changed", "agent_id": str(agent_id), "fields": sorted(values)})
+    new_credentials = "password" in changes.given or before.get("email") != updated.get("email")
+    if new_credentials:
+        denials.end_tokens(caller, Caller(str(agent_id), AGENT), keep=caller if is_own else None)
+    audit.record(
+        audit.AGENT_CHANGED,
+        caller,
+        agent_id=agent_id,
+        name=changes.name,
+        max_users=changes.max_users,
+        is_online=changes.is_online,
+        role=changes.role,
+        new_credentials=new_credentials or None,
+    )
+    if changes.role is not None:
+        broadcasts.control("roles", agentId=str(agent_id))
+    consoles.changed(None, agent_id)
+    if before["name"] != updated["name"]:
+        _tell_new_name(updated)
+    choice.drain_queue()
+    return _find(agent_id)
+
+
+def _tell_new_name(agent: dict[str, Any]) -> None:
+    """Tell those who are in the agent's open chats what it is called now."""
+    for session_id in agent.get("activeSessions", ()):
+        with contextlib.suppress(SessionNotFoundError):  # A slot that the reconciler is about to free.
+            broadcasts.session_updated(lifecycle.describe_stored(session_id), agent["_id"])
+
+
+def _needs_manager(changes: AgentChanges) -> bool:
+    """Tell whether an agent may not do this to itself."""
+    removes_password = "password" in changes.given and changes.password is None
+    return removes_password or not changes.given <= {"isOnline", "password"}
+
+
+def _values(changes: AgentChanges) -> dict[str, Any]:
+    """Return what a pipeline update sets. What a client sent is taken as it is, and not for a field or a variable."""
+    values: dict[str, Any] = {}
+    if changes.name is not None:
+        values["name"] = {"$literal": changes.name}
+    if changes.max_users is not None:
+        values["maxUsers"] = changes.max_users
+    if changes.is_online is not None:
+        values["isOnline"] = changes.is_online
+        values["idleSince"] = {"$cond": [{"$eq": ["$isOnline", changes.is_online]}, "$idleSince", "$$NOW"]}
+    if changes.role is not None:
+        values["role"] = changes.role
+    if "email" in changes.given:
+        values["email"] = "$$REMOVE" if changes.email is None else {"$literal": changes.email}
+    if "password" in changes.given:
+        stored = None if changes.password is None else passwords.hash_of(changes.password)
+        values["passwordHash"] = "$$REMOVE" if stored is None else {"$literal": stored}
+    return values
+
+
+def _find(agent_id: ObjectId) -> dict[str, Any]:
+    agent: dict[str, Any] | None = Agent._get_collection().find_one({"_id": agent_id})
+    if agent is None:
+        raise AgentNotFoundError
+    return agent
+
+
+def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
+    """Delete an agent: its access ends at once, its sessions go to the queue's front in their old order.
+
+    Raises `AgentNotFoundError` also where it was deleted before; what that left undone is then done.
+    """
+    access.require_manager(caller)
+    deleted: dict[str, Any] | None = Agent._get_collection().find_one_and_delete({"_id": agent_id})
+    if deleted is None:
+        broadcasts.close_sockets(agent_id, AGENT)
+        choice.requeue_all_of(agent_id, choice.DELETED)
+        raise AgentNotFoundError
+    logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
+    broadcasts.close_sockets(agent_id, AGENT)
+    consoles.changed(None, agent_id)
+    audit.record(audit.AGENT_DELETED, caller, agent_id=agent_id, name=deleted.get("name"))
+    choice.requeue_all_of(agent_id, choice.DELETED)
+    # Also where there were none: who avoids another agent may have to take that one now.
+    choice.drain_queue()
+    return deleted
+
+
+def create_defaults(names: tuple[str, ...]) -> int:
+    """Make the default agents where there are none at all. Returns how many are new.
+
+    Each has an id that follows from its place, so that processes starting together make each once.
+    """
+    collection = Agent._get_collection()
+    if not names or collection.find_one({}, {"_id": 1}) is not None:
+        return 0
+    made = 0
+    for place, name in enumerate(names, start=1):
+        agent = _document(AgentFields(name=name))
+        agent["_id"] = ObjectId(f"{place:024x}")
+        result = collection.update_one({"_id": agent.pop("_id")}, {"$setOnInsert": agent}, upsert=True)
+        made += result.upserted_id is not None
+    if made:
+        logger.info("Default agents created", extra={"event": "default_agents_created", "count": made})
+    return made
+
+
+def _document(fields: AgentFields) -> dict[str, Any]:
+    time = now()
+    agent = Agent(
+        id=ObjectId(),
+        name=fields.name,
+        max_users=fields.max_users,
+        is_online=fields.is_online,
+        is_away=False,
+        email=fields.email,
+        role=fields.role,
+        load=0,
+        has_room=True,
+        idle_since=time,
+        created_at=time,
+        updated_at=time,
+    )
+    agent.validate()
+    document: dict[str, Any] = agent.to_mongo().to_dict()
+    return {**document, "activeUsers": [], "activeSessions": [], "slots": []}

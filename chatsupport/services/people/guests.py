@@ -1,0 +1,44 @@
+"""Guests: visitors whose ids the server makes, so that only a guest's own earlier token vouches for it."""
+
+from __future__ import annotations
+
+from chatsupport.errors import AuthenticationError, ForbiddenError, InvalidInputError
+from chatsupport.identity import RENEWABLE, Caller, bearer_token, caller_from_token
+from chatsupport.services.people import denials
+
+
+def earlier_token(guest: Caller, authorization: str | None, address: str) -> Caller:
+    """Return what a guest's earlier token says, which may have expired up to `RENEWABLE` ago.
+
+    Raises `ForbiddenError` with INVALID_USER_HASH where the header holds no such token, or one that is refused;
+    `BlockedError`. Needs an application context.
+    """
+    try:
+        token = bearer_token(authorization)
+        if token is not None and (earlier := caller_from_token(token, RENEWABLE)) == guest:
+            denials.check(earlier, address)
+            return earlier
+    except AuthenticationError:
+        pass  # Answered below: whatever is wrong with it, the guest needs a new id.
+    raise ForbiddenError(
+        'Ids that begin with guest- are renewed only with their own earlier token. Get a new id with {"guest": true}.',
+        code="INVALID_USER_HASH",
+    )
+
+
+def of_token(token: str) -> Caller:
+    """Return the guest a token was made for, however it is denied. Raises `InvalidInputError`."""
+    try:
+        guest = caller_from_token(token, RENEWABLE)
+    except AuthenticationError:
+        raise not_a_guest() from None
+    if not guest.is_guest:
+        raise not_a_guest()
+    return guest
+
+
+def not_a_guest() -> InvalidInputError:
+    """Return what a caller hears whose guestToken is none, or is refused."""
+    return InvalidInputError(
+        "INVALID_GUEST_TOKEN", "guestToken must be a guest's token that is still valid. Continue without it."
+    )

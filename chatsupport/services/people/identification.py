@@ -1,0 +1,194 @@
+"""A guest becomes known: its sessions become a user's.
+
+The guest's tokens are refused first, once and for all in favour of one user. Then each of its sessions is renamed by
+one update, which also notes the guest; by that note whoever repeats this finds what is left to do: senders, read
+marks, the agent's slot. `finish` repeats it by itself a little later, because a start or a message that was on its way
+may have been stored behind it, and because a process may have been killed in between.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from chatsupport import broadcasts
+from chatsupport.database.clock import now
+from chatsupport.database.connection import is_unavailable
+from chatsupport.documents import Denial, Message, Session
+from chatsupport.documents.session import OPEN
+from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError
+from chatsupport.features.audit import service as audit
+from chatsupport.features.consoles import service as consoles
+from chatsupport.identity import USER, Caller
+from chatsupport.payloads import SessionEnd
+from chatsupport.services.assignment import slots
+from chatsupport.services.messages import message_log, read_marks, sequences
+from chatsupport.services.people import denials, guests
+from chatsupport.services.sessions import lifecycle
+from chatsupport.services.shared import rate_limits, untold
+
+logger = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+MERGED = "merged"
+"""Why a guest's session ends where the user has an open one already."""
+FINISH_AFTER = timedelta(seconds=30)
+"""After this, nothing can be under way any more that began before the guest's tokens were refused."""
+
+_ATTEMPTS = 5
+
+
+def identify(caller: Caller, guest_token: str, address: str) -> Document:
+    """Carry a guest's sessions over to the caller. Returns its open session, and how many were carried.
+
+    A repeat by the same user finishes what was left undone; for another user nothing is carried. Raises
+    `ForbiddenError` unless a user is calling that is no guest, `InvalidInputError` with INVALID_GUEST_TOKEN,
+    `BlockedError` where the guest is blocked. Needs an application context.
+    """
+    if caller.type != USER or caller.is_guest:
+        raise ForbiddenError("Only a user who is not a guest can take over a guest's sessions.")
+    rate_limits.check_caller(rate_limits.START_SESSION, caller)
+    guest = guests.of_token(guest_token)
+    try:
+        known_as = denials.identified_as(guest, address)
+    except AuthenticationError:
+        raise guests.not_a_guest() from None
+    if known_as is None:
+        known_as = denials.identify(guest, caller.id)
+        if known_as == caller.id:
+            audit.record(audit.IDENTIFY, caller, user_id=caller.id, user_type=USER, guest_id=guest.id)
+    carried = _carry(guest, caller) if known_as == caller.id else 0
+    open_session = lifecycle.find_open(caller.id, USER)
+    return {"sessionId": None if open_session is None else str(open_session["_id"]), "sessions": carried}
+
+
+def finish() -> None:
+    """Look once more at the guests that became known a moment ago, and carry over what came behind."""
+    due = {"isCarried": False, "createdAt": {"$lte": now() - FINISH_AFTER}}
+    for denial in list(Denial._get_collection().find(due)):
+        try:
+            _finish(denial)
+        except Exception as error:
+            if isinstance(error, PyMongoError) and is_unavailable(error):
+                raise
+            logger.exception("What was a guest's could not be carried over yet", extra={"user_id": denial["userId"]})
+
+
+def _finish(denial: Document) -> None:
+    guest, user = Caller(denial["userId"], denial["userType"]), Caller(denial["identifiedAs"], USER)
+    carried = _carry(guest, user, is_repeat=True)
+    # From here on the sessions say nothing of the guest, so their number is kept with the guest's denial.
+    Denial._get_collection().update_one({"_id": denial["_id"]}, {"$max": {"carried": carried}})
+    Session._get_collection().update_many(_carried(guest, user), {"$unset": {"guestId": ""}})
+    Denial._get_collection().update_one({"_id": denial["_id"]}, {"$set": {"isCarried": True}})
+
+
+def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:
+    """Make everything of the guest's the user's. Returns how many sessions were the guest's, in all calls."""
+    read_marks.flush()
+    collection = Session._get_collection()
+    renamed: set[ObjectId] = set()
+    while (session := collection.find_one({"userId": guest.id, "userType": USER}, {"_id": 1})) is not None:
+        _rename_session(session["_id"], guest, user)
+        renamed.add(session["_id"])
+    carried = list(collection.find(_carried(guest, user)))
+    for session in carried:
+        changed = _rename_within(session["_id"], guest, user)
+        untold.complete(session)  # Its end may have been cut short by a kill.
+        if changed or session["_id"] in renamed or not is_repeat:
+            _tell(session)
+    stored = Denial._get_collection().find_one({"userId": guest.id, "identifiedAs": user.id}, {"carried": 1}) or {}
+    return max(len(carried), int(stored.get("carried", 0)))
+
+
+def _carried(guest: Caller, user: Caller) -> Document:
+    return {"userId": user.id, "userType": USER, "guestId": guest.id}
+
+
+def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
+    """Make a session the user's; it ends where the user has an open one. The unique index decides which is which."""
+    message_log.log.expect_end(session_id)
+    is_guests = {"_id": session_id, "userId": guest.id}
+    for _ in range(_ATTEMPTS):
+        try:
+            Session._get_collection().update_one(
+                is_guests,
+                [
+                    {
+                        "$set": {
+                            "userId": {"$literal": user.id},
+                            "guestId": {"$literal": guest.id},
+                            "endedBy": _renamed("$endedBy", guest, user),
+                            "readSeq": _renamed_marks(guest, user),
+                            "updatedAt": "$$NOW",
+                        }
+                    }
+                ],
+            )
+        except DuplicateKeyError:
+            lifecycle.end_now(is_guests, SessionEnd(MERGED), user.id, user)
+        else:
+            message_log.log.settle(session_id)
+            return
+    raise DatabaseUnavailableError
+
+
+def _rename_within(session_id: ObjectId, guest: Caller, user: Caller) -> bool:
+    """Rename the guest within a session that is the user's. False where there was nothing left to rename."""
+    messages = _rename_sender(session_id, guest, user)
+    marks = Session._get_collection().update_one(
+        {"_id": session_id, "readSeq": {"$elemMatch": {"userId": guest.id, "userType": USER}}},
+        [{"$set": {"readSeq": _renamed_marks(guest, user)}}],
+    )
+    slot = slots.rename_user(session_id, guest.id, user.id)
+    return bool(messages or marks.modified_count or slot)
+
+
+def _rename_sender(session_id: ObjectId, guest: Caller, user: Caller) -> int:
+    collection = Message._get_collection()
+    sent = {"sessionId": session_id, "senderId": guest.id, "senderType": USER, "fence": sequences.NO_FENCE}
+    new_sender = {"senderId": user.id}
+    try:
+        return int(collection.update_many(sent, {"$set": new_sender}).modified_count)
+    except DuplicateKeyError:
+        pass  # Then one by one.
+    # A message that the guest sent and the user sent again, each stored: both stay, and one has no id of its own.
+    renamed = 0
+    for message in list(collection.find(sent, {"_id": 1})):
+        try:
+            collection.update_one({"_id": message["_id"]}, {"$set": new_sender})
+        except DuplicateKeyError:
+            collection.update_one({"_id": message["_id"]}, {"$set": new_sender, "$unset": {"clientMessageId": ""}})
+        renamed += 1
+    return renamed
+
+
+def _renamed(value: str, guest: Caller, user: Caller) -> Document:
+    """Return the expression for an id that names the user where it named the guest; nothing where there is none."""
+    is_guest = {"$eq": [value, {"$literal": guest.id}]}
+    return {"$cond": [is_guest, {"$literal": user.id}, {"$ifNull": [value, "$$REMOVE"]}]}
+
+
+def _renamed_marks(guest: Caller, user: Caller) -> Document:
+    """Return the expression for the read marks, of which those of guest and user become the user's one."""
+    marks = {"$ifNull": ["$readSeq", []]}
+    ids = [{"$literal": guest.id}, {"$literal": user.id}]
+    is_theirs = {"$and": [{"$in": ["$$mark.userId", ids]}, {"$eq": ["$$mark.userType", USER]}]}
+    theirs = {"$filter": {"input": marks, "as": "mark", "cond": is_theirs}}
+    others = {"$filter": {"input": marks, "as": "mark", "cond": {"$not": [is_theirs]}}}
+    furthest = {"$max": {"$map": {"input": theirs, "as": "mark", "in": "$$mark.seq"}}}
+    mine = [{"userId": {"$literal": user.id}, "userType": USER, "seq": furthest}]
+    return {"$concatArrays": [others, {"$cond": [{"$eq": [theirs, []]}, [], mine]}]}
+
+
+def _tell(session: Document) -> None:
+    """Tell the staff whose the session is now; of one that ended long ago there is nobody to tell."""
+    agent_id = session.get("agentId")
+    if session["status"] in OPEN or session.get("endReason") == MERGED:
+        broadcasts.session_updated(lifecycle.describe_stored(session["_id"]), agent_id)
+    consoles.changed(session["_id"], agent_id)

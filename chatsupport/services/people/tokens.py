@@ -1,0 +1,99 @@
+"""Giving tokens: to anybody for a user, where nobody vouches; for agents and systems only against an API key.
+
+A guest's id is made here and nowhere else, so its first token needs nobody to vouch for it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import pymongo
+
+from chatsupport import identity
+from chatsupport.database.connection import translate_errors
+from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError
+from chatsupport.extensions import settings
+from chatsupport.features.audit import service as audit
+from chatsupport.payloads import TokenRequest
+from chatsupport.services.people import denials, guests, sign_ins
+from chatsupport.services.shared import rate_limits
+
+logger = logging.getLogger(__name__)
+
+LOOK_UP_SECONDS = 1.5
+
+
+@dataclass(frozen=True)
+class Asker:
+    """What a caller shows who asks for a token, and where it is. Nothing of it has been checked."""
+
+    api_key: str | None
+    authorization: str | None
+    address: str
+    is_on_this_machine: bool
+
+
+def issue(request: TokenRequest, asker: Asker) -> dict[str, Any]:
+    """Return a token and its lifetime, with a new guest's id. Needs an application context.
+
+    Raises `AuthenticationError` where an API key is wrong or missing, `ForbiddenError` with INVALID_USER_HASH where the
+    site's server did not vouch for the user, or no earlier token for the guest; `BlockedError`, `RateLimitedError` by
+    address.
+    """
+    caller = None if asker.api_key is None else identity.authenticate(None, asker.api_key)
+    is_new_guest = request.user_id is None
+    person = identity.Caller(request.user_id or identity.new_guest_id(), request.user_type)
+    earlier: identity.Caller | None = None
+    if caller is None:
+        rate_limits.check_address(rate_limits.TOKENS, asker.address)
+        _check_not_blocked(person, asker.address)
+        if person.is_guest:
+            earlier = None if is_new_guest else guests.earlier_token(person, asker.authorization, asker.address)
+        elif person.type == identity.USER:
+            _check_user_hash(person, request.user_hash)
+        else:
+            _check_freely_given(request, asker)
+    if person.type != identity.USER:
+        audit.record(audit.TOKEN, caller, user_id=person.id, user_type=person.type)
+    lifetime = identity.TOKEN_LIFETIME
+    return {
+        **({"userId": person.id} if is_new_guest else {}),
+        "token": identity.issue_token(person.id, person.type, renewed=earlier),
+        "tokenType": "Bearer",
+        "expiresInSeconds": int(lifetime.total_seconds()),
+        "expiresInDays": lifetime.days,
+    }
+
+
+def _check_not_blocked(person: identity.Caller, address: str) -> None:
+    """Raise `BlockedError` for who is blocked. While the database is away a token is given: nothing takes it then."""
+    try:
+        with translate_errors(), pymongo.timeout(LOOK_UP_SECONDS):
+            denials.check_blocked(person, address)
+    except DatabaseUnavailableError:
+        logger.warning("A token was given without looking for blocks: the database is unavailable")
+
+
+def _check_user_hash(person: identity.Caller, user_hash: str | None) -> None:
+    secret = settings.config.identity_secret
+    if secret is None:
+        return
+    expected = identity.expected_user_hash(person.id, secret)
+    given = user_hash or ""
+    if not hmac.compare_digest(expected.encode(), given.lower().encode("utf-8", "surrogatepass")):
+        raise ForbiddenError(
+            "userHash is missing or wrong: your server must make it, hex HMAC-SHA256(IDENTITY_SECRET, userId).",
+            code="INVALID_USER_HASH",
+        )
+
+
+def _check_freely_given(request: TokenRequest, asker: Asker) -> None:
+    if not sign_ins.are_free(asker.is_on_this_machine):
+        raise AuthenticationError(f"A token for userType {request.user_type} needs a valid X-API-Key.")
+    logger.warning(
+        "A token was issued without an API key, because this is development and no API_KEY is set",
+        extra={"event": "free_token", "user_type": request.user_type},
+    )

@@ -1,0 +1,115 @@
+"""Who is typing.
+
+A start that is not renewed is stopped here, because a closed laptop sends no stop. Others hear of one person at most
+once a second: what changes faster is told, in its last state, when the second is over.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from bson import ObjectId
+
+from chatsupport import broadcasts
+from chatsupport.extensions import socketio
+from chatsupport.identity import Caller
+from chatsupport.services.presence import membership
+from chatsupport.services.shared import rate_limits
+
+TYPING_SECONDS = 5.0
+BROADCAST_SECONDS = 1.0
+_TICK_SECONDS = 0.25
+
+Key = tuple[ObjectId, Caller]
+
+
+@dataclass(slots=True)
+class _State:
+    """What a person does in a session, and what the others were told of it."""
+
+    typing_until: float = 0.0
+    told: bool = False
+    told_at: float = float("-inf")
+
+
+_mutex = threading.Lock()
+_states: dict[Key, _State] = {}
+_ticking = False
+
+
+def start(session_id: ObjectId, person: Caller, caller: Caller) -> None:
+    """Note that somebody types, for `TYPING_SECONDS` unless renewed. Raises `RateLimitedError`."""
+    rate_limits.check_caller(rate_limits.TYPING, caller)
+    with _mutex:
+        state = _states.setdefault((session_id, person), _State())
+        state.typing_until = time.monotonic() + TYPING_SECONDS
+    _tell((session_id, person))
+    _keep_ticking()
+
+
+def stop(session_id: ObjectId, person: Caller, caller: Caller | None = None) -> None:
+    """Note that somebody types no more. Raises `RateLimitedError` where a caller says so itself."""
+    if caller is not None:
+        rate_limits.check_caller(rate_limits.TYPING, caller)
+    with _mutex:
+        state = _states.get((session_id, person))
+        if state is None:
+            return
+        state.typing_until = 0.0
+    _tell((session_id, person))
+
+
+def leave(session_id: ObjectId, person: Caller) -> None:
+    """Stop somebody who is gone, at once: there will be nothing more to tell of them."""
+    with _mutex:
+        state = _states.pop((session_id, person), None)
+    if state is not None and state.told:
+        _broadcast((session_id, person), False)
+
+
+def _tell(key: Key) -> None:
+    """Tell the others what changed, unless they were told something less than a second ago."""
+    time_now = time.monotonic()
+    with _mutex:
+        state = _states.get(key)
+        if state is None:
+            return
+        is_typing = state.typing_until > time_now
+        if is_typing == state.told or time_now - state.told_at < BROADCAST_SECONDS:
+            return
+        state.told, state.told_at = is_typing, time_now
+    _broadcast(key, is_typing)
+
+
+def _keep_ticking() -> None:
+    global _ticking
+    with _mutex:
+        if _ticking:
+            return
+        _ticking = True
+    socketio.start_background_task(_tick)
+
+
+def _tick() -> None:
+    """Stop what ran out and tell what was held back. Runs while there is anything to tell, and ends with it."""
+    global _ticking
+    while True:
+        socketio.sleep(_TICK_SECONDS)
+        for key in list(_states):
+            _tell(key)
+        time_now = time.monotonic()
+        with _mutex:
+            for key, state in list(_states.items()):
+                if not state.told and state.typing_until <= time_now - BROADCAST_SECONDS:
+                    del _states[key]
+            if not _states:
+                _ticking = False
+                return
+
+
+def _broadcast(key: Key, is_typing: bool) -> None:
+    session_id, person = key
+    skip = membership.connections_of(session_id, person)
+    broadcasts.user_typing(session_id, person.id, person.type, is_typing, skip_sid=skip)

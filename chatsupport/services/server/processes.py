@@ -1,0 +1,249 @@
+"""Which server processes use this database. No process believes that it is alone: it knows so from the database.
+
+Each has a document and renews it once a second: it writes first, and then looks who else is there. While it finds
+nobody it is alone, until three seconds after that write began. A process that comes writes its document and then waits
+until every other one has it among those it knows, or until those three seconds are over for all of them; only then does
+it change anything. So what a process remembers while it is alone, nobody else changes.
+
+A process that was killed or frozen is counted for ten minutes: for so long a write of its may still arrive. One that
+was silent for half of that is a new one when it comes back. Times are measured by each process for itself, with a clock
+that nobody sets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import __version__
+from chatsupport.database import clock
+from chatsupport.database.clock import elapsed, now
+from chatsupport.database.connection import measure_time
+from chatsupport.documents import Process
+from chatsupport.extensions import settings
+from chatsupport.observability import metrics
+from chatsupport.services.messages import sequences
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 1.0
+HURRIED_SECONDS = 0.1
+"""How soon the next beat comes where somebody waits for it."""
+ALONE_SECONDS = 3.0
+"""How long after its last beat a process may think that it is alone."""
+LIVE_SECONDS = 10.0
+GONE_SECONDS = float(sequences.FENCE_SECONDS)
+"""After so much silence a process has no write under way any more, and is forgotten."""
+SILENT_SECONDS = GONE_SECONDS / 2
+"""After so much silence of its own a process begins anew: soon the others will have forgotten it."""
+JUMP_SECONDS = 2.0
+
+Document = dict[str, Any]
+
+
+@dataclass
+class Other:
+    """Another process, as this one has heard of it."""
+
+    document: Document
+    heard_at: float
+    is_beating: bool = False
+
+    @property
+    def silence(self) -> float:
+        """For how many seconds it was not heard of."""
+        return elapsed() - self.heard_at
+
+    @property
+    def may_be_alone(self) -> bool:
+        """Whether it ever thinks that it is: one with a Redis never does."""
+        return self.document.get("redis") is None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it surely runs: it has beaten since this process first saw it."""
+        return self.is_beating and self.silence < LIVE_SECONDS
+
+
+class ThisProcess:
+    """What one process knows of itself and the others. One that serves nobody, as a command, does not beat."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._serves = False
+        self._id: ObjectId | None = None
+        self._joined_at = 0.0
+        self._is_known = False
+        self._alone_since = -math.inf
+        self._alone_until = 0.0
+        self._beat_at = -math.inf
+        self._steady_since = math.inf
+        self._others: dict[ObjectId, Other] = {}
+        self._acknowledged: set[ObjectId] = set()
+        self._is_apart = False
+
+    def begin(self) -> None:
+        """Be one that serves, and change nothing before the others know."""
+        self._serves = True
+
+    def is_alone(self) -> bool:
+        """Tell whether nobody else can have changed anything, or will before this process knows of it."""
+        return elapsed() < self._alone_until and settings.config.redis_url is None
+
+    def was_alone_since(self, moment: float) -> bool:
+        """Tell whether what was read at that moment (of `elapsed`) is still true for all that others can have done."""
+        return moment >= self._alone_since and self.is_alone()
+
+    def is_known(self) -> bool:
+        """Tell whether the others know of this process, so that it may change what they remember."""
+        return not self._serves or (self._is_known and elapsed() - self._beat_at < SILENT_SECONDS)
+
+    def steady_seconds(self) -> float:
+        """Return for how long neither the database nor this process stood still, nor time jumped."""
+        if not self._serves:
+            return math.inf
+        return 0.0 if elapsed() - self._beat_at > break_seconds() else max(0.0, elapsed() - self._steady_since)
+
+    def beat(self) -> bool:
+        """Say that this process is there, and look who else is. Returns whether it is the first beat after a break."""
+        if not self._serves:
+            return False
+        began = elapsed()
+        jump = measure_time()
+        if self._id is None or began - self._beat_at > SILENT_SECONDS or not self._say():
+            self._join()
+        self._look()
+        if self._id is None:
+            return False  # It has left meanwhile.
+        others = self._others.values()
+        if not others:
+            if elapsed() >= self._alone_until:
+                self._alone_since = elapsed()
+            # Not from now on: of one that came since this beat began, this process may not know.
+            self._alone_until = began + ALONE_SECONDS
+        if not self._is_known:
+            unaware = [other for other in others if other.may_be_alone and self._id not in other.document["knows"]]
+            # One that was silent for longer does not think that it is alone any more, whatever it knows.
+            longest = max((ALONE_SECONDS + 1.0 - other.silence for other in unaware), default=0.0)
+            self._is_known = longest <= 0 or elapsed() - self._joined_at >= ALONE_SECONDS
+        was_broken = elapsed() - self._beat_at > break_seconds() or abs(jump) > JUMP_SECONDS
+        if was_broken:
+            self._steady_since = elapsed()
+        self._beat_at = began
+        self._tell()
+        return was_broken
+
+    def pause(self) -> float:
+        """Return the seconds until the next beat."""
+        is_waited_for = not self._is_known or self._acknowledged != set(self._others)
+        return HURRIED_SECONDS if is_waited_for else BEAT_SECONDS
+
+    def leave(self) -> None:
+        """Say that this process is gone: it has nothing under way any more."""
+        leaving = self._id
+        self.reset()
+        if leaving is not None:
+            Process._get_collection().delete_one({"_id": leaving})
+
+    def live_others(self) -> list[Document]:
+        """Return the documents of the other processes that run now."""
+        return [other.document for other in self._others.values() if other.is_live]
+
+    def wrong_clocks(self) -> list[str]:
+        """Return a phrase for each clock that is not right by the database's: this machine's, others', MongoDB's."""
+        ahead = {"this machine": clock.own_offset() or 0.0}
+        for other in self._others.values():
+            if other.silence < LIVE_SECONDS:
+                ahead[other.document["host"]] = other.document.get("clockOffset") or 0.0
+        ahead |= {f"MongoDB's member {name}": seconds for name, seconds in clock.wrong_members().items()}
+        return [f"{name} is {clock.described(off)} the database's" for name, off in ahead.items() if clock.is_off(off)]
+
+    def _join(self) -> None:
+        """Become a new process: of an earlier one the others may not know any more."""
+        self._is_known, self._alone_until, earlier = False, 0.0, self._id
+        if not self._serves:
+            return  # It has left meanwhile.
+        # Where no answer comes, the document may be there all the same: see `_say`.
+        self._id, self._joined_at = ObjectId(), math.inf
+        document = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "version": __version__,
+            "startedAt": now(),
+            "redis": digest(settings.config.redis_url),
+        }
+        stages = [{"$set": {name: {"$literal": value} for name, value in document.items()}}, self._pulse()]
+        Process._get_collection().update_one({"_id": self._id}, stages, upsert=True)
+        self._joined_at = elapsed()
+        if earlier is not None:
+            Process._get_collection().delete_one({"_id": earlier})
+
+    def _say(self) -> bool:
+        """Renew the document. False where there is none any more."""
+        is_there = bool(Process._get_collection().update_one({"_id": self._id}, [self._pulse()]).matched_count)
+        if is_there and math.isinf(self._joined_at):
+            self._joined_at = elapsed()
+        return is_there
+
+    def _pulse(self) -> Document:
+        self._acknowledged = set(self._others)
+        return {
+            "$set": {"beatAt": "$$NOW", "clockOffset": clock.own_offset(), "knows": sorted(self._acknowledged)},
+        }
+
+    def _look(self) -> None:
+        rows = {row["_id"]: row for row in Process._get_collection().find({"_id": {"$ne": self._id}})}
+        for process_id, row in rows.items():
+            known = self._others.get(process_id)
+            if known is None:
+                age = max(0.0, (now() - row["beatAt"]).total_seconds())
+                self._others[process_id] = Other(row, elapsed() - age)
+            elif known.document["beatAt"] != row["beatAt"]:
+                self._others[process_id] = Other(row, elapsed(), is_beating=True)
+        if self._others:
+            self._alone_until = 0.0
+        gone = [process_id for process_id, other in self._others.items() if other.silence > GONE_SECONDS]
+        if gone:
+            Process._get_collection().delete_many({"_id": {"$in": gone}})
+        for process_id in set(self._others) - set(rows) | set(gone):
+            del self._others[process_id]
+
+    def _tell(self) -> None:
+        """Say so, once, where another process runs that this one shares no Redis with."""
+        live, own = self.live_others(), digest(settings.config.redis_url)
+        apart = [document for document in live if own is None or document.get("redis") != own]
+        metrics.PROCESSES.set({"together": len(live) + 1 - len(apart), "apart": len(apart)})
+        if apart and not self._is_apart:
+            where = {"host": apart[0]["host"], "pid": apart[0]["pid"]}
+            logger.error(
+                "Another server process uses this database, and the two share no Redis: people who are connected to "
+                "different ones do not hear of each other. Set the same REDIS_URL for both",
+                extra={"event": "processes_apart", **where},
+            )
+        self._is_apart = bool(apart)
+
+
+def break_seconds() -> float:
+    """Return the time between two beats that says that the database, or this process, stood still.
+
+    Before a lease of an agent runs out for that reason, it is noticed.
+    """
+    return max(3 * BEAT_SECONDS, min(5.0, settings.config.agent_grace / 2))
+
+
+def digest(redis_url: str | None) -> str | None:
+    """Return what tells whether two processes use the same Redis, without its password."""
+    return None if redis_url is None else hashlib.sha256(redis_url.encode()).hexdigest()[:16]
+
+
+here = ThisProcess()

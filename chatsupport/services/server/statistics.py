@@ -1,0 +1,139 @@
+"""How the service is doing: for the dashboard (`overview`) and for whoever checks that it is alive (`health`)."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from typing import Any
+
+import pymongo
+
+from chatsupport import __version__, serializers
+from chatsupport.database import clock
+from chatsupport.database.clock import now
+from chatsupport.database.connection import ping, translate_errors
+from chatsupport.documents import Agent, Session
+from chatsupport.documents.session import ACTIVE, WAITING
+from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.extensions import settings
+from chatsupport.identity import USER, Caller
+from chatsupport.services.server import index_builds, totals
+
+MAX_AGENTS = 200
+"""So many agents are shown; where there are more, the busiest."""
+HEALTH_TIMEOUT_SECONDS = 1.0
+"""The driver looks for a server every half second, so that it may take that much longer."""
+
+_started = time.monotonic()
+
+
+def overview(caller: Caller) -> dict[str, Any]:
+    """Return the statistics. Who the agents are, only agents and operators are told."""
+    sums, counts = totals.read(), totals.counts()
+    sessions, messages = sessions_by_status(counts["sessions"]), counts["messages"]
+    load = _load()
+    return {
+        "sessions": sessions,
+        "messages": {
+            "total": messages,
+            "averagePerSession": round(messages / sessions["total"], 2) if sessions["total"] else 0,
+        },
+        "agentsTotal": load["agents"],
+        "agents": [] if caller.type == USER else [serializers.agent_load(agent) for agent in _busiest()],
+        "performance": {
+            "averageSessionDuration": _mean_seconds(sums["endedMs"], sums["ended"]),
+            "averageWaitTime": _mean_seconds(sums["waitedMs"], sums["assigned"]),
+            "systemLoad": serializers.percentage(load["taken"], load["capacity"]),
+        },
+        "systemHealth": {
+            "status": "healthy",
+            "uptime": uptime(),
+            "memory": memory(),
+            "timestamp": serializers.iso(now()),
+        },
+    }
+
+
+def _busiest() -> list[dict[str, Any]]:
+    """Return the agents that have the most to do, by name."""
+    busiest = Agent._get_collection().find({}, sort=[("load", -1), ("name", 1), ("_id", 1)], limit=MAX_AGENTS)
+    return sorted(busiest, key=lambda agent: (agent["name"], agent["_id"]))
+
+
+def _load() -> dict[str, int]:
+    """Return how many agents there are, and of those that are there, how many slots are taken and there are."""
+    is_there = {"$and": [{"$ifNull": ["$isOnline", True]}, {"$not": [{"$ifNull": ["$isAway", False]}]}]}
+    users = {"$size": {"$ifNull": ["$activeUsers", []]}}
+    sums = {
+        "agents": {"$sum": 1},
+        "taken": {"$sum": {"$cond": [is_there, users, 0]}},
+        "capacity": {"$sum": {"$cond": [is_there, "$maxUsers", 0]}},
+    }
+    nobody: dict[str, int] = dict.fromkeys(sums, 0)
+    return next(iter(Agent._get_collection().aggregate([{"$group": {"_id": None, **sums}}])), nobody)
+
+
+def health() -> tuple[dict[str, Any], bool]:
+    """Return the state of the service, and whether the database answers. Takes 2 s at most."""
+    sessions: dict[str, int | None] = {"active": None, "total": None}
+    alive = True
+    try:
+        with translate_errors(), pymongo.timeout(HEALTH_TIMEOUT_SECONDS):
+            ping(HEALTH_TIMEOUT_SECONDS)
+            counts = sessions_by_status(totals.counts()["sessions"])
+            sessions = {"active": counts["active"], "total": counts["total"]}
+    except DatabaseUnavailableError:
+        alive = False
+    return {
+        "status": "healthy" if alive else "unhealthy",
+        "timestamp": serializers.iso(now()),
+        "uptime": uptime(),
+        "environment": settings.config.app_env,
+        "version": __version__,
+        "services": {
+            "database": "connected" if alive else "disconnected",
+            "sessions": sessions,
+            "clock": _clock(),
+            "indexes": index_builds.state(),
+        },
+    }, alive
+
+
+def _clock() -> dict[str, Any]:
+    """Return how far the clock of this machine is from the database's, by which everything goes."""
+    ahead = clock.own_offset()
+    if ahead is None:
+        return {"status": "unknown", "offset": None}
+    return {"status": "wrong" if clock.is_off(ahead) else "right", "offset": round(ahead, 3)}
+
+
+def uptime() -> float:
+    """Return the seconds since this process started."""
+    return round(time.monotonic() - _started, 3)
+
+
+def memory() -> dict[str, float]:
+    """Return what this process holds and what the machine has, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    used = peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            used = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024**2
+    except OSError:
+        pass  # Not Linux: the peak is the best there is.
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**2
+    return {"used": round(used, 1), "total": round(total, 1)}
+
+
+def sessions_by_status(total: int) -> dict[str, int]:
+    """Return how many sessions there are. Open ones are few, and their index counts them."""
+    sessions = Session._get_collection()
+    active, waiting = (int(sessions.count_documents({"status": status})) for status in (ACTIVE, WAITING))
+    total = max(total, active + waiting)
+    return {"active": active, "waiting": waiting, "ended": total - active - waiting, "total": total}
+
+
+def _mean_seconds(milliseconds: int, count: int) -> float:
+    return round(milliseconds / count / 1000, 3) if count else 0.0

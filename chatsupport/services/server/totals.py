@@ -1,0 +1,145 @@
+"""Running totals, so that statistics cost the same however much there is.
+
+How many messages and sessions there are, MongoDB counts itself. How long sessions took and were waited for is added up
+here: a process adds what happens and writes it once a second. What a killed process had not written is missing in the
+means, and in nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from typing import Any
+
+import pymongo
+
+from chatsupport.documents import Counters, Message, Session
+from chatsupport.documents.session import ENDED
+from chatsupport.extensions import socketio
+from chatsupport.services.server import index_builds
+
+logger = logging.getLogger(__name__)
+
+TOTALS = "totals"
+FIELDS = ("ended", "endedMs", "assigned", "waitedMs")
+_COUNTED = (("messages", Message), ("sessions", Session))
+WRITE_SECONDS = 1.0
+MEASURE_SECONDS = 3_600.0
+
+_mutex = threading.Lock()
+_pending: Counter[str] = Counter()
+_writing = False
+
+
+def reset() -> None:
+    """Forget what is not written: another application begins."""
+    with _mutex:
+        _pending.clear()
+
+
+def add(**amounts: int) -> None:
+    """Add to the totals named in `FIELDS`."""
+    global _writing
+    with _mutex:
+        _pending.update(amounts)
+        start = not _writing
+        _writing = True
+    if start:
+        socketio.start_background_task(_write_all)
+
+
+def read() -> dict[str, int]:
+    """Return the totals, with what this process has not written yet."""
+    stored = Counters._get_collection().find_one({"_id": TOTALS}) or {}
+    with _mutex:
+        return {field: int(stored.get(field, 0)) + _pending[field] for field in FIELDS}
+
+
+def flush() -> None:
+    """Write what is pending now."""
+    with _mutex:
+        amounts = dict(_pending)
+        _pending.clear()
+    if not amounts:
+        return
+    try:
+        Counters._get_collection().update_one({"_id": TOTALS}, {"$inc": amounts}, upsert=True)
+    except Exception:
+        with _mutex:
+            _pending.update(amounts)
+        raise
+
+
+def counts() -> dict[str, int]:
+    """Return how many messages and sessions there are: what MongoDB keeps count of, less what is no message."""
+    stored = Counters._get_collection().find_one({"_id": TOTALS}) or {}
+    skew = stored.get("skew", {})
+    fences = (
+        Message._get_collection().count_documents({"fence": True}, hint="fences")
+        if not index_builds.is_missing("messages.fences")
+        else 0
+    )
+    without = {"messages": fences}
+    return {
+        name: max(
+            0,
+            int(document._get_collection().estimated_document_count()) + int(skew.get(name, 0)) - without.get(name, 0),
+        )
+        for name, document in _COUNTED
+    }
+
+
+def measure() -> None:
+    """Work out the sums where there are none yet, and by how much MongoDB's own counts are off. Once, at the start.
+
+    MongoDB keeps count for free, but after it was killed its counts may be off for good.
+    """
+    flush()
+    if Counters._get_collection().find_one({"_id": TOTALS, "ended": {"$exists": True}}) is None:
+        Counters._get_collection().update_one({"_id": TOTALS}, {"$set": _sums()}, upsert=True)
+    with pymongo.timeout(MEASURE_SECONDS):
+        skew = {name: _skew(document._get_collection()) for name, document in _COUNTED}
+    Counters._get_collection().update_one({"_id": TOTALS}, {"$set": {"skew": skew}}, upsert=True)
+
+
+def _skew(collection: Any) -> int:
+    """Return what is to be added to MongoDB's own count. What comes while it is counted does not make it wrong."""
+    before = int(collection.estimated_document_count())
+    counted = int(collection.count_documents({}))
+    after = int(collection.estimated_document_count())
+    if min(before, after) <= counted <= max(before, after):
+        return 0
+    return counted - after
+
+
+def _sums() -> dict[str, int]:
+    sessions = Session._get_collection()
+    ended = _sum(sessions, {"status": ENDED}, {"$subtract": ["$endedAt", "$createdAt"]})
+    assigned = _sum(sessions, {"firstAssignedAt": {"$type": "date"}}, {"$subtract": ["$firstAssignedAt", "$createdAt"]})
+    return {
+        "ended": ended["count"],
+        "endedMs": ended["sum"],
+        "assigned": assigned["count"],
+        "waitedMs": assigned["sum"],
+    }
+
+
+def _sum(collection: Any, match: dict[str, Any], value: dict[str, Any]) -> dict[str, int]:
+    stages = [{"$match": match}, {"$group": {"_id": None, "count": {"$sum": 1}, "sum": {"$sum": value}}}]
+    rows = list(collection.aggregate(stages))
+    return {"count": int(rows[0]["count"]), "sum": int(rows[0]["sum"] or 0)} if rows else {"count": 0, "sum": 0}
+
+
+def _write_all() -> None:
+    global _writing
+    while True:
+        socketio.sleep(WRITE_SECONDS)
+        try:
+            flush()
+        except Exception:
+            logger.warning("The totals could not be written yet", exc_info=True)
+        with _mutex:
+            if not _pending:
+                _writing = False
+                return

@@ -1,0 +1,110 @@
+"""Chats that stand still: without an answer (NO_REPLY_AFTER), or without any message (IDLE_END_AFTER).
+
+Sending a message costs nothing more for this. Each active session carries the time when it has to be looked at next;
+then its last message is read, and either something is done or the time is moved on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from chatsupport import broadcasts
+from chatsupport.database.clock import now
+from chatsupport.documents import Message, Session
+from chatsupport.documents.session import ACTIVE
+from chatsupport.extensions import settings
+from chatsupport.payloads import SessionEnd
+from chatsupport.services.assignment import choice
+from chatsupport.services.messages import sequences
+from chatsupport.services.sessions import lifecycle
+
+logger = logging.getLogger(__name__)
+
+IDLE_REASON = "idle"
+MAX_IDLE_WARNING_SECONDS = 60.0
+
+Document = dict[str, Any]
+
+
+def idle_warning_seconds(idle_end_after: float) -> float:
+    """Return how long before its end an idle session is warned: a minute, or as long as it was idle if that is less."""
+    return min(MAX_IDLE_WARNING_SECONDS, idle_end_after)
+
+
+def sweep(time: datetime | None = None) -> None:
+    """Look at every session that was due by then (now)."""
+    config, time = settings.config, time or now()
+    if config.no_reply_after is not None:
+        for session in _due("noReplyDueAt", time):
+            _check_reply(session, timedelta(seconds=config.no_reply_after))
+    if config.idle_end_after is not None:
+        for session in _due("idleDueAt", time):
+            _check_idle(session, config.idle_end_after)
+
+
+def _due(field: str, time: datetime) -> Iterator[Document]:
+    """Yield the active sessions whose time had come, or was never set."""
+    due = {"status": ACTIVE, field: {"$not": {"$gt": time}}}
+    yield from Session._get_collection().find(due)
+
+
+def _check_reply(session: Document, patience: timedelta) -> None:
+    """Move a session whose user waits too long for an answer to another agent, if another one is there."""
+    last = _last_message(session)
+    if last is None or not _is_the_visitors(last, session):
+        _look_again(session, "noReplyDueAt", now() + patience)
+        return
+    due = max(last["timestamp"], session.get("assignedAt") or last["timestamp"]) + patience
+    if due > now():
+        _look_again(session, "noReplyDueAt", due)
+    elif choice.others_are_there(session["agentId"]) and choice.requeue(
+        session, choice.NO_REPLY, avoid=True, strictly=True
+    ):
+        choice.drain_queue()
+    else:
+        _look_again(session, "noReplyDueAt", now() + min(patience, timedelta(seconds=5)))
+
+
+def _check_idle(session: Document, idle_end_after: float) -> None:
+    """Warn a session that stands still; end the one that was warned and still does."""
+    last = _last_message(session)
+    since = max(time for time in (session["createdAt"], session.get("assignedAt"), last and last["timestamp"]) if time)
+    warn_at = since + timedelta(seconds=idle_end_after)
+    warned_at = session.get("idleWarnedAt")
+    if warn_at > now():
+        _look_again(session, "idleDueAt", warn_at)
+    elif warned_at is None or warned_at < since:
+        # From now on, not from when it was due: whoever is warned has the time it says.
+        time = now()
+        end_at = time + timedelta(seconds=idle_warning_seconds(idle_end_after))
+        if _look_again(session, "idleDueAt", end_at, idleWarnedAt=time):
+            broadcasts.session_idle(session["_id"], end_at)
+    else:
+        # Only if nobody warned it anew or took it over since it was read.
+        unchanged = {"_id": session["_id"], "idleWarnedAt": warned_at, "agentId": session["agentId"]}
+        lifecycle.end_now(unchanged, SessionEnd(IDLE_REASON), "system")
+
+
+def _is_the_visitors(message: Document, session: Document) -> bool:
+    """Tell whether a message waits for an answer. The visitor may be an agent itself, who writes to another one."""
+    is_of_the_type = message["senderType"] == session.get("userType", "user")
+    return bool(is_of_the_type and message["senderId"] != str(session["agentId"]))
+
+
+def _last_message(session: Document) -> Document | None:
+    message: Document | None = Message._get_collection().find_one(
+        {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
+        {"senderId": 1, "senderType": 1, "timestamp": 1},
+        sort=[("seq", -1)],
+    )
+    return message
+
+
+def _look_again(session: Document, field: str, time: datetime, **values: object) -> bool:
+    """Set when the session is due next. False where it changed hands meanwhile, or somebody else looked at it."""
+    unchanged = {"_id": session["_id"], "status": ACTIVE, "agentId": session["agentId"], field: session.get(field)}
+    result = Session._get_collection().update_one(unchanged, {"$set": {field: time, **values}})
+    return bool(result.modified_count)

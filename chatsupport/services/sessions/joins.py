@@ -1,0 +1,52 @@
+"""What somebody who joins a session is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import serializers
+from chatsupport.features.audit import service as audit
+from chatsupport.identity import Caller
+from chatsupport.observability import metrics
+from chatsupport.services.assignment import queue
+from chatsupport.services.messages import sending, sequences
+from chatsupport.services.sessions import lifecycle, told_here
+from chatsupport.services.shared import access
+
+
+def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str, Any]:
+    """Return what who joins a session needs: its state, and its last messages or those after `after`.
+
+    `lastSeq` is that of the last message there is; what comes later comes as `new_message`. Access is checked once
+    more: the session may have gone to another agent while the caller was let in.
+    """
+    session = access.find_session(caller, session_id)
+    audit.record_reading(caller, session)
+    told_here.saw_user(session_id, session["userId"])
+    history, has_more, last_seq = _history(session_id, after)
+    if after is not None:
+        metrics.RESUMES.add("gap" if has_more else "replayed" if history else "nothing_missed")
+    return {
+        "sessionId": str(session_id),
+        **serializers.session_state(session, lifecycle.agent_of(session), queue.position(session)),
+        "lastSeq": last_seq,
+        "readSeq": serializers.read_marks(session),
+        "messages": history,
+        "hasMore": has_more,
+    }
+
+
+def _history(session_id: ObjectId, after: int | None) -> tuple[list[dict[str, Any]], bool, int]:
+    """Return the messages, whether there are more, and the session's last seq. Whatever is not among the messages,
+    nor announced by `has_more`, is after that seq.
+    """
+    while True:
+        history, has_more = sending.recent(session_id) if after is None else sending.since(session_id, after)
+        if history and (after is None or not has_more):
+            return history, has_more, history[-1]["seq"]
+        last_seq = sequences.last_seq(session_id)
+        if history or last_seq <= (after or 0):
+            return history, has_more, last_seq
+        # The first message came between the two look-ups: it must not be missing from the history it counts for.

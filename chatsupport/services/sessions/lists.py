@@ -1,0 +1,107 @@
+"""Lists of sessions, newest first, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import serializers
+from chatsupport.database.clock import now
+from chatsupport.documents import Agent, Session
+from chatsupport.documents.session import NEWEST_FIRST, WAITING
+from chatsupport.errors import ForbiddenError
+from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.payloads import SessionFilter
+from chatsupport.services.assignment import queue
+from chatsupport.services.messages import read_marks, sequences
+from chatsupport.services.shared import access
+
+Document = dict[str, Any]
+
+_EPOCH = datetime.fromtimestamp(0, timezone.utc)
+
+
+def list_sessions(caller: Caller, wanted: SessionFilter) -> dict[str, Any]:
+    """Return one page of sessions and the cursor of the next: an agent's own, or all for operators and supervisors.
+
+    A page begins where the last one ended, by time and id, so that it costs the same at any depth and nothing is shown
+    twice when new sessions come.
+    """
+    sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
+    query = _query(caller, wanted, sees_all=sees_all)
+    rows = list(Session._get_collection().find(query, sort=NEWEST_FIRST, limit=wanted.limit + 1))
+    page, more = rows[: wanted.limit], len(rows) > wanted.limit
+    return {
+        "sessions": [
+            {**session, "unreadCount": read_marks.unread(row, _reader(caller, row, sees_all), session["lastSeq"])}
+            for row, session in zip(page, serialize(page), strict=True)
+        ],
+        "hasMore": more,
+        "nextCursor": _cursor(page[-1]) if more else None,
+    }
+
+
+def serialize(rows: list[Document]) -> list[Document]:
+    """Return sessions as staff see them, with a few reads for all of them."""
+    if not rows:
+        return []
+    agents = _agents_of(rows)
+    places = queue.places() if any(row["status"] == WAITING for row in rows) else {}
+    last_seqs = sequences.last_seqs([row["_id"] for row in rows])
+    time = now()
+    return [
+        serializers.session(
+            row,
+            agents.get(row["agentId"]) if row.get("agentId") else None,
+            places.get(row["_id"]),
+            last_seqs.get(row["_id"], 0),
+            time,
+            for_staff=True,
+        )
+        for row in rows
+    ]
+
+
+def _query(caller: Caller, wanted: SessionFilter, *, sees_all: bool = False) -> Document:
+    agent_id = wanted.agent_id
+    if sees_all or caller.type == SYSTEM:
+        pass
+    elif caller.type == AGENT:
+        if agent_id is not None and str(agent_id) != caller.id:
+            raise ForbiddenError("An agent can list only its own sessions.")
+        agent_id = ObjectId(caller.id)
+    else:
+        raise ForbiddenError("Only agents, systems and API keys can do this.")
+    query: Document = {}
+    if wanted.status is not None:
+        query["status"] = wanted.status
+    if agent_id is not None:
+        query["agentId"] = agent_id
+    if wanted.user_id is not None:
+        query["userId"] = wanted.user_id
+    if wanted.cursor is not None:
+        time, session_id = wanted.cursor
+        query["createdAt"] = {"$lte": time}
+        query["$or"] = [{"createdAt": {"$lt": time}}, {"_id": {"$lt": session_id}}]
+    return query
+
+
+def _reader(caller: Caller, session: Document, sees_all: bool) -> Caller:
+    """Return whose unread messages a list counts: the agent's who lists its own, else those of each session's agent."""
+    agent_id = session.get("agentId")
+    return Caller(str(agent_id), AGENT) if sees_all and agent_id is not None else caller
+
+
+def _cursor(session: Document) -> str:
+    return f"{serializers.milliseconds_between(_EPOCH, session['createdAt'])}-{session['_id']}"
+
+
+def _agents_of(sessions: Iterable[Document]) -> dict[ObjectId, Document]:
+    ids = list({session["agentId"] for session in sessions if session.get("agentId") is not None})
+    if not ids:
+        return {}
+    agents = Agent._get_collection().find({"_id": {"$in": ids}}, {"name": 1, "isOnline": 1, "isAway": 1})
+    return {agent["_id"]: agent for agent in agents}

@@ -1,0 +1,187 @@
+"""What the sockets of this process were told of sessions, and telling them what they have missed.
+
+An event of another process is lost where Redis is away, or where there is none. So each process remembers what its
+sockets heard last, compares it with the database every so often, and tells its own sockets, without Redis, what is true
+now. A process whose sockets heard everything tells nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import broadcasts
+from chatsupport.background import Throttled
+from chatsupport.database.clock import now
+from chatsupport.documents import Session
+from chatsupport.documents.session import ACTIVE, ENDED, WAITING
+from chatsupport.services.assignment import availability, choice, queue
+from chatsupport.services.presence import membership
+from chatsupport.services.sessions import lifecycle, lists
+
+Document = dict[str, Any]
+State = tuple[str, str | None]
+"""A session's status, and the agent who has it."""
+
+EVENTS = frozenset({"agent_assigned", "session_assigned", "session_unassigned", "session_ended", "session_updated"})
+
+SLACK = timedelta(seconds=1)
+_WHAT_ROOMS_ARE_TOLD = dict.fromkeys(
+    ("status", "userId", "agentId", "unassignedReason", "endReason", "endedAt", "endedBy"), 1
+)
+
+CONNECTED_SECONDS = 0.1
+
+_mutex = threading.Lock()
+_rooms: dict[str, State] = {}
+"""What those who joined a session here were told of it last."""
+_users: dict[str, str] = {}
+"""Whose each session is, as those who joined it here know: a guest may become known in another process."""
+_assigned: set[tuple[str, str]] = set()
+"""The agents, and the sessions that their sockets were told they have."""
+_heard: set[str] = set()
+"""The sessions of which something was told since they were looked at."""
+_agents: set[str] = set()
+"""The agents with sockets here of whom it is known what they were told."""
+_looked_at: datetime | None = None
+
+
+def joined(session_id: ObjectId, joined_state: Document) -> None:
+    """Note what a socket that joins a session here was told of it, unless others are here who may have missed that."""
+    if str(session_id) not in _rooms or not broadcasts.is_heard_here(broadcasts.session_room(session_id)):
+        _rooms[str(session_id)] = _state(joined_state["status"], joined_state["agentId"])
+
+
+def saw_user(session_id: ObjectId, user_id: str) -> None:
+    """Note whose session somebody is about to join here, unless others are here who may know it as another's."""
+    _users.setdefault(str(session_id), user_id)
+
+
+def knows_of(agent_id: str, session_id: ObjectId) -> None:
+    """Note that an agent has joined a session that it has: it knows of it, and must hear when it loses it."""
+    _assigned.add((agent_id, str(session_id)))
+
+
+def heard(event: str, data: Document) -> None:
+    """Note that an event, one of `EVENTS`, is on its way to the sockets of this process."""
+    session_id: str = data["id"] if "id" in data else data["sessionId"]
+    if event == "session_updated":
+        _users[session_id] = data["userId"]
+        return
+    _heard.add(session_id)
+    if event == "session_assigned":
+        _assigned.add((data["agentId"], session_id))
+        return
+    if event == "session_unassigned":
+        _assigned.discard((data["agentId"], session_id))
+    if session_id in _rooms:
+        status = {"agent_assigned": ACTIVE, "session_ended": ENDED}.get(event, WAITING)
+        _rooms[session_id] = _state(status, data.get("agentId"))
+
+
+def compare() -> None:
+    """Tell the sockets of this process what they have not heard."""
+    with _mutex:
+        _compare_rooms()
+        _compare_agents()
+
+
+def _look_at_newcomers() -> None:
+    with _mutex:
+        newcomers = {str(agent_id) for agent_id in availability.connected_here()} - _agents
+        if newcomers:
+            _assigned.update(_assigned_to(newcomers))
+            _agents.update(newcomers)
+
+
+agent_connected = Throttled(_look_at_newcomers, CONNECTED_SECONDS)
+"""Look which sessions an agent has that has just connected: it reads that itself, and must hear what changes."""
+
+
+def _compare_rooms() -> None:
+    joined_here = {str(session_id): session_id for session_id in membership.joined_sessions()}
+    for known in (_rooms, _users):
+        for gone in known.keys() - joined_here.keys():
+            del known[gone]
+    if not joined_here:
+        return
+    _heard.clear()
+    waits = False
+    rows = Session._get_collection().find({"_id": {"$in": list(joined_here.values())}}, _WHAT_ROOMS_ARE_TOLD)
+    for session in rows:
+        session_id, state = str(session["_id"]), _state_of(session)
+        waits = waits or state[0] == WAITING
+        told = _rooms.setdefault(session_id, state)
+        if told != state and session_id not in _heard:
+            _tell_room(session, told)
+            _rooms[session_id] = state
+        if _users.setdefault(session_id, session["userId"]) != session["userId"]:
+            broadcasts.session_updated(lifecycle.describe_stored(session["_id"]), session["agentId"], here=True)
+    if waits:
+        queue.announce_here()
+
+
+def _tell_room(session: Document, told: State) -> None:
+    if session["status"] == ENDED:
+        broadcasts.session_ended(session, here=True)
+    elif session["status"] == WAITING:
+        if told[1] is not None:
+            broadcasts.session_unassigned(session["_id"], ObjectId(told[1]), _why_unassigned(session), here=True)
+    elif (agent := lifecycle.agent_of(session)) is not None:
+        broadcasts.agent_assigned(session, agent, here=True)
+
+
+def _compare_agents() -> None:
+    global _agents, _looked_at
+    time, agents = now(), {str(agent_id) for agent_id in availability.connected_here()}
+    before = _looked_at or time
+    _heard.clear()
+    present = _assigned_to(agents)
+    # Of an agent that has come since the last time, and was not looked at then, what came meanwhile.
+    missed = [
+        session
+        for (agent_id, session_id), session in present.items()
+        if (agent_id, session_id) not in _assigned
+        and session_id not in _heard
+        and (agent_id in _agents or session.get("assignedAt", before) > before - SLACK)
+    ]
+    lost = {
+        (agent_id, session_id)
+        for agent_id, session_id in _assigned - present.keys()
+        if agent_id in agents and session_id not in _heard
+    }
+    _assigned.intersection_update([pair for pair in _assigned - lost if pair[0] in agents])
+    _assigned.update(present)
+    _agents, _looked_at = agents, time
+    for session, serialized in zip(missed, lists.serialize(missed), strict=True):
+        broadcasts.session_assigned(session["agentId"], serialized, here=True)
+    ids = [ObjectId(session_id) for _, session_id in lost]
+    rows = {str(row["_id"]): row for row in (Session._get_collection().find({"_id": {"$in": ids}}) if ids else ())}
+    for agent_id, session_id in lost:
+        row = rows.get(session_id)
+        # Of the end of its own session an agent hears in the session's room.
+        if row is not None and (row["status"] != ENDED or str(row.get("agentId")) != agent_id):
+            broadcasts.session_unassigned(row["_id"], ObjectId(agent_id), _why_unassigned(row), here=True)
+
+
+def _assigned_to(agents: set[str]) -> dict[tuple[str, str], Document]:
+    """Return the sessions that these agents have."""
+    theirs = {"agentId": {"$in": [ObjectId(agent_id) for agent_id in agents]}, "status": ACTIVE}
+    sessions_of = Session._get_collection().find(theirs) if agents else ()
+    return {(str(session["agentId"]), str(session["_id"])): session for session in sessions_of}
+
+
+def _why_unassigned(session: Document) -> str:
+    reason: str = session.get("unassignedReason", choice.TRANSFERRED)
+    return reason
+
+
+def _state_of(session: Document) -> State:
+    return _state(session["status"], session.get("agentId"))
+
+
+def _state(status: str, agent_id: object) -> State:
+    return status, str(agent_id) if status == ACTIVE else None

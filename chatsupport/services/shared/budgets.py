@@ -1,0 +1,103 @@
+"""What one caller may have a process do: so many calls and events, and so many bytes of answers.
+
+A rate limit bounds one thing and may be shared between processes. A budget bounds everything a caller asks for, over
+REST and all its sockets, in this process, and costs a few additions.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+
+from limits import parse
+
+from chatsupport.config import Config
+from chatsupport.errors import RateLimitedError
+from chatsupport.identity import Caller
+from chatsupport.observability import metrics
+
+MAX_REMEMBERED = 10_000
+"""The callers whose budgets are kept; the one that has asked for nothing for the longest is forgotten first."""
+
+
+class Allowance:
+    """So much at once, which comes back evenly over a time. It may be overdrawn, by what was answered already."""
+
+    __slots__ = ("_at", "_left", "_most", "_per_second")
+
+    def __init__(self, rate: str) -> None:
+        item = parse(rate)
+        self._most = float(item.amount)
+        self._per_second = item.amount / item.get_expiry()
+        self._left = self._most
+        self._at = time.monotonic()
+
+    def take(self, amount: float = 1.0) -> None:
+        """Use some, whether or not there is any left."""
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._at) * self._per_second) - amount
+        self._at = now
+
+    @property
+    def seconds_to_wait(self) -> float:
+        """In how many seconds it is no longer overdrawn; 0 where it is not."""
+        return max(0.0, -self._left) / self._per_second
+
+
+class Budget:
+    """What is left to one caller."""
+
+    __slots__ = ("_answers", "_events")
+
+    def __init__(self, config: Config) -> None:
+        self._events = Allowance(config.rate_limit_events)
+        self._answers = Allowance(config.rate_limit_answers)
+
+    def spend(self) -> None:
+        """Count a call or an event. Raises `RateLimitedError` where there were too many, or too much was answered."""
+        self._events.take()
+        self._answers.take(0)
+        for label, what, allowance in (
+            ("events", "calls and events", self._events),
+            ("answers", "bytes of answers", self._answers),
+        ):
+            if allowance.seconds_to_wait:
+                if allowance is self._events:
+                    self._events.take(-1)  # What is refused delays the next no further.
+                metrics.RATE_LIMITED.add(label)
+                raise RateLimitedError(what, max(1, math.ceil(allowance.seconds_to_wait)))
+
+    def charge(self, size: int) -> None:
+        """Count the bytes of an answer."""
+        self._answers.take(size)
+
+
+class _Budgets:
+    def __init__(self) -> None:
+        self.config: Config | None = None
+        self.kept: OrderedDict[Caller, Budget] = OrderedDict()
+
+
+_budgets = _Budgets()
+
+
+def configure(config: Config) -> None:
+    """Take over the configured budgets; nobody has used any."""
+    _budgets.config = config if config.rate_limits else None
+    _budgets.kept.clear()
+
+
+def of(caller: Caller) -> Budget | None:
+    """Return the caller's budget; None of systems and where nothing is limited."""
+    if _budgets.config is None or caller.may_act_for_others:
+        return None
+    kept = _budgets.kept
+    budget = kept.get(caller)
+    if budget is None:
+        budget = kept[caller] = Budget(_budgets.config)
+        if len(kept) > MAX_REMEMBERED:
+            kept.popitem(last=False)
+    else:
+        kept.move_to_end(caller)
+    return budget

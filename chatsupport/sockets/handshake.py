@@ -1,0 +1,150 @@
+"""Connecting and disconnecting."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import broadcasts
+from chatsupport.errors import AuthenticationError, ChatSupportError, NotFoundError, RateLimitedError
+from chatsupport.extensions import settings, socketio
+from chatsupport.features.consoles import roles
+from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
+from chatsupport.observability import metrics
+from chatsupport.realtime import deadlines
+from chatsupport.services.assignment import availability
+from chatsupport.services.people import denials
+from chatsupport.services.sessions import told_here
+from chatsupport.services.shared import budgets, rate_limits
+from chatsupport.sockets import connections, controls, strangers
+from chatsupport.sockets.connections import Connection
+from chatsupport.sockets.errors import as_chat_support_error, refuse
+
+logger = logging.getLogger(__name__)
+
+TOO_MANY_SOCKETS_SECONDS = 30
+REFUSALS = "chatsupport.refusals"
+"""Where the environment of an Engine.IO connection has how often it was refused."""
+
+
+def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
+    """Accept a socket whose credentials are right; refuse any other with the failure envelope.
+
+    Nothing but a refusal may leave this function: python-socketio takes a TypeError for an old signature and would
+    call again without the credentials.
+    """
+    address = str(environ.get("REMOTE_ADDR", ""))
+    eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
+    connection: Connection | None = None
+    failure: ChatSupportError | None = None
+    try:
+        caller = _authenticate(environ, auth)
+        if not caller.may_act_for_others:
+            rate_limits.check_address(rate_limits.CONNECTIONS, address)
+        connection = _admit(Connection(sid, caller, address, budgets.of(caller)))
+    except AuthenticationError as error:
+        failure = _counted(error, address)
+    except Exception as error:
+        failure = as_chat_support_error(error)
+    if failure is not None or connection is None:
+        failure = failure or as_chat_support_error(RuntimeError("no connection"))
+        metrics.REFUSED.add(failure.code)
+        environ[REFUSALS] = environ.get(REFUSALS, 0) + 1
+        about = {"event": "connect", "status": failure.status, "code": failure.code, "address": address}
+        strangers.note(eio_sid, "Connection refused", **about)
+        raise refuse(failure)
+    socketio.server.enter_room(sid, broadcasts.person_room(caller.id, caller.type))
+    if caller.type == AGENT:
+        _tell_availability(availability.connected, caller, sid)
+        told_here.agent_connected()
+        roles.connected(connection)
+    if eio_sid not in socketio.server.environ:
+        # It left while it was let in, and python-socketio tells no disconnect handler of that.
+        disconnect(sid, "left while it was let in")
+        raise refuse(NotFoundError("This socket is closed. Connect again."))
+    if connection.denied is not None:
+        metrics.REFUSED.add(connection.denied.code)
+        disconnect(sid, "denied while it was let in")
+        raise refuse(connection.denied)
+    # From here on, who denies the caller closes the socket. Nothing waits until python-socketio has taken it in.
+    connection.accepted = True
+    strangers.remove(eio_sid)
+    deadlines.watch_token(connection)
+    logger.info("Connected", extra={"event": "connect", "status": 200, "caller": str(caller), "address": address})
+
+
+def _admit(connection: Connection) -> Connection:
+    """Remember a socket, unless its caller is denied or has too many. Raises `ChatSupportError`.
+
+    It is remembered before the look-up: whoever is denied while that goes on is found among the connections.
+    """
+    connections.add(connection)
+    try:
+        denials.check(connection.caller, connection.address)
+        if connection.denied is not None:
+            raise connection.denied
+        if not connection.caller.may_act_for_others:
+            _check_count(connection.caller)
+    except BaseException:
+        connections.remove(connection.sid)
+        raise
+    return connection
+
+
+def _check_count(caller: Caller) -> None:
+    limit = settings.config.max_sockets_per_caller
+    if len(connections.of(caller)) > limit:
+        metrics.RATE_LIMITED.add("sockets")
+        raise RateLimitedError(f"open sockets: {limit} at most; close one", TOO_MANY_SOCKETS_SECONDS)
+
+
+def disconnect(sid: str, reason: str = "") -> None:
+    """Take a socket out of all its sessions."""
+    connection = connections.remove(sid)
+    if connection is None:
+        return
+    eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
+    if eio_sid is not None:
+        deadlines.watch_handshake(eio_sid)  # Should it stay open, though nobody is behind it any more.
+        if eio_sid in socketio.server.environ:
+            strangers.add(eio_sid, connection.address)
+    for session_id, person in list(connection.people.items()):
+        controls.part(connection, session_id, person, "disconnected")
+    if connection.caller.type == AGENT:
+        _tell_availability(availability.disconnected, connection.caller, sid)
+    logger.info("Disconnected", extra={"event": "disconnect", "caller": str(connection.caller), "reason": str(reason)})
+
+
+def _tell_availability(tell: Callable[[ObjectId, str], None], agent: Caller, sid: str) -> None:
+    """Count an agent's socket. When the database is away, the next heartbeat makes up for it."""
+    try:
+        tell(ObjectId(agent.id), sid)
+    except Exception as error:
+        as_chat_support_error(error)
+
+
+def _authenticate(environ: Mapping[str, Any], auth: object) -> Caller:
+    """Return who connects: by the `auth` object of the client, or by the same headers as in REST."""
+    given = auth if isinstance(auth, dict) else {}
+    token, api_key = given.get("token"), given.get("apiKey")
+    if token is not None and not isinstance(token, str):
+        raise AuthenticationError("auth.token must be a string.", code="INVALID_TOKEN")
+    if api_key is not None and not isinstance(api_key, str):
+        raise AuthenticationError("auth.apiKey must be a string.", code="INVALID_API_KEY")
+    if token is None and api_key is None:
+        api_key = environ.get("HTTP_X_API_KEY")
+        token = bearer_token(environ.get("HTTP_AUTHORIZATION")) if api_key is None else None
+    with environ["flask.app"].app_context():
+        return authenticate(token, api_key)
+
+
+def _counted(error: ChatSupportError, address: str) -> ChatSupportError:
+    """Return the error, or that there were too many tries from this address."""
+    try:
+        rate_limits.check_address(rate_limits.CONNECTIONS, address)
+    except ChatSupportError as limited:
+        return limited
+    return error

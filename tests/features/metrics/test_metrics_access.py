@@ -1,0 +1,65 @@
+"""Who may read GET /metrics: who has the token, or where there is none, this machine itself."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests.api import Apis, assert_failure
+from tests.applications import MakeApp
+
+TOKEN = "a-token-for-metrics"
+
+
+def from_address(app: Flask, address: str, **headers: str) -> int:
+    """Return the status of a request that came from this address."""
+    return app.test_client().get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address}).status_code
+
+
+def test_the_token_is_asked_for_where_there_is_one(make_app: MakeApp) -> None:
+    app = make_app(metrics_token=TOKEN)
+    apis = Apis(app)
+
+    error = assert_failure(apis.anonymous().get("/metrics"), 401, "AUTH_REQUIRED")
+    assert "METRICS_TOKEN" in error["message"]
+    for wrong in ("wrong", TOKEN + "x", TOKEN[:-1]):
+        assert_failure(apis.anonymous(Authorization=f"Bearer {wrong}").get("/metrics"), 401, "INVALID_TOKEN")
+    assert_failure(apis.anonymous(Authorization=f"Basic {TOKEN}").get("/metrics"), 401, "INVALID_TOKEN")
+    assert_failure(apis.operator().get("/metrics"), 401, "AUTH_REQUIRED")
+    assert from_address(app, "203.0.113.7", Authorization=f"Bearer {TOKEN}") == 200
+    response = apis.anonymous(Authorization=f"bearer {TOKEN}").get("/metrics")
+    assert (response.status_code, "chatsupport_database_up 1.0" in response.text) == (200, True)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
+def test_without_a_token_this_machine_may_ask(app: Flask, address: str) -> None:
+    assert from_address(app, address) == 200
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", "10.0.0.1", "::ffff:203.0.113.7", "2001:db8::1", "", "localhost"])
+def test_without_a_token_no_other_machine_may(app: Flask, address: str) -> None:
+    assert from_address(app, address) == 403
+
+
+@pytest.mark.parametrize("trusted_proxies", [0, 1])
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via", "X-Forwarded-Proto", "X-Forwarded-Host"]
+)
+@pytest.mark.parametrize("text", ["203.0.113.7", "127.0.0.1"])
+def test_what_came_through_a_proxy_is_not_from_this_machine(
+    make_app: MakeApp, trusted_proxies: int, header: str, text: str
+) -> None:
+    app = make_app(trusted_proxies=trusted_proxies)
+
+    response = app.test_client().get("/metrics", headers={header: text})
+
+    error = assert_failure(response, 403, "FORBIDDEN")
+    assert "METRICS_TOKEN" in error["message"]
+
+
+def test_a_trusted_proxy_does_not_make_a_stranger_local(make_app: MakeApp) -> None:
+    app = make_app(trusted_proxies=1)
+
+    assert from_address(app, "203.0.113.7", **{"X-Forwarded-For": "127.0.0.1"}) == 403
+    assert from_address(app, "203.0.113.7") == 403
+    assert from_address(app, "127.0.0.1") == 200

@@ -1,0 +1,432 @@
+"""Somebody whose id and texts went in by every call there is, while more of it is under way, is nowhere any more."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from flask import Flask
+
+from chatsupport.database import connection
+from chatsupport.database.clock import now
+from chatsupport.documents import AuditEntry, Denial
+from chatsupport.features.audit import service as audit
+from chatsupport.features.privacy import erasure
+from chatsupport.identity import Caller
+from chatsupport.services.messages import message_log, read_marks
+from chatsupport.services.people import tombstones
+from chatsupport.services.server import totals
+from chatsupport.sockets import events
+from tests.api import Api, Apis, assert_failure, data_of, make_token
+from tests.applications import MakeApp
+from tests.sockets import Socket, Sockets, succeeded
+
+JANE = "jane.doe@example.com"
+SECRET = "4111-1111"
+ADDRESS = "203.0.113.77"
+PASSWORD = "correct horse battery"
+
+
+def leftovers(*needles: str) -> set[str]:
+    """Return where the database has any of these, in any document, as it is stored: byte for byte."""
+    read_marks.flush()
+    audit.flush()
+    totals.flush()
+    database = connection.database()
+    raw = CodecOptions(document_class=RawBSONDocument)
+    found = set()
+    for name in database.list_collection_names():
+        for document in database[name].with_options(codec_options=raw).find():
+            for needle in needles:
+                if needle.encode() in document.raw:
+                    found.add(f"{name}: {database[name].find_one({'_id': document['_id']})}")
+    return found
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look again, for the last time, whenever `finish` is called."""
+    monkeypatch.setattr(erasure, "SWEEPS", (timedelta(0),))
+
+
+class Life:
+    """Everything somebody may do here, and have done to them."""
+
+    def __init__(self, app: Flask) -> None:
+        self.apis, self.sockets = Apis(app), Sockets(app)
+        self.plain_operator = self.apis.operator()
+        self.operator = self._named(self.apis.operator())
+        self.jane = self._named(self.apis.user(JANE))
+        self.jane.client.environ_base["REMOTE_ADDR"] = ADDRESS
+        self.agent_id = self.plain_operator.create_agent("Ada", maxUsers=50, email="ada@x.org", password=PASSWORD)["id"]
+        self.other_agent = self.plain_operator.create_agent("Ben", maxUsers=50)["id"]
+        self.agent = self._named(self.apis.agent(self.agent_id))
+        self.others_session = self.plain_operator.start("u2")["sessionId"]
+        self.session_id = ""
+        self.guest = ""
+
+    def _named(self, api: Api) -> Api:
+        # Whoever calls chooses the request's id.
+        api.headers["X-Request-ID"] = f"{SECRET}.{api.headers.get('Authorization', 'key')[-4:]}"
+        return api
+
+    def start(self) -> str:
+        """Have a chat, the one there is or a new one, with texts of both sides."""
+        self.session_id = self.jane.start(JANE)["sessionId"]
+        return self.session_id
+
+    def talk(self) -> None:
+        session_id = self.start()
+        self.jane.send(session_id, SECRET, clientMessageId=f"{JANE}-1")
+        self.agent_in(session_id).send(session_id, f"Hello {JANE}, {SECRET}", clientMessageId=SECRET)
+        # A system speaks for her, in a chat of somebody else's too.
+        for chat in (session_id, self.others_session):
+            self.operator.send(chat, SECRET, senderId=JANE, senderType="user", clientMessageId=f"{SECRET}-2")
+
+    def agent_in(self, session_id: str) -> Api:
+        agent_id = self.operator.session(session_id)["agentId"]
+        return self.agent if agent_id == self.agent_id else self._named(self.apis.agent(agent_id))
+
+    def end_with_names(self) -> None:
+        session_id = self.start()
+        self.agent_in(session_id).end(session_id, reason=f"{JANE}: {SECRET}", internalReason=f"{JANE} {SECRET}")
+        self.jane.end(self.start(), reason=f"bye from {JANE}")
+
+    def become_known(self) -> None:
+        guest = data_of(self.apis.anonymous().post("/api/auth/token", {"guest": True}))
+        self.guest = guest["userId"]
+        as_guest = self._named(self.apis.bearer(guest["token"]))
+        chat = as_guest.start(self.guest)["sessionId"]
+        as_guest.send(chat, SECRET)
+        data_of(self.jane.post("/api/auth/identify", {"guestToken": guest["token"]}))
+
+    def sign_out(self) -> None:
+        token = data_of(self.operator.post("/api/auth/token", {"userId": JANE}))["token"]
+        self._named(self.apis.bearer(token)).post("/api/auth/logout")
+
+    def sign_in(self) -> None:
+        anybody = self.apis.anonymous()  # What was typed is not kept; whose it was nobody can say.
+        for email, password in (("ada@x.org", PASSWORD), (JANE, SECRET * 2)):
+            anybody.post("/api/auth/login", {"email": email, "password": password})
+
+    def hire_and_dismiss(self) -> None:
+        agent = self.plain_operator.create_agent("Cleo")["id"]
+        self.plain_operator.delete(f"/api/agents/{agent}")
+
+    def block(self) -> None:
+        """Be blocked, and let in again: as long as she is blocked she could do nothing else."""
+        blocked = data_of(self.operator.post("/api/blocks", {"userId": JANE, "reason": f"{JANE} {SECRET}"}))
+        self.operator.delete(f"/api/blocks/{blocked['id']}")
+
+    def socket(self) -> Socket:
+        return self.sockets.user(JANE)
+
+    def system(self) -> Socket:
+        return self.sockets.operator()
+
+    def emit(self, event: str, **payload: Any) -> None:
+        """Say this as herself, and have a system say it for her."""
+        session_id = self.start()
+        for socket, fields in ((self.socket(), {}), (self.system(), {"userId": JANE, "senderId": JANE})):
+            about = {"sessionId": session_id, "userType": "user", "senderType": "user", **payload, **fields}
+            socket.join(session_id, **fields)
+            socket.call(event, {**about, "reason": SECRET})
+            socket.close()
+
+    def get(self, path: str, **query: Any) -> None:
+        for api in (self.jane, self.operator):
+            api.get(path, **query)
+
+
+# Every call there is; a new one fails the test until it stands here too, with whatever it takes of somebody.
+CALLS: dict[str, Callable[[Life], object]] = {
+    "POST /api/auth/token": lambda life: life.operator.post("/api/auth/token", {"userId": JANE}),
+    "POST /api/auth/identify": Life.become_known,
+    "POST /api/auth/logout": Life.sign_out,
+    "POST /api/auth/login": Life.sign_in,
+    "GET /api/auth/sign-in-options": lambda life: life.get("/api/auth/sign-in-options", email=JANE),
+    "POST /api/chat/start-session": Life.start,
+    "POST /api/chat/send-message/<session_id>": Life.talk,
+    "POST /api/chat/transfer/<session_id>": lambda life: life.operator.post(f"/api/chat/transfer/{life.start()}"),
+    "POST /api/chat/end-session/<session_id>": Life.end_with_names,
+    "GET /api/chat/session/<session_id>": lambda life: life.get(f"/api/chat/session/{life.start()}"),
+    "GET /api/chat/session/current": lambda life: life.get("/api/chat/session/current"),
+    "GET /api/chat/messages/<session_id>": lambda life: life.get(f"/api/chat/messages/{life.start()}"),
+    "GET /api/chat/sessions": lambda life: life.get("/api/chat/sessions", userId=JANE),
+    "GET /api/chat/queue": lambda life: life.get("/api/chat/queue"),
+    "GET /api/chat/stats": lambda life: life.get("/api/chat/stats"),
+    "GET /api/chat/availability": lambda life: life.get("/api/chat/availability"),
+    "POST /api/agents": Life.hire_and_dismiss,
+    "GET /api/agents": lambda life: life.get("/api/agents"),
+    "GET /api/agents/<agent_id>": lambda life: life.get(f"/api/agents/{life.agent_id}"),
+    "PATCH /api/agents/<agent_id>": lambda life: life.jane.patch(f"/api/agents/{life.agent_id}", {"name": SECRET}),
+    "DELETE /api/agents/<agent_id>": lambda life: life.jane.delete(f"/api/agents/{life.agent_id}"),
+    "GET /api/audit": lambda life: life.get("/api/audit", userId=JANE),
+    "POST /api/blocks": Life.block,
+    "GET /api/blocks": lambda life: life.get("/api/blocks"),
+    "DELETE /api/blocks/<block_id>": Life.block,
+    "GET /api/users/<id:user_id>/export": lambda life: life.get(f"/api/users/{JANE}/export"),
+    "GET /api/users/export": lambda life: life.get("/api/users/export", userId=JANE),
+    "DELETE /api/users/<id:user_id>": lambda life: life.jane.delete(f"/api/users/{JANE}"),
+    "DELETE /api/users": lambda life: life.jane.delete("/api/users"),
+    "GET /api/reports/summary": lambda life: life.get("/api/reports/summary"),
+    **{
+        f"GET {path}": lambda life, path=path: life.get(path)  # type: ignore[misc]
+        for path in (
+            "/", "/api/docs", "/api/docs/page.css", "/api/docs/page.js", "/api/health", "/api/openapi.json", "/console",
+            "/demo", "/metrics", "/widget.js", "/web/<version>/<path:path>",
+        )
+    },
+}  # fmt: skip
+EVENTS: dict[str, Callable[[Life], object]] = {
+    "join_session": lambda life: life.emit("join_session"),
+    "send_message": lambda life: life.emit("send_message", message=SECRET, clientMessageId=SECRET),
+    "typing_start": lambda life: life.emit("typing_start"),
+    "typing_stop": lambda life: life.emit("typing_stop"),
+    "mark_read": lambda life: life.emit("mark_read", seq=1),
+    "leave_session": lambda life: life.emit("leave_session"),
+    "end_session": lambda life: life.emit("end_session"),
+}
+# The last, for nothing works after it.
+LAST: dict[str, Callable[[Life], object]] = {
+    "POST /api/auth/revoke": lambda life: life.operator.post("/api/auth/revoke", {"userId": JANE})
+}
+
+
+def test_every_call_and_event_is_among_those_by_which_she_went_in(app: Flask) -> None:
+    calls = {
+        f"{method} {rule}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert calls == CALLS.keys() | LAST.keys()
+    assert set(events.names()) == EVENTS.keys()
+
+
+@pytest.fixture
+def life(app: Flask) -> Life:
+    """Jane's life here, lived."""
+    life = Life(app)
+    life.talk()
+    for call in (*CALLS.values(), *EVENTS.values()):
+        call(life)
+    life.talk()
+    return life
+
+
+@contextlib.contextmanager
+def in_flight(life: Life) -> Iterator[None]:
+    """Go on while the block runs: messages, starts and read marks of hers, in other threads."""
+    over = threading.Event()
+
+    def chat() -> None:
+        api = life._named(life.apis.user(JANE))
+        while not over.is_set():
+            started = api.post("/api/chat/start-session", {"userId": JANE})
+            if started.status_code < 300:
+                api.send(data_of(started)["sessionId"], SECRET)
+
+    def read() -> None:
+        while not over.is_set():
+            with contextlib.suppress(AssertionError, RuntimeError, TypeError):  # Where she has just been let out.
+                socket = life.socket()
+                session_id = life.session_id
+                socket.join(session_id)
+                for seq in range(1, 9):
+                    socket.call("mark_read", {"sessionId": session_id, "seq": seq})
+                    socket.call("typing_start", {"sessionId": session_id})
+                socket.close()
+
+    threads = [threading.Thread(target=work) for work in (chat, chat, read)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.timeout(120)
+def test_who_did_everything_is_nowhere_any_more(life: Life, at_once: None) -> None:
+    counted = totals.counts()
+    assert leftovers(JANE, SECRET, ADDRESS, life.guest)
+
+    with in_flight(life):
+        erased = data_of(life.apis.operator().delete(f"/api/users/{JANE}"))
+        life.jane.get("/api/chat/stats")
+    assert erased["isComplete"] is True
+    message_log.log.wait_until_idle(5)
+    # What else was written down and not stored yet.
+    read_marks._pending[ObjectId(life.others_session), Caller(JANE, "user")] = 1
+    read_marks.flush()
+    erasure.finish()
+
+    assert leftovers(JANE, SECRET, ADDRESS, life.guest) == set()
+    assert_failure(life.jane.get("/api/chat/stats"), 401, "INVALID_TOKEN")
+    assert [denial["_id"].partition(":")[0] for denial in Denial._get_collection().find()].count("erased") == 2
+    assert totals.counts()["sessions"] >= counted["sessions"]
+
+
+def test_what_is_left_of_a_block_is_the_id_that_it_keeps_out(life: Life, at_once: None) -> None:
+    blocked = data_of(life.operator.post("/api/blocks", {"userId": JANE, "reason": f"{JANE} {SECRET}"}))
+
+    life.apis.operator().delete(f"/api/users/{JANE}")
+    erasure.finish()
+
+    (left,) = leftovers(JANE, SECRET, ADDRESS, life.guest)
+    assert left.startswith(f"denials: {{'_id': 'block:user:{JANE}'")
+    # Neither lifting it nor looking whether anything is left writes the id down again.
+    anew = life.apis.operator()
+    assert data_of(anew.get(f"/api/users/{JANE}/export"))["sessions"] == []
+    anew.delete(f"/api/blocks/{blocked['id']}")
+    assert leftovers(JANE, SECRET) == set()
+
+
+def test_a_guest_that_is_erased_after_it_became_known_is_nowhere_any_more(apis: Apis, at_once: None) -> None:
+    guest = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
+    session_id = apis.anonymous(Authorization=f"Bearer {guest['token']}").start(guest["userId"])["sessionId"]
+    data_of(apis.user(JANE).post("/api/auth/identify", {"guestToken": guest["token"]}))
+
+    apis.operator().delete(f"/api/users/{guest['userId']}")
+    erasure.finish()
+
+    assert leftovers(guest["userId"]) == set()
+    assert apis.operator().session(session_id)["userId"] == JANE
+
+
+def test_others_keep_what_is_theirs(life: Life, at_once: None) -> None:
+    life.apis.user("u2").send(life.others_session, "not hers")
+
+    life.apis.operator().delete(f"/api/users/{JANE}")
+    erasure.finish()
+
+    shown = data_of(life.apis.operator().get(f"/api/chat/messages/{life.others_session}"))["messages"]
+    assert [message["message"] for message in shown] == ["", "not hers"]
+    assert life.apis.operator().session(life.others_session)["userId"] == "u2"
+    assert life.apis.user("u2").get("/api/chat/stats").status_code == 200
+
+
+def test_who_comes_back_is_somebody_new(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "SWEEPS", (timedelta(0), timedelta(hours=1)))
+    monkeypatch.setattr(tombstones, "UNDER_WAY", timedelta(0))
+    life.apis.operator().delete(f"/api/users/{JANE}")
+    again = life.apis.bearer(data_of(life.apis.operator().post("/api/auth/token", {"userId": JANE}))["token"])
+    session_id = again.start(JANE)["sessionId"]
+    again.send(session_id, "I am back")
+
+    erasure.finish()
+
+    assert again.session(session_id)["status"] == "active"
+    assert [message["message"] for message in data_of(again.get(f"/api/chat/messages/{session_id}"))["messages"]] == [
+        "I am back"
+    ]
+    # Revoked once more, she stays so when the erasure is forgotten.
+    life.apis.operator().post("/api/auth/revoke", {"userId": JANE})
+    monkeypatch.setattr(erasure, "SWEEPS", (timedelta(0),))
+    Denial._get_collection().update_many({"sweepAt": {"$exists": True}}, {"$set": {"sweepAt": now()}})
+    erasure.finish()
+    assert_failure(again.get("/api/chat/stats"), 401, "INVALID_TOKEN")
+    assert Denial._get_collection().count_documents({"sweepAt": {"$exists": True}}) == 0
+
+
+def test_what_was_stopped_for_long_meets_the_tombstone(
+    life: Life, at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is frozen has read marks and entries of the audit log to write, and writes them much later."""
+    session_id, caller = ObjectId(life.session_id), Caller(JANE, "user")
+    life.apis.operator().delete(f"/api/users/{JANE}")
+    erasure.finish()
+    assert leftovers(JANE, SECRET) == set()
+
+    long_ago = now() - timedelta(seconds=60)
+    Denial._get_collection().update_many({}, {"$set": {"updatedAt": long_ago + timedelta(seconds=5)}})
+    monkeypatch.setattr(audit, "now", lambda: long_ago)
+    late = {"_id": session_id, "userId": JANE, "userType": "user"}
+    with audit._mutex:
+        audit._pending.append(audit._entry(audit.END, caller, {"session_id": session_id, "user_id": JANE,
+                                                               "user_type": "user", "reason": SECRET}))  # fmt: skip
+    monkeypatch.undo()
+    read_marks._pending[session_id, caller] = 1
+    read_marks._pending_since = -1000.0
+
+    assert leftovers(JANE, SECRET) == set()
+    assert AuditEntry._get_collection().count_documents({"sessionId": late["_id"], "at": long_ago}) == 1
+
+
+def test_it_takes_no_longer_than_the_caller_can_wait(
+    life: Life, at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "RANGE", 1)
+    monkeypatch.setattr(erasure, "ELSEWHERE_SECONDS", 0.02)
+
+    erased = data_of(life.apis.operator().delete(f"/api/users/{JANE}"))
+
+    assert erased["isComplete"] is False
+    erasure.finish()
+    assert leftovers(JANE, SECRET, ADDRESS, life.guest) == set()
+
+
+def test_an_agent_is_erased_wherever_it_worked(app: Flask, at_once: None) -> None:
+    apis, operator = Apis(app), Apis(app).operator()
+    agent = operator.create_agent(SECRET, maxUsers=5, email="eve@x.org", password=PASSWORD)
+    own = apis.agent(agent["id"])
+    session_id = apis.user("u1").start("u1")["sessionId"]
+    visitor = apis.user("u1")
+    visitor.send(session_id, "what the visitor wrote")
+    own.send(session_id, SECRET)
+    socket = Sockets(app).agent(agent["id"])
+    socket.join(session_id)
+    succeeded(socket.call("mark_read", {"sessionId": session_id, "seq": 1}))
+    own.end(session_id, reason=SECRET, internalReason=SECRET)
+    login = apis.anonymous()
+    login.client.environ_base["REMOTE_ADDR"] = ADDRESS
+    for password in (PASSWORD, "wrong" * 4):
+        login.post("/api/auth/login", {"email": "eve@x.org", "password": password})
+    operator.patch(f"/api/agents/{agent['id']}", {"name": f"{SECRET}-2"})
+    operator.delete(f"/api/agents/{agent['id']}")
+    assert leftovers(SECRET, ADDRESS, agent["id"], "eve@x.org")
+
+    data_of(operator.delete(f"/api/users/{agent['id']}?userType=agent"))
+    erasure.finish()
+
+    assert leftovers(SECRET, ADDRESS, agent["id"], "eve@x.org") == set()
+    messages = data_of(visitor.get(f"/api/chat/messages/{session_id}"))["messages"]
+    assert [message["message"] for message in messages] == ["what the visitor wrote", ""]
+
+
+def test_an_erasure_that_was_cut_short_is_finished_by_itself(
+    life: Life, at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure._Erasure, "_rename_in_sessions", die)
+        assert life.apis.operator().delete(f"/api/users/{JANE}").status_code == 500
+
+    erasure.finish()
+
+    assert leftovers(JANE, SECRET, ADDRESS, life.guest) == set()
+
+
+def test_tokens_from_before_are_refused_for_good(make_app: MakeApp, at_once: None) -> None:
+    apis = Apis(make_app())
+    before = apis.bearer(data_of(apis.anonymous().post("/api/auth/token", {"userId": JANE}))["token"])
+    apis.operator().delete(f"/api/users/{JANE}")
+    erasure.finish()
+
+    assert_failure(before.get("/api/chat/stats"), 401, "INVALID_TOKEN")
+    assert apis.bearer(make_token("u9")).get("/api/chat/stats").status_code == 200
+    assert apis.bearer(
+        data_of(apis.anonymous().post("/api/auth/token", {"userId": JANE}))["token"]
+    ).get("/api/chat/stats").status_code == 200  # fmt: skip

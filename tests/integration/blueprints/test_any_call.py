@@ -1,0 +1,104 @@
+"""Schemathesis makes calls from the OpenAPI document, right and wrong ones: no 500, and every answer as described."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from chatsupport import openapi
+from chatsupport.blueprints.web import assets
+from tests.api import Apis
+from tests.applications import MakeApp
+from tests.conftest import API_KEY
+
+EXAMPLES = 25
+LONGEST_SECONDS = 40
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
+OPERATIONS = sorted(
+    operation["operationId"]
+    for path, methods in openapi.document()["paths"].items()
+    for operation in methods.values()
+    # Schemathesis leaves out the call that the document itself came by.
+    if path != "/api/openapi.json"
+)
+
+
+@pytest.fixture
+def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
+    """An application with something in it, and the ids of what there is."""
+    app = make_app()
+    operator = Apis(app).operator()
+    operator.create_agent("Ada", maxUsers=50)
+    ids = {"agent_id": operator.create_agent("Ben", isOnline=False)["id"]}
+    ids["session_id"] = operator.start("u1")["sessionId"]
+    block = operator.post("/api/blocks", {"userId": "u2"}).json
+    assert block is not None
+    ids["block_id"] = block["data"]["id"]
+    ids["user_id"] = "u1"
+    ids["version"], ids["path"] = assets().version, "widget/loader.js"
+    return app, ids
+
+
+def test_enough_examples() -> None:
+    assert EXAMPLES >= 20
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_any_call_is_answered_as_described(real_ids: tuple[Any, dict[str, str]], name: str) -> None:
+    app, ids = real_ids
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+    operation = next(
+        found.ok() for found in schema.get_all_operations() if found.ok().definition.raw["operationId"] == name
+    )
+    right, wrong = (operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
+    parameters = re.findall(r"\{(\w+)\}", operation.path)
+    has_input = operation.body or operation.query or parameters
+    calls = [0]
+    deadline = time.monotonic() + LONGEST_SECONDS
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=st.one_of(right, wrong) if has_input else right, there=st.booleans(), known=st.integers(0, 9))
+    def call(case: Any, there: bool, known: int) -> None:
+        if there:
+            case.path_parameters.update({parameter: ids[parameter] for parameter in parameters})
+        headers = {"X-API-Key": API_KEY if known else "wrong"}
+        assert time.monotonic() < deadline, f"{calls[0]} calls took too long"
+        case.call_and_validate(headers=headers, checks=CHECKS)
+        calls[0] += 1
+
+    call()
+
+    # A call without any input has one example only; it is made as often.
+    while calls[0] < EXAMPLES:
+        case = operation.Case()
+        case.path_parameters.update({parameter: ids[parameter] for parameter in parameters})
+        case.call_and_validate(headers={"X-API-Key": API_KEY}, checks=CHECKS)
+        calls[0] += 1

@@ -1,0 +1,261 @@
+"""The OpenAPI document is true: every route, every code, and the shape of every answer."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+from flask import Flask
+from jsonschema import Draft202012Validator
+from werkzeug.test import TestResponse
+
+import chatsupport
+from chatsupport import errors, openapi
+from chatsupport.blueprints.errors import endpoints
+from chatsupport.features.audit import service as audit
+from chatsupport.openapi.parts import STATUS_OF_CODE
+from chatsupport.openapi.schemas import ACTIONS
+from tests.api import Api, Apis, data_of
+
+SOURCES = Path(chatsupport.__file__).parent
+DOCUMENT = openapi.document()
+JSON_TYPE = "application/json"
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def validator(schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+
+
+def operation_for(method: str, path: str) -> dict[str, Any]:
+    """Return the description of the call that a path belongs to; fixed parts go before parameters."""
+    matches = []
+    for candidate, methods in DOCUMENT["paths"].items():
+        pattern = re.sub(
+            r"\\\{\w+\\\}",
+            "(?:.+)" if "user_id" in candidate or "{path}" in candidate else "[^/]+",
+            re.escape(candidate),
+        )
+        if re.fullmatch(pattern, path) and method.lower() in methods:
+            matches.append((candidate.count("{"), -len(candidate), methods[method.lower()]))
+    assert matches, f"{method} {path} is not described"
+    operation: dict[str, Any] = min(matches, key=lambda match: match[:2])[2]
+    return operation
+
+
+def assert_described(method: str, path: str, response: TestResponse) -> str:
+    """Check an answer against the document; return the operation's name."""
+    operation = operation_for(method, path)
+    described = operation["responses"].get(str(response.status_code))
+    assert described is not None, (method, path, response.status_code, response.json)
+    content = described["content"]
+    assert response.mimetype in content
+    if response.mimetype == JSON_TYPE:
+        problems = [problem.message for problem in validator(content[JSON_TYPE]["schema"]).iter_errors(response.json)]
+        assert not problems, (method, path, response.status_code, response.json, problems)
+    for name, header in described.get("headers", {}).items():
+        assert header["$ref"].rpartition("/")[2] in DOCUMENT["components"]["headers"]
+        assert name in response.headers, (method, path, name)
+    name: str = operation["operationId"]
+    return name
+
+
+def codes_in_the_source() -> set[str]:
+    """Return every code that the code gives: assigned or passed as `code`, or named like one."""
+    found: set[str] = set()
+    for file in SOURCES.rglob("*.py"):
+        if "openapi" in file.parts:
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, (ast.Assign, ast.AnnAssign)):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if any(isinstance(target, ast.Name) and target.id == "code" for target in targets):
+                    found |= constants(node.value)
+            elif isinstance(node, ast.keyword) and node.arg == "code":
+                found |= constants(node.value)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found |= set(re.findall(r"^(?:INVALID_[A-Z_]+|MESSAGE_TOO_LONG)$", node.value))
+    return {code for code in found if re.fullmatch(r"[A-Z]+(_[A-Z]+)*", code)} | {"INVALID_REQUEST"}
+
+
+def constants(node: ast.AST | None) -> set[str]:
+    return (
+        {item.value for item in ast.walk(node) if isinstance(item, ast.Constant) and isinstance(item.value, str)}
+        if (node is not None)
+        else set()
+    )
+
+
+def error_classes(base: type = errors.ChatSupportError) -> Iterator[type]:
+    yield base
+    for derived in base.__subclasses__():
+        yield from error_classes(derived)
+
+
+def test_every_route_is_described_and_no_other(app: Flask) -> None:
+    with app.app_context():
+        there = {re.sub(r":(\w+)", r"{\1}", endpoint) for endpoint in endpoints()}
+
+    assert there == {f"{method} {path}" for method, path, _ in operations()}
+
+
+def test_every_code_is_described_and_no_other() -> None:
+    assert set(STATUS_OF_CODE) == codes_in_the_source()
+    used = set(
+        re.findall(r"[A-Z]+(?:_[A-Z]+)+|FORBIDDEN|BLOCKED", str([item[2]["responses"] for item in operations()]))
+    )
+    # These two come from below or beside the calls: what is no request, and a method that no path takes.
+    assert set(STATUS_OF_CODE) - used <= {"INVALID_REQUEST", "METHOD_NOT_ALLOWED"}
+
+
+def test_every_error_has_the_status_that_is_described() -> None:
+    for error in error_classes():
+        assert STATUS_OF_CODE[error.code] == error.status, error  # type: ignore[attr-defined]
+
+
+def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        Draft202012Validator.check_schema(schema)
+        assert schema, name
+    for reference in re.findall(r"'\$ref': '#/components/(\w+)/(\w+)'", str(DOCUMENT)):
+        assert reference[1] in DOCUMENT["components"][reference[0]], reference
+    names = [operation["operationId"] for _, _, operation in operations()]
+    assert len(names) == len(set(names))
+
+
+def test_every_audited_action_is_described() -> None:
+    actions = {value for name, value in vars(audit).items() if name.isupper() and isinstance(value, str)}
+
+    assert set(ACTIONS) == actions - {audit.SERVER}
+
+
+@pytest.fixture
+def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Check every answer of the test against the document; collect which operations have succeeded."""
+    succeeded: set[str] = set()
+    client_type = apis.app.test_client_class or type(apis.app.test_client())
+    original = client_type.open
+
+    def checked(self: Any, *args: Any, **kwargs: Any) -> TestResponse:
+        response: TestResponse = original(self, *args, **kwargs)
+        request = response.request
+        name = assert_described(request.method, request.path, response)
+        if response.status_code < 300:
+            succeeded.add(name)
+        return response
+
+    monkeypatch.setattr(client_type, "open", checked)
+    return succeeded
+
+
+def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api, described: set[str]) -> None:
+    anybody, user = apis.anonymous(), apis.user("u1")
+    for path in (
+        "/",
+        "/api/health",
+        "/metrics",
+        "/api/openapi.json",
+        "/api/docs",
+        "/api/docs/page.js",
+        "/api/docs/page.css",
+    ):
+        assert anybody.get(path).status_code == 200
+    for path in ("/widget.js", "/console", "/demo", "/web/old/widget/loader.js"):
+        followed = anybody.get(path)
+        assert followed.status_code in (200, 302)
+        if followed.status_code == 302:
+            assert anybody.get(urljoin(path, followed.headers["Location"])).status_code == 200
+    assert anybody.post("/api/auth/token", {"userId": "u9"}).status_code == 201
+    assert anybody.post("/api/auth/token", {"userId": "u9", "userType": "agent"}).status_code == 401
+    assert anybody.get("/api/auth/sign-in-options").status_code == 200
+    guest = data_of(anybody.post("/api/auth/token", {"guest": True}))["token"]
+    user.post("/api/auth/identify", {"guestToken": guest})
+    user.get("/api/chat/session/current")
+    assert data_of(anybody.get("/api/chat/availability"))["isStaffed"] is False
+    user.get("/api/chat/availability")
+    apis.user("u8").post("/api/auth/logout")
+    waiting = user.start("u1")["sessionId"]
+    operator.get("/api/chat/queue")
+    agent_id = operator.create_agent("Ada", maxUsers=2, email="ada@example.com", password="correct horse")["id"]
+    credentials = {"email": "ada@example.com", "password": "correct horse"}
+    assert anybody.post("/api/auth/login", credentials).status_code == 200
+    assert anybody.post("/api/auth/login", {**credentials, "password": "wrong"}).status_code == 401
+    assert operator.post("/api/agents", {"name": "Ada", "email": "ada@example.com"}).status_code == 409
+    other_id = operator.create_agent("Ben", isOnline=False)["id"]
+    operator.get(f"/api/agents/{agent_id}")
+    operator.patch(f"/api/agents/{agent_id}", {"maxUsers": 3})
+    operator.get("/api/agents")
+    user.start("u1")
+    user.send(waiting, "hello", clientMessageId="c1")
+    user.send(waiting, "hello", clientMessageId="c1")
+    apis.agent(agent_id).send(waiting, "hi")
+    user.session(waiting)
+    user.get(f"/api/chat/messages/{waiting}")
+    operator.get("/api/chat/sessions", limit=1)
+    operator.get("/api/chat/stats")
+    operator.post(f"/api/chat/transfer/{waiting}", {"agentId": other_id})
+    operator.post(f"/api/chat/transfer/{waiting}")
+    user.end(waiting)
+    user.end(waiting)
+    user.send(waiting)
+    block = data_of(operator.post("/api/blocks", {"userId": "u2", "reason": "spam", "expiresInSeconds": 60}))
+    operator.post("/api/blocks", {"address": "192.0.2.1"})
+    apis.user("u2").get("/api/chat/stats")
+    operator.get("/api/blocks", limit=1)
+    operator.delete(f"/api/blocks/{block['id']}")
+    operator.delete(f"/api/blocks/{block['id']}")
+    operator.post("/api/auth/revoke", {"userId": "u3"})
+    operator.get("/api/audit")
+    operator.get("/api/reports/summary")
+    operator.client.get("/api/reports/summary", headers={**operator.headers, "Accept": "text/csv"})
+    operator.get("/api/users/u1/export")
+    operator.get("/api/users/export", userId="u1")
+    operator.delete("/api/users?userId=u7")
+    operator.get(f"/api/users/{agent_id}/export", userType="agent")
+    operator.delete("/api/users/u1")
+    operator.get(f"/api/chat/messages/{waiting}")
+    operator.get(f"/api/chat/session/{waiting}")
+    operator.delete(f"/api/agents/{agent_id}")
+
+    assert described == {operation["operationId"] for _, _, operation in operations()}
+
+
+def test_failures_have_the_shape_that_is_described(apis: Apis, operator: Api, described: set[str]) -> None:
+    user, session_id = apis.user("u1"), operator.start("u0")["sessionId"]
+    bad_id = "x" * 200
+    for api in (apis.anonymous(), apis.anonymous(Authorization="Bearer x"), user):
+        for method, path, operation in operations():
+            if not operation.get("security", True):
+                continue
+            url = re.sub(r"\{session_id\}", session_id, path)
+            api.client.open(re.sub(r"\{\w+\}", bad_id, url), method=method, headers=api.headers)
+    for method, path, operation in operations():
+        if "requestBody" in operation:
+            url = re.sub(r"\{\w+\}", session_id, path)
+            for kwargs in ({"data": b"{"}, {"data": b"x" * 70_000}, {"data": b"{}", "content_type": "text/plain"}):
+                operator.client.open(
+                    url, method=method, headers=operator.headers, **{"content_type": JSON_TYPE, **kwargs}
+                )
+    for query in (
+        "limit=0",
+        "cursor=x",
+        "status=x",
+        "agentId=x",
+        "userId=",
+        "sessionId=x",
+        "action=",
+        "from=x",
+        "bucket=x",
+    ):
+        for path in ("/api/chat/sessions", "/api/audit", "/api/blocks", "/api/reports/summary"):
+            operator.client.get(f"{path}?{query}", headers=operator.headers)

@@ -1,0 +1,236 @@
+"""What processes compare is the database's time: this machine's clock may be off, or be set while it serves."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flask_jwt_extended.tokens
+import jwt.api_jwt
+import pytest
+from flask import Flask
+
+from chatsupport.database import clock
+from chatsupport.database.connection import database, measure_time
+from chatsupport.documents import Agent, AuditEntry, Denial, Process, Session
+from chatsupport.extensions import socketio
+from chatsupport.features.privacy import retention
+from chatsupport.features.reports import rollups
+from chatsupport.realtime import deadlines
+from chatsupport.realtime.engine import EngineSocket
+from chatsupport.services.assignment import availability
+from chatsupport.services.server import processes
+from chatsupport.services.server.housekeeping import Housekeeper
+from chatsupport.services.server.processes import ThisProcess
+from chatsupport.services.shared import leases
+from tests.api import Api, Apis, assert_failure, data_of, make_token
+from tests.applications import MakeApp
+from tests.concurrency import eventually
+from tests.sockets import Sockets
+
+STATS = "/api/chat/stats"
+SetClock = Callable[[float], None]
+
+
+@pytest.fixture
+def set_clock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetClock]:
+    """Set the clock of this machine, as everything in the process reads it, so many seconds ahead."""
+    measure_time()
+    real, ahead = time.time, [0.0]
+
+    class Wrong(dt.datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return dt.datetime.fromtimestamp(time.time(), tz)
+
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
+    monkeypatch.setattr(time, "time_ns", lambda: int((real() + ahead[0]) * 1e9))
+    for module in (jwt.api_jwt, flask_jwt_extended.tokens):
+        monkeypatch.setattr(module, "datetime", Wrong)
+    yield lambda seconds: ahead.__setitem__(0, seconds)
+    measure_time()
+
+
+@pytest.fixture(params=[-86_400.0, -300.0, 0.4, 300.0])
+def wrong_by(request: pytest.FixtureRequest, set_clock: SetClock) -> float:
+    set_clock(request.param)
+    ahead: float = request.param
+    return ahead
+
+
+def database_time() -> float:
+    theirs = database().client.admin.command("hello")["localTime"]
+    return float(theirs.replace(tzinfo=dt.timezone.utc).timestamp())
+
+
+def test_now_is_the_databases(wrong_by: float) -> None:
+    assert abs(clock.now().timestamp() - database_time()) < 0.2
+    assert abs(clock.own_offset() - wrong_by) < 0.2  # type: ignore[operator]
+
+
+def test_tokens_are_made_and_checked_by_the_databases_time(apis: Apis, wrong_by: float) -> None:
+    issued = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))
+    claims = jwt.decode(issued["token"], options={"verify_signature": False})
+    assert abs(claims["iat"] - database_time()) < 2
+    assert abs(claims["issuedAtMs"] / 1000 - database_time()) < 1
+    assert claims["exp"] - claims["iat"] == issued["expiresInSeconds"]
+    assert apis.bearer(issued["token"]).get(STATS).status_code == 200
+
+    time_now = int(database_time())
+    for claim, seconds, status in (
+        ("exp", 60, 200), ("exp", -1, 401), ("iat", 3, 200), ("iat", 8, 401), ("nbf", 3, 200), ("nbf", 8, 401),
+    ):  # fmt: skip
+        response = apis.bearer(make_token("u1", **{claim: time_now + seconds})).get(STATS)
+        assert response.status_code == status, (claim, seconds)
+    for nonsense in ("soon", None, []):
+        assert_failure(apis.bearer(make_token("u1", iat=nonsense)).get(STATS), 401, "INVALID_TOKEN")
+
+
+def test_a_revocation_holds_whatever_the_clock_says(
+    apis: Apis, operator: Api, set_clock: SetClock, sockets: Sockets
+) -> None:
+    old = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))["token"]
+    set_clock(-300)
+    assert operator.post("/api/auth/revoke", {"userId": "u1"}).status_code == 200
+
+    assert_failure(apis.bearer(old).get(STATS), 401, "INVALID_TOKEN")
+    new = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))["token"]
+    assert apis.bearer(new).get(STATS).status_code == 200
+
+
+def test_a_token_of_a_process_that_measured_a_little_late_is_revoked_and_a_newer_one_is_not(
+    apis: Apis, operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_elsewhere(off: int) -> str:
+        return make_token("u1", issuedAtMs=clock.now_ms() + off)
+
+    ahead = made_elsewhere(10)
+    assert operator.post("/api/auth/revoke", {"userId": "u1"}).status_code == 200
+
+    assert_failure(apis.bearer(ahead).get(STATS), 401, "INVALID_TOKEN")
+    assert apis.bearer(made_elsewhere(-10)).get(STATS).status_code == 200
+
+
+def test_setting_the_clock_disturbs_nobody(operator: Api, sockets: Sockets, set_clock: SetClock) -> None:
+    agent_id = operator.create_agent()["id"]
+    socket = sockets.agent(agent_id)
+    session = operator.start("u1")
+    for ahead in (86_400.0, -86_400.0):
+        set_clock(ahead)
+        deadlines.look()
+        assert availability.sweep() == 0
+        assert socket.is_connected
+        assert operator.session(session["sessionId"])["status"] == "active"
+        assert [leases.hold("work", owner, 30) for owner in "ab"] == [True, False]
+    stored = Session.objects.get(id=session["sessionId"])
+    assert abs(stored.created_at.timestamp() - database_time()) < 10
+    assert Agent.objects.get(id=agent_id).present_until.timestamp() > database_time()
+
+
+@pytest.mark.parametrize("ahead", [-86_400.0, 86_400.0])
+def test_rate_limits_count_on_when_the_clock_is_set(make_app: MakeApp, set_clock: SetClock, ahead: float) -> None:
+    operator = Apis(make_app(rate_limits=True, rate_limit_start_session="1/second"))
+    user = operator.user("u1")
+    user.start("u1")
+    set_clock(ahead)
+
+    refused = user.post("/api/chat/start-session", {"userId": "u1"})
+
+    assert_failure(refused, 429, "RATE_LIMITED")
+    assert refused.headers["Retry-After"] == "1"
+    time.sleep(1.1)
+    user.start("u1")
+
+
+def test_no_connection_is_taken_for_dead_because_the_clock_was_set(app: Flask, set_clock: SetClock) -> None:
+    connection = EngineSocket(socketio.server.eio, "a-connection")
+    connection.ping()
+    set_clock(86_400.0)
+    assert connection.check_ping_timeout()
+
+
+def test_health_and_doctor_say_when_the_clock_is_wrong(apis: Apis, app: Flask, set_clock: SetClock) -> None:
+    def said() -> dict[str, Any]:
+        state: dict[str, Any] = data_of(apis.anonymous().get("/api/health"))["services"]["clock"]
+        return state
+
+    assert said()["status"] == "right"
+    set_clock(300.0)
+    assert said() == {"status": "wrong", "offset": pytest.approx(300.0, abs=1.0)}
+    found = app.test_cli_runner().invoke(args=["doctor"]).output
+    assert "the clock of this machine is 300.0 s ahead of the database's" in found
+
+
+@pytest.mark.parametrize("wrong", ["this machine", "another process", "another member"])
+def test_nothing_is_deleted_by_its_age_while_clocks_disagree(
+    make_app: MakeApp,
+    set_clock: SetClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    wrong: str,
+) -> None:
+    operator = Apis(make_app(retention_days=30)).operator()
+    operator.end(operator.start("u1")["sessionId"])
+    operator.post("/api/blocks", {"userId": "u2", "expiresInSeconds": 1})
+    long_ago = clock.now() - dt.timedelta(days=31)
+    Session.objects.update(ended_at=long_ago)
+    AuditEntry.objects.update(expires_at=long_ago)
+    Denial.objects.update(expires_at=long_ago)
+
+    def kept() -> list[int]:
+        return [document.objects.count() for document in (Session, AuditEntry, Denial)]
+
+    before = kept()
+    assert 0 not in before
+    with monkeypatch.context() as patch:
+        if wrong == "this machine":
+            set_clock(60 * 86_400.0)
+        elif wrong == "another process":
+            other = ThisProcess()
+            other.begin()
+            other.beat()
+            Process.objects.update(clock_offset=-60.0)
+            processes.here.begin()
+            processes.here.beat()
+        else:
+            patch.setattr(clock, "wrong_members", lambda: {"b:27017": -60.0})
+        Housekeeper().roll_up()
+        assert rollups.through() is None
+        for _ in range(2):
+            assert retention.sweep() == 0
+        assert kept() == before
+        assert len([text for text in caplog.messages if "Nothing old is deleted while clocks disagree" in text]) == 1
+    set_clock(0.0)
+    processes.here.reset()
+
+    assert retention.sweep() == 1
+    assert kept() == [0, 1, 0]  # The entry that says so.
+
+
+def test_mongodb_deletes_nothing_by_age_that_an_earlier_release_had_it_delete(make_app: MakeApp) -> None:
+    make_app()
+    for document in (AuditEntry, Denial):
+        document._get_collection().create_index("expiresAt", name="expiry", expireAfterSeconds=0)
+    make_app()
+    for document in (AuditEntry, Denial):
+        assert "expiry" not in document._get_collection().index_information()
+
+
+def test_the_drivers_heartbeats_tell_the_clock_of_each_member(app: Flask) -> None:
+    measure_time()
+    assert eventually(lambda: len(clock._clock._members) == 1)
+    ((seen, _),) = clock._clock._members.values()
+    assert abs(seen - (clock.timestamp() - clock.elapsed())) < 1
+    assert clock.wrong_members() == {}
+
+
+def test_a_token_of_the_command_line_is_good_though_that_machines_clock_is_ahead(
+    app: Flask, apis: Apis, set_clock: SetClock
+) -> None:
+    clock.forget()
+    set_clock(300.0)
+    made = app.test_cli_runner().invoke(args=["tokens", "make", "u1"]).stdout.strip()
+
+    assert apis.bearer(made).get(STATS).status_code == 200

@@ -1,0 +1,185 @@
+"""What is slow says where its time went, and not what it was about."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from chatsupport.database import connection
+from chatsupport.database.embedded import EmbeddedMongo
+from chatsupport.documents import Session
+from chatsupport.observability import tracing
+from chatsupport.observability.tracing import lines
+from chatsupport.services.messages import backlog, message_log
+from chatsupport.services.server import statistics
+from chatsupport.services.shared import rate_limits
+from tests.api import Apis
+from tests.applications import MakeApp
+from tests.freezing import freeze, thaw
+from tests.log_lines import Line, Lines
+from tests.sockets import Sockets, succeeded
+
+SLEEP = {"$where": "sleep(60) || true"}
+"""A condition that takes MongoDB 60 ms for each document."""
+
+
+@pytest.fixture
+def log() -> Iterator[Lines]:
+    logger, handler = logging.getLogger("chatsupport"), Lines()
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    tracing.configure(0)
+
+
+@pytest.fixture(autouse=True)
+def _a_new_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("operation", "command"):
+        monkeypatch.setattr(lines, f"_{kind}s", lines._Budget(kind))
+
+
+@pytest.fixture
+def slow_mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A MongoDB of the test's own, which may be frozen."""
+    server = EmbeddedMongo(tmp_path_factory.mktemp("mongodb-slow"))
+    yield server.start()
+    server.stop()
+
+
+def delay(monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, seconds: float) -> None:
+    """Have one step on the way of a message take longer."""
+    step = getattr(owner, method)
+
+    def delayed(*arguments: Any) -> Any:
+        time.sleep(seconds)
+        return step(*arguments)
+
+    monkeypatch.setattr(owner, method, delayed)
+
+
+def parts_of(line: Line) -> dict[str, float]:
+    """Return what the parts of a slow message took; together they are not more than all of it."""
+    assert (line["level"], line["operation"]) == ("WARNING", "send_message")
+    parts = {name: line[name] for name in line if name.endswith("_ms")}
+    assert sum(parts.values()) <= line["ms"] + 1
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "part"),
+    [
+        (backlog.Backlog, "_write_all", "waiting_ms"),
+        (message_log.MessageLog, "_announce", "broadcasting_ms"),
+        (rate_limits, "check_caller", "before_ms"),
+    ],
+    ids=["waiting", "broadcasting", "before"],
+)
+def test_a_slow_message_says_where_its_time_went(
+    make_app: MakeApp, log: Lines, monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, part: str
+) -> None:
+    app = make_app(slow_ms=200)
+    session_id = Apis(app).operator().start("u1")["sessionId"]
+    user = Sockets(app).user("u1")
+    delay(monkeypatch, owner, method, 0.3)
+
+    succeeded(user.say(session_id))
+
+    (line,) = log.of("slow")
+    assert line["session_id"] == session_id
+    parts = parts_of(line)
+    assert max(parts, key=lambda name: parts[name]) == part, parts
+    assert line["ms"] >= parts[part] >= 290
+
+
+def test_a_message_that_waited_for_the_database_says_so(make_app: MakeApp, log: Lines, slow_mongo: str) -> None:
+    app = make_app(slow_ms=200, mongodb_uri=slow_mongo)
+    session_id = Apis(app).operator().start("u1")["sessionId"]
+    user = Sockets(app).user("u1")
+    process_id = connection.database().command("serverStatus")["pid"]
+
+    freeze(process_id)
+    threading.Timer(0.5, thaw, (process_id,)).start()
+    succeeded(user.say(session_id))
+
+    (line,) = log.of("slow")
+    parts = parts_of(line)
+    assert parts["reading_ms"] + parts["connecting_ms"] >= 350, parts
+    # What is written in the background belongs to no batch.
+    assert {entry.get("batch") for entry in log.of("slow_command")} - {None} <= {line["batch"]}
+
+
+def test_a_slow_request_and_the_slow_command_in_it_are_told(
+    make_app: MakeApp, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(slow_ms=50)
+    operator = Apis(app).operator()
+    operator.start("u1")
+    find = Session._get_collection().find_one
+    monkeypatch.setattr(statistics, "overview", lambda caller: {"found": find(SLEEP) is not None})
+    log.lines.clear()
+
+    response = operator.get("/api/chat/stats")
+
+    request_id = response.headers["X-Request-ID"]
+    (command,) = log.of("slow_command")
+    assert (command["command"], command["collection"], command["succeeded"]) == ("find", "sessions", True)
+    assert (command["level"], command["request_id"]) == ("WARNING", request_id)
+    assert 50 <= command["ms"] < 5_000
+    assert "sleep" not in json.dumps(command)
+    (line,) = log.of("slow")
+    assert (line["operation"], line["request_id"], line["commands"]) == ("chat.get_statistics", request_id, 1)
+    assert line["reading_ms"] >= 50
+    assert line["reading_ms"] + line["elsewhere_ms"] + line["connecting_ms"] <= line["ms"] + 0.5
+
+
+def test_a_command_that_failed_slowly_is_told_too(app: Flask, log: Lines) -> None:
+    tracing.configure(50)
+    Session(user_id="u1", status="waiting").save()
+    log.lines.clear()
+
+    with pytest.raises(Exception, match="boom"):
+        Session._get_collection().find_one({"$where": "sleep(60); throw 'boom'"})
+
+    (command,) = log.of("slow_command")
+    assert (command["command"], command["succeeded"]) == ("find", False)
+    assert "boom" not in json.dumps(command)
+
+
+def test_what_is_fast_or_switched_off_is_not_told(make_app: MakeApp, log: Lines) -> None:
+    for slow_ms in (0, 60_000):
+        app = make_app(slow_ms=slow_ms)
+        Session(user_id="u1", status="waiting").save()
+        assert Session._get_collection().find_one(SLEEP) is not None
+        Apis(app).operator().get("/api/chat/stats")
+
+    assert not log.of("slow")
+    assert not log.of("slow_command")
+
+
+def test_when_all_are_slow_the_first_few_tell_and_the_rest_are_counted(
+    make_app: MakeApp, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [100.0]
+    monkeypatch.setattr(lines.time, "monotonic", lambda: seconds[0])
+    tracing.configure(1)
+
+    def end_slowly() -> None:
+        operation = tracing.Operation("test")
+        operation.started -= 1
+        tracing.finish(operation)
+
+    for _ in range(lines.MAX_LINES + 5):
+        end_slowly()
+    assert len(log.of("slow")) == lines.MAX_LINES
+    seconds[0] += 1
+    end_slowly()
+
+    assert log.of("slow")[-1]["left_out"] == 5
+    assert "left_out" not in log.of("slow")[0]

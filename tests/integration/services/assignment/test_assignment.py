@@ -1,0 +1,336 @@
+"""Who gets whom: the last agent again, the agent to be avoided, and races that must lose nobody."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from bson import ObjectId
+
+from chatsupport.database import clock, connection
+from chatsupport.documents import Agent, Session
+from chatsupport.payloads import AgentFields
+from chatsupport.services.assignment import choice, queue, reconciliation, slots
+from chatsupport.services.people import agents
+from chatsupport.services.sessions import lifecycle
+from tests.api import Api, Apis, data_of
+from tests.applications import MakeApp
+from tests.concurrency import run_together
+from tests.interleaving import just_after, just_before
+from tests.invariants import violations
+
+
+def agent_of(operator: Api, user_id: str) -> str | None:
+    agent_id: str | None = operator.start(user_id)["agentId"]
+    return agent_id
+
+
+def visit(operator: Api, user_id: str) -> str | None:
+    """Start and end a session; return its agent."""
+    session = operator.start(user_id)
+    operator.end(session["sessionId"])
+    return session["agentId"]  # type: ignore[no-any-return]
+
+
+def test_a_returning_user_gets_the_last_agent_though_another_is_less_busy(operator: Api) -> None:
+    ada = operator.create_agent("Ada")["id"]
+    assert visit(operator, "u1") == ada
+    operator.start("u2")
+    operator.create_agent("Ben")
+
+    assert agent_of(operator, "u1") == ada
+
+
+@pytest.mark.parametrize("reason", ["full", "offline", "away", "deleted"])
+def test_a_returning_user_gets_another_agent_where_the_last_is_not_free(operator: Api, reason: str) -> None:
+    ada = operator.create_agent("Ada", maxUsers=1)["id"]
+    assert visit(operator, "u1") == ada
+    if reason == "full":
+        operator.start("u2")
+    elif reason == "offline":
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+    elif reason == "away":
+        Agent._get_collection().update_one({}, {"$set": {"isAway": True}})
+    else:
+        operator.delete(f"/api/agents/{ada}")
+    ben = operator.create_agent("Ben")["id"]
+
+    assert agent_of(operator, "u1") == ben
+
+
+def test_a_returning_user_that_has_to_wait_gets_the_last_agent_where_both_are_free_then(operator: Api) -> None:
+    ada = operator.create_agent("Ada", maxUsers=2)["id"]
+    assert visit(operator, "u1") == ada
+    operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+    session_id = operator.start("u1")["sessionId"]
+    # Both take sessions again at the same moment; Ben has waited longer.
+    ben = operator.create_agent("Ben", isOnline=False)["id"]
+    Agent._get_collection().update_many({}, {"$set": {"isOnline": True}})
+    Agent._get_collection().update_one(
+        {"_id": ObjectId(ben)}, {"$set": {"idleSince": clock.now() - timedelta(hours=1)}}
+    )
+
+    choice.drain_queue()
+
+    assert operator.session(session_id)["agentId"] == ada
+
+
+def test_without_sticky_agent_the_least_loaded_one_is_taken(make_app: MakeApp) -> None:
+    operator = Apis(make_app(sticky_agent=False)).operator()
+    ada = operator.create_agent("Ada")["id"]
+    assert visit(operator, "u1") == ada
+    operator.start("u2")
+    ben = operator.create_agent("Ben")["id"]
+
+    assert agent_of(operator, "u1") == ben
+
+
+def test_one_that_must_not_have_the_only_free_agent_does_not_block_the_next(operator: Api) -> None:
+    ada = operator.create_agent("Ada", maxUsers=1)["id"]
+    ben = operator.create_agent("Ben", maxUsers=1)["id"]
+    silent, _ = operator.start("u1"), operator.start("u2")
+    session = Session._get_collection().find_one({"userId": "u1"})
+    choice.requeue(session, choice.NO_REPLY, avoid=True, strictly=True)
+
+    newcomer = operator.start("u3")
+
+    assert newcomer["agentId"] == ada
+    assert operator.session(silent["sessionId"])["queuePosition"] == 1
+    operator.end(newcomer["sessionId"])
+    assert operator.session(silent["sessionId"])["status"] == "waiting", "not straight back to the same one"
+    operator.delete(f"/api/agents/{ben}")
+    assert operator.session(silent["sessionId"])["agentId"] == ada, "nobody else is there any more"
+
+
+def test_a_double_start_takes_one_slot(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator.create_agent(maxUsers=2)
+    statuses: list[str] = []
+
+    def meanwhile() -> None:
+        statuses.extend(operator.start(user_id)["status"] for user_id in ("u1", "u2"))
+
+    # The first start of u1 has found no session but not stored its own; the second one is faster.
+    just_before(monkeypatch, lifecycle, "_insert", meanwhile)
+
+    assert data_of(operator.post("/api/chat/start-session", {"userId": "u1"}))["status"] == "active"
+
+    assert statuses == ["active", "active"]
+    assert violations(connection.database()) == []
+    assert Agent.objects.first().active_users == ["u1", "u2"]
+
+
+def test_a_late_requeue_does_not_take_the_slot_of_the_next_assignment(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = operator.create_agent(maxUsers=1)["id"]
+    session_id = operator.start("u1")["sessionId"]
+    seen = Session._get_collection().find_one()
+
+    def meanwhile() -> None:
+        # The same session leaves the agent and comes back to it, when this one still thinks it is there as before.
+        assert choice.requeue(seen, choice.AWAY)
+        choice.drain_queue()
+
+    just_before(monkeypatch, choice, "now", meanwhile)
+
+    assert choice.requeue(seen, choice.AWAY) is False
+
+    assert operator.session(session_id)["agentId"] == ada
+    assert violations(connection.database()) == []
+
+
+def test_a_release_that_was_delayed_does_not_free_the_slot_that_the_session_has_now(operator: Api) -> None:
+    """Two people with `maxUsers` 1 was the outcome: the session held the slot, and the agent seemed to have room."""
+    ada = operator.create_agent(maxUsers=1)["id"]
+    session_id = operator.start("u1")["sessionId"]
+    before = Session._get_collection().find_one()
+    choice.requeue(before, choice.AWAY)
+    choice.drain_queue()
+
+    assert slots.release(before["agentId"], before["_id"], before["slotId"]) is False
+
+    assert operator.session(session_id)["agentId"] == ada
+    assert operator.start("u2")["status"] == "waiting"
+    assert violations(connection.database()) == []
+
+
+def test_a_process_that_wakes_up_in_the_middle_of_an_end_frees_nobody_elses_slot(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.create_agent(maxUsers=1)
+    session_id = operator.start("u1")["sessionId"]
+
+    def meanwhile() -> None:
+        # The reconciler has freed the slot, and somebody has it.
+        slots.release(*slot_of(session_id))
+        assert operator.start("u2")["status"] == "active"
+
+    just_before(monkeypatch, slots, "release", meanwhile)
+    operator.end(session_id)
+
+    assert operator.start("u3")["status"] == "waiting"
+    assert violations(connection.database()) == []
+
+
+def slot_of(session_id: str) -> tuple[ObjectId, ObjectId, ObjectId]:
+    session = Session._get_collection().find_one({"_id": ObjectId(session_id)})
+    return session["agentId"], session["_id"], session["slotId"]
+
+
+@pytest.mark.parametrize("leaves", ["end", "requeue", "transfer"])
+def test_a_session_and_a_slot_from_before_slots_had_ids_go_on(operator: Api, leaves: str) -> None:
+    ada = operator.create_agent("Ada", maxUsers=2)["id"]
+    old, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
+    Agent._get_collection().update_one({}, {"$unset": {"slots": ""}})
+    Session._get_collection().update_many({}, {"$unset": {"slotId": ""}})
+    assert violations(connection.database()) == []
+    ben = operator.create_agent("Ben", maxUsers=3)["id"]
+
+    if leaves == "end":
+        operator.end(old)
+    else:
+        operator.post(f"/api/chat/transfer/{old}", {"agentId": ben} if leaves == "transfer" else {})
+
+    assert operator.session(old)["agentId"] == (ada if leaves == "end" else ben)
+    assert operator.get(f"/api/agents/{ada}").json["data"]["activeUsers"] == ["u2"]
+    assert violations(connection.database()) == []
+    operator.start("u3")
+    operator.end(other)
+    assert violations(connection.database()) == []
+
+
+@pytest.mark.parametrize("leaves", ["end", "requeue", "transfer"])
+def test_a_session_that_a_release_without_slot_ids_has_moved_goes_on(operator: Api, leaves: str) -> None:
+    """As in a rolling deploy: that release leaves the id of the slot before in the session, and the slot's entry."""
+    ada = operator.create_agent("Ada", maxUsers=3)["id"]
+    moved, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
+    ben = operator.create_agent("Ben", maxUsers=2)["id"]
+    agents, session = Agent._get_collection(), {"_id": ObjectId(moved)}
+    agents.update_one({"name": "Ada"}, {"$pull": {"activeSessions": session["_id"], "activeUsers": "u1"}})
+    agents.update_one({"name": "Ada"}, {"$set": {"load": 1}})
+    operator.post(f"/api/chat/transfer/{other}", {"agentId": ben})  # The slot of this one has an id.
+    agents.update_one({"name": "Ben"}, {"$push": {"activeSessions": session["_id"], "activeUsers": "u1"}})
+    agents.update_one({"name": "Ben"}, {"$set": {"load": 2, "hasRoom": False}})
+    Session._get_collection().update_one(session, {"$set": {"agentId": ObjectId(ben)}})
+    assert reconciliation.run() == 0
+
+    if leaves == "end":
+        operator.end(moved)
+    else:
+        operator.post(f"/api/chat/transfer/{moved}", {"agentId": ada} if leaves == "transfer" else {})
+
+    assert operator.get(f"/api/agents/{ben}").json["data"]["activeUsers"] == ["u2"]
+    operator.start("u3")
+    assert violations(connection.database()) == []
+
+
+def test_a_session_whose_agent_is_deleted_before_it_is_told_goes_to_the_next(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doomed = operator.create_agent("Ada")["id"]
+    ben = operator.create_agent("Ben", isOnline=False)["id"]
+    Agent._get_collection().update_one({"_id": ObjectId(ben)}, {"$set": {"isOnline": True, "load": 1}})
+    # Exactly between the slot and the session.
+    just_before(monkeypatch, choice, "give", lambda: operator.delete(f"/api/agents/{doomed}"))
+
+    session = operator.start("u1")
+
+    assert (session["status"], session["agentId"]) == ("active", ben)
+
+
+def test_who_ends_while_being_served_leaves_the_slot_to_the_next(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
+    just_before(monkeypatch, choice, "give", lambda: operator.end(first))
+
+    operator.create_agent(maxUsers=1)
+
+    assert [operator.session(session_id)["status"] for session_id in (first, second)] == ["ended", "active"]
+    assert violations(connection.database()) == []
+
+
+def status_of(operator: Api, *session_ids: str) -> list[str]:
+    return [operator.session(session_id)["status"] for session_id in session_ids]
+
+
+def test_who_stands_in_front_is_not_passed_because_a_slot_comes_free_just_after_it_was_looked_for(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.create_agent(maxUsers=1)
+    active, first, second = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2", "u3"))
+    slot = slot_of(active)
+    Session._get_collection().update_one({"_id": ObjectId(active)}, {"$set": {"status": "ended"}})
+
+    just_after(monkeypatch, choice, "claim_slot_for", lambda: slots.release(*slot))
+    choice.drain_queue()
+
+    assert "active" not in status_of(operator, second)
+    choice.drain_queue()
+    assert status_of(operator, first, second) == ["active", "waiting"]
+
+
+def test_a_newcomer_gives_its_slot_to_who_came_before(operator: Api) -> None:
+    # Stored by a process that was killed before it looked for an agent, or is about to.
+    before = lifecycle._insert(lifecycle._new("u1", "user"))
+    Agent._get_collection().insert_one(agents._document(AgentFields(name="Ada", max_users=1)))
+
+    newcomer = operator.start("u2")
+
+    assert status_of(operator, str(before["_id"]), newcomer["sessionId"]) == ["active", "waiting"]
+    assert newcomer["queuePosition"] == 1
+    assert operator.get("/api/agents").json["data"]["agents"][0]["activeUsers"] == ["u1"]
+    assert violations(connection.database()) == []
+
+
+def test_who_returns_to_the_front_while_a_slot_is_taken_gets_it(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = operator.create_agent("Ada", maxUsers=1)["id"]
+    returning, waiting = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
+    Agent._get_collection().insert_one(agents._document(AgentFields(name="Ben", max_users=1)))
+    session = Session._get_collection().find_one({"_id": ObjectId(returning)})
+    just_before(monkeypatch, choice, "give", lambda: choice.requeue(session, choice.AWAY))
+
+    operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+
+    assert status_of(operator, returning, waiting) == ["active", "waiting"]
+    assert violations(connection.database()) == []
+
+
+def test_a_session_that_returns_from_an_agent_is_passed_for_that_agent_only(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = operator.create_agent("Ada", maxUsers=1)["id"]
+    ben = operator.create_agent("Ben", maxUsers=1)["id"]
+    silent, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
+    behind = operator.start("u3")["sessionId"]
+    session = Session._get_collection().find_one({"_id": ObjectId(silent)})
+    assert session["agentId"] == ObjectId(ada)
+    Agent._get_collection().update_one({"_id": ObjectId(ada)}, {"$set": {"isOnline": False}})
+    choice.requeue(session, choice.NO_REPLY, avoid=True, strictly=True)
+    # Ada is back at the moment when nobody was found for the first in line; the next one is served with Ben's slot.
+    slot = slot_of(other)
+    Session._get_collection().update_one({"_id": ObjectId(other)}, {"$set": {"status": "ended"}})
+    just_before(monkeypatch, choice, "others_are_there", lambda: slots.release(*slot))
+
+    choice.drain_queue()
+
+    assert [operator.session(session_id)["agentId"] for session_id in (silent, behind)] == [ben, None]
+    assert violations(connection.database()) == []
+
+
+def test_starts_ends_and_requeues_at_once_break_no_rule(operator: Api) -> None:
+    team = [operator.create_agent(f"A{number}", maxUsers=2)["id"] for number in range(3)]
+    open_sessions = [operator.start(f"u{number}")["sessionId"] for number in range(10)]
+
+    run_together(
+        *[partial(operator.end, session_id) for session_id in open_sessions[:4]],
+        *[partial(operator.start, f"n{number}") for number in range(4)],
+        *[partial(operator.post, f"/api/chat/transfer/{session_id}") for session_id in open_sessions[2:6]],
+        *[partial(operator.patch, f"/api/agents/{team[0]}", {"isOnline": online}) for online in (False, True)],
+        partial(operator.delete, f"/api/agents/{team[1]}"),
+    )
+
+    assert violations(connection.database()) == []
+    rows = data_of(operator.get("/api/chat/sessions", status="waiting"))["sessions"]
+    assert sorted(row["queuePosition"] for row in rows) == sorted(queue.places().values())

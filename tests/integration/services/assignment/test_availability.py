@@ -1,0 +1,261 @@
+"""Who is there: the lease that an agent's sockets keep, and what happens when it runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from flask import Flask
+from pymongo.collection import Collection
+
+from chatsupport.database import connection
+from chatsupport.database.clock import now
+from chatsupport.documents import Agent
+from chatsupport.services.assignment import availability
+from chatsupport.services.server.housekeeping import Housekeeper
+from tests.api import Api, Apis, data_of
+from tests.concurrency import eventually
+from tests.interleaving import just_before
+from tests.invariants import violations
+from tests.sockets import Socket, Sockets
+
+GRACE = 60.0
+
+
+@pytest.fixture
+def app(make_app: Any) -> Flask:
+    app: Flask = make_app(agent_grace=GRACE)
+    return app
+
+
+@pytest.fixture(autouse=True)
+def no_sockets_of_other_tests() -> Iterator[None]:
+    availability._connections.clear()
+    yield
+    availability._connections.clear()
+
+
+@pytest.fixture
+def sockets(app: Flask) -> Sockets:
+    return Sockets(app)
+
+
+@pytest.fixture
+def agent(operator: Api) -> str:
+    return str(operator.create_agent("Ada", maxUsers=3)["id"])
+
+
+def stored(agent_id: str) -> dict[str, Any]:
+    agent: dict[str, Any] = Agent._get_collection().find_one({"_id": ObjectId(agent_id)})
+    return agent
+
+
+def seconds_left(agent_id: str) -> float:
+    return float((stored(agent_id)["presentUntil"] - now()).total_seconds())
+
+
+def time_passes(agent_id: str, seconds: float) -> None:
+    """Let the agent's lease be older by so many seconds."""
+    past = stored(agent_id)["presentUntil"] - timedelta(seconds=seconds)
+    Agent._get_collection().update_one({"_id": ObjectId(agent_id)}, {"$set": {"presentUntil": past}})
+
+
+def leave(socket: Socket, agent_id: str) -> None:
+    socket.close()
+    assert eventually(lambda: ObjectId(agent_id) not in availability._connections)
+
+
+def come_and_go(sockets: Sockets, agent_id: str, gone_for: float) -> None:
+    leave(sockets.agent(agent_id), agent_id)
+    time_passes(agent_id, gone_for)
+
+
+def test_an_agent_that_never_connected_goes_by_what_it_chose(operator: Api, agent: str) -> None:
+    assert "presentUntil" not in stored(agent)
+    assert availability.sweep() == 0
+
+    assert operator.start("u1")["agentId"] == agent
+
+
+def test_an_agent_that_is_gone_for_the_grace_gets_no_new_sessions_and_loses_those_it_has(
+    sockets: Sockets, operator: Api, agent: str
+) -> None:
+    had = [operator.start(f"u{number}")["sessionId"] for number in range(3)]
+    newcomer = operator.start("w1")["sessionId"]
+    user = sockets.user("u0")
+    user.join(had[0])
+    come_and_go(sockets, agent, gone_for=GRACE + 1)
+
+    assert availability.sweep() == 1
+
+    assert [operator.session(session_id)["queuePosition"] for session_id in [*had, newcomer]] == [1, 2, 3, 4]
+    assert (stored(agent)["isAway"], stored(agent)["isOnline"], stored(agent)["load"]) == (True, True, 0)
+    unassigned = {"sessionId": had[0], "agentId": agent, "reason": "agent_away"}
+    assert user.wait_for("session_unassigned") == [unassigned]
+    assert operator.start("w2")["status"] == "waiting"
+    assert availability.sweep() == 0, "who is away goes away once"
+
+
+def test_its_sessions_go_to_whoever_is_there(sockets: Sockets, operator: Api, agent: str) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    other = operator.create_agent("Ben")["id"]
+    come_and_go(sockets, agent, gone_for=GRACE + 1)
+
+    availability.sweep()
+
+    assert operator.session(session_id)["agentId"] == other
+    assert violations(connection.database()) == []
+
+
+def test_a_lease_that_ran_out_counts_before_anybody_has_swept(sockets: Sockets, operator: Api, agent: str) -> None:
+    come_and_go(sockets, agent, gone_for=GRACE + 1)
+
+    assert stored(agent)["isAway"] is False
+    assert operator.start("u1")["status"] == "waiting"
+
+
+def test_back_within_the_grace_nothing_has_changed(sockets: Sockets, operator: Api, agent: str) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    before = operator.session(session_id)["updatedAt"]
+    come_and_go(sockets, agent, gone_for=GRACE - 2)
+    assert 0 < seconds_left(agent) <= 2
+
+    assert availability.sweep() == 0
+    sockets.agent(agent)
+    assert availability.sweep() == 0
+
+    assert seconds_left(agent) >= GRACE - 1
+    assert (operator.session(session_id)["agentId"], operator.session(session_id)["updatedAt"]) == (agent, before)
+    assert operator.start("u2")["agentId"] == agent
+
+
+def test_back_after_the_grace_it_takes_sessions_again(sockets: Sockets, operator: Api, agent: str) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    come_and_go(sockets, agent, gone_for=GRACE + 1)
+    availability.sweep()
+
+    helper = sockets.agent(agent)
+
+    assert operator.session(session_id)["agentId"] == agent
+    assert helper.wait_for("session_assigned")[0]["id"] == session_id
+    assert stored(agent)["isAway"] is False
+    assert operator.start("u2")["agentId"] == agent
+
+
+def test_back_after_the_grace_before_anybody_has_swept_it_serves_who_waits(
+    sockets: Sockets, operator: Api, agent: str
+) -> None:
+    come_and_go(sockets, agent, gone_for=GRACE + 1)
+    session_id = operator.start("u1")["sessionId"]
+
+    sockets.agent(agent)
+
+    assert operator.session(session_id)["agentId"] == agent
+    assert violations(connection.database()) == []
+
+
+def test_a_late_heartbeat_serves_who_waited_for_it(sockets: Sockets, operator: Api, agent: str) -> None:
+    sockets.agent(agent)
+    time_passes(agent, 2 * GRACE)
+    session_id = operator.start("u1")["sessionId"]
+    assert operator.session(session_id)["status"] == "waiting"
+
+    Housekeeper().renew_leases()
+
+    assert operator.session(session_id)["agentId"] == agent
+
+
+def test_who_chose_offline_stays_offline(sockets: Sockets, operator: Api, agent: str) -> None:
+    operator.patch(f"/api/agents/{agent}", {"isOnline": False})
+
+    first = sockets.agent(agent)
+    Housekeeper().tick()
+    assert stored(agent)["isOnline"] is False
+    leave(first, agent)
+    time_passes(agent, GRACE + 1)
+    availability.sweep()
+    sockets.agent(agent)
+
+    assert (stored(agent)["isOnline"], stored(agent)["isAway"]) == (False, False)
+    assert operator.start("u1")["status"] == "waiting"
+
+
+def test_heartbeats_keep_the_lease_while_any_socket_is_open(sockets: Sockets, agent: str) -> None:
+    first, second = sockets.agent(agent), sockets.agent(agent)
+    housekeeper = Housekeeper()
+
+    first.close()
+    assert eventually(lambda: len(availability._connections[ObjectId(agent)]) == 1)
+    time_passes(agent, GRACE)
+    housekeeper.tick()
+    assert seconds_left(agent) > GRACE
+    assert stored(agent)["isAway"] is False
+
+    leave(second, agent)
+    time_passes(agent, GRACE + 1)
+    housekeeper.tick()
+    assert stored(agent)["isAway"] is True
+
+
+def test_the_grace_is_whole_for_a_killed_process_and_exact_for_a_closed_socket(sockets: Sockets, agent: str) -> None:
+    socket = sockets.agent(agent)
+    # Killed just before the next heartbeat: the grace still is to come.
+    assert seconds_left(agent) == pytest.approx(GRACE + availability.heartbeat_seconds(), abs=1)
+
+    leave(socket, agent)
+
+    assert seconds_left(agent) == pytest.approx(GRACE, abs=1)
+
+
+def test_another_process_that_has_a_socket_keeps_the_agent_there(sockets: Sockets, operator: Api, agent: str) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    come_and_go(sockets, agent, gone_for=GRACE + 1)
+    renewed = {"$set": {"presentUntil": now() + timedelta(seconds=GRACE)}}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        # The other one's heartbeat comes between the sweep's look and its mark.
+        just_before(monkeypatch, Collection, "update_one", lambda: Agent._get_collection().update_one({}, renewed))
+        assert availability.sweep() == 0
+
+    assert operator.session(session_id)["agentId"] == agent
+
+
+def test_a_departure_that_is_written_late_leaves_the_agent_that_is_back_its_sessions(
+    operator: Api, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    availability.connected(ObjectId(agent), "a socket of this process")
+    long_ago = now() - timedelta(seconds=GRACE + 1)
+    # That process stood still before it wrote; the agent has a socket in another process by now.
+    monkeypatch.setattr(availability, "now", lambda: long_ago)
+    availability.disconnected(ObjectId(agent), "a socket of this process")
+    monkeypatch.undo()
+
+    assert seconds_left(agent) > 0
+    assert availability.sweep() == 0
+    assert operator.session(session_id)["agentId"] == agent
+
+
+def test_visitors_see_no_ghosts(apis: Apis, sockets: Sockets, operator: Api, agent: str) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    assert apis.user("u1").session(session_id)["agent"]["isOnline"] is True
+    Agent._get_collection().update_one({}, {"$set": {"isAway": True}})
+
+    assert apis.user("u1").session(session_id)["agent"]["isOnline"] is False
+    assert sockets.user("u1").join(session_id)["agent"]["isOnline"] is False
+    assert apis.user("u1").start("u1")["agent"]["isOnline"] is False
+    shown = data_of(operator.get(f"/api/agents/{agent}"))
+    assert (shown["isOnline"], shown["isAway"]) == (True, True), "what it chose is another thing"
+    assert [row["isOnline"] for row in data_of(operator.get("/api/chat/stats"))["agents"]] == [False]
+
+
+def test_the_sockets_of_an_agent_that_is_gone_are_closed_by_the_heartbeat(sockets: Sockets, agent: str) -> None:
+    socket = sockets.agent(agent)
+    # As when it connected in another process at the moment it was deleted.
+    Agent._get_collection().delete_one({"_id": ObjectId(agent)})
+
+    Housekeeper().tick()
+
+    assert eventually(lambda: not socket.is_connected)

@@ -1,0 +1,109 @@
+"""What a process must not go on believing: that somebody is there who left, or has a session that went to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from bson import ObjectId
+from flask import Flask
+
+from chatsupport.documents import Session
+from chatsupport.extensions import socketio
+from chatsupport.identity import AGENT, Caller
+from chatsupport.services.assignment import availability
+from chatsupport.services.presence import membership
+from chatsupport.services.server.housekeeping import Housekeeper
+from chatsupport.sockets import connections, handshake
+from tests.api import Api, make_token
+from tests.concurrency import eventually
+from tests.interleaving import just_after
+from tests.sockets import Sockets
+
+
+@pytest.fixture(autouse=True)
+def nobody_from_other_tests() -> Iterator[None]:
+    availability._connections.clear()
+    membership._connections.clear()
+    yield
+    availability._connections.clear()
+
+
+@pytest.fixture
+def sockets(app: Flask) -> Sockets:
+    return Sockets(app)
+
+
+@pytest.fixture
+def agent(operator: Api) -> str:
+    return str(operator.create_agent("Ada")["id"])
+
+
+def test_who_leaves_while_it_is_let_in_leaves_nothing_behind(
+    sockets: Sockets, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = connections.count()
+
+    def lose() -> None:
+        (arriving,) = connections.of(Caller(agent, AGENT))
+        eio_sid = socketio.server.manager.eio_sid_from_sid(arriving.sid, "/")
+        socketio.server._handle_eio_disconnect(eio_sid, "client disconnect")
+
+    just_after(monkeypatch, handshake, "_admit", lose)
+
+    sockets.attempt({"token": make_token(agent, "agent")})
+
+    assert availability._connections == {}
+    assert connections.count() == known
+
+
+def test_a_socket_that_is_counted_out_twice_takes_no_other_with_it(sockets: Sockets, agent: str) -> None:
+    agent_id = ObjectId(agent)
+    availability.connected(agent_id, "first")
+    availability.connected(agent_id, "second")
+
+    availability.disconnected(agent_id, "first")
+    availability.disconnected(agent_id, "first")
+    availability.disconnected(agent_id, "third")
+
+    assert availability._connections == {agent_id: {"second"}}
+
+
+def test_an_agent_that_was_not_told_of_a_transfer_leaves_the_room_with_the_next_heartbeat(
+    sockets: Sockets, operator: Api, agent: str
+) -> None:
+    session_id, other_id = operator.start("u1")["sessionId"], operator.start("u2")["sessionId"]
+    helper, user = sockets.agent(agent), sockets.user("u1")
+    for socket in (helper, user):
+        socket.join(session_id)
+    helper.join(other_id)
+    # The process that moved the session was killed before it said so.
+    move = {"$set": {"agentId": ObjectId()}}
+    Session._get_collection().update_one({"_id": ObjectId(session_id)}, move)
+
+    Housekeeper().renew_leases()
+
+    assert eventually(lambda: [event["reason"] for event in user.heard("user_left")]) == ["unassigned"]
+    user.say(session_id)
+    assert user.wait_for("new_message")
+    operator.send(other_id)
+    assert [message["sessionId"] for message in helper.wait_for("new_message")] == [other_id]
+
+
+def test_a_heartbeat_sends_nobody_out_who_belongs_there(sockets: Sockets, operator: Api, agent: str) -> None:
+    visitor = operator.create_agent("Ben", isOnline=False)["id"]
+    body = {"userId": visitor, "userType": "agent"}
+    visit = operator.post("/api/chat/start-session", body).json["data"]["sessionId"]
+    own, ended = operator.start("u1")["sessionId"], visit
+    helper, guest, anybody = sockets.agent(agent), sockets.agent(visitor), sockets.operator()
+    for socket, session_id in ((helper, own), (helper, visit), (guest, visit), (anybody, own)):
+        socket.join(session_id)
+    operator.end(ended)
+
+    Housekeeper().renew_leases()
+
+    operator.send(own)
+    for socket in (helper, anybody):
+        assert socket.wait_for("new_message")
+    assert membership.connections_of(ObjectId(visit), Caller(visitor, AGENT))
+    assert membership.connections_of(ObjectId(visit), Caller(agent, AGENT))

@@ -1,0 +1,209 @@
+"""The queue: places, who is told of them, its limit, and who gets which agent."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from chatsupport.database import clock, connection
+from chatsupport.documents import Session
+from chatsupport.services.assignment import queue
+from chatsupport.services.sessions import lifecycle
+from tests.api import Api, Apis, assert_failure, data_of
+from tests.applications import MakeApp
+from tests.concurrency import eventually, run_together
+from tests.interleaving import just_after
+from tests.sockets import Sockets
+
+
+@pytest.fixture
+def sockets(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Sockets:
+    monkeypatch.setattr(queue, "ANNOUNCE_INTERVAL_SECONDS", 0.1)
+    return Sockets(app)
+
+
+def start(operator: Api, user_id: str) -> TestResponse:
+    return operator.post("/api/chat/start-session", {"userId": user_id})
+
+
+def waiting(operator: Api, *users: str) -> list[str]:
+    return [operator.start(user_id)["sessionId"] for user_id in users]
+
+
+def places(operator: Api, session_ids: list[str]) -> list[int | None]:
+    return [operator.session(session_id)["queuePosition"] for session_id in session_ids]
+
+
+def test_places_follow_ends_starts_and_returns_to_the_front(operator: Api) -> None:
+    agent = operator.create_agent(maxUsers=1)
+    active = operator.start("u0")["sessionId"]
+    queued = waiting(operator, "u1", "u2", "u3")
+
+    operator.end(queued[1])
+    assert places(operator, queued) == [1, None, 2]
+    operator.delete(f"/api/agents/{agent['id']}")
+    assert places(operator, [active, *queued]) == [1, 2, None, 3]
+    assert operator.start("u4")["queuePosition"] == 4
+    assert data_of(start(operator, "u3"))["queuePosition"] == 3, "a second start tells the place too"
+
+
+def test_places_of_sessions_that_came_in_the_same_millisecond_differ(operator: Api) -> None:
+    queued = waiting(operator, *(f"u{number}" for number in range(5)))
+    Session._get_collection().update_many({}, {"$set": {"queuedAt": clock.now()}})
+
+    assert sorted(places(operator, queued)) == [1, 2, 3, 4, 5]
+
+
+def test_one_end_in_a_long_queue_writes_little_and_tells_each_once(
+    sockets: Sockets, operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.create_agent(maxUsers=1)
+    active = operator.start("active")["sessionId"]
+    collection = Session._get_collection()
+    documents = [lifecycle._new(f"u{number}", "user") for number in range(300)]
+    collection.insert_many(documents)
+    users = {number: sockets.user(f"u{number}") for number in (0, 1, 150, 299)}
+    for number, user in users.items():
+        user.join(str(documents[number]["_id"]))
+    queue._announce()
+    for user in users.values():
+        user.forget()
+    before, unchanged = documents_written(), list(collection.find({"status": "waiting"}, sort=[("_id", 1)]))
+
+    operator.end(active)
+
+    assert eventually(lambda: users[299].heard("queue_update"))
+    time.sleep(0.3)
+    assert documents_written() - before < 10
+    assert list(collection.find({"status": "waiting"}, sort=[("_id", 1)])) == unchanged[1:]
+    for number, user in users.items():
+        told = [event["queuePosition"] for event in user.heard("queue_update")]
+        assert told == ([] if number == 0 else [number]), number
+    assert users[0].wait_for("agent_assigned")
+
+
+def documents_written() -> int:
+    written = connection.database().command("serverStatus")["metrics"]["document"]
+    return int(written["inserted"] + written["updated"] + written["deleted"])
+
+
+def test_many_ends_together_are_told_together(sockets: Sockets, operator: Api) -> None:
+    operator.create_agent(maxUsers=8)
+    active = waiting(operator, *(f"a{number}" for number in range(8)))
+    queued = waiting(operator, *(f"u{number}" for number in range(10)))
+    last = sockets.user("u9")
+    last.join(queued[-1])
+    time.sleep(0.3)
+    last.forget()
+
+    run_together(*[partial(operator.end, session_id) for session_id in active])
+
+    assert eventually(lambda: (last.heard("queue_update") or [{}])[-1].get("queuePosition") == 2)
+    assert len(last.heard("queue_update")) <= 3
+
+
+def test_a_place_is_told_again_when_it_gets_worse(sockets: Sockets, operator: Api) -> None:
+    agent = operator.create_agent(maxUsers=1)
+    operator.start("u0")
+    (queued,) = waiting(operator, "u1")
+    user = sockets.user("u1")
+    assert user.join(queued)["queuePosition"] == 1
+
+    operator.delete(f"/api/agents/{agent['id']}")
+
+    assert user.wait_for("queue_update")[-1] == {"sessionId": queued, "queuePosition": 2}
+
+
+def test_a_session_that_leaves_its_agent_hears_so_and_then_of_the_next(sockets: Sockets, operator: Api) -> None:
+    agent = operator.create_agent(maxUsers=1)
+    session_id = operator.start("u1")["sessionId"]
+    user = sockets.user("u1")
+    user.join(session_id)
+
+    operator.delete(f"/api/agents/{agent['id']}")
+    other = operator.create_agent("Ben")
+
+    expected = {"sessionId": session_id, "agentId": agent["id"], "reason": "agent_deleted"}
+    assert user.wait_for("session_unassigned") == [expected]
+    assert user.wait_for("agent_assigned")[0]["agentId"] == other["id"]
+
+
+def test_a_full_queue_says_so_with_the_numbers(make_app: MakeApp) -> None:
+    operator = Apis(make_app(queue_limit=2)).operator()
+    first, second = waiting(operator, "u1", "u2")
+
+    response = start(operator, "u3")
+
+    body = assert_failure(response, 503, "QUEUE_FULL")
+    assert body["details"] == [{"waiting": 2, "limit": 2}]
+    assert "2" in body["message"]
+    assert int(response.headers["Retry-After"]) > 0
+    assert Session.objects.count() == 2
+    assert start(operator, "u2").status_code == 200, "who waits already is not refused"
+    operator.end(first)
+    assert operator.start("u3")["queuePosition"] == 2
+    operator.create_agent(maxUsers=5)
+    assert operator.session(second)["status"] == "active"
+    assert operator.start("u4")["status"] == "active"
+
+
+def test_a_start_counts_no_queue_that_has_much_room(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = Apis(make_app(queue_limit=5_000)).operator()
+    counted: list[int] = []
+    count = queue._count_waiting
+    monkeypatch.setattr(queue, "_plenty", (0, 0.0))
+    monkeypatch.setattr(queue, "PLENTY_SECONDS", 60.0)
+    monkeypatch.setattr(queue, "_count_waiting", lambda limit: counted.append(limit) or count(limit))
+
+    waiting(operator, "u1", "u2", "u3")
+
+    assert counted == [5_000]
+    monkeypatch.setattr(queue, "PLENTY", 4_998)
+    monkeypatch.setattr(queue, "_plenty", (0, 0.0))
+    waiting(operator, "u4")
+    assert counted == [5_000, 5_000, 5_001]
+
+
+def test_a_session_goes_back_to_a_full_queue_all_the_same(make_app: MakeApp) -> None:
+    operator = Apis(make_app(queue_limit=1)).operator()
+    agent = operator.create_agent(maxUsers=1)
+    had, queued = waiting(operator, "u1", "u2")
+
+    operator.delete(f"/api/agents/{agent['id']}")
+
+    assert places(operator, [had, queued]) == [1, 2]
+
+
+def test_many_starts_at_once_never_overfill_the_queue(make_app: MakeApp) -> None:
+    operator = Apis(make_app(queue_limit=3)).operator()
+
+    for round_number in range(6):
+        answers = run_together(*[partial(start, operator, f"u{round_number}-{number}") for number in range(9)])
+        accepted = [data_of(answer)["sessionId"] for answer in answers if answer.status_code == 201]
+        for answer in answers:
+            if answer.status_code != 201:
+                assert_failure(answer, 503, "QUEUE_FULL")
+                assert answer.headers["Retry-After"]
+        # Rather one too few than one too many.
+        assert 2 <= len(accepted) <= 3
+        assert sorted(places(operator, accepted), key=str) == list(range(1, len(accepted) + 1))
+        for session_id in accepted:
+            operator.end(session_id)
+
+
+def test_one_that_was_let_in_is_not_pushed_out_by_one_that_began_earlier(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = Apis(make_app(queue_limit=1)).operator()
+    later: list[dict[str, Any]] = []
+    # The slow one has its time and has seen the room in the queue; the quick one is let in before it is stored.
+    just_after(monkeypatch, queue, "check_room", lambda: later.append(operator.start("quick")))
+
+    assert_failure(start(operator, "slow"), 503, "QUEUE_FULL")
+
+    assert places(operator, [later[0]["sessionId"]]) == [1]

@@ -1,0 +1,192 @@
+"""The backlog of the message log: batches beside each other while few come, large ones when many do, order always."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from bson import ObjectId
+
+from chatsupport.identity import Caller
+from chatsupport.services.messages import backlog
+from chatsupport.services.messages.backlog import Backlog
+from chatsupport.services.messages.drafts import Draft
+from tests.concurrency import eventually, run_together
+
+pytestmark = pytest.mark.usefixtures("app")  # Writers are background tasks of its Socket.IO server.
+
+SYSTEM = Caller("system", "system")
+
+
+def draft(session_id: ObjectId, text: str = "hello") -> Draft:
+    return Draft(session_id, SYSTEM, "system", "system", text, None)
+
+
+class Writer:
+    """Takes batches, each only when it is let go; notes what was under way at once."""
+
+    def __init__(self) -> None:
+        self.begun: list[list[str]] = []
+        self.may_go_on = threading.Event()
+
+    def __call__(self, batch: list[Draft]) -> None:
+        self.begun.append([draft.text for draft in batch])
+        assert self.may_go_on.wait(5)
+        for draft in batch:
+            draft.succeed({"seq": 1}, created=True)
+
+
+def test_who_comes_during_a_write_to_the_same_session_is_in_the_next_batch() -> None:
+    writer, session_id = Writer(), ObjectId()
+    waiting = Backlog(writer)
+
+    waiting.add(draft(session_id, "first"))
+    eventually(lambda: writer.begun)
+    for name in ("second", "third", "fourth"):
+        waiting.add(draft(session_id, name))
+    assert waiting.count_waiting() == 3
+    writer.may_go_on.set()
+
+    assert waiting.wait_until_idle(5)
+    assert writer.begun == [["first"], ["second", "third", "fourth"]]
+
+
+def test_while_they_are_few_nobody_waits_for_another_sessions_write() -> None:
+    writer, session_id = Writer(), ObjectId()
+    waiting = Backlog(writer)
+
+    for number, text in enumerate(["first", "second", "third"], start=1):
+        waiting.add(draft(session_id if text == "second" else ObjectId(), text))
+        eventually(lambda number=number: len(writer.begun) == number)
+    waiting.add(draft(ObjectId(), "one more than there are writers"))
+    waiting.add(draft(session_id, "behind the second"))
+    assert waiting.count_waiting() == 2
+    writer.may_go_on.set()
+
+    assert waiting.wait_until_idle(5)
+    assert writer.begun[:3] == [["first"], ["second"], ["third"]]
+    later = [text for batch in writer.begun[3:] for text in batch]
+    assert sorted(later) == ["behind the second", "one more than there are writers"]
+
+
+def test_when_they_are_many_all_that_wait_are_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "FEW", 3)
+    one_goes_on, writer = threading.Semaphore(0), Writer()
+    writer.may_go_on.set()
+    begun: list[list[str]] = []
+
+    def write(batch: list[Draft]) -> None:
+        begun.append([draft.text for draft in batch])
+        assert one_goes_on.acquire(timeout=5)
+        writer(batch)
+
+    waiting = Backlog(write)
+    for number in range(3):
+        waiting.add(draft(ObjectId(), str(number)))
+        eventually(lambda number=number: len(begun) == number + 1)
+    for number in range(3, 12):
+        waiting.add(draft(ObjectId(), str(number)))
+    # The first to finish leaves what waits to the others; the last one takes all of it.
+    one_goes_on.release()
+    assert eventually(lambda: len(writer.begun) == 1)
+    assert waiting.count_waiting() == 9
+    for _ in range(3):
+        one_goes_on.release()
+
+    assert waiting.wait_until_idle(5)
+    assert begun == [["0"], ["1"], ["2"], [str(number) for number in range(3, 12)]]
+
+
+def test_a_batch_has_its_limit_and_the_rest_comes_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "MAX_BATCH", 2)
+    writer, session_id = Writer(), ObjectId()
+    waiting = Backlog(writer)
+
+    waiting.add(draft(session_id, "0"))
+    eventually(lambda: writer.begun)
+    for number in range(1, 6):
+        waiting.add(draft(session_id, str(number)))
+    writer.may_go_on.set()
+
+    assert waiting.wait_until_idle(5)
+    assert writer.begun == [["0"], ["1", "2"], ["3", "4"], ["5"]]
+
+
+def test_a_session_is_settled_when_its_write_is_done_and_any_other_at_once() -> None:
+    writer, busy = Writer(), ObjectId()
+    waiting = Backlog(writer)
+    waiting.add(draft(busy))
+    eventually(lambda: writer.begun)
+
+    waiting.settle(ObjectId(), 5)
+    settled = threading.Thread(target=lambda: waiting.settle(busy, 5))
+    settled.start()
+
+    assert settled.is_alive()
+    writer.may_go_on.set()
+    settled.join(5)
+    assert not settled.is_alive()
+
+
+def test_a_draft_that_its_sender_gave_up_is_not_written() -> None:
+    writer = Writer()
+    waiting = Backlog(writer)
+    waiting.add(draft(session_id := ObjectId(), "first"))
+    eventually(lambda: writer.begun)
+    given_up = draft(session_id, "second")
+    waiting.add(given_up)
+    given_up.abandoned = True
+    writer.may_go_on.set()
+
+    assert waiting.wait_until_idle(5)
+    assert writer.begun == [["first"]]
+
+
+def test_under_many_senders_a_session_is_in_one_batch_at_a_time_and_its_order_is_kept() -> None:
+    under_way: set[ObjectId] = set()
+    most = 0
+    written: dict[ObjectId, list[str]] = {}
+    mutex = threading.Lock()
+
+    def write(batch: list[Draft]) -> None:
+        nonlocal most
+        sessions = {draft.session_id for draft in batch}
+        with mutex:
+            assert not sessions & under_way
+            under_way.update(sessions)
+            most = max(most, len(under_way))
+        time.sleep(0.001)
+        with mutex:
+            under_way.difference_update(sessions)
+            for draft in batch:
+                written.setdefault(draft.session_id, []).append(draft.text)
+        for draft in batch:
+            draft.succeed({"seq": 1}, created=True)
+
+    waiting = Backlog(write)
+    ids = [ObjectId() for _ in range(8)]
+
+    def send(session_id: ObjectId) -> None:
+        for number in range(100):
+            waiting.add(draft(session_id, f"{number:03}"))
+            time.sleep(0.0005)
+
+    run_together(*[lambda session_id=session_id: send(session_id) for session_id in ids])
+
+    assert waiting.wait_until_idle(10)
+    assert most > 1
+    assert written == {session_id: [f"{number:03}" for number in range(100)] for session_id in ids}
+
+
+def test_an_answer_that_cannot_be_given_keeps_nobody_else_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    first, second = draft(ObjectId()), draft(ObjectId())
+    answered: list[Draft] = []
+    first.on_done = lambda _: {}["a defect"]
+    second.on_done = answered.append
+
+    for done in (first, second):
+        done.succeed({"seq": 1}, created=True)
+
+    assert answered == [second]
+    assert "KeyError: 'a defect'" in caplog.text

@@ -1,0 +1,226 @@
+"""How far everybody has read: never back, told at once, stored once a second, counted in lists."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from flask import Flask
+from pymongo.collection import Collection
+
+from chatsupport.documents import Session
+from chatsupport.identity import Caller
+from chatsupport.services.messages import read_marks
+from tests.api import Api, Apis, data_of
+from tests.concurrency import eventually, run_together
+from tests.sockets import Socket, Sockets, succeeded
+
+USER = Caller("u1", "user")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known() -> Iterator[None]:
+    """Begin, and end, as a process that has just started."""
+    forget()
+    yield
+    eventually(lambda: not read_marks._storing)
+    forget()
+
+
+def forget() -> None:
+    read_marks._known.clear()
+    read_marks._pending.clear()
+
+
+@pytest.fixture
+def agent(operator: Api) -> dict[str, Any]:
+    return operator.create_agent()
+
+
+@pytest.fixture
+def session_id(agent: dict[str, Any], operator: Api) -> str:
+    """A session with its agent and ten messages, six of them the user's."""
+    session_id = str(operator.start("u1")["sessionId"])
+    for number in range(10):
+        data_of(operator.send(session_id, senderType="user" if number < 6 else "agent"))
+    return session_id
+
+
+@pytest.fixture
+def sockets(app: Flask) -> Sockets:
+    return Sockets(app)
+
+
+@pytest.fixture
+def user(sockets: Sockets, session_id: str) -> Socket:
+    socket = sockets.user("u1")
+    socket.join(session_id)
+    return socket
+
+
+@pytest.fixture
+def helper(sockets: Sockets, agent: dict[str, Any], session_id: str) -> Socket:
+    socket = sockets.agent(agent["id"])
+    socket.join(session_id)
+    return socket
+
+
+@pytest.fixture
+def stores(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
+    """When marks are written to the database, and how many at once."""
+    stores: list[tuple[float, int]] = []
+    bulk_write = Collection.bulk_write
+
+    def spy(collection: Any, requests: Any, *args: Any, **kwargs: Any) -> Any:
+        if collection.name == "sessions" and "readSeq" in str(requests):
+            stores.append((time.monotonic(), len(requests)))
+        return bulk_write(collection, requests, *args, **kwargs)
+
+    monkeypatch.setattr(Collection, "bulk_write", spy)
+    return stores
+
+
+def mark(socket: Socket, session_id: str, seq: int) -> int:
+    """Mark as read; return the mark as it stands."""
+    marked: int = succeeded(socket.call("mark_read", {"sessionId": session_id, "seq": seq}))["seq"]
+    return marked
+
+
+def stored(session_id: str) -> dict[str, int]:
+    session = Session._get_collection().find_one({"_id": ObjectId(session_id)})
+    return {read["userId"]: read["seq"] for read in session.get("readSeq", ())}
+
+
+def test_a_mark_never_moves_back(user: Socket, helper: Socket, session_id: str) -> None:
+    assert [mark(user, session_id, seq) for seq in (3, 7, 2, 7, 5)] == [3, 7, 7, 7, 7]
+
+    assert [event["seq"] for event in helper.heard("messages_read")] == [3, 7]
+    assert eventually(lambda: stored(session_id) == {"u1": 7})
+    forget()  # The process is started again.
+    assert mark(user, session_id, 4) == 7
+    assert [event["seq"] for event in helper.heard("messages_read")] == [3, 7]
+
+
+def test_a_mark_is_never_past_the_last_message(user: Socket, helper: Socket, session_id: str) -> None:
+    assert mark(user, session_id, 1_000_000) == 10
+    assert [event["seq"] for event in helper.heard("messages_read")] == [10]
+
+
+def test_a_mark_is_stored_at_most_once_a_second(user: Socket, session_id: str, stores: list[tuple[float, int]]) -> None:
+    started = time.monotonic()
+    while time.monotonic() - started < 2.5:
+        for seq in range(1, 11):
+            mark(user, session_id, seq)
+            read_marks._known.clear()  # So that every event is one that would be stored.
+    assert eventually(lambda: not read_marks._storing)
+
+    times = [at for at, _ in stores]
+    assert 2 <= len(times) <= 4
+    assert all(later - earlier >= 0.99 for earlier, later in pairwise(times))
+    assert stored(session_id) == {"u1": 10}
+
+
+def test_marks_of_many_are_stored_together(operator: Api, session_id: str, stores: list[tuple[float, int]]) -> None:
+    people = [Caller(f"reader-{number}", "user") for number in range(40)]
+    for person in people:
+        read_marks.mark(ObjectId(session_id), person, 5)
+    assert eventually(lambda: not read_marks._storing)
+
+    assert len(stores) <= 3
+    assert stored(session_id) == {person.id: 5 for person in people}
+
+
+def test_everybody_has_a_mark_of_their_own(
+    user: Socket, helper: Socket, operator: Api, session_id: str, agent: dict[str, Any]
+) -> None:
+    mark(user, session_id, 4)
+    mark(helper, session_id, 9)
+    assert eventually(lambda: len(stored(session_id)) == 2)
+
+    marks = sorted(operator.session(session_id)["readSeq"], key=lambda mark: mark["seq"])
+    assert marks == [
+        {"userId": "u1", "userType": "user", "seq": 4},
+        {"userId": agent["id"], "userType": "agent", "seq": 9},
+    ]
+    assert sorted(user.join(session_id)["readSeq"], key=lambda mark: mark["seq"]) == marks
+
+
+def test_names_that_look_like_operators_do_no_harm(sockets: Sockets, operator: Api) -> None:
+    for name in ("$userId", "$$ROOT", "a.b", "{'$gt': 1}"):
+        session_id = operator.start(name)["sessionId"]
+        data_of(operator.send(session_id))
+        socket = sockets.user(name)
+        socket.join(session_id)
+        mark(socket, session_id, 1)
+        assert eventually(lambda session_id=session_id, name=name: stored(session_id) == {name: 1})
+
+
+def test_two_processes_keep_the_higher_mark(app: Flask, session_id: str) -> None:
+    key = ObjectId(session_id)
+
+    def store(seq: int) -> Callable[[], Any]:
+        # What a process that knows nothing of the other's marks writes.
+        return lambda: Session._get_collection().bulk_write([read_marks._update(key, USER, seq)])
+
+    run_together(*[store(seq) for seq in (3, 9, 1, 7, 9, 2, 8, 4)])
+
+    assert stored(session_id) == {"u1": 9}
+
+
+def test_what_another_process_told_is_not_told_older(app: Flask, user: Socket, helper: Socket, session_id: str) -> None:
+    mark(user, session_id, 3)
+    read_marks.heard({"sessionId": session_id, "userId": "u1", "seq": 8})
+
+    assert mark(user, session_id, 5) == 8
+    assert [event["seq"] for event in helper.heard("messages_read")] == [3]
+
+
+def test_unread_messages_of_others_are_counted_in_lists(
+    apis: Apis, operator: Api, user: Socket, helper: Socket, session_id: str, agent: dict[str, Any]
+) -> None:
+    mine = apis.agent(agent["id"])
+
+    def unread(api: Api) -> int:
+        (session,) = data_of(api.get("/api/chat/sessions"))["sessions"]
+        count: int = session["unreadCount"]
+        return count
+
+    # The agent's own four are not unread to it; an operator sees what the agent has before it.
+    assert (unread(mine), unread(operator)) == (6, 6)
+    mark(helper, session_id, 4)
+    assert eventually(lambda: unread(mine) == 2)
+    mark(helper, session_id, 10)
+    assert eventually(lambda: unread(mine) == 0)
+    data_of(operator.send(session_id, senderType="user"))
+    assert (unread(mine), unread(operator)) == (1, 1)
+
+
+def test_a_store_that_fails_is_made_up_for_by_the_next_mark(
+    user: Socket, session_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as context:
+        context.setattr(Collection, "bulk_write", lambda *_, **__: 1 / 0)
+        mark(user, session_id, 3)
+        assert eventually(lambda: "could not be stored" in caplog.text)
+        assert eventually(lambda: not read_marks._storing)
+
+    assert mark(user, session_id, 3) == 3
+    assert eventually(lambda: stored(session_id) == {"u1": 3})
+
+
+def test_an_agents_own_sockets_hear_how_far_it_has_read(
+    user: Socket, sockets: Sockets, operator: Api, session_id: str
+) -> None:
+    agent_id = operator.session(session_id)["agentId"]
+    desk, phone = sockets.agent(agent_id), sockets.agent(agent_id)
+    desk.join(session_id)
+
+    assert mark(desk, session_id, 3) == 3
+
+    assert phone.wait_for("session_read") == [{"sessionId": session_id, "seq": 3}]
+    assert user.heard("session_read") == []
+    assert phone.heard("messages_read") == []

@@ -1,0 +1,306 @@
+"""Who else uses this database: a process knows so from the database, and changes nothing before the others know."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from pymongo.collection import Collection
+from pymongo.errors import NetworkTimeout
+
+from chatsupport.documents import Process
+from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.services.server import processes, readiness
+from chatsupport.services.server.housekeeping import Housekeeper
+from chatsupport.services.server.processes import ALONE_SECONDS, GONE_SECONDS, SILENT_SECONDS, ThisProcess
+from tests.api import Apis, assert_failure, data_of
+from tests.applications import MakeApp
+from tests.interleaving import just_before
+
+Pass = Callable[[float], None]
+REDIS = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def wait(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Pass:
+    """Have so many seconds pass, for every process."""
+    passed = [0.0]
+    real = processes.elapsed
+    monkeypatch.setattr(processes, "elapsed", lambda: real() + passed[0])
+
+    def wait(seconds: float) -> None:
+        passed[0] += seconds
+
+    return wait
+
+
+def process() -> ThisProcess:
+    started = ThisProcess()
+    started.begin()
+    return started
+
+
+def stored() -> list[dict[str, Any]]:
+    return list(Process._get_collection().find())
+
+
+def test_the_first_is_alone_and_waits_for_nobody(app: Flask) -> None:
+    first = process()
+    assert not first.is_alone()
+    assert not first.is_known()
+
+    assert first.beat()
+
+    assert first.is_alone()
+    assert first.is_known()
+    (document,) = stored()
+    assert (document["redis"], document["knows"], type(document["pid"])) == (None, [], int)
+    assert abs(document["clockOffset"]) < 1
+
+
+def test_one_that_comes_changes_nothing_before_the_other_knows(wait: Pass) -> None:
+    first, second = process(), process()
+    first.beat()
+
+    second.beat()
+    assert not second.is_alone()
+    assert not second.is_known()
+    assert first.is_alone()
+    first.beat()  # From here on the first knows.
+    assert not first.is_alone()
+    second.beat()
+    assert not second.is_known()
+    first.beat()  # And says so.
+    second.beat()
+    assert second.is_known()
+    for _ in range(3):
+        for each in (first, second):
+            each.beat()
+            assert each.is_known()
+            assert not each.is_alone()
+
+
+def test_one_that_stands_still_is_waited_for_as_long_as_it_thinks_that_it_is_alone(wait: Pass) -> None:
+    frozen, second = process(), process()
+    frozen.beat()
+    second.beat()
+    wait(ALONE_SECONDS - 0.5)
+    second.beat()
+    assert frozen.is_alone()
+    assert not second.is_known()
+
+    wait(0.6)
+    assert not frozen.is_alone()
+    second.beat()
+    assert second.is_known()
+    frozen.beat()
+    assert not frozen.is_alone()
+
+
+def test_nobody_is_alone_beside_one_that_was_killed_until_nothing_of_it_can_arrive(wait: Pass) -> None:
+    first, killed = process(), process()
+    for each in (first, killed, first):
+        each.beat()
+    for _ in range(2):
+        wait(GONE_SECONDS / 2 - 1)
+        first.beat()
+        assert not first.is_alone()
+
+    wait(3)
+    first.beat()
+    assert first.is_alone()
+    assert len(stored()) == 1
+
+
+def test_one_that_leaves_is_gone_at_once(wait: Pass) -> None:
+    first, second = process(), process()
+    for each in (first, second, first):
+        each.beat()
+    second.leave()
+    first.beat()
+
+    assert first.is_alone()
+    assert not second.beat()
+    assert len(stored()) == 1
+
+
+def test_what_was_read_before_another_one_came_is_not_trusted_when_that_one_has_left(wait: Pass) -> None:
+    first, second = process(), process()
+    first.beat()
+    read_at = processes.elapsed()
+    assert first.was_alone_since(read_at)
+    for each in (second, first, first, second):
+        each.beat()
+    second.leave()
+    first.beat()
+
+    assert first.is_alone()
+    assert not first.was_alone_since(read_at)
+    read_at = processes.elapsed()
+    assert first.was_alone_since(read_at)
+    wait(ALONE_SECONDS + 1)  # Meanwhile another one may have come and left.
+    first.beat()
+    assert first.is_alone()
+    assert not first.was_alone_since(read_at)
+
+
+def test_one_that_starts_after_another_was_killed_waits_for_nobody_in_vain(wait: Pass) -> None:
+    process().beat()
+    Process._get_collection().update_many({}, [{"$set": {"beatAt": {"$subtract": ["$$NOW", 5_000]}}}])
+
+    second = process()
+    second.beat()
+    assert second.is_known()
+    assert not second.is_alone()
+
+
+def test_one_that_was_silent_for_long_is_a_new_one(wait: Pass) -> None:
+    silent, other = process(), process()
+    for each in (silent, other, silent, other):
+        each.beat()
+    (earlier,) = [row["_id"] for row in stored() if row["_id"] != other._id]
+    wait(SILENT_SECONDS + 1)
+    assert not silent.is_known()
+    other.beat()
+
+    silent.beat()
+    assert not silent.is_known()
+    assert silent._id != earlier
+    for each in (other, other, silent):
+        each.beat()
+    assert silent.is_known()
+    assert {row["_id"] for row in stored()} == {silent._id, other._id}
+
+
+def test_one_whose_document_was_lost_begins_anew(wait: Pass) -> None:
+    first = process()
+    first.beat()
+    Process._get_collection().delete_many({})
+    first.beat()
+    assert first.is_known()
+    assert len(stored()) == 1
+
+
+def test_one_that_does_not_hear_whether_it_has_come_waits_as_long(wait: Pass, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = process(), process()
+    first.beat()
+    update = Collection.update_one
+
+    def lose_the_answer(*arguments: Any, **options: Any) -> Any:
+        update(*arguments, **options)
+        raise NetworkTimeout("the answer was lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Collection, "update_one", lose_the_answer)
+        with pytest.raises(NetworkTimeout):
+            second.beat()
+    second.beat()
+    assert len(stored()) == 2
+    assert first.is_alone()
+    assert not second.is_known()
+    wait(ALONE_SECONDS)
+    second.beat()
+    assert second.is_known()
+
+
+def test_one_that_leaves_during_a_beat_does_not_come_back(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = process()
+    first.beat()
+    just_before(monkeypatch, first, "_say", first.leave)
+
+    assert not first.beat()
+    assert stored() == []
+
+
+@pytest.mark.parametrize("still", ["the database", "the process"])
+def test_after_a_standstill_time_begins_again(wait: Pass, still: str) -> None:
+    first = process()
+    assert first.beat()
+    wait(1)
+    assert not first.beat()
+    wait(3)
+    assert first.steady_seconds() >= 4
+    wait(processes.break_seconds())
+    assert first.steady_seconds() == 0
+    assert first.beat()
+    assert first.steady_seconds() < 1
+
+
+def test_two_without_redis_are_told_once(
+    wait: Pass, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.ERROR, logger="chatsupport.services.server.processes")
+    first, second = process(), process()
+    for _ in range(3):
+        first.beat()
+        second.beat()
+        wait(1)
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]  # Each of the two.
+    assert "REDIS_URL" in caplog.messages[0]
+    assert processes.metrics.PROCESSES._read() == {"together": 1, "apart": 1}
+
+
+def test_two_with_one_redis_are_fine(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+    make_app(redis_url=REDIS)
+    first, second = process(), process()
+    for _ in range(3):
+        first.beat()
+        second.beat()
+
+    assert not [record for record in caplog.records if record.name == processes.__name__]
+    assert processes.metrics.PROCESSES._read() == {"together": 2, "apart": 0}
+    third = process()
+    third.beat()
+    assert third.is_known()  # At once: nobody remembers anything.
+    assert not first.is_alone()
+
+
+def test_nothing_is_changed_before_the_others_know(apis: Apis, wait: Pass, monkeypatch: pytest.MonkeyPatch) -> None:
+    session_id = apis.user("u1").start("u1")["sessionId"]
+    process().beat()
+    monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.0)
+    processes.here.begin()
+    processes.here.beat()
+
+    assert_failure(apis.user("u1").send(session_id), 503, "DATABASE_UNAVAILABLE")
+    assert_failure(apis.operator().end(session_id), 503, "DATABASE_UNAVAILABLE")
+    assert apis.user("u1").session(session_id)["status"] == "waiting"
+    assert data_of(apis.anonymous().post("/api/auth/token", {"userId": "u2"}))["token"]
+    with pytest.raises(DatabaseUnavailableError):
+        readiness.wait_until_ready()
+    wait(ALONE_SECONDS + 1)
+    processes.here.beat()
+    assert apis.user("u1").send(session_id).status_code == 201
+
+
+def test_nobody_is_judged_right_after_a_standstill(
+    make_app: MakeApp, wait: Pass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[str] = []
+    for name in ("assignment.availability", "sessions.inactivity"):
+        monkeypatch.setattr(f"chatsupport.services.{name}.sweep", lambda time, name=name: swept.append(name))
+    housekeeper = Housekeeper()
+    processes.here.begin()
+    # First the server starts, and later it stands still for 20 s.
+    for seconds in (0, 20):
+        wait(seconds)
+        for step in range(8):
+            housekeeper.beat()
+            housekeeper.tick()
+            # By then every process has renewed the leases of its agents: a heartbeat is 15 s.
+            assert bool(swept) == (step == 7), step
+            wait(4)
+        assert sorted(swept) == ["assignment.availability", "sessions.inactivity"]
+        swept.clear()
+
+
+def test_times_of_a_process_are_the_databases(wait: Pass) -> None:
+    first = process()
+    first.beat()
+    (document,) = stored()
+    assert abs(document["beatAt"] - document["startedAt"]) < timedelta(seconds=2)

@@ -1,0 +1,154 @@
+"""Look-ups that share a query: of many at once few are made, and each sees what was written before it asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from chatsupport.services.shared.look_ups import SharedLookUps
+from tests.concurrency import eventually, run_together
+
+
+class Store:
+    """Documents, and who reads them; a read may be held up."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.reads: list[list[str]] = []
+        self.may_read = threading.Event()
+        self.may_read.set()
+
+    def read(self, ids: list[str]) -> Iterable[dict[str, Any]]:
+        self.reads.append(sorted(ids))
+        assert self.may_read.wait(5)
+        return [self.documents[document_id] for document_id in ids if document_id in self.documents]
+
+
+def test_one_alone_is_a_query_at_once() -> None:
+    store = Store()
+    store.documents["a"] = {"_id": "a"}
+    look_up = SharedLookUps(store.read)
+
+    assert look_up(["a", "b"]) == [{"_id": "a"}]
+    assert look_up(["b"]) == []
+    assert store.reads == [["a", "b"], ["b"]]
+
+
+def test_those_that_come_during_a_query_share_the_next_and_see_what_was_written_before() -> None:
+    store = Store()
+    look_up = SharedLookUps(store.read)
+    store.may_read.clear()
+    found: dict[str, list[Any]] = {}
+
+    def ask(name: str) -> None:
+        found[name] = look_up([name])
+
+    def first() -> None:
+        ask("first")
+
+    def others() -> None:
+        eventually(lambda: store.reads)
+        store.documents = {name: {"_id": name} for name in ("first", "b", "c", "d")}
+        asking = [threading.Thread(target=ask, args=(name,)) for name in ("b", "c", "d")]
+        for thread in asking:
+            thread.start()
+        eventually(lambda: len(look_up._gathering.waiting) == 3)
+        store.documents["first"] = {"_id": "changed"}
+        store.may_read.set()
+        for thread in asking:
+            thread.join(5)
+
+    run_together(first, others)
+
+    assert store.reads == [["first"], ["b", "c", "d"]]
+    assert {name: rows[0]["_id"] for name, rows in found.items() if name != "first"} == {"b": "b", "c": "c", "d": "d"}
+
+
+def test_a_query_that_fails_fails_those_who_share_it_and_nobody_after() -> None:
+    store, failing = Store(), True
+
+    def read(ids: list[str]) -> Iterable[dict[str, Any]]:
+        rows = store.read(ids)
+        if failing and "b" in ids:
+            raise OSError("away")
+        return rows
+
+    look_up = SharedLookUps(read)
+    store.may_read.clear()
+    outcomes: list[str] = []
+
+    def ask(name: str) -> None:
+        try:
+            look_up([name])
+            outcomes.append("found")
+        except OSError:
+            outcomes.append("failed")
+
+    def others() -> None:
+        eventually(lambda: store.reads)
+        asking = [threading.Thread(target=ask, args=("b",)) for _ in range(3)]
+        for thread in asking:
+            thread.start()
+        eventually(lambda: len(look_up._gathering.waiting) == 3)
+        store.may_read.set()
+        for thread in asking:
+            thread.join(5)
+
+    run_together(lambda: ask("a"), others)
+    failing = False
+    ask("b")
+
+    assert outcomes == ["found", "failed", "failed", "failed", "found"]
+
+
+def test_who_came_last_asks_for_those_who_came_before() -> None:
+    asked_by: list[str] = []
+    may_read = threading.Event()
+
+    def read(ids: list[str]) -> Iterable[dict[str, Any]]:
+        asked_by.append(threading.current_thread().name)
+        assert may_read.wait(5)
+        return []
+
+    look_up = SharedLookUps(read)
+    threads = [
+        threading.Thread(target=look_up, args=(["x"],), name=name) for name in ("first", "waits longest", "last")
+    ]
+    for number, thread in enumerate(threads):
+        thread.start()
+        eventually(lambda number=number: asked_by and len(look_up._gathering.waiting) == number)
+    may_read.set()
+    for thread in threads:
+        thread.join(5)
+
+    # Who has waited for longest may have no time left for a query of its own.
+    assert asked_by == ["first", "last"]
+
+
+def test_many_at_once_each_find_their_own() -> None:
+    store = Store()
+    store.documents = {str(number): {"_id": str(number)} for number in range(0, 400, 2)}
+    look_up = SharedLookUps(store.read)
+
+    def ask(start: int) -> None:
+        for number in range(start, 400, 16):
+            assert [row["_id"] for row in look_up([str(number)])] == [str(number)] * (number % 2 == 0)
+
+    run_together(*[lambda start=start: ask(start) for start in range(16)])
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, SystemExit])
+def test_who_is_ended_during_a_query_leaves_nobody_waiting(ended: type[BaseException]) -> None:
+    def read(ids: list[str]) -> Iterable[dict[str, Any]]:
+        if "a" in ids:
+            raise ended
+        return []
+
+    look_up = SharedLookUps(read)
+    with pytest.raises(ended):
+        look_up(["a"])
+
+    assert look_up(["b"]) == []

@@ -1,0 +1,354 @@
+"""What was stored is told and done to its end, once somebody asks again or the sweep comes by."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from flask import Flask
+from pymongo.errors import NetworkTimeout
+
+from chatsupport import documents
+from chatsupport.database import connection
+from chatsupport.documents import Session
+from chatsupport.documents.session import UNTOLD_INDEX
+from chatsupport.services.assignment import choice, slots
+from chatsupport.services.server import housekeeping
+from chatsupport.services.shared import untold
+from tests.api import Api, assert_failure, data_of
+from tests.concurrency import eventually
+from tests.interleaving import Killed, kill_before_write, lose_reply
+from tests.invariants import violations
+from tests.sockets import Socket, Sockets
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mark is late at once, and is not removed before a test asks for it."""
+    monkeypatch.setattr(untold, "LATE", timedelta(seconds=-1))
+    monkeypatch.setattr(untold, "CLEAR_SECONDS", 60.0)
+
+
+@pytest.fixture
+def ada(operator: Api) -> str:
+    return str(operator.create_agent("Ada", maxUsers=1)["id"])
+
+
+@pytest.fixture
+def session_id(operator: Api, ada: str) -> str:
+    """A session that Ada has."""
+    return str(operator.start("u1")["sessionId"])
+
+
+def sweep() -> int:
+    return untold.sweep(lambda: True)
+
+
+def by_repeating(call: Callable[[], Any]) -> None:
+    assert call().status_code in (200, 201)
+
+
+def by_sweeping(call: Callable[[], Any]) -> None:
+    assert sweep() >= 1
+
+
+WAYS = [by_repeating, by_sweeping]
+
+
+def told(sockets: Sockets, *, agent: str, joined: str) -> tuple[Socket, Socket]:
+    """Return sockets of the visitor, who is in the session, and of an agent."""
+    visitor = sockets.user("u1")
+    visitor.join(joined)
+    return visitor, sockets.agent(agent)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_end_whose_reply_was_lost(
+    app: Flask, operator: Api, ada: str, session_id: str, monkeypatch: pytest.MonkeyPatch, way: Any
+) -> None:
+    waiting = operator.start("u2")["sessionId"]
+    visitor, agent = told(Sockets(app), agent=ada, joined=session_id)
+    lose_reply(monkeypatch, "sessions", "find_one_and_update")
+
+    assert_failure(operator.end(session_id), 503, "DATABASE_UNAVAILABLE")
+    assert visitor.heard("session_ended") == []
+    way(lambda: operator.end(session_id))
+
+    assert len(visitor.wait_for("session_ended")) == 1
+    assert agent.wait_for("session_assigned")[0]["id"] == waiting
+    assert operator.session(waiting)["status"] == "active"
+    assert violations(connection.database()) == []
+    assert sweep() == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_start_whose_reply_was_lost(
+    app: Flask, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch, way: Any
+) -> None:
+    agent = Sockets(app).agent(ada)
+    lose_reply(monkeypatch, "sessions", "find_one_and_update")
+
+    def start() -> Any:
+        return operator.post("/api/chat/start-session", {"userId": "u1"})
+
+    assert_failure(start(), 503, "DATABASE_UNAVAILABLE")
+    way(start)
+
+    assert len(agent.wait_for("session_assigned")) == 1
+    assert data_of(start())["status"] == "active"
+    assert violations(connection.database()) == []
+    assert sweep() == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_assignment_whose_reply_was_lost(
+    app: Flask, operator: Api, ada: str, session_id: str, monkeypatch: pytest.MonkeyPatch, way: Any
+) -> None:
+    waiting = operator.start("u2")["sessionId"]
+    visitor, agent = Sockets(app).user("u2"), Sockets(app).agent(ada)
+    visitor.join(waiting)
+    # The end is one update, the slot's is of another collection, and the next of sessions is the assignment.
+    monkeypatch.setattr(choice, "drain_queue", drain_losing(choice.drain_queue, monkeypatch))
+
+    operator.end(session_id)
+    assert visitor.heard("agent_assigned") == []
+    way(lambda: operator.post("/api/chat/start-session", {"userId": "u2"}))
+
+    assert len(visitor.wait_for("agent_assigned")) == 1
+    assert [session["id"] for session in agent.wait_for("session_assigned")] == [waiting]
+    assert violations(connection.database()) == []
+
+
+def drain_losing(drain: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def drain_once() -> None:
+        monkeypatch.setattr(choice, "drain_queue", drain)
+        lose_reply(monkeypatch, "sessions", "find_one_and_update")
+        drain()
+
+    return drain_once
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("to_agent", [True, False])
+def test_a_transfer_whose_reply_was_lost(
+    app: Flask,
+    operator: Api,
+    ada: str,
+    session_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    way: Any,
+    to_agent: bool,
+) -> None:
+    ben = operator.create_agent("Ben", maxUsers=1)["id"]
+    visitor, old = told(Sockets(app), agent=ada, joined=session_id)
+    old.join(session_id)
+    new = Sockets(app).agent(ben)
+    lose_reply(monkeypatch, "sessions", "find_one_and_update" if to_agent else "update_one")
+
+    def transfer() -> Any:
+        return operator.post(f"/api/chat/transfer/{session_id}", {"agentId": ben} if to_agent else {})
+
+    assert_failure(transfer(), 503, "DATABASE_UNAVAILABLE")
+    way(transfer)
+
+    unassigned = {"sessionId": session_id, "agentId": ada, "reason": "transferred"}
+    assert visitor.wait_for("session_unassigned") == [unassigned]
+    assert old.wait_for("session_unassigned") == [unassigned]
+    assert [session["id"] for session in new.wait_for("session_assigned")] == [session_id]
+    assert visitor.wait_for("agent_assigned")[0]["agentId"] == ben
+    assert violations(connection.database()) == []
+    assert sweep() == 0
+
+
+def test_what_was_told_leaves_no_mark(operator: Api, session_id: str) -> None:
+    operator.start("u2")
+    operator.end(session_id)
+    assert Session.objects(untold__0__exists=True).count() == 2
+
+    assert sweep() == 0, "this process has told all of it"
+    untold.flush()
+
+    assert Session.objects(untold__0__exists=True).count() == 0
+
+
+def test_a_repeated_end_tells_nothing_twice(app: Flask, operator: Api, ada: str, session_id: str) -> None:
+    visitor, _ = told(Sockets(app), agent=ada, joined=session_id)
+
+    first, second = operator.end(session_id), operator.end(session_id)
+
+    assert data_of(first) == data_of(second)
+    assert len(visitor.wait_for("session_ended")) == 1
+
+
+def test_nothing_is_told_while_the_index_is_being_built(operator: Api, session_id: str) -> None:
+    forget_what_was_told()
+    Session._get_collection().drop_index(UNTOLD_INDEX)
+    try:
+        assert sweep() == 0
+    finally:
+        Session.ensure_indexes()
+    assert sweep() == 1
+
+
+def forget_what_was_told() -> None:
+    """Be another process, which does not know what was told."""
+    untold.reset()
+
+
+def test_what_is_told_late_says_what_is_true_now(app: Flask, operator: Api, ada: str, session_id: str) -> None:
+    visitor, agent = told(Sockets(app), agent=ada, joined=session_id)
+    agent.join(session_id)
+    # Away from Ada and back to her; nobody has removed the marks.
+    session = Session._get_collection().find_one({"_id": ObjectId(session_id)})
+    choice.requeue(session, choice.AWAY)
+    choice.drain_queue()
+    for socket in (visitor, agent):
+        socket.forget()
+    forget_what_was_told()
+
+    assert sweep() == 1
+
+    assert visitor.heard("session_unassigned") == agent.heard("session_unassigned") == []
+    assert {event["agentId"] for event in visitor.heard("agent_assigned")} <= {ada}
+    assert operator.session(session_id)["agentId"] == ada
+    assert violations(connection.database()) == []
+
+
+def claim_beside_somebody_who_waits(operator: Api, ada: str) -> tuple[str, slots.Slot]:
+    """Return a waiting session, and the slot that was just taken for it."""
+    operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+    waiting = operator.start("u1")["sessionId"]
+    connection.database().agents.update_one({}, {"$set": {"isOnline": True}})
+    slot = choice.claim(ObjectId(waiting), "u1")
+    assert slot is not None
+    return waiting, slot
+
+
+def test_an_assignment_that_reaches_the_database_too_late_is_none(operator: Api, ada: str) -> None:
+    """A process or a network that stood still may hold the write for long; the slot has been freed since."""
+    waiting, slot = claim_beside_somebody_who_waits(operator, ada)
+    slot.agent["idleSince"] -= choice.LONGEST_WRITE
+
+    assert choice.give(slot) is None
+
+    assert operator.session(waiting)["status"] == "waiting"
+    choice.drain_queue()
+    assert operator.session(waiting)["agentId"] == ada
+    assert violations(connection.database()) == []
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Have the database not answer the next call of this function of `slots`."""
+    original = getattr(slots, name)
+
+    def fail(*args: Any) -> Any:
+        monkeypatch.setattr(slots, name, original)
+        raise NetworkTimeout("The database stood still")
+
+    monkeypatch.setattr(slots, name, fail)
+
+
+@pytest.mark.parametrize("stands_still", [False, True])
+def test_the_slot_of_an_assignment_that_failed_goes_to_who_waits(
+    operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch, stands_still: bool
+) -> None:
+    waiting, slot = claim_beside_somebody_who_waits(operator, ada)
+    with monkeypatch.context() as patched:
+        patched.setattr(choice.socketio, "sleep", lambda seconds: None)
+        if stands_still:
+            fail_once(patched, "find")
+
+        choice._settle(slot.id, slot.session_id)
+
+    assert operator.session(waiting)["agentId"] == ada
+    assert violations(connection.database()) == []
+
+
+def test_a_slot_that_nobody_got_and_that_could_not_be_given_back_is_free_soon(
+    operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, slot = claim_beside_somebody_who_waits(operator, ada)
+    operator.end(waiting)
+    monkeypatch.setattr(choice, "LONGEST_WRITE", timedelta(seconds=0.5))
+    fail_once(monkeypatch, "give_back")
+
+    with pytest.raises(NetworkTimeout):
+        choice.give(slot)
+
+    assert eventually(lambda: violations(connection.database()) == [])
+
+
+def test_a_slot_of_which_it_stayed_unknown_whether_it_was_taken_goes_to_who_waits(
+    operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "LONGEST_WRITE", timedelta(seconds=0.5))
+    lose_reply(monkeypatch, "agents", "find_one_and_update")
+
+    assert_failure(operator.post("/api/chat/start-session", {"userId": "u1"}), 503, "DATABASE_UNAVAILABLE")
+
+    assert eventually(lambda: Session.objects(status="active", agent_id=ada).count() == 1)
+    assert violations(connection.database()) == []
+
+
+def test_a_deletion_of_an_agent_whose_reply_was_lost_is_done_by_repeating_it(
+    operator: Api, ada: str, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ben = operator.create_agent("Ben")["id"]
+    lose_reply(monkeypatch, "agents", "find_one_and_delete")
+    assert_failure(operator.delete(f"/api/agents/{ada}"), 503, "DATABASE_UNAVAILABLE")
+
+    assert_failure(operator.delete(f"/api/agents/{ada}"), 404, "AGENT_NOT_FOUND")
+
+    assert operator.session(session_id)["agentId"] == ben
+    assert violations(connection.database()) == []
+
+
+@pytest.mark.parametrize("change", [{"isOnline": True}, {"maxUsers": 2}])
+def test_an_agent_of_whom_it_was_not_heard_that_there_is_room_gets_who_waits(
+    operator: Api, ada: str, session_id: str, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    waiting = operator.start("u2")["sessionId"]
+    if "isOnline" in change:
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False, "maxUsers": 2})
+    lose_reply(monkeypatch, "agents", "find_one_and_update")
+    assert_failure(operator.patch(f"/api/agents/{ada}", change), 503, "DATABASE_UNAVAILABLE")
+
+    housekeeping.Housekeeper().look_for_absent_agents()
+
+    assert operator.session(waiting)["agentId"] == ada
+    assert violations(connection.database()) == []
+
+
+CHANGES: dict[str, Callable[[Api, str, str], Any]] = {
+    "end": lambda operator, session_id, ben: operator.end(session_id),
+    "transfer": lambda operator, session_id, ben: operator.post(f"/api/chat/transfer/{session_id}", {"agentId": ben}),
+    "requeue": lambda operator, session_id, ben: operator.post(f"/api/chat/transfer/{session_id}", {}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_kill_after_the_change_is_made_good_by_the_sweep_alone(app: Flask, operator: Api, name: str) -> None:
+    made_good = 0
+    for number in itertools.count(1):
+        for document in documents.ALL:
+            document._get_collection().delete_many({})
+        operator.create_agent("Ada", maxUsers=1)
+        session_id = operator.start("u1")["sessionId"]
+        ben = operator.create_agent("Ben", maxUsers=1)["id"]
+        try:
+            with kill_before_write(number) as done:
+                CHANGES[name](operator, session_id, ben)
+        except Killed:
+            pass
+        else:
+            assert made_good
+            return
+        forget_what_was_told()
+        if any(write.startswith("sessions.") for write in done) and not done[-1].startswith("agents.find_one_and"):
+            sweep()
+            assert violations(connection.database()) == [], done
+            made_good += 1

@@ -1,0 +1,158 @@
+"""docs/asyncapi.yaml is true: every event there is, what clients may send, and what they get."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from flask import Flask
+from jsonschema import Draft202012Validator
+
+import chatsupport
+from chatsupport import __version__, broadcasts
+from chatsupport.database.clock import now
+from chatsupport.documents import Session
+from chatsupport.openapi.schemas import SCHEMAS
+from chatsupport.services.presence import membership
+from chatsupport.services.sessions import synchronization
+from chatsupport.sockets import events
+from tests.api import Apis, data_of
+from tests.sockets import Socket, Sockets, assert_refused, succeeded
+
+SOURCES = Path(chatsupport.__file__).parent
+DOCUMENT: dict[str, Any] = yaml.safe_load((SOURCES.parent / "docs/asyncapi.yaml").read_text("utf-8"))
+MESSAGES = DOCUMENT["components"]["messages"]
+EMITTERS = ("_emit", "_emit_here", "_emit_presence", "to_socket")
+
+
+def named(operation: str) -> set[str]:
+    return {item["$ref"].rpartition("/")[2] for item in DOCUMENT["operations"][operation]["messages"]}
+
+
+def problems(schema: dict[str, Any], data: Any) -> list[str]:
+    validator = Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+    return [f"{problem.json_path}: {problem.message}" for problem in validator.iter_errors(data)]
+
+
+def emitted() -> Iterator[str]:
+    """Yield the name of every event that the code emits."""
+    for file in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                first = node.args[1 if name == "to_socket" and len(node.args) > 1 else 0] if node.args else None
+                if name in EMITTERS and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    yield first.value
+
+
+def test_every_event_is_described_and_no_other() -> None:
+    assert named("fromClients") == set(events.names())
+    assert named("toClients") == set(emitted())
+    assert named("fromClients") | named("toClients") == set(MESSAGES) == set(DOCUMENT["channels"]["chat"]["messages"])
+    assert DOCUMENT["info"]["version"] == __version__
+
+
+def test_every_schema_is_one() -> None:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        Draft202012Validator.check_schema(schema)
+        assert schema, name
+
+
+@pytest.mark.parametrize("name", ["Message", "Session", "AgentSummary", "ReadMark"])
+def test_what_rest_and_sockets_share_is_described_alike(name: str) -> None:
+    here, there = DOCUMENT["components"]["schemas"][name], SCHEMAS[name]
+
+    assert set(here["properties"]) == set(there["properties"])
+    assert set(here["required"]) == set(there["required"])
+
+
+def right_payload(event: str, session_id: str) -> dict[str, Any]:
+    values = {"sessionId": session_id, "message": "hello", "seq": 1}
+    schema = MESSAGES[event]["payload"]
+    if "$ref" in schema:
+        schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return {name: values[name] for name in schema["required"]}
+
+
+@pytest.mark.parametrize("event", events.names())
+def test_what_clients_may_send_is_what_is_described(app: Flask, event: str) -> None:
+    session_id = Apis(app).operator().start("u1")["sessionId"]
+    socket = Sockets(app).user("u1")
+    socket.join(session_id)
+    socket.say(session_id)
+    payload = right_payload(event, session_id)
+    assert not problems(MESSAGES[event]["payload"], payload)
+    for left_out in payload:
+        answer = socket.call(event, {name: value for name, value in payload.items() if name != left_out})
+        assert answer["success"] is False, (event, left_out)
+        assert not problems(DOCUMENT["components"]["schemas"]["Failure"], answer)
+    for name in payload:
+        assert socket.call(event, {**payload, name: {"$ne": 1}})["success"] is False
+
+    data = succeeded(socket.call(event, payload))
+
+    assert not problems(MESSAGES[event]["x-acknowledgement"], data)
+
+
+def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator, sockets = Apis(app).operator(), Sockets(app)
+    first, second = (operator.start(user)["sessionId"] for user in ("u1", "u2"))
+    user, waiting, system = sockets.user("u1"), sockets.user("u2"), sockets.operator()
+    waiting.join(second)
+    user.join(first)
+    system.join(first)
+    last = sockets.user("u4")
+    last.join(operator.start("u4")["sessionId"])
+    ada, ben = (operator.create_agent(name, maxUsers=1)["id"] for name in ("Ada", "Ben"))
+    last.wait_for("queue_update")
+    operator.delete(f"/api/agents/{ben}")
+    agent = sockets.agent(ada)
+    supervisor = sockets.agent(operator.create_agent("Grace", role="supervisor", isOnline=False)["id"])
+    operator.delete(f"/api/agents/{operator.create_agent('Eve', isOnline=False)['id']}")
+    supervisor.wait_for("agent_deleted")
+    supervisor.wait_for("queue_changed")
+    agent.join(first)
+    user.say(first, "hello", clientMessageId="c1")
+    agent.say(first, "hi")
+    user.call("typing_start", {"sessionId": first})
+    user.call("mark_read", {"sessionId": first, "seq": 2})
+    agent.call("mark_read", {"sessionId": first, "seq": 2})
+    user.emit("send_message", {"sessionId": first})
+    sockets.user("u1").close()
+    broadcasts.session_idle(Session.objects(id=first).first().id, now())
+    monkeypatch.setattr(membership, "joined_sessions", lambda: {Session.objects(id=first).first().id})
+    synchronization.run()
+    operator.post(f"/api/chat/transfer/{first}")
+    agent.close()
+    third = operator.start("u3")["sessionId"]
+    watching = sockets.user("u3")
+    watching.join(third)
+    operator.post(f"/api/chat/transfer/{second}")
+    user.call("end_session", {"sessionId": first})
+    waiting.call("end_session", {"sessionId": second})
+    guest = data_of(operator.post("/api/auth/token", {"guest": True}))
+    system.join(operator.start(guest["userId"])["sessionId"])
+    Apis(app).user("u3").post("/api/auth/identify", {"guestToken": guest["token"]})
+    operator.post("/api/auth/revoke", {"userId": "u3"})
+
+    supervisor.wait_for("session_changed")
+    supervisor.wait_for("agent_changed")
+
+    seen: set[str] = set()
+    for socket in (user, waiting, system, agent, watching, last, supervisor):
+        seen |= check(socket)
+    assert seen == named("toClients")
+    assert_refused(watching.heard("error")[-1], "INVALID_TOKEN")
+
+
+def check(socket: Socket) -> set[str]:
+    """Check all that a socket has heard; return the names."""
+    for packet in socket.client.queue:
+        if packet["name"] in MESSAGES:
+            payload = packet["args"][0] if isinstance(packet["args"], list) else packet["args"]
+            assert not problems(MESSAGES[packet["name"]]["payload"], payload), packet
+    return {packet["name"] for packet in socket.client.queue}

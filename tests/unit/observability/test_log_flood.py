@@ -1,0 +1,79 @@
+"""One address fills no log, and how much was left out is said."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from chatsupport.observability.logs import flood, log_context
+
+logger = logging.getLogger("chatsupport.test.flood")
+
+
+class Clock:
+    now = 1000.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def written(clock: Clock) -> Iterator[list[logging.LogRecord]]:
+    """Have lines written by two handlers of one filter; return those of the second."""
+    written: list[logging.LogRecord] = []
+    limit = flood.LinesByAddress("3/minute")
+    handlers = [logging.Handler(), logging.Handler()]
+    root = logging.getLogger("chatsupport")
+    level = root.level
+    root.setLevel(logging.INFO)
+    for handler, emit in zip(handlers, (lambda record: None, written.append), strict=True):
+        handler.emit = emit  # type: ignore[method-assign]
+        handler.addFilter(limit)
+        root.addHandler(handler)
+    yield written
+    for handler in handlers:
+        root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def test_an_address_gets_so_many_lines_and_the_rest_is_counted(written: list[logging.LogRecord], clock: Clock) -> None:
+    for number in range(10):
+        # By a field or by the context, and IPv6 by the network.
+        logger.info("a %d", number, extra={"address": f"2001:db8::{number}"})
+        with log_context(address="192.0.2.1"):
+            logger.info("b %d", number)
+
+    assert [record.getMessage() for record in written] == ["a 0", "b 0", "a 1", "b 1", "a 2", "b 2"]
+
+    written.clear()
+    clock.now += 61
+    logger.info("c", extra={"address": "192.0.2.1"})
+    said = [record for record in written if record.name == flood.__name__]
+    assert [(record.args, record.of) for record in said] == [((7,), "2001:db8::/64"), ((7,), "192.0.2.1")]  # type: ignore[attr-defined]
+    assert written[-1].getMessage() == "c"
+
+
+def test_systems_and_what_is_about_nobody_are_not_counted(written: list[logging.LogRecord]) -> None:
+    for _ in range(10):
+        logger.info("about nobody")
+        logger.info("of a site", extra={"address": "192.0.2.1", "caller": "system:system"})
+
+    assert len(written) == 20
+
+
+def test_many_addresses_take_no_more_memory_than_some(
+    written: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flood, "MAX_ADDRESSES", 5)
+
+    for number in range(50):
+        logger.info("x", extra={"address": f"192.0.2.{number}"})
+
+    assert len(written) == 5 + 3

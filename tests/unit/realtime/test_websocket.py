@@ -1,0 +1,247 @@
+"""Our websocket: frames against a plain implementation, the protocol's rules, and the places in eventlet and
+python-engineio that realtime/websocket.py, engine.py and pinger.py reach into.
+
+When a guard fails after an upgrade, read the new release's source, adapt those modules, then this file.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import engineio
+import pytest
+from engineio import packet
+from engineio.async_drivers import eventlet as driver
+from eventlet import queue, websocket
+from eventlet.greenio import GreenSocket
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatsupport.realtime.engine import EngineSocket
+from chatsupport.realtime.websocket import ChatWebSocket, Handover, encode_frame, forget_request, unmask
+
+KEY = b"\x01\x80\xff\x37"
+TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
+LIMIT = 1000
+
+
+class Wire:
+    """A socket that brings what the client sent, in pieces of any size, and keeps what was sent to it."""
+
+    def __init__(self, incoming: bytes, piece: int = 65536) -> None:
+        self._incoming = incoming
+        self._piece = piece
+        self.sent = b""
+
+    def recv(self, count: int) -> bytes:
+        piece = self._incoming[: min(count, self._piece)]
+        self._incoming = self._incoming[len(piece) :]
+        return piece
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+
+    def shutdown(self, how: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def client_frame(payload: bytes, opcode: int = TEXT, *, final: bool = True, key: bytes = KEY) -> bytes:
+    """Return a frame as a client sends it, built byte by byte."""
+    head = bytes([(0x80 if final else 0) | opcode])
+    if len(payload) < 126:
+        head += bytes([0x80 | len(payload)])
+    elif len(payload) < 65536:
+        head += bytes([0x80 | 126]) + struct.pack("!H", len(payload))
+    else:
+        head += bytes([0x80 | 127]) + struct.pack("!Q", len(payload))
+    return head + key + naive_mask(payload, key)
+
+
+def naive_mask(data: bytes, key: bytes) -> bytes:
+    return bytes(byte ^ key[place % 4] for place, byte in enumerate(data))
+
+
+def open_socket(*frames: bytes, piece: int = 65536) -> tuple[ChatWebSocket, Wire]:
+    wire = Wire(b"".join(frames), piece)
+    return ChatWebSocket(wire, {"REMOTE_ADDR": "192.0.2.1"}, 13, max_frame_length=LIMIT), wire
+
+
+def close_code(wire: Wire) -> int:
+    """Return the status of the close frame that ends what the server sent."""
+    at = wire.sent.index(0x88)
+    code: int = struct.unpack("!H", wire.sent[at + 2 : at + 4])[0]
+    return code
+
+
+@given(st.binary(max_size=5000), st.binary(min_size=4, max_size=4))
+def test_unmasking_is_the_protocols(data: bytes, key: bytes) -> None:
+    assert unmask(naive_mask(data, key), key) == data
+
+
+@given(st.one_of(st.text(max_size=300), st.binary(max_size=300), st.integers(0, 70_000).map(os.urandom)))
+def test_a_frame_is_what_eventlets_own_parser_reads(message: str | bytes) -> None:
+    frame = encode_frame(message)
+    data = message.encode() if isinstance(message, str) else message
+
+    assert frame[0] == 0x80 | (TEXT if isinstance(message, str) else BINARY)
+    length, start = frame[1], 2
+    if length == 126:
+        length, start = struct.unpack("!H", frame[2:4])[0], 4
+        assert length > 125
+    elif length == 127:
+        length, start = struct.unpack("!Q", frame[2:10])[0], 10
+        assert length > 65535
+    assert (length, frame[start:]) == (len(data), data)
+
+
+@given(st.lists(st.text(max_size=200), max_size=5), st.integers(1, 50))
+def test_messages_come_whole_however_the_network_cuts_them(messages: list[str], piece: int) -> None:
+    frames = [client_frame(message.encode()) for message in messages if len(message.encode()) <= LIMIT]
+    ws, _ = open_socket(*frames, piece=piece)
+
+    assert [ws.wait() for _ in frames] == [message for message in messages if len(message.encode()) <= LIMIT]
+    assert ws.wait() is None
+
+
+def test_fragments_are_one_message_with_control_frames_between_them() -> None:
+    ws, wire = open_socket(
+        client_frame(b"42[", final=False),
+        client_frame(b"are you there?", PING),
+        client_frame('"Grü'.encode()[:-1], CONTINUATION, final=False),
+        client_frame(b"", PONG),
+        client_frame('"Grü'.encode()[-1:] + b'"]', CONTINUATION),
+    )
+
+    assert ws.wait() == '42["Grü"]'
+    assert wire.sent == bytes([0x80 | PONG, 14]) + b"are you there?"
+
+
+def test_all_fragments_together_are_bounded() -> None:
+    half = b"x" * (LIMIT // 2 + 1)
+    ws, wire = open_socket(client_frame(half, final=False), client_frame(half, CONTINUATION, final=False))
+
+    assert ws.wait() is None
+    assert close_code(wire) == 1009
+
+
+def test_a_frame_beyond_the_limit_is_refused_before_its_data_comes() -> None:
+    ws, wire = open_socket(bytes([0x81, 0xFF]) + struct.pack("!Q", 2**40))
+
+    assert ws.wait() is None
+    assert close_code(wire) == 1009
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ([b"\x81\x05hello"], 1002),  # Not masked.
+        ([client_frame(b"x", 3)], 1002),  # No such opcode.
+        ([client_frame(b"x", 11)], 1002),  # No such control frame.
+        ([b"\xc1" + client_frame(b"x")[1:]], 1002),  # Compressed, which was not agreed on.
+        ([client_frame(b"x", PING, final=False)], 1002),
+        ([client_frame(b"x" * 126, PING)], 1002),
+        ([client_frame(b"x", CONTINUATION)], 1002),  # Of nothing.
+        ([client_frame(b"x", final=False), client_frame(b"y")], 1002),  # A message inside another.
+        ([client_frame(b"\xff")], 1007),
+        ([client_frame(b"\xc3", final=False), client_frame(b"x", CONTINUATION)], 1007),
+    ],
+)
+def test_what_breaks_the_protocol_is_told_so_and_ends(frames: list[bytes], code: int) -> None:
+    ws, wire = open_socket(*frames)
+
+    assert ws.wait() is None
+    assert close_code(wire) == code
+
+
+def test_the_clients_close_ends_it() -> None:
+    ws, wire = open_socket(client_frame(struct.pack("!H", 1000), CLOSE), client_frame(b"too late"))
+
+    assert ws.wait() is None
+    assert close_code(wire) == 1000
+
+
+def test_the_request_is_let_go_in_every_layer() -> None:
+    seen: list[dict[str, Any]] = []
+    outer = {"gunicorn.socket": "socket", "HTTP_UPGRADE": "websocket", "wsgi.input": "body", "REMOTE_ADDR": "a"}
+
+    def inner(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.append(dict(environ))
+        assert environ["eventlet.input"].get_socket() == "socket"
+        forget_request(seen[0])
+        return []
+
+    Handover(inner)(outer, None)
+
+    assert seen[0] == {"REMOTE_ADDR": "a"}
+    assert outer == {}
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def test_eventlets_websocket_is_the_one_we_extend() -> None:
+    socket_class = ChatWebSocket.__mro__[1]
+    assert parameters(socket_class.__init__)[:3] == ["self", "sock", "environ"]
+    assert {"max_frame_length", "protocol", "extensions"} <= set(parameters(socket_class.__init__))
+    assert parameters(socket_class._send)[:2] == ["self", "frame"]
+    assert parameters(socket_class._handle_control_frame) == ["self", "opcode", "data"]
+    assert parameters(socket_class._send_closing_frame)[:2] == ["self", "ignore_send_errors"]
+    assert "close_data" in parameters(socket_class.close)
+    error = websocket.FailedConnectionError(1002, "reason")
+    assert (error.status, error.message) == (1002, "reason")
+    assert not issubclass(websocket.FailedConnectionError, websocket.ConnectionClosedError)
+
+
+def test_eventlets_handshake_looks_for_what_we_replace() -> None:
+    source = inspect.getsource(websocket.WebSocketWSGI)
+    assert "return RFC6455WebSocket(sock, environ, self.protocol_version" in source
+    assert 'environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS")' in source
+    assert "environ['eventlet.input'].get_socket()" in source
+    assert "already_handled = True" in source
+    assert isinstance(GreenSocket.fd, property) or "fd" in inspect.getsource(GreenSocket.__init__)
+
+
+def test_engineios_driver_takes_its_websocket_from_where_we_put_ours() -> None:
+    assert isinstance(driver._async, dict)
+    assert driver._async["queue"] is queue.Queue
+    assert issubclass(driver._async["websocket"], websocket.WebSocketWSGI)
+    source = inspect.getsource(EngineSocket.__mro__[1]._upgrade_websocket)
+    assert "self.server._async['websocket']" in source
+    assert "self._websocket_handler, self.server" in source
+
+
+def test_engineios_socket_is_the_one_we_extend() -> None:
+    base = engineio.base_socket.BaseSocket
+    source = inspect.getsource(base.__init__)
+    for name in "server sid queue last_ping connected upgrading upgraded closing closed".split():
+        assert f"self.{name} = " in source, name
+    theirs = EngineSocket.__mro__[1]
+    for method, expected in {
+        "send": ["self", "pkt"],
+        "receive": ["self", "pkt"],
+        "poll": ["self"],
+        "close": ["self", "wait", "abort", "reason"],
+        "check_ping_timeout": ["self"],
+        "schedule_ping": ["self"],
+        "_websocket_handler": ["self", "ws"],
+    }.items():
+        assert parameters(getattr(theirs, method)) == expected, method
+
+
+def test_engineios_server_makes_sockets_and_asks_them_what_we_answer() -> None:
+    source = inspect.getsource(engineio.Server)
+    assert "socket.Socket(self, sid)" in source
+    assert "s.handle_get_request(environ, start_response)" in source
+    assert parameters(engineio.Server._trigger_event) == ["self", "event", "args", "kwargs"]
+    assert {"ping_interval", "ping_timeout"} <= set(parameters(engineio.Server.__init__))
+    assert packet.Packet(packet.NOOP).encode() == "6"
+    assert packet.Packet(packet.PING).encode() == "2"
+    assert packet.Packet(encoded_packet="4hello").data == "hello"

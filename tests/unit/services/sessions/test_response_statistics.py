@@ -1,0 +1,57 @@
+"""How long users waited for an agent's answer, from a session's messages."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from chatsupport.services.sessions.response_times import response_statistics
+
+START = datetime(2026, 1, 2, tzinfo=timezone.utc)
+
+
+def statistics(*messages: tuple[str, float]) -> tuple[int, float | None]:
+    return response_statistics((sender_type, START + timedelta(seconds=seconds)) for sender_type, seconds in messages)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (),
+        (("user", 0),),
+        (("user", 0), ("user", 5)),
+        (("agent", 0), ("user", 5)),
+        (("agent", 0), ("agent", 5)),
+        (("user", 0), ("system", 5)),
+        (("system", 0), ("agent", 5)),
+    ],
+)
+def test_without_an_answer_there_is_no_mean(messages: tuple[tuple[str, float], ...]) -> None:
+    assert statistics(*messages) == (len(messages), None)
+
+
+def test_an_answer_is_the_next_message_of_an_agent() -> None:
+    assert statistics(("user", 0), ("agent", 4)) == (2, 4.0)
+    assert statistics(("user", 0), ("agent", 4), ("agent", 60)) == (3, 4.0)
+    assert statistics(("agent", 0), ("user", 10), ("agent", 13)) == (3, 3.0)
+
+
+def test_a_system_between_answers_nothing() -> None:
+    assert statistics(("user", 0), ("system", 1), ("agent", 4)) == (3, 4.0)
+
+
+def test_each_message_of_a_user_waits_for_the_same_answer() -> None:
+    assert statistics(("user", 0), ("user", 2), ("agent", 4)) == (3, 3.0)
+
+
+def test_the_mean_is_over_all_answered_messages() -> None:
+    assert statistics(("user", 0), ("agent", 1), ("user", 10), ("agent", 16), ("user", 20)) == (5, 3.5)
+
+
+def test_the_mean_has_milliseconds() -> None:
+    assert statistics(("user", 0), ("agent", 0.0014), ("user", 1), ("agent", 1.0013)) == (4, 0.001)
+
+
+def test_an_answer_in_the_same_millisecond_took_no_time() -> None:
+    assert statistics(("user", 0), ("agent", 0)) == (2, 0.0)
