@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from flask import request
 
+from chatsupport.extensions import settings
+
 _BY_PROXY = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-cluster-client-ip"}
 """What only a proxy or a tunnel sends. Whether it is a trusted one does not matter: behind it may be anybody."""
 _PREFIXES_BY_PROXY = ("x-forwarded", "x-original-", "cf-", "x-envoy-", "x-amz", "fly-", "x-vercel-", "ngrok-")
@@ -24,10 +26,19 @@ def is_on_this_machine() -> bool:
     """Tell whether a program or a page of this machine calls it by a name of its own.
 
     By another name comes what a tunnel without headers carries, or a page somewhere whose name leads here for a moment.
+    A page names its origin: it is of this machine, or FRONTEND_URLS names it (`*` names none).
     """
-    name = (urlsplit(f"//{request.host}").hostname or "").rstrip(".")
-    is_own_name = name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
-    return is_own_name and connects_from_this_machine()
+    origin = request.headers.get("Origin")
+    is_ours = origin is None or origin in settings.config.frontend_urls or _is_own_name(origin)
+    return is_ours and _is_own_name(f"//{request.host}") and connects_from_this_machine()
+
+
+def _is_own_name(url: str) -> bool:
+    try:
+        name = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
 
 
 def _is_loopback(address: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from flask.blueprints import BlueprintSetupState
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, ValidationError
 
 USERS = "/api/users/"
 NO_PATH = "/%2F"
@@ -43,8 +43,11 @@ class UserId(BaseConverter):
     part_isolating = False
 
     def to_python(self, value: str) -> str:
-        """Decode what `EncodedSlashes` has left as it was sent."""
-        return unquote(value)
+        """Decode what `EncodedSlashes` has left as it was sent. What is no UTF-8 is nobody's id."""
+        try:
+            return unquote(value, errors="strict")
+        except UnicodeDecodeError as error:
+            raise ValidationError from error
 
 
 def take_user_ids(state: BlueprintSetupState) -> None:

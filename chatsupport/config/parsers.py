@@ -264,10 +264,11 @@ def secret(*, min_bytes: int) -> Parser[str]:
 
 
 def is_guessable(secret_text: str) -> bool:
-    """Tell whether a secret is a published example, or has few different characters, or repeats a few."""
+    """Tell whether a secret contains a published example, or has few different characters, or repeats a few."""
     has_few = len(set(secret_text)) < LEAST_DIFFERENT
     repeats = any(secret_text[period:] == secret_text[:-period] for period in range(1, min(16, len(secret_text))))
-    return secret_text.lower() in PUBLISHED_SECRETS or has_few or repeats
+    is_published = any(example in secret_text.lower() for example in PUBLISHED_SECRETS)
+    return is_published or has_few or repeats
 
 
 def mongodb_uri(text: str) -> str:

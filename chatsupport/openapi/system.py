@@ -22,7 +22,7 @@ TAG = "System"
 
 _HEALTH = record(
     {
-        "status": choice("healthy", "unhealthy"),
+        "status": choice("healthy", "degraded", "unhealthy"),
         "timestamp": time(),
         "uptime": number("Seconds."),
         "environment": string(),

@@ -17,7 +17,7 @@ from chatsupport.observability import metrics
 blueprint = Blueprint("metrics", __name__)
 
 
-@blueprint.get("/metrics")
+@blueprint.get("/metrics", strict_slashes=True)
 def get_metrics() -> Response:
     """Return what this process counts and measures, as Prometheus reads it."""
     _check_access()

@@ -87,7 +87,7 @@ def health() -> tuple[dict[str, Any], bool]:
     except DatabaseUnavailableError:
         alive = False
     return {
-        "status": "healthy" if alive else "unhealthy",
+        "status": _status(alive),
         "timestamp": serializers.iso(now()),
         "uptime": uptime(),
         "environment": settings.config.app_env,
@@ -99,6 +99,12 @@ def health() -> tuple[dict[str, Any], bool]:
             "indexes": index_builds.state(),
         },
     }, alive
+
+
+def _status(alive: bool) -> str:
+    if not alive:
+        return "unhealthy"
+    return "healthy" if index_builds.holds_back() is None else "degraded"
 
 
 def _clock() -> dict[str, Any]:

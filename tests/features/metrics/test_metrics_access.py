@@ -36,6 +36,10 @@ def test_without_a_token_this_machine_may_ask(app: Flask, address: str) -> None:
     assert from_address(app, address) == 200
 
 
+def test_what_a_proxy_hides_has_one_path(app: Flask) -> None:
+    assert app.test_client().get("/metrics/").status_code == 404
+
+
 @pytest.mark.parametrize("address", ["203.0.113.7", "10.0.0.1", "::ffff:203.0.113.7", "2001:db8::1", "", "localhost"])
 def test_without_a_token_no_other_machine_may(app: Flask, address: str) -> None:
     assert from_address(app, address) == 403

@@ -153,6 +153,14 @@ def test_ids_with_slashes_and_dots_are_ids(operator: Api) -> None:
         assert data_of(operator.client.delete(f"/api/users/{path}", headers=operator.headers))["sessions"] == 1
 
 
+def test_a_path_that_is_no_text_is_nobodys(operator: Api) -> None:
+    operator.start("\ufffd")
+
+    for path in ("%ff", "a%C3", "%ED%A0%80"):
+        assert_failure(operator.get(f"/api/users/{path}/export"), 404, "NOT_FOUND")
+        assert_failure(operator.client.delete(f"/api/users/{path}", headers=operator.headers), 404, "NOT_FOUND")
+
+
 def test_only_operators_export_and_erase(apis: Apis, operator: Api, chat: dict[str, str]) -> None:
     for api in (apis.user(USER), apis.agent(chat["agent"])):
         assert_failure(api.get(f"/api/users/{USER}/export"), 403, "FORBIDDEN")

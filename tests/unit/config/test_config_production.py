@@ -25,6 +25,7 @@ from tests.unit.config.test_config import PRODUCTION, STRONG, problems, read
 WEAK = [
     *sorted(parsers.PUBLISHED_SECRETS),
     "Your-Super-Secret-JWT-Key-Change-This-In-Production",
+    *(f"{secret}-2026" for secret in sorted(parsers.PUBLISHED_SECRETS)),
     "x" * 40,
     "ab" * 20,
     "passwordpasswordpasswordpasswordpass",

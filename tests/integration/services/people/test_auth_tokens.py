@@ -174,6 +174,12 @@ ASKERS = [
     ("127.8.9.1", {"Host": "127.0.0.1:5000"}, True),
     ("::1", {"Host": "[::1]:5000"}, True),
     ("::ffff:127.0.0.1", {"Host": "shop.localhost"}, True),
+    ("127.0.0.1", {"Origin": "http://localhost:5173"}, True),
+    ("127.0.0.1", {"Origin": "https://shop.example"}, True),
+    ("127.0.0.1", {"Origin": "https://evil.example"}, False),
+    ("127.0.0.1", {"Origin": "http://localhost.evil.example"}, False),
+    ("127.0.0.1", {"Origin": "http://[bad"}, False),
+    ("127.0.0.1", {"Origin": "null"}, False),
     ("192.168.1.7", {}, False),
     ("", {}, False),
     ("127.0.0.1", {"Host": "abc.trycloudflare.com"}, False),
@@ -193,7 +199,8 @@ ASKERS = [
 def test_development_gives_tokens_freely_to_the_machine_itself_only(
     make_app: MakeApp, trusted_proxies: int, subtests: pytest.Subtests
 ) -> None:
-    app = make_app(app_env="development", api_keys=(), trusted_proxies=trusted_proxies)
+    origins = ("*", "https://shop.example")
+    app = make_app(app_env="development", api_keys=(), trusted_proxies=trusted_proxies, frontend_urls=origins)
     Agent(name="Ada").save()
     for address, headers, is_free in ASKERS:
         with subtests.test(address=address, headers=headers):

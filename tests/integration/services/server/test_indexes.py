@@ -97,9 +97,11 @@ def test_nothing_is_changed_before_those_are_there_that_hold_a_promise(
 
     assert_failure(apis.user("u2").post("/api/chat/start-session", {"userId": "u2"}), 503, "DATABASE_UNAVAILABLE")
     assert apis.operator().get("/api/chat/sessions").status_code == 200
+    assert data_of(apis.anonymous().get("/api/health"))["status"] == "degraded"
     building.set()
     assert eventually(readiness.is_ready)
     assert apis.user("u2").start("u2")["sessionId"]
+    assert data_of(apis.anonymous().get("/api/health"))["status"] == "healthy"
 
 
 def test_one_that_mongodb_refuses_is_told_and_tried_again(
