@@ -1,0 +1,368 @@
+"""What can happen, and telling those who react to it.
+
+A service writes to the database and then says what happened: `happened(SessionEnded(...))`. What follows is in one
+table, which the application factory binds: the core's reactions (`reactions.py`), then those of the features. A
+reaction takes the event and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from chatsupport.database.connection import is_unavailable
+from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.identity import Caller
+
+logger = logging.getLogger(__name__)
+
+Document = Mapping[str, Any]
+Reaction = Callable[[Any], object]
+Table = Mapping[type, Sequence[Reaction]]
+
+
+_bound: dict[type, Sequence[Reaction]] = {}
+
+
+def bind(table: Table) -> None:
+    """Have these reactions follow from now on, and no others."""
+    _bound.clear()
+    _bound.update(table)
+
+
+def bound() -> Table:
+    """Return the reactions that follow now."""
+    return dict(_bound)
+
+
+def merge(tables: Iterable[Table]) -> Table:
+    """Return one table of several: for each event the reactions of the first table, then those of the next."""
+    merged: dict[type, list[Reaction]] = {}
+    for table in tables:
+        for event, reactions in table.items():
+            merged.setdefault(event, []).extend(reactions)
+    return merged
+
+
+def happened(event: object) -> bool:
+    """Call the reactions to an event, in order. False where one failed.
+
+    A reaction that fails is logged. It neither undoes nor fails what happened, and the next one is called all the same.
+    """
+    succeeded = True
+    for react in _bound.get(type(event), ()):
+        try:
+            react(event)
+        except Exception as error:
+            succeeded = False
+            about = {"event": "reaction_failed", "to": type(event).__name__, "reaction": name_of(react)}
+            if isinstance(error, DatabaseUnavailableError) or (
+                isinstance(error, PyMongoError) and is_unavailable(error)
+            ):
+                logger.warning("A reaction failed: the database is unavailable", extra={**about, "reason": repr(error)})
+            else:
+                logger.exception("A reaction failed", extra=about)
+    return succeeded
+
+
+def name_of(react: Reaction) -> str:
+    """Return where a reaction is, such as `assignment.slots.free`."""
+    module = react.__module__.removeprefix("chatsupport.").removeprefix("services.")
+    return f"{module}.{getattr(react, '__qualname__', type(react).__name__)}"
+
+
+# Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionChange:
+    """A change of a session's state, which was stored with a mark (`services/shared/outbox.py`).
+
+    `session` is the session after the change. `id` and `at` are those of the mark: they are the same however often the
+    change is told. `caller` asked for it; None where nobody did.
+
+    A change is told late, by a repeated call or by the sweep, where the process that made it was killed or failed to
+    tell it. Some may have heard of it then, so a reaction must do no harm the second time.
+    """
+
+    session: Document
+    id: ObjectId
+    at: datetime
+    caller: Caller | None = None
+    is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStarted(SessionChange):
+    """A new session was stored. It waits, or has an agent already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionAssigned(SessionChange):
+    """A session has an agent: a new one, one from the queue, or one that was transferred.
+
+    `others_move_up` is False where nobody's place in the queue can have changed.
+    """
+
+    agent: Document
+    others_move_up: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLeft(SessionChange):
+    """A session has left an agent, whose slot is not free yet. `reason` says why."""
+
+    agent_id: ObjectId | None
+    slot_id: ObjectId | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRequeued(SessionLeft):
+    """A session has left its agent and waits again, at the queue's front."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionMoved(SessionLeft):
+    """A session has left its agent for another one. The `SessionAssigned` for that one follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(SessionChange):
+    """A session has ended. Its last message and its figures are known; its slot is not free yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTransferred:
+    """Somebody has handed a session over: to `agent_id`, or without one back to the queue. Follows what it changed."""
+
+    caller: Caller
+    session_id: ObjectId
+    agent_id: ObjectId | None
+    from_agent_id: ObjectId | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUpdated:
+    """What people see of a session has changed, other than its state: its user's id, or its agent's name."""
+
+    session: Document
+
+
+@dataclass(frozen=True, slots=True)
+class SessionIdle:
+    """A session stands still and will end at `ends_at` unless somebody writes."""
+
+    session_id: ObjectId
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRead:
+    """Somebody has been given a session's messages: by joining it, or as a page of its history."""
+
+    caller: Caller
+    session: Document
+
+
+# Messages
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStored:
+    """A message is durable. The hot path: each reaction to this is paid for every message."""
+
+    message: Document
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesRead:
+    """Somebody has read a session's messages up to `seq`. `connections` are the person's own sockets there."""
+
+    session_id: ObjectId
+    person: Caller
+    seq: int
+    connections: Sequence[str]
+
+
+# Who is there
+
+
+@dataclass(frozen=True, slots=True)
+class PersonJoined:
+    """Somebody's first socket has joined a session in this process."""
+
+    session_id: ObjectId
+    person: Caller
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLeft:
+    """Somebody's last socket has left a session in this process."""
+
+    session_id: ObjectId
+    person: Caller
+    connection: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypingChanged:
+    """Somebody began or stopped typing. `connections` are the person's own sockets there."""
+
+    session_id: ObjectId
+    person: Caller
+    is_typing: bool
+    connections: Sequence[str]
+
+
+# Agents
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCreated:
+    """There is a new agent."""
+
+    caller: Caller
+    agent: Document
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChanged:
+    """An agent was changed; `changes` holds what was set, by the names that clients use, without a password."""
+
+    caller: Caller
+    before: Document
+    agent: Document
+    changes: Document
+    new_credentials: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDeleted:
+    """There is no such agent any more. `agent` is what it was; None where it had been deleted by an earlier call, and
+    what that call left undone is to be done.
+    """
+
+    caller: Caller
+    agent_id: ObjectId
+    agent: Document | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWentAway:
+    """An agent's lease ran out: it gets no sessions until it is back."""
+
+    agent_id: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsCameBack:
+    """At least one of these agents had been away and takes sessions again."""
+
+    agent_ids: Sequence[ObjectId]
+
+
+# People and their access
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIssued:
+    """A token was made for an agent or a system, not for a user. `caller` is None where no API key was shown."""
+
+    caller: Caller | None
+    person: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """An agent signed in with its password."""
+
+    person: Caller
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignInFailed:
+    """Somebody failed to sign in: as this agent, or as none that there is. `cause` is `blocked`, or None."""
+
+    agent_id: ObjectId | None
+    address: str
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDenied:
+    """Somebody, or an address, is not let in any more. `denial` is what was stored."""
+
+    caller: Caller
+    denial: Document
+
+
+@dataclass(frozen=True, slots=True)
+class TokensRevoked(AccessDenied):
+    """All tokens of a person that there were have ended."""
+
+    person: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut(AccessDenied):
+    """Somebody has ended the token that it showed."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestIdentified(AccessDenied):
+    """A guest has become a user, the caller. The guest's own tokens are refused from now on."""
+
+    guest: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked(AccessDenied):
+    """A person or an address was blocked, for so many seconds or for good."""
+
+    expires_in_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unblocked:
+    """A block was lifted. `denial` is what it was."""
+
+    caller: Caller
+    denial: Document
+
+
+@dataclass(frozen=True, slots=True)
+class PersonErased:
+    """A person was taken out of everything that is kept. `pseudonym` stands in the person's place."""
+
+    caller: Caller
+    pseudonym: str
+    person_type: str
+    sessions: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonExported:
+    """Somebody was given what is kept of a person. `person_id` is None where that was nothing, after an erasure."""
+
+    caller: Caller
+    person_id: str | None
+    person_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class OldSessionsDeleted:
+    """Sessions that ended before a time were deleted, because RETENTION_DAYS says so."""
+
+    sessions: int
+    ended_before: datetime
