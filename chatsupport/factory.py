@@ -9,26 +9,20 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatsupport import cli, startup
+from chatsupport import cli, documents, feature, features, startup
 from chatsupport.addresses import PlainAddresses
 from chatsupport.blueprints import agents, auth, availability, chat, docs, errors, request_log, requests, system, web
 from chatsupport.blueprints.paths import EncodedSlashes
 from chatsupport.config import Config
 from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
-from chatsupport.features.audit import routes as audit
-from chatsupport.features.audit import service as audit_log
-from chatsupport.features.blocks import routes as blocks
-from chatsupport.features.metrics import routes as metrics
-from chatsupport.features.privacy import routes as users
-from chatsupport.features.reports import routes as reports
 from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
 from chatsupport.observability import logs, tracing
 from chatsupport.outside import Outside
 from chatsupport.realtime import transport
 from chatsupport.services.messages import message_log
-from chatsupport.services.server import processes, totals
+from chatsupport.services.server import housekeeping, processes, totals
 from chatsupport.services.shared import budgets, rate_limits, untold
 
 
@@ -73,7 +67,6 @@ def create_app(config: Config | None = None) -> Flask:
     rate_limits.configure(config)
     budgets.configure(config)
     totals.reset()
-    audit_log.reset()
     untold.reset()
     processes.here.reset()
     request_log.register(app)
@@ -84,18 +77,13 @@ def create_app(config: Config | None = None) -> Flask:
         chat.blueprint,
         availability.blueprint,
         agents.blueprint,
-        blocks.blueprint,
-        audit.blueprint,
-        users.blueprint,
-        reports.blueprint,
         docs.blueprint,
         web.blueprint,
         system.blueprint,
-        metrics.blueprint,
     ):
         app.register_blueprint(blueprint)
+    _add_features(app)
     transport.init_app(app, config)
-    cli.register(app)
 
     wsgi_app: Any = PlainAddresses(request_log.RequestIds(app.wsgi_app))
     if config.trusted_proxies:
@@ -105,6 +93,19 @@ def create_app(config: Config | None = None) -> Flask:
     if "FLASK_RUN_FROM_CLI" not in os.environ:
         startup.begin(config)
     return app
+
+
+def _add_features(app: Flask) -> None:
+    """Put what the features add in its places."""
+    added = feature.load(features.INSTALLED)
+    documents.bind(document for each in added for document in each.documents)
+    housekeeping.bind(work for each in added for work in each.timed_work)
+    cli.register(app, [command for each in added for command in each.commands])
+    for each in added:
+        if each.blueprint is not None:
+            app.register_blueprint(each.blueprint)
+        if each.reset is not None:
+            each.reset()
 
 
 def _exactly(origin: str) -> re.Pattern[str]:

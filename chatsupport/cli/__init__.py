@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import click
 from flask import Flask
 
 from chatsupport.cli import agents, database, doctor, queue, sessions, simulate, tokens
@@ -18,7 +21,7 @@ COMMANDS = (
 )
 
 
-def register(app: Flask) -> None:
-    """Add the commands to `flask`."""
-    for command in COMMANDS:
+def register(app: Flask, of_features: Iterable[click.Command]) -> None:
+    """Add the commands to `flask`, with those of the features."""
+    for command in (*COMMANDS, *of_features):
         app.cli.add_command(command)

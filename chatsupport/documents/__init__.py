@@ -1,33 +1,42 @@
 """The MongoEngine documents: fields, indexes, and the invariants that the database itself enforces."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from chatsupport.documents.agent import Agent
 from chatsupport.documents.counters import Counters
 from chatsupport.documents.denial import Denial
-from chatsupport.documents.indexes import Index, declared, drop_retired, missing
+from chatsupport.documents.indexes import Index, declared, missing, retire
 from chatsupport.documents.lease import Lease
 from chatsupport.documents.message import Message
 from chatsupport.documents.process import Process
 from chatsupport.documents.session import Session
-from chatsupport.features.audit.documents import AuditEntry
-from chatsupport.features.reports.documents import Rollup
 
-ALL = (Agent, Session, Message, Lease, Counters, Denial, AuditEntry, Rollup, Process)
+CORE = (Agent, Session, Message, Lease, Counters, Denial, Process)
+
+ALL: list[type[Any]] = [*CORE]
+"""Those of the core, and those of the features that this application has."""
 
 __all__ = [
     "ALL",
+    "CORE",
     "Agent",
-    "AuditEntry",
     "Counters",
     "Denial",
     "Lease",
     "Message",
     "Process",
-    "Rollup",
     "Session",
+    "bind",
     "drop_retired",
     "ensure_indexes",
     "missing_indexes",
 ]
+
+
+def bind(of_features: Iterable[type[Any]]) -> None:
+    """Have the documents of an application's features in `ALL` too."""
+    ALL[:] = [*CORE, *of_features]
 
 
 def missing_indexes() -> list[Index]:
@@ -40,3 +49,8 @@ def ensure_indexes() -> None:
     for index in missing_indexes():
         index.build()
     drop_retired()
+
+
+def drop_retired() -> None:
+    """Drop the indexes that an earlier release needed and that do harm now."""
+    retire(ALL)

@@ -46,6 +46,8 @@ class Denial(Document):
         "strict": False,
         "auto_create_index": False,
         "index_background": False,
+        # An earlier release had MongoDB delete by age, also while its clock was wrong.
+        "retired_indexes": ["expiry"],
         "indexes": [
             # What has run out is deleted by features/privacy/retention.py; until then the code looks at the time.
             {"name": "run_out", "fields": ["expires_at", "_id"]},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,6 @@ class IndexConflictError(CannotServeError):
 
 
 _UNAUTHORIZED = 13
-
-RETIRED = (("audit", "expiry"), ("denials", "expiry"))
-"""What earlier releases had MongoDB delete by age, also while its clock is wrong."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class Index:
         return database()[self.collection].find_one({}, {"_id": 1}) is None
 
 
-def declared(documents: tuple[Any, ...]) -> list[Index]:
+def declared(documents: Iterable[Any]) -> list[Index]:
     """Return the indexes of these documents."""
     found = []
     for document in documents:
@@ -89,11 +86,13 @@ def missing(indexes: list[Index]) -> list[Index]:
     return absent
 
 
-def drop_retired() -> None:
-    """Drop the indexes that an earlier release needed and that do harm now."""
-    for collection, name in RETIRED:
-        if name in database()[collection].index_information():
-            database()[collection].drop_index(name)
+def retire(documents: Iterable[Any]) -> None:
+    """Drop the indexes that an earlier release needed and that do harm now: those that `meta` calls retired."""
+    for document in documents:
+        if retired := document._meta.get("retired_indexes"):
+            collection = database()[document._meta["collection"]]
+            for name in set(retired) & set(collection.index_information()):
+                collection.drop_index(name)
 
 
 def _unfinished(collection: str) -> list[str]:

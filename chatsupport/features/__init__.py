@@ -1,0 +1,10 @@
+"""The features, in the order of their reactions. Each is a package beside this file, and one line here."""
+
+INSTALLED = (
+    "audit",
+    "blocks",
+    "consoles",
+    "metrics",
+    "privacy",
+    "reports",
+)

@@ -10,11 +10,10 @@ from bson import ObjectId
 
 from chatsupport.database.clock import now
 from chatsupport.errors import InvalidInputError
-from chatsupport.features.reports.documents import DAY, HOUR
 from chatsupport.payloads import fields
 from chatsupport.payloads.fields import Payload
 
-BUCKETS = (HOUR, DAY)
+BUCKETS = HOUR, DAY = ("hour", "day")
 DEFAULT_DAYS, MAX_DAYS = 30, 366
 
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)

@@ -29,6 +29,8 @@ class AuditEntry(Document):
         "strict": False,
         "auto_create_index": False,
         "index_background": False,
+        # An earlier release had MongoDB delete by age, also while its clock was wrong.
+        "retired_indexes": ["expiry"],
         "indexes": [
             # Not by MongoDB, whose clock may be wrong: features/privacy/retention.py deletes what has run out.
             {"name": "run_out", "fields": ["expires_at", "_id"]},

@@ -22,9 +22,9 @@ from pymongo.errors import PyMongoError
 from chatsupport import identity
 from chatsupport.database import connection
 from chatsupport.database.clock import now
-from chatsupport.documents import AuditEntry
 from chatsupport.errors import InvalidInputError
 from chatsupport.extensions import settings, socketio
+from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.identity import Caller
 from chatsupport.observability.logs import context
 from chatsupport.payloads import AuditFilter

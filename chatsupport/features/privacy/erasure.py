@@ -9,7 +9,7 @@ stopped for long, meets the tombstone (`services/people/tombstones.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,10 +20,11 @@ from pymongo.errors import PyMongoError
 
 from chatsupport.database.clock import now
 from chatsupport.database.connection import is_unavailable
-from chatsupport.documents import Agent, AuditEntry, Denial, Message, Session
+from chatsupport.documents import Agent, Denial, Message, Session
 from chatsupport.documents.session import OPEN
 from chatsupport.extensions import socketio
 from chatsupport.features.audit import service as audit
+from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.identity import AGENT, API_KEY_CALLER, USER, Caller
 from chatsupport.payloads import SessionEnd
 from chatsupport.services.messages import read_marks, sequences
@@ -64,7 +65,7 @@ def erase(caller: Caller, person: Caller) -> dict[str, Any]:
     return {"pseudonym": work.pseudonym, **figures, "isComplete": is_complete}
 
 
-def finish() -> None:
+def finish(_may_go_on: Callable[[], bool] = lambda: True) -> None:
     """Look once more for people who were erased a while ago, and in the end forget their ids."""
     for denial in list(Denial._get_collection().find({"sweepAt": {"$lte": now()}})):
         erased_at = denial["erasedAt"]

@@ -9,9 +9,10 @@ from bson import ObjectId
 
 from chatsupport import serializers
 from chatsupport.database.clock import now
-from chatsupport.documents import Agent, AuditEntry, Denial, Message, Session
+from chatsupport.documents import Agent, Denial, Message, Session
 from chatsupport.documents.session import NEWEST_FIRST
 from chatsupport.features.audit import service as audit
+from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.identity import AGENT, Caller
 from chatsupport.services.messages import sequences
 from chatsupport.services.people import tombstones

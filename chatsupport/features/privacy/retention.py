@@ -6,15 +6,17 @@ Nothing is deleted by its age while clocks disagree: the one that is wrong may b
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from chatsupport import serializers
 from chatsupport.database.clock import now
-from chatsupport.documents import AuditEntry, Denial, Message, Session
+from chatsupport.documents import Denial, Message, Session
 from chatsupport.documents.session import ENDED
 from chatsupport.extensions import settings
 from chatsupport.features.audit import service as audit
+from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.features.reports import rollups
 from chatsupport.services.server import processes, totals
 
@@ -27,7 +29,7 @@ _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 _told: list[str] = []
 
 
-def sweep() -> int:
+def sweep(_may_go_on: Callable[[], bool] = lambda: True) -> int:
     """Delete what has had its time, batch by batch, unless clocks disagree. Returns how many sessions there were."""
     if _clocks_disagree():
         return 0

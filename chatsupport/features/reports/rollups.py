@@ -18,13 +18,13 @@ from bson import ObjectId
 from pymongo import UpdateOne
 
 from chatsupport.database.clock import now
-from chatsupport.documents import Counters, Message, Rollup, Session
+from chatsupport.documents import Counters, Message, Session
 from chatsupport.documents.session import ENDED
 from chatsupport.extensions import socketio
-from chatsupport.features.reports.documents import DAY, HOUR, MONTH
+from chatsupport.features.reports.documents import DAY, HOUR, MONTH, Rollup
 from chatsupport.features.reports.figures import Figures
 from chatsupport.services.messages import sequences
-from chatsupport.services.server import index_builds
+from chatsupport.services.server import index_builds, processes
 from chatsupport.services.sessions.response_times import first_response_ms
 
 Document = dict[str, Any]
@@ -45,6 +45,12 @@ _Key = ObjectId | None
 _Row = TypeVar("_Row")
 Groups = dict[_Key, Figures]
 """Figures by agent; None has those of all sessions."""
+
+
+def keep_up(may_go_on: Callable[[], bool]) -> None:
+    """Roll up the hours that are over, unless that would cost too much or close an hour too early."""
+    if not index_builds.is_missing("sessions.ended") and not processes.here.wrong_clocks():
+        sweep(may_go_on)
 
 
 def sweep(may_go_on: Callable[[], bool] = lambda: True) -> datetime | None:

@@ -10,9 +10,9 @@ from bson import ObjectId
 
 from chatsupport import serializers
 from chatsupport.database.clock import now
-from chatsupport.documents import Agent, Rollup
+from chatsupport.documents import Agent
 from chatsupport.features.reports import rollups
-from chatsupport.features.reports.documents import DAY, HOUR, MONTH
+from chatsupport.features.reports.documents import DAY, HOUR, MONTH, Rollup
 from chatsupport.features.reports.figures import Figures, described
 from chatsupport.identity import Caller
 from chatsupport.payloads import ReportQuery

@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from pymongo.errors import PyMongoError
 
@@ -20,30 +21,33 @@ from chatsupport.config import Config
 from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import is_unavailable
 from chatsupport.extensions import settings, socketio
-from chatsupport.features.privacy import erasure, retention
-from chatsupport.features.reports import rollups
+from chatsupport.feature import TimedWork
 from chatsupport.identity import AGENT
 from chatsupport.services.assignment import availability, choice, reconciliation
 from chatsupport.services.people import denials, identification
 from chatsupport.services.presence import membership
-from chatsupport.services.server import index_builds, processes, readiness, totals
+from chatsupport.services.server import processes, readiness, totals
 from chatsupport.services.sessions import inactivity, synchronization
 from chatsupport.services.shared import leases, untold
 
 logger = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 60.0
-RETENTION_SECONDS = 600.0
-ROLLUP_SECONDS = 60.0
 DENIALS_SECONDS = 1.0
 IDENTIFICATION_SECONDS = 15.0
-ERASURE_SECONDS = 3.0
 LEASE_SECONDS = 15.0
 RECONCILIATION_LEASE_SECONDS = 30.0
 """Longer than a reconciliation takes, its second look included."""
 RECOVERY_SECONDS = 10.0
 """How long after a break it may take until every process beats again: an operation under way has to fail first."""
 HOUSEKEEPING, RECONCILIATION = "housekeeping", "reconciliation"
+
+_of_features: list[TimedWork] = []
+
+
+def bind(of_features: Iterable[TimedWork]) -> None:
+    """Have the timed work of an application's features done too."""
+    _of_features[:] = of_features
 
 
 class Housekeeper:
@@ -66,10 +70,8 @@ class Housekeeper:
             (self.reconcile, interval),
             (self.tell_what_is_untold, untold.SWEEP_SECONDS),
             (self.finish_identifications, IDENTIFICATION_SECONDS),
-            (self.finish_erasures, ERASURE_SECONDS),
-            (self.roll_up, ROLLUP_SECONDS),
-            (self.apply_retention, RETENTION_SECONDS),
             (denials.enforce_recent, DENIALS_SECONDS),
+            *((partial(self.do_if_the_one, timed.work), timed.seconds) for timed in _of_features),
         ):
             socketio.start_background_task(_repeat, work, lambda seconds=seconds: seconds)
         socketio.start_background_task(_repeat, self.beat, processes.here.pause)
@@ -122,21 +124,10 @@ class Housekeeper:
         if self._is_the_one():
             identification.finish()
 
-    def finish_erasures(self) -> None:
-        """Look once more for people who were erased, if this process is the one to do so."""
+    def do_if_the_one(self, work: Callable[[Callable[[], bool]], object]) -> None:
+        """Do a feature's timed work, if this process is the one to do so."""
         if self._is_the_one():
-            erasure.finish()
-
-    def apply_retention(self) -> None:
-        """Delete what is older than RETENTION_DAYS, if this process is the one to do so."""
-        if self._is_the_one():
-            retention.sweep()
-
-    def roll_up(self) -> None:
-        """Add up the hours that are over for reports, as long as this process is the one to do so."""
-        if index_builds.is_missing("sessions.ended") or processes.here.wrong_clocks():
-            return  # It goes by that index; and an hour that is not over yet would be closed for good.
-        rollups.sweep(self._is_the_one)
+            work(self._is_the_one)
 
     def reconcile(self) -> None:
         """Reconcile at the start and every minute, unless another process does so at this moment."""

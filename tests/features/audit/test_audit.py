@@ -10,8 +10,8 @@ from flask import Flask
 from pymongo.errors import AutoReconnect
 
 from chatsupport.database.clock import now
-from chatsupport.documents import AuditEntry
 from chatsupport.features.audit import service as audit
+from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.features.privacy import retention
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.applications import MakeApp

@@ -16,8 +16,9 @@ from flask import Flask
 
 from chatsupport.database import connection
 from chatsupport.database.clock import now
-from chatsupport.documents import AuditEntry, Denial
+from chatsupport.documents import Denial
 from chatsupport.features.audit import service as audit
+from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.features.privacy import erasure
 from chatsupport.identity import Caller
 from chatsupport.services.messages import message_log, read_marks

@@ -10,9 +10,10 @@ import pytest
 from bson import ObjectId
 
 from chatsupport.database import connection
-from chatsupport.documents import Message, Rollup, Session
+from chatsupport.documents import Message, Session
 from chatsupport.features.privacy import retention
 from chatsupport.features.reports import figures, rollups
+from chatsupport.features.reports.documents import Rollup
 from tests.api import Api, Apis, data_of
 from tests.applications import MakeApp
 from tests.features.reports.reporting import (

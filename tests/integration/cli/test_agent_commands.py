@@ -9,7 +9,8 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from chatsupport.documents import Agent, AuditEntry
+from chatsupport.documents import Agent
+from chatsupport.features.audit.documents import AuditEntry
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.integration.migrating import succeeded
 

@@ -14,15 +14,15 @@ from flask import Flask
 
 from chatsupport.database import clock
 from chatsupport.database.connection import database, measure_time
-from chatsupport.documents import Agent, AuditEntry, Denial, Process, Session
+from chatsupport.documents import Agent, Denial, Process, Session
 from chatsupport.extensions import socketio
+from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.features.privacy import retention
 from chatsupport.features.reports import rollups
 from chatsupport.realtime import deadlines
 from chatsupport.realtime.engine import EngineSocket
 from chatsupport.services.assignment import availability
 from chatsupport.services.server import processes
-from chatsupport.services.server.housekeeping import Housekeeper
 from chatsupport.services.server.processes import ThisProcess
 from chatsupport.services.shared import leases
 from tests.api import Api, Apis, assert_failure, data_of, make_token
@@ -196,7 +196,7 @@ def test_nothing_is_deleted_by_its_age_while_clocks_disagree(
             processes.here.beat()
         else:
             patch.setattr(clock, "wrong_members", lambda: {"b:27017": -60.0})
-        Housekeeper().roll_up()
+        rollups.keep_up(lambda: True)
         assert rollups.through() is None
         for _ in range(2):
             assert retention.sweep() == 0

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from chatsupport.documents import Agent, AuditEntry, Denial, Message, Session
+from chatsupport.documents import Agent, Denial, Message, Session
+from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import choice
 from chatsupport.services.messages import message_log, read_marks

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from chatsupport.documents import Agent, AuditEntry
+from chatsupport.documents import Agent
+from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.services.people import passwords
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp

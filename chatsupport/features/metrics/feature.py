@@ -1,0 +1,9 @@
+"""The metrics of this process and of the whole, for Prometheus."""
+
+from chatsupport.feature import Feature
+from chatsupport.features.metrics import routes
+
+FEATURE = Feature(
+    name="metrics",
+    blueprint=routes.blueprint,
+)
