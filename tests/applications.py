@@ -1,10 +1,11 @@
-"""Fixtures: an application in this process, on a real database that each test finds empty."""
+"""Fixtures: an application in this process, on a real database that each test finds empty; Ada, and her visitor u1."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -17,7 +18,7 @@ from chatsupport.services.server import processes
 from tests.api import Api, Apis
 from tests.concurrency import eventually
 from tests.conftest import MakeConfig
-from tests.sockets import Sockets, close_all
+from tests.sockets import Socket, Sockets, close_all
 
 MakeApp = Callable[..., Flask]
 
@@ -66,3 +67,49 @@ def close_sockets() -> Iterator[None]:
 @pytest.fixture
 def sockets(app: Flask) -> Sockets:
     return Sockets(app)
+
+
+@pytest.fixture
+def agent(operator: Api) -> dict[str, Any]:
+    """Ada, an agent with room for one session."""
+    return operator.create_agent("Ada", maxUsers=1)
+
+
+@pytest.fixture
+def ada(agent: dict[str, Any]) -> str:
+    """Ada's id."""
+    return str(agent["id"])
+
+
+@pytest.fixture
+def session_id(operator: Api, agent: dict[str, Any]) -> str:
+    """The id of a session of u1 with Ada."""
+    return str(operator.start("u1")["sessionId"])
+
+
+@pytest.fixture
+def ben(operator: Api, session_id: str) -> str:
+    """The id of Ben, an agent with room for one, who came when the session was Ada's."""
+    return str(operator.create_agent("Ben", maxUsers=1)["id"])
+
+
+@pytest.fixture
+def user(apis: Apis) -> Api:
+    """The user u1."""
+    return apis.user("u1")
+
+
+@pytest.fixture
+def user_socket(sockets: Sockets, session_id: str) -> Socket:
+    """A socket of u1, in the session."""
+    socket = sockets.user("u1")
+    socket.join(session_id)
+    return socket
+
+
+@pytest.fixture
+def agent_socket(sockets: Sockets, ada: str, session_id: str) -> Socket:
+    """A socket of Ada's, in the session."""
+    socket = sockets.agent(ada)
+    socket.join(session_id)
+    return socket

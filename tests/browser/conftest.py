@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.consoles import Visitor, clear
 from tests.browser.people import Person, launch
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent
 from tests.e2e.conftest import install_node_modules, operator, pytest_runtest_makereport, servers
+from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers
 from tests.e2e.sockets import JS_DIRECTORY
 
 __all__ = ["operator", "pytest_runtest_makereport", "servers"]
 
 MakePerson = Callable[..., Person]
+MakeVisitor = Callable[[str], Visitor]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -76,3 +79,23 @@ def agent(server: Server) -> Iterator[Agent]:
     agent = Agent(server)
     yield agent
     agent.leave()
+
+
+@pytest.fixture
+def nobody(operator: Rest) -> None:
+    """Begin without agents and open sessions."""
+    clear(operator)
+
+
+@pytest.fixture
+def visitor(server: Server) -> Iterator[MakeVisitor]:
+    """Make visitors, who write to a console's agent; all leave in the end."""
+    visitors: list[Visitor] = []
+
+    def make(user_id: str) -> Visitor:
+        visitors.append(Visitor(server, user_id))
+        return visitors[-1]
+
+    yield make
+    for one in visitors:
+        one.close()

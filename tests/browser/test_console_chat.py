@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.consoles import Console, Visitor, clear, hire
+from tests.browser.conftest import MakeVisitor
+from tests.browser.consoles import Console, hire
 from tests.browser.people import Person
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, wait_until
 
-MakeVisitor = Callable[[str], Visitor]
-
-
-@pytest.fixture
-def visitor(server: Server) -> Iterator[MakeVisitor]:
-    """Make visitors; all leave in the end."""
-    visitors: list[Visitor] = []
-
-    def make(user_id: str) -> Visitor:
-        visitors.append(Visitor(server, user_id))
-        return visitors[-1]
-
-    yield make
-    for one in visitors:
-        one.close()
-
-
-@pytest.fixture(autouse=True)
-def _nobody(operator: Rest) -> None:
-    clear(operator)
+pytestmark = pytest.mark.usefixtures("nobody")
 
 
 def test_a_whole_chat(person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor) -> None:

@@ -7,20 +7,17 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.consoles import Console, Visitor, clear, hire
+from tests.browser.consoles import Console, Visitor, hire
 from tests.browser.people import Person, violations
 from tests.browser.texts import HOSTILE
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, wait_until
 
+pytestmark = pytest.mark.usefixtures("nobody")
+
 MakePerson = Callable[..., Person]
 
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
-
-
-@pytest.fixture(autouse=True)
-def _nobody(operator: Rest) -> None:
-    clear(operator)
 
 
 def test_hostile_texts_are_shown_and_nothing_else(person: MakePerson, server: Server, operator: Rest) -> None:

@@ -8,17 +8,14 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.consoles import Console, Visitor, clear, hire
+from tests.browser.consoles import Console, Visitor, hire
 from tests.browser.people import Person
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, wait_until
 
+pytestmark = pytest.mark.usefixtures("nobody")
+
 MakePerson = Callable[[], Person]
-
-
-@pytest.fixture(autouse=True)
-def _nobody(operator: Rest) -> None:
-    clear(operator)
 
 
 def test_a_chat_is_handed_from_one_console_to_another(person: MakePerson, server: Server, operator: Rest) -> None:

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.consoles import Console, Visitor, clear, hire
+from tests.browser.conftest import MakeVisitor
+from tests.browser.consoles import Console, hire
 from tests.browser.people import Person
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, wait_until
 
+pytestmark = pytest.mark.usefixtures("nobody")
+
 MakePerson = Callable[..., Person]
-MakeVisitor = Callable[[str], Visitor]
-
-
-@pytest.fixture(autouse=True)
-def _nobody(operator: Rest) -> None:
-    clear(operator)
-
-
-@pytest.fixture
-def visitor(server: Server) -> Iterator[MakeVisitor]:
-    """Make visitors; all leave in the end."""
-    visitors: list[Visitor] = []
-
-    def make(user_id: str) -> Visitor:
-        visitors.append(Visitor(server, user_id))
-        return visitors[-1]
-
-    yield make
-    for one in visitors:
-        one.close()
 
 
 def failing(page: Page, pattern: str, times: int) -> None:

@@ -1,5 +1,33 @@
 """An application in this process, on a real database that each test finds empty."""
 
-from tests.applications import apis, app, close_sockets, make_app, operator, sockets
+from tests.applications import (
+    ada,
+    agent,
+    agent_socket,
+    apis,
+    app,
+    ben,
+    close_sockets,
+    make_app,
+    operator,
+    session_id,
+    sockets,
+    user,
+    user_socket,
+)
 
-__all__ = ["apis", "app", "close_sockets", "make_app", "operator", "sockets"]
+__all__ = [
+    "ada",
+    "agent",
+    "agent_socket",
+    "apis",
+    "app",
+    "ben",
+    "close_sockets",
+    "make_app",
+    "operator",
+    "session_id",
+    "sockets",
+    "user",
+    "user_socket",
+]

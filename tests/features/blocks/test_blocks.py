@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from werkzeug.test import TestResponse
 
 from chatsupport import broadcasts
@@ -20,11 +19,6 @@ from tests.sockets import Sockets, assert_refused
 
 STATS = "/api/chat/stats"
 BLOCKS = "/api/blocks"
-
-
-@pytest.fixture
-def sockets(app: Flask) -> Sockets:
-    return Sockets(app)
 
 
 def block(operator: Api, **fields: Any) -> dict[str, Any]:

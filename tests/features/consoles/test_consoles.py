@@ -15,12 +15,6 @@ from tests.sockets import Socket, Sockets, assert_refused
 
 
 @pytest.fixture
-def ada(operator: Api) -> str:
-    agent_id: str = operator.create_agent("Ada", maxUsers=1)["id"]
-    return agent_id
-
-
-@pytest.fixture
 def grace(operator: Api) -> str:
     """A supervisor who takes no sessions."""
     agent_id: str = operator.create_agent("Grace", role="supervisor", isOnline=False)["id"]

@@ -30,11 +30,6 @@ ENDPOINTS = {
 }
 
 
-@pytest.fixture
-def session_id(operator: Api) -> str:
-    return str(operator.start("u1")["sessionId"])
-
-
 def post_raw(api: Api, path: str, body: bytes, content_type: str | None = "application/json") -> TestResponse:
     return api.client.post(path, data=body, content_type=content_type, headers=api.headers)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -28,15 +27,6 @@ from tests.sockets import Sockets, succeeded
 
 SLEEP = {"$where": "sleep(60) || true"}
 """A condition that takes MongoDB 60 ms for each document."""
-
-
-@pytest.fixture
-def log() -> Iterator[Lines]:
-    logger, handler = logging.getLogger("chatsupport"), Lines()
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
-    tracing.configure(0)
 
 
 @pytest.fixture(autouse=True)

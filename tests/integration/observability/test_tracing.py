@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,14 +16,6 @@ from tests.applications import MakeApp
 from tests.concurrency import eventually, run_together
 from tests.log_lines import Lines
 from tests.sockets import Sockets, assert_refused, succeeded
-
-
-@pytest.fixture
-def log() -> Iterator[Lines]:
-    logger, handler = logging.getLogger("chatsupport"), Lines()
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
 
 
 def test_a_message_over_rest_can_be_followed(make_app: MakeApp, log: Lines) -> None:

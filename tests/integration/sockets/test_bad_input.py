@@ -25,11 +25,6 @@ NO_OBJECTS: list[Any] = ["x", 7, 1.5, True, False, [], [{}], [["x"]], b"", b"byt
 
 
 @pytest.fixture
-def session_id(operator: Api) -> str:
-    return str(operator.start("u1")["sessionId"])
-
-
-@pytest.fixture
 def user(sockets: Sockets) -> Socket:
     return sockets.user("u1")
 
@@ -186,7 +181,7 @@ def test_somebody_elses_session_is_forbidden(sockets: Sockets, operator: Api, se
 
     assert [packet["name"] for packet in member.client.queue] == ["new_message"]
     assert all(stranger.heard("new_message") == [] for stranger in strangers)
-    assert operator.session(session_id)["status"] == "waiting"
+    assert operator.session(session_id)["status"] == "active"
 
 
 def test_a_defect_of_ours_tells_nothing_of_the_inside(

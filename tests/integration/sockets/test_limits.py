@@ -26,11 +26,6 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     eventually(lambda: not deadlines._runs)
 
 
-@pytest.fixture
-def sockets(app: Flask) -> Sockets:
-    return Sockets(app)
-
-
 def test_a_socket_is_closed_when_its_token_expires(sockets: Sockets) -> None:
     expires_at = int(time.time()) + 2
     short = sockets.attempt({"token": make_token("u1", exp=expires_at)})

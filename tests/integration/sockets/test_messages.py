@@ -11,106 +11,82 @@ from tests.concurrency import run_together
 from tests.sockets import Socket, Sockets, assert_refused, succeeded
 
 
-@pytest.fixture
-def agent(operator: Api) -> dict[str, Any]:
-    return operator.create_agent()
-
-
-@pytest.fixture
-def session_id(agent: dict[str, Any], operator: Api) -> str:
-    """A session of u1 with the agent."""
-    return str(operator.start("u1")["sessionId"])
-
-
-@pytest.fixture
-def user(sockets: Sockets, session_id: str) -> Socket:
-    socket = sockets.user("u1")
-    socket.join(session_id)
-    return socket
-
-
-@pytest.fixture
-def helper(sockets: Sockets, agent: dict[str, Any], session_id: str) -> Socket:
-    """The agent's socket, in the session."""
-    socket = sockets.agent(agent["id"])
-    socket.join(session_id)
-    return socket
-
-
 def history(api: Api, session_id: str) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = data_of(api.get(f"/api/chat/messages/{session_id}"))["messages"]
     return messages
 
 
 def test_a_message_reaches_everybody_in_the_session_the_sender_included(
-    user: Socket, helper: Socket, operator: Api, session_id: str
+    user_socket: Socket, agent_socket: Socket, operator: Api, session_id: str
 ) -> None:
-    data = succeeded(user.say(session_id, " hello ", clientMessageId="c1"))
+    data = succeeded(user_socket.say(session_id, " hello ", clientMessageId="c1"))
 
     assert set(data) == {"message"}
     message = data["message"]
     assert (message["seq"], message["message"], message["clientMessageId"]) == (1, "hello", "c1")
     assert (message["senderId"], message["senderType"]) == ("u1", "user")
-    assert user.heard("new_message") == helper.heard("new_message") == [message]
+    assert user_socket.heard("new_message") == agent_socket.heard("new_message") == [message]
     assert history(operator, session_id) == [message]
 
 
-def test_every_tab_hears_a_message_once(sockets: Sockets, user: Socket, session_id: str) -> None:
+def test_every_tab_hears_a_message_once(sockets: Sockets, user_socket: Socket, session_id: str) -> None:
     tab = sockets.user("u1")
     tab.join(session_id)
     tab.join(session_id)
 
-    user.say(session_id)
+    user_socket.say(session_id)
 
-    assert len(user.heard("new_message")) == len(tab.heard("new_message")) == 1
+    assert len(user_socket.heard("new_message")) == len(tab.heard("new_message")) == 1
 
 
-def test_a_message_over_rest_reaches_sockets(apis: Apis, user: Socket, helper: Socket, session_id: str) -> None:
+def test_a_message_over_rest_reaches_sockets(
+    apis: Apis, user_socket: Socket, agent_socket: Socket, session_id: str
+) -> None:
     message = data_of(apis.user("u1").send(session_id, "over REST"))["message"]
 
-    assert user.heard("new_message") == helper.heard("new_message") == [message]
+    assert user_socket.heard("new_message") == agent_socket.heard("new_message") == [message]
 
 
 def test_rest_and_sockets_count_one_seq(
-    apis: Apis, operator: Api, user: Socket, helper: Socket, session_id: str
+    apis: Apis, operator: Api, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     for number in range(3):
-        user.say(session_id, f"socket {number}")
+        user_socket.say(session_id, f"socket {number}")
         apis.user("u1").send(session_id, f"REST {number}")
 
-    assert [message["seq"] for message in helper.heard("new_message")] == [1, 2, 3, 4, 5, 6]
-    assert helper.heard("new_message") == history(operator, session_id)
+    assert [message["seq"] for message in agent_socket.heard("new_message")] == [1, 2, 3, 4, 5, 6]
+    assert agent_socket.heard("new_message") == history(operator, session_id)
 
 
-def test_sockets_hear_messages_in_the_order_of_their_seq(apis: Apis, helper: Socket, session_id: str) -> None:
+def test_sockets_hear_messages_in_the_order_of_their_seq(apis: Apis, agent_socket: Socket, session_id: str) -> None:
     operator = apis.operator()
 
     run_together(*[lambda: [operator.send(session_id) for _ in range(4)]] * 8)
 
-    assert [message["seq"] for message in helper.heard("new_message")] == list(range(1, 33))
+    assert [message["seq"] for message in agent_socket.heard("new_message")] == list(range(1, 33))
 
 
-def test_a_socket_may_send_without_joining(sockets: Sockets, helper: Socket, session_id: str) -> None:
+def test_a_socket_may_send_without_joining(sockets: Sockets, agent_socket: Socket, session_id: str) -> None:
     outside = sockets.user("u1")
 
     message = succeeded(outside.say(session_id))["message"]
 
-    assert helper.heard("new_message") == [message]
+    assert agent_socket.heard("new_message") == [message]
     assert outside.heard("new_message") == []
 
 
 def test_a_repeat_is_acknowledged_with_the_first_message_and_told_nobody(
-    apis: Apis, user: Socket, helper: Socket, session_id: str
+    apis: Apis, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
-    first = succeeded(user.say(session_id, "first", clientMessageId="c1"))
-    helper.forget()
+    first = succeeded(user_socket.say(session_id, "first", clientMessageId="c1"))
+    agent_socket.forget()
 
-    assert succeeded(user.say(session_id, "second", clientMessageId="c1")) == first
+    assert succeeded(user_socket.say(session_id, "second", clientMessageId="c1")) == first
     assert apis.user("u1").send(session_id, clientMessageId="c1").status_code == 200
-    assert helper.heard("new_message") == []
+    assert agent_socket.heard("new_message") == []
 
 
-def test_messages_are_checked_as_in_rest(user: Socket, helper: Socket, session_id: str) -> None:
+def test_messages_are_checked_as_in_rest(user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
     for fields, code in (
         ({"message": ""}, "INVALID_MESSAGE"),
         ({"message": "x" * 1001}, "MESSAGE_TOO_LONG"),
@@ -122,9 +98,9 @@ def test_messages_are_checked_as_in_rest(user: Socket, helper: Socket, session_i
         ({"message": "x", "senderType": "agent"}, "FORBIDDEN"),
         ({"message": "x", "userId": "u2"}, "FORBIDDEN"),
     ):
-        assert_refused(user.call("send_message", {"sessionId": session_id, **fields}), code)
-    assert helper.heard("new_message") == []
-    succeeded(user.say(session_id, "😀" * 1000))
+        assert_refused(user_socket.call("send_message", {"sessionId": session_id, **fields}), code)
+    assert agent_socket.heard("new_message") == []
+    succeeded(user_socket.say(session_id, "😀" * 1000))
 
 
 def test_an_operators_socket_may_speak_for_others(sockets: Sockets, session_id: str) -> None:
@@ -134,57 +110,66 @@ def test_an_operators_socket_may_speak_for_others(sockets: Sockets, session_id: 
 
 
 def test_the_others_hear_how_far_somebody_has_read(
-    sockets: Sockets, user: Socket, helper: Socket, session_id: str
+    sockets: Sockets, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     tab = sockets.user("u1")
     tab.join(session_id)
     for _ in range(3):
-        helper.say(session_id)
+        agent_socket.say(session_id)
 
-    assert succeeded(user.call("mark_read", {"sessionId": session_id, "seq": 3})) == {"sessionId": session_id, "seq": 3}
+    assert succeeded(user_socket.call("mark_read", {"sessionId": session_id, "seq": 3})) == {
+        "sessionId": session_id,
+        "seq": 3,
+    }
 
-    assert helper.heard("messages_read") == [{"sessionId": session_id, "userId": "u1", "seq": 3}]
-    assert user.heard("messages_read") == tab.heard("messages_read") == []
+    assert agent_socket.heard("messages_read") == [{"sessionId": session_id, "userId": "u1", "seq": 3}]
+    assert user_socket.heard("messages_read") == tab.heard("messages_read") == []
 
 
-def test_what_is_no_seq_is_not_read(user: Socket, session_id: str, subtests: pytest.Subtests) -> None:
+def test_what_is_no_seq_is_not_read(user_socket: Socket, session_id: str, subtests: pytest.Subtests) -> None:
     for seq in [None, 0, -1, 1.5, "1", True, [], {}, {"$gt": 0}, 2**53]:
         with subtests.test(seq=seq):
-            assert_refused(user.call("mark_read", {"sessionId": session_id, "seq": seq}), "INVALID_CURSOR")
+            assert_refused(user_socket.call("mark_read", {"sessionId": session_id, "seq": seq}), "INVALID_CURSOR")
 
 
-def test_an_end_by_socket_is_told_everybody(user: Socket, helper: Socket, operator: Api, session_id: str) -> None:
-    ended = succeeded(user.call("end_session", {"sessionId": session_id, "reason": " solved "}))
+def test_an_end_by_socket_is_told_everybody(
+    user_socket: Socket, agent_socket: Socket, operator: Api, session_id: str
+) -> None:
+    ended = succeeded(user_socket.call("end_session", {"sessionId": session_id, "reason": " solved "}))
 
     event = {"sessionId": session_id, "reason": "solved", "endedAt": ended["endedAt"], "endedBy": "u1"}
-    assert user.heard("session_ended") == helper.heard("session_ended") == [event]
+    assert user_socket.heard("session_ended") == agent_socket.heard("session_ended") == [event]
     assert ended == data_of(operator.end(session_id))
     assert set(ended) == {"sessionId", "endedAt", "reason", "statistics"}
 
 
-def test_an_end_over_rest_is_told_sockets_once(apis: Apis, user: Socket, session_id: str) -> None:
+def test_an_end_over_rest_is_told_sockets_once(apis: Apis, user_socket: Socket, session_id: str) -> None:
     apis.operator().end(session_id)
     apis.operator().end(session_id)
-    user.call("end_session", {"sessionId": session_id})
+    user_socket.call("end_session", {"sessionId": session_id})
 
-    (ended,) = user.heard("session_ended")
+    (ended,) = user_socket.heard("session_ended")
     assert (ended["reason"], ended["endedBy"]) == ("User ended session", "system")
 
 
-def test_an_ended_session_takes_no_more_over_sockets(user: Socket, helper: Socket, session_id: str) -> None:
-    kept = succeeded(user.say(session_id, clientMessageId="c1"))
-    user.call("end_session", {"sessionId": session_id})
-    helper.forget()
+def test_an_ended_session_takes_no_more_over_sockets(
+    user_socket: Socket, agent_socket: Socket, session_id: str
+) -> None:
+    kept = succeeded(user_socket.say(session_id, clientMessageId="c1"))
+    user_socket.call("end_session", {"sessionId": session_id})
+    agent_socket.forget()
 
-    assert_refused(user.say(session_id), "SESSION_ENDED")
-    assert succeeded(user.say(session_id, clientMessageId="c1")) == kept
-    assert helper.heard("new_message") == []
+    assert_refused(user_socket.say(session_id), "SESSION_ENDED")
+    assert succeeded(user_socket.say(session_id, clientMessageId="c1")) == kept
+    assert agent_socket.heard("new_message") == []
 
 
 def test_what_is_no_reason_ends_nothing(
-    user: Socket, operator: Api, session_id: str, subtests: pytest.Subtests
+    user_socket: Socket, operator: Api, session_id: str, subtests: pytest.Subtests
 ) -> None:
     for reason in ["x" * 201, 7, [], {"$ne": ""}, "a\x00"]:
         with subtests.test(reason=reason):
-            assert_refused(user.call("end_session", {"sessionId": session_id, "reason": reason}), "INVALID_REASON")
+            assert_refused(
+                user_socket.call("end_session", {"sessionId": session_id, "reason": reason}), "INVALID_REASON"
+            )
             assert operator.session(session_id)["status"] == "active"

@@ -10,17 +10,6 @@ from tests.api import Api, Apis
 from tests.sockets import Sockets, assert_refused, succeeded
 
 
-@pytest.fixture
-def agent(operator: Api) -> dict[str, Any]:
-    return operator.create_agent()
-
-
-@pytest.fixture
-def session_id(agent: dict[str, Any], operator: Api) -> str:
-    """A session of u1 with the agent."""
-    return str(operator.start("u1")["sessionId"])
-
-
 def test_joining_tells_the_caller_everything(
     sockets: Sockets, apis: Apis, agent: dict[str, Any], session_id: str
 ) -> None:
@@ -178,10 +167,11 @@ def test_leaving_a_session_one_is_not_in_is_no_error(sockets: Sockets, session_i
 
 
 def test_one_socket_is_in_several_sessions_and_hears_each_once(
-    sockets: Sockets, operator: Api, agent: dict[str, Any], session_id: str
+    sockets: Sockets, operator: Api, ada: str, session_id: str
 ) -> None:
+    operator.patch(f"/api/agents/{ada}", {"maxUsers": 2})
     other_id = operator.start("u2")["sessionId"]
-    helper, user, other_user = sockets.agent(agent["id"]), sockets.user("u1"), sockets.user("u2")
+    helper, user, other_user = sockets.agent(ada), sockets.user("u1"), sockets.user("u2")
     for target in (session_id, other_id):
         helper.join(target)
     user.join(session_id)

@@ -39,11 +39,6 @@ def no_sockets_of_other_tests() -> Iterator[None]:
 
 
 @pytest.fixture
-def sockets(app: Flask) -> Sockets:
-    return Sockets(app)
-
-
-@pytest.fixture
 def agent(operator: Api) -> str:
     return str(operator.create_agent("Ada", maxUsers=3)["id"])
 

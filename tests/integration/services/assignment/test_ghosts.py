@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 from bson import ObjectId
-from flask import Flask
 
 from chatsupport.documents import Session
 from chatsupport.extensions import socketio
@@ -29,36 +28,26 @@ def nobody_from_other_tests() -> Iterator[None]:
     availability._connections.clear()
 
 
-@pytest.fixture
-def sockets(app: Flask) -> Sockets:
-    return Sockets(app)
-
-
-@pytest.fixture
-def agent(operator: Api) -> str:
-    return str(operator.create_agent("Ada")["id"])
-
-
 def test_who_leaves_while_it_is_let_in_leaves_nothing_behind(
-    sockets: Sockets, agent: str, monkeypatch: pytest.MonkeyPatch
+    sockets: Sockets, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = connections.count()
 
     def lose() -> None:
-        (arriving,) = connections.of(Caller(agent, AGENT))
+        (arriving,) = connections.of(Caller(ada, AGENT))
         eio_sid = socketio.server.manager.eio_sid_from_sid(arriving.sid, "/")
         socketio.server._handle_eio_disconnect(eio_sid, "client disconnect")
 
     just_after(monkeypatch, handshake, "_admit", lose)
 
-    sockets.attempt({"token": make_token(agent, "agent")})
+    sockets.attempt({"token": make_token(ada, "agent")})
 
     assert availability._connections == {}
     assert connections.count() == known
 
 
-def test_a_socket_that_is_counted_out_twice_takes_no_other_with_it(sockets: Sockets, agent: str) -> None:
-    agent_id = ObjectId(agent)
+def test_a_socket_that_is_counted_out_twice_takes_no_other_with_it(sockets: Sockets, ada: str) -> None:
+    agent_id = ObjectId(ada)
     availability.connected(agent_id, "first")
     availability.connected(agent_id, "second")
 
@@ -70,10 +59,11 @@ def test_a_socket_that_is_counted_out_twice_takes_no_other_with_it(sockets: Sock
 
 
 def test_an_agent_that_was_not_told_of_a_transfer_leaves_the_room_with_the_next_heartbeat(
-    sockets: Sockets, operator: Api, agent: str
+    sockets: Sockets, operator: Api, ada: str
 ) -> None:
+    operator.patch(f"/api/agents/{ada}", {"maxUsers": 2})
     session_id, other_id = operator.start("u1")["sessionId"], operator.start("u2")["sessionId"]
-    helper, user = sockets.agent(agent), sockets.user("u1")
+    helper, user = sockets.agent(ada), sockets.user("u1")
     for socket in (helper, user):
         socket.join(session_id)
     helper.join(other_id)
@@ -90,12 +80,13 @@ def test_an_agent_that_was_not_told_of_a_transfer_leaves_the_room_with_the_next_
     assert [message["sessionId"] for message in helper.wait_for("new_message")] == [other_id]
 
 
-def test_a_heartbeat_sends_nobody_out_who_belongs_there(sockets: Sockets, operator: Api, agent: str) -> None:
+def test_a_heartbeat_sends_nobody_out_who_belongs_there(sockets: Sockets, operator: Api, ada: str) -> None:
+    operator.patch(f"/api/agents/{ada}", {"maxUsers": 2})
     visitor = operator.create_agent("Ben", isOnline=False)["id"]
     body = {"userId": visitor, "userType": "agent"}
     visit = operator.post("/api/chat/start-session", body).json["data"]["sessionId"]
     own, ended = operator.start("u1")["sessionId"], visit
-    helper, guest, anybody = sockets.agent(agent), sockets.agent(visitor), sockets.operator()
+    helper, guest, anybody = sockets.agent(ada), sockets.agent(visitor), sockets.operator()
     for socket, session_id in ((helper, own), (helper, visit), (guest, visit), (anybody, own)):
         socket.join(session_id)
     operator.end(ended)
@@ -106,4 +97,4 @@ def test_a_heartbeat_sends_nobody_out_who_belongs_there(sockets: Sockets, operat
     for socket in (helper, anybody):
         assert socket.wait_for("new_message")
     assert membership.connections_of(ObjectId(visit), Caller(visitor, AGENT))
-    assert membership.connections_of(ObjectId(visit), Caller(agent, AGENT))
+    assert membership.connections_of(ObjectId(visit), Caller(ada, AGENT))

@@ -9,11 +9,6 @@ import pytest
 from tests.api import Api, Apis, assert_failure, data_of
 
 
-@pytest.fixture
-def session_id(operator: Api) -> str:
-    return str(operator.start("u1")["sessionId"])
-
-
 def fill(operator: Api, session_id: str, count: int) -> None:
     for number in range(1, count + 1):
         assert operator.send(session_id, f"message {number}").status_code == 201

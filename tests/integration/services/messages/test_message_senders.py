@@ -11,22 +11,6 @@ from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.sockets import Sockets
 
 
-@pytest.fixture
-def agent(operator: Api) -> dict[str, Any]:
-    return operator.create_agent()
-
-
-@pytest.fixture
-def session_id(agent: dict[str, Any], operator: Api) -> str:
-    """A session of u1 with the agent."""
-    return str(operator.start("u1")["sessionId"])
-
-
-@pytest.fixture
-def user(apis: Apis) -> Api:
-    return apis.user("u1")
-
-
 def test_a_user_or_agent_may_name_only_itself(apis: Apis, user: Api, agent: dict[str, Any], session_id: str) -> None:
     its_agent = apis.agent(agent["id"])
 

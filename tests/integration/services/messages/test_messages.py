@@ -13,22 +13,6 @@ from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.concurrency import run_together
 
 
-@pytest.fixture
-def agent(operator: Api) -> dict[str, Any]:
-    return operator.create_agent()
-
-
-@pytest.fixture
-def session_id(agent: dict[str, Any], operator: Api) -> str:
-    """A session of u1 with the agent."""
-    return str(operator.start("u1")["sessionId"])
-
-
-@pytest.fixture
-def user(apis: Apis) -> Api:
-    return apis.user("u1")
-
-
 def test_sending_answers_the_whole_shape(user: Api, session_id: str) -> None:
     response = user.send(session_id, "  hello\n", clientMessageId="c1", anything="else")
 

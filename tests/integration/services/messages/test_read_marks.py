@@ -37,36 +37,12 @@ def forget() -> None:
 
 
 @pytest.fixture
-def agent(operator: Api) -> dict[str, Any]:
-    return operator.create_agent()
-
-
-@pytest.fixture
 def session_id(agent: dict[str, Any], operator: Api) -> str:
     """A session with its agent and ten messages, six of them the user's."""
     session_id = str(operator.start("u1")["sessionId"])
     for number in range(10):
         data_of(operator.send(session_id, senderType="user" if number < 6 else "agent"))
     return session_id
-
-
-@pytest.fixture
-def sockets(app: Flask) -> Sockets:
-    return Sockets(app)
-
-
-@pytest.fixture
-def user(sockets: Sockets, session_id: str) -> Socket:
-    socket = sockets.user("u1")
-    socket.join(session_id)
-    return socket
-
-
-@pytest.fixture
-def helper(sockets: Sockets, agent: dict[str, Any], session_id: str) -> Socket:
-    socket = sockets.agent(agent["id"])
-    socket.join(session_id)
-    return socket
 
 
 @pytest.fixture
@@ -95,26 +71,28 @@ def stored(session_id: str) -> dict[str, int]:
     return {read["userId"]: read["seq"] for read in session.get("readSeq", ())}
 
 
-def test_a_mark_never_moves_back(user: Socket, helper: Socket, session_id: str) -> None:
-    assert [mark(user, session_id, seq) for seq in (3, 7, 2, 7, 5)] == [3, 7, 7, 7, 7]
+def test_a_mark_never_moves_back(user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
+    assert [mark(user_socket, session_id, seq) for seq in (3, 7, 2, 7, 5)] == [3, 7, 7, 7, 7]
 
-    assert [event["seq"] for event in helper.heard("messages_read")] == [3, 7]
+    assert [event["seq"] for event in agent_socket.heard("messages_read")] == [3, 7]
     assert eventually(lambda: stored(session_id) == {"u1": 7})
     forget()  # The process is started again.
-    assert mark(user, session_id, 4) == 7
-    assert [event["seq"] for event in helper.heard("messages_read")] == [3, 7]
+    assert mark(user_socket, session_id, 4) == 7
+    assert [event["seq"] for event in agent_socket.heard("messages_read")] == [3, 7]
 
 
-def test_a_mark_is_never_past_the_last_message(user: Socket, helper: Socket, session_id: str) -> None:
-    assert mark(user, session_id, 1_000_000) == 10
-    assert [event["seq"] for event in helper.heard("messages_read")] == [10]
+def test_a_mark_is_never_past_the_last_message(user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
+    assert mark(user_socket, session_id, 1_000_000) == 10
+    assert [event["seq"] for event in agent_socket.heard("messages_read")] == [10]
 
 
-def test_a_mark_is_stored_at_most_once_a_second(user: Socket, session_id: str, stores: list[tuple[float, int]]) -> None:
+def test_a_mark_is_stored_at_most_once_a_second(
+    user_socket: Socket, session_id: str, stores: list[tuple[float, int]]
+) -> None:
     started = time.monotonic()
     while time.monotonic() - started < 2.5:
         for seq in range(1, 11):
-            mark(user, session_id, seq)
+            mark(user_socket, session_id, seq)
             read_marks._known.clear()  # So that every event is one that would be stored.
     assert eventually(lambda: not read_marks._storing)
 
@@ -135,10 +113,10 @@ def test_marks_of_many_are_stored_together(operator: Api, session_id: str, store
 
 
 def test_everybody_has_a_mark_of_their_own(
-    user: Socket, helper: Socket, operator: Api, session_id: str, agent: dict[str, Any]
+    user_socket: Socket, agent_socket: Socket, operator: Api, session_id: str, agent: dict[str, Any]
 ) -> None:
-    mark(user, session_id, 4)
-    mark(helper, session_id, 9)
+    mark(user_socket, session_id, 4)
+    mark(agent_socket, session_id, 9)
     assert eventually(lambda: len(stored(session_id)) == 2)
 
     marks = sorted(operator.session(session_id)["readSeq"], key=lambda mark: mark["seq"])
@@ -146,7 +124,7 @@ def test_everybody_has_a_mark_of_their_own(
         {"userId": "u1", "userType": "user", "seq": 4},
         {"userId": agent["id"], "userType": "agent", "seq": 9},
     ]
-    assert sorted(user.join(session_id)["readSeq"], key=lambda mark: mark["seq"]) == marks
+    assert sorted(user_socket.join(session_id)["readSeq"], key=lambda mark: mark["seq"]) == marks
 
 
 def test_names_that_look_like_operators_do_no_harm(sockets: Sockets, operator: Api) -> None:
@@ -171,16 +149,18 @@ def test_two_processes_keep_the_higher_mark(app: Flask, session_id: str) -> None
     assert stored(session_id) == {"u1": 9}
 
 
-def test_what_another_process_told_is_not_told_older(app: Flask, user: Socket, helper: Socket, session_id: str) -> None:
-    mark(user, session_id, 3)
+def test_what_another_process_told_is_not_told_older(
+    app: Flask, user_socket: Socket, agent_socket: Socket, session_id: str
+) -> None:
+    mark(user_socket, session_id, 3)
     read_marks.heard({"sessionId": session_id, "userId": "u1", "seq": 8})
 
-    assert mark(user, session_id, 5) == 8
-    assert [event["seq"] for event in helper.heard("messages_read")] == [3]
+    assert mark(user_socket, session_id, 5) == 8
+    assert [event["seq"] for event in agent_socket.heard("messages_read")] == [3]
 
 
 def test_unread_messages_of_others_are_counted_in_lists(
-    apis: Apis, operator: Api, user: Socket, helper: Socket, session_id: str, agent: dict[str, Any]
+    apis: Apis, operator: Api, user_socket: Socket, agent_socket: Socket, session_id: str, agent: dict[str, Any]
 ) -> None:
     mine = apis.agent(agent["id"])
 
@@ -191,29 +171,29 @@ def test_unread_messages_of_others_are_counted_in_lists(
 
     # The agent's own four are not unread to it; an operator sees what the agent has before it.
     assert (unread(mine), unread(operator)) == (6, 6)
-    mark(helper, session_id, 4)
+    mark(agent_socket, session_id, 4)
     assert eventually(lambda: unread(mine) == 2)
-    mark(helper, session_id, 10)
+    mark(agent_socket, session_id, 10)
     assert eventually(lambda: unread(mine) == 0)
     data_of(operator.send(session_id, senderType="user"))
     assert (unread(mine), unread(operator)) == (1, 1)
 
 
 def test_a_store_that_fails_is_made_up_for_by_the_next_mark(
-    user: Socket, session_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    user_socket: Socket, session_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as context:
         context.setattr(Collection, "bulk_write", lambda *_, **__: 1 / 0)
-        mark(user, session_id, 3)
+        mark(user_socket, session_id, 3)
         assert eventually(lambda: "could not be stored" in caplog.text)
         assert eventually(lambda: not read_marks._storing)
 
-    assert mark(user, session_id, 3) == 3
+    assert mark(user_socket, session_id, 3) == 3
     assert eventually(lambda: stored(session_id) == {"u1": 3})
 
 
 def test_an_agents_own_sockets_hear_how_far_it_has_read(
-    user: Socket, sockets: Sockets, operator: Api, session_id: str
+    user_socket: Socket, sockets: Sockets, operator: Api, session_id: str
 ) -> None:
     agent_id = operator.session(session_id)["agentId"]
     desk, phone = sockets.agent(agent_id), sockets.agent(agent_id)
@@ -222,5 +202,5 @@ def test_an_agents_own_sockets_hear_how_far_it_has_read(
     assert mark(desk, session_id, 3) == 3
 
     assert phone.wait_for("session_read") == [{"sessionId": session_id, "seq": 3}]
-    assert user.heard("session_read") == []
+    assert user_socket.heard("session_read") == []
     assert phone.heard("messages_read") == []

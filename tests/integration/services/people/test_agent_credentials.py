@@ -8,14 +8,10 @@ import pytest
 
 from chatsupport.documents import Agent
 from tests.api import Api, Apis, assert_failure, data_of, make_token
+from tests.integration.services.people.conftest import EMAIL, PASSWORD
 from tests.sockets import Sockets, assert_refused
 
-EMAIL, PASSWORD, NEW = "ada@example.com", "correct horse battery", "another horse battery"
-
-
-@pytest.fixture
-def ada(operator: Api) -> dict[str, Any]:
-    return operator.create_agent("Ada", email=EMAIL, password=PASSWORD)
+NEW = "another horse battery"
 
 
 def signed_in(apis: Apis, email: str = EMAIL, password: str = PASSWORD) -> Api:
@@ -40,25 +36,31 @@ def signed_in(apis: Apis, email: str = EMAIL, password: str = PASSWORD) -> Api:
         ({"role": {"$ne": "agent"}}, "INVALID_ROLE"),
     ],
 )
-def test_what_cannot_be_one_is_refused(operator: Api, ada: dict[str, Any], fields: dict[str, Any], code: str) -> None:
+def test_what_cannot_be_one_is_refused(
+    operator: Api, account: dict[str, Any], fields: dict[str, Any], code: str
+) -> None:
     assert_failure(operator.post("/api/agents", {"name": "Ben", **fields}), 400, code)
-    assert_failure(operator.patch(f"/api/agents/{ada['id']}", fields), 400, code)
+    assert_failure(operator.patch(f"/api/agents/{account['id']}", fields), 400, code)
 
 
-def test_what_looks_like_an_operator_of_the_database_is_text(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
+def test_what_looks_like_an_operator_of_the_database_is_text(
+    apis: Apis, operator: Api, account: dict[str, Any]
+) -> None:
     password = "$passwordHash $$NOW"
-    changed = data_of(operator.patch(f"/api/agents/{ada['id']}", {"email": "$name@example.com", "password": password}))
+    changed = data_of(
+        operator.patch(f"/api/agents/{account['id']}", {"email": "$name@example.com", "password": password})
+    )
 
     assert changed["email"] == "$name@example.com"
     signed_in(apis, "$name@example.com", password)
 
 
-def test_an_email_belongs_to_one_agent(operator: Api, ada: dict[str, Any]) -> None:
+def test_an_email_belongs_to_one_agent(operator: Api, account: dict[str, Any]) -> None:
     ben = operator.create_agent("Ben")
 
     assert_failure(operator.post("/api/agents", {"name": "Cleo", "email": "ADA@example.com"}), 409, "EMAIL_TAKEN")
     assert_failure(operator.patch(f"/api/agents/{ben['id']}", {"email": EMAIL}), 409, "EMAIL_TAKEN")
-    operator.patch(f"/api/agents/{ada['id']}", {"email": None})
+    operator.patch(f"/api/agents/{account['id']}", {"email": None})
     assert data_of(operator.patch(f"/api/agents/{ben['id']}", {"email": EMAIL}))["email"] == EMAIL
     assert "email" not in Agent._get_collection().find_one({"name": "Ada"})
 
@@ -67,36 +69,38 @@ def test_an_email_belongs_to_one_agent(operator: Api, ada: dict[str, Any]) -> No
     "changes", [{"password": NEW}, {"password": None}, {"email": "b@example.com"}, {"email": None}]
 )
 def test_other_credentials_end_tokens_and_sockets(
-    apis: Apis, sockets: Sockets, operator: Api, ada: dict[str, Any], changes: dict[str, Any]
+    apis: Apis, sockets: Sockets, operator: Api, account: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     agent = signed_in(apis)
     token = agent.headers["Authorization"].removeprefix("Bearer ")
     socket = sockets.attempt({"token": token})
 
-    assert operator.patch(f"/api/agents/{ada['id']}", changes).status_code == 200
+    assert operator.patch(f"/api/agents/{account['id']}", changes).status_code == 200
 
-    assert_failure(agent.get(f"/api/agents/{ada['id']}"), 401, "INVALID_TOKEN")
+    assert_failure(agent.get(f"/api/agents/{account['id']}"), 401, "INVALID_TOKEN")
     assert_refused(socket.wait_for("error")[0], "INVALID_TOKEN")
     assert not socket.is_connected
     body = {"email": EMAIL, "password": PASSWORD}
     assert_failure(apis.anonymous().post("/api/auth/login", body), 401, "INVALID_CREDENTIALS")
 
 
-def test_what_changes_nothing_about_signing_in_ends_no_token(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
+def test_what_changes_nothing_about_signing_in_ends_no_token(
+    apis: Apis, operator: Api, account: dict[str, Any]
+) -> None:
     agent = signed_in(apis)
-    operator.patch(f"/api/agents/{ada['id']}", {"email": EMAIL.upper(), "name": "Ada L.", "role": "supervisor"})
+    operator.patch(f"/api/agents/{account['id']}", {"email": EMAIL.upper(), "name": "Ada L.", "role": "supervisor"})
 
-    assert agent.get(f"/api/agents/{ada['id']}").status_code == 200
+    assert agent.get(f"/api/agents/{account['id']}").status_code == 200
 
 
 def test_an_agent_changes_its_own_password_and_keeps_only_the_token_it_used(
-    apis: Apis, sockets: Sockets, ada: dict[str, Any]
+    apis: Apis, sockets: Sockets, account: dict[str, Any]
 ) -> None:
     mine, stolen = signed_in(apis), signed_in(apis)
     own_socket, other_socket = (
         sockets.attempt({"token": api.headers["Authorization"].removeprefix("Bearer ")}) for api in (mine, stolen)
     )
-    path = f"/api/agents/{ada['id']}"
+    path = f"/api/agents/{account['id']}"
 
     assert mine.patch(path, {"password": NEW, "currentPassword": PASSWORD}).status_code == 200
 
@@ -108,8 +112,10 @@ def test_an_agent_changes_its_own_password_and_keeps_only_the_token_it_used(
     signed_in(apis, password=NEW)
 
 
-def test_a_supervisor_changes_its_own_email_with_its_password(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
-    path = f"/api/agents/{ada['id']}"
+def test_a_supervisor_changes_its_own_email_with_its_password(
+    apis: Apis, operator: Api, account: dict[str, Any]
+) -> None:
+    path = f"/api/agents/{account['id']}"
     operator.patch(path, {"role": "supervisor"})
     api, other = signed_in(apis), operator.create_agent("Ben", email="ben@example.com")
 
@@ -127,20 +133,20 @@ def test_a_supervisor_changes_its_own_email_with_its_password(apis: Apis, operat
     assert operator.patch(path, {"email": EMAIL}).status_code == 200
 
 
-def test_a_kept_token_ends_with_the_next_revocation(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
+def test_a_kept_token_ends_with_the_next_revocation(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
     mine = signed_in(apis)
-    path = f"/api/agents/{ada['id']}"
+    path = f"/api/agents/{account['id']}"
     mine.patch(path, {"password": NEW, "currentPassword": PASSWORD})
     mine.patch(path, {"password": PASSWORD, "currentPassword": NEW})
     assert mine.get(path).status_code == 200
 
-    operator.post("/api/auth/revoke", {"userId": ada["id"], "userType": "agent"})
+    operator.post("/api/auth/revoke", {"userId": account["id"], "userType": "agent"})
 
     assert_failure(mine.get(path), 401, "INVALID_TOKEN")
 
 
-def test_changing_a_password_takes_the_one_before(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
-    agent, path = signed_in(apis), f"/api/agents/{ada['id']}"
+def test_changing_a_password_takes_the_one_before(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
+    agent, path = signed_in(apis), f"/api/agents/{account['id']}"
 
     assert_failure(agent.patch(path, {"password": NEW}), 403, "FORBIDDEN")
     wrong = {"password": NEW, "currentPassword": "wrong horse battery"}
@@ -153,26 +159,26 @@ def test_changing_a_password_takes_the_one_before(apis: Apis, operator: Api, ada
 
 
 @pytest.mark.parametrize("changes", [{"role": "supervisor"}, {"email": "b@example.com"}, {"password": None}])
-def test_an_agent_gives_itself_nothing(apis: Apis, ada: dict[str, Any], changes: dict[str, Any]) -> None:
-    agent, path = signed_in(apis), f"/api/agents/{ada['id']}"
+def test_an_agent_gives_itself_nothing(apis: Apis, account: dict[str, Any], changes: dict[str, Any]) -> None:
+    agent, path = signed_in(apis), f"/api/agents/{account['id']}"
 
     assert_failure(agent.patch(path, {**changes, "currentPassword": PASSWORD}), 403, "FORBIDDEN")
 
-    assert data_of(agent.get(path)) == ada
+    assert data_of(agent.get(path)) == account
 
 
-def test_a_role_in_a_token_or_a_body_is_worth_nothing(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
-    token = make_token(ada["id"], "agent", role="supervisor")
+def test_a_role_in_a_token_or_a_body_is_worth_nothing(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
+    token = make_token(account["id"], "agent", role="supervisor")
     agent = apis.anonymous(Authorization=f"Bearer {token}")
 
     assert_failure(agent.get("/api/agents"), 403, "FORBIDDEN")
     assert_failure(agent.post("/api/agents", {"name": "Eve", "role": "supervisor"}), 403, "FORBIDDEN")
 
 
-def test_an_agent_of_before_there_were_roles_is_an_agent(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
+def test_an_agent_of_before_there_were_roles_is_an_agent(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
     Agent._get_collection().update_many({}, {"$unset": {"role": "", "email": "", "passwordHash": ""}})
 
-    read = data_of(operator.get(f"/api/agents/{ada['id']}"))
+    read = data_of(operator.get(f"/api/agents/{account['id']}"))
 
     assert (read["role"], read["email"]) == ("agent", None)
-    assert_failure(apis.agent(ada["id"]).get("/api/agents"), 403, "FORBIDDEN")
+    assert_failure(apis.agent(account["id"]).get("/api/agents"), 403, "FORBIDDEN")

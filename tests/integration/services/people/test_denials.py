@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from chatsupport.database.clock import now_ms
 from chatsupport.documents import Denial
@@ -23,11 +22,6 @@ from tests.sockets import Sockets, assert_refused
 
 STATS = "/api/chat/stats"
 BLOCKS = "/api/blocks"
-
-
-@pytest.fixture
-def sockets(app: Flask) -> Sockets:
-    return Sockets(app)
 
 
 def revoke(operator: Api, user_id: str, user_type: str = "user") -> dict[str, Any]:

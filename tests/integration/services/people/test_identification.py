@@ -45,11 +45,6 @@ def guest(apis: Apis) -> Guest:
     return Guest(apis)
 
 
-@pytest.fixture
-def user(apis: Apis) -> Api:
-    return apis.user("u1")
-
-
 def identify(user: Api, guest: Guest) -> dict[str, Any]:
     return data_of(user.post(IDENTIFY, {"guestToken": guest.token}))
 

@@ -15,14 +15,9 @@ from chatsupport.services.people import passwords
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.concurrency import run_together
+from tests.integration.services.people.conftest import EMAIL, PASSWORD
 
-EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 WRONG = {"email": EMAIL, "password": "wrong horse battery"}
-
-
-@pytest.fixture
-def ada(operator: Api) -> dict[str, Any]:
-    return operator.create_agent("Ada", email=EMAIL, password=PASSWORD)
 
 
 def sign_in(apis: Apis, email: Any = EMAIL, password: Any = PASSWORD) -> TestResponse:
@@ -33,7 +28,7 @@ def with_token(apis: Apis, response: TestResponse) -> Api:
     return apis.anonymous(Authorization=f"Bearer {data_of(response)['token']}")
 
 
-def test_an_agent_signs_in_and_gets_a_token_for_a_day_s_work(apis: Apis, ada: dict[str, Any]) -> None:
+def test_an_agent_signs_in_and_gets_a_token_for_a_day_s_work(apis: Apis, account: dict[str, Any]) -> None:
     response = sign_in(apis)
 
     data = data_of(response)
@@ -41,10 +36,10 @@ def test_an_agent_signs_in_and_gets_a_token_for_a_day_s_work(apis: Apis, ada: di
     assert {name: data[name] for name in data if name != "token"} == {
         "tokenType": "Bearer",
         "expiresInSeconds": 43_200,
-        "agent": ada,
+        "agent": account,
     }
-    assert (ada["email"], ada["role"]) == (EMAIL, "agent")
-    assert data_of(with_token(apis, response).get(f"/api/agents/{ada['id']}")) == ada
+    assert (account["email"], account["role"]) == (EMAIL, "agent")
+    assert data_of(with_token(apis, response).get(f"/api/agents/{account['id']}")) == account
 
 
 @pytest.mark.parametrize(
@@ -65,7 +60,7 @@ def test_a_password_is_the_same_from_any_keyboard(apis: Apis, operator: Api) -> 
 
 
 def test_unknown_wrong_and_without_a_password_look_and_cost_the_same(
-    apis: Apis, operator: Api, ada: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    apis: Apis, operator: Api, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.create_agent("Ben", email="ben@example.com")
     seen: list[str] = []
@@ -107,7 +102,7 @@ def test_nothing_that_matches_the_hash_of_nobody_signs_in(apis: Apis, monkeypatc
     ],
 )
 def test_what_cannot_be_one_is_refused_before_anything_is_computed(
-    apis: Apis, ada: dict[str, Any], monkeypatch: pytest.MonkeyPatch, email: Any, password: Any, code: str
+    apis: Apis, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch, email: Any, password: Any, code: str
 ) -> None:
     monkeypatch.setattr(passwords, "_verify", lambda *_: pytest.fail("computed"))
 
@@ -159,15 +154,15 @@ def test_strangers_do_not_keep_an_agent_out_that_has_signed_in_from_its_address_
 
 
 def test_a_blocked_agent_does_not_sign_in_and_only_who_knows_the_password_hears_why(
-    apis: Apis, operator: Api, ada: dict[str, Any]
+    apis: Apis, operator: Api, account: dict[str, Any]
 ) -> None:
-    operator.post("/api/blocks", {"userId": ada["id"], "userType": "agent"})
+    operator.post("/api/blocks", {"userId": account["id"], "userType": "agent"})
 
     assert_failure(sign_in(apis), 403, "BLOCKED")
     assert_failure(sign_in(apis, password="wrong horse battery"), 401, "INVALID_CREDENTIALS")
 
 
-def test_sign_ins_are_audited_and_nobody_s_email_is_kept(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
+def test_sign_ins_are_audited_and_nobody_s_email_is_kept(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
     sign_in(apis)
     sign_in(apis, password="wrong horse battery")
     sign_in(apis, "my secret@example.com".replace(" ", "-"))
@@ -175,15 +170,15 @@ def test_sign_ins_are_audited_and_nobody_s_email_is_kept(apis: Apis, operator: A
     entries = [entry for entry in data_of(operator.get("/api/audit"))["entries"] if "sign_in" in entry["action"]]
     assert [(entry["action"], entry["agentId"], entry["callerId"]) for entry in entries] == [
         ("sign_in_failed", None, None),
-        ("sign_in_failed", ada["id"], None),
-        ("sign_in", ada["id"], ada["id"]),
+        ("sign_in_failed", account["id"], None),
+        ("sign_in", account["id"], account["id"]),
     ]
     assert {entry["address"] for entry in entries} == {"127.0.0.1"}
     assert "my-secret" not in str(list(AuditEntry._get_collection().find()))
 
 
 def test_a_hash_is_made_anew_where_it_is_outdated(
-    apis: Apis, ada: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    apis: Apis, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = Agent._get_collection().find_one({"email": EMAIL})["passwordHash"]
     assert before.startswith("$argon2id$")
@@ -197,13 +192,13 @@ def test_a_hash_is_made_anew_where_it_is_outdated(
     assert Agent._get_collection().find_one({"email": EMAIL})["passwordHash"] == after
 
 
-def test_the_hash_leaves_the_database_by_no_way(apis: Apis, operator: Api, ada: dict[str, Any]) -> None:
+def test_the_hash_leaves_the_database_by_no_way(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
     answers = [
         sign_in(apis),
         operator.get("/api/agents"),
-        operator.get(f"/api/agents/{ada['id']}"),
-        operator.patch(f"/api/agents/{ada['id']}", {"password": "another horse battery"}),
-        operator.get(f"/api/users/{ada['id']}/export", userType="agent"),
+        operator.get(f"/api/agents/{account['id']}"),
+        operator.patch(f"/api/agents/{account['id']}", {"password": "another horse battery"}),
+        operator.get(f"/api/users/{account['id']}/export", userType="agent"),
         operator.get("/api/audit"),
         operator.get("/api/chat/stats"),
     ]
@@ -215,13 +210,13 @@ def test_the_hash_leaves_the_database_by_no_way(apis: Apis, operator: Api, ada: 
 
 
 def test_a_password_that_changes_during_a_sign_in_is_worth_nothing(
-    apis: Apis, operator: Api, ada: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    apis: Apis, operator: Api, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verify = passwords._verify
 
     def change_meanwhile(stored: str, text: str) -> bool:
         monkeypatch.setattr(passwords, "_verify", verify)
-        run_together(lambda: operator.patch(f"/api/agents/{ada['id']}", {"password": "another horse battery"}))
+        run_together(lambda: operator.patch(f"/api/agents/{account['id']}", {"password": "another horse battery"}))
         return verify(stored, text)
 
     monkeypatch.setattr(passwords, "_verify", change_meanwhile)
@@ -257,7 +252,7 @@ def test_two_agents_who_take_one_email_at_once_are_one(app: Flask, operator: Api
     assert Agent._get_collection().count_documents({"email": EMAIL}) == 1
 
 
-def test_an_index_finds_who_signs_in(apis: Apis, ada: dict[str, Any]) -> None:
+def test_an_index_finds_who_signs_in(apis: Apis, account: dict[str, Any]) -> None:
     plan = Agent._get_collection().find({"email": EMAIL}).explain()["queryPlanner"]["winningPlan"]
 
     assert "one_agent_per_email" in str(plan)

@@ -19,13 +19,6 @@ from tests.invariants import violations
 
 
 @pytest.fixture
-def ada(operator: Api) -> str:
-    """The agent with whom the session is."""
-    agent_id: str = operator.create_agent("Ada", maxUsers=1)["id"]
-    return agent_id
-
-
-@pytest.fixture
 def session_id(operator: Api, ada: str) -> str:
     session = operator.start("u1")
     assert session["agentId"] == ada

@@ -30,21 +30,6 @@ def app(make_app: MakeApp) -> Flask:
     return make_app(no_reply_after=PATIENCE, idle_end_after=IDLE_END)
 
 
-@pytest.fixture
-def ada(operator: Api) -> str:
-    return str(operator.create_agent("Ada")["id"])
-
-
-@pytest.fixture
-def session_id(operator: Api, ada: str) -> str:
-    return str(operator.start("u1")["sessionId"])
-
-
-@pytest.fixture
-def ben(operator: Api, session_id: str) -> str:
-    return str(operator.create_agent("Ben", maxUsers=1)["id"])
-
-
 def time_passes(seconds: float) -> None:
     """Let everything stored be older by so many seconds."""
     for collection, fields in ((Session._get_collection(), TIMES), (Message._get_collection(), ("timestamp",))):

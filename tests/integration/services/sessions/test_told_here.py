@@ -30,11 +30,6 @@ def sockets(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Sockets:
     return Sockets(app)
 
 
-@pytest.fixture
-def ada(operator: Api) -> str:
-    return str(operator.create_agent("Ada", maxUsers=1)["id"])
-
-
 @contextmanager
 def elsewhere() -> Iterator[None]:
     """Do the block in another process, whose events do not come here."""

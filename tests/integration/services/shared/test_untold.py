@@ -33,17 +33,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(untold, "CLEAR_SECONDS", 60.0)
 
 
-@pytest.fixture
-def ada(operator: Api) -> str:
-    return str(operator.create_agent("Ada", maxUsers=1)["id"])
-
-
-@pytest.fixture
-def session_id(operator: Api, ada: str) -> str:
-    """A session that Ada has."""
-    return str(operator.start("u1")["sessionId"])
-
-
 def sweep() -> int:
     return untold.sweep(lambda: True)
 
