@@ -211,7 +211,7 @@ def free_port() -> int:
 
 
 def wait_until(
-    condition: Callable[[], object], seconds: float = 10.0, otherwise: Callable[[], str] = lambda: "it did not happen"
+    condition: Callable[[], object], seconds: float = 20.0, otherwise: Callable[[], str] = lambda: "it did not happen"
 ) -> None:
     """Wait for what no event announces; fail after `seconds`."""
     deadline = time.monotonic() + seconds
