@@ -28,6 +28,10 @@ ROLES = (MEMBER, SUPERVISOR)
 LEAST_LOADED = [("load", 1), ("idleSince", 1), ("_id", 1)]
 """Who gets the next session: the smallest load; among equals, the one that has waited longest for work."""
 
+ANY_STATE = {field: {"$in": [True, False, None]} for field in ("isOnline", "isAway", "hasRoom")}
+"""Every agent, in such a way that MongoDB merges the parts of the index `least_loaded` and finds them by their load."""
+WITH_SESSIONS = {**ANY_STATE, "load": {"$gt": 0}}
+
 
 class SlotId(EmbeddedDocument):
     """The id of the slot that a session has now; the session keeps it too."""
@@ -74,6 +78,17 @@ class Agent(Document):
             # Equality first, then the order of choice: one descent finds the agent.
             {"name": "least_loaded", "fields": ["is_online", "is_away", "has_room", "load", "idle_since", "_id"]},
             {"name": "by_name", "fields": ["name", "_id"]},
+            # Whose lease has run out, and who is away and still has sessions. Both are nearly always nobody.
+            {
+                "name": "leases",
+                "fields": ["present_until"],
+                "partialFilterExpression": {"isAway": False, "presentUntil": {"$exists": True}},
+            },
+            {
+                "name": "away_with_sessions",
+                "fields": ["load"],
+                "partialFilterExpression": {"isAway": True, "load": {"$gt": 0}},
+            },
             # Whose sign-in this is; stored in small letters.
             {
                 "name": "one_agent_per_email",

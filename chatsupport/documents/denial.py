@@ -55,6 +55,13 @@ class Denial(Document):
             {"name": "updated", "fields": ["updated_at"]},
             # People who are erased, and are looked for once more.
             {"name": "to_sweep", "fields": ["sweep_at"], "partialFilterExpression": {"sweepAt": {"$exists": True}}},
+            # What concerns a person, and the guests that a person was.
+            {"name": "by_person", "fields": ["user_id", "user_type"]},
+            {
+                "name": "identified",
+                "fields": ["identified_as"],
+                "partialFilterExpression": {"identifiedAs": {"$exists": True}},
+            },
             # Guests that have become known, and are looked at once more.
             {"name": "to_carry", "fields": ["created_at"], "partialFilterExpression": {"isCarried": False}},
             {

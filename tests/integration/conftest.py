@@ -15,6 +15,7 @@ from tests.applications import (
     user,
     user_socket,
 )
+from tests.collection_scans import no_collection_scans, own_client
 
 __all__ = [
     "ada",
@@ -25,7 +26,9 @@ __all__ = [
     "ben",
     "close_sockets",
     "make_app",
+    "no_collection_scans",
     "operator",
+    "own_client",
     "session_id",
     "sockets",
     "user",

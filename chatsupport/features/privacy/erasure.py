@@ -21,6 +21,7 @@ from pymongo.errors import PyMongoError
 from chatsupport.database.clock import now
 from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Agent, Denial, Message, Session
+from chatsupport.documents.agent import WITH_SESSIONS
 from chatsupport.documents.session import OPEN
 from chatsupport.extensions import socketio
 from chatsupport.features.audit import service as audit
@@ -196,7 +197,7 @@ class _Erasure:
             array_filters=[{"mark.userId": person.id, "mark.userType": person.type}],
         )
         Agent._get_collection().update_many(
-            {"activeUsers": person.id, "activeSessions": {"$in": session_ids}},
+            {**WITH_SESSIONS, "activeUsers": person.id, "activeSessions": {"$in": session_ids}},
             {"$set": {"activeUsers.$[user]": self.pseudonym}},
             array_filters=[{"user": person.id}],
         )

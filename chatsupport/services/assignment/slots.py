@@ -19,7 +19,7 @@ from pymongo import ReturnDocument
 
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
-from chatsupport.documents.agent import LEAST_LOADED, derived
+from chatsupport.documents.agent import LEAST_LOADED, WITH_SESSIONS, derived
 
 Document = dict[str, Any]
 
@@ -95,7 +95,7 @@ def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
     is_meant = {"$eq": ["$$slot", [{"$literal": old_id}, session_id]]}
     new_user = {"$cond": [is_meant, {"$literal": new_id}, {"$arrayElemAt": ["$$slot", 0]}]}
     result = Agent._get_collection().update_many(
-        {"activeSessions": session_id, "activeUsers": old_id},
+        {**WITH_SESSIONS, "activeSessions": session_id, "activeUsers": old_id},
         [{"$set": {"activeUsers": {"$map": {"input": slots, "as": "slot", "in": new_user}}, "updatedAt": "$$NOW"}}],
     )
     return bool(result.modified_count)

@@ -251,7 +251,10 @@ def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
 def unblock(caller: Caller, block_id: ObjectId) -> Document:
     """Lift a block. Raises `BlockNotFoundError`. For operators only."""
     access.require_operator(caller)
-    lifted: Document | None = Denial._get_collection().find_one_and_delete({"blockId": block_id})
+    lifted: Document | None = Denial._get_collection().find_one_and_delete(
+        # The index has ids only, and is used where the query says so.
+        {"blockId": {"$eq": block_id, "$type": "objectId"}}
+    )
     if lifted is None or _has_run_out(lifted):
         raise BlockNotFoundError
     _audit(audit.UNBLOCK, caller, lifted)

@@ -9,12 +9,14 @@ import time
 from typing import Any
 
 import pymongo
+from bson import MinKey
 
 from chatsupport import __version__, serializers
 from chatsupport.database import clock
 from chatsupport.database.clock import now
 from chatsupport.database.connection import ping, translate_errors
 from chatsupport.documents import Agent, Session
+from chatsupport.documents.agent import ANY_STATE, LEAST_LOADED
 from chatsupport.documents.session import ACTIVE, WAITING
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import settings
@@ -58,21 +60,23 @@ def overview(caller: Caller) -> dict[str, Any]:
 
 def _busiest() -> list[dict[str, Any]]:
     """Return the agents that have the most to do, by name."""
-    busiest = Agent._get_collection().find({}, sort=[("load", -1), ("name", 1), ("_id", 1)], limit=MAX_AGENTS)
+    most_loaded = [(field, -order) for field, order in LEAST_LOADED]
+    busiest = Agent._get_collection().find(ANY_STATE, sort=most_loaded, limit=MAX_AGENTS)
     return sorted(busiest, key=lambda agent: (agent["name"], agent["_id"]))
 
 
 def _load() -> dict[str, int]:
     """Return how many agents there are, and of those that are there, how many slots are taken and there are."""
-    is_there = {"$and": [{"$ifNull": ["$isOnline", True]}, {"$not": [{"$ifNull": ["$isAway", False]}]}]}
-    users = {"$size": {"$ifNull": ["$activeUsers", []]}}
+    agents = Agent._get_collection()
     sums = {
-        "agents": {"$sum": 1},
-        "taken": {"$sum": {"$cond": [is_there, users, 0]}},
-        "capacity": {"$sum": {"$cond": [is_there, "$maxUsers", 0]}},
+        "taken": {"$sum": {"$size": {"$ifNull": ["$activeUsers", []]}}},
+        "capacity": {"$sum": "$maxUsers"},
     }
+    there = [{"$match": {"isOnline": True, "isAway": False}}, {"$group": {"_id": None, **sums}}]
     nobody: dict[str, int] = dict.fromkeys(sums, 0)
-    return next(iter(Agent._get_collection().aggregate([{"$group": {"_id": None, **sums}}])), nobody)
+    # An index counts them; what MongoDB remembers of a collection's size may be wrong after a crash.
+    count = agents.count_documents({"_id": {"$gte": MinKey()}})
+    return {"agents": count, **next(iter(agents.aggregate(there)), nobody)}
 
 
 def health() -> tuple[dict[str, Any], bool]:
