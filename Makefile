@@ -32,7 +32,7 @@ $(error $(PYTHON) cannot be run: install Python 3.10 or later, or say PYTHON=/pa
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test chaos test-matrix screenshots bench bench-quick check format clean install lock upgrade vendor audit \
+.PHONY: help run cluster test chaos test-matrix screenshots bench bench-quick check format docs clean install lock upgrade vendor audit \
 	hooks
 
 help: ## Show this list
@@ -75,6 +75,9 @@ check: $(DEV_STAMP) ## Check format, lint, types and import layers
 format: $(DEV_STAMP) ## Format the code and fix what lint can fix
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
+
+docs: $(DEV_STAMP) ## Write the tables of docs/rest.md and docs/events.md from the models
+	@$(BIN)/python -W ignore -m docs.tables
 
 lock: $(TOOLS_STAMP) ## Pin what the *.in files name, keeping what is pinned already
 	@for name in $(LOCKED); do $(LOCK) $(UPGRADE) $$name.in -o $$name.txt || exit 1; done

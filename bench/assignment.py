@@ -33,12 +33,12 @@ from bson import ObjectId
 
 from chatsupport import documents
 from chatsupport.config import Config
+from chatsupport.contract.people import AgentFields
 from chatsupport.database import connection
 from chatsupport.database.embedded import EmbeddedMongo
 from chatsupport.documents import Agent, Session
 from chatsupport.factory import create_app
 from chatsupport.identity import API_KEY_CALLER
-from chatsupport.payloads import AgentFields
 from chatsupport.services.people import agents
 from chatsupport.services.sessions import lifecycle
 
@@ -130,7 +130,7 @@ def fill(count: int) -> deque[ObjectId]:
         document._get_collection().delete_many({})
     chance, taken, rows = random.Random(count), [], []
     for number in range(count):
-        agent = agents._document(AgentFields(f"agent {number}", MAX_USERS))
+        agent = agents._document(AgentFields(name=f"agent {number}", max_users=MAX_USERS))
         # One has no session, two have one, one is full; and so on.
         for place in range((number % 4 + 1) // 2):
             session = {**lifecycle._new(f"user {number}-{place}", "user"), "status": "active", "agentId": agent["_id"]}

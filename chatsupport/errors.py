@@ -45,6 +45,13 @@ class ChatSupportError(Exception):
         return envelope
 
 
+class InvalidRequestError(ChatSupportError):
+    """This is not HTTP that can be read. `realtime/reading.py` answers before any request is made of it."""
+
+    status = 400
+    code = "INVALID_REQUEST"
+
+
 class InvalidInputError(ChatSupportError):
     """What the client sent cannot be used. The code names the field: `INVALID_USER_ID`, `INVALID_LIMIT`, …"""
 
@@ -62,6 +69,24 @@ class AuthenticationError(ChatSupportError):
     code = "AUTH_REQUIRED"
 
 
+class InvalidTokenError(AuthenticationError):
+    """The token is none of ours, or is not valid any more."""
+
+    code = "INVALID_TOKEN"
+
+
+class TokenExpiredError(AuthenticationError):
+    """The token has expired."""
+
+    code = "TOKEN_EXPIRED"
+
+
+class InvalidApiKeyError(AuthenticationError):
+    """The API key is none of ours."""
+
+    code = "INVALID_API_KEY"
+
+
 class CredentialsError(AuthenticationError):
     """The email or the password is wrong, or there is no such agent: nobody is told which."""
 
@@ -76,6 +101,12 @@ class ForbiddenError(ChatSupportError):
 
     status = 403
     code = "FORBIDDEN"
+
+
+class InvalidUserHashError(ForbiddenError):
+    """Nobody has vouched for this user id, and it needs that."""
+
+    code = "INVALID_USER_HASH"
 
 
 class BlockedError(ForbiddenError):
@@ -147,6 +178,15 @@ class ConflictError(ChatSupportError):
 
     status = 409
     code = "AGENT_BUSY"
+
+
+class AgentAtCapacityError(ConflictError):
+    """The agent has no free slot."""
+
+    code = "AGENT_AT_CAPACITY"
+
+    def __init__(self) -> None:
+        super().__init__("This agent has no free slot. Choose another agent, or try again later.")
 
 
 class EmailTakenError(ConflictError):

@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatsupport import cli, documents, feature, features, startup
 from chatsupport.addresses import PlainAddresses
-from chatsupport.blueprints import agents, auth, availability, chat, docs, errors, request_log, requests, system, web
+from chatsupport.blueprints import agents, auth, chat, docs, errors, request_log, requests, system, web
 from chatsupport.blueprints.paths import EncodedSlashes
 from chatsupport.config import Config
 from chatsupport.database import connection
@@ -72,16 +72,7 @@ def create_app(config: Config | None = None) -> Flask:
     request_log.register(app)
     errors.register(app)
     app.before_request(requests.wait_until_ready)
-    for blueprint in (
-        auth.blueprint,
-        chat.blueprint,
-        availability.blueprint,
-        agents.blueprint,
-        docs.blueprint,
-        web.blueprint,
-        system.blueprint,
-    ):
-        app.register_blueprint(blueprint)
+    register_calls(app)
     _add_features(app)
     transport.init_app(app, config)
 
@@ -95,6 +86,15 @@ def create_app(config: Config | None = None) -> Flask:
     return app
 
 
+def register_calls(app: Flask) -> None:
+    """Give the application every call there is, and nothing else."""
+    core = (auth, chat, agents, docs, web, system)
+    added = (each.blueprint for each in feature.load(features.INSTALLED))
+    for blueprint in (*(module.blueprint for module in core), *added):
+        if blueprint is not None:
+            app.register_blueprint(blueprint)
+
+
 def _add_features(app: Flask) -> None:
     """Put what the features add in its places."""
     added = feature.load(features.INSTALLED)
@@ -102,8 +102,6 @@ def _add_features(app: Flask) -> None:
     housekeeping.bind(work for each in added for work in each.timed_work)
     cli.register(app, [command for each in added for command in each.commands])
     for each in added:
-        if each.blueprint is not None:
-            app.register_blueprint(each.blueprint)
         if each.reset is not None:
             each.reset()
 

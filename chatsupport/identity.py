@@ -22,7 +22,7 @@ from jwt.types import Options
 
 from chatsupport.database import clock
 from chatsupport.documents import Agent
-from chatsupport.errors import AuthenticationError
+from chatsupport.errors import AuthenticationError, InvalidApiKeyError, InvalidTokenError, TokenExpiredError
 from chatsupport.extensions import settings
 
 USER, AGENT, SYSTEM = "user", "agent", "system"
@@ -122,7 +122,7 @@ def authenticate(token: str | None, api_key: str | None, expired_for: timedelta 
     """
     if api_key is not None:
         if not is_api_key(api_key):
-            raise AuthenticationError("The X-API-Key is not one of this server's.", code="INVALID_API_KEY")
+            raise InvalidApiKeyError("The X-API-Key is not one of this server's.")
         return API_KEY_CALLER
     if token is not None:
         return caller_from_token(token, expired_for)
@@ -146,9 +146,7 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
     try:
         claims = _claims(token, expired_for)
     except ExpiredSignatureError:
-        raise AuthenticationError(
-            "The token has expired. Get a new one with POST /api/auth/token.", code="TOKEN_EXPIRED"
-        ) from None
+        raise TokenExpiredError("The token has expired. Get a new one with POST /api/auth/token.") from None
     except (PyJWTError, ValueError, TypeError, KeyError, AttributeError):
         raise _invalid_token() from None
     subject, caller_type = claims.get("sub"), claims.get("userType")
@@ -160,7 +158,7 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
     if not isinstance(expires_at, (int, float)) or not math.isfinite(expires_at):
         raise _invalid_token()  # One that never ends is none of ours.
     if caller_type == AGENT and not agent_exists(subject):
-        raise AuthenticationError("The agent this token was made for does not exist.", code="INVALID_TOKEN")
+        raise InvalidTokenError("The agent this token was made for does not exist.")
     # Not of the signature, whose last letter can be written in several ways.
     token_id = hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
     return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at), token_id)
@@ -221,7 +219,7 @@ def bearer_token(header: str | None) -> str | None:
         return None
     match = _BEARER.fullmatch(header.strip())
     if match is None:
-        raise AuthenticationError("The Authorization header must be: Bearer <token>.", code="INVALID_TOKEN")
+        raise InvalidTokenError("The Authorization header must be: Bearer <token>.")
     return match.group(1)
 
 
@@ -231,4 +229,4 @@ def expected_user_hash(user_id: str, identity_secret: str) -> str:
 
 
 def _invalid_token() -> AuthenticationError:
-    return AuthenticationError("The token is not valid here. Get one with POST /api/auth/token.", code="INVALID_TOKEN")
+    return InvalidTokenError("The token is not valid here. Get one with POST /api/auth/token.")

@@ -51,6 +51,12 @@ def message(document: Document) -> dict[str, Any]:
     return data
 
 
+def sent_message(document: Document, session_status: str) -> dict[str, Any]:
+    """Serialize a message for its sender, with the session's status."""
+    data = message(document)
+    return {"messageId": data["id"], "sessionId": data["sessionId"], "message": data, "sessionStatus": session_status}
+
+
 def agent_summary(document: Document | None) -> dict[str, Any] | None:
     """Serialize what a visitor may know of an agent. Online is who wants to be and is there."""
     if document is None:

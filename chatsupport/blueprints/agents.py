@@ -1,47 +1,70 @@
-"""/api/agents. Needs a caller; the services want an API key, a system or a supervisor, or for its own record the agent
-itself.
-"""
+"""Agents: those who answer. For API keys, systems and supervisors; an agent may read and change its own record."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from typing import Any
 
-from chatsupport import payloads, serializers
-from chatsupport.blueprints.requests import caller, json_body, require_caller, success
+from flask import Blueprint
+
+from chatsupport import serializers
+from chatsupport.blueprints.requests import caller
+from chatsupport.blueprints.routing import route
+from chatsupport.contract.calls import Says
+from chatsupport.contract.fields import AgentId
+from chatsupport.contract.people import Agent, AgentChanges, AgentFields, Agents, Deleted
+from chatsupport.errors import CredentialsError, EmailTakenError
 from chatsupport.services.people import agents
 
 blueprint = Blueprint("agents", __name__, url_prefix="/api/agents")
-blueprint.before_request(require_caller)
+
+Json = dict[str, Any]
 
 
-@blueprint.get("")
-def list_agents() -> tuple[Response, int]:
-    """Return every agent."""
-    return success("Agents", {"agents": [serializers.agent(agent) for agent in agents.list_all(caller())]})
+@route(blueprint.get(""), answers={200: Says("Agents", Agents)})
+def list_agents() -> Json:
+    """List the agents, by name."""
+    return {"agents": [serializers.agent(agent) for agent in agents.list_all(caller())]}
 
 
-@blueprint.post("")
-def create_agent() -> tuple[Response, int]:
-    """Make an agent."""
-    agent = agents.create(caller(), payloads.agent_fields(json_body()))
-    return success("Agent created", serializers.agent(agent), 201)
+@route(
+    blueprint.post(""),
+    body=AgentFields,
+    answers={201: Says("Agent created", Agent)},
+    errors=[EmailTakenError],
+)
+def create_agent(fields: AgentFields) -> Json:
+    """Make an agent.
+
+    Waiting sessions get its slots at once.
+    """
+    return serializers.agent(agents.create(caller(), fields))
 
 
-@blueprint.get("/<agent_id>")
-def get_agent(agent_id: str) -> tuple[Response, int]:
-    """Return an agent."""
-    return success("Agent", serializers.agent(agents.read(caller(), payloads.agent_id(agent_id))))
+@route(blueprint.get("/<agent_id>"), answers={200: Says("Agent", Agent)})
+def get_agent(agent_id: AgentId) -> Json:
+    """Read an agent."""
+    return serializers.agent(agents.read(caller(), agent_id))
 
 
-@blueprint.patch("/<agent_id>")
-def update_agent(agent_id: str) -> tuple[Response, int]:
-    """Change an agent."""
-    agent = agents.update(caller(), payloads.agent_id(agent_id), payloads.agent_changes(json_body()))
-    return success("Agent changed", serializers.agent(agent))
+@route(
+    blueprint.patch("/<agent_id>"),
+    body=AgentChanges,
+    answers={200: Says("Agent changed", Agent)},
+    errors=[EmailTakenError, CredentialsError],
+)
+def update_agent(agent_id: AgentId, changes: AgentChanges) -> Json:
+    """Change an agent.
+
+    An agent itself may change its isOnline, and with currentPassword its password. Another email or password ends its
+    tokens, but for the one it used itself.
+    """
+    return serializers.agent(agents.update(caller(), agent_id, changes))
 
 
-@blueprint.delete("/<agent_id>")
-def delete_agent(agent_id: str) -> tuple[Response, int]:
-    """Delete an agent."""
-    deleted = agents.delete(caller(), payloads.agent_id(agent_id))
-    return success("Agent deleted", {"id": str(deleted["_id"])})
+@route(blueprint.delete("/<agent_id>"), answers={200: Says("Agent deleted", Deleted)})
+def delete_agent(agent_id: AgentId) -> Json:
+    """Delete an agent.
+
+    Its access ends at once, its sessions requeue.
+    """
+    return {"id": str(agents.delete(caller(), agent_id)["_id"])}

@@ -1,93 +1,179 @@
-"""/api/chat. Every call needs a caller; whose session it is, the services check."""
+"""Sessions and their messages. Every call needs a caller; the services check whose session it is."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from typing import Any
 
-from chatsupport import payloads, serializers
-from chatsupport.blueprints.requests import caller, json_body, require_caller, success
+from flask import Blueprint, request
+
+from chatsupport import serializers
+from chatsupport.blueprints.requests import caller, require_caller
+from chatsupport.blueprints.routing import ANYBODY, route
+from chatsupport.contract import chat as contract
+from chatsupport.contract.calls import Says
+from chatsupport.contract.chat import NewMessage, Page, SessionEnd, SessionFilter, StartSession, Transfer
+from chatsupport.contract.fields import SessionId
+from chatsupport.errors import (
+    AgentAtCapacityError,
+    BlockedError,
+    ConflictError,
+    DatabaseUnavailableError,
+    InvalidApiKeyError,
+    InvalidTokenError,
+    QueueFullError,
+    SessionEndedError,
+    TokenExpiredError,
+)
 from chatsupport.features.consoles import service as consoles
+from chatsupport.services.assignment import staffing
 from chatsupport.services.messages import sending
 from chatsupport.services.server import statistics
 from chatsupport.services.sessions import lifecycle, lists, transfers
 
 blueprint = Blueprint("chat", __name__, url_prefix="/api/chat")
-blueprint.before_request(require_caller)
+
+Json = dict[str, Any]
 
 
-@blueprint.post("/start-session")
-def start_session() -> tuple[Response, int]:
-    """Start a session, or return the open one."""
-    start = payloads.start_session(json_body())
-    session, created = lifecycle.start(caller(), start.user_id, start.user_type, request.remote_addr or "")
-    if created:
-        return success("Session started", session, 201)
-    return success("This user has an open session already", session)
+@route(
+    blueprint.post("/start-session"),
+    body=StartSession,
+    answers={
+        201: Says("Session started", contract.StartedSession),
+        200: Says("This user has an open session already", contract.StartedSession),
+    },
+    errors=[QueueFullError],
+)
+def start_session(start: StartSession) -> tuple[Json, int]:
+    """Start a session, or get the open one.
+
+    A user has one open session at most. 10 a minute.
+    """
+    who = start.caller
+    session, created = lifecycle.start(caller(), who.id, who.type, request.remote_addr or "")
+    return session, 201 if created else 200
 
 
-@blueprint.get("/session/current")
-def get_current_session() -> tuple[Response, int]:
-    """Return the caller's open session."""
-    return success("Current session", {"session": lifecycle.current(caller())})
+@route(
+    blueprint.get("/session/current"),
+    answers={200: Says("Current session", contract.CurrentSession)},
+)
+def get_current_session() -> Json:
+    """Read the caller's open session.
+
+    For users. `session` is null if there is none.
+    """
+    return {"session": lifecycle.current(caller())}
 
 
-@blueprint.get("/session/<session_id>")
-def get_session(session_id: str) -> tuple[Response, int]:
-    """Return a session."""
-    return success("Session", lifecycle.describe(caller(), payloads.session_id(session_id)))
+@route(
+    blueprint.get("/session/<session_id>"),
+    answers={200: Says("Session", contract.Session)},
+)
+def get_session(session_id: SessionId) -> Json:
+    """Read a session."""
+    return lifecycle.describe(caller(), session_id)
 
 
-@blueprint.post("/end-session/<session_id>")
-def end_session(session_id: str) -> tuple[Response, int]:
-    """End a session."""
-    ended = lifecycle.end(caller(), payloads.session_id(session_id), payloads.session_end(json_body()))
-    return success("Session ended", ended)
+@route(
+    blueprint.post("/end-session/<session_id>"),
+    body=SessionEnd,
+    answers={200: Says("Session ended", contract.EndedSession)},
+)
+def end_session(session_id: SessionId, end: SessionEnd) -> Json:
+    """End a session.
+
+    A second call answers with the first end, unchanged.
+    """
+    return lifecycle.end(caller(), session_id, end)
 
 
-@blueprint.get("/messages/<session_id>")
-def get_messages(session_id: str) -> tuple[Response, int]:
-    """Return a page of a session's messages."""
-    history = sending.history(caller(), payloads.session_id(session_id), payloads.page(request.args))
-    return success("Messages", history)
+@route(
+    blueprint.get("/messages/<session_id>"),
+    query=Page,
+    answers={200: Says("Messages", contract.History)},
+)
+def get_messages(session_id: SessionId, page: Page) -> Json:
+    """Read a session's messages.
+
+    A page by `offset`, or by `after` or `before` a seq.
+    """
+    return sending.history(caller(), session_id, page)
 
 
-@blueprint.post("/send-message/<session_id>")
-def send_message(session_id: str) -> tuple[Response, int]:
-    """Send a message."""
-    body = payloads.with_idempotency_key(json_body(), request.headers.get("Idempotency-Key"))
-    sent = sending.send(caller(), payloads.session_id(session_id), payloads.new_message(body))
-    message = serializers.message(sent.message)
-    data = {
-        "messageId": message["id"],
-        "sessionId": message["sessionId"],
-        "message": message,
-        "sessionStatus": sent.session_status,
-    }
-    if sent.created:
-        return success("Message sent", data, 201)
-    return success("This message was sent before", data)
+@route(
+    blueprint.post("/send-message/<session_id>"),
+    body=NewMessage,
+    headers={"Idempotency-Key": "clientMessageId"},
+    answers={
+        201: Says("Message sent", contract.SentMessage),
+        200: Says("This message was sent before", contract.SentMessage),
+    },
+    errors=[SessionEndedError],
+)
+def send_message(session_id: SessionId, message: NewMessage) -> tuple[Json, int]:
+    """Send a message.
+
+    Answered when it is durable. 20 in 10 s. A repeated `clientMessageId` gets the first message.
+    """
+    sent = sending.send(caller(), session_id, message)
+    return serializers.sent_message(sent.message, sent.session_status), 201 if sent.created else 200
 
 
-@blueprint.get("/sessions")
-def list_sessions() -> tuple[Response, int]:
-    """Return a page of sessions, newest first."""
-    return success("Sessions", lists.list_sessions(caller(), payloads.session_filter(request.args)))
+@route(
+    blueprint.get("/sessions"),
+    query=SessionFilter,
+    answers={200: Says("Sessions", contract.SessionPage)},
+)
+def list_sessions(wanted: SessionFilter) -> Json:
+    """List sessions, newest first.
+
+    An agent's own; all for supervisors, API keys and systems.
+    """
+    return lists.list_sessions(caller(), wanted)
 
 
-@blueprint.post("/transfer/<session_id>")
-def transfer_session(session_id: str) -> tuple[Response, int]:
-    """Hand a session to an agent, or back to the queue's front."""
-    session, agent = payloads.session_id(session_id), payloads.optional_agent_id(json_body())
-    return success("Session transferred", transfers.transfer(caller(), session, agent))
+@route(
+    blueprint.post("/transfer/<session_id>"),
+    body=Transfer,
+    answers={200: Says("Session transferred", contract.Session)},
+    errors=[SessionEndedError, ConflictError, AgentAtCapacityError],
+)
+def transfer_session(session_id: SessionId, transfer: Transfer) -> Json:
+    """Hand a session to an agent, or back to the queue's front.
+
+    By its agent, a supervisor, an API key or a system. With its own id a supervisor takes over.
+    """
+    return transfers.transfer(caller(), session_id, transfer.agent_id)
 
 
-@blueprint.get("/queue")
-def get_queue() -> tuple[Response, int]:
-    """Return who waits."""
-    return success("Queue", consoles.queue_overview(caller()))
+@route(blueprint.get("/queue"), answers={200: Says("Queue", contract.Queue)})
+def get_queue() -> Json:
+    """See who waits.
+
+    For agents, supervisors, API keys and systems; `sessionId` for all of these but agents.
+    """
+    return consoles.queue_overview(caller())
 
 
-@blueprint.get("/stats")
-def get_statistics() -> tuple[Response, int]:
-    """Return the statistics."""
-    return success("Statistics", statistics.overview(caller()))
+@route(
+    blueprint.get("/availability"),
+    answers={200: Says("Availability", contract.Availability)},
+    errors=[InvalidTokenError, TokenExpiredError, InvalidApiKeyError, BlockedError, DatabaseUnavailableError],
+    access=ANYBODY,
+)
+def get_availability() -> Json:
+    """Ask whether somebody is there.
+
+    For everybody: a page asks before anybody writes. With credentials the answer also says how many wait.
+    """
+    is_stranger = not ("Authorization" in request.headers or "X-API-Key" in request.headers)
+    if not is_stranger:
+        require_caller()
+    return staffing.describe(None if is_stranger else caller())
+
+
+@route(blueprint.get("/stats"), answers={200: Says("Statistics", contract.Statistics)})
+def get_statistics() -> Json:
+    """Read the statistics."""
+    return statistics.overview(caller())

@@ -1,55 +1,59 @@
-"""/api/openapi.json and /api/docs. No authentication: they say what the calls are, and nothing of anybody."""
+"""What the calls and events are, for tools and for people. Open to everybody: it says nothing of anybody."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from flask import Blueprint, Response, jsonify, redirect, request
+from flask import Blueprint, Response, current_app, jsonify, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from chatsupport import openapi
 from chatsupport.blueprints.headers import PAGE_POLICY
+from chatsupport.blueprints.routing import ANYBODY, openapi, route
+from chatsupport.blueprints.web import page
+from chatsupport.contract import events
+from chatsupport.contract.calls import File
 from chatsupport.extensions import settings
 
 blueprint = Blueprint("docs", __name__)
 
-_FILES = {
-    name: (Path(openapi.__file__).parent / "page" / name).read_bytes() for name in ("page.html", "page.js", "page.css")
-}
+JSON = "application/json"
 
 
-@blueprint.get("/api/openapi.json")
-def get_document() -> Response:
-    """Return the OpenAPI document."""
-    response = jsonify(
-        {**openapi.document(), "servers": [{"url": settings.config.public_url or request.script_root or "/"}]}
-    )
-    response.headers["Cache-Control"] = "no-cache"
-    return response
+@route(
+    blueprint.get("/api/openapi.json"),
+    answers={200: File("OpenAPI 3.1", (JSON,), {"type": "object", "required": ["openapi", "paths"]})},
+    access=ANYBODY,
+)
+def get_open_api() -> Response:
+    """Read the description of the REST API.
+
+    OpenAPI 3.1, not in an envelope.
+    """
+    return _document({**openapi(current_app), "servers": [{"url": _url()}]})
 
 
-@blueprint.get("/api/docs")
-def get_page() -> AnyResponse:
-    """Return the page that shows the document."""
-    if request.path.endswith("/"):
-        return redirect("../docs")
-    return _file("page.html", "text/html")
+@route(
+    blueprint.get("/api/asyncapi.json"),
+    answers={200: File("AsyncAPI 3", (JSON,), {"type": "object", "required": ["asyncapi", "channels"]})},
+    access=ANYBODY,
+)
+def get_async_api() -> Response:
+    """Read the description of the Socket.IO events.
+
+    AsyncAPI 3, not in an envelope.
+    """
+    return _document(events.document())
 
 
-@blueprint.get("/api/docs/page.js")
-def get_script() -> Response:
-    """Return the page's script."""
-    return _file("page.js", "text/javascript")
+@route(blueprint.get("/api/docs"), answers={200: File("The page", ("text/html",))}, access=ANYBODY)
+def get_docs() -> AnyResponse:
+    """Read the description of the REST API as a page, and try its calls."""
+    return page("docs", PAGE_POLICY)
 
 
-@blueprint.get("/api/docs/page.css")
-def get_style() -> Response:
-    """Return the page's style."""
-    return _file("page.css", "text/css")
+def _url() -> str:
+    return settings.config.public_url or request.script_root or "/"
 
 
-def _file(name: str, media_type: str) -> Response:
-    response = Response(_FILES[name], mimetype=media_type)
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
+def _document(content: dict[str, object]) -> Response:
+    response = jsonify(content)
     response.headers["Cache-Control"] = "no-cache"
     return response

@@ -26,7 +26,7 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     f"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; {TRUSTED_TYPES}"
 )
-"""For the one page there is: its own files, and nothing from any other host."""
+"""For a page that needs nothing but its own files, and nothing from any other host."""
 
 
 def complete(headers: list[tuple[str, str]], environ: Mapping[str, Any]) -> list[tuple[str, str]]:

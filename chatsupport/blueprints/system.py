@@ -1,12 +1,16 @@
-"""What the service is and how it is. No authentication: balancers and people with a browser come here."""
+"""What the service is and how it is. Open to everybody: balancers and people with a browser come here."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, url_for
 
 from chatsupport import __version__, serializers
 from chatsupport.blueprints.errors import endpoints
-from chatsupport.blueprints.requests import success
+from chatsupport.blueprints.routing import ANYBODY, route
+from chatsupport.contract.calls import Says
+from chatsupport.contract.service import Health, Index
 from chatsupport.database.clock import now
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.services.server import statistics
@@ -14,27 +18,35 @@ from chatsupport.services.server import statistics
 blueprint = Blueprint("system", __name__)
 
 
-@blueprint.get("/")
-def index() -> tuple[Response, int]:
-    """Say what this is."""
-    data = {
+@route(blueprint.get("/"), answers={200: Says("Chat Support System API", Index)}, access=ANYBODY)
+def get_index() -> dict[str, Any]:
+    """See what this is."""
+    return {
         "message": "Chat Support System API",
         "version": __version__,
-        "documentation": url_for("docs.get_page"),
+        "documentation": url_for("docs.get_docs"),
         "timestamp": serializers.iso(now()),
         "endpoints": endpoints(),
     }
-    return success("Chat Support System API", data)
 
 
-@blueprint.get("/api/health")
-def health() -> tuple[Response, int]:
-    """Say whether the service works: 200, or 503 while the database does not answer."""
+@route(
+    blueprint.get("/api/health"),
+    answers={200: Says("Healthy", Health)},
+    errors=[DatabaseUnavailableError],
+    access=ANYBODY,
+)
+def get_health() -> dict[str, Any] | Response:
+    """See how it is.
+
+    Within 2 s in any case. 503, with the state as `data`, while the database does not answer.
+    """
     state, alive = statistics.health()
     if alive:
-        return success("Healthy", state)
+        return state
     error = DatabaseUnavailableError()
     g.error_code = error.code
     response = jsonify({**error.envelope(g.request_id), "data": state})
+    response.status_code = error.status
     response.headers["Retry-After"] = str(error.retry_after)
-    return response, error.status
+    return response

@@ -14,12 +14,16 @@ from flask_cors import cross_origin
 from werkzeug.wrappers import Response as AnyResponse
 
 from chatsupport.blueprints.headers import TRUSTED_TYPES
+from chatsupport.blueprints.routing import ANYBODY, route
+from chatsupport.contract.calls import File
+from chatsupport.errors import NotFoundError
 from chatsupport.extensions import settings
 from chatsupport.outside import own_hosts
-from chatsupport.web.assets import Asset, Assets, asset
+from chatsupport.web.assets import MEDIA_TYPES, Asset, Assets, asset
 
 blueprint = Blueprint("web", __name__)
 
+HTML = ("text/html",)
 FOR_EVER = "public, max-age=31536000, immutable"
 
 for_any_site = cross_origin(origins="*", send_wildcard=True, supports_credentials=False)
@@ -37,10 +41,21 @@ def _read_files(_: BlueprintSetupState) -> None:
     assets()
 
 
-@blueprint.get("/web/<version>/<path:path>")
+@route(
+    blueprint.get("/web/<version>/<path:path>"),
+    answers={
+        200: File("The file", tuple(sorted(MEDIA_TYPES.values()))),
+        302: File("It is at another version", ("text/html",)),
+    },
+    errors=[NotFoundError],
+    access=ANYBODY,
+)
 @for_any_site
 def get_asset(version: str, path: str) -> AnyResponse:
-    """Return a file of the widget, the console or the demo."""
+    """Get a file of the widget, the console or the demo.
+
+    The version is in the pages that name the file; any other leads to the present one.
+    """
     file = assets().find(path)
     if file is None:
         abort(404)
@@ -50,34 +65,41 @@ def get_asset(version: str, path: str) -> AnyResponse:
     return _public(file, FOR_EVER)
 
 
-@blueprint.get("/widget.js")
+@route(
+    blueprint.get("/widget.js"),
+    answers={200: File("The script", ("text/javascript",))},
+    access=ANYBODY,
+)
 @for_any_site
 def get_widget() -> AnyResponse:
-    """Return the script that a site names; it loads the rest."""
+    """Get the chat bubble's script, for any site's page. It loads the rest."""
     return _public(_loader(settings.config.socketio_client_url), "no-cache")
 
 
-@blueprint.get("/demo")
+@route(blueprint.get("/demo"), answers={200: File("The page", HTML)}, errors=[NotFoundError], access=ANYBODY)
 def get_demo() -> AnyResponse:
-    """Return a shop's page with the widget in it; in production there is none."""
+    """Get a shop's page with the chat bubble.
+
+    Not in production.
+    """
     if settings.config.is_production:
         abort(404)
     return page("demo")
 
 
-@blueprint.get("/console")
+@route(blueprint.get("/console"), answers={200: File("The page", HTML)}, access=ANYBODY)
 def get_console() -> AnyResponse:
-    """Return the agents' console; who has no token sees a form to sign in."""
+    """Get the agents' console. An agent without a token sees a form to sign in."""
     return page("console")
 
 
-def page(folder: str) -> AnyResponse:
+def page(folder: str, policy: str | None = None) -> AnyResponse:
     """Return the index.html of a folder in chatsupport/web, with %ASSETS% and %SOCKETIO% filled in."""
     if request.path.endswith("/"):
         return redirect(f"../{folder}")  # What it names, it names from where it is.
     response = Response(filled(f"{folder}/index.html"), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"
-    response.headers["Content-Security-Policy"] = _page_policy()
+    response.headers["Content-Security-Policy"] = policy or _page_policy()
     return response
 
 

@@ -11,9 +11,10 @@ import click
 from bson import ObjectId
 from flask.cli import with_appcontext
 
-from chatsupport import documents, payloads, serializers
+from chatsupport import documents, serializers
 from chatsupport.cli import tables
 from chatsupport.cli.patience import patience
+from chatsupport.contract.people import AgentChanges, AgentEmail, AgentFields
 from chatsupport.documents import Agent
 from chatsupport.documents.agent import DEFAULT_MAX_USERS, MEMBER, ROLES
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
@@ -61,7 +62,7 @@ def _password(from_stdin: bool) -> str:
 def _find(id_or_email: str) -> dict[str, Any]:
     """Return the agent with this id or email. Raises `NotFoundError`."""
     is_id = ObjectId.is_valid(id_or_email)
-    which = {"_id": ObjectId(id_or_email)} if is_id else {"email": payloads.email(id_or_email)}
+    which = {"_id": ObjectId(id_or_email)} if is_id else {"email": AgentEmail.parse({"email": id_or_email}).email}
     agent = Agent._get_collection().find_one(which)
     if agent is None:
         raise NotFoundError(f"There is no such agent: {_printable(id_or_email)}. `agents list` shows those there are.")
@@ -79,10 +80,10 @@ def add(name: str, email: str | None, role: str, max_users: int, password_stdin:
     """Make an agent, and print its id."""
     with _work():
         data: dict[str, Any] = {"name": name, "role": role, "maxUsers": max_users, "email": email}
-        payloads.agent_fields(data)  # Refused here, before a password is asked for in vain.
+        AgentFields.parse(data)  # Refused here, before a password is asked for in vain.
         if email is not None or password_stdin:
             data["password"] = _password(password_stdin)
-        agent = service.create(API_KEY_CALLER, payloads.agent_fields(data))
+        agent = service.create(API_KEY_CALLER, AgentFields.parse(data))
         click.echo(str(agent["_id"]))
 
 
@@ -110,7 +111,7 @@ def set_password(id_or_email: str, password_stdin: bool) -> None:
     """Give an agent another password. Whoever is signed in as this agent is signed out."""
     with _work():
         agent = _find(id_or_email)
-        changes = payloads.agent_changes({"password": _password(password_stdin)})
+        changes = AgentChanges.parse({"password": _password(password_stdin)})
         service.update(API_KEY_CALLER, agent["_id"], changes)
         click.echo(f"{_printable(agent['name'])} has a new password and must sign in again.")
 

@@ -8,8 +8,9 @@ from bson import ObjectId
 from flask.cli import AppGroup
 from pymongo.errors import PyMongoError
 
-from chatsupport import identity, payloads
+from chatsupport import identity
 from chatsupport.cli.patience import patience
+from chatsupport.contract.people import Person
 from chatsupport.database.connection import measure_time
 from chatsupport.documents import Agent
 from chatsupport.errors import InvalidInputError
@@ -26,7 +27,7 @@ tokens = AppGroup("tokens", help="Make tokens for callers.")
 def make(user_id: str, user_type: str) -> None:
     """Print a token for a visitor's id, an agent's id or a system's name, and nothing else. It is valid for 30 days."""
     try:
-        user_id = payloads.user_id({"userId": user_id})
+        user_id = Person.parse({"userId": user_id}).user_id
     except InvalidInputError as error:
         raise click.BadParameter(error.message, param_hint="USER_ID") from None
     if user_type == identity.USER:

@@ -13,7 +13,7 @@ from collections import deque
 from typing import Any
 
 from chatsupport.database import clock
-from chatsupport.errors import AuthenticationError
+from chatsupport.errors import TokenExpiredError
 from chatsupport.extensions import socketio
 from chatsupport.sockets import connections, strangers
 from chatsupport.sockets.connections import Connection
@@ -82,7 +82,7 @@ def look() -> None:
 
 
 def _close(connection: Connection) -> None:
-    error = AuthenticationError("The token has expired. Get a new one and connect again.", code="TOKEN_EXPIRED")
+    error = TokenExpiredError("The token has expired. Get a new one and connect again.")
     try:
         connections.close(connection, error)
     except Exception:

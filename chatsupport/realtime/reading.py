@@ -29,6 +29,7 @@ from gunicorn.http.wsgi import Response
 from werkzeug.exceptions import ClientDisconnected
 
 from chatsupport.blueprints.headers import complete
+from chatsupport.errors import InternalError, InvalidRequestError
 from chatsupport.observability import metrics
 
 REQUEST_SECONDS = 10.0
@@ -203,7 +204,7 @@ def _write_error(sock: Any, status: int, reason: str, _: str) -> None:
     request_id = uuid.uuid4().hex
     envelope = {
         "success": False,
-        "code": "INTERNAL_ERROR" if status == 500 else "INVALID_REQUEST",
+        "code": (InternalError if status == 500 else InvalidRequestError).code,
         "message": _UNREADABLE.get(status, _UNREADABLE[400]),
         "requestId": request_id,
     }

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import broadcasts, payloads, serializers
+from chatsupport import broadcasts, serializers
+from chatsupport.contract.chat import EndedSession
+from chatsupport.contract.events import (
+    EndSession,
+    InSession,
+    Join,
+    JoinAnswer,
+    Left,
+    MarkRead,
+    Read,
+    SendMessage,
+    Sent,
+    TypingState,
+)
 from chatsupport.documents.session import ACTIVE
 from chatsupport.errors import ForbiddenError, NotFoundError
 from chatsupport.extensions import socketio
-from chatsupport.identity import CALLER_TYPES, Caller
-from chatsupport.payloads import Payload
+from chatsupport.identity import Caller
 from chatsupport.services.messages import read_marks, sending
 from chatsupport.services.messages.drafts import Draft
 from chatsupport.services.presence import membership, typing
@@ -27,28 +38,27 @@ MESSAGE_BYTES = 300
 """What a message of a history takes beside its text, about."""
 
 
-@event("join_session")
-def join_session(connection: Connection, payload: Payload) -> Answer:
-    """Hand the client what it has missed, then everything that comes, in order and once.
+@event("join_session", body=Join, answer=JoinAnswer)
+def join_session(connection: Connection, join: Join) -> Answer:
+    """Join a session's room, and get its last messages, or those after `after`, then all that comes, in order and once.
 
     The history is in the event; a client that asks for a lean answer does not get it again in the acknowledgement.
     """
-    session_id = payloads.session_id_in(payload)
-    after, is_lean = payloads.resume_after(payload), payloads.is_lean(payload)
+    session_id = join.session_id
     access.find_session(connection.caller, session_id)
-    person = _person(connection, payload)
+    person = _person(connection, join)
     if connection.people.get(session_id, person) != person:
         controls.leave(connection, session_id, "left")  # One socket is one person there.
     if session_id not in connection.people and len(connection.people) >= MAX_JOINED_SESSIONS:
         raise ForbiddenError(f"A socket can be in at most {MAX_JOINED_SESSIONS} sessions. Leave one first.")
     connection.people[session_id] = person
-    joined = _enter(connection, session_id, after)
+    joined = _enter(connection, session_id, join.after)
     membership.join(session_id, person, connection.sid)
     if connection.budget is not None:
         connection.budget.charge(
             sum(MESSAGE_BYTES + len(message["message"].encode()) for message in joined["messages"])
         )
-    if is_lean:
+    if join.lean:
         joined = {name: value for name, value in joined.items() if name != "messages"}
     return "Joined the session", joined
 
@@ -84,25 +94,24 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
     return joined
 
 
-@event("leave_session")
-def leave_session(connection: Connection, payload: Payload) -> Answer:
+@event("leave_session", body=InSession, answer=Left)
+def leave_session(connection: Connection, leaving: InSession) -> Answer:
     """Leave the session's room."""
-    session_id = payloads.session_id_in(payload)
+    session_id = leaving.session_id
     if not controls.leave(connection, session_id, "left"):
         access.find_session(connection.caller, session_id)
     return "Left the session", {"sessionId": str(session_id)}
 
 
-@event_answered_later("send_message")
-def send_message(connection: Connection, payload: Payload, finish: Finish) -> None:
-    """Store a message; the room hears of it before the acknowledgement."""
-    session_id = payloads.session_id_in(payload)
-    message = payloads.new_message(payload)
-    access.act_as(connection.caller, *_claimed(payload))
+@event_answered_later("send_message", body=SendMessage, answer=Sent)
+def send_message(connection: Connection, message: SendMessage, finish: Finish) -> None:
+    """Send a message; the room gets it before the acknowledgement, which says that it is durable. 20 in 10 s."""
+    session_id = message.session_id
+    access.act_as(connection.caller, message.user_id, message.user_type)
     person = connection.people.get(session_id, connection.caller)
     if person != connection.caller and message.sender_id is None and message.sender_type is None:
         # A system that has said at joining whom it speaks for.
-        message = replace(message, sender_id=person.id, sender_type=person.type)
+        message = message.model_copy(update={"sender_id": person.id, "sender_type": person.type})
 
     def answer(sent: Draft) -> None:
         if sent.error is not None:
@@ -116,63 +125,49 @@ def send_message(connection: Connection, payload: Payload, finish: Finish) -> No
     sending.submit(connection.caller, session_id, message, answer)
 
 
-@event("typing_start")
-def typing_start(connection: Connection, payload: Payload) -> Answer:
-    """Tell the others that the caller types."""
-    session_id, person = _present(connection, payload)
+@event("typing_start", body=InSession, answer=TypingState)
+def typing_start(connection: Connection, typed: InSession) -> Answer:
+    """Tell the others that the caller types. Renew it within 5 s. 60 a minute, with typing_stop."""
+    session_id, person = _present(connection, typed)
     typing.start(session_id, person, connection.caller)
     return "Typing", {"sessionId": str(session_id), "isTyping": True}
 
 
-@event("typing_stop")
-def typing_stop(connection: Connection, payload: Payload) -> Answer:
+@event("typing_stop", body=InSession, answer=TypingState)
+def typing_stop(connection: Connection, typed: InSession) -> Answer:
     """Tell the others that the caller types no more."""
-    session_id, person = _present(connection, payload)
+    session_id, person = _present(connection, typed)
     typing.stop(session_id, person, connection.caller)
     return "Not typing", {"sessionId": str(session_id), "isTyping": False}
 
 
-@event("mark_read")
-def mark_read(connection: Connection, payload: Payload) -> Answer:
+@event("mark_read", body=MarkRead, answer=Read)
+def mark_read(connection: Connection, read: MarkRead) -> Answer:
     """Tell the others how far the caller has read."""
-    seq = payloads.seq_in(payload)
-    session_id, person = _present(connection, payload)
-    marked = read_marks.mark(session_id, person, seq)
+    session_id, person = _present(connection, read)
+    marked = read_marks.mark(session_id, person, read.seq)
     return "Marked as read", {"sessionId": str(session_id), "seq": marked}
 
 
-@event("end_session")
-def end_session(connection: Connection, payload: Payload) -> Answer:
+@event("end_session", body=EndSession, answer=EndedSession)
+def end_session(connection: Connection, end: EndSession) -> Answer:
     """End the session, as the REST call does."""
-    session_id = payloads.session_id_in(payload)
-    return "Session ended", lifecycle.end(connection.caller, session_id, payloads.session_end(payload))
+    return "Session ended", lifecycle.end(connection.caller, end.session_id, end)
 
 
-def _present(connection: Connection, payload: Payload) -> tuple[ObjectId, Caller]:
+def _present(connection: Connection, named: InSession) -> tuple[ObjectId, Caller]:
     """Return the session and who the caller is in it; who has not joined is checked as for joining."""
-    session_id = payloads.session_id_in(payload)
-    person = connection.people.get(session_id)
+    person = connection.people.get(named.session_id)
     if person is None:
-        access.find_session(connection.caller, session_id)
+        access.find_session(connection.caller, named.session_id)
         person = connection.caller
-    access.act_as(connection.caller, *_claimed(payload))
-    return session_id, person
+    access.act_as(connection.caller, named.user_id, named.user_type)
+    return named.session_id, person
 
 
-def _person(connection: Connection, payload: Payload) -> Caller:
+def _person(connection: Connection, named: InSession) -> Caller:
     """Return who the caller is in the session: itself, or whom a system says it is."""
-    user_id, user_type = _claimed(payload)
-    access.act_as(connection.caller, user_id, user_type)
-    if user_id is None or not connection.caller.may_act_for_others:
+    access.act_as(connection.caller, named.user_id, named.user_type)
+    if named.user_id is None or not connection.caller.may_act_for_others:
         return connection.caller
-    return Caller(user_id, user_type or "user")
-
-
-def _claimed(payload: Payload) -> tuple[str | None, str | None]:
-    """Return the `userId` and `userType` a payload names, None where it names none."""
-    user_id: Any = payload.get("userId")
-    user_type: Any = payload.get("userType")
-    return (
-        None if user_id is None else payloads.user_id(payload),
-        None if user_type is None else payloads.user_type(payload, CALLER_TYPES),
-    )
+    return Caller(named.user_id, named.user_type or "user")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bson import ObjectId
 
 from chatsupport import broadcasts
-from chatsupport.errors import AuthenticationError, ChatSupportError
+from chatsupport.errors import ChatSupportError, InvalidTokenError
 from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, Caller
 from chatsupport.services.shared.budgets import Budget
@@ -78,7 +78,7 @@ def from_addresses(addresses: Callable[[str], bool]) -> list[Connection]:
 def close(connection: Connection, why: ChatSupportError | None = None) -> None:
     """Close a socket, which hears why as an `error` event first; one that is still connecting will be refused."""
     if not connection.accepted:
-        connection.denied = why or AuthenticationError("Connect again.", code="INVALID_TOKEN")
+        connection.denied = why or InvalidTokenError("Connect again.")
         return
     if why is not None:
         broadcasts.to_socket(connection.sid, "error", {**why.envelope(uuid.uuid4().hex), "event": None})

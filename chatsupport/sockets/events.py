@@ -1,9 +1,9 @@
 """Dispatching what clients emit: one handler an event, one envelope an answer, one log line each.
 
-Handlers are registered with `@event`. They return (message, data) for the acknowledgement or raise a
-`ChatSupportError`. Those registered with `@event_answered_later` give either to a callback instead, when they know it;
-the socket's next message need not wait for that. Whatever else happens, the client gets an envelope and the socket
-stays usable.
+Handlers are registered with `@event`, with the models of what they take and of what is acknowledged. They return
+(message, data) for the acknowledgement or raise a `ChatSupportError`. Those registered with `@event_answered_later`
+give either to a callback instead, when they know it; the socket's next message need not wait for that. Whatever else
+happens, the client gets an envelope and the socket stays usable.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chatsupport import broadcasts
+from chatsupport.contract import events as contract
+from chatsupport.contract.base import Answer as Model
+from chatsupport.contract.events import InSession
 from chatsupport.database.connection import answer_within
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError, RateLimitedError
 from chatsupport.observability import logs, metrics, tracing
-from chatsupport.payloads import Payload
 from chatsupport.realtime.turns import turn
 from chatsupport.services.messages import message_log
 from chatsupport.services.server import readiness
@@ -28,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 Answer = tuple[str, Mapping[str, Any]]
 Finish = Callable[["Answer | Exception"], None]
-Handler = Callable[[Connection, Payload], Answer]
-LateHandler = Callable[[Connection, Payload, Finish], None]
+Handler = Callable[[Connection, Any], Answer]
+LateHandler = Callable[[Connection, Any, Finish], None]
 Acknowledge = Callable[[dict[str, Any]], int]
 """Sends an envelope, and returns how many bytes that took."""
 
@@ -41,20 +43,24 @@ _late_handlers: dict[str, LateHandler] = {}
 _sent = metrics.SEND.of("socket")
 
 
-def event(name: str) -> Callable[[Handler], Handler]:
+def event(name: str, *, body: type[InSession], answer: type[Model]) -> Callable[[Handler], Handler]:
     """Register the handler of a client's event."""
 
     def register(handler: Handler) -> Handler:
+        contract.RECEIVED[name] = contract.Received(handler.__doc__ or "", body, answer)
         _handlers[name] = handler
         return handler
 
     return register
 
 
-def event_answered_later(name: str) -> Callable[[LateHandler], LateHandler]:
+def event_answered_later(
+    name: str, *, body: type[InSession], answer: type[Model]
+) -> Callable[[LateHandler], LateHandler]:
     """Register the handler of an event whose answer comes when what it began is done; it calls back exactly once."""
 
     def register(handler: LateHandler) -> LateHandler:
+        contract.RECEIVED[name] = contract.Received(handler.__doc__ or "", body, answer)
         _late_handlers[name] = handler
         return handler
 
@@ -181,7 +187,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
             connection.open_sends.wait_for_all()
         else:
             connection.open_sends.wait_for_room()
-        payload = _payload(running.arguments)
+        payload = _payload(running)
         connection.open_sends.begin()
         try:
             late_handler(connection, payload, running.finish_later)
@@ -193,7 +199,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
     if handler is None:
         raise NotFoundError("This event does not exist. The details list all events.", details=names())
     connection.open_sends.wait_for_all()
-    payload = _payload(running.arguments)
+    payload = _payload(running)
     with turn(), answer_within(message_log.MAX_WAIT_SECONDS):
         return handler(connection, payload)
 
@@ -214,13 +220,13 @@ def _spend(connection: Connection) -> None:
         connection.refused -= 1
 
 
-def _payload(arguments: list[Any]) -> Payload:
-    payload = arguments[0] if arguments else {}
+def _payload(running: Event) -> InSession:
+    payload = running.arguments[0] if running.arguments else {}
     if payload is None:
         payload = {}
     if not isinstance(payload, dict):
         raise InvalidInputError("INVALID_JSON", 'The payload must be one JSON object, like {"sessionId": "…"}.')
-    return payload
+    return contract.RECEIVED[str(running.name)].body.parse(payload)
 
 
 def _printable(name: object) -> str | None:

@@ -9,7 +9,14 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import broadcasts
-from chatsupport.errors import AuthenticationError, ChatSupportError, NotFoundError, RateLimitedError
+from chatsupport.errors import (
+    AuthenticationError,
+    ChatSupportError,
+    InvalidApiKeyError,
+    InvalidTokenError,
+    NotFoundError,
+    RateLimitedError,
+)
 from chatsupport.extensions import settings, socketio
 from chatsupport.features.consoles import roles
 from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
@@ -131,9 +138,9 @@ def _authenticate(environ: Mapping[str, Any], auth: object) -> Caller:
     given = auth if isinstance(auth, dict) else {}
     token, api_key = given.get("token"), given.get("apiKey")
     if token is not None and not isinstance(token, str):
-        raise AuthenticationError("auth.token must be a string.", code="INVALID_TOKEN")
+        raise InvalidTokenError("auth.token must be a string.")
     if api_key is not None and not isinstance(api_key, str):
-        raise AuthenticationError("auth.apiKey must be a string.", code="INVALID_API_KEY")
+        raise InvalidApiKeyError("auth.apiKey must be a string.")
     if token is None and api_key is None:
         api_key = environ.get("HTTP_X_API_KEY")
         token = bearer_token(environ.get("HTTP_AUTHORIZATION")) if api_key is None else None

@@ -24,7 +24,7 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
-PARTS = ("widget", "console", "demo", "shared", "vendor")
+PARTS = ("widget", "console", "demo", "docs", "shared", "vendor")
 SQUEEZED = ("widget/", "shared/")
 """What other people's pages load; the rest is served as it was written."""
 

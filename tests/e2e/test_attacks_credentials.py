@@ -9,9 +9,9 @@ import time
 import jwt
 import pytest
 
-from chatsupport import openapi
 from tests.api import make_token
 from tests.conftest import JWT_SECRET
+from tests.documents import openapi_document
 from tests.e2e.conftest import Connect
 from tests.e2e.raw import Peers, frame, read_all, read_until, websocket
 from tests.e2e.rest import Rest
@@ -109,7 +109,7 @@ def test_operators_of_the_database_are_no_values(server: Server, operator: Rest)
     """In every field of every body and every parameter that the OpenAPI document names."""
     session_id, agent_id = operator.start("u0"), operator.create_agent("Target")
     before = operator.get("/api/chat/stats").data["sessions"]["total"]
-    for path, methods in openapi.document()["paths"].items():
+    for path, methods in openapi_document()["paths"].items():
         url = path.replace("{session_id}", session_id).replace("{agent_id}", agent_id).replace("{user_id}", "nobody")
         url = url.replace("{block_id}", "0" * 24)
         for method, operation in methods.items():

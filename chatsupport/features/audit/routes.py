@@ -1,19 +1,26 @@
-"""/api/audit. Needs a caller; the service wants an API key or a system."""
+"""The audit log: who did what, when and from where. For API keys and systems."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from typing import Any
 
-from chatsupport import payloads, serializers
-from chatsupport.blueprints.requests import caller, require_caller, success
+from flask import Blueprint
+
+from chatsupport import serializers
+from chatsupport.blueprints.requests import caller
+from chatsupport.blueprints.routing import route
+from chatsupport.contract.calls import Says
 from chatsupport.features.audit import service as audit
+from chatsupport.features.audit.models import AuditFilter, AuditLog
 
 blueprint = Blueprint("audit", __name__, url_prefix="/api/audit")
-blueprint.before_request(require_caller)
 
 
-@blueprint.get("")
-def list_entries() -> tuple[Response, int]:
-    """Return a page of the audit log, newest first."""
-    rows, cursor = audit.entries(caller(), payloads.audit_filter(request.args))
-    return success("Audit log", serializers.page("entries", [serializers.audit_entry(row) for row in rows], cursor))
+@route(blueprint.get(""), query=AuditFilter, answers={200: Says("Audit log", AuditLog)})
+def list_audit_entries(wanted: AuditFilter) -> dict[str, Any]:
+    """Read the audit log, newest first.
+
+    Who did what to which session, agent or person, when and from where. Kept for AUDIT_DAYS.
+    """
+    rows, cursor = audit.entries(caller(), wanted)
+    return serializers.page("entries", [serializers.audit_entry(row) for row in rows], cursor)

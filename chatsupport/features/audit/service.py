@@ -25,9 +25,9 @@ from chatsupport.database.clock import now
 from chatsupport.errors import InvalidInputError
 from chatsupport.extensions import settings, socketio
 from chatsupport.features.audit.documents import AuditEntry
+from chatsupport.features.audit.models import AuditFilter
 from chatsupport.identity import Caller
 from chatsupport.observability.logs import context
-from chatsupport.payloads import AuditFilter
 from chatsupport.services.people import tombstones
 from chatsupport.services.shared import access, pages
 from chatsupport.services.shared.pages import Document

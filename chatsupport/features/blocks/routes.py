@@ -1,35 +1,48 @@
-"""/api/blocks. Needs a caller; the services want an API key or a system."""
+"""Blocks of people and addresses. For API keys and systems."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from typing import Any
 
-from chatsupport import payloads, serializers
-from chatsupport.blueprints.requests import caller, json_body, require_caller, success
+from flask import Blueprint
+
+from chatsupport import serializers
+from chatsupport.blueprints.requests import caller
+from chatsupport.blueprints.routing import route
+from chatsupport.contract.blocks import Block, BlockId, Blocks, ListPage, NewBlock
+from chatsupport.contract.calls import Says
 from chatsupport.services.people import denials
 
 blueprint = Blueprint("blocks", __name__, url_prefix="/api/blocks")
-blueprint.before_request(require_caller)
+
+Json = dict[str, Any]
 
 
-@blueprint.get("")
-def list_blocks() -> tuple[Response, int]:
-    """Return a page of the blocks in force, newest first."""
-    page = payloads.list_page(request.args)
+@route(blueprint.get(""), query=ListPage, answers={200: Says("Blocks", Blocks)})
+def list_blocks(page: ListPage) -> Json:
+    """List the blocks in force, newest first."""
     rows, cursor = denials.blocks(caller(), page.limit, page.cursor)
-    return success("Blocks", serializers.page("blocks", [serializers.block(row) for row in rows], cursor))
+    return serializers.page("blocks", [serializers.block(row) for row in rows], cursor)
 
 
-@blueprint.post("")
-def create_block() -> tuple[Response, int]:
-    """Block a person or an address."""
-    stored, created = denials.block(caller(), payloads.new_block(json_body()))
-    if created:
-        return success("Blocked", serializers.block(stored), 201)
-    return success("This was blocked already; its reason and end are the new ones", serializers.block(stored))
+@route(
+    blueprint.post(""),
+    body=NewBlock,
+    answers={
+        201: Says("Blocked", Block),
+        200: Says("This was blocked already; its reason and end are the new ones", Block),
+    },
+)
+def create_block(new: NewBlock) -> tuple[Json, int]:
+    """Block a person or an address.
+
+    At once, everywhere: its requests and connections are refused, its sockets are closed.
+    """
+    stored, created = denials.block(caller(), new)
+    return serializers.block(stored), 201 if created else 200
 
 
-@blueprint.delete("/<block_id>")
-def delete_block(block_id: str) -> tuple[Response, int]:
+@route(blueprint.delete("/<block_id>"), answers={200: Says("Unblocked", Block)})
+def delete_block(block_id: BlockId) -> Json:
     """Lift a block."""
-    return success("Unblocked", serializers.block(denials.unblock(caller(), payloads.block_id(block_id))))
+    return serializers.block(denials.unblock(caller(), block_id))

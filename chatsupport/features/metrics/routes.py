@@ -8,7 +8,9 @@ import hmac
 from flask import Blueprint, Response, request
 
 from chatsupport.blueprints.locality import connects_from_this_machine
-from chatsupport.errors import AuthenticationError, ForbiddenError
+from chatsupport.blueprints.routing import ANYBODY, route
+from chatsupport.contract.calls import File
+from chatsupport.errors import AuthenticationError, ForbiddenError, InvalidTokenError
 from chatsupport.extensions import settings
 from chatsupport.features.metrics import gauges
 from chatsupport.identity import bearer_token
@@ -17,9 +19,18 @@ from chatsupport.observability import metrics
 blueprint = Blueprint("metrics", __name__)
 
 
-@blueprint.get("/metrics", strict_slashes=True)
+@route(
+    blueprint.get("/metrics", strict_slashes=True),
+    answers={200: File("Prometheus' text format 0.0.4", ("text/plain",))},
+    errors=[AuthenticationError, InvalidTokenError, ForbiddenError],
+    access=ANYBODY,
+)
 def get_metrics() -> Response:
-    """Return what this process counts and measures, as Prometheus reads it."""
+    """Read what this process counts and measures.
+
+    For Prometheus: `Authorization: Bearer <METRICS_TOKEN>`, or without such a token only from the machine itself.
+    Within 2 s in any case.
+    """
     _check_access()
     gauges.refresh()
     return Response(metrics.render(), content_type=metrics.CONTENT_TYPE)
@@ -32,7 +43,7 @@ def _check_access() -> None:
         if given is None:
             raise AuthenticationError("Send Authorization: Bearer <METRICS_TOKEN>.")
         if not hmac.compare_digest(_digest(given), _digest(token)):
-            raise AuthenticationError("This is not the METRICS_TOKEN of this server.", code="INVALID_TOKEN")
+            raise InvalidTokenError("This is not the METRICS_TOKEN of this server.")
     elif not connects_from_this_machine():
         raise ForbiddenError(
             "Only this machine can read the metrics. To read them from another machine, set METRICS_TOKEN."

@@ -18,6 +18,7 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
+from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
 from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Agent, Denial, Message, Session
@@ -27,7 +28,6 @@ from chatsupport.extensions import socketio
 from chatsupport.features.audit import service as audit
 from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.identity import AGENT, API_KEY_CALLER, USER, Caller
-from chatsupport.payloads import SessionEnd
 from chatsupport.services.messages import read_marks, sequences
 from chatsupport.services.people import denials, tombstones
 from chatsupport.services.sessions import lifecycle
@@ -109,7 +109,7 @@ class _Erasure:
         # Until there is none left: a request that was under way may have started another.
         while session_ids := self._some_sessions():
             for session_id in session_ids:
-                lifecycle.end_now({"_id": session_id}, SessionEnd(ERASED_REASON), by, caller)
+                lifecycle.end_now({"_id": session_id}, SessionEnd(reason=ERASED_REASON), by, caller)
             self.messages += self._empty_messages({"sessionId": {"$in": session_ids}})
             self._rename_in_sessions(session_ids)
             self.sessions += len(session_ids)

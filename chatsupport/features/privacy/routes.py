@@ -1,41 +1,58 @@
-"""/api/users: what is kept of somebody. Needs a caller; the service wants an API key or a system.
+"""What is kept of somebody. For API keys and systems.
 
 An id in the path is one that is taken today. The query takes every id that was ever stored, exactly as it is.
 """
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from typing import Any
 
-from chatsupport import payloads
+from flask import Blueprint
+
 from chatsupport.blueprints.paths import take_user_ids
-from chatsupport.blueprints.requests import caller, require_caller, success
+from chatsupport.blueprints.requests import caller
+from chatsupport.blueprints.routing import route
+from chatsupport.contract.calls import Says
+from chatsupport.contract.fields import PersonId
+from chatsupport.errors import MethodNotAllowedError
 from chatsupport.features.privacy import erasure, export
+from chatsupport.features.privacy.models import Erasable, Erased, Export, StoredPerson
+from chatsupport.identity import Caller
 
 blueprint = Blueprint("users", __name__, url_prefix="/api/users")
-blueprint.before_request(require_caller)
 blueprint.record(take_user_ids)
 
-
-@blueprint.get("/export")
-def export_stored_user() -> tuple[Response, int]:
-    """Return everything that is kept of somebody whose id is in the query."""
-    return success("Export", export.export(caller(), payloads.stored_person(request.args)))
+Json = dict[str, Any]
+EXPORTED, ERASED = {200: Says("Export", Export)}, {200: Says("Erased", Erased)}
 
 
-@blueprint.delete("")
-def erase_stored_user() -> tuple[Response, int]:
-    """Erase somebody whose id is in the query."""
-    return success("Erased", erasure.erase(caller(), payloads.stored_person(request.args)))
+@route(blueprint.get("/export"), query=StoredPerson, answers=EXPORTED)
+def export_stored_user(person: StoredPerson) -> Json:
+    """Export everything that is kept of somebody, by an id in the query."""
+    return export.export(caller(), person.caller)
 
 
-@blueprint.get("/<id:user_id>/export")
-def export_user(user_id: str) -> tuple[Response, int]:
-    """Return everything that is kept of somebody."""
-    return success("Export", export.export(caller(), payloads.erasable_person(user_id, request.args)))
+@route(blueprint.delete(""), query=StoredPerson, answers=ERASED)
+def erase_stored_user(person: StoredPerson) -> Json:
+    """Erase somebody, by an id in the query."""
+    return erasure.erase(caller(), person.caller)
 
 
-@blueprint.delete("/<id:user_id>")
-def erase_user(user_id: str) -> tuple[Response, int]:
-    """Erase somebody."""
-    return success("Erased", erasure.erase(caller(), payloads.erasable_person(user_id, request.args)))
+@route(blueprint.get("/<id:user_id>/export"), query=Erasable, answers=EXPORTED)
+def export_user(user_id: PersonId, kind: Erasable) -> Json:
+    """Export everything that is kept of somebody."""
+    return export.export(caller(), Caller(user_id, kind.user_type))
+
+
+@route(
+    blueprint.delete("/<id:user_id>"),
+    query=Erasable,
+    answers=ERASED,
+    errors=[MethodNotAllowedError],
+)
+def erase_user(user_id: PersonId, kind: Erasable) -> Json:
+    """Erase somebody.
+
+    Open sessions end, texts become empty, the id becomes a random one everywhere. Counts stay.
+    """
+    return erasure.erase(caller(), Caller(user_id, kind.user_type))

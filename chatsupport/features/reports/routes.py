@@ -1,4 +1,4 @@
-"""/api/reports. Needs a caller; the service wants an API key, a system or a supervisor."""
+"""Reports: how much there was to do, and how long people waited. For API keys, systems and supervisors."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, after_this_request, request
 
-from chatsupport import payloads
-from chatsupport.blueprints.requests import caller, require_caller, success
+from chatsupport.blueprints.requests import caller
+from chatsupport.blueprints.routing import route
+from chatsupport.contract.calls import Says
 from chatsupport.features.reports import service as reports
+from chatsupport.features.reports.models import Report, ReportQuery
 
 blueprint = Blueprint("reports", __name__, url_prefix="/api/reports")
-blueprint.before_request(require_caller)
 
 CSV = "text/csv"
 _COUNTS = ("sessions", "abandoned", "messages", "messagesPerSession")
@@ -26,18 +27,26 @@ _FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=\s*?[=+\-@|;\t\r\n＝＋－＠])")
 """Where a formula could begin, also for a spreadsheet that takes another separator than the comma."""
 
 
-@blueprint.get("/summary")
-def summary() -> tuple[Response, int]:
-    """Return the figures of the sessions that ended in a time, as JSON or, where `Accept` prefers it, as CSV."""
-    report = reports.summary(caller(), payloads.report_query(request.args))
+@route(
+    blueprint.get("/summary"),
+    query=ReportQuery,
+    answers={200: Says("Report", Report, also=(CSV,))},
+)
+def get_summary(wanted: ReportQuery) -> dict[str, Any] | Response:
+    """Report on the sessions that ended in a time, as JSON or, if `Accept` prefers it, as CSV."""
+    report = reports.summary(caller(), wanted)
+
+    @after_this_request
+    def _depends_on_accept(response: Response) -> Response:
+        response.vary.add("Accept")
+        return response
+
     if request.accept_mimetypes.best_match(["application/json", CSV]) != CSV:
-        response, status = success("Report", report)
-    else:
-        response, status = Response(_csv(report), mimetype=CSV), 200
-        name = f"report-{report['from'][:10]}-{report['to'][:10]}.csv"
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.vary.add("Accept")
-    return response, status
+        return report
+    response = Response(_csv(report), mimetype=CSV)
+    name = f"report-{report['from'][:10]}-{report['to'][:10]}.csv"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 def _csv(report: Mapping[str, Any]) -> str:

@@ -14,8 +14,8 @@ from chatsupport.documents import Agent
 from chatsupport.features.reports import rollups
 from chatsupport.features.reports.documents import DAY, HOUR, MONTH, Rollup
 from chatsupport.features.reports.figures import Figures, described
+from chatsupport.features.reports.models import ReportQuery
 from chatsupport.identity import Caller
-from chatsupport.payloads import ReportQuery
 from chatsupport.services.shared import access
 
 Document = dict[str, Any]

@@ -9,11 +9,11 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import serializers
+from chatsupport.contract.chat import NewMessage, Page
 from chatsupport.database.clock import now
 from chatsupport.database.connection import answer_within, wait_until_durable
 from chatsupport.features.audit import service as audit
 from chatsupport.identity import AGENT, Caller, canonical_id
-from chatsupport.payloads import NewMessage, Page
 from chatsupport.services.messages import drafts, message_log, sequences
 from chatsupport.services.shared import access, rate_limits
 

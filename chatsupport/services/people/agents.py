@@ -11,6 +11,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import broadcasts
+from chatsupport.contract.people import AgentChanges, AgentFields
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.documents.agent import derived
@@ -18,7 +19,6 @@ from chatsupport.errors import AgentNotFoundError, EmailTakenError, SessionNotFo
 from chatsupport.features.audit import service as audit
 from chatsupport.features.consoles import service as consoles
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.payloads import AgentChanges, AgentFields
 from chatsupport.services.assignment import choice
 from chatsupport.services.people import denials, passwords, sign_ins
 from chatsupport.services.sessions import lifecycle
@@ -123,7 +123,7 @@ def _tell_new_name(agent: dict[str, Any]) -> None:
 def _needs_manager(changes: AgentChanges) -> bool:
     """Tell whether an agent may not do this to itself."""
     removes_password = "password" in changes.given and changes.password is None
-    return removes_password or not changes.given <= {"isOnline", "password"}
+    return removes_password or not changes.given <= {"is_online", "password", "current_password"}
 
 
 def _values(changes: AgentChanges) -> dict[str, Any]:

@@ -16,13 +16,19 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import addresses, broadcasts
+from chatsupport.contract.blocks import NewBlock
 from chatsupport.database.clock import elapsed, now, now_ms
 from chatsupport.documents import Denial
-from chatsupport.errors import AuthenticationError, BlockedError, BlockNotFoundError, ChatSupportError, ForbiddenError
+from chatsupport.errors import (
+    BlockedError,
+    BlockNotFoundError,
+    ChatSupportError,
+    ForbiddenError,
+    InvalidTokenError,
+)
 from chatsupport.extensions import socketio
 from chatsupport.features.audit import service as audit
 from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, USER, Caller
-from chatsupport.payloads import NewBlock
 from chatsupport.services.people import tombstones
 from chatsupport.services.shared import access, pages
 from chatsupport.services.shared.look_ups import SharedLookUps
@@ -73,7 +79,7 @@ def check_blocked(person: Caller, address: str) -> None:
 
 def revoked() -> ChatSupportError:
     """Return what a caller hears whose token is revoked."""
-    return AuthenticationError("This token was revoked. Get a new one with POST /api/auth/token.", code="INVALID_TOKEN")
+    return InvalidTokenError("This token was revoked. Get a new one with POST /api/auth/token.")
 
 
 def revoke(caller: Caller, person: Caller) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatsupport.errors import AuthenticationError, ForbiddenError, InvalidInputError
+from chatsupport.errors import AuthenticationError, InvalidInputError, InvalidUserHashError
 from chatsupport.identity import RENEWABLE, Caller, bearer_token, caller_from_token
 from chatsupport.services.people import denials
 
@@ -20,9 +20,8 @@ def earlier_token(guest: Caller, authorization: str | None, address: str) -> Cal
             return earlier
     except AuthenticationError:
         pass  # Answered below: whatever is wrong with it, the guest needs a new id.
-    raise ForbiddenError(
-        'Ids that begin with guest- are renewed only with their own earlier token. Get a new id with {"guest": true}.',
-        code="INVALID_USER_HASH",
+    raise InvalidUserHashError(
+        'Ids that begin with guest- are renewed only with their own earlier token. Get a new id with {"guest": true}.'
     )
 
 

@@ -16,6 +16,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from chatsupport import broadcasts
+from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
 from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Denial, Message, Session
@@ -24,7 +25,6 @@ from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, Fo
 from chatsupport.features.audit import service as audit
 from chatsupport.features.consoles import service as consoles
 from chatsupport.identity import USER, Caller
-from chatsupport.payloads import SessionEnd
 from chatsupport.services.assignment import slots
 from chatsupport.services.messages import message_log, read_marks, sequences
 from chatsupport.services.people import denials, guests
@@ -131,7 +131,7 @@ def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
                 ],
             )
         except DuplicateKeyError:
-            lifecycle.end_now(is_guests, SessionEnd(MERGED), user.id, user)
+            lifecycle.end_now(is_guests, SessionEnd(reason=MERGED), user.id, user)
         else:
             message_log.log.settle(session_id)
             return

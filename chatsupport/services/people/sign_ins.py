@@ -8,12 +8,12 @@ import logging
 from typing import Any
 
 from chatsupport import addresses, identity
+from chatsupport.contract.people import SignIn
 from chatsupport.documents import Agent
 from chatsupport.errors import AuthenticationError, BlockedError, CredentialsError, ForbiddenError
 from chatsupport.extensions import settings
 from chatsupport.features.audit import service as audit
 from chatsupport.identity import AGENT, Caller
-from chatsupport.payloads import SignIn
 from chatsupport.services.people import denials, passwords
 from chatsupport.services.shared import rate_limits
 

@@ -13,11 +13,11 @@ from typing import Any
 import pymongo
 
 from chatsupport import identity
+from chatsupport.contract.people import TokenRequest
 from chatsupport.database.connection import translate_errors
-from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError
+from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, InvalidUserHashError
 from chatsupport.extensions import settings
 from chatsupport.features.audit import service as audit
-from chatsupport.payloads import TokenRequest
 from chatsupport.services.people import denials, guests, sign_ins
 from chatsupport.services.shared import rate_limits
 
@@ -84,9 +84,8 @@ def _check_user_hash(person: identity.Caller, user_hash: str | None) -> None:
     expected = identity.expected_user_hash(person.id, secret)
     given = user_hash or ""
     if not hmac.compare_digest(expected.encode(), given.lower().encode("utf-8", "surrogatepass")):
-        raise ForbiddenError(
-            "userHash is missing or wrong: your server must make it, hex HMAC-SHA256(IDENTITY_SECRET, userId).",
-            code="INVALID_USER_HASH",
+        raise InvalidUserHashError(
+            "userHash is missing or wrong: your server must make it, hex HMAC-SHA256(IDENTITY_SECRET, userId)."
         )
 
 

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chatsupport import broadcasts
+from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ACTIVE
 from chatsupport.extensions import settings
-from chatsupport.payloads import SessionEnd
 from chatsupport.services.assignment import choice
 from chatsupport.services.messages import sequences
 from chatsupport.services.sessions import lifecycle
@@ -85,7 +85,7 @@ def _check_idle(session: Document, idle_end_after: float) -> None:
     else:
         # Only if nobody warned it anew or took it over since it was read.
         unchanged = {"_id": session["_id"], "idleWarnedAt": warned_at, "agentId": session["agentId"]}
-        lifecycle.end_now(unchanged, SessionEnd(IDLE_REASON), "system")
+        lifecycle.end_now(unchanged, SessionEnd(reason=IDLE_REASON), "system")
 
 
 def _is_the_visitors(message: Document, session: Document) -> bool:

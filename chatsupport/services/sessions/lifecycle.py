@@ -11,6 +11,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import broadcasts, serializers
+from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import BACK, ENDED, NEWEST_FIRST, OPEN, WAITING
@@ -19,7 +20,6 @@ from chatsupport.extensions import settings
 from chatsupport.features.audit import service as audit
 from chatsupport.features.consoles import service as consoles
 from chatsupport.identity import USER, Caller
-from chatsupport.payloads import SessionEnd
 from chatsupport.services.assignment import choice, queue, slots
 from chatsupport.services.messages import message_log, sequences
 from chatsupport.services.server import totals

@@ -9,12 +9,12 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import serializers
+from chatsupport.contract.chat import SessionFilter
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import NEWEST_FIRST, WAITING
 from chatsupport.errors import ForbiddenError
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.payloads import SessionFilter
 from chatsupport.services.assignment import queue
 from chatsupport.services.messages import read_marks, sequences
 from chatsupport.services.shared import access

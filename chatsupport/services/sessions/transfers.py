@@ -8,7 +8,13 @@ from bson import ObjectId
 
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ENDED, WAITING
-from chatsupport.errors import AgentNotFoundError, ConflictError, ForbiddenError, SessionEndedError
+from chatsupport.errors import (
+    AgentAtCapacityError,
+    AgentNotFoundError,
+    ConflictError,
+    ForbiddenError,
+    SessionEndedError,
+)
 from chatsupport.features.audit import service as audit
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.services.assignment import choice, queue
@@ -86,10 +92,8 @@ def _why_not(agent_id: ObjectId) -> Exception:
     if agent is None:
         return AgentNotFoundError()
     if not agent.get("hasRoom"):
-        return ConflictError(
-            "This agent has no free slot. Choose another agent, or try again later.", code="AGENT_AT_CAPACITY"
-        )
-    return ConflictError("This agent is offline or away. Choose another agent.", code="AGENT_BUSY")
+        return AgentAtCapacityError()
+    return ConflictError("This agent is offline or away. Choose another agent.")
 
 
 def _why_not_moved(session_id: ObjectId) -> Exception:

@@ -181,7 +181,7 @@ CALLS: dict[str, Callable[[Life], object]] = {
     **{
         f"GET {path}": lambda life, path=path: life.get(path)  # type: ignore[misc]
         for path in (
-            "/", "/api/docs", "/api/docs/page.css", "/api/docs/page.js", "/api/health", "/api/openapi.json", "/console",
+            "/", "/api/docs", "/api/asyncapi.json", "/api/health", "/api/openapi.json", "/console",
             "/demo", "/metrics", "/widget.js", "/web/<version>/<path:path>",
         )
     },

@@ -81,7 +81,7 @@ def stored(agent_ids: list[ObjectId], monkeypatch: pytest.MonkeyPatch) -> Made:
 
 
 def set_time(monkeypatch: pytest.MonkeyPatch, time: datetime) -> None:
-    for module in ("features.reports.rollups", "features.reports.service", "payloads.reports"):
+    for module in ("features.reports.rollups", "features.reports.service", "features.reports.models"):
         monkeypatch.setattr(f"chatsupport.{module}.now", lambda: time)
 
 

@@ -19,11 +19,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from chatsupport import openapi
 from chatsupport.blueprints.web import assets
 from tests.api import Apis
 from tests.applications import MakeApp
 from tests.conftest import API_KEY
+from tests.documents import openapi_document
 
 EXAMPLES = 25
 LONGEST_SECONDS = 40
@@ -36,7 +36,7 @@ CHECKS = [
 ]
 OPERATIONS = sorted(
     operation["operationId"]
-    for path, methods in openapi.document()["paths"].items()
+    for path, methods in openapi_document()["paths"].items()
     for operation in methods.values()
     # Schemathesis leaves out the call that the document itself came by.
     if path != "/api/openapi.json"

@@ -15,15 +15,16 @@ from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 import chatsupport
-from chatsupport import errors, openapi
 from chatsupport.blueprints.errors import endpoints
+from chatsupport.blueprints.routing import openapi
+from chatsupport.contract.base import Request
+from chatsupport.contract.calls import all_errors
 from chatsupport.features.audit import service as audit
-from chatsupport.openapi.parts import STATUS_OF_CODE
-from chatsupport.openapi.schemas import ACTIONS
 from tests.api import Api, Apis, data_of
+from tests.documents import bare_app, openapi_document
 
 SOURCES = Path(chatsupport.__file__).parent
-DOCUMENT = openapi.document()
+DOCUMENT = openapi_document()
 JSON_TYPE = "application/json"
 
 
@@ -70,12 +71,19 @@ def assert_described(method: str, path: str, response: TestResponse) -> str:
     return name
 
 
+def models(base: type[Request]) -> Iterator[type[Request]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from models(model)
+
+
+BODIES = [(path, method.lower()) for method, path, operation in operations() if "requestBody" in operation]
+
+
 def codes_in_the_source() -> set[str]:
     """Return every code that the code gives: assigned or passed as `code`, or named like one."""
     found: set[str] = set()
     for file in SOURCES.rglob("*.py"):
-        if "openapi" in file.parts:
-            continue
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, (ast.Assign, ast.AnnAssign)):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -96,12 +104,6 @@ def constants(node: ast.AST | None) -> set[str]:
     )
 
 
-def error_classes(base: type = errors.ChatSupportError) -> Iterator[type]:
-    yield base
-    for derived in base.__subclasses__():
-        yield from error_classes(derived)
-
-
 def test_every_route_is_described_and_no_other(app: Flask) -> None:
     with app.app_context():
         there = {re.sub(r":(\w+)", r"{\1}", endpoint) for endpoint in endpoints()}
@@ -110,17 +112,44 @@ def test_every_route_is_described_and_no_other(app: Flask) -> None:
 
 
 def test_every_code_is_described_and_no_other() -> None:
-    assert set(STATUS_OF_CODE) == codes_in_the_source()
-    used = set(
-        re.findall(r"[A-Z]+(?:_[A-Z]+)+|FORBIDDEN|BLOCKED", str([item[2]["responses"] for item in operations()]))
-    )
-    # These two come from below or beside the calls: what is no request, and a method that no path takes.
-    assert set(STATUS_OF_CODE) - used <= {"INVALID_REQUEST", "METHOD_NOT_ALLOWED"}
+    described = set(DOCUMENT["components"]["schemas"]["Failure"]["properties"]["code"]["enum"])
+
+    assert described == codes_in_the_source()
 
 
-def test_every_error_has_the_status_that_is_described() -> None:
-    for error in error_classes():
-        assert STATUS_OF_CODE[error.code] == error.status, error  # type: ignore[attr-defined]
+def test_a_code_has_one_status() -> None:
+    statuses: dict[str, set[str]] = {}
+    for _, _, operation in operations():
+        for status, answer in operation["responses"].items():
+            for code in re.findall(r"'enum': (\[[^]]*\])", str(answer)) if status >= "400" else ():
+                for name in re.findall(r"[A-Z_]+", code):
+                    statuses.setdefault(name, set()).add(status)
+
+    assert statuses["SESSION_NOT_FOUND"] == {"404"}
+    assert {code: found for code, found in statuses.items() if len(found) > 1} == {}
+    assert all(statuses.get(error.code, {str(error.status)}) == {str(error.status)} for error in all_errors())
+
+
+def test_a_call_that_is_not_there_is_not_described() -> None:
+    app = Flask("other", static_folder=None)
+    app.register_blueprint(bare_app().blueprints["chat"])
+
+    document = openapi(app)
+
+    assert [tag["name"] for tag in document["tags"]] == ["Chat"]
+    assert "/api/chat/stats" in document["paths"]
+    assert "/api/agents" not in document["paths"]
+    assert "Block" not in document["components"]["schemas"]
+
+
+@pytest.mark.parametrize(("path", "method"), BODIES)
+def test_every_body_has_an_example_that_is_right(path: str, method: str) -> None:
+    content = DOCUMENT["paths"][path][method]["requestBody"]["content"][JSON_TYPE]
+    (model,) = [body for body in models(Request) if body.__name__ == content["schema"]["$ref"].rpartition("/")[2]]
+
+    assert not list(validator(content["schema"]).iter_errors(content["example"]))
+    assert set(content["example"]) <= set(DOCUMENT["components"]["schemas"][model.__name__]["properties"])
+    model.parse(content["example"])
 
 
 def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
@@ -135,8 +164,9 @@ def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
 
 def test_every_audited_action_is_described() -> None:
     actions = {value for name, value in vars(audit).items() if name.isupper() and isinstance(value, str)}
+    described = DOCUMENT["components"]["schemas"]["AuditEntry"]["properties"]["action"]["enum"]
 
-    assert set(ACTIONS) == actions - {audit.SERVER}
+    assert set(described) == actions - {audit.SERVER}
 
 
 @pytest.fixture
@@ -166,8 +196,7 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
         "/metrics",
         "/api/openapi.json",
         "/api/docs",
-        "/api/docs/page.js",
-        "/api/docs/page.css",
+        "/api/asyncapi.json",
     ):
         assert anybody.get(path).status_code == 200
     for path in ("/widget.js", "/console", "/demo", "/web/old/widget/loader.js"):

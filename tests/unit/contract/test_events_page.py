@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+import pytest
 
 from chatsupport import broadcasts
+from chatsupport.contract.calls import all_errors
 from chatsupport.sockets import chat, events
+from docs import tables
 from tests import ROOT
+from tests.documents import openapi_document
 
 PAGE = (ROOT / "docs/events.md").read_text("utf-8")
 
@@ -35,6 +41,27 @@ def test_it_names_what_the_server_emits() -> None:
     emitted = set(re.findall(r'(?:emit|_emit_here|_emit_presence)\(\s*"([a-z_]+)"', source))
     emitted |= set(re.findall(r'to_socket\([^"()]*"([a-z_]+)"', source))
     assert named_in_table("What the server emits") == emitted - {broadcasts.CONTROL_EVENT}
+
+
+@pytest.mark.parametrize("page", tables.PAGES, ids=lambda page: page.name)
+def test_the_tables_are_those_of_the_models(page: Path) -> None:
+    """If this fails, run `make docs`."""
+    text = page.read_text("utf-8")
+
+    assert text.count("<!-- end -->") > 1
+    assert tables.filled(text) == text
+
+
+def test_the_table_of_errors_has_every_code() -> None:
+    text = (ROOT / "docs/rest.md").read_text("utf-8").split("\n## Errors\n")[1].split("\n## ")[0]
+    named = {
+        code: row[0]
+        for row in re.findall(r"^\| ([\d, ]+)[^|]*\| (.*) \|$", text, re.MULTILINE)
+        for code in re.findall(r"`([A-Z_]+)`", row[1])
+    }
+
+    assert set(named) == set(openapi_document()["components"]["schemas"]["Failure"]["properties"]["code"]["enum"])
+    assert all(str(error.status) in named[error.code] for error in all_errors())
 
 
 def test_its_recipe_is_the_one_that_is_tested() -> None:

@@ -10,7 +10,7 @@ import unicodedata
 
 import pytest
 
-from chatsupport.payloads.text import _WHITESPACE, is_visible, trimmed
+from chatsupport.contract.text import _WHITESPACE, is_visible, trimmed
 
 ALL = [chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF]
 PREPENDED = {chr(number) for number in (*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD)}

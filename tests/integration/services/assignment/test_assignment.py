@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
+from chatsupport.contract.people import AgentFields
 from chatsupport.database import clock, connection
 from chatsupport.documents import Agent, Session
-from chatsupport.payloads import AgentFields
 from chatsupport.services.assignment import choice, queue, reconciliation, slots
 from chatsupport.services.people import agents
 from chatsupport.services.sessions import lifecycle

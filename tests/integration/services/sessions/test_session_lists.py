@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from chatsupport import payloads
+from chatsupport.contract.chat import SessionFilter
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import NEWEST_FIRST
@@ -202,7 +202,7 @@ def test_an_index_serves_every_filter_in_order(operator: Api, subtests: pytest.S
     for caller, filters in FILTERS:
         for cursor in ({}, {"cursor": lists._cursor(middle)}):
             with subtests.test(caller=str(caller), filters=filters, cursor=bool(cursor)):
-                wanted = payloads.session_filter({**filters, **cursor, "limit": "10"})
+                wanted = SessionFilter.parse({**filters, **cursor, "limit": "10"})
                 query = lists._query(caller, wanted)
                 plan = collection.find(query, sort=NEWEST_FIRST, limit=11).explain()
                 stages = str(plan["queryPlanner"]["winningPlan"])

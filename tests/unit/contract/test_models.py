@@ -1,12 +1,8 @@
-"""Whatever JSON a client sends, a payload function returns typed values or raises the field's error, nothing else."""
+"""Whatever JSON a client sends, a model gives typed values or the error of a field, and nothing else."""
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import re
-from collections.abc import Callable, Mapping
-from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -14,9 +10,14 @@ from bson import ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatsupport import json_codec, payloads
-from chatsupport.errors import AgentNotFoundError, InvalidInputError, NotFoundError, SessionNotFoundError
-from chatsupport.payloads.text import is_visible, trimmed
+from chatsupport import json_codec
+from chatsupport.contract.base import Request
+from chatsupport.contract.chat import NewMessage, Page, SessionEnd, StartSession, Transfer
+from chatsupport.contract.events import InSession
+from chatsupport.contract.people import AgentChanges, AgentFields, TokenRequest
+from chatsupport.contract.text import is_visible, trimmed
+from chatsupport.errors import InvalidInputError, NotFoundError
+from tests.documents import bare_app
 
 FIELDS = [
     "userId", "userType", "userHash", "message", "clientMessageId", "senderId", "senderType", "reason", "sessionId",
@@ -41,28 +42,22 @@ values = st.recursive(
 objects = st.dictionaries(st.sampled_from(FIELDS) | texts, values, max_size=8)
 
 
-def readers() -> list[Callable[[Mapping[str, Any]], Any]]:
-    """Return every function that reads a whole body, query or event."""
-    modules = [
-        importlib.import_module(f"chatsupport.payloads.{found.name}") for found in iter_modules(payloads.__path__)
-    ]
-    functions = [function for module in modules for _, function in inspect.getmembers(module, inspect.isfunction)]
-    return [
-        function
-        for function in dict.fromkeys(functions)
-        if [parameter.annotation for parameter in inspect.signature(function).parameters.values()] == ["Payload"]
-    ]
+def readers(base: type[Request] = Request) -> list[type[Request]]:
+    """Return every model of a body, a query or an event."""
+    derived = [model for model in base.__subclasses__() if model.__name__ != "Path"]
+    return derived + [model for other in derived for model in readers(other)]
 
 
+bare_app()
 READERS = readers()
 
 CODE = re.compile("INVALID_[A-Z_]+|MESSAGE_TOO_LONG|[A-Z]+_NOT_FOUND")
 
 
-def outcome(read: Callable[..., Any], *arguments: Any) -> str | None:
+def outcome(model: type[Request], data: dict[str, Any]) -> str | None:
     """Return the code of the error that reading raises, None where it raises none."""
     try:
-        read(*arguments)
+        model.parse(data)
     except (InvalidInputError, NotFoundError) as error:
         return error.code
     return None
@@ -71,28 +66,30 @@ def outcome(read: Callable[..., Any], *arguments: Any) -> str | None:
 @settings(max_examples=80, deadline=None)
 @given(data=objects)
 def test_any_object_is_read_or_refused_with_a_code(data: dict[str, Any]) -> None:
-    for read in READERS:
-        code = outcome(read, data)
-        assert code is None or CODE.fullmatch(code), read.__name__
+    for model in READERS:
+        code = outcome(model, data)
+        assert code is None or CODE.fullmatch(code), model.__name__
+        assert code is None or code in [*model.codes(), *(error.code for error in model.not_found()), "INVALID_JSON"]
 
 
-def test_the_readers_are_found() -> None:
-    assert {payloads.token_request, payloads.new_message, payloads.page, payloads.session_id_in} <= set(READERS)
+def test_the_models_are_found() -> None:
+    assert {TokenRequest, NewMessage, Page, InSession} <= set(READERS)
+    assert {"ReportQuery", "AuditFilter"} <= {model.__name__ for model in READERS}
 
 
 @settings(max_examples=50, deadline=None)
 @given(value=values)
 def test_any_value_is_an_id_or_is_not_found(value: Any) -> None:
-    assert outcome(payloads.session_id, value) in (None, "SESSION_NOT_FOUND")
-    assert outcome(payloads.agent_id, value) in (None, "AGENT_NOT_FOUND")
+    assert outcome(InSession, {"sessionId": value}) in (None, "SESSION_NOT_FOUND", "INVALID_SESSION_ID")
+    assert outcome(Transfer, {"agentId": value}) in (None, "AGENT_NOT_FOUND", "INVALID_AGENT")
 
 
 @settings(max_examples=50, deadline=None)
 @given(data=objects)
 def test_what_is_read_can_be_stored_and_sent(data: dict[str, Any]) -> None:
-    for read in (payloads.token_request, payloads.start_session, payloads.new_message, payloads.agent_fields):
-        if outcome(read, data) is None:
-            for text in vars(read(data)).values():
+    for model in (TokenRequest, StartSession, NewMessage, AgentFields):
+        if outcome(model, data) is None:
+            for text in vars(model.parse(data)).values():
                 if isinstance(text, str) and text != data.get("userHash"):
                     assert "\x00" not in text
                     assert text == trimmed(text) != ""
@@ -106,7 +103,7 @@ def test_a_message_is_refused_exactly_when_there_is_nothing_to_see_or_too_much(t
 
     expected = "INVALID_MESSAGE" if not is_visible(text) else "MESSAGE_TOO_LONG" if length > 1000 else None
 
-    assert outcome(payloads.new_message, {"message": text}) == expected
+    assert outcome(NewMessage, {"message": text}) == expected
 
 
 @settings(max_examples=50, deadline=None)
@@ -141,28 +138,28 @@ def test_half_a_surrogate_pair_is_kept_for_the_field_to_refuse() -> None:
 
 
 def test_a_page_is_the_first_50_by_default() -> None:
-    page = payloads.page({})
+    page = Page.parse({})
 
     assert (page.limit, page.offset, page.after, page.before) == (50, 0, None, None)
 
 
 def test_a_blank_reason_is_the_default_one() -> None:
     for data in ({}, {"reason": None}, {"reason": ""}, {"reason": "  "}):
-        assert payloads.session_end(data).reason == "User ended session"
-    assert payloads.session_end({"reason": " solved "}).reason == "solved"
-    assert payloads.session_end({"reason": " " + "x" * 200 + " "}).reason == "x" * 200
+        assert SessionEnd.parse(data).reason == "User ended session"
+    assert SessionEnd.parse({"reason": " solved "}).reason == "solved"
+    assert SessionEnd.parse({"reason": " " + "x" * 200 + " "}).reason == "x" * 200
 
 
 def test_an_internal_reason_has_no_default() -> None:
-    assert payloads.session_end({"internalReason": " "}).internal_reason is None
-    assert payloads.session_end({"internalReason": " spam "}).internal_reason == "spam"
+    assert SessionEnd.parse({"internalReason": " "}).internal_reason is None
+    assert SessionEnd.parse({"internalReason": " spam "}).internal_reason == "spam"
     for bad in (42, "x" * 201, "\x00"):
         with pytest.raises(InvalidInputError, match="internalReason"):
-            payloads.session_end({"internalReason": bad})
+            SessionEnd.parse({"internalReason": bad})
 
 
 def test_an_agent_has_two_places_and_is_online_by_default() -> None:
-    agent = payloads.agent_fields({"name": " Ada "})
+    agent = AgentFields.parse({"name": " Ada "})
 
     assert (agent.name, agent.max_users, agent.is_online) == ("Ada", 2, True)
 
@@ -178,15 +175,55 @@ def test_an_agent_has_two_places_and_is_online_by_default() -> None:
 def test_what_is_no_agent_is_refused(body: dict[str, Any]) -> None:
     data = body if "name" in body or not body else {"name": "Ada", **body}
 
-    assert outcome(payloads.agent_fields, data) == "INVALID_AGENT"
+    assert outcome(AgentFields, data) == "INVALID_AGENT"
 
 
 def test_an_id_is_24_hex_digits() -> None:
     text = "6b02a346410e8790f1f544d2"
 
-    assert payloads.session_id(text) == payloads.agent_id(text) == ObjectId(text)
-    for wrong in (text[:-1], text + "0", "x" * 24, "x" * 12, b"x" * 12, ObjectId(text), None, 7, {"$oid": text}):
-        with pytest.raises(SessionNotFoundError):
-            payloads.session_id(wrong)
-        with pytest.raises(AgentNotFoundError):
-            payloads.agent_id(wrong)
+    assert InSession.parse({"sessionId": text}).session_id == ObjectId(text)
+    assert Transfer.parse({"agentId": text.upper()}).agent_id == ObjectId(text)
+    for wrong in (text[:-1], text + "0", "x" * 24, "x" * 12, ""):
+        assert outcome(InSession, {"sessionId": wrong}) == "SESSION_NOT_FOUND"
+        assert outcome(Transfer, {"agentId": wrong}) == "AGENT_NOT_FOUND"
+    for wrong in (b"x" * 12, ObjectId(text), 7, {"$oid": text}):
+        assert outcome(InSession, {"sessionId": wrong}) == "INVALID_SESSION_ID"
+        assert outcome(Transfer, {"agentId": wrong}) == "INVALID_AGENT"
+
+
+def test_every_field_that_is_wrong_is_named_and_the_first_gives_the_code() -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        NewMessage.parse({"message": "x" * 1001, "clientMessageId": 7, "senderType": ["user"], "senderId": None})
+
+    assert refused.value.code == "MESSAGE_TOO_LONG"
+    assert refused.value.details == [
+        {"field": "message", "message": "message must have at most 1000 characters."},
+        {
+            "field": "clientMessageId",
+            "message": "clientMessageId must be a string of 1 to 64 characters, at least one of them visible, "
+            "or left out.",
+        },
+        {"field": "senderType", "message": "senderType must be one of user, agent, system, or left out."},
+    ]
+
+
+def test_names_are_those_on_the_wire_and_no_others() -> None:
+    message = NewMessage.parse({"message": " hello ", "text": "no", "client_message_id": "no", "sender_id": "no"})
+
+    assert (message.text, message.client_message_id, message.sender_id) == ("hello", None, None)
+
+
+def test_null_takes_away_what_may_be_taken_away_and_nothing_else() -> None:
+    changes = AgentChanges.parse({"email": None, "isOnline": False, "other": 1})
+
+    assert changes.given == {"email", "is_online"}
+    for name in ("name", "maxUsers", "isOnline", "role"):
+        assert outcome(AgentChanges, {name: None}) in ("INVALID_AGENT", "INVALID_ROLE")
+
+
+def test_no_error_repeats_what_was_sent() -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        AgentFields.parse({"name": "Ada", "password": "tooshort", "email": "not an address"})
+
+    assert "tooshort" not in str(refused.value.envelope("x")) + repr(refused.value.__context__)
+    assert "not an address" not in str(refused.value.envelope("x"))

@@ -1,4 +1,3 @@
-"use strict";
 // Shows the OpenAPI document. Everything is text: nothing of the document is ever taken for HTML.
 
 function element(name, text, ...children) {

@@ -1,0 +1,118 @@
+"""How a call is declared: what `route` is told is what the handler gets, what clients get, and what OpenAPI says."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import wraps
+from typing import Any, get_type_hints
+
+from flask import Flask, request
+from pydantic import create_model
+from pydantic.alias_generators import to_camel
+from werkzeug.wrappers import Response
+
+from chatsupport.blueprints.requests import json_body, require_caller, success
+from chatsupport.contract import calls
+from chatsupport.contract.base import Request
+from chatsupport.contract.calls import Answers, Call, ErrorClass, Says
+from chatsupport.identity import RENEWABLE
+
+Handler = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may make a call."""
+
+    needs_caller: bool = True
+    expired_for: timedelta = timedelta(0)
+    """How long ago a token may have expired."""
+
+
+CALLER = Access()
+RENEWING_CALLER = Access(expired_for=RENEWABLE)
+ANYBODY = Access(needs_caller=False)
+
+
+def route(
+    register: Callable[[Handler], Handler],
+    *,
+    answers: Answers,
+    body: type[Request] | None = None,
+    query: type[Request] | None = None,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[ErrorClass] = (),
+    access: Access = CALLER,
+) -> Callable[[Handler], Handler]:
+    """Register a handler, as in `@route(blueprint.get("/sessions"), query=SessionFilter, answers={200: …})`.
+
+    It gets the parts of the path, the body and the query as its annotations say, and returns the data of the answer:
+    with its status, if there are several. A response is passed on as it is. Calls need a caller unless `access` says
+    otherwise.
+    """
+
+    def declare(handler: Handler) -> Handler:
+        hints = get_type_hints(handler, include_extras=True)
+        hints.pop("return", None)
+        names = {model: name for name, model in hints.items() if model in (body, query)}
+        parts = {name: (hint, ...) for name, hint in hints.items() if name not in names.values()}
+        path: type[Request] = create_model("Path", __base__=Request, **parts)  # type: ignore[call-overload]
+        messages = {status: answer.message for status, answer in answers.items() if isinstance(answer, Says)}
+        aliases = {name: to_camel(name) for name in parts}
+
+        @wraps(handler)
+        def view(**given: str) -> Any:
+            if access.needs_caller:
+                require_caller(access.expired_for)
+            read = path.parse({aliases[name]: value for name, value in given.items()})
+            arguments = {name: getattr(read, name) for name in given}
+            if query is not None:
+                arguments[names[query]] = query.parse(request.args.to_dict())
+            if body is not None:
+                arguments[names[body]] = body.parse(_with_headers(json_body(), headers or {}))
+            outcome = handler(**arguments)
+            if isinstance(outcome, Response):
+                return outcome
+            data, status = outcome if isinstance(outcome, tuple) else (outcome, next(iter(answers)))
+            return success(messages[status], data, status)
+
+        view.call = Call(  # type: ignore[attr-defined]
+            name=to_camel(handler.__name__),
+            documentation=handler.__doc__ or "",
+            answers=answers,
+            path=path,
+            body=body,
+            query=query,
+            headers=headers or {},
+            errors=errors,
+            needs_caller=access.needs_caller,
+        )
+        register(view)
+        return handler
+
+    return declare
+
+
+def openapi(app: Flask) -> dict[str, Any]:
+    """Return the OpenAPI document of all calls that are registered with the application."""
+    found, tags = [], {}
+    for rule in app.url_map.iter_rules():
+        call = getattr(app.view_functions[rule.endpoint], "call", None)
+        if call is not None:
+            blueprint = rule.endpoint.partition(".")[0]
+            tag = blueprint.capitalize()
+            tags[tag] = (sys.modules[app.blueprints[blueprint].import_name].__doc__ or "").partition("\n\n")[0]
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+            method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+            found.append((method, path, tag, call))
+    return calls.document(found, tags)
+
+
+def _with_headers(body: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the body, with a header's value in each field that it stands for and that is not there."""
+    missing = {field: request.headers.get(name) for name, field in headers.items() if body.get(field) is None}
+    return {**body, **{field: value for field, value in missing.items() if value}} if missing else body

@@ -1,0 +1,164 @@
+"""What every model of the contract shares: its names on the wire, and how a request is read or refused.
+
+A request gives a typed value, or the error of the first field that is wrong. A wrong type is never coerced: an operator
+like {"$gt": ""} in place of a string is refused here and reaches no query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
+from typing_extensions import Self
+
+from chatsupport.contract import schemas
+from chatsupport.errors import ChatSupportError, InvalidInputError
+
+Json = dict[str, Any]
+Payload = Mapping[str, Any]
+Note = TypeVar("Note")
+
+
+class Code:
+    """The code of the error where a field is wrong, and of a text that is too long if that has its own."""
+
+    def __init__(self, code: str, *, too_long: str | None = None) -> None:
+        self.code = code
+        self.too_long = too_long
+
+
+class Reads:
+    """How a kind of field is read. `read` returns the value, or raises `ValueError`; its text completes "<field> …".
+
+    Without a text the error says that the field must be `wording`; without a `wording`, what the schema says.
+    """
+
+    not_found: type[ChatSupportError] | None = None
+    """What is raised for a text of the wrong form, instead of the field's code."""
+
+    def __init__(self, read: Callable[[Any], Any], wording: str | None = None, **schema: Any) -> None:
+        self.read = read
+        self.wording = wording
+        self.schema = {"type": "string", **schema}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Json:
+        return dict(self.schema)
+
+
+def too_long(most: int) -> Exception:
+    """Return the error of a text that is too long."""
+    return PydanticCustomError("too_long", f"must have at most {most} characters.")
+
+
+def refused(field: str, code: str, sentence: str) -> InvalidInputError:
+    """Return the error of a field that is wrong beside the others."""
+    return InvalidInputError(code, sentence, details=[{"field": field, "message": sentence}])
+
+
+def example(**fields: Any) -> ConfigDict:
+    """Return the `model_config` of a request with an example of it, as it is on the wire."""
+    return ConfigDict(json_schema_extra={"example": fields})
+
+
+def absent(description: str | None = None) -> Any:
+    """Return the default of a field that may be left out, though null is no value of it."""
+    return Field(default=None, description=description)
+
+
+class Model(BaseModel):
+    """An object of the contract. Its names are camelCase on the wire."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, validate_by_name=True)
+
+
+class Answer(Model):
+    """What the server makes. `serializers` builds it; the model says what is in it, and nothing else is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Request(Model):
+    """What a client sends. Fields that are not described are ignored."""
+
+    @classmethod
+    def parse(cls, data: Payload) -> Self:
+        """Return what the client sent. Raises `InvalidInputError` with the code of the first field that is wrong."""
+        try:
+            read: Self = cls.__pydantic_validator__.validate_python(data, by_alias=True, by_name=False)
+            return read
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)
+        # What is left out has no default where that follows from a field that is wrong.
+        raise _refusal(cls, [problem for problem in found if problem["type"] != "default_factory_not_called"])
+
+    @classmethod
+    def codes(cls, *, of_texts: bool = False) -> list[str]:
+        """Return every code that a wrong field may have, in the order of the fields; `of_texts` if all are texts."""
+        codes: list[str | None] = []
+        for notes in _notes(cls).values():
+            code = _last(notes, Code)
+            if code is not None and not (of_texts and _not_found(notes)):
+                codes += [code.code, code.too_long]
+        return [code for code in dict.fromkeys(codes) if code]
+
+    @classmethod
+    def not_found(cls) -> list[type[ChatSupportError]]:
+        """Return the errors of ids that name nothing."""
+        return [error for error in map(_not_found, _notes(cls).values()) if error]
+
+    @property
+    def given(self) -> set[str]:
+        """The names of the fields that the client sent, null or not."""
+        return self.model_fields_set
+
+
+@cache
+def _notes(model: type[Model]) -> dict[str, list[Any]]:
+    """Return what stands beside each field's type, by the field's name on the wire; the outermost last."""
+    return {str(field.validation_alias or name): list(_notes_of(field)) for name, field in model.model_fields.items()}
+
+
+def _notes_of(field: FieldInfo) -> Iterator[Any]:
+    for choice in get_args(field.annotation):
+        yield from getattr(choice, "__metadata__", ())
+    yield from field.metadata
+
+
+def _last(notes: list[Any], kind: type[Note]) -> Note | None:
+    return next((note for note in reversed(notes) if isinstance(note, kind)), None)
+
+
+def _not_found(notes: list[Any]) -> type[ChatSupportError] | None:
+    reads = _last(notes, Reads)
+    return reads.not_found if reads else None
+
+
+def _refusal(model: type[Request], problems: list[ErrorDetails]) -> InvalidInputError:
+    """Return the error of the first field that is wrong. Its details have all of them."""
+    details = [{"field": _name(problem), "message": _sentence(model, problem)} for problem in problems]
+    first = problems[0]
+    found = _last(_notes(model)[str(first["loc"][0])], Code) or Code(InvalidInputError.code)
+    code = (first["type"] == "too_long" and found.too_long) or found.code
+    return InvalidInputError(code, details[0]["message"], details=details)
+
+
+def _name(problem: ErrorDetails) -> str:
+    return ".".join(str(part) for part in problem["loc"])
+
+
+def _sentence(model: type[Request], problem: ErrorDetails) -> str:
+    """Return what to do about a field that is wrong."""
+    name, said = _name(problem), problem.get("ctx", {}).get("error")
+    if problem["type"] == "too_long" or (isinstance(said, ValueError) and str(said)):
+        return f"{name} {said or problem['msg']}"
+    reads = _last(_notes(model)[name], Reads) if name in _notes(model) else None
+    wording = (reads and reads.wording) or schemas.worded(schemas.at(model, problem["loc"]))
+    return f"{name} {'is required and ' if problem['type'] == 'missing' else ''}must be {wording}."

@@ -1,0 +1,351 @@
+"""Sessions and messages: what clients ask for, and what they get."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from chatsupport.contract.base import Answer, Code, Request, absent, example, refused
+from chatsupport.contract.fields import (
+    DEFAULT_PAGE,
+    AgentId,
+    Count,
+    Cursor,
+    Digits,
+    Id,
+    Limit,
+    Line,
+    PersonId,
+    PersonType,
+    Place,
+    Seq,
+    Status,
+    Text,
+    Time,
+    null_is,
+)
+from chatsupport.contract.schemas import LARGEST
+from chatsupport.documents.message import MAX_LENGTH
+from chatsupport.identity import Caller
+
+DEFAULT_END_REASON = "User ended session"
+
+
+class StartSession(Request):
+    """Who starts a session: oneself, or for a system anybody."""
+
+    user_id: PersonId
+    user_type: Annotated[Literal["user", "agent"], null_is("user"), Code("INVALID_USER_TYPE")] = Field(
+        default="user", description="For a user or an agent, its own; `agent` is for an agent that asks for help."
+    )
+
+    model_config = example(userId="visitor-1")
+
+    @property
+    def caller(self) -> Caller:
+        """The person as a caller, an agent's id in its one form."""
+        return Caller(self.user_id, self.user_type)
+
+
+class SessionEnd(Request):
+    """Why a session ends."""
+
+    reason: Annotated[str, Line(200, instead=DEFAULT_END_REASON), Code("INVALID_REASON")] = Field(
+        default=DEFAULT_END_REASON, description="The user is told."
+    )
+    internal_reason: Annotated[str | None, Line(200), Code("INVALID_REASON")] = Field(
+        default=None,
+        description="Only staff (the session's agent, supervisors, systems) may give it, and only staff see it: "
+        "in the session, in lists and in session_changed.",
+    )
+
+    model_config = example(reason="Solved")
+
+
+class NewMessage(Request):
+    """A message to a session."""
+
+    text: Annotated[str, Text(MAX_LENGTH), Code("INVALID_MESSAGE", too_long="MESSAGE_TOO_LONG")] = Field(
+        validation_alias="message",
+        description="Trimmed. Code points are counted, and one must be visible. No NUL, no unpaired surrogates.",
+    )
+    client_message_id: Annotated[str, Text(64), Code("INVALID_CLIENT_MESSAGE_ID")] | None = Field(
+        default=None,
+        description="Your own id of the message: if the same sender repeats it in the session, nothing new is stored.",
+    )
+    sender_id: Annotated[PersonId, Code("INVALID_SENDER_ID")] | None = Field(
+        default=None, description="Systems and API keys may give any; for others it must be their own."
+    )
+    sender_type: Annotated[PersonType, Code("INVALID_SENDER_TYPE")] | None = None
+
+    model_config = example(message="Where is my parcel?", clientMessageId="m-1")
+
+
+class Transfer(Request):
+    """Where a session goes."""
+
+    agent_id: AgentId | None = Field(
+        default=None, description="The agent who gets the session. Without one, it goes back to the front of the queue."
+    )
+
+    model_config = example(agentId=None)
+
+
+class SessionFilter(Request):
+    """Which sessions a list shows, and from where on."""
+
+    status: Annotated[Status, Code("INVALID_STATUS")] | None = None
+    agent_id: AgentId | None = Field(default=None, description="Only the sessions of this agent.")
+    user_id: PersonId | None = Field(default=None, description="Only the sessions of this user.")
+    limit: Limit = DEFAULT_PAGE
+    cursor: Cursor | None = None
+
+
+class Page(Request):
+    """Which part of a history: by offset, or after or before a seq."""
+
+    limit: Limit = DEFAULT_PAGE
+    offset: Annotated[int, Field(ge=0, le=LARGEST), Digits, Code("INVALID_OFFSET")] = Field(
+        default=0, description="How many messages to skip from the beginning."
+    )
+    after: Annotated[Seq, Digits] | None = Field(
+        default=None, description="A seq: the messages after it, the oldest of them first; wins over `offset`."
+    )
+    before: Annotated[Seq, Digits] | None = Field(
+        default=None, description="A seq: the messages right before it; not together with `after`."
+    )
+
+    @model_validator(mode="after")
+    def _goes_one_way(self) -> Self:
+        if self.after is not None and self.before is not None:
+            raise refused("before", "INVALID_CURSOR", "Give either after or before, not both.")
+        return self
+
+
+class AgentSummary(Answer):
+    """What a visitor may know of an agent."""
+
+    id: Id
+    name: str
+    is_online: bool = Field(description="It is set to online, and is present.")
+
+
+class ReadMark(Answer):
+    """How far a participant has read."""
+
+    user_id: str
+    user_type: str
+    seq: Count
+
+
+class Message(Answer):
+    """A message, as everybody sees it."""
+
+    id: Id
+    session_id: Id
+    seq: Place = Field(description="1, 2, 3… without gap or repeat: the order everybody sees.")
+    sender_id: str
+    sender_type: PersonType
+    message: Annotated[str, Field(max_length=MAX_LENGTH)] = Field(
+        description="As it was sent, trimmed. Text, not HTML: escape it where you show it."
+    )
+    timestamp: Time
+    client_message_id: str = absent()
+    erased: Literal[True] = absent("There if the text was erased; `message` is empty then.")
+
+
+class SessionState(Answer):
+    """What changes in a session's life."""
+
+    status: Status
+    agent_id: Id | None
+    agent: AgentSummary | None
+    queue_position: Place | None = Field(description="From 1. Null if the session does not wait.")
+
+
+class Session(SessionState):
+    """A session."""
+
+    id: Id
+    user_id: str
+    user_type: str
+    created_at: Time
+    first_assigned_at: Time | None
+    updated_at: Time | None
+    ended_at: Time | None
+    end_reason: str | None
+    internal_reason: str = absent("Why it has ended, for staff only: users do not get this field.")
+    message_count: Count
+    last_seq: Count = Field(description="The seq of the last message, 0 if there is none.")
+    read_seq: list[ReadMark] = Field(description="How far each participant has read.")
+    duration: Count = Field(description="Milliseconds, up to now while it is open.")
+
+
+class ListedSession(Session):
+    """A session in a list."""
+
+    unread_count: Count = Field(description="The messages that its agent has not read.")
+
+
+class Instructions(Answer):
+    """What to do next."""
+
+    websocket: str
+    http: str
+
+
+class StartedSession(SessionState):
+    """A session that has just begun, or was open."""
+
+    session_id: Id
+    created_at: Time
+    waiting_message: str | None
+    instructions: Instructions
+
+
+class EndStatistics(Answer):
+    """What a session took."""
+
+    duration: Count = Field(description="Milliseconds.")
+    total_messages: Count
+    average_response_time: float | None = Field(description="Seconds from a user's message to the agent's next.")
+
+
+class EndedSession(Answer):
+    """How a session ended."""
+
+    session_id: Id
+    ended_at: Time
+    reason: str | None
+    statistics: EndStatistics
+
+
+class CurrentSession(Answer):
+    """The caller's open session."""
+
+    session: Session | None
+
+
+class Pagination(Answer):
+    """Where a page is in its list."""
+
+    total: Count
+    limit: Place
+    offset: Count
+    has_more: bool
+
+
+class History(Answer):
+    """One page of a session's messages."""
+
+    session_id: Id
+    messages: list[Message] = Field(description="Oldest first.")
+    pagination: Pagination
+
+
+class SentMessage(Answer):
+    """A message that is stored."""
+
+    message_id: Id
+    session_id: Id
+    message: Message
+    session_status: Status
+
+
+class SessionPage(Answer):
+    """One page of a list of sessions."""
+
+    sessions: list[ListedSession]
+    has_more: bool
+    next_cursor: str | None
+
+
+class WaitingSession(Answer):
+    """A session that waits."""
+
+    session_id: Id = absent("Not for agents who are not supervisors.")
+    user_id: str
+    position: Place
+    waiting_since: Time | None
+
+
+class Queue(Answer):
+    """Who waits."""
+
+    total: Count
+    longest_wait: Count = Field(description="Seconds that the first session has waited.")
+    sessions: list[WaitingSession] = Field(description="The first 50, in the order they are served.")
+
+
+class Availability(Answer):
+    """Whether somebody is there."""
+
+    is_open: bool
+    opens_at: Time | None
+    is_staffed: bool = Field(description="An agent is there, busy or not.")
+    waiting: Count = absent("With credentials only.")
+    estimated_wait_seconds: Count | None = absent("With credentials only.")
+
+
+class SessionCounts(Answer):
+    """How many sessions there are."""
+
+    active: Count
+    waiting: Count
+    ended: Count
+    total: Count
+
+
+class MessageCounts(Answer):
+    """How many messages there are."""
+
+    total: Count
+    average_per_session: float
+
+
+class AgentLoad(Answer):
+    """How busy an agent is."""
+
+    id: Id
+    name: str
+    active_users: Count
+    max_users: Place
+    is_online: bool
+    utilization_rate: str
+
+
+class Performance(Answer):
+    """How long things take."""
+
+    average_session_duration: float = Field(description="Seconds.")
+    average_wait_time: float = Field(description="Seconds.")
+    system_load: str = Field(description="Taken slots of agents that are there, as a percentage.")
+
+
+class Memory(Answer):
+    """Memory, in MiB."""
+
+    used: float
+    total: float
+
+
+class SystemHealth(Answer):
+    """How the process is that answers."""
+
+    status: str
+    uptime: float = Field(description="Seconds.")
+    memory: Memory
+    timestamp: Time
+
+
+class Statistics(Answer):
+    """The figures of now."""
+
+    sessions: SessionCounts
+    messages: MessageCounts
+    agents_total: Count
+    agents: list[AgentLoad] = Field(description="By name; the 200 busiest if there are more. Empty for users.")
+    performance: Performance
+    system_health: SystemHealth

@@ -1,0 +1,325 @@
+"""What goes over Socket.IO: what clients and the server emit, and the AsyncAPI document that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from chatsupport import __version__
+from chatsupport.contract import schemas
+from chatsupport.contract.base import Answer, Code, Json, Model, Request, absent, example
+from chatsupport.contract.calls import Failure
+from chatsupport.contract.chat import (
+    AgentSummary,
+    Message,
+    NewMessage,
+    ReadMark,
+    Session,
+    SessionEnd,
+    SessionState,
+    WaitingSession,
+)
+from chatsupport.contract.fields import Count, Id, PersonId, PersonType, Place, SessionId, Time
+from chatsupport.contract.people import Agent
+from chatsupport.contract.schemas import LARGEST
+
+_DESCRIPTION = """\
+Socket.IO (protocol 5, Engine.IO 4), by websocket or long-polling, at /socket.io/. Connect with `auth: {token}` or
+`auth: {apiKey}`. A refused client gets `connect_error`, whose `data` is a Failure. Every event of a client may carry an
+acknowledgement callback, which gets a success envelope with the data that is described here, or a Failure. Without a
+callback a Failure comes as the event `error`. A packet has at most 64 KiB, and no binary parts.
+"""
+
+
+class InSession(Request):
+    """Which session is meant."""
+
+    session_id: SessionId = Field(description="The session's id.")
+    user_id: PersonId | None = Field(
+        default=None, description="Systems and API keys may say who is there; for others it must be their own."
+    )
+    user_type: Annotated[PersonType, Code("INVALID_USER_TYPE")] | None = None
+
+    model_config = example(sessionId="6b02b30b4405bfc85b4b0ba5")
+
+
+class Join(InSession):
+    """Which session to join, and what to hand over."""
+
+    after: Annotated[int, Field(ge=0, le=LARGEST), Code("INVALID_CURSOR")] | None = Field(
+        default=None, description="The last seq that the client has."
+    )
+    lean: bool | None = Field(default=None, description="True: the acknowledgement has no `messages`.")
+
+    model_config = example(sessionId="6b02b30b4405bfc85b4b0ba5", after=41, lean=True)
+
+
+class SendMessage(NewMessage, InSession):
+    """A message to a session."""
+
+    model_config = example(sessionId="6b02b30b4405bfc85b4b0ba5", message="Hello!", clientMessageId="m-1")
+
+
+class MarkRead(InSession):
+    """How far the caller has read."""
+
+    seq: Annotated[int, Field(ge=1, le=LARGEST), Code("INVALID_CURSOR")] = Field(
+        description="The seq of the last message that was read."
+    )
+
+    model_config = example(sessionId="6b02b30b4405bfc85b4b0ba5", seq=42)
+
+
+class EndSession(SessionEnd, InSession):
+    """Which session ends, and why."""
+
+    model_config = example(sessionId="6b02b30b4405bfc85b4b0ba5", reason="Solved")
+
+
+class JoinAnswer(SessionState):
+    """A session's state and messages. A lean acknowledgement has no messages."""
+
+    session_id: Id
+    last_seq: Count
+    read_seq: list[ReadMark]
+    messages: Annotated[list[Message], Field(max_length=200)] = absent()
+    has_more: bool = Field(description="Whether there are later messages with `after`, earlier ones without it.")
+
+
+class Joined(JoinAnswer):
+    """A session's state and messages."""
+
+    messages: Annotated[list[Message], Field(max_length=200)]
+
+
+class Left(Answer):
+    """Which session was left."""
+
+    session_id: Id
+
+
+class Sent(Answer):
+    """The message as it was stored."""
+
+    message: Message
+
+
+class TypingState(Answer):
+    """Whether the caller types."""
+
+    session_id: Id
+    is_typing: bool
+
+
+class Read(Answer):
+    """How far somebody has read."""
+
+    session_id: Id
+    seq: Count
+
+
+class PersonJoined(Answer):
+    """Somebody who has come."""
+
+    session_id: Id
+    user_id: str
+    user_type: PersonType
+    timestamp: Time
+
+
+class PersonLeft(PersonJoined):
+    """Somebody who has gone, and why."""
+
+    reason: Literal["left", "disconnected", "unassigned"]
+
+
+class Typing(TypingState):
+    """Who types."""
+
+    user_id: str
+    user_type: PersonType
+
+
+class MessagesRead(Answer):
+    """Who has read how far."""
+
+    session_id: Id
+    user_id: str
+    seq: Place
+
+
+class SessionEnded(Answer):
+    """The end of a session."""
+
+    session_id: Id
+    reason: str | None
+    ended_at: Time
+    ended_by: str | None
+
+
+class SessionIdle(Answer):
+    """When a session will end for lack of messages."""
+
+    session_id: Id
+    ends_at: Time
+
+
+class SessionSync(Answer):
+    """The last message that exists."""
+
+    session_id: Id
+    last_seq: Count
+
+
+class QueueUpdate(Answer):
+    """A session's place in the queue."""
+
+    session_id: Id
+    queue_position: Place
+
+
+class AgentAssigned(Answer):
+    """Who will answer."""
+
+    session_id: Id
+    agent_id: Id
+    agent: AgentSummary
+
+
+class SessionUnassigned(Answer):
+    """Which agent has lost the session, and why."""
+
+    session_id: Id
+    agent_id: Id
+    reason: Literal["agent_deleted", "agent_away", "transferred", "no_reply"]
+
+
+class AgentState(Agent):
+    """What an agent is, and has."""
+
+    load: Count = Field(description="How many sessions it has.")
+
+
+class AgentDeleted(Answer):
+    """Which agent there is no more."""
+
+    id: Id
+
+
+class QueueState(Answer):
+    """Who waits."""
+
+    waiting: Count
+    longest_waiting_since: Time | None
+    sessions: Annotated[list[WaitingSession], Field(max_length=50)] = Field(
+        description="The first of those who wait; only supervisors get sessionId."
+    )
+
+
+class ErrorEvent(Failure):
+    """The failure of an event without a callback; with `event` null, why the socket is about to be closed."""
+
+    event: str | None = absent()
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """An event from the server: to whom it goes, and what it says."""
+
+    to: str
+    data: type[Answer]
+    shown: str | None = None
+    """The payload in docs/events.md, where a list of its fields would be too long."""
+
+
+_SESSION = "the session, as [REST](rest.md#sessions) shows it"
+
+EMITTED: Mapping[str, Emitted] = {
+    "session_joined": Emitted("the socket that joined", Joined, "the session's state and messages"),
+    "new_message": Emitted("the room", Message, "the message"),
+    "user_joined": Emitted("the others in the room, once for each person, not for each tab", PersonJoined),
+    "user_left": Emitted("the others in the room", PersonLeft),
+    "user_typing": Emitted("the others in the room", Typing),
+    "messages_read": Emitted("the others in the room", MessagesRead),
+    "session_read": Emitted("all sockets of the agent who has read, in any browser", Read),
+    "session_ended": Emitted("the room", SessionEnded),
+    "session_idle": Emitted("the room", SessionIdle),
+    "agent_assigned": Emitted("the room", AgentAssigned),
+    "session_assigned": Emitted("all sockets of the agent", Session, _SESSION),
+    "session_unassigned": Emitted("the room, all sockets of the agent", SessionUnassigned),
+    "session_updated": Emitted("the room, all sockets of its user and its agent", Session, _SESSION),
+    "queue_update": Emitted("the room of a waiting session", QueueUpdate),
+    "session_sync": Emitted("the room", SessionSync),
+    "queue_changed": Emitted("all sockets of all agents", QueueState),
+    "session_changed": Emitted("all sockets of supervisors", Session, _SESSION),
+    "agent_changed": Emitted(
+        "all sockets of supervisors, and the agent's own",
+        AgentState,
+        "the agent, as [REST](rest.md#agents) shows it, and `load`: how many sessions it has",
+    ),
+    "agent_deleted": Emitted("all sockets of supervisors", AgentDeleted),
+    "error": Emitted("one socket", ErrorEvent, "the failure envelope and `event`"),
+}
+
+
+@dataclass(frozen=True)
+class Received:
+    """An event of a client: what it carries, and the data of its acknowledgement."""
+
+    documentation: str
+    body: type[InSession]
+    answer: type[Answer]
+
+
+RECEIVED: dict[str, Received] = {}
+"""Every event of a client that has a handler."""
+
+
+def document() -> Json:
+    """Return the AsyncAPI document of all that clients and the server emit."""
+    models: list[type[Model]] = [Failure]
+    messages: dict[str, Json] = {}
+    for name, event in sorted(RECEIVED.items()):
+        models += [event.body, event.answer]
+        messages[name] = {
+            "summary": " ".join(event.documentation.split()),
+            "payload": schemas.ref(event.body),
+            "x-acknowledgement": schemas.ref(event.answer),
+            "examples": [{"payload": schemas.of(event.body)["example"]}],
+        }
+    for name, emitted in EMITTED.items():
+        models.append(emitted.data)
+        messages[name] = {"summary": f"To {emitted.to}.", "payload": schemas.ref(emitted.data)}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Chat Support",
+            "version": __version__,
+            "license": {"name": "MIT"},
+            "description": _DESCRIPTION,
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "chat": {"address": "/", "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages}}
+        },
+        "operations": {
+            "fromClients": _operation("receive", "What clients emit.", sorted(RECEIVED)),
+            "toClients": _operation("send", "What the server emits.", EMITTED),
+        },
+        "components": {"messages": messages, "schemas": schemas.components(models)},
+    }
+
+
+def _operation(action: str, summary: str, names: Iterable[str]) -> Json:
+    messages = [{"$ref": f"#/channels/chat/messages/{name}"} for name in names]
+    return {"action": action, "channel": {"$ref": "#/channels/chat"}, "summary": summary, "messages": messages}
+
+
+def listed(model: type[Model], *, optional: str = "?") -> str:
+    """Return the names of a model's fields, as a table of docs/events.md shows them."""
+    required = schemas.of(model).get("required", ())
+    names = schemas.of(model).get("properties", {})
+    return ", ".join(name if name in required else name + optional for name in names)

@@ -1,0 +1,135 @@
+"""The kinds of fields there are. Each limit stands here or in a model, and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, Any, Literal
+
+from bson import ObjectId
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from chatsupport.contract.base import Code, Reads, too_long
+from chatsupport.contract.schemas import LARGEST
+from chatsupport.contract.text import UNSTORABLE, is_visible, trimmed
+from chatsupport.errors import AgentNotFoundError, ChatSupportError, SessionNotFoundError
+
+DEFAULT_PAGE, MAX_PAGE = 50, 100
+
+_DIGITS = re.compile(r"[0-9]{1,16}")
+_CURSOR = re.compile(r"([0-9]{1,14})-([0-9a-f]{24})")
+_EPOCH = datetime.fromtimestamp(0, timezone.utc)
+
+
+class Text(Reads):
+    """A text, trimmed: 1 to `most` characters, one of which can be seen."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(self._text, minLength=1, maxLength=most)
+        self.most = most
+
+    def _text(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        text = trimmed(value)
+        if not is_visible(text):
+            raise ValueError("must contain at least one visible character.")
+        if len(text) > self.most:
+            raise too_long(self.most)
+        if UNSTORABLE.search(text):
+            raise ValueError("must not contain NUL or unpaired surrogates.")
+        return text
+
+
+class PersonText(Text):
+    """Somebody's id. What no path could name is none."""
+
+    def _text(self, value: Any) -> str:
+        text = super()._text(value)
+        if text in (".", ".."):
+            raise ValueError("must be neither . nor ..: no path could name it.")
+        return text
+
+
+class Line(Reads):
+    """A text of at most `most` characters, trimmed; `instead` of one in which nothing can be seen."""
+
+    def __init__(self, most: int, instead: str | None = None) -> None:
+        super().__init__(self._line, minLength=0, maxLength=most)
+        self.most = most
+        self.instead = instead
+
+    def _line(self, value: Any) -> str | None:
+        if value is None:
+            return self.instead
+        text = trimmed(value) if isinstance(value, str) else None
+        if text is None or len(text) > self.most or UNSTORABLE.search(text):
+            raise ValueError
+        return text if is_visible(text) else self.instead
+
+
+def null_is(value: object) -> BeforeValidator:
+    """Take null for this value, as if the field were left out."""
+    return BeforeValidator(lambda given: value if given is None else given)
+
+
+class DocumentId(Reads):
+    """The id of a document. A text that is no id names nothing: it is not found."""
+
+    def __init__(self, not_found: type[ChatSupportError]) -> None:
+        super().__init__(self._id)
+        self.not_found = not_found
+
+    def _id(self, value: Any) -> ObjectId:
+        if not isinstance(value, str):
+            raise ValueError
+        if not ObjectId.is_valid(value):
+            raise self.not_found()  # type: ignore[call-arg, misc]
+        return ObjectId(value)
+
+
+def _number(value: Any) -> Any:
+    """Read a decimal of a query string. Signs, spaces and other scripts' digits are none."""
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else str(value)
+
+
+def _cursor(value: Any) -> tuple[datetime, ObjectId]:
+    match = _CURSOR.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError
+    return _EPOCH + timedelta(milliseconds=int(match[1])), ObjectId(match[2])
+
+
+# What clients send.
+PersonType = Literal["user", "agent", "system"]
+PersonId = Annotated[str, PersonText(128), Code("INVALID_USER_ID")]
+UserType = Annotated[PersonType, null_is("user"), Code("INVALID_USER_TYPE")]
+AgentId = Annotated[ObjectId, DocumentId(AgentNotFoundError), Code("INVALID_AGENT")]
+SessionId = Annotated[ObjectId, DocumentId(SessionNotFoundError), Code("INVALID_SESSION_ID")]
+Seq = Annotated[int, Field(ge=0, le=LARGEST), Code("INVALID_CURSOR")]
+Reason = Annotated[str, Text(200), Code("INVALID_REASON")]
+
+# What a query string says: always texts.
+Digits = BeforeValidator(_number)
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="How many at most."), Digits, Code("INVALID_LIMIT")]
+Cursor = Annotated[
+    tuple[datetime, ObjectId],
+    Reads(_cursor, "the nextCursor of the previous page, unchanged", description="The nextCursor of the page before."),
+    Code("INVALID_CURSOR"),
+]
+
+# What the server makes.
+Id = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
+Time = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$",
+        }
+    ),
+]
+Count = Annotated[int, Field(ge=0)]
+Place = Annotated[int, Field(ge=1)]
+Status = Literal["waiting", "active", "ended"]

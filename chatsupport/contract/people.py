@@ -1,0 +1,241 @@
+"""Tokens, sign-ins and agents: what clients ask for, and what they get."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import Self
+
+from chatsupport.contract.base import Answer, Code, Reads, Request, absent, example, refused
+from chatsupport.contract.fields import Count, Id, PersonId, PersonType, Text, Time, UserType
+from chatsupport.contract.text import UNSTORABLE, trimmed
+from chatsupport.documents.agent import DEFAULT_MAX_USERS, MAX_USERS_LIMIT
+from chatsupport.identity import Caller
+
+MAX_EMAIL_LENGTH = 254
+MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 10, 128
+
+_EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@[^\W_](?:[\w.-]{0,186}[^\W_])?")
+
+
+def email(value: Any) -> str:
+    """Return an email address, trimmed, in small letters and one form of each letter. Raises `ValueError`."""
+    text = (
+        unicodedata.normalize("NFC", trimmed(value[: 2 * MAX_EMAIL_LENGTH])).lower() if isinstance(value, str) else ""
+    )
+    if len(text) > MAX_EMAIL_LENGTH or UNSTORABLE.search(text) or not _EMAIL.fullmatch(text):
+        raise ValueError
+    return text
+
+
+class Password(Reads):
+    """A password, in one form of each letter: keyboards differ in how they write an accent."""
+
+    def __init__(self, least: int) -> None:
+        super().__init__(self._password, minLength=least, maxLength=MAX_PASSWORD_LENGTH, format="password")
+        self.least = least
+
+    def _password(self, value: Any) -> str:
+        if (
+            not isinstance(value, str)
+            or not self.least <= len(value) <= MAX_PASSWORD_LENGTH
+            or UNSTORABLE.search(value) is not None
+        ):
+            raise ValueError(f"must be a string of {self.least} to {MAX_PASSWORD_LENGTH} characters.")
+        return unicodedata.normalize("NFKC", value)
+
+
+Role = Annotated[Literal["agent", "supervisor"], Code("INVALID_ROLE")]
+Email = Annotated[
+    str,
+    Reads(
+        email,
+        f"an address like ada@example.com, of at most {MAX_EMAIL_LENGTH} characters",
+        minLength=3,
+        maxLength=MAX_EMAIL_LENGTH,
+    ),
+    Code("INVALID_EMAIL"),
+]
+NewPassword = Annotated[str, Password(MIN_PASSWORD_LENGTH), Code("INVALID_PASSWORD")]
+OldPassword = Annotated[str, Password(1), Code("INVALID_PASSWORD")]
+AgentName = Annotated[str, Text(100), Code("INVALID_AGENT")]
+MaxUsers = Annotated[int, Field(ge=1, le=MAX_USERS_LIMIT), Code("INVALID_AGENT")]
+IsOnline = Annotated[bool, Code("INVALID_AGENT")]
+_MAX_USERS = "How many people it takes at once."
+_IS_ONLINE = "Whether it wants sessions."
+_EMAIL_USE = "The address with which it signs in: trimmed, and kept in small letters. No two agents have the same."
+
+
+class TokenRequest(Request):
+    """For whom a token is: for a `userId`, or with `guest` for one that the server makes."""
+
+    user_id: PersonId | None = Field(default=None, description="Required unless `guest` is true.")
+    guest: Annotated[bool, Code("INVALID_USER_ID")] = Field(
+        default=False, description="If true, the server makes a `userId` that nobody can guess."
+    )
+    user_type: UserType = "user"
+    user_hash: Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)] = Field(
+        default=None,
+        description="Required for a user if IDENTITY_SECRET is set and the call has no API key: "
+        "hex HMAC-SHA256(IDENTITY_SECRET, userId).",
+    )
+
+    model_config = example(userId="visitor-1")
+
+    @model_validator(mode="after")
+    def _is_of_somebody(self) -> Self:
+        if self.guest == (self.user_id is not None):
+            raise refused("userId", "INVALID_USER_ID", "Give either a userId, or guest: true to get a new id.")
+        if self.guest and self.user_type != "user":
+            raise refused("userType", "INVALID_USER_TYPE", "userType must be user for a guest, or left out.")
+        return self
+
+
+class Person(Request):
+    """Who is meant."""
+
+    user_id: PersonId
+    user_type: UserType = "user"
+
+    model_config = example(userId="visitor-1", userType="user")
+
+    @property
+    def caller(self) -> Caller:
+        """The person as a caller, an agent's id in its one form."""
+        return Caller(self.user_id, self.user_type)
+
+
+class GuestToken(Request):
+    """Which guest the caller was."""
+
+    guest_token: Annotated[
+        str,
+        Field(min_length=1, description="The guest's token. It may have expired up to 90 days ago."),
+        Code("INVALID_GUEST_TOKEN"),
+    ]
+
+    model_config = example(guestToken="eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…")
+
+
+class AgentEmail(Request):
+    """With what an agent signs in."""
+
+    email: Email = Field(description="Trimmed. Capitals do not matter.")
+
+
+class SignIn(AgentEmail):
+    """With what an agent signs in, and what only it knows."""
+
+    password: OldPassword
+
+    model_config = example(email="ada@example.com", password="correct horse battery")  # noqa: S106 an example
+
+
+class AgentFields(Request):
+    """A new agent."""
+
+    name: AgentName = Field(description="It need not be unique.")
+    max_users: MaxUsers = Field(default=DEFAULT_MAX_USERS, description=_MAX_USERS)
+    is_online: IsOnline = Field(default=True, description=_IS_ONLINE)
+    email: Email | None = Field(default=None, description=_EMAIL_USE)
+    password: NewPassword | None = Field(default=None, description="Kept as argon2id.")
+    role: Role = "agent"
+
+    model_config = example(name="Ada", maxUsers=3, email="ada@example.com", password="correct horse battery")  # noqa: S106 an example
+
+
+class AgentChanges(Request):
+    """What changes of an agent. `given` names the fields that are there; a null takes email or password away."""
+
+    name: AgentName = absent()
+    max_users: MaxUsers = absent(_MAX_USERS)
+    is_online: IsOnline = absent(_IS_ONLINE)
+    email: Email | None = Field(default=None, description="null removes it.")
+    password: NewPassword | None = Field(default=None, description="null removes it.")
+    role: Role = absent()
+    current_password: OldPassword | None = Field(
+        default=None, description="To change your own password, or your own email."
+    )
+
+    model_config = example(isOnline=False)
+
+
+class Token(Answer):
+    """A token."""
+
+    user_id: str = absent("Of a new guest: the id that was made.")
+    token: str = Field(description="A JWT, for `Authorization: Bearer <token>` and for a socket's `auth: {token}`.")
+    token_type: Literal["Bearer"]
+    expires_in_seconds: Count
+    expires_in_days: Count
+
+
+class Agent(Answer):
+    """An agent, as those see it who manage agents."""
+
+    id: Id
+    name: str
+    max_users: MaxUsers = Field(description=_MAX_USERS)
+    active_users: list[str] = Field(description="The users with whom it talks now.")
+    is_online: bool = Field(description=_IS_ONLINE)
+    is_away: bool = Field(description="Whether its sockets have been gone for longer than AGENT_GRACE.")
+    email: str | None = Field(description="With what it signs in; in small letters.")
+    role: Literal["agent", "supervisor"]
+    created_at: Time | None
+
+
+class SignedIn(Answer):
+    """A token for 12 hours, and the agent."""
+
+    token: str = Field(description="A JWT, for `Authorization: Bearer <token>` and for a socket's `auth`.")
+    token_type: Literal["Bearer"]
+    expires_in_seconds: Count
+    agent: Agent
+
+
+class OfferedAgent(Answer):
+    """An agent's name, for a page that offers it."""
+
+    id: Id
+    name: str
+
+
+class SignInOptions(Answer):
+    """How an agent may sign in here."""
+
+    development: bool
+    agents: list[OfferedAgent] = Field(description="By name, 100 at most.")
+
+
+class Identified(Answer):
+    """What is the user's now."""
+
+    session_id: Id | None = Field(description="The user's open session.")
+    sessions: Count = Field(description="How many were the guest's.")
+
+
+class Revoked(Answer):
+    """Whose tokens are refused, and those made up to when."""
+
+    user_id: str
+    user_type: PersonType
+    revoked_up_to: Time
+
+
+class Agents(Answer):
+    """All agents, by name."""
+
+    agents: list[Agent]
+
+
+class Deleted(Answer):
+    """What there is no more."""
+
+    id: Id
+
+
+class Nothing(Answer):
+    """Nothing more to say."""

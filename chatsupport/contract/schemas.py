@@ -1,0 +1,104 @@
+"""The JSON schemas of models, without what pydantic adds for itself, and what a schema says in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+Json = dict[str, Any]
+
+REF = "#/components/schemas/"
+LARGEST = 2**53 - 1
+"""The largest whole number that every client can count with."""
+
+
+def ref(model: type[BaseModel]) -> Json:
+    """Refer to a model's schema in the document."""
+    return {"$ref": REF + model.__name__}
+
+
+def components(models: Iterable[type[BaseModel]]) -> dict[str, Json]:
+    """Return the schemas of these models and of all models in them, by name."""
+    unique = sorted(dict.fromkeys(models), key=lambda model: model.__name__)
+    _, document = models_json_schema([(model, "validation") for model in unique], ref_template=REF + "{model}")
+    return {name: _clean(schema) for name, schema in sorted(document.get("$defs", {}).items())}
+
+
+@cache
+def of(model: type[BaseModel]) -> Json:
+    """Return a model's own schema; those of the models in it are referred to."""
+    return components([model])[model.__name__]
+
+
+def at(model: type[BaseModel], location: Sequence[int | str]) -> Json:
+    """Return the schema of a field, which may be inside of others."""
+    everything = components([model])
+    schema = everything[model.__name__]
+    for part in location:
+        schema = plain(schema)
+        if "$ref" in schema:
+            schema = everything[schema["$ref"].rpartition("/")[2]]
+        inner = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
+        schema = inner or schema.get("additionalProperties") or {}
+    return schema
+
+
+def plain(schema: Json) -> Json:
+    """Return a schema without its null."""
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) != 1:
+        return schema
+    return {**choices[0], **{name: value for name, value in schema.items() if name != "anyOf"}}
+
+
+def worded(schema: Json) -> str:
+    """Return what a value must be, in words: "a whole number from 1 to 100"."""
+    nullable = schema is not plain(schema)
+    return _worded(plain(schema)) + (", or left out" if nullable else "")
+
+
+def _worded(schema: Json) -> str:
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    if "const" in schema:
+        return str(schema["const"]).lower()
+    kind = schema.get("type")
+    if kind == "boolean":
+        return "true or false"
+    if kind == "integer":
+        low, high = schema.get("minimum"), schema.get("maximum", LARGEST)
+        return f"a whole number from {low}" + (f" to {high}" if high < LARGEST else "")
+    if kind == "string":
+        characters = characters_of(schema)
+        seen = ", at least one of them visible" if schema.get("minLength") else ""
+        return f"a string of {characters} characters{seen}" if characters else "a string"
+    return {"array": "a list", "object": "an object", "number": "a number"}.get(str(kind), "something else")
+
+
+def characters_of(schema: Json) -> str:
+    """Return how many characters a text has: "1 to 64", "at most 200", or nothing."""
+    low, high = schema.get("minLength", 0), schema.get("maxLength")
+    if high is None:
+        return ""
+    return f"{low} to {high}" if low else f"at most {high}"
+
+
+def _clean(schema: Any) -> Any:
+    """Return a schema without titles, which repeat the names, and without nulls as defaults: left out is left out."""
+    if isinstance(schema, list):
+        return [_clean(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    cleaned = {}
+    for name, value in schema.items():
+        if name == "properties":
+            cleaned[name] = {field: _clean(inner) for field, inner in value.items()}
+        elif name in ("example", "enum", "const", "examples"):
+            cleaned[name] = value
+        elif not (name == "title" or (name == "default" and value is None)):
+            cleaned[name] = _clean(value)
+    return cleaned

@@ -1,0 +1,63 @@
+"""The audit log: what operators ask for, and what they get."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from bson import ObjectId
+from pydantic import Field
+
+from chatsupport.contract.base import Answer, Code, Reads, Request
+from chatsupport.contract.fields import DEFAULT_PAGE, AgentId, Cursor, Id, Limit, PersonId, PersonType, Text, Time
+
+Action = Literal[
+    "start", "assign", "requeue", "transfer", "end", "token", "sign_in", "sign_in_failed", "sign_out", "identify",
+    "read", "revoke", "block", "unblock", "agent_created", "agent_changed", "agent_deleted", "export", "erase",
+    "retention",
+]  # fmt: skip
+
+
+def _session_id(value: Any) -> ObjectId:
+    if not isinstance(value, str) or not ObjectId.is_valid(value):
+        raise ValueError
+    return ObjectId(value)
+
+
+class AuditFilter(Request):
+    """Which entries of the audit log a list shows, and from where on."""
+
+    action: Annotated[str, Text(40), Code("INVALID_ACTION")] | None = Field(
+        default=None, description="Only this action."
+    )
+    user_id: PersonId | None = Field(default=None, description="Only what concerned this person.")
+    agent_id: AgentId | None = Field(default=None, description="Only what concerned this agent.")
+    session_id: Annotated[ObjectId, Reads(_session_id, "a session's id"), Code("INVALID_SESSION_ID")] | None = Field(
+        default=None, description="Only what concerned this session."
+    )
+    limit: Limit = DEFAULT_PAGE
+    cursor: Cursor | None = None
+
+
+class AuditEntry(Answer):
+    """Who did what to which session, agent or person, when and from where."""
+
+    id: Id
+    at: Time
+    action: Action
+    caller_id: str | None = Field(description="Who did it; null of what the server did by itself.")
+    caller_type: Literal["user", "agent", "system", "server"]
+    address: str | None = Field(description="From where.")
+    request_id: str | None
+    session_id: Id | None
+    agent_id: Id | None
+    user_id: str | None = Field(description="To whom.")
+    user_type: PersonType | None
+    details: dict[str, Any] = Field(description="What else there is to say, by the action.")
+
+
+class AuditLog(Answer):
+    """One page, newest first."""
+
+    entries: list[AuditEntry]
+    has_more: bool
+    next_cursor: str | None

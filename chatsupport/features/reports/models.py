@@ -1,0 +1,127 @@
+"""Reports: which time they are about, and what is in them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from chatsupport.contract.base import Answer, Code, Reads, Request, refused
+from chatsupport.contract.fields import AgentId, Count, Id, Time
+from chatsupport.database.clock import now
+
+DEFAULT_DAYS, MAX_DAYS = 30, 366
+
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+
+
+def _time(value: Any) -> datetime:
+    """Return a time in UTC. Without an offset it is UTC, without a time the day begins."""
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError
+    text = match[0].replace("Z", "+00:00")
+    if match[3]:
+        text = text.replace(match[3], f"{match[3]:0<7}")  # Python 3.10 reads 3 or 6 digits only.
+    try:
+        time = datetime.fromisoformat(text)
+        time = time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise ValueError from None
+    if not _EARLIEST <= time <= _LATEST:
+        raise ValueError
+    return time
+
+
+_Moment = Annotated[
+    datetime,
+    Reads(
+        _time,
+        "a date or time as in ISO 8601, like 2026-11-22 or 2026-11-22T09:00:00Z (and + sent as %2B)",
+        examples=["2026-11-22", "2026-11-22T09:00:00Z"],
+    ),
+    Code("INVALID_RANGE"),
+]
+
+
+class ReportQuery(Request):
+    """Which time a report is about: from when to when, in hours or days, of one agent or of all."""
+
+    end: _Moment = Field(
+        default_factory=lambda: now(),
+        validation_alias="to",
+        description=f"By default now; at most {MAX_DAYS} days after `from`. Rounded up to the bucket.",
+    )
+    start: _Moment = Field(
+        default_factory=lambda data: data["end"] - timedelta(days=DEFAULT_DAYS),
+        validation_alias="from",
+        description=f"A date or time as in ISO 8601, in UTC if it has no offset; by default "
+        f"{DEFAULT_DAYS} days before `to`. "
+        "Rounded down to the bucket. Send + as %2B.",
+    )
+    bucket: Annotated[Literal["hour", "day"], Code("INVALID_BUCKET")] = Field(
+        default="day", description="Days are in UTC."
+    )
+    agent_id: AgentId | None = Field(default=None, description="Only the sessions that this agent had at their end.")
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.start >= self.end:
+            raise refused("from", "INVALID_RANGE", "from must be before to.")
+        if self.end - self.start > timedelta(days=MAX_DAYS):
+            raise refused("from", "INVALID_RANGE", f"from and to must be at most {MAX_DAYS} days apart.")
+        return self
+
+
+class Durations(Answer):
+    """How long something took, in seconds. Percentiles are off by 2 % at most."""
+
+    count: Count
+    mean: float | None
+    p50: float | None = Field(alias="p50")
+    p95: float | None = Field(alias="p95")
+
+
+class Figures(Answer):
+    """What there was to do."""
+
+    sessions: Count = Field(description="Sessions that ended.")
+    abandoned: Count = Field(description="Those of them that ended waiting, without an agent.")
+    messages: Count
+    messages_per_session: float | None
+    waiting: Durations = Field(description="From the start to the first agent.")
+    first_response: Durations = Field(description="From the start to the first message of an agent.")
+    handling: Durations = Field(description="From the first agent to the end.")
+
+
+class AgentFigures(Figures):
+    """What an agent had to do. A deleted one has no name."""
+
+    agent_id: Id
+    name: str | None
+
+
+class BucketFigures(Figures):
+    """What there was to do in an hour or a day."""
+
+    start: Time
+
+
+class Report(Answer):
+    """The figures of the sessions that ended in a time."""
+
+    from_: Time = Field(alias="from")
+    to: Time
+    bucket: Literal["hour", "day"]
+    agent_id: Id | None
+    complete: bool = Field(description="False while a server is still at adding up an earlier time.")
+    total: Figures
+    agents: list[AgentFigures] = Field(description="The agent with the most sessions first.")
+    buckets: list[BucketFigures] = Field(description="Every hour or day (UTC) of the time up to now.")
