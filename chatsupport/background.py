@@ -1,27 +1,39 @@
-"""Sharing one round of work between those who ask for it at the same time, or one after the other."""
+"""The four ways to do work later: coalesced, throttled, buffered, and every so often.
+
+Nothing here guards a rule: processes know nothing of each other's rounds. Work that fails is logged and does not end
+its loop. While the database is away, the log says so once, whatever waits for it.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Protocol, TypeVar
 
 from pymongo.errors import PyMongoError
 
-from chatsupport.database.connection import is_unavailable
+from chatsupport.database.connection import is_unavailable, one_at_a_time
+from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import socketio
 
 logger = logging.getLogger(__name__)
 
+RETRY_SECONDS = 1.0
+"""How soon work is repeated for which the database was away."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+Work = Callable[[], object]
+
 
 class Coalesced:
-    """A function of which one round runs at a time, for everybody who asked before it began.
+    """A function of which one round runs at a time, for every caller that asked before the round began.
 
-    Each caller returns after a round that began after its call. This saves work and guards no rule: processes know
-    nothing of each other's rounds.
+    Each caller returns after a round that began after its call. This saves work.
     """
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, work: Work) -> None:
         self._work = work
         self._turn = threading.Condition()
         self._asked = 0
@@ -52,17 +64,23 @@ class Coalesced:
 
 
 class Throttled:
-    """A function that runs in the background after it was asked for, at once and then at most every so often.
+    """A function that runs in the background after it was called: at once, and then at most every so often.
 
-    A round begins after the last call it serves; rounds never overlap.
+    A round begins after the last call that it serves, and rounds never overlap. Work that calls for its own next round
+    goes on until it has nothing left to do. A round that the database was away for is repeated.
     """
 
-    def __init__(self, work: Callable[[], None], seconds: float) -> None:
+    def __init__(self, work: Work, seconds: float) -> None:
         self._work = work
-        self._seconds = seconds
+        self.seconds = seconds
         self._mutex = threading.Lock()
         self._asked = False
         self._running = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no round runs or is asked for, and the time after the last one is over."""
+        return not self._running
 
     def __call__(self) -> None:
         """Ask for a round, and do not wait for it."""
@@ -80,9 +98,240 @@ class Throttled:
                     self._running = False
                     return
                 self._asked = False
+            pause = self.seconds
+            if not _attempt(self._work):
+                pause = max(pause, RETRY_SECONDS)
+                with self._mutex:
+                    self._asked = True
+            socketio.sleep(pause)
+
+
+class Buffered(Generic[Key, Value]):
+    """What a process collects for so many seconds and then writes together.
+
+    Values of the same key are merged: the newer one is kept unless `merge(older, newer)` says otherwise. With `at_once`
+    the first value does not wait for others. What `write` does not take out of its batch before it raises stays, and
+    is tried again; beyond `most` keys, what comes is lost, and the log says so. A process writes all of it before it
+    leaves (`flush_all`), unless nobody needs it any more (`on_leaving`); one that is killed loses it.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[dict[Key, Value]], object],
+        seconds: float,
+        *,
+        merge: Callable[[Value, Value], Value] = lambda older, newer: newer,
+        at_once: bool = False,
+        on_leaving: bool = True,
+        most: int = 100_000,
+    ) -> None:
+        self.write = write
+        self.seconds = seconds
+        self._at_once = at_once
+        self.on_leaving = on_leaving
+        self._merge = merge
+        self._most = most
+        self._mutex = threading.Lock()
+        self._one_writes = threading.Lock()
+        self._pending: dict[Key, Value] = {}
+        self._running = False
+        self._is_full = False
+        _buffers.append(self)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be written, and the time after the last writing is over."""
+        return not self._running
+
+    def add(self, key: Key, value: Value) -> None:
+        """Have a value written soon, together with others."""
+        with self._mutex:
+            if key in self._pending:
+                value = self._merge(self._pending[key], value)
+            elif self._has_no_room():
+                return
+            self._pending[key] = value
+        self._keep_running()
+
+    def get(self, key: Key, default: Value) -> Value:
+        """Return what is not written yet of one key."""
+        return self._pending.get(key, default)
+
+    def flush(self) -> None:
+        """Write now what waits, after what is being written. Raises what writing raises; nothing is lost then.
+
+        Raises `DatabaseUnavailableError` where something else is being written for longer than there is time.
+        """
+        with one_at_a_time(self._one_writes):
+            with self._mutex:
+                batch, self._pending = self._pending, {}
+            if not batch:
+                return
             try:
-                self._work()
-            except Exception as error:
-                if not (isinstance(error, PyMongoError) and is_unavailable(error)):
-                    logger.exception("Work in the background failed")
-            socketio.sleep(self._seconds)
+                self.write(batch)
+            except BaseException:
+                with self._mutex:
+                    newer, self._pending = self._pending, batch
+                    for key, value in newer.items():
+                        self._pending[key] = self._merge(batch[key], value) if key in batch else value
+                self._keep_running()
+                raise
+            self._is_full = False
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        with self._mutex:
+            self._pending = {}
+
+    def _has_no_room(self) -> bool:
+        if len(self._pending) < self._most:
+            return False
+        if not self._is_full:
+            logger.error("Too much waits to be written; what comes now is lost", extra={"work": name_of(self.write)})
+        self._is_full = True
+        return True
+
+    def _keep_running(self) -> None:
+        with self._mutex:
+            if self._running or not self._pending:
+                return
+            self._running = True
+        socketio.start_background_task(self._run)
+
+    def _run(self) -> None:
+        if not self._at_once:
+            socketio.sleep(self.seconds)
+        while True:
+            is_done = _attempt(self.flush, name_of(self.write))
+            socketio.sleep(self.seconds if is_done else max(self.seconds, RETRY_SECONDS))
+            with self._mutex:
+                if not self._pending:
+                    self._running = False
+                    return
+
+
+class Lease(Protocol):
+    """What one process at a time can have."""
+
+    def hold(self) -> bool:
+        """Take the lease, or renew it. False while another process has it."""
+
+
+class Every:
+    """Work that is done every so often: by every process or, `under` a lease, by the one that holds it.
+
+    `seconds` is a number, or a function where it depends on the configuration.
+    """
+
+    def __init__(self, seconds: float | Callable[[], float], work: Work, *, under: Lease | None = None) -> None:
+        self._seconds = seconds
+        self._work = work
+        self.under = under
+
+    @property
+    def seconds(self) -> float:
+        """The seconds between two rounds."""
+        return self._seconds() if callable(self._seconds) else self._seconds
+
+    @property
+    def name(self) -> str:
+        """What is done."""
+        return name_of(self._work)
+
+    def __call__(self) -> None:
+        """Do the work now, if this process is the one to do so."""
+        if self.under is None or self.under.hold():
+            self._work()
+
+    def start(self) -> None:
+        """Begin to do the work, at once and until the process ends."""
+        socketio.start_background_task(self._run)
+
+    def _run(self) -> None:
+        while True:
+            _attempt(self, self.name)
+            socketio.sleep(self.seconds)
+
+
+def start(works: Iterable[Every]) -> None:
+    """Begin timed work, each piece by itself: a short one must not wait for a long one, nor fail with it."""
+    for work in works:
+        work.start()
+
+
+def flush_all() -> list[Exception]:
+    """Write what the buffers of this process hold, as it is about to leave. Returns what went wrong."""
+    failures: list[Exception] = []
+    for buffer in _buffers:
+        try:
+            if buffer.on_leaving:
+                buffer.flush()
+        except Exception as error:
+            about = {"work": name_of(buffer.write)}
+            logger.warning("Something could not be stored on leaving", extra=about, exc_info=not _is_away(error))
+            failures.append(error)
+    return failures
+
+
+def clear_all() -> None:
+    """Forget what all buffers hold: another application begins."""
+    for buffer in _buffers:
+        buffer.clear()
+
+
+def name_of(work: Callable[..., object]) -> str:
+    """Return the name of a function, as the log and the documentation have it."""
+    module = (getattr(work, "__module__", None) or "").removeprefix("chatsupport.")
+    return f"{module}.{getattr(work, '__qualname__', type(work).__name__)}"
+
+
+_buffers: list[Buffered[Any, Any]] = []
+
+
+class _Outage:
+    """What waits for the database, so that the log says so once."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._waiting: set[str] = set()
+
+    def holds_up(self, name: str, error: Exception) -> None:
+        """Note that this work failed because the database is away."""
+        with self._mutex:
+            is_new = not self._waiting
+            self._waiting.add(name)
+        if is_new:
+            reason = {"work": name, "reason": type(error).__name__}
+            logger.warning("Work in the background waits for the database", extra=reason)
+
+    def is_over_for(self, name: str) -> None:
+        """Note that this work was done."""
+        with self._mutex:
+            if name not in self._waiting:
+                return
+            self._waiting.remove(name)
+            is_over = not self._waiting
+        if is_over:
+            logger.info("Work in the background goes on: the database answers")
+
+
+_outage = _Outage()
+
+
+def _attempt(work: Work, name: str | None = None) -> bool:
+    """Do this and log what goes wrong. False where the database is away, so that it should be tried again."""
+    name = name or name_of(work)
+    try:
+        work()
+    except Exception as error:
+        if _is_away(error):
+            _outage.holds_up(name, error)
+            return False
+        logger.exception("Work in the background failed", extra={"work": name})
+    _outage.is_over_for(name)
+    return True
+
+
+def _is_away(error: Exception) -> bool:
+    """Tell whether the error says no more than that the database does not answer."""
+    return isinstance(error, DatabaseUnavailableError) or (isinstance(error, PyMongoError) and is_unavailable(error))

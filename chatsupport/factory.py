@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatsupport import cli, documents, feature, features, startup
+from chatsupport import background, cli, documents, feature, features, startup
 from chatsupport.addresses import PlainAddresses
 from chatsupport.blueprints import agents, auth, chat, docs, errors, request_log, requests, system, web
 from chatsupport.blueprints.paths import EncodedSlashes
@@ -22,8 +22,8 @@ from chatsupport.observability import logs, tracing
 from chatsupport.outside import Outside
 from chatsupport.realtime import transport
 from chatsupport.services.messages import message_log
-from chatsupport.services.server import housekeeping, processes, totals
-from chatsupport.services.shared import budgets, rate_limits, untold
+from chatsupport.services.server import housekeeping, processes
+from chatsupport.services.shared import budgets, rate_limits
 
 
 class ChatSupport(Flask):
@@ -66,8 +66,7 @@ def create_app(config: Config | None = None) -> Flask:
     )
     rate_limits.configure(config)
     budgets.configure(config)
-    totals.reset()
-    untold.reset()
+    background.clear_all()
     processes.here.reset()
     request_log.register(app)
     errors.register(app)

@@ -87,7 +87,7 @@ def begin(config: Config) -> None:
     if config.is_production and config.identity_secret is None:
         logger.warning("IDENTITY_SECRET is not set: anybody can claim any userId that does not begin with guest-")
     if config.timed_work:
-        event_loop.watch()
+        event_loop.watch.start()
         processes.here.begin()
     _do_or_retry(_begin, config)
 

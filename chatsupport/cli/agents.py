@@ -19,7 +19,6 @@ from chatsupport.documents import Agent
 from chatsupport.documents.agent import DEFAULT_MAX_USERS, MEMBER, ROLES
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
 from chatsupport.extensions import socketio
-from chatsupport.features.consoles import service as consoles
 from chatsupport.identity import API_KEY_CALLER
 from chatsupport.services.people import agents as service
 
@@ -40,7 +39,6 @@ def _work() -> Iterator[None]:
         with patience():
             documents.ensure_indexes()  # No server may have run yet, and an email must be one agent's.
             yield
-            consoles.flush()
     except ChatSupportError as error:
         click.echo(error.message, err=True)
         sys.exit(1)

@@ -10,14 +10,11 @@ import click
 import pymongo
 from pymongo.errors import PyMongoError
 
-from chatsupport import startup
+from chatsupport import background, startup
 from chatsupport.config import ConfigError
 from chatsupport.database import connection
 from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.extensions import settings
-from chatsupport.features.audit import service as audit
-from chatsupport.services.server import totals
-from chatsupport.services.shared import untold
 
 PATIENCE_SECONDS = 86_400.0
 """Nobody waits for an answer here, and building an index on many documents takes its time."""
@@ -42,9 +39,8 @@ def patience(*, unmigrated: bool = False) -> Iterator[None]:
                 if not unmigrated:
                     startup.require_current(settings.config)
                 yield
-                audit.flush()
-                totals.flush()
-                untold.flush()
+                for failure in background.flush_all():
+                    raise failure
     except (ConfigError, CannotServeError) as error:
         click.echo(error, err=True)
         sys.exit(1)

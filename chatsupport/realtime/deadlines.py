@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import heapq
 import logging
-import threading
 import time
 from collections import deque
 from typing import Any
 
+from chatsupport.background import Throttled
 from chatsupport.database import clock
 from chatsupport.errors import TokenExpiredError
 from chatsupport.extensions import socketio
@@ -22,14 +22,12 @@ logger = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
 """How long an Engine.IO connection has to finish Socket.IO's CONNECT."""
-TICK_SECONDS = 1.0
+LOOK_SECONDS = 1.0
 _SPARE = 1024
 
 _expiring: list[tuple[float, str]] = []
 """When each socket's token expires, in seconds since the epoch, the next one first. Sockets that are gone stay in."""
 _handshakes: deque[tuple[float, str]] = deque()
-_mutex = threading.Lock()
-_runs = False
 
 
 def watch_token(connection: Connection) -> None:
@@ -37,36 +35,13 @@ def watch_token(connection: Connection) -> None:
     expires_at = connection.caller.expires_at
     if expires_at is not None:
         heapq.heappush(_expiring, (expires_at, connection.sid))
-        _keep_running()
+        _look_later()
 
 
 def watch_handshake(eio_sid: str) -> None:
     """Close the Engine.IO connection unless it has a Socket.IO connection in `HANDSHAKE_SECONDS`."""
     _handshakes.append((time.monotonic() + HANDSHAKE_SECONDS, eio_sid))
-    _keep_running()
-
-
-def _keep_running() -> None:
-    global _runs
-    with _mutex:
-        if _runs:
-            return
-        _runs = True
-    socketio.start_background_task(_run)
-
-
-def _run() -> None:
-    global _runs
-    while True:
-        socketio.sleep(TICK_SECONDS)
-        try:
-            look()
-        except Exception:
-            logger.exception("Sockets that have had their time could not be closed")
-        with _mutex:
-            if not _expiring and not _handshakes:
-                _runs = False
-                return
+    _look_later()
 
 
 def look() -> None:
@@ -79,6 +54,11 @@ def look() -> None:
         _forget_the_gone()
     while _handshakes and _handshakes[0][0] <= time.monotonic():
         _end_unless_connected(_handshakes.popleft()[1])
+    if _expiring or _handshakes:
+        _look_later()
+
+
+_look_later = Throttled(look, LOOK_SECONDS)
 
 
 def _close(connection: Connection) -> None:

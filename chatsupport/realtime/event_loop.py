@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
-from chatsupport.extensions import socketio
+from chatsupport.background import Every
 from chatsupport.observability import metrics
 
 INTERVAL_SECONDS = 0.25
 
-_mutex = threading.Lock()
-_runs = False
+
+class Lag:
+    """How late the event loop is."""
+
+    def __init__(self) -> None:
+        self._due: float | None = None
+
+    def measure(self) -> None:
+        """Count how late this call is, and note when the next one is due."""
+        time_now = time.monotonic()
+        if self._due is not None:
+            metrics.LAG.observe(max(0.0, time_now - self._due))
+        self._due = time_now + INTERVAL_SECONDS
 
 
-def watch() -> None:
-    """Begin to measure, once in a process."""
-    global _runs
-    with _mutex:
-        if _runs:
-            return
-        _runs = True
-    socketio.start_background_task(_run)
-
-
-def _run() -> None:
-    while True:
-        due = time.monotonic() + INTERVAL_SECONDS
-        socketio.sleep(INTERVAL_SECONDS)
-        metrics.LAG.observe(max(0.0, time.monotonic() - due))
+watch = Every(INTERVAL_SECONDS, Lag().measure)

@@ -19,18 +19,16 @@ from flask import Flask
 from pymongo.errors import PyMongoError
 from socketio import packet
 
-from chatsupport import json_codec
+from chatsupport import background, json_codec
 from chatsupport.config import Config
 from chatsupport.database.connection import answer_within, give_up_if_away, is_unavailable
 from chatsupport.errors import RateLimitedError
 from chatsupport.extensions import socketio
-from chatsupport.features.audit import service as audit
 from chatsupport.observability import logs, metrics
 from chatsupport.outside import is_own_origin
 from chatsupport.realtime import deadlines, engine, managers, offloading, websocket
-from chatsupport.services.messages import message_log, read_marks
-from chatsupport.services.server import processes, totals
-from chatsupport.services.shared import untold
+from chatsupport.services.messages import message_log
+from chatsupport.services.server import processes
 from chatsupport.sockets import chat, events, handshake, strangers
 
 logger = logging.getLogger(__name__)
@@ -259,11 +257,7 @@ def leave() -> None:
 def flush() -> None:
     """Store and publish what waits to be: when the sockets are closed, and again after the last request."""
     with answer_within(FLUSH_SECONDS):
-        for store in (read_marks.flush, totals.flush, audit.flush, untold.flush):
-            try:
-                store()
-            except Exception as error:
-                logger.warning("Something could not be stored on leaving", exc_info=not _is_away(error))
+        background.flush_all()
     socketio.server.manager.flush(OUTBOX_SECONDS)
 
 

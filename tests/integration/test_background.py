@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import operator
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from eventlet import tpool
 from flask import Flask
+from pymongo.errors import AutoReconnect
 
-from chatsupport.background import Throttled
+from chatsupport import background
+from chatsupport.background import Buffered, Every, Throttled
 from chatsupport.errors import RateLimitedError
 from chatsupport.realtime import offloading, transport
 from tests.concurrency import eventually, run_together
@@ -109,3 +113,149 @@ def test_a_failure_ends_one_round_only(app: Flask) -> None:
     throttled()
 
     assert eventually(lambda: len(rounds) == 2)
+
+
+def test_a_round_for_which_the_database_is_away_is_repeated_and_told_once(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(background, "RETRY_SECONDS", 0.01)
+    caplog.set_level(logging.INFO, background.__name__)
+    is_away, rounds = True, {"one": 0, "other": 0}
+
+    def work_of(name: str) -> Callable[[], None]:
+        def work() -> None:
+            rounds[name] += 1
+            if is_away:
+                raise AutoReconnect
+
+        work.__qualname__ = name
+        return work
+
+    for name in rounds:
+        Throttled(work_of(name), 0.0)()
+    assert eventually(lambda: min(rounds.values()) >= 3)
+    is_away = False
+    assert eventually(lambda: "goes on" in caplog.text)
+
+    assert [record.message for record in caplog.records] == [
+        "Work in the background waits for the database",
+        "Work in the background goes on: the database answers",
+    ]
+
+
+def test_work_that_asks_for_its_own_next_round_goes_on_until_it_is_done(app: Flask) -> None:
+    left = 3
+
+    def work() -> None:
+        nonlocal left
+        left -= 1
+        if left:
+            throttled()
+
+    throttled = Throttled(work, 0.01)
+    throttled()
+
+    assert eventually(lambda: throttled.is_idle)
+    assert left == 0
+
+
+@pytest.fixture
+def written() -> Iterator[list[dict[str, int]]]:
+    """What buffers that a test makes have written; the process forgets them afterwards."""
+    before = list(background._buffers)
+    yield []
+    background._buffers[:] = before
+
+
+def test_what_is_collected_is_merged_and_written_together(app: Flask, written: list[dict[str, int]]) -> None:
+    sums = Buffered[str, int](written.append, 0.05, merge=operator.add)
+    for _ in range(10):
+        sums.add("a", 1)
+        sums.add("b", 2)
+    assert (written, sums.get("a", 0), sums.get("c", 7)) == ([], 10, 7)
+
+    assert eventually(lambda: written)
+    assert written == [{"a": 10, "b": 20}]
+
+
+def test_the_first_value_does_not_wait_where_it_need_not(app: Flask, written: list[dict[str, int]]) -> None:
+    last = Buffered[str, int](written.append, 0.2, at_once=True)
+    last.add("a", 1)
+    assert eventually(lambda: written, 0.15)
+    for number in range(2, 5):
+        last.add("a", number)
+    assert len(written) == 1
+
+    assert eventually(lambda: len(written) == 2)
+    assert written == [{"a": 1}, {"a": 4}]
+
+
+def test_what_cannot_be_written_stays_with_what_came_meanwhile(app: Flask, written: list[dict[str, int]]) -> None:
+    def write(batch: dict[str, int]) -> None:
+        written.append(dict(batch))
+        if len(written) == 1:
+            batch.pop("done")
+            sums.add("a", 10)
+            sums.add("new", 1)
+            raise AutoReconnect
+
+    sums = Buffered[str, int](write, 60.0, merge=operator.add)
+    for key in ("done", "a", "b"):
+        sums.add(key, 1)
+
+    with pytest.raises(AutoReconnect):
+        sums.flush()
+    sums.flush()
+
+    assert written[1] == {"a": 11, "b": 1, "new": 1}
+
+
+def test_a_buffer_that_is_full_loses_what_comes_and_says_so_once(
+    app: Flask, written: list[dict[str, int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    last = Buffered[str, int](written.append, 60.0, most=2)
+    for key in ("a", "b", "c", "d", "a"):
+        last.add(key, 1)
+    last.flush()
+
+    assert written == [{"a": 1, "b": 1}]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_process_that_leaves_writes_what_it_has_collected(app: Flask, written: list[dict[str, int]]) -> None:
+    lasting, needless = (Buffered[str, int](written.append, 60.0, on_leaving=is_needed) for is_needed in (True, False))
+    failing = Buffered[str, int](lambda batch: batch.clear() or 1 // 0, 60.0)
+    for buffer in (failing, lasting, needless):
+        buffer.add("a", 1)
+
+    assert [type(failure) for failure in background.flush_all()] == [ZeroDivisionError]
+    assert written == [{"a": 1}]
+
+
+def test_timed_work_goes_on_whatever_fails(app: Flask) -> None:
+    rounds = 0
+
+    def work() -> None:
+        nonlocal rounds
+        rounds += 1
+        raise ValueError
+
+    Every(lambda: 0.01 if rounds < 3 else 3600.0, work).start()
+
+    assert eventually(lambda: rounds >= 3)
+
+
+def test_work_under_a_lease_is_done_by_its_holder(app: Flask) -> None:
+    class Lease:
+        held = False
+
+        def hold(self) -> bool:
+            return self.held
+
+    lease, rounds = Lease(), []
+    work = Every(lambda: 1.0, lambda: rounds.append(1), under=lease)
+    work()
+    assert not rounds
+    lease.held = True
+    work()
+    assert rounds == [1]

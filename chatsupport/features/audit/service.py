@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -20,10 +20,10 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from chatsupport import identity
-from chatsupport.database import connection
+from chatsupport.background import Buffered
 from chatsupport.database.clock import now
 from chatsupport.errors import InvalidInputError
-from chatsupport.extensions import settings, socketio
+from chatsupport.extensions import settings
 from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.features.audit.models import AuditFilter
 from chatsupport.identity import Caller
@@ -48,18 +48,15 @@ SERVER = "server"
 """The type of who does what nobody asked for: the server itself."""
 
 MAX_PENDING = 10_000
-RETRY_SECONDS = 1.0
+SOON_SECONDS = 0.05
 
 _SIGNING_IN = frozenset({SIGN_IN, SIGN_IN_FAILED, SIGN_OUT})
 READING_SECONDS = 600.0
 MAX_READINGS = 20_000
 
 _mutex = threading.Lock()
-_one_writes = threading.Lock()
 _readings: OrderedDict[tuple[Caller, ObjectId], float] = OrderedDict()
 """When it was noted last that somebody reads a chat."""
-_pending: deque[Document] = deque()
-_writing = False
 
 
 def record(action: str, caller: Caller | None, **subject: Any) -> None:
@@ -73,7 +70,7 @@ def record(action: str, caller: Caller | None, **subject: Any) -> None:
         AuditEntry._get_collection().insert_one(entry)
     except PyMongoError:
         logger.exception("An audit entry could not be written yet", extra={"action": action})
-        _keep(entry)
+        _pending.add(entry["_id"], entry)
 
 
 def record_soon(action: str, caller: Caller | None, session: Mapping[str, Any], **details: Any) -> None:
@@ -84,7 +81,8 @@ def record_soon(action: str, caller: Caller | None, session: Mapping[str, Any], 
         "user_id": session.get("userId"),
         "user_type": session.get("userType", "user") if "userId" in session else None,
     }
-    _keep(_entry(action, caller, {**subject, **details}))
+    entry = _entry(action, caller, {**subject, **details})
+    _pending.add(entry["_id"], entry)
 
 
 def record_reading(caller: Caller, session: Mapping[str, Any]) -> None:
@@ -101,7 +99,7 @@ def record_reading(caller: Caller, session: Mapping[str, Any]) -> None:
             return
         _readings[key] = time_now
         _readings.move_to_end(key)
-        if len(_readings) > MAX_READINGS:
+        while len(_readings) > MAX_READINGS:
             _readings.popitem(last=False)
     record_soon(READ, caller, session)
 
@@ -122,28 +120,14 @@ def entries(caller: Caller, wanted: AuditFilter) -> tuple[list[Document], str | 
     return pages.read(AuditEntry._get_collection(), query, wanted.limit, wanted.cursor, time="at")
 
 
-def flush() -> None:
-    """Write what is pending now, and wait for what is being written. Raises `PyMongoError` or
-    `DatabaseUnavailableError`; nothing is lost then.
-    """
-    with connection.one_at_a_time(_one_writes):
-        with _mutex:
-            batch = list(_pending)
-            _pending.clear()
-        if batch:
-            _write(batch)
-            _take_out_erased(batch)
-
-
-def _write(batch: list[Document]) -> None:
+def _write(entries: dict[ObjectId, Document]) -> None:
+    batch = list(entries.values())
     try:
         AuditEntry._get_collection().insert_many(batch, ordered=False)
     except PyMongoError as error:
-        if _are_duplicates(error):
-            return  # An earlier try was stored although it was said to have failed.
-        with _mutex:
-            _pending.extendleft(reversed(batch))
-        raise
+        if not _are_duplicates(error):  # An earlier try was stored although it was said to have failed.
+            raise
+    _take_out_erased(batch)
 
 
 def _take_out_erased(batch: list[Document]) -> None:
@@ -198,13 +182,6 @@ def _object_id(person: Caller) -> ObjectId | None:
     return ObjectId(person.id) if person.type == identity.AGENT and ObjectId.is_valid(person.id) else None
 
 
-def reset() -> None:
-    """Forget what is pending: another application begins."""
-    with _mutex:
-        _pending.clear()
-        _readings.clear()
-
-
 def _entry(action: str, caller: Caller | None, subject: Document) -> Document:
     time, fields = now(), context.current()
     address = subject.pop("address", None)
@@ -230,33 +207,10 @@ def _entry(action: str, caller: Caller | None, subject: Document) -> Document:
     }
 
 
-def _keep(entry: Document) -> None:
-    global _writing
-    with _mutex:
-        if len(_pending) >= MAX_PENDING:
-            logger.error("An audit entry is lost: too many wait", extra={"action": entry["action"]})
-            return
-        _pending.append(entry)
-        start = not _writing
-        _writing = True
-    if start:
-        socketio.start_background_task(_write_all)
-
-
-def _write_all() -> None:
-    global _writing
-    while True:
-        try:
-            flush()
-        except Exception:
-            logger.exception("Audit entries could not be written yet", extra={"waiting": len(_pending)})
-            socketio.sleep(RETRY_SECONDS)
-        with _mutex:
-            if not _pending:
-                _writing = False
-                return
-
-
 def _are_duplicates(error: PyMongoError) -> bool:
     write_errors = (getattr(error, "details", None) or {}).get("writeErrors") or []
     return bool(write_errors) and all(item.get("code") == 11000 for item in write_errors)
+
+
+_pending: Buffered[ObjectId, Document] = Buffered(_write, SOON_SECONDS, at_once=True, most=MAX_PENDING)
+flush = _pending.flush

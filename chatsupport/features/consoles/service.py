@@ -7,19 +7,16 @@ costs nothing.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pymongo
 from bson import ObjectId
-from pymongo.errors import PyMongoError
 
 from chatsupport import broadcasts, serializers
-from chatsupport.background import Throttled
+from chatsupport.background import Buffered, Throttled
 from chatsupport.broadcasts import person_room
 from chatsupport.database.clock import now
-from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.errors import ForbiddenError
@@ -28,17 +25,17 @@ from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.services.sessions import lists
 from chatsupport.services.shared import access
 
+SESSION = "session"
+Item = tuple[str, ObjectId]
+"""Of which kind something is that has changed (SESSION or AGENT), and its id."""
+Items = dict[Item, None]
+
 CHANGES_SECONDS = 0.2
 QUEUE_SECONDS = 1.0
 LOOK_UP_SECONDS = 5.0
 SHOWN = 50
 """How many of those who wait are listed."""
 
-_mutex = threading.Lock()
-_changed: tuple[set[ObjectId], set[ObjectId]] = (set(), set())
-"""Sessions and agents that this process has changed, and nobody was told of."""
-_to_tell: tuple[set[ObjectId], set[ObjectId]] = (set(), set())
-"""Sessions that the supervisors here are to be told of, and agents that they or the agents themselves are."""
 _told_queue: dict[str, Any] | None = None
 
 
@@ -62,9 +59,7 @@ def changed(session_id: ObjectId | None = None, *agent_ids: ObjectId | None) -> 
     """Have the consoles told of a session and of agents, soon and together with other changes."""
     if settings.config.redis_url is None and not broadcasts.is_heard_here(broadcasts.AGENTS_ROOM):
         return
-    with _mutex:
-        _add(_changed, [session_id], agent_ids)
-    _pass_on()
+    _add(_changed, [session_id], agent_ids)
 
 
 def tell_here(session_ids: Sequence[str], agent_ids: Sequence[str]) -> None:
@@ -76,14 +71,7 @@ def tell_here(session_ids: Sequence[str], agent_ids: Sequence[str]) -> None:
         # An agent hears of itself: its other browsers show what it has changed in one.
         session_ids, agent_ids = (), [one for one in agent_ids if broadcasts.is_heard_here(person_room(one, AGENT))]
     if session_ids or agent_ids:
-        with _mutex:
-            _add(_to_tell, map(ObjectId, session_ids), map(ObjectId, agent_ids))
-        _tell()
-
-
-def flush() -> None:
-    """Pass on now what has changed: this process is leaving."""
-    _pass_on_now()
+        _add(_to_tell, map(ObjectId, session_ids), map(ObjectId, agent_ids))
 
 
 def forget_queue() -> None:
@@ -93,31 +81,23 @@ def forget_queue() -> None:
     _tell_queue()
 
 
-def _pass_on_now() -> None:
+def _pass_on(changed: Items) -> None:
     """Say in one order to all processes what has changed."""
-    session_ids, agent_ids = _take(_changed)
-    if session_ids or agent_ids:
-        broadcasts.control("console", sessions=_joined(session_ids), agents=_joined(agent_ids))
+    session_ids, agent_ids = _ids_of(SESSION, changed), _ids_of(AGENT, changed)
+    broadcasts.control("console", sessions=" ".join(map(str, session_ids)), agents=" ".join(map(str, agent_ids)))
 
 
-def _tell_now() -> None:
-    session_ids, agent_ids = _take(_to_tell)
-    try:
-        with pymongo.timeout(LOOK_UP_SECONDS):
-            sessions = list(Session._get_collection().find({"_id": {"$in": list(session_ids)}})) if session_ids else []
-            serialized = lists.serialize(sessions)
-            agents = list(Agent._get_collection().find({"_id": {"$in": list(agent_ids)}})) if agent_ids else []
-    except PyMongoError as error:
-        if is_unavailable(error):
-            with _mutex:
-                _add(_to_tell, session_ids, agent_ids)
-            _tell()
-        raise
+def _tell(changed: Items) -> None:
+    session_ids, agent_ids = _ids_of(SESSION, changed), _ids_of(AGENT, changed)
+    with pymongo.timeout(LOOK_UP_SECONDS):
+        sessions = list(Session._get_collection().find({"_id": {"$in": session_ids}})) if session_ids else []
+        serialized = lists.serialize(sessions)
+        agents = list(Agent._get_collection().find({"_id": {"$in": agent_ids}})) if agent_ids else []
     for session in serialized:
         broadcasts.session_changed(session)
     for agent in agents:
         broadcasts.agent_changed({**serializers.agent(agent), "load": agent.get("load", 0)})
-    for gone in agent_ids - {agent["_id"] for agent in agents}:
+    for gone in set(agent_ids) - {agent["_id"] for agent in agents}:
         broadcasts.agent_deleted(gone)
 
 
@@ -132,8 +112,10 @@ def _tell_queue_now() -> None:
         broadcasts.queue_changed(state)
 
 
-_pass_on = Throttled(_pass_on_now, CHANGES_SECONDS)
-_tell = Throttled(_tell_now, CHANGES_SECONDS)
+_changed: Buffered[Item, None] = Buffered(_pass_on, CHANGES_SECONDS, at_once=True)
+"""Sessions and agents that this process has changed."""
+_to_tell: Buffered[Item, None] = Buffered(_tell, CHANGES_SECONDS, at_once=True, on_leaving=False)
+"""Sessions that the supervisors here are to be told of, and agents that they or the agents themselves are."""
 _tell_queue = Throttled(_tell_queue_now, QUEUE_SECONDS)
 
 
@@ -167,21 +149,13 @@ def waiting() -> tuple[int, Any]:
 
 
 def _add(
-    to: tuple[set[ObjectId], set[ObjectId]],
-    session_ids: Iterable[ObjectId | None],
-    agent_ids: Iterable[ObjectId | None],
+    to: Buffered[Item, None], session_ids: Iterable[ObjectId | None], agent_ids: Iterable[ObjectId | None]
 ) -> None:
-    to[0].update(session_id for session_id in session_ids if session_id is not None)
-    to[1].update(agent_id for agent_id in agent_ids if agent_id is not None)
+    for kind, ids in ((SESSION, session_ids), (AGENT, agent_ids)):
+        for one in ids:
+            if one is not None:
+                to.add((kind, one), None)
 
 
-def _take(of: tuple[set[ObjectId], set[ObjectId]]) -> tuple[set[ObjectId], set[ObjectId]]:
-    with _mutex:
-        taken = (set(of[0]), set(of[1]))
-        of[0].clear()
-        of[1].clear()
-    return taken
-
-
-def _joined(ids: Iterable[ObjectId]) -> str:
-    return " ".join(map(str, ids))
+def _ids_of(kind: str, items: Items) -> list[ObjectId]:
+    return [one for item_kind, one in items if item_kind == kind]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
-from pymongo.errors import PyMongoError
 
 from chatsupport import broadcasts
+from chatsupport.background import Buffered, Throttled
 from chatsupport.documents import Session
 from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
@@ -32,8 +31,6 @@ PLENTY, PLENTY_SECONDS = 1_000, 1.0
 
 _plenty = (0, 0.0)
 """Under which limit there was plenty of room, and until when that is taken for granted."""
-_mutex = threading.Lock()
-_announcing = False
 _announced: dict[ObjectId, int] = {}
 
 
@@ -111,34 +108,12 @@ def announce_positions() -> None:
 
     Every process tells those who are connected to it, because only it knows what they were told last.
     """
-    if not _announcing:
-        broadcasts.control("announce_positions")
-
-
-def announce_here() -> None:
-    """Do this process's part of `announce_positions`."""
-    global _announcing
-    with _mutex:
-        if _announcing:
-            return
-        _announcing = True
-    socketio.start_background_task(_announce_later)
+    _announcements.add(None, None)
 
 
 def forget(session_id: ObjectId) -> None:
     """Drop what was announced to a session that waits no more."""
     _announced.pop(session_id, None)
-
-
-def _announce_later() -> None:
-    global _announcing
-    socketio.sleep(ANNOUNCE_INTERVAL_SECONDS)
-    with _mutex:
-        _announcing = False
-    try:
-        _announce()
-    except PyMongoError as error:
-        logger.warning("Places in the queue were not told; the next change tells them", extra={"reason": repr(error)})
 
 
 def _announce() -> None:
@@ -149,3 +124,10 @@ def _announce() -> None:
     for session_id, place in changed.items():
         if session_id in joined:
             broadcasts.queue_update(session_id, place)
+
+
+_announcements: Buffered[None, None] = Buffered(
+    lambda _: broadcasts.control("announce_positions"), ANNOUNCE_INTERVAL_SECONDS, at_once=True
+)
+announce_here = Throttled(_announce, ANNOUNCE_INTERVAL_SECONDS)
+"""Do this process's part of `announce_positions`."""

@@ -6,27 +6,22 @@ it shows. A mark never moves back, in whatever order marks arrive and in whateve
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne
 
 from chatsupport import broadcasts
-from chatsupport.database import connection
+from chatsupport.background import Buffered
 from chatsupport.documents import Message, Session
-from chatsupport.errors import DatabaseUnavailableError
-from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, CALLER_TYPES, Caller
 from chatsupport.services.messages import sequences
 from chatsupport.services.people import tombstones
 from chatsupport.services.presence import membership
-
-logger = logging.getLogger(__name__)
 
 STORE_SECONDS = 1.0
 MAX_KNOWN = 20_000
@@ -36,45 +31,37 @@ MAX_UNREAD = 1_000
 """Unread messages are counted up to here."""
 
 Key = tuple[ObjectId, Caller]
+Mark = tuple[int, float]
+"""A seq, and when (by the monotonic clock) the first mark came that is not stored yet."""
+_NONE: Mark = (0, 0.0)
 
 _mutex = threading.Lock()
-_one_stores = threading.Lock()
 _known: OrderedDict[ObjectId, dict[Caller, int]] = OrderedDict()
 """The marks of sessions that this process hears of, which it does while somebody is in them here."""
-_pending: dict[Key, int] = {}
-_pending_since: float | None = None
-"""When the oldest of them came."""
-_storing = False
 
 
 def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
     """Mark everything up to `seq` as read and tell the others. Returns the mark as it stands: never back, never past
     the session's last message.
     """
-    global _pending_since, _storing
     key = (session_id, person)
     here = membership.connections_of(session_id, person)
     known = _known.get(session_id, {}).get(person) if here else None
     if known is None:
-        known = max(_stored(session_id, person), _pending.get(key, 0))
+        known = max(_stored(session_id, person), _pending.get(key, _NONE)[0])
     if seq > known:
         seq = min(seq, sequences.last_seq(session_id))
     with _mutex:
-        known = max(known, _known.get(session_id, {}).get(person, 0), _pending.get(key, 0))
+        known = max(known, _known.get(session_id, {}).get(person, 0), _pending.get(key, _NONE)[0])
         moved = seq > known
         if here:
             _remember(key, max(seq, known))
         if moved:
-            _pending[key] = seq
-            _pending_since = _pending_since or time.monotonic()
-        start_storing = moved and not _storing
-        _storing = _storing or start_storing
+            _pending.add(key, (seq, time.monotonic()))
     if moved:
         broadcasts.messages_read(session_id, person.id, seq, skip_sid=here)
         if person.type == AGENT:
             broadcasts.session_read(session_id, person.id, seq)
-    if start_storing:
-        socketio.start_background_task(_store_all)
     return max(seq, known)
 
 
@@ -108,57 +95,39 @@ def unread(session: Mapping[str, Any], person: Caller, last_seq: int) -> int:
     return int(Message._get_collection().count_documents(unread_messages, limit=MAX_UNREAD))
 
 
-def flush() -> None:
-    """Store what is pending now, and wait for what is being stored: on leaving, and before somebody is renamed.
-
-    Raises `DatabaseUnavailableError` where nothing was begun.
-    """
-    global _pending_since
-    with connection.one_at_a_time(_one_stores):
-        with _mutex:
-            pending, since = dict(_pending), _pending_since
-            _pending.clear()
-            _pending_since = None
-        marks = list(pending.items())
-        for start in range(0, len(marks), MAX_BATCH):
-            _store(marks[start : start + MAX_BATCH])
-        if since is not None and time.monotonic() - since > tombstones.LATE_SECONDS:
-            _take_out_erased([key for key, _ in marks])
-
-
-def _store(batch: list[tuple[Key, int]]) -> None:
-    try:
-        updates = [_update(session_id, person, seq) for (session_id, person), seq in batch]
+def _store(marks: dict[Key, Mark]) -> None:
+    """Store marks, and take each out that is stored."""
+    for batch in _batches(marks):
+        updates = [_update(session_id, person, seq) for (session_id, person), (seq, _) in batch.items()]
         Session._get_collection().bulk_write(updates, ordered=False)
-    except Exception:
-        # Not lost for good: the client marks the next message it shows.
-        logger.warning("Read marks could not be stored", extra={"marks": len(batch)}, exc_info=True)
-        with _mutex:
-            for (session_id, person), _ in batch:
-                _known.get(session_id, {}).pop(person, None)
+        _take_out_erased(batch)
+        for key in batch:
+            del marks[key]
 
 
-def _take_out_erased(keys: list[Key]) -> None:
-    """Remove the marks of those who were erased while these waited for long: this process was stopped."""
-    for person in tombstones.erased_among({person for _, person in keys}):
+def _batches(marks: dict[Key, Mark]) -> Iterator[dict[Key, Mark]]:
+    items = list(marks.items())
+    for start in range(0, len(items), MAX_BATCH):
+        yield dict(items[start : start + MAX_BATCH])
+
+
+def _take_out_erased(batch: dict[Key, Mark]) -> None:
+    """Remove the marks of people who were erased while these waited for long, because this process was stopped."""
+    before = time.monotonic() - tombstones.LATE_SECONDS
+    late = [key for key, (_, marked_at) in batch.items() if marked_at < before]
+    for person in tombstones.erased_among({person for _, person in late}) if late else ():
         theirs = {"userId": person.id, "userType": person.type}
-        sessions = [session_id for session_id, reader in keys if reader == person]
+        sessions = [session_id for session_id, reader in late if reader == person]
         Session._get_collection().update_many({"_id": {"$in": sessions}}, {"$pull": {"readSeq": theirs}})
 
 
-def _store_all() -> None:
-    """Store every second what came, until nothing comes any more."""
-    global _storing
-    while True:
-        try:
-            flush()
-        except DatabaseUnavailableError:
-            logger.warning("Read marks wait for the database")
-        socketio.sleep(STORE_SECONDS)
-        with _mutex:
-            if not _pending:
-                _storing = False
-                return
+def _further(older: Mark, newer: Mark) -> Mark:
+    return max(older[0], newer[0]), older[1]
+
+
+_pending: Buffered[Key, Mark] = Buffered(_store, STORE_SECONDS, merge=_further, at_once=True)
+flush = _pending.flush
+"""Store what is pending now: before somebody is renamed or erased."""
 
 
 def _update(session_id: ObjectId, person: Caller, seq: int) -> UpdateOne:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from bson import ObjectId
 
 from chatsupport import broadcasts
-from chatsupport.extensions import socketio
+from chatsupport.background import Throttled
 from chatsupport.identity import Caller
 from chatsupport.services.presence import membership
 from chatsupport.services.shared import rate_limits
 
 TYPING_SECONDS = 5.0
 BROADCAST_SECONDS = 1.0
-_TICK_SECONDS = 0.25
+LOOK_SECONDS = 0.25
 
 Key = tuple[ObjectId, Caller]
 
@@ -36,7 +36,6 @@ class _State:
 
 _mutex = threading.Lock()
 _states: dict[Key, _State] = {}
-_ticking = False
 
 
 def start(session_id: ObjectId, person: Caller, caller: Caller) -> None:
@@ -46,7 +45,7 @@ def start(session_id: ObjectId, person: Caller, caller: Caller) -> None:
         state = _states.setdefault((session_id, person), _State())
         state.typing_until = time.monotonic() + TYPING_SECONDS
     _tell((session_id, person))
-    _keep_ticking()
+    _look_later()
 
 
 def stop(session_id: ObjectId, person: Caller, caller: Caller | None = None) -> None:
@@ -83,30 +82,20 @@ def _tell(key: Key) -> None:
     _broadcast(key, is_typing)
 
 
-def _keep_ticking() -> None:
-    global _ticking
+def _look() -> None:
+    """Stop what ran out and tell what was held back, for as long as there is anything to tell."""
+    for key in list(_states):
+        _tell(key)
+    time_now = time.monotonic()
     with _mutex:
-        if _ticking:
-            return
-        _ticking = True
-    socketio.start_background_task(_tick)
+        for key, state in list(_states.items()):
+            if not state.told and state.typing_until <= time_now - BROADCAST_SECONDS:
+                del _states[key]
+        if _states:
+            _look_later()
 
 
-def _tick() -> None:
-    """Stop what ran out and tell what was held back. Runs while there is anything to tell, and ends with it."""
-    global _ticking
-    while True:
-        socketio.sleep(_TICK_SECONDS)
-        for key in list(_states):
-            _tell(key)
-        time_now = time.monotonic()
-        with _mutex:
-            for key, state in list(_states.items()):
-                if not state.told and state.typing_until <= time_now - BROADCAST_SECONDS:
-                    del _states[key]
-            if not _states:
-                _ticking = False
-                return
+_look_later = Throttled(_look, LOOK_SECONDS)
 
 
 def _broadcast(key: Key, is_typing: bool) -> None:

@@ -7,19 +7,15 @@ means, and in nothing else.
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections import Counter
+import operator
 from typing import Any
 
 import pymongo
 
+from chatsupport.background import Buffered
 from chatsupport.documents import Counters, Message, Session
 from chatsupport.documents.session import ENDED
-from chatsupport.extensions import socketio
 from chatsupport.services.server import index_builds
-
-logger = logging.getLogger(__name__)
 
 TOTALS = "totals"
 FIELDS = ("ended", "endedMs", "assigned", "waitedMs")
@@ -27,48 +23,25 @@ _COUNTED = (("messages", Message), ("sessions", Session))
 WRITE_SECONDS = 1.0
 MEASURE_SECONDS = 3_600.0
 
-_mutex = threading.Lock()
-_pending: Counter[str] = Counter()
-_writing = False
-
-
-def reset() -> None:
-    """Forget what is not written: another application begins."""
-    with _mutex:
-        _pending.clear()
-
 
 def add(**amounts: int) -> None:
     """Add to the totals named in `FIELDS`."""
-    global _writing
-    with _mutex:
-        _pending.update(amounts)
-        start = not _writing
-        _writing = True
-    if start:
-        socketio.start_background_task(_write_all)
+    for field, amount in amounts.items():
+        _pending.add(field, amount)
 
 
 def read() -> dict[str, int]:
     """Return the totals, with what this process has not written yet."""
     stored = Counters._get_collection().find_one({"_id": TOTALS}) or {}
-    with _mutex:
-        return {field: int(stored.get(field, 0)) + _pending[field] for field in FIELDS}
+    return {field: int(stored.get(field, 0)) + _pending.get(field, 0) for field in FIELDS}
 
 
-def flush() -> None:
-    """Write what is pending now."""
-    with _mutex:
-        amounts = dict(_pending)
-        _pending.clear()
-    if not amounts:
-        return
-    try:
-        Counters._get_collection().update_one({"_id": TOTALS}, {"$inc": amounts}, upsert=True)
-    except Exception:
-        with _mutex:
-            _pending.update(amounts)
-        raise
+def _write(amounts: dict[str, int]) -> None:
+    Counters._get_collection().update_one({"_id": TOTALS}, {"$inc": amounts}, upsert=True)
+
+
+_pending: Buffered[str, int] = Buffered(_write, WRITE_SECONDS, merge=operator.add)
+flush, reset = _pending.flush, _pending.clear
 
 
 def counts() -> dict[str, int]:
@@ -129,17 +102,3 @@ def _sum(collection: Any, match: dict[str, Any], value: dict[str, Any]) -> dict[
     stages = [{"$match": match}, {"$group": {"_id": None, "count": {"$sum": 1}, "sum": {"$sum": value}}}]
     rows = list(collection.aggregate(stages))
     return {"count": int(rows[0]["count"]), "sum": int(rows[0]["sum"] or 0)} if rows else {"count": 0, "sum": 0}
-
-
-def _write_all() -> None:
-    global _writing
-    while True:
-        socketio.sleep(WRITE_SECONDS)
-        try:
-            flush()
-        except Exception:
-            logger.warning("The totals could not be written yet", exc_info=True)
-        with _mutex:
-            if not _pending:
-                _writing = False
-                return

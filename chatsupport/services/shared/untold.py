@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import operator
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,13 +22,13 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
+from chatsupport.background import Buffered
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import UNTOLD_INDEX
-from chatsupport.extensions import socketio
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +51,6 @@ _reactions: dict[str, Reaction] = {}
 _mutex = threading.Lock()
 _ours: dict[ObjectId, bool] = {}
 """The marks that this process is about to tell of (False), or has told of and not removed yet (True)."""
-_told: dict[ObjectId, list[ObjectId]] = {}
-"""For each session the marks that are to be removed."""
-_clearing = False
 
 
 def reaction(*kinds: str) -> Callable[[Reaction], Reaction]:
@@ -97,14 +95,9 @@ def added(*marks: Document) -> Document:
 
 def told(session_id: ObjectId, *marks: Document) -> None:
     """Have marks removed soon: everybody was told."""
-    global _clearing
     with _mutex:
-        _told.setdefault(session_id, []).extend(mark["id"] for mark in marks)
         _ours.update((mark["id"], True) for mark in marks)
-        start = not _clearing
-        _clearing = True
-    if start:
-        socketio.start_background_task(_clear_all)
+    _told.add(session_id, [mark["id"] for mark in marks])
 
 
 def complete(session: Document) -> bool:
@@ -145,49 +138,25 @@ def sweep(may_act: Callable[[], bool]) -> int:
     return completed
 
 
-def flush() -> None:
-    """Remove now the marks of what was told. Where that fails they stay, and are told of once more."""
-    with _mutex:
-        batch = dict(_told)
-        _told.clear()
-    if not batch:
-        return
+def _clear(batch: dict[ObjectId, list[ObjectId]]) -> None:
+    """Remove the marks of what was told. One that stays is told of once more."""
     removals = [
         UpdateOne({"_id": session_id}, {"$pull": {"untold": {"id": {"$in": ids}}}}) for session_id, ids in batch.items()
     ]
     # A removal that a failover takes back is harmless.
-    collection = Session._get_collection().with_options(write_concern=WriteConcern(w=1))
-    try:
-        collection.bulk_write(removals, ordered=False)
-    except Exception:
-        with _mutex:
-            for session_id, ids in batch.items():
-                _told.setdefault(session_id, []).extend(ids)
-        raise
+    Session._get_collection().with_options(write_concern=WriteConcern(w=1)).bulk_write(removals, ordered=False)
     with _mutex:
         for mark_id in itertools.chain(*batch.values()):
             _ours.pop(mark_id, None)
 
 
+_told: Buffered[ObjectId, list[ObjectId]] = Buffered(_clear, CLEAR_SECONDS, merge=operator.add)
+"""For each session the marks that are to be removed."""
+flush = _told.flush
+
+
 def reset() -> None:
-    """Forget what was told: another application begins."""
+    """Forget what was told, as a process that is killed does."""
+    _told.clear()
     with _mutex:
-        _told.clear()
         _ours.clear()
-
-
-def _clear_all() -> None:
-    global _clearing
-    while True:
-        socketio.sleep(CLEAR_SECONDS)
-        try:
-            flush()
-        except PyMongoError as error:
-            # They are told of once more at the worst.
-            logger.info("The marks of what was told could not be removed yet", extra={"reason": repr(error)})
-        except Exception:
-            logger.exception("The marks of what was told cannot be removed")
-        with _mutex:
-            if not _told:
-                _clearing = False
-                return

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from pymongo.errors import AutoReconnect
 
+from chatsupport import background
 from chatsupport.database.clock import now
 from chatsupport.features.audit import service as audit
 from chatsupport.features.audit.documents import AuditEntry
@@ -193,7 +194,7 @@ def test_what_happened_stays_when_its_entry_cannot_be_written(
         def __getattr__(self, name: str) -> Any:
             raise AutoReconnect("the database is away")
 
-    monkeypatch.setattr(audit, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(background, "RETRY_SECONDS", 0.05)
     monkeypatch.setattr(AuditEntry, "_get_collection", Failing)
 
     assert operator.post("/api/agents", {"name": "Ada"}).status_code == 201

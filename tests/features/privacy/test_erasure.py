@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -268,7 +269,7 @@ def test_who_did_everything_is_nowhere_any_more(life: Life, at_once: None) -> No
     assert erased["isComplete"] is True
     message_log.log.wait_until_idle(5)
     # What else was written down and not stored yet.
-    read_marks._pending[ObjectId(life.others_session), Caller(JANE, "user")] = 1
+    read_marks._pending.add((ObjectId(life.others_session), Caller(JANE, "user")), (1, time.monotonic()))
     read_marks.flush()
     erasure.finish()
 
@@ -353,12 +354,9 @@ def test_what_was_stopped_for_long_meets_the_tombstone(
     Denial._get_collection().update_many({}, {"$set": {"updatedAt": long_ago + timedelta(seconds=5)}})
     monkeypatch.setattr(audit, "now", lambda: long_ago)
     late = {"_id": session_id, "userId": JANE, "userType": "user"}
-    with audit._mutex:
-        audit._pending.append(audit._entry(audit.END, caller, {"session_id": session_id, "user_id": JANE,
-                                                               "user_type": "user", "reason": SECRET}))  # fmt: skip
+    audit.record_soon(audit.END, caller, {"_id": session_id, "userId": JANE}, reason=SECRET)
     monkeypatch.undo()
-    read_marks._pending[session_id, caller] = 1
-    read_marks._pending_since = -1000.0
+    read_marks._pending.add((session_id, caller), (1, -1000.0))
 
     assert leftovers(JANE, SECRET) == set()
     assert AuditEntry._get_collection().count_documents({"sessionId": late["_id"], "at": long_ago}) == 1

@@ -19,11 +19,11 @@ from tests.sockets import Sockets, assert_refused
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(deadlines, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(deadlines._look_later, "seconds", 0.02)
     yield
     deadlines._expiring.clear()
     deadlines._handshakes.clear()
-    eventually(lambda: not deadlines._runs)
+    eventually(lambda: deadlines._look_later.is_idle)
 
 
 def test_a_socket_is_closed_when_its_token_expires(sockets: Sockets) -> None:

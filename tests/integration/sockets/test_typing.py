@@ -27,17 +27,17 @@ class Clock:
         """Go on, and wait until the ticking has seen it."""
         self.time += seconds
         asked = self.asked
-        assert eventually(lambda: self.asked >= asked + 4 or not typing._ticking)
+        assert eventually(lambda: self.asked >= asked + 4 or typing._look_later.is_idle)
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
     monkeypatch.setattr(typing, "time", clock)
-    monkeypatch.setattr(typing, "_TICK_SECONDS", 0.01)
+    monkeypatch.setattr(typing._look_later, "seconds", 0.01)
     yield clock
     clock.time += 3600
-    assert eventually(lambda: not typing._ticking)
+    assert eventually(lambda: typing._look_later.is_idle)
 
 
 def types(socket: Socket, session_id: str) -> None:
