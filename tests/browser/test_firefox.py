@@ -11,14 +11,13 @@ from tests.browser import test_widget_pages
 from tests.browser.conftest import MakePerson
 from tests.browser.people import launch_firefox
 from tests.browser.sites import Site
-from tests.browser.test_console_chat import _nobody, visitor  # noqa: F401 (its fixtures)
 from tests.browser.test_console_chat import test_a_whole_chat as test_a_whole_chat_in_the_console  # noqa: F401
 from tests.browser.test_widget import test_a_whole_chat, test_what_a_page_may_ask_for  # noqa: F401
 from tests.browser.test_widget_people import test_two_tabs_are_one_visitor  # noqa: F401
 from tests.browser.widgets import Agent
 from tests.e2e.server import Server
 
-pytestmark = pytest.mark.firefox
+pytestmark = [pytest.mark.firefox, pytest.mark.usefixtures("nobody")]
 
 
 def test_the_chat_is_loaded_again_where_it_has_failed_once(
