@@ -45,7 +45,7 @@ cluster: $(DEV_STAMP) ## Start WEB_PROCESSES servers with a Valkey between them 
 	@exec $(BIN)/python deploy/cluster.py
 
 test: $(DEV_STAMP) $(if $(HAS_NODE),$(JS_STAMP),without-node) ## Run all tests (ARGS=... for some of them)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: $(DEV_STAMP) $(JS_STAMP) ## Try every kind of fault while people talk, ROUNDS (50) times, with totals; SEED repeats a run
 	ROUNDS=$(or $(ROUNDS),50) SEED=$(SEED) $(BIN)/python -m pytest -s tests/chaos

@@ -24,6 +24,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+SLOW_FIRST = ("chaos", "browser", "e2e", "features", "integration", "unit")
+"""The folders of the tests, those with the longest files first, so that no process of pytest-xdist ends long after the
+others (`--no-loadscope-reorder` in the Makefile keeps the order).
+"""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the slow tests begin first where several processes share them; else they are last, as people want them."""
+    order = SLOW_FIRST if config.getoption("dist", "no") != "no" else SLOW_FIRST[::-1]
+    folders = {folder: place for place, folder in enumerate(order)}
+    items.sort(key=lambda item: folders[item.path.relative_to(Path(__file__).parent).parts[0]])
+
+
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MongoDB: the one MONGODB_URI names, or a private one. Where there is none, the tests fail."""

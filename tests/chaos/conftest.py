@@ -1,5 +1,5 @@
-"""The fixture of the JavaScript clients, from the end-to-end tests."""
+"""The fixtures of the JavaScript clients, from the end-to-end tests."""
 
-from tests.e2e.conftest import node
+from tests.e2e.conftest import followers, node
 
-__all__ = ["node"]
+__all__ = ["followers", "node"]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,6 @@ from tests.chaos.totals import Totals
 from tests.chaos.watching import Watcher
 from tests.chaos.world import DATABASE, World
 from tests.e2e.followers import Followers
-from tests.e2e.sockets import Node
 from tests.invariants import violations
 
 ROUNDS = int(os.environ.get("ROUNDS") or 0)
@@ -42,15 +41,6 @@ SETTLE_SECONDS = 90.0
 STOP_SECONDS = 150.0
 
 totals = Totals()
-
-
-@pytest.fixture(scope="module")
-def followers(node: Node) -> Iterator[Followers]:
-    """The Node process of the clients that use the recipe; `node` has installed what they need."""
-    followers = Followers()
-    yield followers
-    followers.stop()
-    print(f"\n{totals}")
 
 
 def rounds_of(kinds: Sequence[Fault]) -> list[Fault]:
@@ -192,3 +182,4 @@ def test_what_clients_were_told_is_so(
         run_rounds(world, followers, kinds)
     finally:
         world.stop()
+        print(f"\n{totals}")

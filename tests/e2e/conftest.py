@@ -12,11 +12,14 @@ from typing import Any
 import pymongo
 import pytest
 
+from tests.e2e.followers import Followers
+from tests.e2e.pairs import two_processes
 from tests.e2e.raw import Peers
 from tests.e2e.recording import Socket
 from tests.e2e.rest import Curl, Rest
 from tests.e2e.server import Server, Servers
 from tests.e2e.sockets import JS_DIRECTORY, Node, NodeSocket, PythonSocket
+from tests.e2e.valkey import Valkey
 
 Connect = Callable[..., Socket]
 
@@ -41,6 +44,14 @@ def node() -> Iterator[Node]:
     node = Node()
     yield node
     node.stop()
+
+
+@pytest.fixture(scope="module")
+def followers(node: Node) -> Iterator[Followers]:
+    """The Node process of the clients that use the recipe; `node` has installed what they need."""
+    followers = Followers()
+    yield followers
+    followers.stop()
 
 
 def install_node_modules(directory: Path) -> None:
@@ -77,6 +88,22 @@ def servers(mongodb_uri: str, mongodb_db: str, tmp_path_factory: pytest.TempPath
 def server(servers: Servers) -> Server:
     """A server for all tests of a module."""
     return servers.start()
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[Valkey]:
+    """A Valkey for all tests of a module, which leave it running."""
+    valkey = Valkey()
+    valkey.start()
+    yield valkey
+    valkey.kill()
+
+
+@pytest.fixture(scope="module")
+def two_servers(servers: Servers, valkey: Valkey) -> Iterator[tuple[Server, Server]]:
+    """Two processes that share a database and a Valkey, for all tests of a module."""
+    with two_processes(servers, valkey) as both:
+        yield both
 
 
 @pytest.fixture

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from tests import ROOT
 from tests.conftest import API_KEY, JWT_SECRET
@@ -23,6 +26,7 @@ START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
 _numbers = itertools.count(1)
+_ports: list[TextIO] = []
 # What would change the server if it came from the shell that runs the tests.
 _OURS = (
     "API_KEY APP_ENV ASYNC_MODE BASE_PATH DATA_DIR DEFAULT_AGENTS FRONTEND_URL FRONTEND_URLS GUNICORN_CMD_ARGS HOST "
@@ -200,12 +204,23 @@ class Servers:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on. It lies below those that outgoing connections get."""
+    """Return a port that nobody listens on, and that no other process of tests gets as long as this one lives: its
+    test would take whatever answers there for its own server. It lies below those that outgoing connections get.
+    """
+    directory = Path(tempfile.gettempdir()) / "chat-support-test-ports"
+    directory.mkdir(exist_ok=True)
     for _ in range(100):
         port = 20_000 + int.from_bytes(os.urandom(2), "big") % 10_000
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+        lock = open(directory / str(port), "w")  # noqa: SIM115, held until this process ends
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+        else:
+            _ports.append(lock)
             return port
     raise RuntimeError("no free port between 20000 and 30000")
 

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from tests.concurrency import run_together
 from tests.e2e.conftest import Connect
-from tests.e2e.pairs import two_processes
 from tests.e2e.rest import Rest
-from tests.e2e.server import Server, Servers, wait_until
+from tests.e2e.server import Server, wait_until
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(scope="module")
-def two_servers(servers: Servers) -> Iterator[tuple[Server, Server]]:
-    """Two processes that share a database and a Valkey."""
-    with two_processes(servers) as both:
-        yield both
 
 
 def signed_in(server: Server, email: str, password: str = PASSWORD) -> tuple[str, Rest]:

@@ -15,23 +15,13 @@ from tests.api import make_token
 from tests.conftest import API_KEY
 from tests.e2e.conftest import Connect
 from tests.e2e.followers import Followers
-from tests.e2e.pairs import two_processes
 from tests.e2e.proxy import Proxy
 from tests.e2e.recording import Socket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers, wait_until
-from tests.e2e.sockets import Node
 
 MANY = 250
 """Messages of a session that one answer does not bring."""
-
-
-@pytest.fixture(scope="module")
-def followers(node: Node) -> Iterator[Followers]:
-    """The Node process of the clients that use the recipe; `node` has installed what they need."""
-    followers = Followers()
-    yield followers
-    followers.stop()
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +55,6 @@ def talking(*operators: Rest, session_id: str) -> Iterator[None]:
             over.set()
             for each in running:
                 each.result()
-
-
-@pytest.fixture
-def two_servers(servers: Servers) -> Iterator[tuple[Server, Server]]:
-    """Two processes that share a database and a Valkey."""
-    with two_processes(servers) as both:
-        yield both
 
 
 @pytest.mark.node

@@ -24,14 +24,6 @@ def app(make_config: MakeConfig) -> Flask:
     return create_app(make_config())
 
 
-@pytest.fixture
-def valkey() -> Any:
-    valkey = Valkey()
-    valkey.start()
-    yield valkey
-    valkey.kill()
-
-
 def listen(channels: RoomChannels, heard: Queue[bytes]) -> None:
     with contextlib.suppress(redis.RedisError, OSError):
         for said in channels.listen():
