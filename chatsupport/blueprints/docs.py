@@ -27,7 +27,8 @@ def get_open_api() -> Response:
 
     OpenAPI 3.1, not in an envelope.
     """
-    return _document({**openapi(current_app), "servers": [{"url": _url()}]})
+    document = openapi(current_app._get_current_object())  # type: ignore[attr-defined]
+    return _document({**document, "servers": [{"url": _url()}]})
 
 
 @route(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, get_type_hints
 
 from flask import Flask, request
@@ -97,6 +97,7 @@ def route(
     return declare
 
 
+@lru_cache(maxsize=1)
 def openapi(app: Flask) -> dict[str, Any]:
     """Return the OpenAPI document of all calls that are registered with the application."""
     found, tags = [], {}

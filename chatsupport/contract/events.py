@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -278,6 +279,7 @@ RECEIVED: dict[str, Received] = {}
 """Every event of a client that has a handler."""
 
 
+@cache
 def document() -> Json:
     """Return the AsyncAPI document of all that clients and the server emit."""
     models: list[type[Model]] = [Failure]

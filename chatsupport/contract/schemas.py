@@ -28,23 +28,27 @@ def components(models: Iterable[type[BaseModel]]) -> dict[str, Json]:
     return {name: _clean(schema) for name, schema in sorted(document.get("$defs", {}).items())}
 
 
-@cache
 def of(model: type[BaseModel]) -> Json:
     """Return a model's own schema; those of the models in it are referred to."""
-    return components([model])[model.__name__]
+    return _with_parts(model)[model.__name__]
 
 
 def at(model: type[BaseModel], location: Sequence[int | str]) -> Json:
     """Return the schema of a field, which may be inside of others."""
-    everything = components([model])
-    schema = everything[model.__name__]
+    schema = of(model)
     for part in location:
         schema = plain(schema)
         if "$ref" in schema:
-            schema = everything[schema["$ref"].rpartition("/")[2]]
+            schema = _with_parts(model)[schema["$ref"].rpartition("/")[2]]
         inner = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
         schema = inner or schema.get("additionalProperties") or {}
     return schema
+
+
+@cache
+def _with_parts(model: type[BaseModel]) -> dict[str, Json]:
+    # Not worked out for each error: that takes a millisecond, and anybody can make errors.
+    return components([model])
 
 
 def plain(schema: Json) -> Json:

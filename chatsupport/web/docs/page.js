@@ -1,17 +1,7 @@
 // Shows the OpenAPI document. Everything is text: nothing of the document is ever taken for HTML.
 
-function element(name, text, ...children) {
-  const made = document.createElement(name);
-  if (text) made.textContent = text;
-  made.append(...children);
-  return made;
-}
-
-function classed(name, className, text) {
-  const made = element(name, text);
-  made.className = className;
-  return made;
-}
+import { classed, element } from "./elements.js";
+import { credentials, tryIt } from "./try.js";
 
 // Returns a schema as one would write it down: names, types, and what is required.
 function outline(schema, api, depth = 0) {
@@ -46,7 +36,7 @@ function schemaOf(content) {
   return content ? Object.values(content)[0].schema : null;
 }
 
-function call(path, method, operation, api) {
+function call(path, method, operation, api, headers) {
   const box = element("details");
   box.id = operation.operationId;
   const line = element("summary");
@@ -66,15 +56,16 @@ function call(path, method, operation, api) {
     box.append(item);
   }
   if (operation.requestBody) {
-    box.append(element("h4", "Body"), element("pre", outline(schemaOf(operation.requestBody.content), api)));
+    box.append(element("h3", "Body"), element("pre", outline(schemaOf(operation.requestBody.content), api)));
   }
-  box.append(element("h4", "Answers"));
+  box.append(element("h3", "Answers"));
   for (const [status, answer] of Object.entries(operation.responses)) {
     const shown = element("p");
     shown.append(element("strong", status), ` ${answer.description}`);
     box.append(shown);
     if (status < "300") box.append(element("pre", outline(schemaOf(answer.content), api)));
   }
+  box.append(element("h3", "Try it"), tryIt(path, method, operation, headers));
   return box;
 }
 
@@ -83,13 +74,14 @@ function show(api) {
   document.getElementById("about").textContent = api.info.description;
   const contents = element("ul");
   const calls = document.getElementById("calls");
-  calls.replaceChildren();
+  const { box, headers } = credentials();
+  calls.replaceChildren(box);
   for (const tag of api.tags) {
     calls.append(element("h2", tag.name), element("p", tag.description));
     for (const [path, methods] of Object.entries(api.paths)) {
       for (const [method, operation] of Object.entries(methods)) {
         if (!operation.tags.includes(tag.name)) continue;
-        const shown = call(path, method, operation, api);
+        const shown = call(path, method, operation, api, headers);
         calls.append(shown);
         const link = element("a", operation.summary);
         link.href = `#${operation.operationId}`;

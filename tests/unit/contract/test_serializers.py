@@ -9,6 +9,8 @@ import pytest
 from bson import ObjectId
 
 from chatsupport import serializers
+from chatsupport.contract import blocks, chat, people
+from chatsupport.contract.base import Answer
 
 ID, AGENT_ID = ObjectId("6b02a346410e8790f1f544d2"), ObjectId("6b02a346410e8790f1f544d3")
 TIME = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=timezone.utc)
@@ -169,3 +171,36 @@ def test_how_a_session_ended() -> None:
 def test_a_duration_is_never_negative() -> None:
     assert serializers.milliseconds_between(LATER, TIME) == 0
     assert serializers.milliseconds_between(TIME, TIME + timedelta(microseconds=1_499)) == 1
+
+
+MESSAGE = {
+    "_id": ID, "sessionId": ID, "seq": 1, "senderId": "u1", "senderType": "user", "message": "hello", "timestamp": TIME,
+}  # fmt: skip
+FULL_MESSAGE = {**MESSAGE, "clientMessageId": "m-1", "erased": True}
+FULL_SESSION = {
+    **SESSION, "firstAssignedAt": TIME, "endedAt": LATER, "endReason": "Solved", "internalReason": "spam",
+    "readSeq": [{"userId": "u1", "userType": "user", "seq": 1}],
+}  # fmt: skip
+BLOCK = {"blockId": ID, "userId": "u1", "userType": "user", "createdAt": TIME, "reason": "spam"}
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "has_all"),
+    [
+        (chat.Message, serializers.message(MESSAGE), False),
+        (chat.Message, serializers.message(FULL_MESSAGE), True),
+        (chat.SentMessage, serializers.sent_message(MESSAGE, "active"), True),
+        (chat.AgentSummary, serializers.agent_summary(AGENT), True),
+        (people.Agent, serializers.agent(AGENT), True),
+        (chat.AgentLoad, serializers.agent_load(AGENT), True),
+        (chat.Session, serializers.session(FULL_SESSION, None, 3, 0, LATER), False),
+        (chat.Session, serializers.session(FULL_SESSION, AGENT, None, 1, LATER, for_staff=True), True),
+        (chat.EndedSession, serializers.session_end(FULL_SESSION), True),
+        (blocks.Block, serializers.block(BLOCK), True),
+    ],
+)
+def test_each_makes_what_its_model_describes(model: type[Answer], data: dict[str, Any], has_all: bool) -> None:
+    described = model.model_validate(data)
+
+    assert described.model_dump(by_alias=True, exclude_unset=True) == data
+    assert not has_all or described.model_fields_set == set(model.model_fields)
