@@ -144,6 +144,11 @@ def _particulars(title: str, side: str, figures: Result) -> list[str]:
             f"- {title}, {side}: p50 {figures['p50']:.1f} ms, against {figures['small_p50']:.1f} ms in a session "
             "with one page."
         )
+    if "page_p50" in figures:
+        lines.append(
+            f"- {title}, {side}: p50 {figures['p50']:.1f} ms; a page of 1 000 agents: {figures['page_p50']:.1f} ms, "
+            f"of it {figures['page_cpu_ms']:.1f} ms of CPU."
+        )
     return lines
 
 

@@ -12,6 +12,7 @@ from flask import Flask
 from pymongo import message
 
 from chatsupport import documents
+from chatsupport.database import connection
 from chatsupport.factory import create_app
 from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
@@ -113,3 +114,13 @@ def agent_socket(sockets: Sockets, ada: str, session_id: str) -> Socket:
     socket = sockets.agent(ada)
     socket.join(session_id)
     return socket
+
+
+@pytest.fixture
+def profile(app: Flask) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What MongoDB says of each command since the test began: the plan, and what was examined."""
+    database = connection.database()
+    database.command("profile", 2)
+    yield lambda: list(database["system.profile"].find({"ns": {"$not": {"$regex": "profile|cmd"}}}))
+    database.command("profile", 0)
+    database.drop_collection("system.profile")

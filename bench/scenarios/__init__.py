@@ -5,7 +5,7 @@ Each has a title, names the peers that can run it too, and measures.
 
 from __future__ import annotations
 
-from bench.scenarios import arrivals, churn, closed, history, hot, idle, openloop, rejoin, rest
+from bench.scenarios import arrivals, churn, closed, history, hot, idle, many, openloop, rejoin, rest
 
 ALL = {
     "closed": closed.Closed(),
@@ -21,5 +21,6 @@ ALL = {
     "arrivals": arrivals.Arrivals(),
     "rejoin": rejoin.Rejoin(),
     "history": history.History(),
+    "many": many.Many(),
     "idle": idle.Idle(),
 }

@@ -11,7 +11,7 @@ from chatsupport.blueprints.requests import caller
 from chatsupport.blueprints.routing import route
 from chatsupport.contract.calls import Says
 from chatsupport.contract.fields import AgentId
-from chatsupport.contract.people import Agent, AgentChanges, AgentFields, Agents, Deleted
+from chatsupport.contract.people import Agent, AgentChanges, AgentFields, AgentPage, Agents, Deleted
 from chatsupport.errors import CredentialsError, EmailTakenError
 from chatsupport.services.people import agents
 
@@ -20,10 +20,11 @@ blueprint = Blueprint("agents", __name__, url_prefix="/api/agents")
 Json = dict[str, Any]
 
 
-@route(blueprint.get(""), answers={200: Says("Agents", Agents)})
-def list_agents() -> Json:
+@route(blueprint.get(""), query=AgentPage, answers={200: Says("Agents", Agents)})
+def list_agents(page: AgentPage) -> Json:
     """List the agents, by name."""
-    return {"agents": [serializers.agent(agent) for agent in agents.list_all(caller())]}
+    rows, cursor = agents.list_page(caller(), page)
+    return serializers.page("agents", [serializers.agent(row) for row in rows], cursor)
 
 
 @route(

@@ -14,6 +14,7 @@ from chatsupport.contract.schemas import LARGEST
 from chatsupport.contract.text import UNSTORABLE, is_visible, trimmed
 from chatsupport.errors import AgentNotFoundError, ChatSupportError, SessionNotFoundError
 
+NEXT_CURSOR, PAGE_BEFORE = "the nextCursor of the previous page, unchanged", "The nextCursor of the page before."
 DEFAULT_PAGE, MAX_PAGE = 50, 100
 
 _DIGITS = re.compile(r"[0-9]{1,16}")
@@ -114,7 +115,7 @@ Digits = BeforeValidator(_number)
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="How many at most."), Digits, Code("INVALID_LIMIT")]
 Cursor = Annotated[
     tuple[datetime, ObjectId],
-    Reads(_cursor, "the nextCursor of the previous page, unchanged", description="The nextCursor of the page before."),
+    Reads(_cursor, NEXT_CURSOR, description=PAGE_BEFORE),
     Code("INVALID_CURSOR"),
 ]
 

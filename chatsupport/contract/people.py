@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import unicodedata
 from typing import Annotated, Any, Literal
 
+from bson import ObjectId
+from bson.errors import InvalidId
 from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
 from chatsupport.contract.base import Answer, Code, Reads, Request, absent, example, refused
-from chatsupport.contract.fields import Count, Id, PersonId, PersonType, Text, Time, UserType
+from chatsupport.contract.fields import (
+    NEXT_CURSOR,
+    PAGE_BEFORE,
+    Count,
+    Digits,
+    Id,
+    PersonId,
+    PersonType,
+    Text,
+    Time,
+    UserType,
+)
 from chatsupport.contract.text import UNSTORABLE, trimmed
 from chatsupport.documents.agent import DEFAULT_MAX_USERS, MAX_USERS_LIMIT
 from chatsupport.identity import Caller
 
+MAX_AGENTS_PAGE = 1000
 MAX_EMAIL_LENGTH = 254
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 10, 128
 
@@ -225,10 +240,34 @@ class Revoked(Answer):
     revoked_up_to: Time
 
 
+def _name_cursor(value: Any) -> tuple[str, ObjectId]:
+    try:
+        agent_id, name = str(value).split("-", 1)
+        return base64.b64decode(name, altchars=b"-_", validate=True).decode(), ObjectId(agent_id)
+    except (ValueError, InvalidId):
+        raise ValueError from None  # Without the text, which is not ours.
+
+
+NameCursor = Annotated[
+    tuple[str, ObjectId], Reads(_name_cursor, NEXT_CURSOR, description=PAGE_BEFORE), Code("INVALID_CURSOR")
+]
+
+
+class AgentPage(Request):
+    """Which page of the agents."""
+
+    limit: Annotated[
+        int, Field(ge=1, le=MAX_AGENTS_PAGE, description="How many at most."), Digits, Code("INVALID_LIMIT")
+    ] = MAX_AGENTS_PAGE
+    cursor: NameCursor | None = None
+
+
 class Agents(Answer):
-    """All agents, by name."""
+    """One page, by name."""
 
     agents: list[Agent]
+    has_more: bool
+    next_cursor: str | None
 
 
 class Deleted(Answer):

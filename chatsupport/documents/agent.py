@@ -27,6 +27,7 @@ ROLES = (MEMBER, SUPERVISOR)
 
 LEAST_LOADED = [("load", 1), ("idleSince", 1), ("_id", 1)]
 """Who gets the next session: the smallest load; among equals, the one that has waited longest for work."""
+BY_NAME = [("name", 1), ("_id", 1)]
 
 ANY_STATE = {field: {"$in": [True, False, None]} for field in ("isOnline", "isAway", "hasRoom")}
 """Every agent, in such a way that MongoDB merges the parts of the index `least_loaded` and finds them by their load."""

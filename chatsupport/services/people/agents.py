@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import logging
 from typing import Any
@@ -11,10 +12,10 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import broadcasts
-from chatsupport.contract.people import AgentChanges, AgentFields
+from chatsupport.contract.people import AgentChanges, AgentFields, AgentPage
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
-from chatsupport.documents.agent import derived
+from chatsupport.documents.agent import BY_NAME, derived
 from chatsupport.errors import AgentNotFoundError, EmailTakenError, SessionNotFoundError
 from chatsupport.features.audit import service as audit
 from chatsupport.features.consoles import service as consoles
@@ -27,10 +28,29 @@ from chatsupport.services.shared import access
 logger = logging.getLogger(__name__)
 
 
+def list_page(caller: Caller, wanted: AgentPage) -> tuple[list[dict[str, Any]], str | None]:
+    """Return one page of the agents by name, and the cursor of the next, if any. For operators and supervisors.
+
+    A page begins after the name and id at which the last one ended, so that it costs the same at any depth.
+    """
+    access.require_manager(caller)
+    after: dict[str, Any] = {}
+    if wanted.cursor is not None:
+        name, agent_id = wanted.cursor
+        after = {"$or": [{"name": name, "_id": {"$gt": agent_id}}, {"name": {"$gt": name}}]}
+    rows = list(Agent._get_collection().find(after, sort=BY_NAME, limit=wanted.limit + 1))
+    page, more = rows[: wanted.limit], len(rows) > wanted.limit
+    return page, _cursor(page[-1]) if more else None
+
+
 def list_all(caller: Caller) -> list[dict[str, Any]]:
     """Return every agent, by name. For operators and supervisors."""
     access.require_manager(caller)
-    return list(Agent._get_collection().find({}, sort=[("name", 1), ("_id", 1)]))
+    return list(Agent._get_collection().find({}, sort=BY_NAME))
+
+
+def _cursor(agent: dict[str, Any]) -> str:
+    return f"{agent['_id']}-{base64.urlsafe_b64encode(agent['name'].encode()).decode()}"
 
 
 def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from chatsupport import addresses, identity
 from chatsupport.contract.people import SignIn
 from chatsupport.documents import Agent
+from chatsupport.documents.agent import BY_NAME
 from chatsupport.errors import AuthenticationError, BlockedError, CredentialsError, ForbiddenError
 from chatsupport.extensions import settings
 from chatsupport.features.audit import service as audit
@@ -84,7 +85,7 @@ def options(*, is_on_this_machine: bool) -> Document:
     """Return whether this is development, where agents need no password, and then who may be chosen from."""
     if not are_free(is_on_this_machine):
         return {"development": False, "agents": []}
-    agents = Agent._get_collection().find({}, {"name": 1}, sort=[("name", 1), ("_id", 1)], limit=MAX_OPTIONS)
+    agents = Agent._get_collection().find({}, {"name": 1}, sort=BY_NAME, limit=MAX_OPTIONS)
     return {"development": True, "agents": [{"id": str(agent["_id"]), "name": agent["name"]} for agent in agents]}
 
 

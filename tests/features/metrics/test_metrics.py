@@ -187,21 +187,6 @@ def test_without_the_database_the_process_tells_of_itself(make_app: MakeApp, mon
     eventually(lambda: scrape(app).value("chatsupport_database_up") == 1)
 
 
-@pytest.fixture
-def profile(app: Flask) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What MongoDB says of each command since the test began: the plan, and what was examined."""
-    database = connection.database()
-    database.command("profile", 2)
-
-    def read() -> list[dict[str, Any]]:
-        database.command("profile", 0)
-        return list(database["system.profile"].find({"ns": {"$not": {"$regex": "profile|cmd"}}}))
-
-    yield read
-    database.command("profile", 0)
-    database.drop_collection("system.profile")
-
-
 def test_a_scrape_is_read_from_indexes_however_much_there_is(
     app: Flask, profile: Callable[[], list[dict[str, Any]]]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.concurrency import eventually, run_together
 from tests.invariants import violations
 from tests.sockets import Sockets
 
+BY_NAME = "{ name: 1, _id: 1 }"
 UNKNOWN = "6b02a346410e8790f1f544d2"
 BAD_FIELDS = [
     {"name": ""},
@@ -78,6 +80,64 @@ def test_all_agents_are_listed_by_name(operator: Api) -> None:
 
     assert [agent["name"] for agent in agents] == ["Ada", "Ben", "Cleo"]
     assert agents[0] == data_of(operator.get(f"/api/agents/{agents[0]['id']}"))
+
+
+def test_the_list_goes_from_page_to_page_by_name(operator: Api) -> None:
+    names = ["Ben", "Ada", "Ada", "Zoë", "Ada", "王芳", "A d/a?&"]
+    ids = {operator.create_agent(name)["id"] for name in names}
+
+    pages, cursor = [], None
+    while cursor or not pages:
+        page = data_of(operator.get("/api/agents", limit=2, **({"cursor": cursor} if cursor else {})))
+        assert page["hasMore"] == (page["nextCursor"] is not None)
+        pages.append(page["agents"])
+        cursor = page["nextCursor"]
+
+    assert [len(page) for page in pages] == [2, 2, 2, 1]
+    shown = [agent for page in pages for agent in page]
+    assert [agent["name"] for agent in shown] == sorted(names)
+    assert {agent["id"] for agent in shown} == ids
+
+
+def test_an_agent_that_goes_between_two_pages_takes_nobody_with_it(operator: Api) -> None:
+    for name in ("Ada", "Ben", "Cleo"):
+        operator.create_agent(name)
+    first = data_of(operator.get("/api/agents", limit=1))
+
+    operator.delete(f"/api/agents/{first['agents'][0]['id']}")
+
+    rest = data_of(operator.get("/api/agents", limit=2, cursor=first["nextCursor"]))
+    assert [agent["name"] for agent in rest["agents"]] == ["Ben", "Cleo"]
+    assert (rest["hasMore"], rest["nextCursor"]) == (False, None)
+
+
+def test_a_page_of_agents_reads_one_more_than_it_shows(
+    operator: Api, profile: Callable[[], list[dict[str, Any]]]
+) -> None:
+    for name in ["Ada"] * 20 + ["Ben"] * 20:
+        operator.create_agent(name)
+    cursor, before = None, len(profile())
+    for _ in range(5):
+        cursor = data_of(operator.get("/api/agents", limit=5, **({"cursor": cursor} if cursor else {})))["nextCursor"]
+
+    reads = [entry for entry in profile()[before:] if entry["ns"].endswith(".agents")]
+    assert len(reads) == 5
+    assert {read["planSummary"].replace("IXSCAN ", "") for read in reads} <= {BY_NAME, f"{BY_NAME}, {BY_NAME}"}
+    # The first of another name is looked at where there are two parts.
+    assert all(read["docsExamined"] <= 5 + 1 + 1 for read in reads)
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "2.0", "x", ""])
+def test_a_bad_limit_of_the_list_is_refused(operator: Api, limit: str) -> None:
+    assert_failure(operator.get("/api/agents", limit=limit), 400, "INVALID_LIMIT")
+
+
+@pytest.mark.parametrize("cursor", ["", "x", UNKNOWN, f"{UNKNOWN}-A", f"{UNKNOWN}-_w==", f"{UNKNOWN}-Q_!", "-QWRh"])
+def test_a_bad_cursor_of_the_list_is_refused(operator: Api, cursor: str) -> None:
+    response = operator.get("/api/agents", cursor=cursor)
+
+    assert_failure(response, 400, "INVALID_CURSOR")
+    assert "nextCursor" in response.json["message"]
 
 
 def test_a_bad_field_is_refused_and_changes_nothing(operator: Api, subtests: pytest.Subtests) -> None:
