@@ -14,8 +14,11 @@ WORKDIR /srv/chat-support
 COPY --from=build /opt/venv /opt/venv
 COPY wsgi.py gunicorn.conf.py ./
 COPY chatsupport ./chatsupport
+# `flask --app wsgi simulate`, and nothing else of it.
+COPY bench/__init__.py ./bench/
+COPY bench/simulation ./bench/simulation
 # Compiled now, because the user that runs it cannot write here.
-RUN /opt/venv/bin/python -m compileall -q chatsupport
+RUN /opt/venv/bin/python -m compileall -q chatsupport bench
 # What a container is: production, reachable from outside it, its log on stdout. Secrets are given when it is started.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

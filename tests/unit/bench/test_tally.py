@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatsupport.cli.tally import Tally
+from bench.simulation.tally import Tally
 
 
 def test_what_was_acknowledged_and_is_not_there_is_lost() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import socketio
 
+from bench.simulation.tally import Tally
 from chatsupport.cli.rest import RefusedError, Rest
-from chatsupport.cli.tally import Tally
 
 ACK_SECONDS = 15.0
 AGENT_SECONDS = 60.0
@@ -54,7 +54,7 @@ class Stage:
 
     def think(self) -> None:
         """Wait as long as somebody takes to write, or until it is over."""
-        self.over.wait(self.pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        self.over.wait(self.pause * random.uniform(0.5, 1.5))
 
     def token(self, user_id: str, user_type: str) -> str:
         """Return a token."""
@@ -151,7 +151,7 @@ class Agent(Participant):
         self.stage.tally.add("received")
         if message["senderType"] == "user" and not self.stage.over.is_set():
             self.stage.think()
-            self.send(message["sessionId"], random.choice(ANSWERS))  # noqa: S311
+            self.send(message["sessionId"], random.choice(ANSWERS))
 
     def delete(self) -> None:
         """Leave, and be no agent any more."""
@@ -197,7 +197,7 @@ class Visitor(Participant):
                 stage.think()
                 if stage.over.is_set():
                     break
-                self.send(session_id, random.choice(QUESTIONS))  # noqa: S311
+                self.send(session_id, random.choice(QUESTIONS))
             stage.think()
         except (RefusedError, OSError, socketio.exceptions.SocketIOError):
             stage.tally.add("failed")
