@@ -22,7 +22,7 @@ from chatsupport.observability import logs, tracing
 from chatsupport.outside import Outside
 from chatsupport.realtime import transport
 from chatsupport.services.messages import message_log
-from chatsupport.services.server import housekeeping, processes
+from chatsupport.services.server import processes
 from chatsupport.services.shared import budgets, rate_limits
 
 
@@ -88,21 +88,17 @@ def create_app(config: Config | None = None) -> Flask:
 def register_calls(app: Flask) -> None:
     """Give the application every call there is, and nothing else."""
     core = (auth, chat, agents, docs, web, system)
-    added = (each.blueprint for each in feature.load(features.INSTALLED))
+    added = (each.blueprint for each in feature.install(features.INSTALLED))
     for blueprint in (*(module.blueprint for module in core), *added):
         if blueprint is not None:
             app.register_blueprint(blueprint)
 
 
 def _add_features(app: Flask) -> None:
-    """Put what the features add in its places."""
-    added = feature.load(features.INSTALLED)
+    """Put in its places what the features add besides calls."""
+    added = feature.installed()
     documents.bind(document for each in added for document in each.documents)
-    housekeeping.bind(work for each in added for work in each.timed_work)
     cli.register(app, [command for each in added for command in each.commands])
-    for each in added:
-        if each.reset is not None:
-            each.reset()
 
 
 def _exactly(origin: str) -> re.Pattern[str]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import click
 from flask import Blueprint
+
+from chatsupport.personal_data import PersonalData
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,24 @@ class Feature:
     timed_work: Sequence[TimedWork] = ()
     commands: Sequence[click.Command] = ()
     """What it adds to `flask --app wsgi …`."""
-    reset: Callable[[], None] | None = None
-    """Forgets what an earlier application of this process left in memory."""
+    personal_data: PersonalData | None = None
+    """How it exports and erases what it keeps about a person."""
+    needs_ended_since: Callable[[], datetime | None] | None = None
+    """Says from when on it still needs the sessions that have ended; None where it needs all of them."""
+
+
+_installed: list[Feature] = []
+
+
+def installed() -> tuple[Feature, ...]:
+    """Return the features of this process's application, in their order."""
+    return tuple(_installed)
+
+
+def install(names: Iterable[str]) -> tuple[Feature, ...]:
+    """Import these features, and have them `installed` from now on, in this order."""
+    _installed[:] = load(names)
+    return installed()
 
 
 def load(names: Iterable[str]) -> tuple[Feature, ...]:

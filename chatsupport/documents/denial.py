@@ -46,10 +46,11 @@ class Denial(Document):
         "strict": False,
         "auto_create_index": False,
         "index_background": False,
+        # Not deleted by MongoDB, whose clock may be wrong.
+        "runs_out": True,
         # An earlier release had MongoDB delete by age, also while its clock was wrong.
         "retired_indexes": ["expiry"],
         "indexes": [
-            # What has run out is deleted by features/privacy/retention.py; until then the code looks at the time.
             {"name": "run_out", "fields": ["expires_at", "_id"]},
             # What is new, for those whom the order to close sockets has not reached.
             {"name": "updated", "fields": ["updated_at"]},

@@ -29,10 +29,11 @@ class AuditEntry(Document):
         "strict": False,
         "auto_create_index": False,
         "index_background": False,
+        # Not deleted by MongoDB, whose clock may be wrong.
+        "runs_out": True,
         # An earlier release had MongoDB delete by age, also while its clock was wrong.
         "retired_indexes": ["expiry"],
         "indexes": [
-            # Not by MongoDB, whose clock may be wrong: features/privacy/retention.py deletes what has run out.
             {"name": "run_out", "fields": ["expires_at", "_id"]},
             {"name": "newest", "fields": ["-at", "-_id"]},
             {"name": "newest_by_action", "fields": ["action", "-at", "-_id"]},

@@ -3,9 +3,11 @@
 from chatsupport.feature import Feature
 from chatsupport.features.audit import routes
 from chatsupport.features.audit.documents import AuditEntry
+from chatsupport.features.audit.personal_data import PERSONAL_DATA
 
 FEATURE = Feature(
     name="audit",
     blueprint=routes.blueprint,
     documents=[AuditEntry],
+    personal_data=PERSONAL_DATA,
 )

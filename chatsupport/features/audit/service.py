@@ -8,7 +8,6 @@ entry that cannot be written fails nothing that has happened already; the log sa
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -28,6 +27,7 @@ from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.features.audit.models import AuditFilter
 from chatsupport.identity import Caller
 from chatsupport.observability.logs import context
+from chatsupport.personal_data import Erasure
 from chatsupport.services.people import tombstones
 from chatsupport.services.shared import access, pages
 from chatsupport.services.shared.pages import Document
@@ -140,12 +140,8 @@ def _take_out_erased(batch: list[Document]) -> None:
     people |= {Caller(entry["callerId"], entry["callerType"]) for entry in late if entry["callerId"] is not None}
     ids = [entry["_id"] for entry in late]
     for person, until in tombstones.erased_among(people).items():
-        unname({"_id": {"$in": ids}, "at": {"$lte": until}}, person, pseudonym())
-
-
-def pseudonym() -> str:
-    """Return a random id to put in place of somebody's."""
-    return f"erased-{secrets.token_hex(16)}"
+        erasure = Erasure(person, until)
+        unname({"_id": {"$in": ids}, "at": erasure.not_later}, person, erasure.pseudonym)
 
 
 def unname(which: Document, person: Caller, name: str) -> None:

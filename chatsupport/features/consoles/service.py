@@ -18,10 +18,11 @@ from chatsupport.background import Buffered, Throttled
 from chatsupport.broadcasts import person_room
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
+from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.errors import ForbiddenError
 from chatsupport.extensions import settings
 from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.services.assignment import queue
 from chatsupport.services.sessions import lists
 from chatsupport.services.shared import access
 
@@ -47,7 +48,7 @@ def queue_overview(caller: Caller) -> dict[str, Any]:
     if caller.type not in (AGENT, SYSTEM):
         raise ForbiddenError("Only agents, systems and API keys can do this.")
     sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
-    total, since = waiting()
+    total, since = queue.waiting()
     return {
         "total": total,
         "longestWait": 0 if since is None else serializers.milliseconds_between(since, now()) // 1000,
@@ -104,7 +105,7 @@ def _tell(changed: Items) -> None:
 def _tell_queue_now() -> None:
     global _told_queue
     with pymongo.timeout(LOOK_UP_SECONDS):
-        total, since = waiting()
+        total, since = queue.waiting()
         first = _first_in_queue(with_ids=True) if total else []
     state = {"waiting": total, "longestWaitingSince": serializers.iso(since), "sessions": first}
     if state != _told_queue:
@@ -133,19 +134,6 @@ def _first_in_queue(*, with_ids: bool) -> list[dict[str, Any]]:
         }
         for place, row in enumerate(rows, start=1)
     ]
-
-
-def waiting() -> tuple[int, Any]:
-    """Return how many wait, and since when the one who came first does."""
-    sessions = Session._get_collection()
-    total = sessions.count_documents({"status": WAITING})
-    firsts = [
-        sessions.find_one({"status": WAITING, "queuePriority": priority}, {"queuedAt": 1}, sort=QUEUE_ORDER)
-        for priority in (FRONT, BACK)
-        if total
-    ]
-    times = [first["queuedAt"] for first in firsts if first is not None and first.get("queuedAt") is not None]
-    return total, min(times, default=None)
 
 
 def _add(

@@ -15,8 +15,8 @@ from chatsupport import serializers
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.errors import DatabaseUnavailableError
-from chatsupport.features.consoles import service as consoles
 from chatsupport.observability import metrics
+from chatsupport.services.assignment import queue
 from chatsupport.services.server import statistics, totals
 
 TIMEOUT_SECONDS = 1.0
@@ -55,7 +55,7 @@ def refresh() -> None:
 
 def _read() -> None:
     sessions = statistics.sessions_by_status(totals.counts()["sessions"])
-    waiting, since = consoles.waiting()
+    waiting, since = queue.waiting()
     agents = Agent._get_collection()
     states = {state: int(agents.count_documents(condition)) for state, condition in _STATES.items()}
     metrics.SESSIONS.set({status: sessions[status] for status in ("active", "ended", "waiting")})

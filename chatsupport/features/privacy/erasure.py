@@ -9,8 +9,9 @@ stopped for long, meets the tombstone (`services/people/tombstones.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pymongo
@@ -18,16 +19,16 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
+from chatsupport import feature
 from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
 from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Agent, Denial, Message, Session
 from chatsupport.documents.agent import WITH_SESSIONS
 from chatsupport.documents.session import OPEN
-from chatsupport.extensions import socketio
 from chatsupport.features.audit import service as audit
-from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.identity import AGENT, API_KEY_CALLER, USER, Caller
+from chatsupport.personal_data import Erasure, PersonalData, ranges
 from chatsupport.services.messages import read_marks, sequences
 from chatsupport.services.people import denials, tombstones
 from chatsupport.services.sessions import lifecycle
@@ -40,8 +41,6 @@ Rows = Collection[Document]
 
 ERASED_REASON = "User erased"
 BATCH = 500
-RANGE = 100_000
-"""So many documents are looked through by one command where no index helps."""
 ELSEWHERE_SECONDS = 4.0
 """For so long whoever asks is kept waiting for what others' sessions have of the person; the rest is done later."""
 SWEEPS = (timedelta(seconds=3), timedelta(seconds=30), timedelta(seconds=denials.RECENT_SECONDS))
@@ -57,20 +56,21 @@ def erase(caller: Caller, person: Caller) -> dict[str, Any]:
     """
     access.require_operator(caller)
     erased_at = denials.bury(caller, person, SWEEPS[0])
-    work = _Erasure(person, erased_at + tombstones.UNDER_WAY)
+    erasure = Erasure(person, erased_at + tombstones.UNDER_WAY)
+    work = _Work(erasure)
     work.erase_indexed(caller)
     is_complete = work.try_elsewhere()
     figures = {"sessions": work.sessions, "messages": work.messages}
-    audit.record(audit.ERASE, caller, user_id=work.pseudonym, user_type=person.type, **figures)
+    audit.record(audit.ERASE, caller, user_id=erasure.pseudonym, user_type=person.type, **figures)
     logger.info("A person was erased", extra={"event": "erased", "sessions": work.sessions, "count": work.messages})
-    return {"pseudonym": work.pseudonym, **figures, "isComplete": is_complete}
+    return {"pseudonym": erasure.pseudonym, **figures, "isComplete": is_complete}
 
 
 def finish(_may_go_on: Callable[[], bool] = lambda: True) -> None:
     """Look once more for people who were erased a while ago, and in the end forget their ids."""
     for denial in list(Denial._get_collection().find({"sweepAt": {"$lte": now()}})):
         erased_at = denial["erasedAt"]
-        work = _Erasure(Caller(denial["userId"], denial["userType"]), erased_at + tombstones.UNDER_WAY)
+        work = _Work(Erasure(Caller(denial["userId"], denial["userType"]), erased_at + tombstones.UNDER_WAY))
         work.erase_indexed(None)
         work.erase_elsewhere()
         later = [erased_at + after for after in SWEEPS if erased_at + after > now()]
@@ -81,17 +81,19 @@ def finish(_may_go_on: Callable[[], bool] = lambda: True) -> None:
             denials.forget_buried(denial)
 
 
-class _Erasure:
-    """One look through everything for a person, up to a time: whoever comes back later is somebody new."""
+def _personal_data() -> list[PersonalData]:
+    return [each.personal_data for each in feature.installed() if each.personal_data is not None]
 
-    def __init__(self, person: Caller, until: datetime, pseudonym: str | None = None) -> None:
-        self.person, self.until = person, until
-        self.pseudonym = pseudonym or audit.pseudonym()
+
+class _Work:
+    """One look through everything for a person: what the core keeps, and what the features do."""
+
+    def __init__(self, erasure: Erasure) -> None:
+        self.erasure, self.person = erasure, erasure.person
         self.sessions = self.messages = 0
-        self._not_later = {"$not": {"$gt": until}}
 
     def erase_indexed(self, caller: Caller | None) -> None:
-        """Erase what can be found at once: the person's own sessions, and what the audit log has of them.
+        """Erase what can be found at once: the person's own sessions, and what else an index finds.
 
         `caller` is who asked for it, None where nobody did.
         """
@@ -99,7 +101,7 @@ class _Erasure:
         self._erase_own(caller)
         denials.unname(self.person)
         for guest in denials.guests_of(self.person):
-            theirs = _Erasure(guest, self.until, self.pseudonym)
+            theirs = _Work(replace(self.erasure, person=guest))
             theirs._erase_own(caller)
             self.sessions += theirs.sessions
             self.messages += theirs.messages
@@ -113,12 +115,10 @@ class _Erasure:
             self.messages += self._empty_messages({"sessionId": {"$in": session_ids}})
             self._rename_in_sessions(session_ids)
             self.sessions += len(session_ids)
-        audit.flush()
-        self._unname({"userId": self.person.id, "userType": self.person.type})
+        for data in _personal_data():
+            data.erase(self.erasure)
         if self.person.type == AGENT and ObjectId.is_valid(self.person.id):
-            agent_id = ObjectId(self.person.id)
-            self._unname({"agentId": agent_id, "sessionId": None})  # Not what is about its visitors.
-            Agent._get_collection().update_one({"_id": agent_id}, {"$unset": {"signedInFrom": ""}})
+            Agent._get_collection().update_one({"_id": ObjectId(self.person.id)}, {"$unset": {"signedInFrom": ""}})
 
     def try_elsewhere(self) -> bool:
         """Erase what is elsewhere as far as there is time. False where some of it is left to `finish`."""
@@ -135,39 +135,36 @@ class _Erasure:
     def erase_elsewhere(self) -> None:
         """Erase what has no index, for nothing else ever asks for it: in others' sessions, and done by the person."""
         person = self.person
-        spoken = {"senderId": person.id, "senderType": person.type, "timestamp": self._not_later}
+        spoken = {"senderId": person.id, "senderType": person.type, "timestamp": self.erasure.not_later}
         self.messages += self._empty_messages(spoken, everywhere=True)
         mark = {"userId": person.id, "userType": person.type}
         self._everywhere(
             Session._get_collection(),
-            {"createdAt": self._not_later, "readSeq": {"$elemMatch": mark}},
-            {"$set": {"readSeq.$[mark].userId": self.pseudonym}},
+            {"createdAt": self.erasure.not_later, "readSeq": {"$elemMatch": mark}},
+            {"$set": {"readSeq.$[mark].userId": self.erasure.pseudonym}},
             array_filters=[{"mark.userId": person.id, "mark.userType": person.type}],
         )
         if person.is_guest:
             # Of one that became known a moment ago the sessions say who it was (`services/people/identification.py`).
-            was = {"createdAt": self._not_later, "guestId": person.id}
+            was = {"createdAt": self.erasure.not_later, "guestId": person.id}
             self._everywhere(Session._get_collection(), was, {"$unset": {"guestId": ""}})
         # It does not say of what type whoever ended it was; ids of agents are nobody else's.
         if person.type == AGENT:
             self._everywhere(
                 Session._get_collection(),
-                {"endedAt": self._not_later, "endedBy": person.id},
+                {"endedAt": self.erasure.not_later, "endedBy": person.id},
                 {
-                    "$set": {"endedBy": self.pseudonym, "endReason": ERASED_REASON},
+                    "$set": {"endedBy": self.erasure.pseudonym, "endReason": ERASED_REASON},
                     "$unset": {"internalReason": ""},
                 },
             )
-        acted = {"callerId": person.id, "callerType": person.type}
-        was_guest = {"details.guest_id": person.id}
-        log = AuditEntry._get_collection()
-        for bounds in _ranges(log):
-            self._unname({**bounds, "$or": [acted, was_guest]})
+        for data in _personal_data():
+            data.erase_elsewhere(self.erasure)
 
     def _some_sessions(self) -> list[ObjectId]:
         # Those of the Node.js system may not say of what type.
         types = [self.person.type, *([None] if self.person.type == USER else [])]
-        own = {"userId": self.person.id, "userType": {"$in": types}, "createdAt": self._not_later}
+        own = {"userId": self.person.id, "userType": {"$in": types}, "createdAt": self.erasure.not_later}
         return [row["_id"] for row in Session._get_collection().find(own, {"_id": 1}, limit=BATCH)]
 
     def _empty_messages(self, which: Document, *, everywhere: bool = False) -> int:
@@ -176,7 +173,7 @@ class _Erasure:
         # The client's own id of a message may say anything.
         empty = {"$set": {"message": "", "erased": True}, "$unset": {"clientMessageId": ""}}
         by_person = {**not_yet, "senderId": self.person.id, "senderType": self.person.type}
-        rename = {"$set": {"senderId": self.pseudonym}}
+        rename = {"$set": {"senderId": self.erasure.pseudonym}}
         messages = Message._get_collection()
         update = self._everywhere if everywhere else _update
         emptied = update(messages, {**not_yet, "erased": {"$ne": True}}, empty)
@@ -190,42 +187,26 @@ class _Erasure:
         collection.update_many(
             these, {"$set": {"endReason": ERASED_REASON}, "$unset": {"internalReason": "", "guestId": ""}}
         )
-        collection.update_many({**these, "endedBy": person.id}, {"$set": {"endedBy": self.pseudonym}})
+        collection.update_many({**these, "endedBy": person.id}, {"$set": {"endedBy": self.erasure.pseudonym}})
         collection.update_many(
             {**these, "readSeq.userId": person.id},
-            {"$set": {"readSeq.$[mark].userId": self.pseudonym}},
+            {"$set": {"readSeq.$[mark].userId": self.erasure.pseudonym}},
             array_filters=[{"mark.userId": person.id, "mark.userType": person.type}],
         )
         Agent._get_collection().update_many(
             {**WITH_SESSIONS, "activeUsers": person.id, "activeSessions": {"$in": session_ids}},
-            {"$set": {"activeUsers.$[user]": self.pseudonym}},
+            {"$set": {"activeUsers.$[user]": self.erasure.pseudonym}},
             array_filters=[{"user": person.id}],
         )
-        audit.flush()
-        self._unname({"sessionId": {"$in": session_ids}})
+        for data in _personal_data():
+            data.erase_in_sessions(self.erasure, session_ids)
         # The last: by this the next call finds what an interrupted one left. None is open, so that none is met twice.
         ended = {**these, "status": {"$nin": list(OPEN)}}
-        collection.update_many(ended, {"$set": {"userId": self.pseudonym, "erased": True}})
-
-    def _unname(self, which: Document) -> None:
-        audit.unname({**which, "at": self._not_later}, self.person, self.pseudonym)
+        collection.update_many(ended, {"$set": {"userId": self.erasure.pseudonym, "erased": True}})
 
     def _everywhere(self, collection: Rows, which: Document, update: Document, **options: Any) -> int:
-        return sum(_update(collection, {**bounds, **which}, update, **options) for bounds in _ranges(collection))
+        return sum(_update(collection, {**bounds, **which}, update, **options) for bounds in ranges(collection))
 
 
 def _update(collection: Rows, which: Document, update: Document, **options: Any) -> int:
     return int(collection.update_many(which, update, **options).modified_count)
-
-
-def _ranges(collection: Rows) -> Iterator[Document]:
-    """Yield conditions by which all of a collection is looked through bit by bit, with a pause for others between."""
-    bounds: Document = {}
-    while True:
-        last = collection.find_one({"_id": bounds} if bounds else {}, {"_id": 1}, sort=[("_id", 1)], skip=RANGE - 1)
-        if last is None:
-            yield {"_id": bounds} if bounds else {}
-            return
-        yield {"_id": {**bounds, "$lte": last["_id"]}}
-        bounds = {"$gt": last["_id"]}
-        socketio.sleep(0)

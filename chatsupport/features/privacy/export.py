@@ -7,12 +7,11 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import serializers
+from chatsupport import feature, serializers
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Denial, Message, Session
 from chatsupport.documents.session import NEWEST_FIRST
 from chatsupport.features.audit import service as audit
-from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.identity import AGENT, Caller
 from chatsupport.services.messages import sequences
 from chatsupport.services.people import tombstones
@@ -27,7 +26,6 @@ def export(caller: Caller, person: Caller) -> dict[str, Any]:
     For operators only.
     """
     access.require_operator(caller)
-    audit.flush()
     time = now()
     exported: list[Document] = []
     for session in Session._get_collection().find(_own(person), sort=NEWEST_FIRST):
@@ -56,11 +54,10 @@ def export(caller: Caller, person: Caller) -> dict[str, Any]:
             for row in Denial._get_collection().find({"_id": f"block:{person}"})
             if row.get("blockId") is not None
         ],
-        "auditEntries": [
-            serializers.audit_entry(entry)
-            for entry in AuditEntry._get_collection().find({"$or": _traces(person)}, sort=[("at", -1), ("_id", -1)])
-        ],
     }
+    for each in feature.installed():
+        if each.personal_data is not None:
+            data.update(each.personal_data.export(person))
     # Looking whether anything is left of somebody who was erased writes the id down nowhere.
     user_id = None if not exported and tombstones.is_erased(person) else person.id
     audit.record(audit.EXPORT, caller, user_id=user_id, user_type=person.type)
@@ -73,14 +70,6 @@ def _own(person: Caller) -> Document:
     if person.type == "user":
         types.append(None)  # Those of the Node.js system may not say.
     return {"userId": person.id, "userType": {"$in": types}}
-
-
-def _traces(person: Caller) -> list[Document]:
-    """Return the conditions on the audit entries about the person, and by the person."""
-    return [
-        {"userId": person.id, "userType": person.type},
-        {"callerId": person.id, "callerType": person.type},
-    ]
 
 
 def _agent(person: Caller) -> Document | None:

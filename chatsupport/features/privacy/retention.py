@@ -10,14 +10,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from chatsupport import serializers
+from chatsupport import documents, feature, serializers
 from chatsupport.database.clock import now
-from chatsupport.documents import Denial, Message, Session
+from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ENDED
 from chatsupport.extensions import settings
 from chatsupport.features.audit import service as audit
-from chatsupport.features.audit.documents import AuditEntry
-from chatsupport.features.reports import rollups
 from chatsupport.services.server import processes, totals
 
 logger = logging.getLogger(__name__)
@@ -33,13 +31,13 @@ def sweep(_may_go_on: Callable[[], bool] = lambda: True) -> int:
     """Delete what has had its time, batch by batch, unless clocks disagree. Returns how many sessions there were."""
     if _clocks_disagree():
         return 0
-    for document in (AuditEntry, Denial):
-        _delete_run_out(document._get_collection())
+    for document in documents.ALL:
+        if document._meta.get("runs_out"):
+            _delete_run_out(document._get_collection())
     days = settings.config.retention_days
     if days is None:
         return 0
-    # What is deleted stays in the reports: it has to be rolled up before.
-    before = min(now() - timedelta(days=days), rollups.sweep() or _NEVER)
+    before = min([now() - timedelta(days=days), *_needed_since()])
     deleted = 0
     while count := _delete_batch({"status": ENDED, "endedAt": {"$lt": before}}):
         deleted += count
@@ -47,6 +45,12 @@ def sweep(_may_go_on: Callable[[], bool] = lambda: True) -> int:
         logger.info("Old sessions were deleted", extra={"event": "retention", "count": deleted})
         audit.record(audit.RETENTION, None, sessions=deleted, ended_before=serializers.iso(before))
     return deleted
+
+
+def _needed_since() -> list[datetime]:
+    """Return from when on each feature still needs the sessions that have ended."""
+    needs = [each.needs_ended_since for each in feature.installed() if each.needs_ended_since is not None]
+    return [since() or _NEVER for since in needs]
 
 
 def _clocks_disagree() -> bool:

@@ -8,5 +8,6 @@ FEATURE = Feature(
     name="reports",
     blueprint=routes.blueprint,
     documents=[Rollup],
+    needs_ended_since=rollups.sweep,  # What is rolled up stays in the reports.
     timed_work=[TimedWork(rollups.keep_up, 60.0)],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -12,7 +13,7 @@ from bson import ObjectId
 from chatsupport import broadcasts
 from chatsupport.background import Buffered, Throttled
 from chatsupport.documents import Session
-from chatsupport.documents.session import QUEUE_ORDER, WAITING
+from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
 from chatsupport.extensions import settings, socketio
 from chatsupport.services.assignment import slots
@@ -93,6 +94,19 @@ def _has_plenty_of_room() -> bool:
 def count_waiting() -> int:
     """Return how many wait."""
     return int(Session._get_collection().count_documents({"status": WAITING}))
+
+
+def waiting() -> tuple[int, datetime | None]:
+    """Return how many wait, and since when the one that has waited longest does."""
+    sessions = Session._get_collection()
+    total = sessions.count_documents({"status": WAITING})
+    firsts = [
+        sessions.find_one({"status": WAITING, "queuePriority": priority}, {"queuedAt": 1}, sort=QUEUE_ORDER)
+        for priority in (FRONT, BACK)
+        if total
+    ]
+    times = [first["queuedAt"] for first in firsts if first is not None and first.get("queuedAt") is not None]
+    return total, min(times, default=None)
 
 
 def _count_waiting(limit: int) -> int:

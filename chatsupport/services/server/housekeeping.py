@@ -11,17 +11,16 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 from pymongo.errors import PyMongoError
 
-from chatsupport import broadcasts
+from chatsupport import broadcasts, feature
 from chatsupport.config import Config
 from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import is_unavailable
 from chatsupport.extensions import settings, socketio
-from chatsupport.feature import TimedWork
 from chatsupport.identity import AGENT
 from chatsupport.services.assignment import availability, choice, reconciliation
 from chatsupport.services.people import denials, identification
@@ -42,13 +41,6 @@ RECOVERY_SECONDS = 10.0
 """How long after a break it may take until every process beats again: an operation under way has to fail first."""
 HOUSEKEEPING, RECONCILIATION = "housekeeping", "reconciliation"
 
-_of_features: list[TimedWork] = []
-
-
-def bind(of_features: Iterable[TimedWork]) -> None:
-    """Have the timed work of an application's features done too."""
-    _of_features[:] = of_features
-
 
 class Housekeeper:
     """The timed work of one process."""
@@ -62,6 +54,7 @@ class Housekeeper:
     def start(self) -> None:
         """Begin to work, each piece by itself: a heartbeat must not wait for a long sweep, nor fail with it."""
         interval = interval_seconds(settings.config)
+        of_features = [work for each in feature.installed() for work in each.timed_work]
         for work, seconds in (
             (self.renew_leases, availability.heartbeat_seconds()),
             (synchronization.run, synchronization.INTERVAL_SECONDS),
@@ -71,7 +64,7 @@ class Housekeeper:
             (self.tell_what_is_untold, untold.SWEEP_SECONDS),
             (self.finish_identifications, IDENTIFICATION_SECONDS),
             (denials.enforce_recent, DENIALS_SECONDS),
-            *((partial(self.do_if_the_one, timed.work), timed.seconds) for timed in _of_features),
+            *((partial(self.do_if_the_one, each.work), each.seconds) for each in of_features),
         ):
             socketio.start_background_task(_repeat, work, lambda seconds=seconds: seconds)
         socketio.start_background_task(_repeat, self.beat, processes.here.pause)

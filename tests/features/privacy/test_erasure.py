@@ -15,6 +15,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from flask import Flask
 
+from chatsupport import personal_data
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Denial
@@ -365,7 +366,7 @@ def test_what_was_stopped_for_long_meets_the_tombstone(
 def test_it_takes_no_longer_than_the_caller_can_wait(
     life: Life, at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(erasure, "RANGE", 1)
+    monkeypatch.setattr(personal_data, "RANGE", 1)
     monkeypatch.setattr(erasure, "ELSEWHERE_SECONDS", 0.02)
 
     erased = data_of(life.apis.operator().delete(f"/api/users/{JANE}"))
@@ -410,7 +411,7 @@ def test_an_erasure_that_was_cut_short_is_finished_by_itself(
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasure._Erasure, "_rename_in_sessions", die)
+        patch.setattr(erasure._Work, "_rename_in_sessions", die)
         assert life.apis.operator().delete(f"/api/users/{JANE}").status_code == 500
 
     erasure.finish()

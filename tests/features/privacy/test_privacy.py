@@ -116,7 +116,7 @@ def test_an_erasure_that_was_interrupted_is_finished_by_the_next(
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasure._Erasure, "_rename_in_sessions", die)
+        patch.setattr(erasure._Work, "_rename_in_sessions", die)
         assert operator.delete(f"/api/users/{USER}").status_code == 500
 
     assert operator.delete(f"/api/users/{USER}").status_code == 200
