@@ -6,6 +6,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from chatsupport.blueprints.headers import PAGE_POLICY
+from chatsupport.blueprints.locality import is_on_this_machine
 from chatsupport.blueprints.routing import ANYBODY, openapi, route
 from chatsupport.blueprints.web import page
 from chatsupport.contract import events
@@ -51,7 +52,9 @@ def get_docs() -> AnyResponse:
 
 
 def _url() -> str:
-    return settings.config.public_url or request.script_root or "/"
+    """Return where tools find the calls: whole where that is certain, so that an import can be sent at once."""
+    here = request.url_root.rstrip("/") if is_on_this_machine() else None
+    return settings.config.public_url or here or request.script_root or "/"
 
 
 def _document(content: dict[str, object]) -> Response:

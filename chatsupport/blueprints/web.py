@@ -72,7 +72,10 @@ def get_asset(version: str, path: str) -> AnyResponse:
 )
 @for_any_site
 def get_widget() -> AnyResponse:
-    """Get the chat bubble's script, for any site's page. It loads the rest."""
+    """Get the chat bubble's script, for any site's page.
+
+    It loads the rest.
+    """
     return _public(_loader(settings.config.socketio_client_url), "no-cache")
 
 
@@ -89,7 +92,10 @@ def get_demo() -> AnyResponse:
 
 @route(blueprint.get("/console"), answers={200: File("The page", HTML)}, access=ANYBODY)
 def get_console() -> AnyResponse:
-    """Get the agents' console. An agent without a token sees a form to sign in."""
+    """Get the agents' console.
+
+    An agent without a token sees a form to sign in.
+    """
     return page("console")
 
 

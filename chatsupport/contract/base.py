@@ -90,7 +90,7 @@ class Request(Model):
 
     @classmethod
     def parse(cls, data: Payload) -> Self:
-        """Return what the client sent. Raises `InvalidInputError` with the code of the first field that is wrong."""
+        """Return what the client sent. Raises the error of the first field that is wrong."""
         try:
             read: Self = cls.__pydantic_validator__.validate_python(data, by_alias=True, by_name=False)
             return read
@@ -141,11 +141,15 @@ def _not_found(notes: list[Any]) -> type[ChatSupportError] | None:
     return reads.not_found if reads else None
 
 
-def _refusal(model: type[Request], problems: list[ErrorDetails]) -> InvalidInputError:
+def _refusal(model: type[Request], problems: list[ErrorDetails]) -> ChatSupportError:
     """Return the error of the first field that is wrong. Its details have all of them."""
-    details = [{"field": _name(problem), "message": _sentence(model, problem)} for problem in problems]
     first = problems[0]
-    found = _last(_notes(model)[str(first["loc"][0])], Code) or Code(InvalidInputError.code)
+    notes = _notes(model)[str(first["loc"][0])]
+    not_found = _not_found(notes)
+    if first["type"] == "not_found" and not_found is not None:
+        return not_found()  # type: ignore[call-arg]
+    details = [{"field": _name(problem), "message": _sentence(model, problem)} for problem in problems]
+    found = _last(notes, Code) or Code(InvalidInputError.code)
     code = (first["type"] == "too_long" and found.too_long) or found.code
     return InvalidInputError(code, details[0]["message"], details=details)
 
@@ -157,7 +161,7 @@ def _name(problem: ErrorDetails) -> str:
 def _sentence(model: type[Request], problem: ErrorDetails) -> str:
     """Return what to do about a field that is wrong."""
     name, said = _name(problem), problem.get("ctx", {}).get("error")
-    if problem["type"] == "too_long" or (isinstance(said, ValueError) and str(said)):
+    if problem["type"] in ("too_long", "not_found") or (isinstance(said, ValueError) and str(said)):
         return f"{name} {said or problem['msg']}"
     reads = _last(_notes(model)[name], Reads) if name in _notes(model) else None
     wording = (reads and reads.wording) or schemas.worded(schemas.at(model, problem["loc"]))

@@ -169,7 +169,7 @@ def document(calls: Iterable[tuple[str, str, str, Call]], tags: Mapping[str, str
         },
         "security": [{"token": []}, {"apiKey": []}],
         "tags": [{"name": name, "description": description} for name, description in tags.items()],
-        "paths": dict(sorted(paths.items())),
+        "paths": paths,
         "components": {
             "schemas": components,
             "securitySchemes": {

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from bson import ObjectId
 from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from chatsupport.contract.base import Code, Reads, too_long
 from chatsupport.contract.schemas import LARGEST
@@ -85,7 +86,7 @@ class DocumentId(Reads):
         if not isinstance(value, str):
             raise ValueError
         if not ObjectId.is_valid(value):
-            raise self.not_found()  # type: ignore[call-arg, misc]
+            raise PydanticCustomError("not_found", "is not a valid id.")
         return ObjectId(value)
 
 

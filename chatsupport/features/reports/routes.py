@@ -33,7 +33,10 @@ _FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=\s*?[=+\-@|;\t\r\n＝＋－＠])")
     answers={200: Says("Report", Report, also=(CSV,))},
 )
 def get_summary(wanted: ReportQuery) -> dict[str, Any] | Response:
-    """Report on the sessions that ended in a time, as JSON or, if `Accept` prefers it, as CSV."""
+    """Report on the sessions that ended in a time.
+
+    As JSON or, if `Accept` prefers it, as CSV.
+    """
     report = reports.summary(caller(), wanted)
 
     @after_this_request

@@ -162,7 +162,10 @@ def test_under_a_path_the_document_names_it(make_app: MakeApp, path: str) -> Non
     document = apis.anonymous().get(path).json
 
     assert document is not None
-    assert document["servers"] == [{"url": "/chat"}]
+    assert document["servers"] == [{"url": "http://localhost/chat"}]
+    from_elsewhere = apis.anonymous(Host="chat.example.com").get(path).json
+    assert from_elsewhere is not None
+    assert from_elsewhere["servers"] == [{"url": "/chat"}]
     assert handshake(apis) == 200
     assert apis.anonymous().client.get(f"/chat{HANDSHAKE}").status_code == 200
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chatsupport import json_codec
 from chatsupport.contract.base import Request
-from chatsupport.contract.chat import NewMessage, Page, SessionEnd, StartSession, Transfer
+from chatsupport.contract.chat import NewMessage, Page, SessionEnd, SessionFilter, StartSession, Transfer
 from chatsupport.contract.events import InSession
 from chatsupport.contract.people import AgentChanges, AgentFields, TokenRequest
 from chatsupport.contract.text import is_visible, trimmed
@@ -227,3 +227,11 @@ def test_no_error_repeats_what_was_sent() -> None:
 
     assert "tooshort" not in str(refused.value.envelope("x")) + repr(refused.value.__context__)
     assert "not an address" not in str(refused.value.envelope("x"))
+
+
+def test_an_id_that_names_nothing_waits_for_its_turn() -> None:
+    assert outcome(SessionFilter, {"status": "x", "agentId": "x"}) == "INVALID_STATUS"
+    assert outcome(SessionFilter, {"agentId": "x", "limit": "0"}) == "AGENT_NOT_FOUND"
+    with pytest.raises(InvalidInputError) as refused:
+        SessionFilter.parse({"status": "x", "agentId": "x"})
+    assert [detail["field"] for detail in refused.value.details or ()] == ["status", "agentId"]
