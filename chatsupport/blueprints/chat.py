@@ -24,7 +24,6 @@ from chatsupport.errors import (
     SessionEndedError,
     TokenExpiredError,
 )
-from chatsupport.features.consoles import service as consoles
 from chatsupport.services.assignment import staffing
 from chatsupport.services.messages import sending
 from chatsupport.services.server import statistics
@@ -145,15 +144,6 @@ def transfer_session(session_id: SessionId, transfer: Transfer) -> Json:
     By its agent, a supervisor, an API key or a system. With its own id a supervisor takes over.
     """
     return transfers.transfer(caller(), session_id, transfer.agent_id)
-
-
-@route(blueprint.get("/queue"), answers={200: Says("Queue", contract.Queue)})
-def get_queue() -> Json:
-    """See who waits.
-
-    For agents, supervisors, API keys and systems; `sessionId` for all of these but agents.
-    """
-    return consoles.queue_overview(caller())
 
 
 @route(

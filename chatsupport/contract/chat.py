@@ -271,14 +271,6 @@ class WaitingSession(Answer):
     waiting_since: Time | None
 
 
-class Queue(Answer):
-    """Who waits."""
-
-    total: Count
-    longest_wait: Count = Field(description="Seconds that the first session has waited.")
-    sessions: list[WaitingSession] = Field(description="The first 50, in the order they are served.")
-
-
 class Availability(Answer):
     """Whether somebody is there."""
 
