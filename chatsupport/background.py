@@ -234,8 +234,13 @@ class Every:
         return self._seconds() if callable(self._seconds) else self._seconds
 
     @property
+    def is_constant(self) -> bool:
+        """Whether the seconds are the same in every configuration."""
+        return not callable(self._seconds)
+
+    @property
     def name(self) -> str:
-        """What is done."""
+        """The name of what is done."""
         return name_of(self._work)
 
     def __call__(self) -> None:

@@ -15,15 +15,8 @@ from typing import Any
 import click
 from flask import Blueprint
 
+from chatsupport.background import Every
 from chatsupport.personal_data import PersonalData
-
-
-@dataclass(frozen=True)
-class TimedWork:
-    """Work that one process at a time does every so often. It is told how to ask whether it may still go on."""
-
-    work: Callable[[Callable[[], bool]], object]
-    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +30,8 @@ class Feature:
     """What it keeps, MongoEngine documents: their indexes are made with those of the core."""
     reactions: Mapping[type[Any], Sequence[Callable[[Any], None]]] = field(default_factory=dict)
     """What it does when something has happened, by the type of the event. The core's reactions come first."""
-    timed_work: Sequence[TimedWork] = ()
+    timed_work: Sequence[Every] = ()
+    """What it does every so often, besides what the core does (`timed_work.CORE`)."""
     commands: Sequence[click.Command] = ()
     """What it adds to `flask --app wsgi …`."""
     personal_data: PersonalData | None = None

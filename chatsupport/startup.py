@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pymongo.errors import PyMongoError
 from redis import RedisError
 
-from chatsupport import documents, migration
+from chatsupport import documents, migration, timed_work
 from chatsupport.config import Config, ConfigError
 from chatsupport.database import redis_server
 from chatsupport.database.connection import (
@@ -23,7 +23,7 @@ from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.extensions import socketio
 from chatsupport.realtime import event_loop
 from chatsupport.services.people import agents, denials
-from chatsupport.services.server import housekeeping, index_builds, processes
+from chatsupport.services.server import index_builds, processes
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def _begin(config: Config) -> None:
     index_builds.look()
     if config.timed_work:
         processes.here.beat()
-        housekeeping.start()
+        timed_work.start()
     _do_or_retry(_prepare, config)
 
 

@@ -32,7 +32,7 @@ def obey(order: Mapping[str, str]) -> None:
         consoles.tell_here(order["sessions"].split(), order["agents"].split())
         return
     if order["action"] == "roles":
-        roles.check(order.get("agentId"))
+        roles.check(order["agentId"])
         return
     if order["action"] == "evict":
         _evict(ObjectId(order["sessionId"]), Caller(order["personId"], order["personType"]))

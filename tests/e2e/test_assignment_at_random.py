@@ -17,7 +17,6 @@ import pymongo.database
 import pytest
 
 from chatsupport.services.assignment import reconciliation
-from chatsupport.services.server import housekeeping
 from tests.e2e.pairs import two_processes
 from tests.e2e.server import Server, Servers, wait_until
 from tests.invariants import violations
@@ -145,5 +144,5 @@ def test_the_rules_hold_after_kills_in_the_middle(two_servers: tuple[Server, Ser
     assert momentary == [], f"SEED={SEED}"
     assert [reply for reply in clients.unexpected if not reply.startswith("start: 503")] == [], f"SEED={SEED}"
     # The last of the killed may have held the reconciler's lease; and what looks wrong is looked at twice.
-    patience = housekeeping.RECONCILIATION_LEASE_SECONDS + reconciliation.SECOND_LOOK_SECONDS + 20
+    patience = reconciliation.LEASE_SECONDS + reconciliation.SECOND_LOOK_SECONDS + 20
     wait_until(lambda: violations(database) == [], patience, lambda: f"SEED={SEED}: {violations(database)}")

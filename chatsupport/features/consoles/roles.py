@@ -29,14 +29,21 @@ def connected(connection: Connection) -> None:
     consoles.forget_queue()
 
 
-def check(agent_id: str | None) -> None:
-    """Look up, soon, whether the sockets here of an agent, or of all agents, are where their role lets them be."""
-    meant = connections.agents() if agent_id is None else [Caller(agent_id, AGENT)]
-    if any(connections.of(agent) for agent in meant):
-        socketio.start_background_task(_check, meant, agent_id is not None)
+def check(agent_id: str) -> None:
+    """Look up, soon, whether the sockets here of an agent whose role has changed are where it lets them be."""
+    agent = Caller(agent_id, AGENT)
+    if connections.of(agent):
+        socketio.start_background_task(_check, [agent], has_changed=True)
 
 
-def _check(agents: Iterable[Caller], has_changed: bool) -> None:
+def check_all() -> None:
+    """Look up whether the sockets of all agents here are where their role lets them be."""
+    agents = connections.agents()
+    if agents:
+        _check(agents, has_changed=False)
+
+
+def _check(agents: Iterable[Caller], *, has_changed: bool) -> None:
     try:
         supervisors = access.supervisors_among([agent.id for agent in agents])
         for agent in agents:

@@ -9,7 +9,6 @@ stopped for long, meets the tombstone (`services/people/tombstones.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -66,7 +65,7 @@ def erase(caller: Caller, person: Caller) -> dict[str, Any]:
     return {"pseudonym": erasure.pseudonym, **figures, "isComplete": is_complete}
 
 
-def finish(_may_go_on: Callable[[], bool] = lambda: True) -> None:
+def finish() -> None:
     """Look once more for people who were erased a while ago, and in the end forget their ids."""
     for denial in list(Denial._get_collection().find({"sweepAt": {"$lte": now()}})):
         erased_at = denial["erasedAt"]

@@ -6,7 +6,6 @@ Nothing is deleted by its age while clocks disagree: the one that is wrong may b
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -27,7 +26,7 @@ _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 _told: list[str] = []
 
 
-def sweep(_may_go_on: Callable[[], bool] = lambda: True) -> int:
+def sweep() -> int:
     """Delete what has had its time, batch by batch, unless clocks disagree. Returns how many sessions there were."""
     if _clocks_disagree():
         return 0

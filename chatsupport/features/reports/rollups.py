@@ -25,6 +25,7 @@ from chatsupport.features.reports.documents import DAY, HOUR, MONTH, Rollup
 from chatsupport.features.reports.figures import Figures
 from chatsupport.services.messages import sequences
 from chatsupport.services.server import index_builds, processes
+from chatsupport.services.server.leases import HOUSEKEEPING
 from chatsupport.services.sessions.response_times import first_response_ms
 
 Document = dict[str, Any]
@@ -47,10 +48,10 @@ Groups = dict[_Key, Figures]
 """Figures by agent; None has those of all sessions."""
 
 
-def keep_up(may_go_on: Callable[[], bool]) -> None:
+def keep_up() -> None:
     """Roll up the hours that are over, unless that would cost too much or close an hour too early."""
     if not index_builds.is_missing("sessions.ended") and not processes.here.wrong_clocks():
-        sweep(may_go_on)
+        sweep(HOUSEKEEPING.hold)
 
 
 def sweep(may_go_on: Callable[[], bool] = lambda: True) -> datetime | None:

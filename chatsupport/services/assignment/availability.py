@@ -13,22 +13,36 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from chatsupport.database.clock import now
+from chatsupport import broadcasts
+from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Agent
 from chatsupport.extensions import settings
 from chatsupport.features.consoles import service as consoles
+from chatsupport.identity import AGENT
 from chatsupport.services.assignment import choice
+from chatsupport.services.server import processes
 
 logger = logging.getLogger(__name__)
+
+RECOVERY_SECONDS = 10.0
+"""How long after a break it may take until every process beats again: an operation under way has to fail first."""
 
 _mutex = threading.Lock()
 _connections: dict[ObjectId, set[str]] = {}
 """The connections of each agent in this process."""
+_renewed_at = [0.0]
 
 
 def heartbeat_seconds() -> float:
     """Return how often a process renews its agents' leases: four times before one runs out."""
     return max(0.25, min(15.0, settings.config.agent_grace / 4))
+
+
+def look_seconds() -> float:
+    """Return how often to look for what has run out: a quarter of the shortest time configured, 0.25 to 5 s."""
+    config = settings.config
+    times = [config.agent_grace, config.no_reply_after, config.idle_end_after]
+    return max(0.25, min(5.0, *(seconds / 4 for seconds in times if seconds is not None)))
 
 
 def connected(agent_id: ObjectId, connection_id: str) -> None:
@@ -59,14 +73,42 @@ def connected_here() -> list[ObjectId]:
         return list(_connections)
 
 
-def renew_all() -> list[ObjectId]:
-    """Renew the leases of all agents with sockets here. Returns those that exist no more."""
+def beat() -> None:
+    """Say that this process is there. After a break it renews its agents' leases first: nobody could renew them."""
+    if processes.here.beat():
+        renew()
+
+
+def renew() -> None:
+    """Renew the leases of all agents with sockets here, and close the sockets of those that exist no more."""
     mine = connected_here()
-    if not mine:
-        return []
-    _renew(mine)
-    existing = {agent["_id"] for agent in Agent._get_collection().find({"_id": {"$in": mine}}, {"_id": 1})}
-    return [agent_id for agent_id in mine if agent_id not in existing]
+    if mine:
+        _renew(mine)
+        existing = {agent["_id"] for agent in Agent._get_collection().find({"_id": {"$in": mine}}, {"_id": 1})}
+        for agent_id in set(mine) - existing:
+            broadcasts.close_sockets(agent_id, AGENT)
+    _renewed_at[0] = elapsed()
+
+
+def look() -> None:
+    """Take the sessions from agents that are gone, and serve the queue.
+
+    Somebody may wait beside a free agent, where a process never heard that the agent is free.
+    """
+    if elapsed() - _renewed_at[0] > heartbeat_seconds():
+        renew()  # This process was late itself.
+    time = now()
+    if all_could_renew():
+        sweep(time)
+    choice.drain_queue()
+
+
+def all_could_renew() -> bool:
+    """Tell whether what was not done in time says something about people: processes and database did not stand still,
+    and since then there was time to renew every lease. Whoever asks goes by a time that was read before.
+    """
+    recovery = min(RECOVERY_SECONDS, max(RECOVERY_SECONDS / 2, settings.config.agent_grace))
+    return processes.here.steady_seconds() >= heartbeat_seconds() + recovery
 
 
 def sweep(time: datetime | None = None) -> int:

@@ -14,20 +14,52 @@ from typing import Any
 
 from bson import ObjectId
 
+from chatsupport.database.clock import elapsed
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import derived
 from chatsupport.documents.session import ACTIVE, QUEUE_ORDER
 from chatsupport.extensions import socketio
 from chatsupport.services.assignment import choice, slots
+from chatsupport.services.server import totals
+from chatsupport.services.server.leases import Lease
 
 logger = logging.getLogger(__name__)
 
 SECOND_LOOK_SECONDS = 10.0
 """Longer than a write may take (`database.connection.OPERATION_TIMEOUT_MS`): what is half done then stays so."""
 
+INTERVAL_SECONDS = 60.0
+LEASE_SECONDS = 30.0
+"""Longer than a reconciliation takes, its second look included."""
+
 Document = dict[str, Any]
 SlotOf = tuple[Any, ObjectId, ObjectId | None]
 """An agent, a session, and the id of the session's slot at the agent; None for one from before slots had ids."""
+
+
+class Reconciler:
+    """When a process reconciles: as it starts, because it may be the one that was killed, and then once a minute if it
+    has the lease of housekeeping. One process at a time does so.
+    """
+
+    def __init__(self, housekeeping: Lease) -> None:
+        self._housekeeping = housekeeping
+        self._turn = Lease("reconciliation", LEASE_SECONDS)
+        self._is_first = True
+        self._next_at = 0.0
+
+    def look(self) -> None:
+        """Reconcile if it is time, and this process's turn."""
+        if elapsed() < self._next_at or not (self._is_first or self._housekeeping.hold()) or not self._turn.hold():
+            return
+        try:
+            run()
+            if self._is_first:
+                totals.measure()
+        finally:
+            self._turn.release()
+        self._is_first = False
+        self._next_at = elapsed() + INTERVAL_SECONDS
 
 
 def run() -> int:

@@ -34,6 +34,7 @@ from chatsupport.services.shared import access, pages
 from chatsupport.services.shared.look_ups import SharedLookUps
 from chatsupport.services.shared.pages import Cursor, Document
 
+ENFORCE_SECONDS = 1.0
 RECENT_SECONDS = 600
 """Of so long ago a process enforces what was denied, when it begins."""
 LATE_SECONDS = 60

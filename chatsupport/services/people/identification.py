@@ -37,7 +37,7 @@ Document = dict[str, Any]
 
 MERGED = "merged"
 """Why a guest's session ends where the user has an open one already."""
-FINISH_AFTER = timedelta(seconds=30)
+FINISH_AFTER, FINISH_SECONDS = timedelta(seconds=30), 15.0
 """After this, nothing can be under way any more that began before the guest's tokens were refused."""
 
 _ATTEMPTS = 5

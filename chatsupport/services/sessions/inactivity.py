@@ -17,7 +17,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ACTIVE
 from chatsupport.extensions import settings
-from chatsupport.services.assignment import choice
+from chatsupport.services.assignment import availability, choice
 from chatsupport.services.messages import sequences
 from chatsupport.services.sessions import lifecycle
 
@@ -32,6 +32,13 @@ Document = dict[str, Any]
 def idle_warning_seconds(idle_end_after: float) -> float:
     """Return how long before its end an idle session is warned: a minute, or as long as it was idle if that is less."""
     return min(MAX_IDLE_WARNING_SECONDS, idle_end_after)
+
+
+def look() -> None:
+    """See to the sessions whose time has run out, unless a standstill may be the reason."""
+    time = now()
+    if availability.all_could_renew():
+        sweep(time)
 
 
 def sweep(time: datetime | None = None) -> None:

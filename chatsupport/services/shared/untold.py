@@ -29,6 +29,7 @@ from chatsupport.background import Buffered
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import UNTOLD_INDEX
+from chatsupport.services.server.leases import HOUSEKEEPING
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ def complete(session: Document) -> bool:
     return bool(marks)
 
 
-def sweep(may_act: Callable[[], bool]) -> int:
+def sweep(may_act: Callable[[], bool] = HOUSEKEEPING.hold) -> int:
     """Complete the sessions that have marks for long, if this process may or nobody else does. Returns how many."""
     time = now()
     due = {"untold.at": {"$lt": time - LATE}}

@@ -7,8 +7,8 @@ import pytest
 from chatsupport import broadcasts
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
+from chatsupport.features.consoles import roles
 from chatsupport.features.consoles import service as consoles
-from chatsupport.services.server import housekeeping
 from tests.api import Api, Apis, data_of
 from tests.concurrency import eventually
 from tests.sockets import Socket, Sockets, assert_refused
@@ -126,7 +126,7 @@ def test_the_heartbeat_leaves_supervisors_where_they_are(operator: Api, sockets:
     user.join(session_id)
     supervisor.join(session_id)
 
-    housekeeping.Housekeeper().renew_leases()
+    roles.check_all()
     user.say(session_id)
 
     assert supervisor.wait_for("new_message")
@@ -185,7 +185,7 @@ def test_a_lost_order_is_made_up_for_by_the_heartbeat(operator: Api, sockets: So
     assert broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM)
     Agent.objects(id=grace).update(role="agent")
 
-    housekeeping.Housekeeper().renew_leases()
+    roles.check_all()
 
     assert eventually(lambda: not broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM))
 

@@ -16,6 +16,7 @@ from chatsupport.database import clock
 from chatsupport.database.connection import database, measure_time
 from chatsupport.documents import Agent, Denial, Process, Session
 from chatsupport.extensions import socketio
+from chatsupport.features.audit import service as audit
 from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.features.privacy import retention
 from chatsupport.features.reports import rollups
@@ -23,8 +24,8 @@ from chatsupport.realtime import deadlines
 from chatsupport.realtime.engine import EngineSocket
 from chatsupport.services.assignment import availability
 from chatsupport.services.server import processes
+from chatsupport.services.server.leases import Lease
 from chatsupport.services.server.processes import ThisProcess
-from chatsupport.services.shared import leases
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.applications import MakeApp
 from tests.concurrency import eventually
@@ -117,13 +118,14 @@ def test_setting_the_clock_disturbs_nobody(operator: Api, sockets: Sockets, set_
     agent_id = operator.create_agent()["id"]
     socket = sockets.agent(agent_id)
     session = operator.start("u1")
+    leases = [Lease("work", 30.0), Lease("work", 30.0)]
     for ahead in (86_400.0, -86_400.0):
         set_clock(ahead)
         deadlines.look()
         assert availability.sweep() == 0
         assert socket.is_connected
         assert operator.session(session["sessionId"])["status"] == "active"
-        assert [leases.hold("work", owner, 30) for owner in "ab"] == [True, False]
+        assert [lease.hold() for lease in leases] == [True, False]
     stored = Session.objects.get(id=session["sessionId"])
     assert abs(stored.created_at.timestamp() - database_time()) < 10
     assert Agent.objects.get(id=agent_id).present_until.timestamp() > database_time()
@@ -174,6 +176,7 @@ def test_nothing_is_deleted_by_its_age_while_clocks_disagree(
     operator = Apis(make_app(retention_days=30)).operator()
     operator.end(operator.start("u1")["sessionId"])
     operator.post("/api/blocks", {"userId": "u2", "expiresInSeconds": 1})
+    audit.flush()
     long_ago = clock.now() - dt.timedelta(days=31)
     Session.objects.update(ended_at=long_ago)
     AuditEntry.objects.update(expires_at=long_ago)
@@ -196,7 +199,7 @@ def test_nothing_is_deleted_by_its_age_while_clocks_disagree(
             processes.here.beat()
         else:
             patch.setattr(clock, "wrong_members", lambda: {"b:27017": -60.0})
-        rollups.keep_up(lambda: True)
+        rollups.keep_up()
         assert rollups.through() is None
         for _ in range(2):
             assert retention.sweep() == 0

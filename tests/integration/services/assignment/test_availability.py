@@ -15,7 +15,6 @@ from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.services.assignment import availability
-from chatsupport.services.server.housekeeping import Housekeeper
 from tests.api import Api, Apis, data_of
 from tests.concurrency import eventually
 from tests.interleaving import just_before
@@ -158,7 +157,7 @@ def test_a_late_heartbeat_serves_who_waited_for_it(sockets: Sockets, operator: A
     session_id = operator.start("u1")["sessionId"]
     assert operator.session(session_id)["status"] == "waiting"
 
-    Housekeeper().renew_leases()
+    availability.renew()
 
     assert operator.session(session_id)["agentId"] == agent
 
@@ -167,7 +166,7 @@ def test_who_chose_offline_stays_offline(sockets: Sockets, operator: Api, agent:
     operator.patch(f"/api/agents/{agent}", {"isOnline": False})
 
     first = sockets.agent(agent)
-    Housekeeper().tick()
+    availability.look()
     assert stored(agent)["isOnline"] is False
     leave(first, agent)
     time_passes(agent, GRACE + 1)
@@ -180,18 +179,19 @@ def test_who_chose_offline_stays_offline(sockets: Sockets, operator: Api, agent:
 
 def test_heartbeats_keep_the_lease_while_any_socket_is_open(sockets: Sockets, agent: str) -> None:
     first, second = sockets.agent(agent), sockets.agent(agent)
-    housekeeper = Housekeeper()
 
     first.close()
     assert eventually(lambda: len(availability._connections[ObjectId(agent)]) == 1)
     time_passes(agent, GRACE)
-    housekeeper.tick()
+    availability.renew()
+    availability.look()
     assert seconds_left(agent) > GRACE
     assert stored(agent)["isAway"] is False
 
     leave(second, agent)
     time_passes(agent, GRACE + 1)
-    housekeeper.tick()
+    availability.renew()
+    availability.look()
     assert stored(agent)["isAway"] is True
 
 
@@ -251,6 +251,6 @@ def test_the_sockets_of_an_agent_that_is_gone_are_closed_by_the_heartbeat(socket
     # As when it connected in another process at the moment it was deleted.
     Agent._get_collection().delete_one({"_id": ObjectId(agent)})
 
-    Housekeeper().tick()
+    availability.renew()
 
     assert eventually(lambda: not socket.is_connected)

@@ -12,7 +12,6 @@ from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, Caller
 from chatsupport.services.assignment import availability
 from chatsupport.services.presence import membership
-from chatsupport.services.server.housekeeping import Housekeeper
 from chatsupport.sockets import connections, handshake
 from tests.api import Api, make_token
 from tests.concurrency import eventually
@@ -71,7 +70,7 @@ def test_an_agent_that_was_not_told_of_a_transfer_leaves_the_room_with_the_next_
     move = {"$set": {"agentId": ObjectId()}}
     Session._get_collection().update_one({"_id": ObjectId(session_id)}, move)
 
-    Housekeeper().renew_leases()
+    membership.evict_strangers()
 
     assert eventually(lambda: [event["reason"] for event in user.heard("user_left")]) == ["unassigned"]
     user.say(session_id)
@@ -91,7 +90,7 @@ def test_a_heartbeat_sends_nobody_out_who_belongs_there(sockets: Sockets, operat
         socket.join(session_id)
     operator.end(ended)
 
-    Housekeeper().renew_leases()
+    membership.evict_strangers()
 
     operator.send(own)
     for socket in (helper, anybody):

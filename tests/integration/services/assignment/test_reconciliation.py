@@ -13,12 +13,12 @@ from bson import ObjectId
 from flask import Flask
 
 from chatsupport import documents
+from chatsupport.background import Every
 from chatsupport.database import connection
 from chatsupport.database.clock import now
-from chatsupport.documents import Agent, Lease, Session
+from chatsupport.documents import Agent, Session
 from chatsupport.services.assignment import availability, choice, reconciliation, slots
-from chatsupport.services.server import housekeeping
-from chatsupport.services.server.housekeeping import Housekeeper
+from chatsupport.services.server.leases import HOUSEKEEPING_SECONDS, Lease
 from chatsupport.services.shared import untold
 from tests.api import Api
 from tests.interleaving import Killed, just_before, kill_before_write
@@ -226,23 +226,33 @@ def test_a_kill_between_any_two_writes_is_made_good(app: Flask, operator: Api, c
         assert still == users, done
 
 
-def test_one_process_at_a_time_does_the_timed_work(
-    operator: Api, monkeypatch: pytest.MonkeyPatch, full: dict[str, Any]
-) -> None:
+class TimedWork:
+    """What one process does under the lease of housekeeping."""
+
+    def __init__(self, name: str, worked: list[str]) -> None:
+        self._lease = Lease("housekeeping", HOUSEKEEPING_SECONDS)
+        self._sweep = Every(1.0, lambda: worked.append(f"{name} sweeps"), under=self._lease)
+        self._reconciler = reconciliation.Reconciler(self._lease)
+
+    def tick(self) -> None:
+        self._sweep()
+        self._reconciler.look()
+
+
+def test_one_process_at_a_time_does_the_timed_work(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     worked: list[str] = []
-    monkeypatch.setattr(availability, "sweep", lambda time: worked.append("sweep"))
-    monkeypatch.setattr(reconciliation, "run", lambda: worked.append("reconciliation"))
-    first, second = Housekeeper(), Housekeeper()
+    monkeypatch.setattr(reconciliation, "run", lambda: worked.append("reconciles"))
+    first, second = TimedWork("the first", worked), TimedWork("the second", worked)
 
     first.tick()
     second.tick()
     first.tick()
 
     # Each reconciles as it starts: it may be the one that was killed.
-    assert worked == ["sweep", "reconciliation", "reconciliation", "sweep"]
+    assert worked == ["the first sweeps", "reconciles", "reconciles", "the first sweeps"]
     worked.clear()
-    Lease._get_collection().update_many({}, {"$set": {"expiresAt": now() - timedelta(seconds=1)}})
+    documents.Lease._get_collection().update_many({}, {"$set": {"expiresAt": now() - timedelta(seconds=1)}})
     second.tick()
     first.tick()
-    assert worked == ["sweep"], "the owner is gone, and the other one takes over"
-    assert len(list(Lease._get_collection().find({"_id": housekeeping.HOUSEKEEPING}))) == 1
+    assert worked == ["the second sweeps"], "the owner is gone, and the other one takes over"
+    assert documents.Lease.objects.count() == 1

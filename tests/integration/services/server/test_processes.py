@@ -14,9 +14,10 @@ from pymongo.errors import NetworkTimeout
 
 from chatsupport.documents import Process
 from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.services.assignment import availability
 from chatsupport.services.server import processes, readiness
-from chatsupport.services.server.housekeeping import Housekeeper
 from chatsupport.services.server.processes import ALONE_SECONDS, GONE_SECONDS, SILENT_SECONDS, ThisProcess
+from chatsupport.services.sessions import inactivity
 from tests.api import Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.interleaving import just_before
@@ -282,20 +283,20 @@ def test_nobody_is_judged_right_after_a_standstill(
     make_app: MakeApp, wait: Pass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swept: list[str] = []
-    for name in ("assignment.availability", "sessions.inactivity"):
-        monkeypatch.setattr(f"chatsupport.services.{name}.sweep", lambda time, name=name: swept.append(name))
-    housekeeper = Housekeeper()
+    for module in (availability, inactivity):
+        monkeypatch.setattr(module, "sweep", lambda time, name=module.__name__: swept.append(name))
     processes.here.begin()
     # First the server starts, and later it stands still for 20 s.
     for seconds in (0, 20):
         wait(seconds)
         for step in range(8):
-            housekeeper.beat()
-            housekeeper.tick()
+            availability.beat()
+            availability.look()
+            inactivity.look()
             # By then every process has renewed the leases of its agents: a heartbeat is 15 s.
             assert bool(swept) == (step == 7), step
             wait(4)
-        assert sorted(swept) == ["assignment.availability", "sessions.inactivity"]
+        assert swept == [availability.__name__, inactivity.__name__]
         swept.clear()
 
 

@@ -13,7 +13,6 @@ from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.services.assignment import choice
-from chatsupport.services.server.housekeeping import Housekeeper
 from chatsupport.services.sessions import inactivity
 from tests.api import Api, Apis
 from tests.applications import MakeApp
@@ -230,6 +229,6 @@ def test_by_default_nothing_is_moved_or_ended(make_app: MakeApp) -> None:
     time_passes(30 * 86_400)
     before = Session._get_collection().find_one()
 
-    Housekeeper().tick()
+    inactivity.look()
 
     assert Session._get_collection().find_one() == before

@@ -16,8 +16,7 @@ from chatsupport import documents
 from chatsupport.database import connection
 from chatsupport.documents import Session
 from chatsupport.documents.session import UNTOLD_INDEX
-from chatsupport.services.assignment import choice, slots
-from chatsupport.services.server import housekeeping
+from chatsupport.services.assignment import availability, choice, slots
 from chatsupport.services.shared import untold
 from tests.api import Api, assert_failure, data_of
 from tests.concurrency import eventually
@@ -306,7 +305,7 @@ def test_an_agent_of_whom_it_was_not_heard_that_there_is_room_gets_who_waits(
     lose_reply(monkeypatch, "agents", "find_one_and_update")
     assert_failure(operator.patch(f"/api/agents/{ada}", change), 503, "DATABASE_UNAVAILABLE")
 
-    housekeeping.Housekeeper().look_for_absent_agents()
+    availability.look()
 
     assert operator.session(waiting)["agentId"] == ada
     assert violations(connection.database()) == []

@@ -1,0 +1,50 @@
+"""Leases in the database: one process at a time does a piece of timed work, and a killed one is replaced.
+
+Whatever is done under a lease does no harm where two processes do it at once, as after a long stop.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+from pymongo.errors import DuplicateKeyError
+
+from chatsupport import documents
+from chatsupport.database.clock import now
+from chatsupport.services.server import readiness
+
+HOUSEKEEPING_SECONDS = 15.0
+"""How long nobody does the work of a process that was killed."""
+
+
+class Lease:
+    """What one process at a time has, for so many seconds after it was renewed: this process only `when` it may."""
+
+    def __init__(self, name: str, seconds: float, *, when: Callable[[], bool] = lambda: True) -> None:
+        self.name = name
+        self._seconds = seconds
+        self._when = when
+        self._owner = uuid.uuid4().hex
+
+    def hold(self) -> bool:
+        """Take the lease, or renew it. False while another process has it."""
+        if not self._when():
+            return False
+        time = now()
+        free_or_mine = {"_id": self.name, "$or": [{"owner": self._owner}, {"expiresAt": {"$lte": time}}]}
+        lease = {"owner": self._owner, "expiresAt": time + timedelta(seconds=self._seconds)}
+        try:
+            documents.Lease._get_collection().update_one(free_or_mine, {"$set": lease}, upsert=True)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give the lease up, if this process still has it."""
+        documents.Lease._get_collection().delete_one({"_id": self.name, "owner": self._owner})
+
+
+HOUSEKEEPING = Lease("housekeeping", HOUSEKEEPING_SECONDS, when=readiness.is_ready)
+"""The process that has it does nearly all of the timed work, once it may change anything."""

@@ -1,0 +1,41 @@
+"""All timed work of the core, in one table; features add theirs (`Feature.timed_work`).
+
+It is done inside the server: there is no further service to run. Each piece of work is made of conditional updates, so
+two processes that do it at once, as after a long stop, do no harm.
+"""
+
+from __future__ import annotations
+
+from chatsupport import feature
+from chatsupport.background import Every
+from chatsupport.services.assignment import availability, reconciliation
+from chatsupport.services.people import denials, identification
+from chatsupport.services.presence import membership
+from chatsupport.services.server import processes
+from chatsupport.services.server.leases import HOUSEKEEPING
+from chatsupport.services.sessions import inactivity, synchronization
+from chatsupport.services.shared import untold
+
+CORE = (
+    Every(processes.here.pause, availability.beat),
+    Every(denials.ENFORCE_SECONDS, denials.enforce_recent),
+    Every(availability.heartbeat_seconds, availability.renew),
+    Every(availability.heartbeat_seconds, membership.evict_strangers),
+    Every(synchronization.INTERVAL_SECONDS, synchronization.run),
+    Every(availability.look_seconds, availability.look, under=HOUSEKEEPING),
+    Every(availability.look_seconds, inactivity.look, under=HOUSEKEEPING),
+    Every(availability.look_seconds, reconciliation.Reconciler(HOUSEKEEPING).look),
+    Every(untold.SWEEP_SECONDS, untold.sweep),
+    Every(identification.FINISH_SECONDS, identification.finish, under=HOUSEKEEPING),
+)
+
+
+def all_work() -> tuple[Every, ...]:
+    """Return the timed work of the core and of the features of this process's application."""
+    return (*CORE, *(work for each in feature.installed() for work in each.timed_work))
+
+
+def start() -> None:
+    """Begin the timed work of this process, each piece by itself: a short one does not wait for a long one."""
+    for work in all_work():
+        work.start()
