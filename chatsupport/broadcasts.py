@@ -11,16 +11,13 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import serializers
+from chatsupport import orders, serializers
 from chatsupport.database.clock import now
-from chatsupport.errors import ChatSupportError
 from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT
+from chatsupport.orders import LeaveSession
 
 Document = Mapping[str, Any]
-
-CONTROL_EVENT, CONTROL_ROOM = "chatsupport:control", "chatsupport:control"
-"""What processes tell each other; `realtime/transport.py` takes it off the way to the clients."""
 
 AGENTS_ROOM, SUPERVISORS_ROOM = "agents", "supervisors"
 """All sockets of agents, and those of supervisors among them."""
@@ -135,12 +132,7 @@ def session_unassigned(session_id: ObjectId, agent_id: ObjectId, reason: str, *,
     """Tell the room and all of the agent's sockets that the session left its agent, and why."""
     data = {"sessionId": str(session_id), "agentId": str(agent_id), "reason": reason}
     _emit("session_unassigned", data, to=[session_room(session_id), person_room(agent_id, AGENT)], here=here)
-    evict(session_id, agent_id, AGENT, here=here)
-
-
-def evict(session_id: ObjectId, person_id: object, person_type: str, *, here: bool = False) -> None:
-    """Have a person's sockets leave a session's room, wherever they are, unless the session is theirs by then."""
-    control("evict", here=here, sessionId=str(session_id), personId=str(person_id), personType=person_type)
+    orders.give(LeaveSession(session_id=str(session_id), person_id=str(agent_id), person_type=AGENT), here=here)
 
 
 def session_changed(session: dict[str, Any]) -> None:
@@ -186,41 +178,6 @@ def session_idle(session_id: ObjectId, ends_at: datetime) -> None:
 def session_sync(session_id: ObjectId, last_seq: int) -> None:
     """Tell the sockets of this process, and of no other, the session's last seq."""
     _emit_here("session_sync", {"sessionId": str(session_id), "lastSeq": last_seq}, session_room(session_id))
-
-
-def close_sockets(
-    person_id: object,
-    person_type: str,
-    why: ChatSupportError | None = None,
-    *,
-    tokens_up_to_ms: int | None = None,
-    kept_ms: int | None = None,
-    token_id: str | None = None,
-    here: bool = False,
-) -> None:
-    """Close all sockets of one person, in whatever process; each hears why as an `error` event first.
-
-    With `tokens_up_to_ms` only those whose tokens were made by then, but for the one made at `kept_ms`; with `token_id`
-    only those of that token; with `here` only those of this process.
-    """
-    which = {} if tokens_up_to_ms is None else {"tokensUpToMs": str(tokens_up_to_ms), "keptMs": str(kept_ms)}
-    if token_id is not None:
-        which["tokenId"] = token_id
-    control("close", here=here, personId=str(person_id), personType=person_type, **which, **_reason(why))
-
-
-def close_address(address: str, why: ChatSupportError, *, here: bool = False) -> None:
-    """Close all sockets from an address, or an IPv6 network /64, in whatever process; each hears why first."""
-    control("close_address", here=here, address=address, **_reason(why))
-
-
-def _reason(why: ChatSupportError | None) -> dict[str, str]:
-    return {} if why is None else {"code": why.code, "message": why.message}
-
-
-def control(action: str, *, here: bool = False, **data: str) -> None:
-    """Tell every server process (with `here` this one only) to do something to its sockets. No client hears of it."""
-    _emit(CONTROL_EVENT, {"action": action, **data}, to=CONTROL_ROOM, here=here)
 
 
 def queue_update(session_id: ObjectId, queue_position: int) -> None:

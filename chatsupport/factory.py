@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatsupport import background, cli, documents, feature, features, startup
+from chatsupport import background, cli, documents, feature, features, orders, startup
 from chatsupport.addresses import PlainAddresses
 from chatsupport.blueprints import agents, auth, chat, docs, errors, request_log, requests, system, web
 from chatsupport.blueprints.paths import EncodedSlashes
@@ -24,6 +24,7 @@ from chatsupport.realtime import transport
 from chatsupport.services.messages import message_log
 from chatsupport.services.server import processes
 from chatsupport.services.shared import budgets, rate_limits
+from chatsupport.sockets import leaving
 
 
 class ChatSupport(Flask):
@@ -98,6 +99,7 @@ def _add_features(app: Flask) -> None:
     """Put in its places what the features add besides calls."""
     added = feature.installed()
     documents.bind(document for each in added for document in each.documents)
+    orders.bind(leaving.OBEYED, *(each.orders for each in added))
     cli.register(app, [command for each in added for command in each.commands])
 
 

@@ -16,6 +16,7 @@ import click
 from flask import Blueprint
 
 from chatsupport.background import Every
+from chatsupport.orders import Handlers
 from chatsupport.personal_data import PersonalData
 
 
@@ -30,6 +31,8 @@ class Feature:
     """What it keeps, MongoEngine documents: their indexes are made with those of the core."""
     reactions: Mapping[type[Any], Sequence[Callable[[Any], None]]] = field(default_factory=dict)
     """What it does when something has happened, by the type of the event. The core's reactions come first."""
+    orders: Handlers = field(default_factory=dict)
+    """What its parts in different processes tell each other, and who obeys it."""
     timed_work: Sequence[Every] = ()
     """What it does every so often, besides what the core does (`timed_work.CORE`)."""
     commands: Sequence[click.Command] = ()

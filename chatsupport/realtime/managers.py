@@ -1,7 +1,7 @@
 """Rooms: of this process alone, or joined with those of other processes by Redis.
 
-Both kinds see every event on its way to the sockets of this process: they take the orders of `broadcasts.control` off
-it, and let `joining` overhear it.
+Both kinds see every event on its way to the sockets of this process: they take orders (`orders.py`) off it, and let
+`held_events` overhear it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 from engineio.packet import MESSAGE, Packet
 from socketio import Manager
 
-from chatsupport import broadcasts, json_codec
+from chatsupport import broadcasts, json_codec, orders
 from chatsupport.realtime.redis_queue import CHANNEL, RedisQueue, channel_of
 from chatsupport.services.messages import read_marks
 from chatsupport.services.presence import membership
 from chatsupport.services.sessions import told_here
-from chatsupport.sockets import controls, held_events
+from chatsupport.sockets import held_events
 
 
 def make(redis_url: str | None) -> Manager:
@@ -63,8 +63,8 @@ class RoomsBySocket(Manager):
         What python-socketio's `emit` does, without packets of its own, attachments and callbacks: it is most of what a
         message costs that comes to few sockets.
         """
-        if event == broadcasts.CONTROL_EVENT:
-            controls.obey(data)
+        if event == orders.EVENT:
+            orders.obey(data)
             return
         if event in told_here.EVENTS:
             told_here.heard(event, data)
@@ -146,9 +146,9 @@ class SharedManager(RoomsBySocket, RedisQueue):
         """Take an event from another process to the sockets of this one."""
         event: str = message["event"]
         data: Any = message["data"][0] if message["data"] else None
-        if event == broadcasts.CONTROL_EVENT:
-            # It may have to ask the database, and who listens to Redis must not wait.
-            self.server.start_background_task(controls.obey, data)
+        if event == orders.EVENT:
+            # It may have to ask the database, and whoever listens to Redis must not wait.
+            self.server.start_background_task(orders.obey, data)
             return
         skipped: list[str] = []
         if event in broadcasts.TO_THE_OTHERS:

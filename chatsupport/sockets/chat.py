@@ -29,9 +29,10 @@ from chatsupport.services.messages.drafts import Draft
 from chatsupport.services.presence import membership, typing
 from chatsupport.services.sessions import joins, lifecycle, told_here
 from chatsupport.services.shared import access
-from chatsupport.sockets import connections, controls, held_events
+from chatsupport.sockets import connections, held_events
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.events import Answer, Finish, event, event_answered_later
+from chatsupport.sockets.leaving import leave
 
 MAX_JOINED_SESSIONS = 50
 MESSAGE_BYTES = 300
@@ -48,7 +49,7 @@ def join_session(connection: Connection, join: Join) -> Answer:
     access.find_session(connection.caller, session_id)
     person = _person(connection, join)
     if connection.people.get(session_id, person) != person:
-        controls.leave(connection, session_id, "left")  # One socket is one person there.
+        leave(connection, session_id, "left")  # One socket is one person there.
     if session_id not in connection.people and len(connection.people) >= MAX_JOINED_SESSIONS:
         raise ForbiddenError(f"A socket can be in at most {MAX_JOINED_SESSIONS} sessions. Leave one first.")
     connection.people[session_id] = person
@@ -98,7 +99,7 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
 def leave_session(connection: Connection, leaving: InSession) -> Answer:
     """Leave the session's room."""
     session_id = leaving.session_id
-    if not controls.leave(connection, session_id, "left"):
+    if not leave(connection, session_id, "left"):
         access.find_session(connection.caller, session_id)
     return "Left the session", {"sessionId": str(session_id)}
 

@@ -26,7 +26,7 @@ from chatsupport.services.assignment import availability
 from chatsupport.services.people import denials
 from chatsupport.services.sessions import told_here
 from chatsupport.services.shared import budgets, rate_limits
-from chatsupport.sockets import connections, controls, strangers
+from chatsupport.sockets import connections, leaving, strangers
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error, refuse
 
@@ -119,7 +119,7 @@ def disconnect(sid: str, reason: str = "") -> None:
         if eio_sid in socketio.server.environ:
             strangers.add(eio_sid, connection.address)
     for session_id, person in list(connection.people.items()):
-        controls.part(connection, session_id, person, "disconnected")
+        leaving.part(connection, session_id, person, "disconnected")
     if connection.caller.type == AGENT:
         _tell_availability(availability.disconnected, connection.caller, sid)
     logger.info("Disconnected", extra={"event": "disconnect", "caller": str(connection.caller), "reason": str(reason)})

@@ -2,11 +2,13 @@
 
 from chatsupport.background import Every
 from chatsupport.feature import Feature
-from chatsupport.features.consoles import roles, routes
+from chatsupport.features.consoles import roles, routes, service
+from chatsupport.features.consoles.orders import CheckRole, TellConsoles
 from chatsupport.services.assignment import availability
 
 FEATURE = Feature(
     name="consoles",
     blueprint=routes.blueprint,
+    orders={TellConsoles: service.obey, CheckRole: roles.obey},
     timed_work=[Every(availability.heartbeat_seconds, roles.check_all)],
 )

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from chatsupport import broadcasts
 from chatsupport.extensions import socketio
 from chatsupport.features.consoles import service as consoles
+from chatsupport.features.consoles.orders import CheckRole
 from chatsupport.identity import AGENT, Caller
+from chatsupport.orders import LeaveSession
 from chatsupport.services.shared import access
-from chatsupport.sockets import connections
+from chatsupport.sockets import connections, leaving
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error
 
@@ -29,9 +31,9 @@ def connected(connection: Connection) -> None:
     consoles.forget_queue()
 
 
-def check(agent_id: str) -> None:
+def obey(order: CheckRole) -> None:
     """Look up, soon, whether the sockets here of an agent whose role has changed are where it lets them be."""
-    agent = Caller(agent_id, AGENT)
+    agent = Caller(order.agent_id, AGENT)
     if connections.of(agent):
         socketio.start_background_task(_check, [agent], has_changed=True)
 
@@ -65,7 +67,9 @@ def _leave(connection: Connection) -> None:
     """Take a socket out of all that is not its own. One that is just joining a session finds itself out of it."""
     socketio.server.leave_room(connection.sid, broadcasts.SUPERVISORS_ROOM)
     for session_id in access.not_for(connection.caller, connection.people):
-        broadcasts.evict(session_id, connection.caller.id, AGENT, here=True)
+        leaving.leave_session(
+            LeaveSession(session_id=str(session_id), person_id=connection.caller.id, person_type=AGENT)
+        )
 
 
 def _is_in(connection: Connection) -> bool:

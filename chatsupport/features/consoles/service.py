@@ -13,7 +13,7 @@ from typing import Any
 import pymongo
 from bson import ObjectId
 
-from chatsupport import broadcasts, serializers
+from chatsupport import broadcasts, orders, serializers
 from chatsupport.background import Buffered, Throttled
 from chatsupport.broadcasts import person_room
 from chatsupport.database.clock import now
@@ -21,6 +21,7 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.errors import ForbiddenError
 from chatsupport.extensions import settings
+from chatsupport.features.consoles.orders import TellConsoles
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.services.assignment import queue
 from chatsupport.services.sessions import lists
@@ -63,8 +64,13 @@ def changed(session_id: ObjectId | None = None, *agent_ids: ObjectId | None) -> 
     _add(_changed, [session_id], agent_ids)
 
 
-def tell_here(session_ids: Sequence[str], agent_ids: Sequence[str]) -> None:
+def obey(order: TellConsoles) -> None:
     """Do this process's part of `changed`."""
+    tell_here(order.session_ids, order.agent_ids)
+
+
+def tell_here(session_ids: Sequence[str] = (), agent_ids: Sequence[str] = ()) -> None:
+    """Tell the consoles of this process what these sessions and agents are now, and how many wait."""
     if not broadcasts.is_heard_here(broadcasts.AGENTS_ROOM):
         return
     _tell_queue()
@@ -85,7 +91,7 @@ def forget_queue() -> None:
 def _pass_on(changed: Items) -> None:
     """Say in one order to all processes what has changed."""
     session_ids, agent_ids = _ids_of(SESSION, changed), _ids_of(AGENT, changed)
-    broadcasts.control("console", sessions=" ".join(map(str, session_ids)), agents=" ".join(map(str, agent_ids)))
+    orders.give(TellConsoles(session_ids=[str(one) for one in session_ids], agent_ids=[str(one) for one in agent_ids]))
 
 
 def _tell(changed: Items) -> None:

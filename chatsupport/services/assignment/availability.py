@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from chatsupport import broadcasts
+from chatsupport import orders
 from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Agent
 from chatsupport.extensions import settings
 from chatsupport.features.consoles import service as consoles
 from chatsupport.identity import AGENT
+from chatsupport.orders import CloseSockets
 from chatsupport.services.assignment import choice
 from chatsupport.services.server import processes
 
@@ -86,7 +87,7 @@ def renew() -> None:
         _renew(mine)
         existing = {agent["_id"] for agent in Agent._get_collection().find({"_id": {"$in": mine}}, {"_id": 1})}
         for agent_id in set(mine) - existing:
-            broadcasts.close_sockets(agent_id, AGENT)
+            orders.give(CloseSockets(person_id=str(agent_id), person_type=AGENT))
     _renewed_at[0] = elapsed()
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import broadcasts
+from chatsupport import broadcasts, orders
 from chatsupport.background import Buffered, Throttled
 from chatsupport.documents import Session
 from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
 from chatsupport.extensions import settings, socketio
+from chatsupport.orders import TellPlaces
 from chatsupport.services.assignment import slots
 from chatsupport.services.messages import message_log
 from chatsupport.services.presence import membership
@@ -141,7 +142,7 @@ def _announce() -> None:
 
 
 _announcements: Buffered[None, None] = Buffered(
-    lambda _: broadcasts.control("announce_positions"), ANNOUNCE_INTERVAL_SECONDS, at_once=True
+    lambda _: orders.give(TellPlaces()), ANNOUNCE_INTERVAL_SECONDS, at_once=True
 )
 announce_here = Throttled(_announce, ANNOUNCE_INTERVAL_SECONDS)
 """Do this process's part of `announce_positions`."""

@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from chatsupport import broadcasts
+from chatsupport import broadcasts, orders
 from chatsupport.contract.people import AgentChanges, AgentFields, AgentPage
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
@@ -19,7 +19,9 @@ from chatsupport.documents.agent import BY_NAME, derived
 from chatsupport.errors import AgentNotFoundError, EmailTakenError, SessionNotFoundError
 from chatsupport.features.audit import service as audit
 from chatsupport.features.consoles import service as consoles
+from chatsupport.features.consoles.orders import CheckRole
 from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.orders import CloseSockets
 from chatsupport.services.assignment import choice
 from chatsupport.services.people import denials, passwords, sign_ins
 from chatsupport.services.sessions import lifecycle
@@ -125,7 +127,7 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
         new_credentials=new_credentials or None,
     )
     if changes.role is not None:
-        broadcasts.control("roles", agentId=str(agent_id))
+        orders.give(CheckRole(agent_id=str(agent_id)))
     consoles.changed(None, agent_id)
     if before["name"] != updated["name"]:
         _tell_new_name(updated)
@@ -181,11 +183,11 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
     access.require_manager(caller)
     deleted: dict[str, Any] | None = Agent._get_collection().find_one_and_delete({"_id": agent_id})
     if deleted is None:
-        broadcasts.close_sockets(agent_id, AGENT)
+        orders.give(CloseSockets(person_id=str(agent_id), person_type=AGENT))
         choice.requeue_all_of(agent_id, choice.DELETED)
         raise AgentNotFoundError
     logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
-    broadcasts.close_sockets(agent_id, AGENT)
+    orders.give(CloseSockets(person_id=str(agent_id), person_type=AGENT))
     consoles.changed(None, agent_id)
     audit.record(audit.AGENT_DELETED, caller, agent_id=agent_id, name=deleted.get("name"))
     choice.requeue_all_of(agent_id, choice.DELETED)

@@ -15,7 +15,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from chatsupport import addresses, broadcasts
+from chatsupport import addresses, orders
 from chatsupport.contract.blocks import NewBlock
 from chatsupport.database.clock import elapsed, now, now_ms
 from chatsupport.documents import Denial
@@ -29,6 +29,7 @@ from chatsupport.errors import (
 from chatsupport.extensions import socketio
 from chatsupport.features.audit import service as audit
 from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, USER, Caller
+from chatsupport.orders import BLOCKED, REVOKED, CloseAddress, CloseSockets
 from chatsupport.services.people import tombstones
 from chatsupport.services.shared import access, pages
 from chatsupport.services.shared.look_ups import SharedLookUps
@@ -119,7 +120,7 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
         ],
         upsert=True,
     )
-    broadcasts.close_sockets(person.id, person.type, revoked(), tokens_up_to_ms=before, kept_ms=kept)
+    _close_sockets({"userId": person.id, "userType": person.type, "before": before, "kept": kept})
     audit.record(audit.REVOKE, caller, user_id=person.id, user_type=person.type)
     # What is made after the answer is later, whichever process makes it.
     socketio.sleep(2 * AGREEMENT_MS / 1000)
@@ -310,22 +311,18 @@ def enforce_recent() -> None:
 
 def _close_sockets(denial: Document, *, here: bool = False) -> None:
     if denial.get("address") is not None:
-        broadcasts.close_address(denial["address"], BlockedError(), here=here)
-    elif "before" in denial:
-        broadcasts.close_sockets(
-            denial["userId"],
-            denial["userType"],
-            revoked(),
-            tokens_up_to_ms=denial["before"],
-            kept_ms=denial.get("kept"),
-            here=here,
-        )
-    elif "tokenId" in denial or "identifiedAs" in denial:
-        broadcasts.close_sockets(
-            denial["userId"], denial["userType"], revoked(), token_id=denial.get("tokenId"), here=here
-        )
-    else:
-        broadcasts.close_sockets(denial["userId"], denial["userType"], BlockedError(), here=here)
+        orders.give(CloseAddress(address=denial["address"]), here=here)
+        return
+    is_block = denial.keys().isdisjoint({"before", "tokenId", "identifiedAs"})
+    order = CloseSockets(
+        person_id=denial["userId"],
+        person_type=denial["userType"],
+        why=BLOCKED if is_block else REVOKED,
+        tokens_up_to_ms=denial.get("before"),
+        kept_ms=denial.get("kept"),
+        token_id=denial.get("tokenId"),
+    )
+    orders.give(order, here=here)
 
 
 def networks_of(address: str) -> list[str]:

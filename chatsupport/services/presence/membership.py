@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bson import ObjectId
 
-from chatsupport import broadcasts
+from chatsupport import broadcasts, orders
 from chatsupport.documents import Session
 from chatsupport.identity import AGENT, CALLER_TYPES, Caller
 from chatsupport.observability import metrics
+from chatsupport.orders import LeaveSession
 from chatsupport.services.shared import access
 
 _connections: dict[tuple[ObjectId, Caller], set[str]] = {}
@@ -41,7 +42,7 @@ def evict_strangers() -> None:
     They are told so when a session moves, unless the process that moved it is killed just then or Redis is away.
     """
     for session_id, person in strangers([pair for pair in _connections if pair[1].type == AGENT]):
-        broadcasts.evict(session_id, person.id, person.type, here=True)
+        orders.give(LeaveSession(session_id=str(session_id), person_id=person.id, person_type=person.type), here=True)
 
 
 def strangers(pairs: list[tuple[ObjectId, Caller]]) -> list[tuple[ObjectId, Caller]]:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from chatsupport import broadcasts
+from chatsupport import orders
 from chatsupport.database.clock import now
 from chatsupport.documents import Denial
-from chatsupport.errors import BlockedError
 from chatsupport.identity import API_KEY_CALLER, Caller
+from chatsupport.orders import BLOCKED, CloseAddress, CloseSockets
 from chatsupport.sockets import connections
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.sockets import Sockets, assert_refused
@@ -93,8 +93,8 @@ def test_an_order_that_comes_after_the_block_was_lifted_closes_nothing(operator:
     data_of(operator.delete(f"{BLOCKS}/{block(operator, userId='u1')['id']}"))
     socket = sockets.user("u1")
 
-    broadcasts.close_sockets("u1", "user", BlockedError())
-    broadcasts.close_address("127.0.0.1", BlockedError())
+    orders.give(CloseSockets(person_id="u1", person_type="user", why=BLOCKED))
+    orders.give(CloseAddress(address="127.0.0.1"))
 
     assert socket.is_connected
     assert socket.heard("error") == []

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from chatsupport import broadcasts
 from chatsupport.contract.calls import all_errors
 from chatsupport.sockets import chat, events
 from docs import tables
@@ -40,7 +39,7 @@ def test_it_names_what_the_server_emits() -> None:
     source = "".join(path.read_text("utf-8") for path in (ROOT / "chatsupport").rglob("*.py"))
     emitted = set(re.findall(r'(?:emit|_emit_here|_emit_presence)\(\s*"([a-z_]+)"', source))
     emitted |= set(re.findall(r'to_socket\([^"()]*"([a-z_]+)"', source))
-    assert named_in_table("What the server emits") == emitted - {broadcasts.CONTROL_EVENT}
+    assert named_in_table("What the server emits") == emitted
 
 
 @pytest.mark.parametrize("page", tables.PAGES, ids=lambda page: page.name)

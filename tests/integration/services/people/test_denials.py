@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from chatsupport import orders
 from chatsupport.database.clock import now_ms
 from chatsupport.documents import Denial
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import availability
 from chatsupport.services.people import denials
-from chatsupport.sockets import connections, controls
+from chatsupport.sockets import connections
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.applications import MakeApp
 from tests.concurrency import eventually
@@ -71,7 +72,7 @@ def test_an_order_that_was_lost_is_made_up_for(
 ) -> None:
     old, blocked, other = sockets.user("u1"), sockets.user("u2"), sockets.user("u3")
     with monkeypatch.context() as lost:
-        lost.setattr(controls, "obey", lambda order: None)
+        lost.setattr(orders, "obey", lambda order: None)
         revoke(operator, "u1")
         operator.post("/api/blocks", {"userId": "u2"})
     time.sleep(0.002)

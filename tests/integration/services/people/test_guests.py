@@ -9,6 +9,7 @@ from typing import Any
 import jwt
 import pytest
 
+from chatsupport import orders
 from chatsupport.database.clock import now_ms
 from chatsupport.documents import Denial
 from chatsupport.identity import TOKEN_LIFETIME
@@ -228,7 +229,7 @@ def test_an_order_to_close_a_signed_out_socket_that_was_lost_is_made_up_for(
     token = make_token("u1", jti="a")
     socket, other = sockets.attempt({"token": token}), sockets.user("u1")
     with monkeypatch.context() as lost:
-        lost.setattr(denials.broadcasts, "close_sockets", lambda *_, **__: None)
+        lost.setattr(orders, "obey", lambda order: None)
         bearer(apis, token).post("/api/auth/logout")
     assert socket.is_connected
 

@@ -10,10 +10,11 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
-from chatsupport import broadcasts
+from chatsupport import broadcasts, orders
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.extensions import socketio
+from chatsupport.orders import LeaveSession
 from chatsupport.services.assignment import queue
 from chatsupport.services.messages import message_log
 from chatsupport.services.presence import membership
@@ -228,7 +229,7 @@ def test_a_late_order_leaves_an_agent_in_the_session_that_it_has_again(
     for socket in (agent, visitor):
         socket.join(session_id)
 
-    broadcasts.evict(ObjectId(session_id), ada, "agent")
+    orders.give(LeaveSession(session_id=session_id, person_id=ada, person_type="agent"))
 
     assert visitor.say(session_id)["success"]
     assert agent.wait_for("new_message")

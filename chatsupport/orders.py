@@ -1,0 +1,92 @@
+"""What server processes tell each other: orders, and which function obeys each.
+
+An order goes to every process, the one that gives it included. No client hears of it. It may come late, from a queue
+that waited for Redis, or never: so a function that obeys one looks at what is true first, and nothing that must hold
+depends on an order.
+
+The core's orders are here, features have their own; `bind` says who obeys them. Their fields are what JSON has.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chatsupport.extensions import socketio
+
+logger = logging.getLogger(__name__)
+
+EVENT = ROOM = "chatsupport:order"
+"""An order is an emit, which the managers (`realtime/managers.py`) take off the way to the clients."""
+
+BLOCKED, REVOKED = "blocked", "revoked"
+"""Why sockets are closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseSockets:
+    """Close the sockets of a person, each of which hears why first.
+
+    With `tokens_up_to_ms` only those whose tokens were made by then, but for the one made at `kept_ms`; with `token_id`
+    only those of that token.
+    """
+
+    person_id: str
+    person_type: str
+    why: str | None = None
+    tokens_up_to_ms: int | None = None
+    kept_ms: int | None = None
+    token_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseAddress:
+    """Close the sockets from an address, or an IPv6 network /64, because it is blocked."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveSession:
+    """Take the sockets of an agent out of a session, unless it is the agent's by then."""
+
+    session_id: str
+    person_id: str
+    person_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellPlaces:
+    """Tell the sessions that wait here their places in the queue, where these have changed."""
+
+
+Handlers = Mapping[type, Callable[[Any], object]]
+_obeyed_by: dict[str, tuple[type, Callable[[Any], object]]] = {}
+
+
+def bind(*tables: Handlers) -> None:
+    """Have these orders obeyed from now on, each by its function, and no others."""
+    _obeyed_by.clear()
+    for table in tables:
+        _obeyed_by.update({order.__name__: (order, obey) for order, obey in table.items()})
+
+
+def give(order: Any, *, here: bool = False) -> None:
+    """Give an order to every server process; with `here` to this one only."""
+    data = {"order": type(order).__name__, **asdict(order)}
+    socketio.server.manager.emit(EVENT, data, "/", room=ROOM, ignore_queue=here)
+
+
+def obey(data: Mapping[str, Any]) -> None:
+    """Do what an order says. One that this release does not know is for processes of another release."""
+    name = data["order"]
+    if name not in _obeyed_by:
+        logger.info("There is no such order in this release", extra={"order": name})
+        return
+    order, function = _obeyed_by[name]
+    try:
+        function(order(**{field: value for field, value in data.items() if field != "order"}))
+    except Exception:
+        logger.exception("An order could not be obeyed", extra={"order": name})
