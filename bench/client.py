@@ -156,6 +156,14 @@ class Http:
         """Read; return the envelope's data."""
         return await self._call("GET", f"{path}?{urlencode(query)}" if query else path, b"")
 
+    async def patch(self, path: str, body: Message) -> Message:
+        """Change; return the envelope's data."""
+        return await self._call("PATCH", path, orjson.dumps(body))
+
+    async def delete(self, path: str) -> Message:
+        """Delete; return the envelope's data."""
+        return await self._call("DELETE", path, b"")
+
     def close(self) -> None:
         """Close the connection."""
         if self._writer is not None:

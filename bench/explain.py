@@ -1,7 +1,8 @@
-"""`python -m bench.explain`: what MongoDB does for each operation of the hot path, read from its own profiler.
+"""`python -m bench.explain [--write]`: what MongoDB does for each call and event, read from its own profiler.
 
-Fills a database, has a real server do the work over REST and sockets, and lists every kind of command that reached
-MongoDB with its plan. Nothing here repeats a query of the server, so nothing can be out of date.
+Fills a database, has a real server do everything once over REST and sockets, and lists every kind of command that
+reached MongoDB with its plan. Nothing here repeats a query of the server, so nothing can be out of date. A call of the
+OpenAPI document that is not made here is an error. `--write` puts the table into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -9,22 +10,55 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import re
+import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pymongo
 from bson import ObjectId
 
-from bench import processes
-from bench.client import Http
+from bench import processes, report
+from bench.client import Http, Message
 from bench.processes import API_KEY, Mongod, Ours
 from bench.stage import TEXT, Stage, add_agents, join_all, start_sessions
 
 OLD_SESSIONS, OLD_MESSAGES, AGENTS = 20_000, 100_000, 200
+PASSWORD = "a long enough password"
+NO_QUERIES = {
+    "/",
+    "/api/asyncapi.json",
+    "/api/docs",
+    "/api/openapi.json",
+    "/console",
+    "/demo",
+    "/web/{version}/{path}",
+    "/widget.js",
+}
 HEAD = """\
 | collection | command | asks for | plan | keys | documents | returned | times |
 | --- | --- | --- | --- | ---: | ---: | ---: | ---: |"""
+
+
+class Hurried(Ours):
+    """Ours, with timed work that finds something to do at once."""
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        command, environment = super().command()
+        soon = {"AGENT_GRACE": "1", "NO_REPLY_AFTER": "2", "IDLE_END_AFTER": "4", "RETENTION_DAYS": "1"}
+        return command, {**environment, **soon}
+
+
+class Caller(Http):
+    """A connection that notes what it calls."""
+
+    called: set[tuple[str, str]] = set()  # noqa: RUF012 - of all of them
+
+    async def _call(self, method: str, path: str, body: bytes) -> Message:
+        self.called.add((method, path.partition("?")[0]))
+        return await super()._call(method, path, body)
 
 
 def main() -> None:
@@ -32,21 +66,23 @@ def main() -> None:
     mongod = Mongod()
     with tempfile.TemporaryDirectory(prefix="chat-bench-") as directory:
         mongod.start()
-        server = Ours(mongod, "bench-explain", Path(directory, "server"))
+        server = Hurried(mongod, "bench-explain", Path(directory, "server"))
         try:
             server.start()
             with pymongo.MongoClient(mongod.uri) as client:
                 database = client[server.database]
                 _fill(database)
-                stage = Stage(server, 1.0, name="explain")
-                asyncio.run(_work(stage, database))
-                print(HEAD)
-                for line in _plans(database):
-                    print(line)
+                missing = asyncio.run(_work(Stage(server, 1.0, name="explain"), database))
+                table = "\n".join([HEAD, *_plans(database)])
         finally:
             server.stop()
             mongod.drop("bench-explain")
             mongod.stop()
+    print(table)
+    if missing:
+        sys.exit(f"Not called: {', '.join(missing)}")
+    if "--write" in sys.argv:
+        report.write(report.PAGE, table, "explain")
 
 
 def _fill(database: Any) -> None:
@@ -78,30 +114,113 @@ def _fill(database: Any) -> None:
     )
 
 
-async def _work(stage: Stage, database: Any) -> None:
-    """Do everything once while MongoDB writes down what it is asked."""
+async def _work(stage: Stage, database: Any) -> list[str]:
+    """Do everything once while MongoDB writes down what it is asked. Return the calls that were left out."""
+    port = stage.server.port
     await add_agents(stage, AGENTS)
     database.command("profile", 2)
+    operator = Caller(port, **{"X-API-Key": API_KEY})
     try:
         chats = await start_sessions(stage, 5)
         await join_all(stage, chats, 2)
         for chat in chats:
-            http = Http(stage.server.port, Authorization=f"Bearer {chat.token}")
+            user = Caller(port, Authorization=f"Bearer {chat.token}")
             path = f"/api/chat/send-message/{chat.session_id}"
             for number in range(3):
-                await http.post(path, {"message": TEXT, "clientMessageId": str(number)})
-            await http.post(path, {"message": TEXT, "clientMessageId": "0"})
-            await http.get(f"/api/chat/messages/{chat.session_id}", limit=2, offset=1)
-            await http.get(f"/api/chat/session/{chat.session_id}")
-            await http.post(f"/api/chat/end-session/{chat.session_id}")
-            http.close()
-        operator = Http(stage.server.port, **{"X-API-Key": API_KEY})
-        await operator.get("/api/chat/stats")
-        await operator.get("/api/health")
-        operator.close()
-        await asyncio.sleep(1.0)
+                await user.post(path, {"message": TEXT, "clientMessageId": str(number)})
+            await user.post(path, {"message": TEXT, "clientMessageId": "0"})
+            for part in ({"limit": 2, "offset": 1}, {"after": 1}, {"before": 3}):
+                await user.get(f"/api/chat/messages/{chat.session_id}", **part)
+            await user.get(f"/api/chat/session/{chat.session_id}")
+            await user.get("/api/chat/session/current")
+            socket = chat.sockets[0]
+            for event, fields in {
+                "typing_start": {},
+                "typing_stop": {},
+                "send_message": {"message": TEXT},
+                "mark_read": {"seq": 2},
+                "leave_session": {},
+            }.items():
+                socket.emit(event, {"sessionId": chat.session_id, **fields})
+            user.close()
+        await _operate(operator, port, chats[0].session_id, chats[0].user_id)
+        for chat in chats[1:4]:
+            user = Caller(port, Authorization=f"Bearer {chat.token}")
+            await user.post(f"/api/chat/end-session/{chat.session_id}")
+            await user.post("/api/auth/logout")
+            user.close()
+        with urllib.request.urlopen(_with_key(f"http://127.0.0.1:{port}/metrics")) as answer:
+            Caller.called.add(("GET", "/metrics"))
+            assert answer.status == 200
+        # Timed work: leases run out, nobody replies, the last session is idle.
+        await asyncio.sleep(12.0)
     finally:
         database.command("profile", 0)
+    return _not_called(port)
+
+
+async def _operate(operator: Caller, port: int, session_id: str, user_id: str) -> None:
+    """Do what agents and operators do, and what a guest does."""
+    fields = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD, "role": "supervisor"}
+    agent_id = (await operator.post("/api/agents", fields))["id"]
+    await operator.post(f"/api/chat/transfer/{session_id}", {"agentId": agent_id})
+    anybody = Caller(port)
+    await anybody.get("/api/auth/sign-in-options")
+    await anybody.get("/api/chat/availability")
+    await anybody.get("/api/health")
+    token = (await anybody.post("/api/auth/login", {"email": fields["email"], "password": PASSWORD}))["token"]
+    agent = Caller(port, Authorization=f"Bearer {token}")
+    for status in ({}, {"status": "active"}, {"userId": user_id}, {"agentId": agent_id, "status": "active"}):
+        await agent.get("/api/chat/sessions", limit=2, **status)
+    page = await operator.get("/api/chat/sessions", limit=2)
+    await operator.get("/api/chat/sessions", limit=2, cursor=page["nextCursor"])
+    await agent.get("/api/chat/queue")
+    await agent.get("/api/chat/stats")
+    await agent.patch(f"/api/agents/{agent_id}", {"isOnline": True})
+    await agent.post(f"/api/chat/send-message/{session_id}", {"message": TEXT})
+    await agent.post(f"/api/chat/transfer/{session_id}", {})
+    page = await operator.get("/api/agents", limit=2)
+    await operator.get("/api/agents", limit=2, cursor=page["nextCursor"])
+    await operator.get(f"/api/agents/{agent_id}")
+    await operator.get("/api/reports/summary", bucket="day")
+    made = await anybody.post("/api/auth/token", {"guest": True})
+    guest = made["token"]
+    visitor = Caller(port, Authorization=f"Bearer {guest}")
+    await visitor.post("/api/chat/start-session", {"userId": made["userId"]})
+    known = (await anybody.post("/api/auth/token", {"userId": "somebody"}))["token"]
+    person = Caller(port, Authorization=f"Bearer {known}")
+    await person.post("/api/auth/identify", {"guestToken": guest})
+    block = await operator.post("/api/blocks", {"userId": "someone-else"})
+    await operator.get("/api/blocks")
+    await operator.delete(f"/api/blocks/{block['id']}")
+    await operator.post("/api/auth/revoke", {"userId": "someone-else"})
+    await operator.get("/api/users/old-7/export")
+    await operator.get("/api/users/export", userId="old-8")
+    await operator.delete("/api/users/old-7")
+    await operator.delete("/api/users?userId=somebody")
+    for which in ({}, {"sessionId": session_id}, {"agentId": agent_id}, {"userId": user_id}, {"action": "sign_in"}):
+        await operator.get("/api/audit", **which)
+    await operator.delete(f"/api/agents/{agent_id}")
+    for caller in (anybody, agent, visitor, person):
+        caller.close()
+
+
+def _with_key(url: str) -> urllib.request.Request:
+    return urllib.request.Request(url, headers={"X-API-Key": API_KEY})
+
+
+def _not_called(port: int) -> list[str]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/openapi.json") as answer:
+        paths = json.load(answer)["paths"]
+    wanted = {(method.upper(), path) for path, calls in paths.items() for method in calls if path not in NO_QUERIES}
+    return sorted(
+        f"{method} {path}"
+        for method, path in wanted
+        if not any(
+            method == called and re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", path), given)
+            for called, given in {*Caller.called, ("POST", "/api/auth/token"), ("POST", "/api/chat/start-session")}
+        )
+    )
 
 
 def _plans(database: Any) -> list[str]:

@@ -12,10 +12,11 @@ import statistics
 import subprocess
 from pathlib import Path
 
+from bench.processes import PROJECT
 from bench.scenarios import ALL
 from bench.stage import Result
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+PAGE = PROJECT / "docs" / "performance.md"
 COLUMNS = {
     "per_second": "per second",
     "p50": "p50 ms",
@@ -98,14 +99,15 @@ def _head(names: list[str], columns: dict[str, str]) -> list[str]:
     return [f"| {' | '.join((*names, *columns.values()))} |", f"| {' | '.join(rule)} |"]
 
 
-def write(page: Path, text: str) -> None:
-    """Put the tables between the markers of the page."""
+def write(page: Path, text: str, name: str = "bench") -> None:
+    """Put the tables between the markers of this name in the page."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     old = page.read_text(encoding="utf-8")
-    if BEGIN not in old or END not in old:
-        raise SystemExit(f"{page} has lost its markers, {BEGIN} and {END}; the tables stand above.")
-    before, _, rest = old.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    if begin not in old or end not in old:
+        raise SystemExit(f"{page} has lost its markers, {begin} and {end}; the tables stand above.")
+    before, _, rest = old.partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def _cells(figures: Result) -> str:

@@ -22,8 +22,6 @@ from bench.processes import Base, Mongod, Ours, Server
 from bench.scenarios import ALL
 from bench.stage import Result, Stage
 
-PERFORMANCE_PAGE = processes.PROJECT / "docs" / "performance.md"
-
 
 def main() -> None:
     """Run what the command line says."""
@@ -64,8 +62,8 @@ def main() -> None:
     text = report.tables(results, machine, options.rounds)
     print("\n" + text)
     if not options.quick and not options.only:
-        report.write(PERFORMANCE_PAGE, text)
-        print(f"\nWritten to {PERFORMANCE_PAGE.relative_to(processes.PROJECT)}")
+        report.write(report.PAGE, text)
+        print(f"\nWritten to {report.PAGE.relative_to(processes.PROJECT)}")
 
 
 def _run(name: str, side: type[Server], mongod: Mongod, directory: Path, options: argparse.Namespace) -> Result | None:

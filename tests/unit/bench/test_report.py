@@ -56,12 +56,12 @@ def test_without_others_there_are_no_ratios() -> None:
 
 
 def test_the_page_keeps_what_is_outside_the_markers(tmp_path: Path) -> None:
-    page = tmp_path / "performance.md"
-    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    page, begin, end = tmp_path / "performance.md", "<!-- bench: begin -->", "<!-- bench: end -->"
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
 
     report.write(page, "new")
 
-    assert page.read_text() == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
+    assert page.read_text() == f"before\n{begin}\nnew\n{end}\nafter\n"
     page.write_text("no markers")
     with pytest.raises(SystemExit, match="markers"):
         report.write(page, "new")
