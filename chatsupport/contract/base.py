@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    create_model,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
@@ -83,6 +91,23 @@ class Answer(Model):
     """What the server makes. `serializers` builds it; the model says what is in it, and nothing else is."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def record(name: str, /, **fields: Any) -> type[Answer]:
+    """Return the model of a small answer: its fields and their types, in which null is `None`."""
+    definitions: Any = {field: (kind, ...) for field, kind in fields.items()}
+    model: type[Answer] = create_model(name, __base__=Answer, **definitions)
+    return model
+
+
+def about(kind: Any, description: str) -> Any:
+    """Return a field's type with what there is to say about the field."""
+    return Annotated[kind, Field(description=description)]
+
+
+def page(name: str, items: str, item: type[Answer]) -> type[Answer]:
+    """Return the model of one page of a list, and where the next one begins."""
+    return record(name, **{items: list[item]}, has_more=bool, next_cursor=str | None)  # type: ignore[valid-type]
 
 
 class Request(Model):

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from chatsupport import addresses
-from chatsupport.contract.base import Answer, Code, Reads, Request, example, refused
+from chatsupport.contract.base import Answer, Code, Reads, Request, example, page, refused
 from chatsupport.contract.fields import (
     DEFAULT_PAGE,
     Cursor,
@@ -95,9 +95,4 @@ class Block(Answer):
     expires_at: Time | None = Field(description="null: until it is lifted.")
 
 
-class Blocks(Answer):
-    """One page, newest first."""
-
-    blocks: list[Block]
-    has_more: bool
-    next_cursor: str | None
+Blocks = page("Blocks", "blocks", Block)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from chatsupport.contract.base import Answer, Code, Request, absent, example, refused
+from chatsupport.contract.base import Answer, Code, Request, about, absent, example, page, record, refused
 from chatsupport.contract.fields import (
     DEFAULT_PAGE,
     AgentId,
@@ -205,63 +205,6 @@ class StartedSession(SessionState):
     instructions: Instructions
 
 
-class EndStatistics(Answer):
-    """What a session took."""
-
-    duration: Count = Field(description="Milliseconds.")
-    total_messages: Count
-    average_response_time: float | None = Field(description="Seconds from a user's message to the agent's next.")
-
-
-class EndedSession(Answer):
-    """How a session ended."""
-
-    session_id: Id
-    ended_at: Time
-    reason: str | None
-    statistics: EndStatistics
-
-
-class CurrentSession(Answer):
-    """The caller's open session."""
-
-    session: Session | None
-
-
-class Pagination(Answer):
-    """Where a page is in its list."""
-
-    total: Count
-    limit: Place
-    offset: Count
-    has_more: bool
-
-
-class History(Answer):
-    """One page of a session's messages."""
-
-    session_id: Id
-    messages: list[Message] = Field(description="Oldest first.")
-    pagination: Pagination
-
-
-class SentMessage(Answer):
-    """A message that is stored."""
-
-    message_id: Id
-    session_id: Id
-    message: Message
-    session_status: Status
-
-
-class SessionPage(Answer):
-    """One page of a list of sessions."""
-
-    sessions: list[ListedSession]
-    has_more: bool
-    next_cursor: str | None
-
-
 class WaitingSession(Answer):
     """A session that waits."""
 
@@ -281,22 +224,6 @@ class Availability(Answer):
     estimated_wait_seconds: Count | None = absent("With credentials only.")
 
 
-class SessionCounts(Answer):
-    """How many sessions there are."""
-
-    active: Count
-    waiting: Count
-    ended: Count
-    total: Count
-
-
-class MessageCounts(Answer):
-    """How many messages there are."""
-
-    total: Count
-    average_per_session: float
-
-
 class AgentLoad(Answer):
     """How busy an agent is."""
 
@@ -308,36 +235,44 @@ class AgentLoad(Answer):
     utilization_rate: str
 
 
-class Performance(Answer):
-    """How long things take."""
-
-    average_session_duration: float = Field(description="Seconds.")
-    average_wait_time: float = Field(description="Seconds.")
-    system_load: str = Field(description="Taken slots of agents that are there, as a percentage.")
-
-
-class Memory(Answer):
-    """Memory, in MiB."""
-
-    used: float
-    total: float
-
-
-class SystemHealth(Answer):
-    """How the process is that answers."""
-
-    status: str
-    uptime: float = Field(description="Seconds.")
-    memory: Memory
-    timestamp: Time
-
-
-class Statistics(Answer):
-    """The figures of now."""
-
-    sessions: SessionCounts
-    messages: MessageCounts
-    agents_total: Count
-    agents: list[AgentLoad] = Field(description="By name; the 200 busiest if there are more. Empty for users.")
-    performance: Performance
-    system_health: SystemHealth
+EndedSession = record(
+    "EndedSession",
+    session_id=Id,
+    ended_at=Time,
+    reason=str | None,
+    statistics=record(
+        "EndStatistics",
+        duration=about(Count, "Milliseconds."),
+        total_messages=Count,
+        average_response_time=about(float | None, "Seconds from a user's message to the agent's next."),
+    ),
+)
+CurrentSession = record("CurrentSession", session=Session | None)
+SentMessage = record("SentMessage", message_id=Id, session_id=Id, message=Message, session_status=Status)
+SessionPage = page("SessionPage", "sessions", ListedSession)
+History = record(
+    "History",
+    session_id=Id,
+    messages=about(list[Message], "Oldest first."),
+    pagination=record("Pagination", total=Count, limit=Place, offset=Count, has_more=bool),
+)
+Statistics = record(
+    "Statistics",
+    sessions=record("SessionCounts", active=Count, waiting=Count, ended=Count, total=Count),
+    messages=record("MessageCounts", total=Count, average_per_session=float),
+    agents_total=Count,
+    agents=about(list[AgentLoad], "By name; the 200 busiest if there are more. Empty for users."),
+    performance=record(
+        "Performance",
+        average_session_duration=about(float, "Seconds."),
+        average_wait_time=about(float, "Seconds."),
+        system_load=about(str, "Taken slots of agents that are there, as a percentage."),
+    ),
+    system_health=record(
+        "SystemHealth",
+        status=str,
+        uptime=about(float, "Seconds."),
+        memory=about(record("Memory", used=float, total=float), "MiB."),
+        timestamp=Time,
+    ),
+)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from chatsupport import __version__
 from chatsupport.contract import schemas
-from chatsupport.contract.base import Answer, Code, Json, Model, Request, absent, example
+from chatsupport.contract.base import Answer, Code, Json, Model, Request, absent, example, record
 from chatsupport.contract.calls import Failure
 from chatsupport.contract.chat import (
     AgentSummary,
@@ -96,118 +96,19 @@ class Joined(JoinAnswer):
     messages: Annotated[list[Message], Field(max_length=200)]
 
 
-class Left(Answer):
-    """Which session was left."""
-
-    session_id: Id
-
-
-class Sent(Answer):
-    """The message as it was stored."""
-
-    message: Message
-
-
-class TypingState(Answer):
-    """Whether the caller types."""
-
-    session_id: Id
-    is_typing: bool
-
-
-class Read(Answer):
-    """How far somebody has read."""
-
-    session_id: Id
-    seq: Count
-
-
-class PersonJoined(Answer):
-    """Somebody who has come."""
-
-    session_id: Id
-    user_id: str
-    user_type: PersonType
-    timestamp: Time
-
-
-class PersonLeft(PersonJoined):
-    """Somebody who has gone, and why."""
-
-    reason: Literal["left", "disconnected", "unassigned"]
-
-
-class Typing(TypingState):
-    """Who types."""
-
-    user_id: str
-    user_type: PersonType
-
-
-class MessagesRead(Answer):
-    """Who has read how far."""
-
-    session_id: Id
-    user_id: str
-    seq: Place
-
-
-class SessionEnded(Answer):
-    """The end of a session."""
-
-    session_id: Id
-    reason: str | None
-    ended_at: Time
-    ended_by: str | None
-
-
-class SessionIdle(Answer):
-    """When a session will end for lack of messages."""
-
-    session_id: Id
-    ends_at: Time
-
-
-class SessionSync(Answer):
-    """The last message that exists."""
-
-    session_id: Id
-    last_seq: Count
-
-
-class QueueUpdate(Answer):
-    """A session's place in the queue."""
-
-    session_id: Id
-    queue_position: Place
-
-
-class AgentAssigned(Answer):
-    """Who will answer."""
-
-    session_id: Id
-    agent_id: Id
-    agent: AgentSummary
-
-
-class SessionUnassigned(Answer):
-    """Which agent has lost the session, and why."""
-
-    session_id: Id
-    agent_id: Id
-    reason: Literal["agent_deleted", "agent_away", "transferred", "no_reply"]
+Left = record("Left", session_id=Id)
+Sent = record("Sent", message=Message)
+TypingState = record("TypingState", session_id=Id, is_typing=bool)
+Read = record("Read", session_id=Id, seq=Count)
+_PRESENCE = {"session_id": Id, "user_id": str, "user_type": PersonType, "timestamp": Time}
+_WHY_LEFT = Literal["left", "disconnected", "unassigned"]
+_WHY_UNASSIGNED = Literal["agent_deleted", "agent_away", "transferred", "no_reply"]
 
 
 class AgentState(Agent):
     """What an agent is, and has."""
 
     load: Count = Field(description="How many sessions it has.")
-
-
-class AgentDeleted(Answer):
-    """Which agent there is no more."""
-
-    id: Id
 
 
 class QueueState(Answer):
@@ -241,19 +142,30 @@ _SESSION = "the session, as [REST](rest.md#sessions) shows it"
 EMITTED: Mapping[str, Emitted] = {
     "session_joined": Emitted("the socket that joined", Joined, "the session's state and messages"),
     "new_message": Emitted("the room", Message, "the message"),
-    "user_joined": Emitted("the others in the room, once for each person, not for each tab", PersonJoined),
-    "user_left": Emitted("the others in the room", PersonLeft),
-    "user_typing": Emitted("the others in the room", Typing),
-    "messages_read": Emitted("the others in the room", MessagesRead),
+    "user_joined": Emitted(
+        "the others in the room, once for each person, not for each tab", record("PersonJoined", **_PRESENCE)
+    ),
+    "user_left": Emitted("the others in the room", record("PersonLeft", **_PRESENCE, reason=_WHY_LEFT)),
+    "user_typing": Emitted(
+        "the others in the room", record("Typing", session_id=Id, user_id=str, user_type=PersonType, is_typing=bool)
+    ),
+    "messages_read": Emitted("the others in the room", record("MessagesRead", session_id=Id, user_id=str, seq=Place)),
     "session_read": Emitted("all sockets of the agent who has read, in any browser", Read),
-    "session_ended": Emitted("the room", SessionEnded),
-    "session_idle": Emitted("the room", SessionIdle),
-    "agent_assigned": Emitted("the room", AgentAssigned),
+    "session_ended": Emitted(
+        "the room", record("SessionEnded", session_id=Id, reason=str | None, ended_at=Time, ended_by=str | None)
+    ),
+    "session_idle": Emitted("the room", record("SessionIdle", session_id=Id, ends_at=Time)),
+    "agent_assigned": Emitted("the room", record("AgentAssigned", session_id=Id, agent_id=Id, agent=AgentSummary)),
     "session_assigned": Emitted("all sockets of the agent", Session, _SESSION),
-    "session_unassigned": Emitted("the room, all sockets of the agent", SessionUnassigned),
+    "session_unassigned": Emitted(
+        "the room, all sockets of the agent",
+        record("SessionUnassigned", session_id=Id, agent_id=Id, reason=_WHY_UNASSIGNED),
+    ),
     "session_updated": Emitted("the room, all sockets of its user and its agent", Session, _SESSION),
-    "queue_update": Emitted("the room of a waiting session", QueueUpdate),
-    "session_sync": Emitted("the room", SessionSync),
+    "queue_update": Emitted(
+        "the room of a waiting session", record("QueueUpdate", session_id=Id, queue_position=Place)
+    ),
+    "session_sync": Emitted("the room", record("SessionSync", session_id=Id, last_seq=Count)),
     "queue_changed": Emitted("all sockets of all agents", QueueState),
     "session_changed": Emitted("all sockets of supervisors", Session, _SESSION),
     "agent_changed": Emitted(
@@ -261,7 +173,7 @@ EMITTED: Mapping[str, Emitted] = {
         AgentState,
         "the agent, as [REST](rest.md#agents) shows it, and `load`: how many sessions it has",
     ),
-    "agent_deleted": Emitted("all sockets of supervisors", AgentDeleted),
+    "agent_deleted": Emitted("all sockets of supervisors", record("AgentDeleted", id=Id)),
     "error": Emitted("one socket", ErrorEvent, "the failure envelope and `event`"),
 }
 

@@ -12,7 +12,7 @@ from bson.errors import InvalidId
 from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
-from chatsupport.contract.base import Answer, Code, Reads, Request, absent, example, refused
+from chatsupport.contract.base import Answer, Code, Reads, Request, about, absent, example, page, record, refused
 from chatsupport.contract.fields import (
     NEXT_CURSOR,
     PAGE_BEFORE,
@@ -79,6 +79,7 @@ OldPassword = Annotated[str, Password(1), Code("INVALID_PASSWORD")]
 AgentName = Annotated[str, Text(100), Code("INVALID_AGENT")]
 MaxUsers = Annotated[int, Field(ge=1, le=MAX_USERS_LIMIT), Code("INVALID_AGENT")]
 IsOnline = Annotated[bool, Code("INVALID_AGENT")]
+_TOKEN = "A JWT, for `Authorization: Bearer <token>` and for a socket's `auth: {token}`."  # noqa: S105
 _MAX_USERS = "How many people it takes at once."
 _IS_ONLINE = "Whether it wants sessions."
 _EMAIL_USE = "The address with which it signs in: trimmed, and kept in small letters. No two agents have the same."
@@ -182,7 +183,7 @@ class Token(Answer):
     """A token."""
 
     user_id: str = absent("Of a new guest: the id that was made.")
-    token: str = Field(description="A JWT, for `Authorization: Bearer <token>` and for a socket's `auth: {token}`.")
+    token: str = Field(description=_TOKEN)
     token_type: Literal["Bearer"]
     expires_in_seconds: Count
     expires_in_days: Count
@@ -200,44 +201,6 @@ class Agent(Answer):
     email: str | None = Field(description="With what it signs in; in small letters.")
     role: Literal["agent", "supervisor"]
     created_at: Time | None
-
-
-class SignedIn(Answer):
-    """A token for 12 hours, and the agent."""
-
-    token: str = Field(description="A JWT, for `Authorization: Bearer <token>` and for a socket's `auth`.")
-    token_type: Literal["Bearer"]
-    expires_in_seconds: Count
-    agent: Agent
-
-
-class OfferedAgent(Answer):
-    """An agent's name, for a page that offers it."""
-
-    id: Id
-    name: str
-
-
-class SignInOptions(Answer):
-    """How an agent may sign in here."""
-
-    development: bool
-    agents: list[OfferedAgent] = Field(description="By name, 100 at most.")
-
-
-class Identified(Answer):
-    """What is the user's now."""
-
-    session_id: Id | None = Field(description="The user's open session.")
-    sessions: Count = Field(description="How many were the guest's.")
-
-
-class Revoked(Answer):
-    """Whose tokens are refused, and those made up to when."""
-
-    user_id: str
-    user_type: PersonType
-    revoked_up_to: Time
 
 
 def _name_cursor(value: Any) -> tuple[str, ObjectId]:
@@ -262,19 +225,21 @@ class AgentPage(Request):
     cursor: NameCursor | None = None
 
 
-class Agents(Answer):
-    """One page, by name."""
-
-    agents: list[Agent]
-    has_more: bool
-    next_cursor: str | None
-
-
-class Deleted(Answer):
-    """What there is no more."""
-
-    id: Id
-
-
-class Nothing(Answer):
-    """Nothing more to say."""
+SignedIn = record(
+    "SignedIn", token=about(str, _TOKEN), token_type=Literal["Bearer"], expires_in_seconds=Count, agent=Agent
+)
+_OFFERED = record("OfferedAgent", id=Id, name=str)
+SignInOptions = record(
+    "SignInOptions",
+    development=bool,
+    agents=about(list[_OFFERED], "By name, 100 at most."),  # type: ignore[valid-type]
+)
+Identified = record(
+    "Identified",
+    session_id=about(Id | None, "The user's open session."),
+    sessions=about(Count, "How many were the guest's."),
+)
+Revoked = record("Revoked", user_id=str, user_type=PersonType, revoked_up_to=Time)
+Agents = page("Agents", "agents", Agent)
+Deleted = record("Deleted", id=Id)
+Nothing = record("Nothing")

@@ -70,7 +70,7 @@ def _worded(schema: Json) -> str:
         return f"one of {', '.join(schema['enum'])}"
     if "const" in schema:
         return str(schema["const"]).lower()
-    kind = schema.get("type")
+    kind = "object" if "$ref" in schema else schema.get("type")
     if kind == "boolean":
         return "true or false"
     if kind == "integer":

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from bson import ObjectId
 from pydantic import Field
 
-from chatsupport.contract.base import Answer, Code, Reads, Request
+from chatsupport.contract.base import Answer, Code, Reads, Request, page
 from chatsupport.contract.fields import DEFAULT_PAGE, AgentId, Cursor, Id, Limit, PersonId, PersonType, Text, Time
 
 Action = Literal[
@@ -55,9 +55,4 @@ class AuditEntry(Answer):
     details: dict[str, Any] = Field(description="What else there is to say, by the action.")
 
 
-class AuditLog(Answer):
-    """One page, newest first."""
-
-    entries: list[AuditEntry]
-    has_more: bool
-    next_cursor: str | None
+AuditLog = page("AuditLog", "entries", AuditEntry)

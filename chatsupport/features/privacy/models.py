@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from chatsupport.contract.base import Answer, Code, Reads, Request
+from chatsupport.contract.base import Answer, Code, Reads, Request, record
 from chatsupport.contract.chat import Message, Session
 from chatsupport.contract.fields import Count, Time, null_is
 from chatsupport.contract.people import Agent
@@ -60,10 +60,4 @@ class Export(Answer):
     audit_entries: list[dict[str, Any]] = Field(description="As GET /api/audit shows them.")
 
 
-class Erased(Answer):
-    """What was erased."""
-
-    pseudonym: str
-    sessions: Count
-    messages: Count
-    is_complete: bool
+Erased = record("Erased", pseudonym=str, sessions=Count, messages=Count, is_complete=bool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from bson import ObjectId
@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatsupport import json_codec
-from chatsupport.contract.base import Request
+from chatsupport.contract.base import Code, Request, absent
 from chatsupport.contract.chat import NewMessage, Page, SessionEnd, SessionFilter, StartSession, Transfer
 from chatsupport.contract.events import InSession
+from chatsupport.contract.fields import Text
 from chatsupport.contract.people import AgentChanges, AgentFields, TokenRequest
 from chatsupport.contract.text import is_visible, trimmed
 from chatsupport.errors import InvalidInputError, NotFoundError
@@ -235,3 +236,42 @@ def test_an_id_that_names_nothing_waits_for_its_turn() -> None:
     with pytest.raises(InvalidInputError) as refused:
         SessionFilter.parse({"status": "x", "agentId": "x"})
     assert [detail["field"] for detail in refused.value.details or ()] == ["status", "agentId"]
+
+
+class Visitor(Request):
+    """Somebody, in a body that says more than one thing."""
+
+    name: Annotated[str, Text(5)] | None = None
+    tags: list[Annotated[str, Text(3)]] = absent()
+
+
+class Context(Request):
+    """A body with another object in it."""
+
+    visitor: Annotated[Visitor, Code("INVALID_CONTEXT")] | None = None
+    fields: Annotated[dict[str, bool], Code("INVALID_FIELDS")] = absent()
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "field", "message"),
+    [
+        ({"visitor": 7}, "INVALID_CONTEXT", "visitor", "visitor must be an object, or left out."),
+        ({"visitor": {"name": "x" * 6}}, "INVALID_CONTEXT", "visitor.name",
+         "visitor.name must have at most 5 characters."),
+        ({"visitor": {"tags": ["a", 1]}}, "INVALID_CONTEXT", "visitor.tags.1",
+         "visitor.tags.1 must be a string of 1 to 3 characters, at least one of them visible."),
+        ({"fields": {"a": 1}}, "INVALID_FIELDS", "fields.a", "fields.a must be true or false."),
+    ],
+)  # fmt: skip
+def test_a_field_inside_another_is_named_by_its_way(data: dict[str, Any], code: str, field: str, message: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        Context.parse(data)
+
+    assert (refused.value.code, refused.value.details) == (code, [{"field": field, "message": message}])
+
+
+def test_null_inside_another_object_can_be_told_from_nothing() -> None:
+    context = Context.parse({"visitor": {"name": None}})
+
+    assert context.visitor is not None
+    assert context.visitor.given == {"name"}
