@@ -26,6 +26,7 @@ from bench.processes import API_KEY, Mongod, Ours
 from bench.stage import TEXT, Stage, add_agents, join_all, start_sessions
 
 OLD_SESSIONS, OLD_MESSAGES, AGENTS = 20_000, 100_000, 200
+PROFILE_BYTES = 64 * 1024 * 1024
 PASSWORD = "a long enough password"
 NO_QUERIES = {
     "/",
@@ -118,6 +119,8 @@ async def _work(stage: Stage, database: Any) -> list[str]:
     """Do everything once while MongoDB writes down what it is asked. Return the calls that were left out."""
     port = stage.server.port
     await add_agents(stage, AGENTS)
+    # MongoDB's own would keep the last megabyte only.
+    database.create_collection("system.profile", capped=True, size=PROFILE_BYTES)
     database.command("profile", 2)
     operator = Caller(port, **{"X-API-Key": API_KEY})
     try:
