@@ -20,7 +20,6 @@ class ChatSupportError(Exception):
         self,
         message: str,
         *,
-        code: str | None = None,
         details: Sequence[Any] | None = None,
         retry_after: int | None = None,
     ) -> None:
@@ -29,8 +28,6 @@ class ChatSupportError(Exception):
         self.details = list(details) if details is not None else None
         self.retry_after = retry_after
         """Seconds after which a retry may succeed; becomes the `Retry-After` header."""
-        if code is not None:
-            self.code = code
 
     def envelope(self, request_id: str | None) -> dict[str, Any]:
         """Return the failure envelope, the same for REST bodies, acknowledgements and events."""
@@ -59,7 +56,8 @@ class InvalidInputError(ChatSupportError):
     code = "INVALID_JSON"
 
     def __init__(self, code: str, message: str, *, details: Sequence[Any] | None = None) -> None:
-        super().__init__(message, code=code, details=details)
+        super().__init__(message, details=details)
+        self.code = code
 
 
 class AuthenticationError(ChatSupportError):

@@ -124,6 +124,12 @@ class Request(Model):
         # What is left out has no default where that follows from a field that is wrong.
         raise _refusal(cls, [problem for problem in found if problem["type"] != "default_factory_not_called"])
 
+    def __repr__(self) -> str:
+        """Name the model only: what is in it may be a password, or somebody's message."""
+        return f"{type(self).__name__}(…)"
+
+    __str__ = __repr__
+
     @classmethod
     def codes(cls, *, of_texts: bool = False) -> list[str]:
         """Return every code that a wrong field may have, in the order of the fields; `of_texts` if all are texts."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from chatsupport.errors import ConflictError
+from chatsupport.errors import AgentAtCapacityError
 from chatsupport.services.messages import message_log, sending
 from chatsupport.services.server import statistics
 from chatsupport.services.sessions import lifecycle
@@ -166,7 +166,7 @@ def test_a_defect_in_the_message_log_is_one_senders_internal_error(
 
 def test_a_conflict_answers_409_with_its_code(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> Any:
-        raise ConflictError("This agent is full.", code="AGENT_AT_CAPACITY")
+        raise AgentAtCapacityError
 
     monkeypatch.setattr(lifecycle, "start", fail)
 

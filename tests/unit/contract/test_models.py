@@ -15,7 +15,7 @@ from chatsupport.contract.base import Code, Request, absent
 from chatsupport.contract.chat import NewMessage, Page, SessionEnd, SessionFilter, StartSession, Transfer
 from chatsupport.contract.events import InSession
 from chatsupport.contract.fields import Text
-from chatsupport.contract.people import AgentChanges, AgentFields, TokenRequest
+from chatsupport.contract.people import AgentChanges, AgentFields, SignIn, TokenRequest
 from chatsupport.contract.text import is_visible, trimmed
 from chatsupport.errors import InvalidInputError, NotFoundError
 from tests.documents import bare_app
@@ -228,6 +228,12 @@ def test_no_error_repeats_what_was_sent() -> None:
 
     assert "tooshort" not in str(refused.value.envelope("x")) + repr(refused.value.__context__)
     assert "not an address" not in str(refused.value.envelope("x"))
+
+
+def test_what_is_logged_of_a_request_is_its_name() -> None:
+    credentials = SignIn.parse({"email": "ada@example.com", "password": "correct horse"})
+
+    assert f"{credentials} {credentials!r} {[credentials]}" == "SignIn(…) SignIn(…) [SignIn(…)]"
 
 
 def test_an_id_that_names_nothing_waits_for_its_turn() -> None:
