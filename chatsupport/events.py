@@ -270,6 +270,14 @@ class AgentsCameBack:
     agent_ids: Sequence[ObjectId]
 
 
+@dataclass(frozen=True, slots=True)
+class AgentConnected:
+    """An agent's socket is let in. It is in the agent's own room already; the answer to its connect follows."""
+
+    agent: Caller
+    connection: str
+
+
 # People and their access
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import random
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import flask_jwt_extended.tokens
+import jwt.api_jwt
 import pytest
 from flask import Flask
 from pymongo import message
 
 from chatsupport import documents
 from chatsupport.database import connection
+from chatsupport.database.connection import measure_time
 from chatsupport.factory import create_app
 from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
@@ -22,6 +27,7 @@ from tests.conftest import MakeConfig
 from tests.sockets import Socket, Sockets, close_all
 
 MakeApp = Callable[..., Flask]
+SetClock = Callable[[float], None]
 
 # While its commands are watched the driver draws a number for each, also in the background. Here from a source of its
 # own: Hypothesis holds the common one, and takes whoever else draws from it for a fault of the test's.
@@ -124,3 +130,22 @@ def profile(app: Flask) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     yield lambda: list(database["system.profile"].find({"ns": {"$not": {"$regex": "profile|cmd"}}}))
     database.command("profile", 0)
     database.drop_collection("system.profile")
+
+
+@pytest.fixture
+def set_clock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetClock]:
+    """Set the clock of this machine, as everything in the process reads it, so many seconds ahead."""
+    measure_time()
+    real, ahead = time.time, [0.0]
+
+    class Wrong(dt.datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return dt.datetime.fromtimestamp(time.time(), tz)
+
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
+    monkeypatch.setattr(time, "time_ns", lambda: int((real() + ahead[0]) * 1e9))
+    for module in (jwt.api_jwt, flask_jwt_extended.tokens):
+        monkeypatch.setattr(module, "datetime", Wrong)
+    yield lambda seconds: ahead.__setitem__(0, seconds)
+    measure_time()

@@ -3,6 +3,8 @@
 A mark names what a test needs. With REQUIRE_TOOLS=1, as in .ci/run, a missing tool is an error; what a machine does not
 allow (mounting a file system) or is not (Linux) still leaves tests out. Named in tests/conftest.py, because
 pytest-xdist's main process, which prints the lines, reads no conftest.py further down.
+
+`features` names the features that a test of the core or of the whole needs; where one was deleted, it is left out too.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from chatsupport.features import INSTALLED
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ def _missing(config: pytest.Config) -> dict[str, Need]:
 def pytest_configure(config: pytest.Config) -> None:
     for mark, need in NEEDS.items():
         config.addinivalue_line("markers", f"{mark}: needs {need.what}; left out where it is missing")
+    config.addinivalue_line("markers", "features(*names): needs these features; left out where one is not installed")
     tools = [need.what for need in _missing(config).values() if need.is_tool]
     if tools and os.environ.get("REQUIRE_TOOLS") == "1":
         raise pytest.UsageError(f"REQUIRE_TOOLS=1, but there is no {' and no '.join(tools)} on PATH")
@@ -87,7 +92,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     missing = _missing(config)
-    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in missing)]
+    left_out = [
+        item
+        for item in items
+        if any(item.get_closest_marker(mark) for mark in missing)
+        or any(not set(mark.args) <= set(INSTALLED) for mark in item.iter_markers("features"))
+    ]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)

@@ -17,8 +17,8 @@ from chatsupport.errors import (
     NotFoundError,
     RateLimitedError,
 )
+from chatsupport.events import AgentConnected, happened
 from chatsupport.extensions import settings, socketio
-from chatsupport.features.consoles import roles
 from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
 from chatsupport.observability import metrics
 from chatsupport.realtime import deadlines
@@ -67,7 +67,7 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
     if caller.type == AGENT:
         _tell_availability(availability.connected, caller, sid)
         told_here.agent_connected()
-        roles.connected(connection)
+        happened(AgentConnected(caller, sid))
     if eio_sid not in socketio.server.environ:
         # It left while it was let in, and python-socketio tells no disconnect handler of that.
         disconnect(sid, "left while it was let in")

@@ -1,6 +1,7 @@
 """What agents and supervisors see of the queue, the sessions and each other."""
 
 from chatsupport.background import Every
+from chatsupport.events import AgentConnected
 from chatsupport.feature import Feature
 from chatsupport.features.consoles import roles, routes, service
 from chatsupport.features.consoles.orders import CheckRole, TellConsoles
@@ -9,6 +10,7 @@ from chatsupport.services.assignment import availability
 FEATURE = Feature(
     name="consoles",
     blueprint=routes.blueprint,
+    reactions={AgentConnected: [roles.connected]},
     orders={TellConsoles: service.obey, CheckRole: roles.obey},
     timed_work=[Every(availability.heartbeat_seconds, roles.check_all)],
 )

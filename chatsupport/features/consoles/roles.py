@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chatsupport import broadcasts
+from chatsupport.events import AgentConnected
 from chatsupport.extensions import socketio
 from chatsupport.features.consoles import service as consoles
 from chatsupport.features.consoles.orders import CheckRole
@@ -16,8 +17,11 @@ from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error
 
 
-def connected(connection: Connection) -> None:
+def connected(event: AgentConnected) -> None:
     """Let an agent's new socket hear what its role may hear. Where the database is away, the heartbeat does."""
+    connection = connections.find(event.connection)
+    if connection is None:
+        return
     try:
         if access.is_supervisor(connection.caller):
             _enter(connection)

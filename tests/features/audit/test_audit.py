@@ -17,6 +17,7 @@ from chatsupport.features.privacy import retention
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.applications import MakeApp
 from tests.concurrency import eventually
+from tests.documents import openapi_document
 from tests.sockets import Sockets, succeeded
 
 AUDIT = "/api/audit"
@@ -217,3 +218,10 @@ def test_the_server_does_what_nobody_asked_for(make_app: MakeApp) -> None:
 
     entry = only(operator, action="retention")
     assert (entry["callerType"], entry["details"]["sessions"]) == ("server", 1)
+
+
+def test_every_audited_action_is_described() -> None:
+    actions = {value for name, value in vars(audit).items() if name.isupper() and isinstance(value, str)}
+    described = openapi_document()["components"]["schemas"]["AuditEntry"]["properties"]["action"]["enum"]
+
+    assert set(described) == actions - {audit.SERVER}

@@ -15,7 +15,7 @@ from chatsupport.features.privacy import retention
 from chatsupport.features.reports import figures, rollups
 from chatsupport.features.reports.documents import Rollup
 from tests.api import Api, Apis, data_of
-from tests.applications import MakeApp
+from tests.applications import MakeApp, SetClock
 from tests.features.reports.reporting import (
     FIELDS,
     NOW,
@@ -183,3 +183,12 @@ def test_nothing_is_read_without_an_index(operator: Api, stored: list[Any]) -> N
         if read["op"] == "query" and read["ns"].endswith(("sessions", "rollups")):
             # A few more where a first page of many is cut off.
             assert read["docsExamined"] <= read["nreturned"] + 1, read["command"]
+
+
+def test_no_hour_is_closed_while_clocks_disagree(operator: Api, set_clock: SetClock) -> None:
+    operator.end(operator.start("u1")["sessionId"])
+    set_clock(60 * 86_400.0)
+
+    rollups.keep_up()
+
+    assert rollups.through() is None

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from chatsupport.blueprints.errors import endpoints
 from chatsupport.documents import Agent, Message, Session
+from chatsupport.features import INSTALLED
 from tests.api import Api, Apis
 
 INSIDE = ("Traceback", "mongo", "Mongo", "bson", "BSON", "pymongo", "werkzeug", "chatsupport/", ".py", "E11000", "$gt")
@@ -51,9 +52,12 @@ BODIES = [
     Route("POST", "/api/agents", ("name", "maxUsers", "isOnline"), {"name": "Ada"}),
     Route("PATCH", "/api/agents/:agent_id", ("name", "maxUsers", "isOnline"), {}),
     Route("POST", "/api/auth/revoke", ("userId", "userType"), {"userId": "u9"}),
-    Route("POST", "/api/blocks", ("userId", "userType", "reason", "expiresInSeconds"), {"userId": "u9"}),
-    Route("POST", "/api/blocks", ("address",), {}),
 ]
+if "blocks" in INSTALLED:
+    BODIES += [
+        Route("POST", "/api/blocks", ("userId", "userType", "reason", "expiresInSeconds"), {"userId": "u9"}),
+        Route("POST", "/api/blocks", ("address",), {}),
+    ]
 QUERY = (
     "limit", "offset", "after", "before", "cursor", "status", "agentId", "userId", "userType", "sessionId", "action",
     "limit[$gt]", "$where", "",

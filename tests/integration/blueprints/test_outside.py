@@ -206,6 +206,7 @@ def test_paths_may_end_in_a_slash(apis: Apis) -> None:
     assert_failure(anybody.get("//api/health"), 404, "NOT_FOUND")
 
 
+@pytest.mark.features("privacy")
 def test_under_a_path_an_encoded_slash_is_part_of_a_name(make_app: MakeApp) -> None:
     operator = Apis(make_app(base_path="/chat")).operator()
     for prefix in ("", "/chat"):

@@ -9,8 +9,8 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from chatsupport.database.connection import database
 from chatsupport.documents import Agent
-from chatsupport.features.audit.documents import AuditEntry
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.integration.migrating import succeeded
 
@@ -39,6 +39,7 @@ def add(command: Command, *options: str) -> str:
     return lines[0]
 
 
+@pytest.mark.features("audit")
 def test_add_makes_an_agent_who_can_sign_in(command: Command, apis: Apis, operator: Api) -> None:
     agent_id = add(command, "--role", "supervisor", "--max-users", "5")
 
@@ -46,7 +47,7 @@ def test_add_makes_an_agent_who_can_sign_in(command: Command, apis: Apis, operat
     expected = {"name": "Ada", "email": "ada@example.com", "role": "supervisor", "maxUsers": 5}
     assert agent == agent | expected
     assert may_sign_in(apis)
-    assert AuditEntry._get_collection().count_documents({"action": "agent_created", "callerType": "system"}) == 1
+    assert database().audit.count_documents({"action": "agent_created", "callerType": "system"}) == 1
 
 
 def test_a_password_is_asked_for_twice_and_not_shown(command: Command, apis: Apis) -> None:

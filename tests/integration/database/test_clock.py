@@ -4,54 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import flask_jwt_extended.tokens
 import jwt.api_jwt
 import pytest
 from flask import Flask
 
+from chatsupport import documents
 from chatsupport.database import clock
 from chatsupport.database.connection import database, measure_time
-from chatsupport.documents import Agent, Denial, Process, Session
+from chatsupport.documents import Agent, Denial, Session
 from chatsupport.extensions import socketio
-from chatsupport.features.audit import service as audit
-from chatsupport.features.audit.documents import AuditEntry
-from chatsupport.features.privacy import retention
-from chatsupport.features.reports import rollups
 from chatsupport.realtime import deadlines
 from chatsupport.realtime.engine import EngineSocket
 from chatsupport.services.assignment import availability
-from chatsupport.services.server import processes
 from chatsupport.services.server.leases import Lease
-from chatsupport.services.server.processes import ThisProcess
 from tests.api import Api, Apis, assert_failure, data_of, make_token
-from tests.applications import MakeApp
+from tests.applications import MakeApp, SetClock
 from tests.concurrency import eventually
 from tests.sockets import Sockets
 
 STATS = "/api/chat/stats"
-SetClock = Callable[[float], None]
-
-
-@pytest.fixture
-def set_clock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetClock]:
-    """Set the clock of this machine, as everything in the process reads it, so many seconds ahead."""
-    measure_time()
-    real, ahead = time.time, [0.0]
-
-    class Wrong(dt.datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return dt.datetime.fromtimestamp(time.time(), tz)
-
-    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
-    monkeypatch.setattr(time, "time_ns", lambda: int((real() + ahead[0]) * 1e9))
-    for module in (jwt.api_jwt, flask_jwt_extended.tokens):
-        monkeypatch.setattr(module, "datetime", Wrong)
-    yield lambda seconds: ahead.__setitem__(0, seconds)
-    measure_time()
 
 
 @pytest.fixture(params=[-86_400.0, -300.0, 0.4, 300.0])
@@ -165,59 +138,14 @@ def test_health_and_doctor_say_when_the_clock_is_wrong(apis: Apis, app: Flask, s
     assert "the clock of this machine is 300.0 s ahead of the database's" in found
 
 
-@pytest.mark.parametrize("wrong", ["this machine", "another process", "another member"])
-def test_nothing_is_deleted_by_its_age_while_clocks_disagree(
-    make_app: MakeApp,
-    set_clock: SetClock,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    wrong: str,
-) -> None:
-    operator = Apis(make_app(retention_days=30)).operator()
-    operator.end(operator.start("u1")["sessionId"])
-    operator.post("/api/blocks", {"userId": "u2", "expiresInSeconds": 1})
-    audit.flush()
-    long_ago = clock.now() - dt.timedelta(days=31)
-    Session.objects.update(ended_at=long_ago)
-    AuditEntry.objects.update(expires_at=long_ago)
-    Denial.objects.update(expires_at=long_ago)
-
-    def kept() -> list[int]:
-        return [document.objects.count() for document in (Session, AuditEntry, Denial)]
-
-    before = kept()
-    assert 0 not in before
-    with monkeypatch.context() as patch:
-        if wrong == "this machine":
-            set_clock(60 * 86_400.0)
-        elif wrong == "another process":
-            other = ThisProcess()
-            other.begin()
-            other.beat()
-            Process.objects.update(clock_offset=-60.0)
-            processes.here.begin()
-            processes.here.beat()
-        else:
-            patch.setattr(clock, "wrong_members", lambda: {"b:27017": -60.0})
-        rollups.keep_up()
-        assert rollups.through() is None
-        for _ in range(2):
-            assert retention.sweep() == 0
-        assert kept() == before
-        assert len([text for text in caplog.messages if "Nothing old is deleted while clocks disagree" in text]) == 1
-    set_clock(0.0)
-    processes.here.reset()
-
-    assert retention.sweep() == 1
-    assert kept() == [0, 1, 0]  # The entry that says so.
-
-
 def test_mongodb_deletes_nothing_by_age_that_an_earlier_release_had_it_delete(make_app: MakeApp) -> None:
     make_app()
-    for document in (AuditEntry, Denial):
+    retired = [document for document in documents.ALL if "expiry" in document._meta.get("retired_indexes", ())]
+    assert Denial in retired
+    for document in retired:
         document._get_collection().create_index("expiresAt", name="expiry", expireAfterSeconds=0)
     make_app()
-    for document in (AuditEntry, Denial):
+    for document in retired:
         assert "expiry" not in document._get_collection().index_information()
 
 

@@ -87,6 +87,7 @@ def test_what_clients_may_send_is_what_is_described(app: Flask, event: str) -> N
     assert not problems(MESSAGES[event]["x-acknowledgement"], data)
 
 
+@pytest.mark.features("consoles")
 def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     operator, sockets = Apis(app).operator(), Sockets(app)
     first, second = (operator.start(user)["sessionId"] for user in ("u1", "u2"))

@@ -67,6 +67,7 @@ def test_tokens_that_do_not_say_when_they_were_made_to_the_millisecond(apis: Api
         assert response.status_code == (200 if is_good else 401), claims
 
 
+@pytest.mark.features("blocks")
 def test_an_order_that_was_lost_is_made_up_for(
     operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_deleted_agents_sockets_are_closed(operator: Api, sockets: Sockets) ->
     assert not socket.is_connected
 
 
+@pytest.mark.features("blocks")
 @pytest.mark.parametrize("call", [("POST", "/api/auth/revoke"), ("POST", BLOCKS), ("GET", BLOCKS)])
 def test_only_operators_deny(apis: Apis, operator: Api, call: tuple[str, str]) -> None:
     agent_id = operator.create_agent()["id"]

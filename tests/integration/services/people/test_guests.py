@@ -121,6 +121,7 @@ def test_for_other_ids_the_header_is_ignored(apis: Apis) -> None:
         assert apis.anonymous(Authorization=authorization).post(TOKEN, {"userId": "u1"}).status_code == 201
 
 
+@pytest.mark.features("blocks", "privacy")
 def test_refused_tokens_renew_nothing(apis: Apis, operator: Api) -> None:
     revoked_id, revoked = new_guest(apis)
     signed_out_id, signed_out = new_guest(apis)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from chatsupport.database.connection import database
 from chatsupport.documents import Agent, Denial, Message, Session
-from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import choice
 from chatsupport.services.messages import message_log, read_marks
@@ -159,6 +159,7 @@ def test_the_guests_sockets_close_and_the_staffs_hear_of_the_session(
     assert agent.heard("user_left")[0]["userId"] == guest.id
 
 
+@pytest.mark.features("audit")
 def test_a_repeat_by_the_same_user_says_the_same(apis: Apis, user: Api, guest: Guest) -> None:
     session_id = guest.start()
     first = identify(user, guest)
@@ -168,7 +169,7 @@ def test_a_repeat_by_the_same_user_says_the_same(apis: Apis, user: Api, guest: G
     identification.finish()
     assert identify(user, guest) == first
     assert "guestId" not in Session._get_collection().find_one()
-    assert AuditEntry.objects(action="identify").count() == 1
+    assert database().audit.count_documents({"action": "identify"}) == 1
 
 
 def test_another_user_gets_nothing(apis: Apis, user: Api, guest: Guest) -> None:
@@ -196,6 +197,7 @@ def test_only_a_user_that_is_no_guest_becomes_one(apis: Apis, operator: Api, gue
     assert_failure(apis.anonymous().post(IDENTIFY, {"guestToken": guest.token}), 401, "AUTH_REQUIRED")
 
 
+@pytest.mark.features("blocks")
 def test_what_is_no_guest_token(apis: Apis, operator: Api, user: Api, guest: Guest, subtests: pytest.Subtests) -> None:
     revoked, signed_out, blocked = Guest(apis), Guest(apis), Guest(apis)
     time.sleep(0.002)

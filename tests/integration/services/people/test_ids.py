@@ -41,6 +41,7 @@ def in_capitals(apis: Apis, agent_id: str) -> Api:
     return apis.anonymous(Authorization=f"Bearer {make_token(agent_id.upper(), 'agent')}")
 
 
+@pytest.mark.features("blocks")
 @pytest.mark.parametrize("spelled", [str.upper, str.lower])
 def test_a_token_in_capitals_does_not_survive(
     apis: Apis, operator: Api, sockets: Sockets, agent: str, spelled: Any
@@ -76,6 +77,7 @@ def test_a_new_password_ends_a_token_in_capitals(apis: Apis, operator: Api, agen
     assert_failure(api.get(STATS), 401, "INVALID_TOKEN")
 
 
+@pytest.mark.features("privacy")
 def test_an_agent_in_capitals_is_the_same_agent(apis: Apis, operator: Api, sockets: Sockets, agent: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     api = in_capitals(apis, agent)
@@ -102,6 +104,7 @@ def test_a_session_that_was_stored_in_capitals_is_still_the_agents(apis: Apis, a
     assert api.session(session_id)["id"] == session_id
 
 
+@pytest.mark.features("blocks")
 def test_ids_of_users_are_compared_letter_by_letter(apis: Apis, operator: Api, agent_id: str) -> None:
     operator.post("/api/blocks", {"userId": agent_id})
 
@@ -109,6 +112,7 @@ def test_ids_of_users_are_compared_letter_by_letter(apis: Apis, operator: Api, a
     assert apis.user(agent_id.upper()).get(STATS).status_code == 200
 
 
+@pytest.mark.features("blocks")
 def test_denials_that_were_stored_in_capitals_are_read(
     apis: Apis, operator: Api, agent: str, make_config: MakeConfig
 ) -> None:
@@ -137,6 +141,7 @@ def test_denials_that_were_stored_in_capitals_are_read(
     assert_failure(apis.anonymous(Authorization=f"Bearer {future}").get(STATS), 401, "INVALID_TOKEN")
 
 
+@pytest.mark.features("blocks", "privacy")
 def test_what_nobody_could_name_or_see_is_no_id(apis: Apis, operator: Api, subtests: pytest.Subtests) -> None:
     session_id = operator.start("u1")["sessionId"]
     for user_id in (".", "..", " .. ", *INVISIBLE):
@@ -184,6 +189,7 @@ STORED = [
 ]
 
 
+@pytest.mark.features("privacy")
 def test_every_id_that_is_stored_can_be_exported_and_erased(operator: Api, subtests: pytest.Subtests) -> None:
     for user_id in STORED:
         with subtests.test(user_id=user_id):
@@ -201,6 +207,7 @@ def test_every_id_that_is_stored_can_be_exported_and_erased(operator: Api, subte
             assert operator.session(session_id)["userId"] == erased["pseudonym"]
 
 
+@pytest.mark.features("privacy")
 def test_an_id_in_the_query_is_required_and_for_operators(apis: Apis, operator: Api) -> None:
     for query in ({}, {"userId": ""}, {"userType": "user"}):
         assert_failure(operator.get("/api/users/export", **query), 400, "INVALID_USER_ID")
@@ -232,6 +239,7 @@ def test_an_encoded_slash_separates_nothing(operator: Api, subtests: pytest.Subt
             assert operator.client.get(path, headers=operator.headers).status_code in (404, 405)
 
 
+@pytest.mark.features("privacy")
 def test_other_letters_may_be_encoded(operator: Api) -> None:
     assert operator.get("/api/ch%61t/stats").status_code == 200
     session_id = operator.start("a/b")["sessionId"]
@@ -248,6 +256,7 @@ def test_a_path_is_read_once_however_it_is_written() -> None:
         assert time.perf_counter() - began < 0.5
 
 
+@pytest.mark.features("privacy")
 def test_under_a_path_an_id_keeps_its_slashes(make_app: MakeApp) -> None:
     operator = Apis(make_app(base_path="/chat")).operator()
     for prefix in ("", "/chat"):

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from chatsupport.database.connection import database
 from chatsupport.documents import Agent
-from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.services.people import passwords
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
@@ -153,6 +153,7 @@ def test_strangers_do_not_keep_an_agent_out_that_has_signed_in_from_its_address_
     assert [from_address("2001:db8::1", "wrong") for _ in range(2)] == [401, 429]
 
 
+@pytest.mark.features("blocks")
 def test_a_blocked_agent_does_not_sign_in_and_only_who_knows_the_password_hears_why(
     apis: Apis, operator: Api, account: dict[str, Any]
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_blocked_agent_does_not_sign_in_and_only_who_knows_the_password_hears_
     assert_failure(sign_in(apis, password="wrong horse battery"), 401, "INVALID_CREDENTIALS")
 
 
+@pytest.mark.features("audit")
 def test_sign_ins_are_audited_and_nobody_s_email_is_kept(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
     sign_in(apis)
     sign_in(apis, password="wrong horse battery")
@@ -174,7 +176,7 @@ def test_sign_ins_are_audited_and_nobody_s_email_is_kept(apis: Apis, operator: A
         ("sign_in", account["id"], account["id"]),
     ]
     assert {entry["address"] for entry in entries} == {"127.0.0.1"}
-    assert "my-secret" not in str(list(AuditEntry._get_collection().find()))
+    assert "my-secret" not in str(list(database().audit.find()))
 
 
 def test_a_hash_is_made_anew_where_it_is_outdated(
@@ -192,6 +194,7 @@ def test_a_hash_is_made_anew_where_it_is_outdated(
     assert Agent._get_collection().find_one({"email": EMAIL})["passwordHash"] == after
 
 
+@pytest.mark.features("audit", "privacy")
 def test_the_hash_leaves_the_database_by_no_way(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
     answers = [
         sign_in(apis),

@@ -72,6 +72,7 @@ def test_an_agent_who_is_none_does_nothing_of_that(apis: Apis, operator: Api, se
         assert_failure(response, 403, "FORBIDDEN")
 
 
+@pytest.mark.features("consoles")
 def test_a_user_with_a_supervisor_s_id_is_a_user(apis: Apis, grace: Api, session_id: str) -> None:
     user = apis.user(id_of_supervisor())
 
@@ -129,6 +130,7 @@ def test_an_agent_lists_its_own_ended_sessions(apis: Apis, operator: Api, sessio
     assert [row["id"] for row in ended] == [session_id]
 
 
+@pytest.mark.features("audit", "blocks", "privacy")
 def test_a_supervisor_manages_agents_and_nothing_of_the_operators(grace: Api, ada: str) -> None:
     made = data_of(grace.post("/api/agents", {"name": "Ben", "email": "ben@example.com", "password": "0123456789"}))
     assert data_of(grace.patch(f"/api/agents/{made['id']}", {"password": "9876543210", "role": "supervisor"}))
@@ -156,6 +158,7 @@ def test_access_ends_with_the_role(apis: Apis, operator: Api, grace: Api, sessio
     assert_failure(grace.get("/api/agents"), status, code)
 
 
+@pytest.mark.features("consoles")
 def test_everybody_who_answers_sees_the_queue_and_only_some_its_ids(
     apis: Apis, operator: Api, grace: Api, session_id: str, ada: str
 ) -> None:
@@ -172,6 +175,7 @@ def test_everybody_who_answers_sees_the_queue_and_only_some_its_ids(
         assert [row["sessionId"] for row in data_of(caller.get("/api/chat/queue"))["sessions"]] == waiting
 
 
+@pytest.mark.features("consoles")
 def test_nobody_waits(grace: Api) -> None:
     assert data_of(grace.get("/api/chat/queue")) == {"total": 0, "longestWait": 0, "sessions": []}
 

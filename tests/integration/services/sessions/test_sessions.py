@@ -251,6 +251,7 @@ def test_the_same_id_as_user_and_as_agent_are_two_people(operator: Api) -> None:
     assert as_user["sessionId"] != as_agent["sessionId"]
 
 
+@pytest.mark.features("privacy")
 def test_an_internal_reason_is_for_staff_only(apis: Apis, sockets: Sockets, operator: Api) -> None:
     agent = apis.agent(operator.create_agent()["id"])
     session_id = operator.start("u1")["sessionId"]

@@ -156,6 +156,7 @@ def test_a_message_of_a_process_that_nothing_connects_with_this_one(sockets: Soc
     assert visitor.heard("session_sync") == [{"sessionId": session_id, "lastSeq": 1}]
 
 
+@pytest.mark.features("consoles")
 def test_how_many_wait(sockets: Sockets, operator: Api, ada: str) -> None:
     agent = sockets.agent(ada)
     agent.wait_for("queue_changed")

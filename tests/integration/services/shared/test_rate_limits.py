@@ -185,7 +185,7 @@ def test_calls_without_valid_credentials_are_counted_by_address(limited: Any) ->
     assert_failure(apis.anonymous().get("/api/chat/stats"), 401, "AUTH_REQUIRED")
     assert_failure(wrong_key.get("/api/agents"), 401, "INVALID_API_KEY")
     assert_failure(token(wrong_key, address="127.0.0.1"), 401, "INVALID_API_KEY")
-    assert_failure(apis.anonymous(Authorization="Bearer x").get("/api/audit"), 401, "INVALID_TOKEN")
+    assert_failure(apis.anonymous(Authorization="Bearer x").get("/api/chat/sessions"), 401, "INVALID_TOKEN")
 
     assert_limited(wrong_key.get("/api/agents"))
     assert_limited(apis.anonymous().get("/api/chat/stats"))
