@@ -28,16 +28,24 @@ _BLOCK = re.compile(r"(?<=<!-- )(fields|queries|sent|received)(?:: (\w+))? -->\n
 
 def filled(text: str) -> str:
     """Return a page with its tables as the models have them."""
-    return _BLOCK.sub(lambda match: f"{match[0].partition(chr(10))[0]}\n{_table(match[1], match[2], text)}\n", text)
+    return _BLOCK.sub(lambda match: _filled(match, text), text)
 
 
-def _table(kind: str, name: str | None, page: str) -> str:
+def _filled(block: re.Match[str], page: str) -> str:
+    table = _table(block[1], block[2], page)
+    # A model of a feature that is not here leaves its table as it is.
+    return block[0] if table is None else f"{block[0].splitlines()[0]}\n{table}\n"
+
+
+def _table(kind: str, name: str | None, page: str) -> str | None:
     if kind == "sent":
         rows = [["Event", "Payload", "Acknowledged with (`data`)"], *_sent(page)]
     elif kind == "received":
         rows = [["Event", "To", "Payload"], *_received(page)]
     else:
-        (model,) = [model for model in _all(Request) if model.__name__ == name]
+        model = next((model for model in _all(Request) if model.__name__ == name), None)
+        if model is None:
+            return None
         rows = [["Field" if kind == "fields" else "Query", ""]]
         rows += [[f"`{field}`", _cell(schema, required)] for field, schema, required in fields(model)]
     lines = ["| " + " | ".join(row).rstrip() + " |" for row in rows]

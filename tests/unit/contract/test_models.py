@@ -75,7 +75,6 @@ def test_any_object_is_read_or_refused_with_a_code(data: dict[str, Any]) -> None
 
 def test_the_models_are_found() -> None:
     assert {TokenRequest, NewMessage, Page, InSession} <= set(READERS)
-    assert {"ReportQuery", "AuditFilter"} <= {model.__name__ for model in READERS}
 
 
 @settings(max_examples=50, deadline=None)
