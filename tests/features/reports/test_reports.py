@@ -12,7 +12,7 @@ from bson import ObjectId
 from chatsupport.database import connection
 from chatsupport.documents import Message, Session
 from chatsupport.features.privacy import retention
-from chatsupport.features.reports import figures, rollups
+from chatsupport.features.reports import rollups
 from chatsupport.features.reports.documents import Rollup
 from tests.api import Api, Apis, data_of
 from tests.applications import MakeApp, SetClock
@@ -152,15 +152,6 @@ def test_roll_ups_name_nobody(operator: Api, stored: list[Any]) -> None:
     text = str(list(Rollup._get_collection().find()))
     assert not any(session["userId"] in text for session, _ in stored)
     assert "Ada" not in text
-
-
-def test_steps_of_the_histogram_are_as_fine_as_is_said() -> None:
-    rng = random.Random(1)
-    for _ in range(2000):
-        milliseconds = int(10 ** rng.uniform(0, 10))
-        middle = figures.middle_of(figures.step_of(milliseconds))
-        assert middle == pytest.approx(milliseconds, rel=figures.ERROR + 1e-9)
-    assert figures.middle_of(figures.step_of(0)) == 0
 
 
 def test_nothing_is_read_without_an_index(operator: Api, stored: list[Any]) -> None:

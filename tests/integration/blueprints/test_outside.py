@@ -1,129 +1,16 @@
-"""What the outside calls the server: scheme, host and path, by configuration or by what trusted proxies say."""
+"""A server behind proxies, and one that has a path of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urljoin
 
 import pytest
 
 from chatsupport.blueprints.web import assets
-from chatsupport.outside import Outside, is_own_origin
 from tests.api import Apis, assert_failure
 from tests.applications import MakeApp
-from tests.conftest import MakeConfig
 
-Seen = dict[str, Any]
 HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
-
-
-@pytest.fixture
-def seen(make_config: MakeConfig) -> Any:
-    """Return the environment in which the application sees a request."""
-
-    def pass_on(config: dict[str, object], path: str = "/", **environ: str) -> Seen:
-        seen: Seen = {}
-
-        def application(environ: Seen, start_response: Any) -> Iterator[bytes]:
-            seen.update(environ)
-            return iter(())
-
-        request = {"wsgi.url_scheme": "http", "HTTP_HOST": "inner:5000", "SCRIPT_NAME": "", "PATH_INFO": path}
-        Outside(application, make_config(**config))({**request, **environ}, None)  # type: ignore[arg-type]
-        return seen
-
-    return pass_on
-
-
-@pytest.mark.parametrize(
-    ("proxies", "said", "scheme"),
-    [
-        (0, "https", "http"),
-        (1, "https", "https"),
-        (1, "HTTPS", "https"),
-        (1, "wss", "https"),
-        (1, "ws", "http"),
-        (1, "http, https", "https"),
-        # The second proxy has replaced what the first one said, or has added to it.
-        (2, "https", "https"),
-        (2, "https,http", "https"),
-        (2, "gopher, https,http", "https"),
-        (1, "", "http"),
-        (1, "javascript", "http"),
-        (1, "https,", "http"),
-    ],
-)
-def test_the_scheme_is_what_the_outermost_trusted_proxy_says(seen: Any, proxies: int, said: str, scheme: str) -> None:
-    config = {"trusted_proxies": proxies}
-
-    assert seen(config, HTTP_X_FORWARDED_PROTO=said)["wsgi.url_scheme"] == scheme
-
-
-@pytest.mark.parametrize(
-    ("proxies", "said", "host"),
-    [
-        (0, "chat.example.com", "inner:5000"),
-        (1, "chat.example.com", "chat.example.com"),
-        (2, "chat.example.com:8443, balancer", "chat.example.com:8443"),
-        (1, "[2001:db8::1]:80", "[2001:db8::1]:80"),
-        (1, "a b", "inner:5000"),
-        (1, 'x"; script-src *', "inner:5000"),
-        (1, "", "inner:5000"),
-    ],
-)
-def test_so_is_the_host(seen: Any, proxies: int, said: str, host: str) -> None:
-    assert seen({"trusted_proxies": proxies}, HTTP_X_FORWARDED_HOST=said)["HTTP_HOST"] == host
-
-
-@pytest.mark.parametrize(
-    ("config", "said", "path", "prefix", "rest"),
-    [
-        ({"base_path": "/chat"}, "", "/chat/api/health", "/chat", "/api/health"),
-        ({"base_path": "/chat"}, "", "/api/health", "/chat", "/api/health"),
-        ({"base_path": "/chat"}, "", "/chat", "/chat", "/"),
-        ({"base_path": "/chat"}, "", "/chat/", "/chat", "/"),
-        ({"base_path": "/chat"}, "", "/chatter", "/chat", "/chatter"),
-        ({"base_path": "/chat", "trusted_proxies": 1}, "/other", "/chat/", "/chat", "/"),
-        ({}, "/chat", "/api/health", "", "/api/health"),
-        ({"trusted_proxies": 1}, "/chat", "/api/health", "/chat", "/api/health"),
-        ({"trusted_proxies": 1}, "/a/chat/", "/a/chat/x", "/a/chat", "/x"),
-        ({"trusted_proxies": 2}, "/chat", "/x", "/chat", "/x"),
-        ({"trusted_proxies": 1}, "//evil.example", "/x", "", "/x"),
-        ({"trusted_proxies": 1}, "/a/../b", "/x", "", "/x"),
-        ({"trusted_proxies": 1}, "chat", "/x", "", "/x"),
-        ({"trusted_proxies": 1}, "/<script>", "/x", "", "/x"),
-    ],
-)
-def test_a_path_comes_with_the_prefix_or_without(
-    seen: Any, config: dict[str, object], said: str, path: str, prefix: str, rest: str
-) -> None:
-    environ = seen(config, path, HTTP_X_FORWARDED_PREFIX=said)
-
-    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == (prefix, rest)
-
-
-@pytest.mark.parametrize(
-    ("origin", "host", "own"),
-    [
-        ("http://chat.example.com", "chat.example.com", True),
-        ("https://chat.example.com", "chat.example.com", True),
-        ("https://chat.example.com", "chat.example.com:443", True),
-        ("http://chat.example.com", "chat.example.com:80", True),
-        ("http://localhost:5000", "localhost:5000", True),
-        ("http://[::1]:5000", "[::1]:5000", True),
-        ("https://chat.example.com:8443", "chat.example.com", False),
-        ("https://evil.example", "chat.example.com", False),
-        ("https://chat.example.com.evil.example", "chat.example.com", False),
-        ("ftp://chat.example.com", "chat.example.com", False),
-        ("null", "null", False),
-        ("", "", False),
-        (None, "chat.example.com", False),
-        ("http://", "", False),
-    ],
-)
-def test_the_own_origin_is_known_by_host_and_port(origin: str | None, host: str, own: bool) -> None:
-    assert is_own_origin(origin, {"HTTP_HOST": host}) is own
 
 
 def handshake(apis: Apis, **headers: str) -> int:

@@ -1,88 +1,24 @@
-"""Work outside of the greenlets, a few at a time; and work in the background, every so often."""
+"""Work in the background: at most so often, collected, and every so often."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 import operator
-import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from eventlet import tpool
-from flask import Flask
 from pymongo.errors import AutoReconnect
 
 from chatsupport import background
 from chatsupport.background import Buffered, Every, Throttled
-from chatsupport.errors import RateLimitedError
-from chatsupport.realtime import offloading, transport
-from tests.concurrency import eventually, run_together
+from tests.concurrency import eventually
+
+pytestmark = pytest.mark.usefixtures("background_tasks")
 
 
-def test_a_few_are_worked_at_a_time() -> None:
-    mutex, running, most = threading.Lock(), 0, 0
-
-    def work(number: int) -> int:
-        nonlocal running, most
-        with mutex:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.02)
-        with mutex:
-            running -= 1
-        return number
-
-    results = run_together(*(lambda number=number: offloading.offload(work, number) for number in range(8)))
-
-    assert results == list(range(8))
-    assert most == offloading.AT_ONCE
-
-
-def test_strangers_leave_a_place_to_others() -> None:
-    at_work, done = threading.Event(), threading.Event()
-
-    def occupy() -> None:
-        at_work.set()
-        assert done.wait(10)
-
-    strangers = [threading.Thread(target=lambda: offloading.offload(occupy, for_stranger=True)) for _ in range(3)]
-    for stranger in strangers:
-        stranger.start()
-    assert at_work.wait(10)
-
-    assert offloading.offload(int, "7") == 7
-
-    done.set()
-    for stranger in strangers:
-        stranger.join()
-
-
-def test_who_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offloading, "WAIT_SECONDS", 0.01)
-
-    def nested() -> None:
-        with pytest.raises(RateLimitedError):
-            offloading.offload(lambda: offloading.offload(int))
-
-    offloading.offload(nested)
-    assert offloading.offload(int) == 0  # A failure has taken no place for good.
-
-
-def test_it_is_done_where_the_server_says(app: Flask, make_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    called: list[Callable[..., Any]] = []
-    monkeypatch.setattr(tpool, "execute", lambda work, *arguments: called.append(work) or work(*arguments))
-    transport.init_app(app, make_config(async_mode="eventlet"))
-    assert offloading.offload(int, "7") == 7
-    assert called == [int]
-    transport.init_app(app, make_config(async_mode="threading"))
-    assert offloading.offload(int, "8") == 8
-    assert called == [int]
-
-
-def test_a_round_begins_after_the_last_call_and_rounds_keep_their_distance(app: Flask) -> None:
+def test_a_round_begins_after_the_last_call_and_rounds_keep_their_distance() -> None:
     asked, served, times = 0, 0, []
 
     def work() -> None:
@@ -100,7 +36,7 @@ def test_a_round_begins_after_the_last_call_and_rounds_keep_their_distance(app: 
     assert all(later - earlier >= 0.1 for earlier, later in itertools.pairwise(times))
 
 
-def test_a_failure_ends_one_round_only(app: Flask) -> None:
+def test_a_failure_ends_one_round_only() -> None:
     rounds: list[int] = []
 
     def work() -> None:
@@ -116,7 +52,7 @@ def test_a_failure_ends_one_round_only(app: Flask) -> None:
 
 
 def test_a_round_for_which_the_database_is_away_is_repeated_and_told_once(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(background, "RETRY_SECONDS", 0.01)
     caplog.set_level(logging.INFO, background.__name__)
@@ -143,7 +79,7 @@ def test_a_round_for_which_the_database_is_away_is_repeated_and_told_once(
     ]
 
 
-def test_work_that_asks_for_its_own_next_round_goes_on_until_it_is_done(app: Flask) -> None:
+def test_work_that_asks_for_its_own_next_round_goes_on_until_it_is_done() -> None:
     left = 3
 
     def work() -> None:
@@ -167,7 +103,7 @@ def written() -> Iterator[list[dict[str, int]]]:
     background._buffers[:] = before
 
 
-def test_what_is_collected_is_merged_and_written_together(app: Flask, written: list[dict[str, int]]) -> None:
+def test_what_is_collected_is_merged_and_written_together(written: list[dict[str, int]]) -> None:
     sums = Buffered[str, int](written.append, 0.05, merge=operator.add)
     for _ in range(10):
         sums.add("a", 1)
@@ -178,7 +114,7 @@ def test_what_is_collected_is_merged_and_written_together(app: Flask, written: l
     assert written == [{"a": 10, "b": 20}]
 
 
-def test_the_first_value_does_not_wait_where_it_need_not(app: Flask, written: list[dict[str, int]]) -> None:
+def test_the_first_value_does_not_wait_where_it_need_not(written: list[dict[str, int]]) -> None:
     last = Buffered[str, int](written.append, 0.2, at_once=True)
     last.add("a", 1)
     assert eventually(lambda: written, 0.15)
@@ -190,7 +126,7 @@ def test_the_first_value_does_not_wait_where_it_need_not(app: Flask, written: li
     assert written == [{"a": 1}, {"a": 4}]
 
 
-def test_what_cannot_be_written_stays_with_what_came_meanwhile(app: Flask, written: list[dict[str, int]]) -> None:
+def test_what_cannot_be_written_stays_with_what_came_meanwhile(written: list[dict[str, int]]) -> None:
     def write(batch: dict[str, int]) -> None:
         written.append(dict(batch))
         if len(written) == 1:
@@ -211,7 +147,7 @@ def test_what_cannot_be_written_stays_with_what_came_meanwhile(app: Flask, writt
 
 
 def test_a_buffer_that_is_full_loses_what_comes_and_says_so_once(
-    app: Flask, written: list[dict[str, int]], caplog: pytest.LogCaptureFixture
+    written: list[dict[str, int]], caplog: pytest.LogCaptureFixture
 ) -> None:
     last = Buffered[str, int](written.append, 60.0, most=2)
     for key in ("a", "b", "c", "d", "a"):
@@ -222,7 +158,7 @@ def test_a_buffer_that_is_full_loses_what_comes_and_says_so_once(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-def test_a_process_that_leaves_writes_what_it_has_collected(app: Flask, written: list[dict[str, int]]) -> None:
+def test_a_process_that_leaves_writes_what_it_has_collected(written: list[dict[str, int]]) -> None:
     lasting, needless = (Buffered[str, int](written.append, 60.0, on_leaving=is_needed) for is_needed in (True, False))
     failing = Buffered[str, int](lambda batch: batch.clear() or 1 // 0, 60.0)
     for buffer in (failing, lasting, needless):
@@ -232,7 +168,7 @@ def test_a_process_that_leaves_writes_what_it_has_collected(app: Flask, written:
     assert written == [{"a": 1}]
 
 
-def test_timed_work_goes_on_whatever_fails(app: Flask) -> None:
+def test_timed_work_goes_on_whatever_fails() -> None:
     rounds = 0
 
     def work() -> None:
@@ -245,7 +181,7 @@ def test_timed_work_goes_on_whatever_fails(app: Flask) -> None:
     assert eventually(lambda: rounds >= 3)
 
 
-def test_work_under_a_lease_is_done_by_its_holder(app: Flask) -> None:
+def test_work_under_a_lease_is_done_by_its_holder() -> None:
     class Lease:
         held = False
 

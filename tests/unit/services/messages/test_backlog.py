@@ -14,7 +14,7 @@ from chatsupport.services.messages.backlog import Backlog
 from chatsupport.services.messages.drafts import Draft
 from tests.concurrency import eventually, run_together
 
-pytestmark = pytest.mark.usefixtures("app")  # Writers are background tasks of its Socket.IO server.
+pytestmark = pytest.mark.usefixtures("background_tasks")
 
 SYSTEM = Caller("system", "system")
 
