@@ -266,16 +266,17 @@ def start(works: Iterable[Every]) -> None:
 
 def flush_all() -> list[Exception]:
     """Write what the buffers of this process hold, as it is about to leave. Returns what went wrong."""
-    failures: list[Exception] = []
-    for buffer in _buffers:
+    failures: dict[Buffered[Any, Any], Exception] = {}
+    # Twice: what one buffer writes may be something that another one has to write.
+    for buffer in (*_buffers, *_buffers):
         try:
-            if buffer.on_leaving:
+            if buffer.on_leaving and buffer not in failures:
                 buffer.flush()
         except Exception as error:
             about = {"work": name_of(buffer.write)}
             logger.warning("Something could not be stored on leaving", extra=about, exc_info=not _is_away(error))
-            failures.append(error)
-    return failures
+            failures[buffer] = error
+    return list(failures.values())
 
 
 def clear_all() -> None:

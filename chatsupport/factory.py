@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatsupport import background, cli, documents, events, feature, features, orders, startup
+from chatsupport import background, cli, documents, events, feature, features, notices, orders, startup
 from chatsupport.addresses import PlainAddresses
 from chatsupport.blueprints import agents, auth, chat, docs, errors, request_log, requests, system, web
 from chatsupport.blueprints.paths import EncodedSlashes
@@ -81,7 +81,9 @@ def create_app(config: Config | None = None) -> Flask:
         proxies = config.trusted_proxies
         wsgi_app = ProxyFix(wsgi_app, x_for=proxies, x_proto=0, x_host=0)
     app.wsgi_app = Outside(EncodedSlashes(wsgi_app), config)  # type: ignore[method-assign]
-    if "FLASK_RUN_FROM_CLI" not in os.environ:
+    if "FLASK_RUN_FROM_CLI" in os.environ:
+        notices.leave_all()
+    else:
         startup.begin(config)
     return app
 

@@ -18,13 +18,10 @@ from chatsupport.contract.people import AgentChanges, AgentEmail, AgentFields
 from chatsupport.documents import Agent
 from chatsupport.documents.agent import DEFAULT_MAX_USERS, MEMBER, ROLES
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
-from chatsupport.extensions import socketio
 from chatsupport.identity import API_KEY_CALLER
 from chatsupport.services.people import agents as service
 
 MAX_LINE = 4096
-FLUSH_SECONDS = 2.0
-"""How long to wait until the running servers have been told, where they share a Redis."""
 
 
 @click.group("agents")
@@ -42,8 +39,6 @@ def _work() -> Iterator[None]:
     except ChatSupportError as error:
         click.echo(error.message, err=True)
         sys.exit(1)
-    finally:
-        socketio.server.manager.flush(FLUSH_SECONDS)
 
 
 def _password(from_stdin: bool) -> str:

@@ -21,6 +21,8 @@ def init_db() -> None:
     """Make the indexes and the default agents. A release runs it once."""
     with patience():
         made = startup.prepare_database(settings.config)
+        if made:
+            choice.drain_queue()  # A server may be running, and visitors may be waiting.
         count = Agent.objects.count()
     click.echo("The database is ready. All indexes exist.")
     if made:

@@ -38,8 +38,11 @@ def patience(*, unmigrated: bool = False) -> Iterator[None]:
             with pymongo.timeout(PATIENCE_SECONDS):
                 if not unmigrated:
                     startup.require_current(settings.config)
-                yield
-                for failure in background.flush_all():
+                try:
+                    yield
+                finally:
+                    failures = background.flush_all()
+                for failure in failures:
                     raise failure
     except (ConfigError, CannotServeError) as error:
         click.echo(error, err=True)

@@ -9,10 +9,11 @@ from chatsupport.documents.denial import Denial
 from chatsupport.documents.indexes import Index, declared, missing, retire
 from chatsupport.documents.lease import Lease
 from chatsupport.documents.message import Message
+from chatsupport.documents.notice import Notice
 from chatsupport.documents.process import Process
 from chatsupport.documents.session import Session
 
-CORE = (Agent, Session, Message, Lease, Counters, Denial, Process)
+CORE = (Agent, Session, Message, Lease, Counters, Denial, Notice, Process)
 
 ALL: list[type[Any]] = [*CORE]
 """Those of the core, and those of the features that this application has."""
@@ -25,6 +26,7 @@ __all__ = [
     "Denial",
     "Lease",
     "Message",
+    "Notice",
     "Process",
     "Session",
     "bind",

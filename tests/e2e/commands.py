@@ -10,10 +10,12 @@ from tests import ROOT
 from tests.e2e.server import Server
 
 
-def run(server: Server, *arguments: str, timeout: float = 60.0, **env: str) -> subprocess.CompletedProcess[str]:
+def run(
+    server: Server, *arguments: str, timeout: float = 60.0, typed: str | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command with the server's configuration, and return what it said."""
     command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-    return subprocess.run(command, timeout=timeout, check=False, **options(server, **env))
+    return subprocess.run(command, timeout=timeout, check=False, input=typed, **options(server, **env))
 
 
 def options(server: Server, **env: str) -> dict[str, Any]:

@@ -26,7 +26,9 @@ class Socket:
         with self._arrived:
             return [data for event, data in self._events if event == name]
 
-    def wait_for(self, name: str, match: Match = lambda data: True, *, count: int = 1) -> Any:
+    def wait_for(
+        self, name: str, match: Match = lambda data: True, *, count: int = 1, seconds: float = WAIT_SECONDS
+    ) -> Any:
         """Wait for the `count`-th such event, also one that was there before, and return its payload."""
         found: list[Any] = []
 
@@ -34,7 +36,7 @@ class Socket:
             found[:] = [data for event, data in self._events if event == name and match(data)]
             return len(found) >= count
 
-        self._wait(arrived, f"the event {name}, {count} time(s)")
+        self._wait(arrived, f"the event {name}, {count} time(s)", seconds)
         return found[count - 1]
 
     def wait_for_connection(self) -> None:
@@ -113,8 +115,8 @@ class Socket:
             self._acknowledgements[key].append(data)
             self._arrived.notify_all()
 
-    def _wait(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
+    def _wait(self, condition: Callable[[], bool], what: str, seconds: float = WAIT_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
         with self._arrived:
             while not condition():
                 left = deadline - time.monotonic()

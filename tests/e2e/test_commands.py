@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e import commands
 from tests.e2e.conftest import Connect
+from tests.e2e.recording import Match, Socket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers, free_port, wait_until
 
@@ -61,6 +63,80 @@ def test_a_session_that_is_ended_or_handed_over_is_announced(server: Server, ope
     assert "not a session's id" in failed(commands.run(server, "sessions", "end", "../x"), 2)
     for agent in (first, second):
         operator.request("DELETE", f"/api/agents/{agent}")
+
+
+SOON_SECONDS = 3.0
+"""The server looks once a second what commands have told; the rest is for a machine that is busy."""
+
+
+def wait_soon(socket: Socket, event: str, match: Match = lambda data: True) -> Any:
+    """Wait for an event that a command has just caused. Nothing else may be what tells the client."""
+    return socket.wait_for(event, match, seconds=SOON_SECONDS)
+
+
+def test_an_agent_that_is_added_gets_who_waits_and_everybody_is_told(
+    server: Server, operator: Rest, connect: Connect
+) -> None:
+    first, second = operator.start("first"), operator.start("second")
+    visitors = {}
+    for session_id, user in ((first, "first"), (second, "second")):
+        visitors[session_id] = connect("python", server.url, {"token": operator.token(user)})
+        assert visitors[session_id].join(session_id)["status"] == "waiting"
+    boss = operator.create_agent("Boss", role="supervisor", isOnline=False)
+    console = connect("python", server.url, {"token": operator.token(boss, "agent")})
+    console.wait_for("queue_changed", lambda state: state["waiting"] == 2)
+
+    agent_id = succeeded(commands.run(server, "agents", "add", "Zoe", "--max-users", "1")).split()[-1]
+
+    assert wait_soon(visitors[first], "agent_assigned")["agentId"] == agent_id
+    wait_soon(visitors[second], "queue_update", lambda place: place["queuePosition"] == 1)
+    wait_soon(console, "agent_changed", lambda agent: agent["id"] == agent_id)
+    wait_soon(console, "queue_changed", lambda state: state["waiting"] == 1)
+    for agent in (boss, agent_id):
+        operator.request("DELETE", f"/api/agents/{agent}")
+    for session_id in visitors:
+        operator.post(f"/api/chat/end-session/{session_id}")
+
+
+def test_an_agent_with_a_new_password_is_signed_out_and_one_that_is_removed_is_gone(
+    server: Server, operator: Rest, connect: Connect
+) -> None:
+    """A stolen token must not keep its socket."""
+    agent_id = operator.create_agent("Ada", email="ada@example.com", password="correct horse battery")
+    session_id = operator.start("u1")
+    visitor = connect("python", server.url, {"token": operator.token("u1")})
+    visitor.join(session_id)
+    stolen = connect("python", server.url, {"token": operator.token(agent_id, "agent")})
+    assert stolen.join(session_id)["agentId"] == agent_id
+
+    changed = commands.run(
+        server, "agents", "set-password", "ada@example.com", "--password-stdin", typed="a new one 123"
+    )
+    assert "must sign in again" in succeeded(changed)
+
+    assert wait_soon(stolen, "error")["code"] == "INVALID_TOKEN"
+    wait_soon(stolen, "disconnect")
+    again = connect("python", server.url, {"token": operator.token(agent_id, "agent")})
+    again.join(session_id)
+
+    removed = succeeded(commands.run(server, "agents", "remove", agent_id, "--yes"))
+
+    assert "1 sessions went back" in removed
+    wait_soon(again, "disconnect")
+    assert wait_soon(visitor, "session_unassigned")["agentId"] == agent_id
+    operator.post(f"/api/chat/end-session/{session_id}")
+
+
+def test_default_agents_that_are_made_later_get_who_waits(server: Server, operator: Rest, connect: Connect) -> None:
+    session_id = operator.start("u1")
+    visitor = connect("python", server.url, {"token": operator.token("u1")})
+    assert visitor.join(session_id)["status"] == "waiting"
+
+    assert "Made the default agents: Mia." in succeeded(commands.run(server, "init-db", DEFAULT_AGENTS="Mia"))
+
+    agent_id = wait_soon(visitor, "agent_assigned")["agentId"]
+    operator.post(f"/api/chat/end-session/{session_id}")
+    operator.request("DELETE", f"/api/agents/{agent_id}")
 
 
 def test_without_a_server_a_change_ends_with_one_line(server: Server) -> None:

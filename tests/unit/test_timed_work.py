@@ -7,7 +7,9 @@ import re
 from chatsupport import feature, features, timed_work
 from tests import ROOT
 
-ROW = re.compile(r"^\| [^|]+ \| `((?:services|features\.(\w+))\.[\w.]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| [^|]+ \| `((?:services|notices|features\.(\w+))\.[\w.]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE
+)
 
 
 def test_the_table_of_timed_work_is_what_is_done() -> None:

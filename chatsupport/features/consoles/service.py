@@ -20,7 +20,6 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.errors import ForbiddenError
-from chatsupport.extensions import settings
 from chatsupport.features.consoles.orders import TellConsoles
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.services.assignment import queue
@@ -59,8 +58,6 @@ def queue_overview(caller: Caller) -> dict[str, Any]:
 
 def changed(session_id: ObjectId | None = None, *agent_ids: ObjectId | None) -> None:
     """Have the consoles told of a session and of agents, soon and together with other changes."""
-    if settings.config.redis_url is None and not broadcasts.is_heard_here(broadcasts.AGENTS_ROOM):
-        return
     _add(_changed, [session_id], agent_ids)
 
 

@@ -97,7 +97,7 @@ def test_a_crowd_is_told_of_at_most_once_a_second(operator: Api, sockets: Socket
 
 
 def test_without_consoles_nothing_is_read(operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consoles._changed, "add", lambda *_: pytest.fail("told"))
+    monkeypatch.setattr(consoles._to_tell, "add", lambda *_: pytest.fail("told"))
 
     operator.end(operator.start("u1")["sessionId"])
 

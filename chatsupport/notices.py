@@ -1,0 +1,58 @@
+"""How a command reaches the sockets of running servers: through the database, whether or not there is a Redis.
+
+A command has no sockets. What it emits, events to clients and orders to processes, it leaves as notices, and every
+server process looks for new ones once a second and delivers them to its own sockets.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import json_codec
+from chatsupport.background import Buffered
+from chatsupport.database.clock import now
+from chatsupport.documents import Notice
+from chatsupport.documents.notice import KEPT_SECONDS
+from chatsupport.extensions import socketio
+
+LOOK_SECONDS = 1.0
+
+
+def leave_all() -> None:
+    """Leave as notices whatever this process emits: it is a command."""
+    socketio.server.manager.emit = _leave
+
+
+def _leave(event: str, data: Any, namespace: str, room: Any = None, **options: Any) -> None:
+    if not options.get("ignore_queue"):
+        _left.add(ObjectId(), json_codec.dumps([event, data, room]))
+
+
+def _store(texts: dict[ObjectId, str]) -> None:
+    time = now()
+    Notice._get_collection().insert_many([{"_id": key, "text": text, "at": time} for key, text in texts.items()])
+
+
+_left: Buffered[ObjectId, str] = Buffered(_store, LOOK_SECONDS)
+
+
+class Reader:
+    """What one process has read of the notices."""
+
+    def __init__(self) -> None:
+        self._known: set[ObjectId] | None = None
+
+    def look(self) -> None:
+        """Deliver the notices that are new to the sockets of this process: none that are older than the process."""
+        recent = {"at": {"$gt": now() - timedelta(seconds=KEPT_SECONDS)}}
+        notices = list(Notice._get_collection().find(recent, sort=[("_id", 1)]))
+        known, self._known = self._known, {notice["_id"] for notice in notices}
+        if known is None:
+            return
+        for notice in notices:
+            if notice["_id"] not in known:
+                event, data, room = json_codec.loads(notice["text"])
+                socketio.server.manager.emit(event, data, "/", room=room, ignore_queue=True)

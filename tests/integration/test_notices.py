@@ -1,0 +1,79 @@
+"""What a command leaves in the database reaches the sockets of each server process, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from bson import ObjectId
+from flask import Flask
+
+from chatsupport import background, broadcasts, notices
+from chatsupport.documents import Notice
+from chatsupport.documents.notice import KEPT_SECONDS
+from chatsupport.extensions import socketio
+from chatsupport.services.people import denials
+from tests.api import Api
+from tests.sockets import Sockets
+
+AsCommand = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def as_command(app: Flask) -> AsCommand:
+    """Do something as a command does it, in place of a server."""
+    manager = socketio.server.manager
+
+    def run(work: Callable[[], object]) -> None:
+        notices.leave_all()
+        try:
+            work()
+            assert background.flush_all() == []
+        finally:
+            del manager.emit
+
+    return run
+
+
+def test_what_a_command_emits_is_heard_once_by_each_process(
+    sockets: Sockets, operator: Api, as_command: AsCommand
+) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    visitor = sockets.user("u1")
+    visitor.join(session_id)
+    first, second = notices.Reader(), notices.Reader()
+    for reader in (first, second):
+        reader.look()
+
+    for seq in (7, 8):
+        as_command(lambda seq=seq: broadcasts.messages_read(ObjectId(session_id), "ada", seq))  # type: ignore[misc]
+    assert visitor.heard("messages_read") == []
+    for _ in range(2):
+        first.look()
+    second.look()
+
+    assert [event["seq"] for event in visitor.heard("messages_read")] == [7, 8, 7, 8]
+    # One that starts later has no socket that missed anything.
+    late = notices.Reader()
+    for _ in range(2):
+        late.look()
+    assert len(visitor.heard("messages_read")) == 4
+
+
+def test_an_order_of_a_command_is_obeyed(sockets: Sockets, operator: Api, as_command: AsCommand) -> None:
+    agent = operator.create_agent(email="ada@example.com", password="correct horse battery")
+    socket = sockets.agent(agent["id"])
+    reader = notices.Reader()
+    reader.look()
+
+    as_command(lambda: operator.patch(f"/api/agents/{agent['id']}", {"password": "another horse battery"}))
+    assert socket.is_connected
+    reader.look()
+
+    assert not socket.is_connected
+    assert socket.heard("error")[0]["code"] == denials.revoked().code
+
+
+def test_notices_are_not_kept(app: Flask) -> None:
+    indexes = Notice._get_collection().index_information()
+    assert indexes["expiry"]["expireAfterSeconds"] == KEPT_SECONDS
