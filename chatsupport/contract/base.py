@@ -22,7 +22,6 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
-from typing_extensions import Self
 
 from chatsupport.contract import schemas
 from chatsupport.errors import ChatSupportError, InvalidInputError
@@ -30,6 +29,7 @@ from chatsupport.errors import ChatSupportError, InvalidInputError
 Json = dict[str, Any]
 Payload = Mapping[str, Any]
 Note = TypeVar("Note")
+Own = TypeVar("Own", bound="Request")
 
 
 class Code:
@@ -114,10 +114,10 @@ class Request(Model):
     """What a client sends. Fields that are not described are ignored."""
 
     @classmethod
-    def parse(cls, data: Payload) -> Self:
+    def parse(cls: type[Own], data: Payload) -> Own:
         """Return what the client sent. Raises the error of the first field that is wrong."""
         try:
-            read: Self = cls.__pydantic_validator__.validate_python(data, by_alias=True, by_name=False)
+            read: Own = cls.__pydantic_validator__.validate_python(data, by_alias=True, by_name=False)
             return read
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from bson import ObjectId
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from chatsupport import addresses
 from chatsupport.contract.base import Answer, Code, Reads, Request, example, page, refused
@@ -63,7 +62,7 @@ class NewBlock(Request):
     model_config = example(userId="visitor-1", reason="Abuse", expiresInSeconds=86400)
 
     @model_validator(mode="after")
-    def _is_of_one(self) -> Self:
+    def _is_of_one(self) -> NewBlock:
         if self.address is not None and self.user_id is not None:
             raise refused("address", "INVALID_ADDRESS", "Give either userId or address, not both.")
         if self.address is None and self.user_id is None:

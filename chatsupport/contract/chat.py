@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from chatsupport.contract.base import Answer, Code, Request, about, absent, example, page, record, refused
 from chatsupport.contract.fields import (
@@ -118,7 +117,7 @@ class Page(Request):
     )
 
     @model_validator(mode="after")
-    def _goes_one_way(self) -> Self:
+    def _goes_one_way(self) -> Page:
         if self.after is not None and self.before is not None:
             raise refused("before", "INVALID_CURSOR", "Give either after or before, not both.")
         return self

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from bson import ObjectId
 from bson.errors import InvalidId
 from pydantic import BeforeValidator, Field, model_validator
-from typing_extensions import Self
 
 from chatsupport.contract.base import Answer, Code, Reads, Request, about, absent, example, page, record, refused
 from chatsupport.contract.fields import (
@@ -102,7 +101,7 @@ class TokenRequest(Request):
     model_config = example(userId="visitor-1")
 
     @model_validator(mode="after")
-    def _is_of_somebody(self) -> Self:
+    def _is_of_somebody(self) -> TokenRequest:
         if self.guest == (self.user_id is not None):
             raise refused("userId", "INVALID_USER_ID", "Give either a userId, or guest: true to get a new id.")
         if self.guest and self.user_type != "user":

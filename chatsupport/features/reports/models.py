@@ -7,7 +7,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from chatsupport.contract.base import Answer, Code, Reads, Request, refused
 from chatsupport.contract.fields import AgentId, Count, Id, Time
@@ -72,7 +71,7 @@ class ReportQuery(Request):
     agent_id: AgentId | None = Field(default=None, description="Only the sessions that this agent had at their end.")
 
     @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
+    def _is_a_range(self) -> ReportQuery:
         if self.start >= self.end:
             raise refused("from", "INVALID_RANGE", "from must be before to.")
         if self.end - self.start > timedelta(days=MAX_DAYS):
