@@ -13,9 +13,9 @@ from bson import ObjectId
 
 from chatsupport import orders, serializers
 from chatsupport.database.clock import now
-from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT
 from chatsupport.orders import LeaveSession
+from chatsupport.realtime import server
 
 Document = Mapping[str, Any]
 
@@ -157,13 +157,12 @@ def queue_changed(state: dict[str, Any]) -> None:
     """
     _emit_here("queue_changed", state, SUPERVISORS_ROOM)
     rows = [{name: value for name, value in row.items() if name != "sessionId"} for row in state["sessions"]]
-    supervisors = [sid for sid, _ in socketio.server.manager.get_participants("/", SUPERVISORS_ROOM)]
-    _emit_here("queue_changed", {**state, "sessions": rows}, AGENTS_ROOM, skip_sid=supervisors)
+    _emit_here("queue_changed", {**state, "sessions": rows}, AGENTS_ROOM, skip_sid=server.members(SUPERVISORS_ROOM))
 
 
 def is_heard_here(room: str) -> bool:
     """Tell whether any socket of this process is in the room."""
-    return bool(socketio.server.manager.rooms.get("/", {}).get(room))
+    return server.has_members(room)
 
 
 def session_idle(session_id: ObjectId, ends_at: datetime) -> None:
@@ -197,8 +196,7 @@ def to_socket(sid: str, event: str, data: dict[str, Any]) -> None:
 def _emit(
     event: str, data: dict[str, Any], to: str | list[str], skip_sid: list[str] | None = None, here: bool = False
 ) -> None:
-    # Not socketio.emit(): between it and the manager there is nothing but conveniences we do not use.
-    socketio.server.manager.emit(event, data, "/", room=to, skip_sid=skip_sid, ignore_queue=here)
+    server.emit(event, data, to, skip=skip_sid, here=here)
 
 
 def _emit_here(event: str, data: dict[str, Any], room: str | list[str], skip_sid: list[str] | None = None) -> None:

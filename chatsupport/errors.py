@@ -43,7 +43,7 @@ class ChatSupportError(Exception):
 
 
 class InvalidRequestError(ChatSupportError):
-    """This is not HTTP that can be read. `realtime/reading.py` answers before any request is made of it."""
+    """This is not HTTP that can be read. `realtime/http_requests.py` answers before any request is made of it."""
 
     status = 400
     code = "INVALID_REQUEST"

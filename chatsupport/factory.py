@@ -20,11 +20,10 @@ from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
 from chatsupport.observability import logs, tracing
 from chatsupport.outside import Outside
-from chatsupport.realtime import transport
 from chatsupport.services.messages import message_log
 from chatsupport.services.server import processes
 from chatsupport.services.shared import budgets, rate_limits
-from chatsupport.sockets import leaving
+from chatsupport.sockets import hooks, leaving
 
 
 class ChatSupport(Flask):
@@ -74,7 +73,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.before_request(requests.wait_until_ready)
     register_calls(app)
     _add_features(app)
-    transport.init_app(app, config)
+    hooks.init_app(app, config)
 
     wsgi_app: Any = PlainAddresses(request_log.RequestIds(app.wsgi_app))
     if config.trusted_proxies:

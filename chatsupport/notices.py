@@ -16,19 +16,18 @@ from chatsupport.background import Buffered
 from chatsupport.database.clock import now
 from chatsupport.documents import Notice
 from chatsupport.documents.notice import KEPT_SECONDS
-from chatsupport.extensions import socketio
+from chatsupport.realtime import server
 
 LOOK_SECONDS = 1.0
 
 
 def leave_all() -> None:
     """Leave as notices whatever this process emits: it is a command."""
-    socketio.server.manager.emit = _leave
+    server.emit_elsewhere(_leave)
 
 
-def _leave(event: str, data: Any, namespace: str, room: Any = None, **options: Any) -> None:
-    if not options.get("ignore_queue"):
-        _left.add(ObjectId(), json_codec.dumps([event, data, room]))
+def _leave(event: str, data: Any, room: str | list[str]) -> None:
+    _left.add(ObjectId(), json_codec.dumps([event, data, room]))
 
 
 def _store(texts: dict[ObjectId, str]) -> None:
@@ -55,4 +54,4 @@ class Reader:
         for notice in notices:
             if notice["_id"] not in known:
                 event, data, room = json_codec.loads(notice["text"])
-                socketio.server.manager.emit(event, data, "/", room=room, ignore_queue=True)
+                server.emit(event, data, room, here=True)

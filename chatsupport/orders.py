@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from chatsupport.extensions import socketio
+from chatsupport.realtime import server
 
 logger = logging.getLogger(__name__)
 
 EVENT = ROOM = "chatsupport:order"
-"""An order is an emit, which the managers (`realtime/managers.py`) take off the way to the clients."""
+"""An order is an emit, which `sockets/hooks.py` takes off the way to the clients."""
 
 BLOCKED, REVOKED = "blocked", "revoked"
 """Why sockets are closed."""
@@ -76,7 +76,7 @@ def bind(*tables: Handlers) -> None:
 def give(order: Any, *, here: bool = False) -> None:
     """Give an order to every server process; with `here` to this one only."""
     data = {"order": type(order).__name__, **asdict(order)}
-    socketio.server.manager.emit(EVENT, data, "/", room=ROOM, ignore_queue=here)
+    server.emit(EVENT, data, ROOM, here=here)
 
 
 def obey(data: Mapping[str, Any]) -> None:

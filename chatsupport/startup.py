@@ -21,9 +21,8 @@ from chatsupport.database.connection import (
 )
 from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.extensions import socketio
-from chatsupport.realtime import event_loop
 from chatsupport.services.people import agents, denials
-from chatsupport.services.server import index_builds, processes
+from chatsupport.services.server import event_loop, index_builds, processes
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import uuid
 from functools import lru_cache
 
 from flask import Flask, Response, current_app, g, jsonify, request
@@ -11,6 +13,7 @@ from pymongo.errors import PyMongoError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as UnknownPath
 
+from chatsupport.blueprints.headers import complete
 from chatsupport.database.connection import is_unavailable
 from chatsupport.errors import (
     AuthenticationError,
@@ -18,6 +21,7 @@ from chatsupport.errors import (
     DatabaseUnavailableError,
     InternalError,
     InvalidInputError,
+    InvalidRequestError,
     MethodNotAllowedError,
     NotFoundError,
     PayloadTooLargeError,
@@ -26,6 +30,28 @@ from chatsupport.errors import (
 from chatsupport.services.shared import rate_limits
 
 logger = logging.getLogger(__name__)
+
+_UNREADABLE = {
+    400: "The request could not be read. Check its syntax.",
+    417: "This server meets no expectation but 100-continue.",
+    431: "The request's headers are too large.",
+    501: "The request's body is encoded in a way that is not understood here.",
+}
+
+
+def unreadable(status: int, reason: str) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Return status line, headers and body that answer what could not be read as a request."""
+    request_id = uuid.uuid4().hex
+    envelope = {
+        "success": False,
+        "code": (InternalError if status == 500 else InvalidRequestError).code,
+        "message": _UNREADABLE.get(status, _UNREADABLE[400]),
+        "requestId": request_id,
+    }
+    body = json.dumps(envelope).encode()
+    own = [("Connection", "close"), ("Content-Type", "application/json")]
+    own += [("Content-Length", str(len(body))), ("X-Request-ID", request_id)]
+    return f"{status} {reason}", complete(own, {}), body
 
 
 def register(app: Flask) -> None:

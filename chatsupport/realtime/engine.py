@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from typing import Any
 
 import engineio.socket
@@ -21,10 +22,8 @@ from werkzeug.exceptions import ClientDisconnected
 
 from chatsupport.extensions import settings
 from chatsupport.observability import metrics
-from chatsupport.realtime.pinger import pinger_of
+from chatsupport.realtime import Hooks
 from chatsupport.realtime.websocket import ChatWebSocket, encode_frame
-from chatsupport.services.shared.budgets import Allowance
-from chatsupport.sockets import strangers
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +36,10 @@ CLOSE_SECONDS = 2.0
 """How long a peer has to take its last packets."""
 
 
-def install(max_packet_bytes: int) -> None:
+def install(hooks: Hooks, max_packet_bytes: int) -> None:
     """Have python-engineio make connections of this class, for this process."""
     engineio.socket.Socket = EngineSocket
+    EngineSocket.hooks, EngineSocket.pinger = hooks, Pinger()
     # The JavaScript client packs whatever was emitted meanwhile into one POST, limited by bytes alone. With more than
     # python-engineio's default of 16 packets all of them would be lost; no event of ours is shorter than 64 bytes.
     Payload.max_decode_packets = max_packet_bytes // 64
@@ -47,6 +47,9 @@ def install(max_packet_bytes: int) -> None:
 
 class EngineSocket(engineio.socket.Socket):
     """One connection, by long-polling or websocket."""
+
+    hooks: Hooks
+    pinger: Pinger
 
     def __init__(self, server: Any, sid: str) -> None:
         super().__init__(server, sid)
@@ -58,7 +61,6 @@ class EngineSocket(engineio.socket.Socket):
         self._writer_runs = False
         self._queued_bytes = 0
         self._dropped = False
-        self._strays: Allowance | None = None
 
     def check_ping_timeout(self) -> bool:
         """Tell whether the client is there; close the connection where a ping has waited too long for its answer."""
@@ -81,16 +83,8 @@ class EngineSocket(engineio.socket.Socket):
         """Count a packet that is no event of somebody known. False where there were too many: then it is closed."""
         if self.closed or self.closing:
             return False
-        config = settings.config
-        if not config.rate_limits:
+        if self.hooks.may_stray(self.sid):
             return True
-        if self._strays is None:
-            self._strays = Allowance(config.rate_limit_stray_packets)
-        self._strays.take()
-        if not self._strays.seconds_to_wait:
-            return True
-        metrics.RATE_LIMITED.add("stray_packets")
-        strangers.note(self.sid, "A socket that sends what is no event is closed", event="flood")
         self._abort()
         return False
 
@@ -142,7 +136,7 @@ class EngineSocket(engineio.socket.Socket):
         """Send the next ping when it is due, if the last one was answered."""
         if self.last_ping:
             self.last_ping = None
-            pinger_of(self.server).schedule(self)
+            self.pinger.schedule(self)
 
     def ping(self) -> None:
         """Send a ping now."""
@@ -297,3 +291,36 @@ def _frame_of(pkt: Any) -> bytes:
     if frame is None:
         frame = pkt.frame = encode_frame(pkt.encode())
     return frame
+
+
+class Pinger:
+    """Sends everybody's pings. All wait equally long, so the one that was scheduled first is due first."""
+
+    def __init__(self) -> None:
+        self._due: deque[tuple[float, EngineSocket]] = deque()
+        self._runs = False
+
+    def schedule(self, connection: EngineSocket) -> None:
+        """Ping the connection after the ping interval."""
+        server = connection.server
+        self._due.append((time.monotonic() + server.ping_interval, connection))
+        if not self._runs:
+            self._runs = True
+            server.start_background_task(self._run, server)
+
+    def _run(self, server: Any) -> None:
+        while self._due:
+            due, connection = self._due[0]
+            wait = due - time.monotonic()
+            if wait > 0:
+                # At least a moment, so that those due together are pinged together.
+                server.sleep(max(wait, 0.05))
+                continue
+            self._due.popleft()
+            try:
+                connection.ping()
+            except SocketIsClosedError:
+                pass
+            except Exception:
+                logger.exception("A ping could not be sent")
+        self._runs = False

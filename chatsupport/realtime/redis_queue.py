@@ -13,15 +13,15 @@ import logging
 import queue
 import socket
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from socketio import RedisManager
 
 from chatsupport import json_codec
-from chatsupport.broadcasts import SESSION_ROOMS
 from chatsupport.extensions import socketio
 from chatsupport.realtime.room_channels import RoomChannels
 
@@ -41,12 +41,17 @@ def _keepalive() -> dict[int, int]:
     return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
 
 
-class RedisQueue(RedisManager):
-    """python-socketio's manager, with an outbox, and with connections that come back within seconds."""
+class RedisQueue:
+    """An outbox, and a listener; their connections come back within seconds.
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, channel=CHANNEL)
+    A room whose name begins with `prefix` has a channel of its own.
+    """
+
+    def __init__(self, url: str, prefix: str) -> None:
         self.channels = RoomChannels(CHANNEL, self._subscriber)
+        self._url = url
+        self._prefix = prefix
+        self._process_id = uuid.uuid4().hex
         self._outbox: queue.Queue[dict[str, Any]] = queue.Queue(OUTBOX_EVENTS)
         self._publishing = False
         self._is_full = False
@@ -58,10 +63,14 @@ class RedisQueue(RedisManager):
         while (self._sending or not self._outbox.empty()) and time.monotonic() < deadline:
             socketio.sleep(0.01)
 
-    def _connect(self, **options: Any) -> Any:
+    def channel_of(self, room: object) -> str | None:
+        """Return the room's own channel; None where all processes hear what is said in it."""
+        return f"{CHANNEL}:{room}" if isinstance(room, str) and room.startswith(self._prefix) else None
+
+    def _connect(self, **options: Any) -> Redis:
         """Return a client that makes one connection and reports a failure at once, instead of waiting and retrying."""
-        return self._get_redis_module().Redis.from_url(
-            self.redis_url,
+        return Redis.from_url(
+            self._url,
             socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
             socket_keepalive=True,
             socket_keepalive_options=_keepalive(),
@@ -69,12 +78,14 @@ class RedisQueue(RedisManager):
             **options,
         )
 
-    def _publish(self, data: dict[str, Any]) -> None:
+    def publish(self, event: str, data: Any, room: str | list[str]) -> None:
+        """Tell the other processes, soon, what is said in a room, or in several."""
         if not self._publishing:
             self._publishing = True
             socketio.start_background_task(self._publish_all)
         try:
-            self._outbox.put_nowait(data)
+            # The keys are those of python-socketio.
+            self._outbox.put_nowait({"method": "emit", "event": event, "data": [data], "room": room})
             self._is_full = False
         except queue.Full:
             if not self._is_full:
@@ -88,7 +99,7 @@ class RedisQueue(RedisManager):
             self._sending = 1
             while len(batch) < MAX_BATCH and not self._outbox.empty():
                 batch.append(self._outbox.get_nowait())
-            published = [(channel_of(data.get("room")), _text(data)) for data in batch]
+            published = [(self.channel_of(said["room"]) or CHANNEL, self._text(said)) for said in batch]
             while not self._try_publish(redis, published):
                 self._wait_for(redis)
             self._sending = 0
@@ -111,9 +122,19 @@ class RedisQueue(RedisManager):
             return False
         return True
 
-    def _listen(self) -> Iterator[bytes]:
-        """Yield what the other processes publish, for ever."""
-        own = _beginning(self.host_id)
+    def listen(self, take: Callable[[str, Any, str | list[str]], None]) -> None:
+        """Hand on what the other processes publish (an event, its data, the room or rooms), for ever."""
+        for text in self._texts():
+            try:
+                said = json_codec.loads(text)
+                if said["method"] == "emit":
+                    take(said["event"], said["data"][0], said["room"])
+            except Exception:
+                logger.exception("An event of another process could not be taken")
+
+    def _texts(self) -> Iterator[bytes]:
+        """Yield the texts that the other processes publish, for ever."""
+        own = self._text({})[:-1].encode()  # Each of our own begins like this, and is known without parsing it.
         is_lost = False
         while True:
             try:
@@ -129,24 +150,13 @@ class RedisQueue(RedisManager):
                 is_lost = True
             socketio.sleep(RETRY_SECONDS)
 
+    def _text(self, said: dict[str, Any]) -> str:
+        """Return what is published; the process it is from comes first."""
+        return json_codec.dumps({"host_id": self._process_id, **said})
+
     def _subscriber(self) -> Any:
         """Return a connection to listen on: without a time-out, for it waits as long as nothing comes."""
         return self._connect(socket_timeout=None, protocol=2).connection_pool.get_connection()
-
-
-def channel_of(room: object) -> str:
-    """Return the channel of what is said in a room: the session's own, or the one that all processes hear."""
-    return f"{CHANNEL}:{room}" if isinstance(room, str) and room.startswith(SESSION_ROOMS) else CHANNEL
-
-
-def _beginning(host_id: str) -> bytes:
-    """Return how every text of this process begins, by which it knows its own without parsing them."""
-    return json_codec.dumps({"host_id": host_id})[:-1].encode()
-
-
-def _text(data: dict[str, Any]) -> str:
-    """Return what is published; the process it is from comes first."""
-    return json_codec.dumps({"host_id": data["host_id"], **data})
 
 
 def _answers(redis: Any) -> bool:

@@ -22,8 +22,8 @@ from chatsupport.contract.events import (
 )
 from chatsupport.documents.session import ACTIVE
 from chatsupport.errors import ForbiddenError, NotFoundError
-from chatsupport.extensions import socketio
 from chatsupport.identity import Caller
+from chatsupport.realtime import server
 from chatsupport.services.messages import read_marks, sending
 from chatsupport.services.messages.drafts import Draft
 from chatsupport.services.presence import membership, typing
@@ -67,8 +67,8 @@ def join_session(connection: Connection, join: Join) -> Answer:
 def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> dict[str, Any]:
     """Enter the session's room behind its history; a socket that is in it and asks again leaves it meanwhile."""
     room = broadcasts.session_room(session_id)
-    with socketio.server.manager.listening(room), held_events.hold_back(room) as held:
-        socketio.server.leave_room(connection.sid, room)
+    with server.listening(room), held_events.hold_back(room) as held:
+        server.leave(connection.sid, room)
         try:
             joined = joins.joined(connection.caller, session_id, after)
             if session_id not in connection.people:
@@ -82,7 +82,7 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
                 and connections.find(connection.sid) is connection
                 and membership.is_there(session_id, person, connection.sid)
             ):
-                socketio.server.enter_room(connection.sid, room)
+                server.enter(connection.sid, room)
             else:
                 connection.people.pop(session_id, None)
             raise
@@ -91,7 +91,7 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
         told_here.joined(session_id, joined)
         if joined["status"] == ACTIVE and joined["agentId"] == connection.caller.id:
             told_here.knows_of(connection.caller.id, session_id)
-        socketio.server.enter_room(connection.sid, room)
+        server.enter(connection.sid, room)
     return joined
 
 

@@ -10,8 +10,8 @@ from bson import ObjectId
 
 from chatsupport import broadcasts
 from chatsupport.errors import ChatSupportError, InvalidTokenError
-from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, Caller
+from chatsupport.realtime import server
 from chatsupport.services.shared.budgets import Budget
 from chatsupport.sockets.open_sends import OpenSends
 
@@ -82,15 +82,13 @@ def close(connection: Connection, why: ChatSupportError | None = None) -> None:
         return
     if why is not None:
         broadcasts.to_socket(connection.sid, "error", {**why.envelope(uuid.uuid4().hex), "event": None})
-    socketio.server.disconnect(connection.sid)
+    server.disconnect(connection.sid)
 
 
 def cut(connection: Connection, why: ChatSupportError) -> None:
     """Close the transport of a socket that asks for too much, after an `error` event: it may come back by itself."""
     broadcasts.to_socket(connection.sid, "error", {**why.envelope(uuid.uuid4().hex), "event": None})
-    eio_sid = socketio.server.manager.eio_sid_from_sid(connection.sid, "/")
-    if eio_sid is not None:
-        socketio.server.eio.disconnect(eio_sid)
+    server.cut(server.connection_of(connection.sid))
 
 
 def count() -> int:

@@ -19,12 +19,13 @@ from chatsupport.contract.events import InSession
 from chatsupport.database.connection import answer_within
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError, RateLimitedError
 from chatsupport.observability import logs, metrics, tracing
-from chatsupport.realtime.turns import turn
+from chatsupport.realtime import Acknowledge
 from chatsupport.services.messages import message_log
 from chatsupport.services.server import readiness
 from chatsupport.sockets import connections
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error
+from chatsupport.sockets.turns import turn
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +33,6 @@ Answer = tuple[str, Mapping[str, Any]]
 Finish = Callable[["Answer | Exception"], None]
 Handler = Callable[[Connection, Any], Answer]
 LateHandler = Callable[[Connection, Any, Finish], None]
-Acknowledge = Callable[[dict[str, Any]], int]
-"""Sends an envelope, and returns how many bytes that took."""
 
 MAX_REFUSED = 50
 """A socket that goes on so often after its caller's budget is used up is closed."""

@@ -18,23 +18,21 @@ from chatsupport.errors import (
     RateLimitedError,
 )
 from chatsupport.events import AgentConnected, happened
-from chatsupport.extensions import settings, socketio
+from chatsupport.extensions import settings
 from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
 from chatsupport.observability import metrics
-from chatsupport.realtime import deadlines
+from chatsupport.realtime import server
 from chatsupport.services.assignment import availability
 from chatsupport.services.people import denials
 from chatsupport.services.sessions import told_here
 from chatsupport.services.shared import budgets, rate_limits
-from chatsupport.sockets import connections, leaving, strangers
+from chatsupport.sockets import connections, deadlines, leaving, strangers
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error, refuse
 
 logger = logging.getLogger(__name__)
 
 TOO_MANY_SOCKETS_SECONDS = 30
-REFUSALS = "chatsupport.refusals"
-"""Where the environment of an Engine.IO connection has how often it was refused."""
 
 
 def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
@@ -44,7 +42,7 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
     call again without the credentials.
     """
     address = str(environ.get("REMOTE_ADDR", ""))
-    eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
+    eio_sid = server.connection_of(sid)
     connection: Connection | None = None
     failure: ChatSupportError | None = None
     try:
@@ -59,16 +57,15 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
     if failure is not None or connection is None:
         failure = failure or as_chat_support_error(RuntimeError("no connection"))
         metrics.REFUSED.add(failure.code)
-        environ[REFUSALS] = environ.get(REFUSALS, 0) + 1
         about = {"event": "connect", "status": failure.status, "code": failure.code, "address": address}
         strangers.note(eio_sid, "Connection refused", **about)
         raise refuse(failure)
-    socketio.server.enter_room(sid, broadcasts.person_room(caller.id, caller.type))
+    server.enter(sid, broadcasts.person_room(caller.id, caller.type))
     if caller.type == AGENT:
         _tell_availability(availability.connected, caller, sid)
         told_here.agent_connected()
         happened(AgentConnected(caller, sid))
-    if eio_sid not in socketio.server.environ:
+    if eio_sid is None or not server.is_open(eio_sid):
         # It left while it was let in, and python-socketio tells no disconnect handler of that.
         disconnect(sid, "left while it was let in")
         raise refuse(NotFoundError("This socket is closed. Connect again."))
@@ -113,10 +110,10 @@ def disconnect(sid: str, reason: str = "") -> None:
     connection = connections.remove(sid)
     if connection is None:
         return
-    eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
+    eio_sid = server.connection_of(sid)
     if eio_sid is not None:
         deadlines.watch_handshake(eio_sid)  # Should it stay open, though nobody is behind it any more.
-        if eio_sid in socketio.server.environ:
+        if server.is_open(eio_sid):
             strangers.add(eio_sid, connection.address)
     for session_id, person in list(connection.people.items()):
         leaving.part(connection, session_id, person, "disconnected")

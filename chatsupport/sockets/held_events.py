@@ -9,7 +9,7 @@ announced, and another process's announcement takes its time.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -65,18 +65,18 @@ def forget(sid: str, room: str) -> None:
         del _histories[room]
 
 
-def overhear(event: str, data: Any, room: object, skipped: str | list[str] | None) -> str | list[str] | None:
+def overhear(event: str, data: Any, room: object, skipped: Collection[str]) -> Collection[str]:
     """Take note of an event on its way to the sockets of this process; return those that shall not get it."""
     if not _held and not _histories:
         return skipped
     rooms = [room] if isinstance(room, str) else room if isinstance(room, list) else []
     for name in rooms:
         for events in _held.get(name, ()):
-            events.append((event, data, frozenset([skipped] if isinstance(skipped, str) else skipped or ())))
+            events.append((event, data, frozenset(skipped)))
     if event == "new_message" and isinstance(room, str) and room in _histories:
         have_it = _who_has(room, data["seq"])
         if have_it:
-            return [*have_it, *([skipped] if isinstance(skipped, str) else skipped or ())]
+            return [*have_it, *skipped]
     return skipped
 
 

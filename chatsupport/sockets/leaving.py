@@ -9,9 +9,9 @@ from bson import ObjectId
 
 from chatsupport import broadcasts
 from chatsupport.errors import BlockedError, ChatSupportError
-from chatsupport.extensions import socketio
 from chatsupport.identity import Caller
 from chatsupport.orders import BLOCKED, REVOKED, CloseAddress, CloseSockets, Handlers, LeaveSession, TellPlaces
+from chatsupport.realtime import server
 from chatsupport.services.assignment import queue
 from chatsupport.services.people import denials
 from chatsupport.services.presence import membership, typing
@@ -91,7 +91,7 @@ def leave(connection: Connection, session_id: ObjectId, reason: str) -> bool:
     person = connection.people.pop(session_id, None)
     if person is None:
         return False
-    socketio.server.leave_room(connection.sid, broadcasts.session_room(session_id))
+    server.leave(connection.sid, broadcasts.session_room(session_id))
     part(connection, session_id, person, reason)
     return True
 

@@ -13,6 +13,7 @@ from chatsupport import addresses
 from chatsupport.errors import RateLimitedError
 from chatsupport.extensions import settings
 from chatsupport.observability import metrics
+from chatsupport.services.shared.budgets import Allowance
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ RETRY_SECONDS = 10
 _from: dict[str, str] = {}
 """The address of each, by its Engine.IO id; the oldest comes first."""
 _by_address: Counter[str] = Counter()
+_strays: dict[str, Allowance] = {}
+"""What each connection, of whomever, may still send that is no event; of those that have sent something such."""
 _noted: set[str] = set()
 """Those that the log has a line about: one is enough for a connection behind which nobody is known."""
 
@@ -59,6 +62,28 @@ def remove(eio_sid: str) -> None:
         _by_address[key] -= 1
         if not _by_address[key]:
             del _by_address[key]
+
+
+def forget(eio_sid: str) -> None:
+    """Forget a connection that is gone, whoever was behind it."""
+    remove(eio_sid)
+    _strays.pop(eio_sid, None)
+
+
+def may_stray(eio_sid: str) -> bool:
+    """Count a packet that is no event of somebody known. False where a connection has sent too many."""
+    config = settings.config
+    if not config.rate_limits:
+        return True
+    allowance = _strays.get(eio_sid)
+    if allowance is None:
+        allowance = _strays[eio_sid] = Allowance(config.rate_limit_stray_packets)
+    allowance.take()
+    if not allowance.seconds_to_wait:
+        return True
+    metrics.RATE_LIMITED.add("stray_packets")
+    note(eio_sid, "A socket that sends what is no event is closed", event="flood")
+    return False
 
 
 def note(eio_sid: str | None, message: str, **about: object) -> None:

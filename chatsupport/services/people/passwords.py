@@ -8,7 +8,7 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from chatsupport.realtime.offloading import offload
+from chatsupport.realtime.native_threads import offload
 
 _HASHER = PasswordHasher(time_cost=1, memory_cost=47_104, parallelism=1)
 """46 MiB, once, in one thread: as hard as OWASP asks for, and two at once leave a small server its memory."""

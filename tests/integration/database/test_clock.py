@@ -15,10 +15,10 @@ from chatsupport.database import clock
 from chatsupport.database.connection import database, measure_time
 from chatsupport.documents import Agent, Denial, Session
 from chatsupport.extensions import socketio
-from chatsupport.realtime import deadlines
 from chatsupport.realtime.engine import EngineSocket
 from chatsupport.services.assignment import availability
 from chatsupport.services.server.leases import Lease
+from chatsupport.sockets import deadlines
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.applications import MakeApp, SetClock
 from tests.concurrency import eventually

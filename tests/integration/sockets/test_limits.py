@@ -9,8 +9,7 @@ import pytest
 from flask import Flask
 
 from chatsupport.extensions import socketio
-from chatsupport.realtime import deadlines
-from chatsupport.sockets import chat, connections
+from chatsupport.sockets import chat, connections, deadlines
 from tests.api import Apis, make_token
 from tests.applications import MakeApp
 from tests.concurrency import eventually, run_together
@@ -99,8 +98,7 @@ def test_who_does_not_finish_connecting_is_closed(sockets: Sockets, monkeypatch:
     closed: list[str] = []
     monkeypatch.setattr(socketio.server.eio, "disconnect", closed.append)
     there = sockets.user("u1")
-    monkeypatch.setitem(socketio.server.eio.sockets, there.client.eio_sid, object())
-    monkeypatch.setitem(socketio.server.eio.sockets, "half-open", object())
+    monkeypatch.setitem(socketio.server.environ, "half-open", {})
 
     for eio_sid in ("half-open", "gone", there.client.eio_sid):
         deadlines.watch_handshake(eio_sid)

@@ -12,7 +12,8 @@ from eventlet import tpool
 from flask import Flask
 
 from chatsupport.errors import RateLimitedError
-from chatsupport.realtime import offloading, transport
+from chatsupport.realtime import native_threads
+from chatsupport.sockets import hooks
 from tests.concurrency import run_together
 from tests.conftest import MakeConfig
 
@@ -30,10 +31,10 @@ def test_a_few_are_worked_at_a_time() -> None:
             running -= 1
         return number
 
-    results = run_together(*(lambda number=number: offloading.offload(work, number) for number in range(8)))
+    results = run_together(*(lambda number=number: native_threads.offload(work, number) for number in range(8)))
 
     assert results == list(range(8))
-    assert most == offloading.AT_ONCE
+    assert most == native_threads.AT_ONCE
 
 
 def test_strangers_leave_a_place_to_others() -> None:
@@ -43,12 +44,12 @@ def test_strangers_leave_a_place_to_others() -> None:
         at_work.set()
         assert done.wait(10)
 
-    strangers = [threading.Thread(target=lambda: offloading.offload(occupy, for_stranger=True)) for _ in range(3)]
+    strangers = [threading.Thread(target=lambda: native_threads.offload(occupy, for_stranger=True)) for _ in range(3)]
     for stranger in strangers:
         stranger.start()
     assert at_work.wait(10)
 
-    assert offloading.offload(int, "7") == 7
+    assert native_threads.offload(int, "7") == 7
 
     done.set()
     for stranger in strangers:
@@ -56,22 +57,22 @@ def test_strangers_leave_a_place_to_others() -> None:
 
 
 def test_who_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offloading, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(native_threads, "WAIT_SECONDS", 0.01)
 
     def nested() -> None:
         with pytest.raises(RateLimitedError):
-            offloading.offload(lambda: offloading.offload(int))
+            native_threads.offload(lambda: native_threads.offload(int))
 
-    offloading.offload(nested)
-    assert offloading.offload(int) == 0  # A failure has taken no place for good.
+    native_threads.offload(nested)
+    assert native_threads.offload(int) == 0  # A failure has taken no place for good.
 
 
 def test_it_is_done_where_the_server_says(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[Callable[..., Any]] = []
     monkeypatch.setattr(tpool, "execute", lambda work, *arguments: called.append(work) or work(*arguments))
-    transport.init_app(Flask("tests"), make_config(async_mode="eventlet"))
-    assert offloading.offload(int, "7") == 7
+    hooks.init_app(Flask("tests"), make_config(async_mode="eventlet"))
+    assert native_threads.offload(int, "7") == 7
     assert called == [int]
-    transport.init_app(Flask("tests"), make_config(async_mode="threading"))
-    assert offloading.offload(int, "8") == 8
+    hooks.init_app(Flask("tests"), make_config(async_mode="threading"))
+    assert native_threads.offload(int, "8") == 8
     assert called == [int]

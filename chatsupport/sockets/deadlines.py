@@ -9,12 +9,11 @@ import heapq
 import logging
 import time
 from collections import deque
-from typing import Any
 
 from chatsupport.background import Throttled
 from chatsupport.database import clock
 from chatsupport.errors import TokenExpiredError
-from chatsupport.extensions import socketio
+from chatsupport.realtime import server
 from chatsupport.sockets import connections, strangers
 from chatsupport.sockets.connections import Connection
 
@@ -75,15 +74,14 @@ def _forget_the_gone() -> None:
 
 
 def _end_unless_connected(eio_sid: str) -> None:
-    server: Any = socketio.server
-    if eio_sid not in server.eio.sockets:
+    if not server.is_open(eio_sid):
         return
-    sid = server.manager.sid_from_eio_sid(eio_sid, "/")
-    if sid is None:
+    is_used = server.is_used(eio_sid)
+    if is_used is None:
+        watch_handshake(eio_sid)  # Its credentials are being checked.
+    elif not is_used:
         strangers.note(eio_sid, "A socket did not finish connecting", event="handshake_timeout")
         try:
-            server.eio.disconnect(eio_sid)
+            server.cut(eio_sid)
         except Exception:
             logger.exception("A socket that did not finish connecting could not be closed")
-    elif not server.manager.is_connected(sid, "/"):
-        watch_handshake(eio_sid)  # Its credentials are being checked.

@@ -9,12 +9,11 @@ to the last of its body. A keep-alive connection that is idle between two reques
 from __future__ import annotations
 
 import errno
-import json
+import functools
 import re
 import socket
 import struct
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,9 +27,8 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.http.wsgi import Response
 from werkzeug.exceptions import ClientDisconnected
 
-from chatsupport.blueprints.headers import complete
-from chatsupport.errors import InternalError, InvalidRequestError
 from chatsupport.observability import metrics
+from chatsupport.realtime import Answer
 
 REQUEST_SECONDS = 10.0
 """How long a client may take to send one request, its body included."""
@@ -44,22 +42,19 @@ MAX_CHUNK_LINE_BYTES = 4096
 
 _HOST = re.compile(r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_UNREADABLE = {
-    400: "The request could not be read. Check its syntax.",
-    417: "This server meets no expectation but 100-continue.",
-    431: "The request's headers are too large.",
-    501: "The request's body is encoded in a way that is not understood here.",
-}
 
 
-def install(send_timeout: float) -> None:
-    """Have gunicorn's workers of this process read, refuse and answer requests like this."""
+def install(send_timeout: float, refuse: Callable[[int, str], Answer]) -> None:
+    """Have gunicorn's workers of this process read, refuse and answer requests like this.
+
+    `refuse` makes the answer to what cannot be read as a request, of gunicorn's status and its reason.
+    """
     parser.SocketUnreader = PatientUnreader
     parser.RequestParser.__next__ = _next_request
     parser.RequestParser.next = _next_request
     parser.RequestParser.finish_body = _finish_body
     ChunkedReader.parse_chunk_size = _in_whole_lines(ChunkedReader.parse_chunk_size)
-    util.write_error = _write_error
+    util.write_error = functools.partial(_write_error, refuse)
     util.write = _in_time(util.write, send_timeout)
     util.write_chunk = _in_time(util.write_chunk, send_timeout)
     Response.default_headers = _without_banner(Response.default_headers)
@@ -199,26 +194,10 @@ def _finish_body(self: Any) -> None:
         raise StopIteration from None
 
 
-def _write_error(sock: Any, status: int, reason: str, _: str) -> None:
-    """Refuse what could not be read as a request, with an envelope that repeats nothing of it."""
-    request_id = uuid.uuid4().hex
-    envelope = {
-        "success": False,
-        "code": (InternalError if status == 500 else InvalidRequestError).code,
-        "message": _UNREADABLE.get(status, _UNREADABLE[400]),
-        "requestId": request_id,
-    }
-    body = json.dumps(envelope).encode()
-    headers = complete(
-        [
-            ("Connection", "close"),
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            ("X-Request-ID", request_id),
-        ],
-        {},
-    )
-    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
+def _write_error(refuse: Callable[[int, str], Answer], sock: Any, status: int, reason: str, _: str) -> None:
+    """Refuse what could not be read as a request; repeat nothing of it."""
+    status_line, headers, body = refuse(status, reason)
+    lines = [f"HTTP/1.1 {status_line}", *(f"{name}: {value}" for name, value in headers)]
     util.write_nonblock(sock, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
 
 

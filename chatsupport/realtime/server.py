@@ -1,0 +1,191 @@
+"""The Socket.IO server: how it is set up, and what the rest of Chat Support does with its sockets and rooms."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from eventlet import tpool
+from flask import Flask
+
+from chatsupport import json_codec
+from chatsupport.config import Config
+from chatsupport.extensions import socketio
+from chatsupport.observability import metrics
+from chatsupport.outside import is_own_origin
+from chatsupport.realtime import Hooks, engine, native_threads, rooms, websocket
+from chatsupport.realtime.packets import Receiver
+
+logger = logging.getLogger(__name__)
+
+MAX_PACKET_BYTES = 64 * 1024
+
+
+def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> None:
+    """Bind Socket.IO to the application. With Redis each room whose name begins like this has a channel of its own."""
+    socketio.init_app(
+        app,
+        async_mode=config.async_mode,
+        # One event of a socket after the other, in the order they were sent.
+        async_handlers=False,
+        cors_allowed_origins=_allowed_origins(config),
+        json=json_codec,
+        manage_session=False,
+        max_http_buffer_size=MAX_PACKET_BYTES,
+        client_manager=rooms.make(config.redis_url, hooks, channel_prefix),
+        logger=False,
+        engineio_logger=False,
+    )
+    native_threads.bind(tpool.execute if config.async_mode == "eventlet" else None)
+    engine.install(hooks, MAX_PACKET_BYTES)
+    websocket.install()
+    app.wsgi_app = websocket.Handover(app.wsgi_app)  # type: ignore[method-assign]
+    metrics.CONNECTIONS.read_by(_count_connections)
+    metrics.CONNECTIONS_LIMIT.set(config.worker_connections)
+    server = socketio.server
+    # Handlers get no Flask context: on the hot path it would cost more than the handler.
+    server.on("connect", hooks.connect)
+    server.on("disconnect", hooks.disconnect)
+    server._handle_eio_message = Receiver(server, hooks).take
+    # It logs as errors, once, the first mistake of any client; the client itself is told by the answer.
+    server.eio._log_error_once = _log_nothing
+    server.eio._handle_connect = functools.partial(_open, hooks, server.eio._handle_connect)
+    server.eio.on("connect", functools.partial(_begin, hooks, server._handle_eio_connect))
+    server.eio.on("message", server._handle_eio_message)
+    server.eio.on("disconnect", functools.partial(_end, hooks, server))
+
+
+def emit(event: str, data: Any, room: str | list[str], *, skip: list[str] | None = None, here: bool = False) -> None:
+    """Emit to the sockets in a room, or in several, in all processes; with `here` in this one. `skip` are sids."""
+    # Not socketio.emit(): between it and the manager there is nothing but conveniences we do not use.
+    socketio.server.manager.emit(event, data, "/", room=room, skip_sid=skip, ignore_queue=here)
+
+
+def emit_elsewhere(take: Callable[[str, Any, str | list[str]], None]) -> None:
+    """Have `take` get what is emitted to all processes (event, data, rooms): this process has no sockets."""
+
+    def emit(event: str, data: Any, namespace: str, room: str | list[str], *, ignore_queue: bool, **_: Any) -> None:
+        if not ignore_queue:
+            take(event, data, room)
+
+    socketio.server.manager.emit = emit
+
+
+def enter(sid: str, room: str) -> None:
+    """Put a socket into a room."""
+    socketio.server.enter_room(sid, room)
+
+
+def leave(sid: str, room: str) -> None:
+    """Take a socket out of a room."""
+    socketio.server.leave_room(sid, room)
+
+
+def members(room: str) -> list[str]:
+    """Return the sids of the sockets of this process in a room."""
+    return [sid for sid, _ in socketio.server.manager.get_participants("/", room)]
+
+
+def has_members(room: str) -> bool:
+    """Tell whether any socket of this process is in the room."""
+    return bool(socketio.server.manager.has_members("/", room))
+
+
+def is_in(sid: str, room: str) -> bool:
+    """Tell whether a socket is in a room."""
+    return room in socketio.server.rooms(sid)
+
+
+def listening(room: str) -> contextlib.AbstractContextManager[None]:
+    """Hear what other processes say in a room, for the length of a block, from its beginning on."""
+    held: contextlib.AbstractContextManager[None] = socketio.server.manager.listening(room)
+    return held
+
+
+def disconnect(sid: str) -> None:
+    """Disconnect a socket. Its client does not come back by itself."""
+    socketio.server.disconnect(sid)
+
+
+def connection_of(sid: str) -> str | None:
+    """Return the id of a socket's Engine.IO connection."""
+    eio_sid: str | None = socketio.server.manager.eio_sid_from_sid(sid, "/")
+    return eio_sid
+
+
+def is_open(eio_sid: str) -> bool:
+    """Tell whether an Engine.IO connection is open."""
+    return eio_sid in socketio.server.environ
+
+
+def is_used(eio_sid: str) -> bool | None:
+    """Tell whether an open Engine.IO connection has a connected socket; None while its credentials are checked."""
+    manager = socketio.server.manager
+    sid = manager.sid_from_eio_sid(eio_sid, "/")
+    return False if sid is None else True if manager.is_connected(sid, "/") else None
+
+
+def cut(eio_sid: str | None) -> None:
+    """Close an Engine.IO connection. Its client may come back by itself."""
+    if eio_sid is not None:
+        socketio.server.eio.disconnect(eio_sid)
+
+
+def close_all() -> None:
+    """Close every connection so that clients know, and connect again elsewhere. The disconnect handlers run."""
+    for eio_socket in list(socketio.server.eio.sockets.values()):
+        try:
+            eio_socket.close(wait=False, reason=socketio.server.reason.SERVER_DISCONNECT)
+        except Exception:
+            logger.exception("A socket could not be closed")
+
+
+def flush(seconds: float) -> None:
+    """Wait until other processes have what was emitted to them, for so many seconds at most."""
+    socketio.server.manager.flush(seconds)
+
+
+def _allowed_origins(config: Config) -> str | Callable[[str | None, Mapping[str, Any]], bool]:
+    """Return the rule for websites: those configured, and this server's own origin, which Python's websocket client
+    sends and which is no cross-origin call.
+    """
+    if "*" in config.frontend_urls:
+        return "*"
+    websites = {*config.frontend_urls, *([config.public_origin] if config.public_origin else [])}
+    return lambda origin, environ: origin in websites or is_own_origin(origin, environ)
+
+
+def _count_connections() -> dict[str, float]:
+    open_now = [eio_socket for eio_socket in list(socketio.server.eio.sockets.values()) if not eio_socket.closed]
+    websockets = sum(bool(eio_socket.upgraded) for eio_socket in open_now)
+    return {"websocket": websockets, "polling": len(open_now) - websockets}
+
+
+def _log_nothing(*_: object) -> None:
+    """Stand in for a library's function that logs."""
+
+
+def _open(
+    hooks: Hooks, handle_connect: Callable[..., Any], environ: dict[str, Any], *arguments: Any, **options: Any
+) -> Any:
+    """Open an Engine.IO connection, unless it is refused."""
+    refusal = hooks.refuse(environ)
+    if refusal is not None:
+        return dict(zip(("status", "headers", "response"), refusal, strict=True))
+    return handle_connect(environ, *arguments, **options)
+
+
+def _begin(hooks: Hooks, begin: Callable[[str, Any], Any], eio_sid: str, environ: dict[str, Any]) -> Any:
+    """Take a new Engine.IO connection."""
+    hooks.opened(eio_sid, environ)
+    return begin(eio_sid, websocket.needed_later(environ))
+
+
+def _end(hooks: Hooks, server: Any, eio_sid: str, *reason: Any) -> None:
+    """Forget an Engine.IO connection that is gone; python-engineio would raise at a POST that comes after it."""
+    server._handle_eio_disconnect(eio_sid, *reason)
+    server.eio.sockets.pop(eio_sid, None)
+    hooks.closed(eio_sid)

@@ -1,0 +1,81 @@
+"""What gunicorn's eventlet worker does here beside serving: it is tied to its master, and leaves gently."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+
+from chatsupport.realtime.master import ENDING, ignore_the_terminal
+
+
+def begin(worker: Any) -> None:
+    """Tie the worker to its master, and let it be ended at once until it serves. For gunicorn's `post_fork`."""
+    for number in worker.SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    # Ctrl-C and the end of the terminal reach a worker too, but it is the master that says when to end.
+    ignore_the_terminal()
+    worker.init_signals = lambda: None
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    if sys.platform == "linux":
+        # PR_SET_PDEATHSIG: unlike the others, gunicorn's eventlet worker does not notice that its master was killed.
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        if os.getppid() != worker.ppid:
+            sys.exit(0)
+
+
+def serve(worker: Any, drain: Callable[[], object], graceful_seconds: int) -> None:
+    """Have SIGTERM `drain` before connections are closed. For gunicorn's `post_worker_init`."""
+    connections = _track_connections(worker)
+    type(worker).init_signals(worker)
+    ignore_the_terminal()
+
+    def leave(number: int, frame: object) -> None:
+        # Nothing may wait in a signal handler: the rest is a greenlet's work.
+        if worker.alive:
+            worker.alive = False
+            # The master kills a worker that takes too long, but the master itself may have been killed.
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(graceful_seconds)
+            eventlet.spawn(_leave, connections, drain)
+
+    signal.signal(signal.SIGTERM, leave)
+    # The order to hurry. Gunicorn's own handler raises SystemExit in a greenlet, which prints a traceback.
+    signal.signal(signal.SIGQUIT, lambda number, frame: os._exit(0))
+
+
+def _track_connections(worker: Any) -> set[Any]:
+    """Return the set of the open client sockets, kept up to date."""
+    connections: set[Any] = set()
+    handle = worker.handle
+
+    def track(listener: Any, client: Any, address: Any) -> None:
+        if listener.fileno() < 0:
+            client.close()  # Accepted just before the listener was closed; gunicorn would log a traceback.
+            return
+        connections.add(client)
+        try:
+            handle(listener, client, address)
+        finally:
+            connections.discard(client)
+
+    worker.handle = track
+    return connections
+
+
+def _leave(connections: set[Any], drain: Callable[[], object]) -> None:
+    drain()
+    while True:
+        # What is still open now is an idle keep-alive connection, a request that is being answered, or a client that
+        # does not care. Not reading on ends the first and the last; the answer can still be sent.
+        eventlet.sleep(0.5)
+        for client in list(connections):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RD)

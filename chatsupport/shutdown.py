@@ -1,0 +1,55 @@
+"""What a server does when it leaves: it lets running sends finish, tells its clients, and stores what waits."""
+
+from __future__ import annotations
+
+import logging
+
+from pymongo.errors import PyMongoError
+
+from chatsupport import background
+from chatsupport.database.connection import answer_within, give_up_if_away, is_unavailable
+from chatsupport.realtime import server
+from chatsupport.services.messages import message_log
+from chatsupport.services.server import processes
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 4.0
+DATABASE_SECONDS = 0.5
+FLUSH_SECONDS = 1.5
+OUTBOX_SECONDS = 0.5
+"""What leaving may take: together less than `graceful_timeout` in gunicorn.conf.py."""
+
+
+def drain() -> None:
+    """Let running sends finish, then close every connection so that clients know and connect again elsewhere.
+
+    The disconnect handlers run, so that presence and typing end at once and not by a lease.
+    """
+    message_log.log.close()
+    give_up_if_away(DATABASE_SECONDS)
+    message_log.log.wait_until_idle(DRAIN_SECONDS)
+    server.close_all()
+    flush()
+
+
+def leave() -> None:
+    """Store what the last requests left, and tell the other processes that this one has nothing under way any more."""
+    flush()
+    try:
+        with answer_within(FLUSH_SECONDS):
+            processes.here.leave()
+    except Exception as error:
+        logger.warning("The other processes could not be told that this one is gone", exc_info=not _is_away(error))
+
+
+def flush() -> None:
+    """Store and publish what waits to be: when the sockets are closed, and again after the last request."""
+    with answer_within(FLUSH_SECONDS):
+        background.flush_all()
+    server.flush(OUTBOX_SECONDS)
+
+
+def _is_away(error: Exception) -> bool:
+    """Tell whether the error says no more than that the database does not answer."""
+    return isinstance(error, PyMongoError) and is_unavailable(error)

@@ -1,0 +1,82 @@
+"""What the layer below, realtime, asks about connections and events, and who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from flask import Flask
+
+from chatsupport import broadcasts, json_codec, orders
+from chatsupport.config import Config
+from chatsupport.errors import RateLimitedError
+from chatsupport.extensions import socketio
+from chatsupport.observability import logs
+from chatsupport.realtime import Answer, Hooks, server
+from chatsupport.services.messages import read_marks
+from chatsupport.services.presence import membership
+from chatsupport.services.sessions import told_here
+from chatsupport.sockets import chat, deadlines, events, handshake, held_events, strangers
+
+__all__ = ["chat", "init_app"]  # chat registers the handlers of its events.
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Bind Socket.IO to the application."""
+    hooks = Hooks(
+        refuse=_refuse,
+        opened=_opened,
+        closed=strangers.forget,
+        may_stray=strangers.may_stray,
+        connect=handshake.connect,
+        disconnect=handshake.disconnect,
+        event=events.handle,
+        overhear=_overhear,
+        overhear_from_elsewhere=_overhear_from_elsewhere,
+        emptied=_emptied,
+    )
+    server.init_app(app, config, hooks, broadcasts.SESSION_ROOMS)
+
+
+def _refuse(environ: dict[str, Any]) -> Answer | None:
+    """Refuse a connection from an address that has too many open behind which nobody is known."""
+    try:
+        server.cut(strangers.make_room(environ.get("REMOTE_ADDR", "")))
+    except RateLimitedError as error:
+        headers = [("Content-Type", "application/json"), ("Retry-After", str(error.retry_after))]
+        envelope = error.envelope(environ.get(logs.REQUEST_ID))
+        return "429 TOO MANY REQUESTS", headers, json_codec.dumps(envelope).encode()
+    return None
+
+
+def _opened(eio_sid: str, environ: dict[str, Any]) -> None:
+    """Take a new connection, which has a while to say who it is."""
+    strangers.add(eio_sid, environ.get("REMOTE_ADDR", ""))
+    deadlines.watch_handshake(eio_sid)
+
+
+def _overhear(event: str, data: Any, room: Any, skipped: Collection[str]) -> Collection[str] | None:
+    """Take orders off the way to the clients; let others take note of what goes there."""
+    if event == orders.EVENT:
+        orders.obey(data)
+        return None
+    if event in told_here.EVENTS:
+        told_here.heard(event, data)
+    return held_events.overhear(event, data, room, skipped)
+
+
+def _overhear_from_elsewhere(event: str, data: Any) -> Collection[str] | None:
+    if event == orders.EVENT:
+        # It may have to ask the database, and nothing may wait here.
+        socketio.start_background_task(orders.obey, data)
+        return None
+    if event == "messages_read":
+        read_marks.heard(data)
+    if event in broadcasts.TO_THE_OTHERS:
+        # The process it is from has left out the person's sockets there; these are the ones here.
+        return membership.connections_of_user(data["sessionId"], data["userId"])
+    return ()
+
+
+def _emptied(room: str) -> None:
+    read_marks.forget(room.removeprefix(broadcasts.SESSION_ROOMS))
