@@ -151,7 +151,10 @@ class Buffered(Generic[Key, Value]):
             elif self._has_no_room():
                 return
             self._pending[key] = value
-        self._keep_running()
+            if self._running:
+                return
+            self._running = True
+        socketio.start_background_task(self._run)
 
     def get(self, key: Key, default: Value) -> Value:
         """Return what is not written yet of one key."""

@@ -190,6 +190,17 @@ def test_a_store_that_fails_is_repeated(
     assert eventually(lambda: stored(session_id) == {"u1": 3})
 
 
+def test_a_mark_that_a_killed_process_had_not_stored_comes_with_the_next(user_socket: Socket, session_id: str) -> None:
+    mark(user_socket, session_id, 3)
+    assert eventually(lambda: stored(session_id) == {"u1": 3})
+    mark(user_socket, session_id, 5)
+    forget()  # Killed in the second in which it collects.
+    assert stored(session_id) == {"u1": 3}
+
+    assert mark(user_socket, session_id, 6) == 6
+    assert eventually(lambda: stored(session_id) == {"u1": 6})
+
+
 def test_an_agents_own_sockets_hear_how_far_it_has_read(
     user_socket: Socket, sockets: Sockets, operator: Api, session_id: str
 ) -> None:
