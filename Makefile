@@ -76,7 +76,7 @@ format: $(DEV_STAMP) ## Format the code and fix what lint can fix
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
-docs: $(DEV_STAMP) ## Write the tables of docs/rest.md and docs/events.md from the models
+docs: $(DEV_STAMP) ## Write the tables of docs/rest.md, docs/events.md and docs/architecture.md from the code
 	@$(BIN)/python -W ignore -m docs.tables
 
 lock: $(TOOLS_STAMP) ## Pin what the *.in files name, keeping what is pinned already

@@ -40,7 +40,7 @@ from chatsupport.documents import Agent, Session
 from chatsupport.factory import create_app
 from chatsupport.identity import API_KEY_CALLER
 from chatsupport.services.people import agents
-from chatsupport.services.sessions import lifecycle
+from chatsupport.services.sessions import ending, starting
 
 MAX_USERS = 2
 DATABASE = "chat-support-bench-assignment"
@@ -133,7 +133,7 @@ def fill(count: int) -> deque[ObjectId]:
         agent = agents._document(AgentFields(name=f"agent {number}", max_users=MAX_USERS))
         # One has no session, two have one, one is full; and so on.
         for place in range((number % 4 + 1) // 2):
-            session = {**lifecycle._new(f"user {number}-{place}", "user"), "status": "active", "agentId": agent["_id"]}
+            session = {**starting._new(f"user {number}-{place}", "user"), "status": "active", "agentId": agent["_id"]}
             taken.append(session)
             agent["activeSessions"].append(session["_id"])
             agent["activeUsers"].append(session["userId"])
@@ -157,11 +157,11 @@ def measure(open_sessions: deque[ObjectId], clients: int, starts: int) -> tuple[
             if number is None:
                 return
             began = time.perf_counter()
-            started, _ = lifecycle.start(API_KEY_CALLER, f"{name} {number} {began}", "user")
+            started, _ = starting.start(API_KEY_CALLER, f"{name} {number} {began}", "user")
             times.append(time.perf_counter() - began)
             assert started["status"] == "active", started
             open_sessions.append(ObjectId(started["sessionId"]))
-            lifecycle.end(API_KEY_CALLER, open_sessions.popleft(), "measured")
+            ending.end(API_KEY_CALLER, open_sessions.popleft(), "measured")
 
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(client, range(clients)))
@@ -171,7 +171,7 @@ def measure(open_sessions: deque[ObjectId], clients: int, starts: int) -> tuple[
 def commands_of_a_start(commands: Commands) -> int:
     """Return how many commands a start sends to MongoDB."""
     before = commands.count
-    lifecycle.start(API_KEY_CALLER, "somebody new", "user")
+    starting.start(API_KEY_CALLER, "somebody new", "user")
     return commands.count - before
 
 

@@ -30,7 +30,8 @@ Work = Callable[[], object]
 class Coalesced:
     """A function of which one round runs at a time, for every caller that asked before the round began.
 
-    Each caller returns after a round that began after its call. This saves work.
+    Each caller returns after a round that began after its call. A call from within a round returns at once, and another
+    round follows. This saves work.
     """
 
     def __init__(self, work: Work) -> None:
@@ -39,9 +40,14 @@ class Coalesced:
         self._asked = 0
         self._done = 0
         self._running = False
+        self._runner: int | None = None
+        self._again = False
 
     def __call__(self) -> None:
         """Return after a round that began after this call. Raises what that round raised, if this caller ran it."""
+        if self._runner == threading.get_ident():
+            self._again = True
+            return
         with self._turn:
             self._asked += 1
             mine = self._asked
@@ -50,15 +56,20 @@ class Coalesced:
             if self._done >= mine:
                 return
             self._running = True
+            self._runner = threading.get_ident()
             covered = self._asked
         try:
-            self._work()
+            self._again = True
+            while self._again:
+                self._again = False
+                self._work()
         except BaseException:
             covered = 0  # The others run a round of their own.
             raise
         finally:
             with self._turn:
                 self._running = False
+                self._runner = None
                 self._done = max(self._done, covered)
                 self._turn.notify_all()
 

@@ -6,13 +6,13 @@ Rooms: one a session (everybody who joined it), one a person (all sockets of one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 
 from chatsupport import orders, serializers
 from chatsupport.database.clock import now
+from chatsupport.events import MessagesRead, MessageStored, PersonJoined, PersonLeft, SessionIdle, TypingChanged
 from chatsupport.identity import AGENT
 from chatsupport.orders import LeaveSession
 from chatsupport.realtime import server
@@ -39,43 +39,48 @@ def person_room(person_id: object, person_type: str) -> str:
     return f"{person_type}:{person_id}"
 
 
-def new_message(message: Document) -> None:
+def new_message(event: MessageStored) -> None:
     """Tell the session's room, the sender included."""
+    message = event.message
     _emit("new_message", serializers.message(message), to=session_room(message["sessionId"]))
 
 
-def user_joined(session_id: ObjectId, user_id: str, user_type: str, skip_sid: list[str] | None = None) -> None:
+def user_joined(event: PersonJoined) -> None:
     """Tell the others that somebody is here."""
-    _emit_presence("user_joined", session_id, user_id, user_type, None, skip_sid)
+    _emit_presence("user_joined", event)
 
 
-def user_left(
-    session_id: ObjectId, user_id: str, user_type: str, reason: str, skip_sid: list[str] | None = None
-) -> None:
+def user_left(event: PersonLeft) -> None:
     """Tell the others that somebody's last socket is gone, and why."""
-    _emit_presence("user_left", session_id, user_id, user_type, reason, skip_sid)
+    _emit_presence("user_left", event, reason=event.reason)
 
 
-def user_typing(
-    session_id: ObjectId, user_id: str, user_type: str, is_typing: bool, skip_sid: list[str] | None = None
-) -> None:
+def user_typing(event: TypingChanged) -> None:
     """Tell the others that somebody began or stopped typing."""
     _emit(
         "user_typing",
-        {"sessionId": str(session_id), "userId": user_id, "userType": user_type, "isTyping": is_typing},
-        to=session_room(session_id),
-        skip_sid=skip_sid,
+        {
+            "sessionId": str(event.session_id),
+            "userId": event.person.id,
+            "userType": event.person.type,
+            "isTyping": event.is_typing,
+        },
+        to=session_room(event.session_id),
+        skip_sid=list(event.connections),
     )
 
 
-def messages_read(session_id: ObjectId, user_id: str, seq: int, skip_sid: list[str] | None = None) -> None:
-    """Tell the others how far somebody has read."""
+def messages_read(event: MessagesRead) -> None:
+    """Tell the others how far somebody has read, and an agent's own sockets, in whatever browser they are."""
+    session_id, person, seq = str(event.session_id), event.person, event.seq
     _emit(
         "messages_read",
-        {"sessionId": str(session_id), "userId": user_id, "seq": seq},
+        {"sessionId": session_id, "userId": person.id, "seq": seq},
         to=session_room(session_id),
-        skip_sid=skip_sid,
+        skip_sid=list(event.connections),
     )
+    if person.type == AGENT:
+        _emit("session_read", {"sessionId": session_id, "seq": seq}, to=person_room(person.id, AGENT))
 
 
 def session_updated(session: dict[str, Any], agent_id: ObjectId | None, *, here: bool = False) -> None:
@@ -87,11 +92,6 @@ def session_updated(session: dict[str, Any], agent_id: ObjectId | None, *, here:
     if agent_id is not None:
         rooms.append(person_room(agent_id, "agent"))
     _emit("session_updated", session, to=rooms, here=here)
-
-
-def session_read(session_id: ObjectId, agent_id: str, seq: int) -> None:
-    """Tell an agent's own sockets, in whatever browser, how far it has read."""
-    _emit("session_read", {"sessionId": str(session_id), "seq": seq}, to=person_room(agent_id, AGENT))
 
 
 def session_ended(session: Document, *, here: bool = False) -> None:
@@ -165,12 +165,12 @@ def is_heard_here(room: str) -> bool:
     return server.has_members(room)
 
 
-def session_idle(session_id: ObjectId, ends_at: datetime) -> None:
+def session_idle(event: SessionIdle) -> None:
     """Tell the room that the session will end for lack of messages, and when."""
     _emit(
         "session_idle",
-        {"sessionId": str(session_id), "endsAt": serializers.iso(ends_at)},
-        to=session_room(session_id),
+        {"sessionId": str(event.session_id), "endsAt": serializers.iso(event.ends_at)},
+        to=session_room(event.session_id),
     )
 
 
@@ -203,15 +203,16 @@ def _emit_here(event: str, data: dict[str, Any], room: str | list[str], skip_sid
     _emit(event, data, room, skip_sid, here=True)
 
 
-def _emit_presence(
-    event: str, session_id: ObjectId, user_id: str, user_type: str, reason: str | None, skip_sid: list[str] | None
-) -> None:
-    data = {
-        "sessionId": str(session_id),
-        "userId": user_id,
-        "userType": user_type,
-        "timestamp": serializers.iso(now()),
-    }
-    if reason is not None:
-        data["reason"] = reason
-    _emit(event, data, to=session_room(session_id), skip_sid=skip_sid)
+def _emit_presence(event: str, about: PersonJoined | PersonLeft, **data: str) -> None:
+    _emit(
+        event,
+        {
+            "sessionId": str(about.session_id),
+            "userId": about.person.id,
+            "userType": about.person.type,
+            "timestamp": serializers.iso(now()),
+            **data,
+        },
+        to=session_room(about.session_id),
+        skip_sid=[about.connection],
+    )

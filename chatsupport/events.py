@@ -51,24 +51,27 @@ def merge(tables: Iterable[Table]) -> Table:
 
 
 def happened(event: object) -> bool:
-    """Call the reactions to an event, in order. False where one failed.
+    """Call the reactions to an event, in order. False where one failed because of the database: it can be repeated.
 
     A reaction that fails is logged. It neither undoes nor fails what happened, and the next one is called all the same.
     """
-    succeeded = True
+    is_complete = True
     for react in _bound.get(type(event), ()):
         try:
             react(event)
         except Exception as error:
-            succeeded = False
             about = {"event": "reaction_failed", "to": type(event).__name__, "reaction": name_of(react)}
+            if (request_id := getattr(event, "request_id", None)) is not None:
+                about["request_id"] = request_id
+            if isinstance(error, (PyMongoError, DatabaseUnavailableError)):
+                is_complete = False
             if isinstance(error, DatabaseUnavailableError) or (
                 isinstance(error, PyMongoError) and is_unavailable(error)
             ):
                 logger.warning("A reaction failed: the database is unavailable", extra={**about, "reason": repr(error)})
             else:
                 logger.exception("A reaction failed", extra=about)
-    return succeeded
+    return is_complete
 
 
 def name_of(react: Reaction) -> str:
@@ -139,6 +142,11 @@ class SessionEnded(SessionChange):
 
 
 @dataclass(frozen=True, slots=True)
+class SlotFreed:
+    """A slot that nobody got is free again."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionTransferred:
     """Somebody has handed a session over: to `agent_id`, or without one back to the queue. Follows what it changed."""
 
@@ -176,9 +184,13 @@ class SessionRead:
 
 @dataclass(frozen=True, slots=True)
 class MessageStored:
-    """A message is durable. The hot path: each reaction to this is paid for every message."""
+    """A message is durable. The hot path: each reaction to this is paid for every message.
+
+    `request_id` is that of the request or event that it came with.
+    """
 
     message: Document
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

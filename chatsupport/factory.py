@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatsupport import background, cli, documents, events, feature, features, notices, orders, startup
+from chatsupport import background, cli, documents, events, feature, features, notices, orders, reactions, startup
 from chatsupport.addresses import PlainAddresses
 from chatsupport.blueprints import agents, auth, chat, docs, errors, request_log, requests, system, web
 from chatsupport.blueprints.paths import EncodedSlashes
@@ -100,8 +100,8 @@ def _add_features(app: Flask) -> None:
     """Put in its places what the features add besides calls."""
     added = feature.installed()
     documents.bind(document for each in added for document in each.documents)
-    events.bind(events.merge(each.reactions for each in added))
     orders.bind(leaving.OBEYED, *(each.orders for each in added))
+    events.bind(reactions.table(added))
     cli.register(app, [command for each in added for command in each.commands])
 
 

@@ -29,7 +29,7 @@ class Feature:
     """Its calls over REST."""
     documents: Sequence[type[Any]] = ()
     """What it keeps, MongoEngine documents: their indexes are made with those of the core."""
-    reactions: Mapping[type[Any], Sequence[Callable[[Any], None]]] = field(default_factory=dict)
+    reactions: Mapping[type[Any], Sequence[Callable[[Any], object]]] = field(default_factory=dict)
     """What it does when something has happened, by the type of the event. The core's reactions come first."""
     orders: Handlers = field(default_factory=dict)
     """What its parts in different processes tell each other, and who obeys it."""

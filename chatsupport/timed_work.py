@@ -9,12 +9,12 @@ from __future__ import annotations
 from chatsupport import feature, notices
 from chatsupport.background import Every
 from chatsupport.services.assignment import availability, reconciliation
-from chatsupport.services.people import denials, identification
+from chatsupport.services.people import denials
 from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
 from chatsupport.services.server.leases import HOUSEKEEPING
-from chatsupport.services.sessions import inactivity, synchronization
-from chatsupport.services.shared import untold
+from chatsupport.services.sessions import identification, inactivity, synchronization
+from chatsupport.services.shared import outbox
 
 CORE = (
     Every(processes.here.pause, availability.beat),
@@ -26,7 +26,7 @@ CORE = (
     Every(availability.look_seconds, availability.look, under=HOUSEKEEPING),
     Every(availability.look_seconds, inactivity.look, under=HOUSEKEEPING),
     Every(availability.look_seconds, reconciliation.Reconciler(HOUSEKEEPING).look),
-    Every(untold.SWEEP_SECONDS, untold.sweep),
+    Every(outbox.SWEEP_SECONDS, outbox.sweep),
     Every(identification.FINISH_SECONDS, identification.finish, under=HOUSEKEEPING),
 )
 

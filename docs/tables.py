@@ -1,6 +1,7 @@
-"""Write the tables of docs/rest.md and docs/events.md from the models: `make docs`.
+"""Write the tables of docs/rest.md and docs/events.md from the models, and that of the reactions: `make docs`.
 
-A table stands between `<!-- fields: NewMessage -->` (or `queries:`, `sent:`, `received:`) and `<!-- end -->`.
+A table stands between `<!-- fields: NewMessage -->` (or `queries:`, `sent:`, `received:`, `reactions`) and
+`<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chatsupport import feature, features
+from chatsupport import events as happenings
+from chatsupport import feature, features, reactions
 from chatsupport.contract import events, schemas
 from chatsupport.contract.base import Model, Request
 from chatsupport.contract.calls import fields
 from chatsupport.sockets import chat
 
-PAGES = [Path(__file__).parent / name for name in ("rest.md", "events.md")]
+PAGES = [Path(__file__).parent / name for name in ("rest.md", "events.md", "architecture.md")]
 EVERYTHING = (chat, *feature.load(features.INSTALLED))
 """What must be imported, so that every event and every model is there."""
 
 WHO = ("userId?", "userType?")
 """What every event of a client may have; the page says it once."""
 
-_BLOCK = re.compile(r"(?<=<!-- )(fields|queries|sent|received)(?:: (\w+))? -->\n.*?(?=<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(
+    r"(?<=<!-- )(fields|queries|sent|received|reactions)(?:: (\w+))? -->\n.*?(?=<!-- end -->)", re.DOTALL
+)
 
 
 def filled(text: str) -> str:
@@ -42,6 +46,8 @@ def _table(kind: str, name: str | None, page: str) -> str | None:
         rows = [["Event", "Payload", "Acknowledged with (`data`)"], *_sent(page)]
     elif kind == "received":
         rows = [["Event", "To", "Payload"], *_received(page)]
+    elif kind == "reactions":
+        rows = [["Event", "What follows, in order"], *_reactions()]
     else:
         model = next((model for model in _all(Request) if model.__name__ == name), None)
         if model is None:
@@ -97,6 +103,11 @@ def _sent(page: str) -> Iterator[list[str]]:
 def _received(page: str) -> Iterator[list[str]]:
     for name, event in events.EMITTED.items():
         yield [_linked(name, page), event.to, event.shown or f"`{_listed(event.data)}`"]
+
+
+def _reactions() -> Iterator[list[str]]:
+    for event, follow in reactions.table(feature.load(features.INSTALLED)).items():
+        yield [f"`{event.__name__}`", ", ".join(f"`{happenings.name_of(react)}`" for react in follow)]
 
 
 def _linked(name: str, page: str) -> str:

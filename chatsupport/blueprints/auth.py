@@ -33,7 +33,8 @@ from chatsupport.errors import (
     RateLimitedError,
 )
 from chatsupport.identity import SIGN_IN_LIFETIME
-from chatsupport.services.people import denials, identification, sign_ins, tokens
+from chatsupport.services.people import denials, sign_ins, tokens
+from chatsupport.services.sessions import identification
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/auth")
 

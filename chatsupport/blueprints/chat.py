@@ -27,7 +27,7 @@ from chatsupport.errors import (
 from chatsupport.services.assignment import staffing
 from chatsupport.services.messages import sending
 from chatsupport.services.server import statistics
-from chatsupport.services.sessions import lifecycle, lists, transfers
+from chatsupport.services.sessions import ending, lists, reading, starting, transfers
 
 blueprint = Blueprint("chat", __name__, url_prefix="/api/chat")
 
@@ -49,7 +49,7 @@ def start_session(start: StartSession) -> tuple[Json, int]:
     A user has one open session at most. 10 a minute.
     """
     who = start.caller
-    session, created = lifecycle.start(caller(), who.id, who.type, request.remote_addr or "")
+    session, created = starting.start(caller(), who.id, who.type, request.remote_addr or "")
     return session, 201 if created else 200
 
 
@@ -62,7 +62,7 @@ def get_current_session() -> Json:
 
     For users. `session` is null if there is none.
     """
-    return {"session": lifecycle.current(caller())}
+    return {"session": reading.current(caller())}
 
 
 @route(
@@ -71,7 +71,7 @@ def get_current_session() -> Json:
 )
 def get_session(session_id: SessionId) -> Json:
     """Read a session."""
-    return lifecycle.describe(caller(), session_id)
+    return reading.describe(caller(), session_id)
 
 
 @route(
@@ -84,7 +84,7 @@ def end_session(session_id: SessionId, end: SessionEnd) -> Json:
 
     A second call answers with the first end, unchanged.
     """
-    return lifecycle.end(caller(), session_id, end)
+    return ending.end(caller(), session_id, end)
 
 
 @route(

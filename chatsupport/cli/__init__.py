@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import click
 from flask import Flask
 
-from chatsupport.cli import agents, database, doctor, queue, sessions, simulate, tokens
+from chatsupport.cli import agents, database, doctor, queue, reactions, sessions, simulate, tokens
 
 COMMANDS = (
     agents.agents,
@@ -15,6 +15,7 @@ COMMANDS = (
     database.migrate,
     doctor.doctor,
     queue.queue,
+    reactions.reactions,
     sessions.sessions,
     simulate.simulate,
     tokens.tokens,

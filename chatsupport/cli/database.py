@@ -12,7 +12,7 @@ from chatsupport.cli.patience import patience
 from chatsupport.database import connection
 from chatsupport.documents import Agent
 from chatsupport.extensions import settings
-from chatsupport.services.assignment import choice
+from chatsupport.services.assignment import serving
 
 
 @click.command("init-db")
@@ -22,7 +22,7 @@ def init_db() -> None:
     with patience():
         made = startup.prepare_database(settings.config)
         if made:
-            choice.drain_queue()  # A server may be running, and visitors may be waiting.
+            serving.drain_queue()  # A server may be running, and visitors may be waiting.
         count = Agent.objects.count()
     click.echo("The database is ready. All indexes exist.")
     if made:
@@ -43,7 +43,7 @@ def migrate(dry_run: bool) -> None:
             click.echo("There is nothing to do.")
         if not dry_run:
             migration.mark_current()
-            choice.drain_queue()  # Whoever waits gets what slots have come free.
+            serving.drain_queue()  # Whoever waits gets what slots have come free.
             click.echo("The database is current. Servers may start.")
 
 

@@ -8,13 +8,13 @@ from bson import ObjectId
 from flask.cli import AppGroup
 from pymongo.errors import PyMongoError
 
-from chatsupport import identity
+from chatsupport import events, identity
 from chatsupport.cli.patience import patience
 from chatsupport.contract.people import Person
 from chatsupport.database.connection import measure_time
 from chatsupport.documents import Agent
 from chatsupport.errors import InvalidInputError
-from chatsupport.features.audit import service as audit
+from chatsupport.events import TokenIssued
 
 ANSWER_SECONDS = 3.0
 
@@ -38,7 +38,7 @@ def make(user_id: str, user_type: str) -> None:
                 raise click.ClickException(
                     f"There is no agent {user_id}. `flask --app wsgi agents list` lists the agents."
                 )
-            audit.record(audit.TOKEN, None, user_id=user_id, user_type=user_type)
+            events.happened(TokenIssued(None, identity.Caller(user_id, user_type)))
     click.echo(identity.issue_token(user_id, user_type))
 
 

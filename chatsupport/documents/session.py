@@ -43,7 +43,7 @@ class ReadMark(EmbeddedDocument):
 
 
 class Mark(EmbeddedDocument):
-    """Something that happened to the session and was not told yet; see `services/shared/untold.py`."""
+    """Something that happened to the session and was not told yet; see `services/shared/outbox.py`."""
 
     mark_id = ObjectIdField(db_field="id", required=True)
     kind = StringField(required=True)
@@ -51,6 +51,8 @@ class Mark(EmbeddedDocument):
     agent_id = ObjectIdField(db_field="agentId")
     slot_id = ObjectIdField(db_field="slotId")
     reason = StringField()
+    caller_id = StringField(db_field="callerId")
+    caller_type = StringField(db_field="callerType")
 
     meta: ClassVar[dict[str, Any]] = {"strict": False}
 
@@ -61,7 +63,7 @@ class Session(Document):
     user_id = StringField(db_field="userId", required=True, max_length=128)
     user_type = StringField(db_field="userType", required=True, choices=("user", "agent"), default="user")
     guest_id = StringField(db_field="guestId", max_length=128)
-    """Whose it was, for a moment after a guest has become a user (`services/people/identification.py`)."""
+    """Whose it was, for a moment after a guest has become a user (`services/sessions/identification.py`)."""
     agent_id = ObjectIdField(db_field="agentId", null=True)
     slot_id = ObjectIdField(db_field="slotId")
     status = StringField(required=True, choices=STATUSES, default=WAITING)

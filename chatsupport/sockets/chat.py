@@ -27,7 +27,7 @@ from chatsupport.realtime import server
 from chatsupport.services.messages import read_marks, sending
 from chatsupport.services.messages.drafts import Draft
 from chatsupport.services.presence import membership, typing
-from chatsupport.services.sessions import joins, lifecycle, told_here
+from chatsupport.services.sessions import ending, joins, told_here
 from chatsupport.services.shared import access
 from chatsupport.sockets import connections, held_events
 from chatsupport.sockets.connections import Connection
@@ -153,7 +153,7 @@ def mark_read(connection: Connection, read: MarkRead) -> Answer:
 @event("end_session", body=EndSession, answer=EndedSession)
 def end_session(connection: Connection, end: EndSession) -> Answer:
     """End the session, as the REST call does."""
-    return "Session ended", lifecycle.end(connection.caller, end.session_id, end)
+    return "Session ended", ending.end(connection.caller, end.session_id, end)
 
 
 def _present(connection: Connection, named: InSession) -> tuple[ObjectId, Caller]:

@@ -63,7 +63,7 @@ def test_nothing_follows_where_nothing_is_bound() -> None:
 def test_a_reaction_that_fails_is_logged_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
     events.bind({Rang: [failing, second]})
 
-    assert events.happened(Rang(2)) is False
+    assert events.happened(Rang(2)) is True, "to repeat it would not help"
 
     assert heard == ["second 2"]
     (record,) = caplog.records

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -22,6 +22,7 @@ from chatsupport import identity
 from chatsupport.background import Buffered
 from chatsupport.database.clock import now
 from chatsupport.errors import InvalidInputError
+from chatsupport.events import SessionChange
 from chatsupport.extensions import settings
 from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.features.audit.models import AuditFilter
@@ -73,16 +74,18 @@ def record(action: str, caller: Caller | None, **subject: Any) -> None:
         _pending.add(entry["_id"], entry)
 
 
-def record_soon(action: str, caller: Caller | None, session: Mapping[str, Any], **details: Any) -> None:
-    """Have an entry about a session written within a moment, with others. For what happens with every chat."""
-    subject = {
-        "session_id": session["_id"],
-        "agent_id": session.get("agentId"),
-        "user_id": session.get("userId"),
-        "user_type": session.get("userType", "user") if "userId" in session else None,
-    }
-    entry = _entry(action, caller, {**subject, **details})
-    _pending.add(entry["_id"], entry)
+def record_change(action: str, event: SessionChange, *, agent_id: ObjectId | None = None, **details: Any) -> None:
+    """Have an entry about a change of a session written within a moment, with others. What is told twice is one entry.
+
+    `agent_id` says which agent it concerns, where that is not the one that the session has now.
+    """
+    subject = _subject(event.session)
+    if agent_id is not None:
+        subject["agent_id"] = agent_id
+    # What is told late is told by nobody's request, or by another one than made it.
+    asked = {} if event.caller is None or event.is_late else context.current()
+    entry = _entry(action, event.caller, {**subject, **details}, asked=asked, at=event.at)
+    _pending.add(event.id, {**entry, "_id": event.id})
 
 
 def record_reading(caller: Caller, session: Mapping[str, Any]) -> None:
@@ -101,7 +104,17 @@ def record_reading(caller: Caller, session: Mapping[str, Any]) -> None:
         _readings.move_to_end(key)
         while len(_readings) > MAX_READINGS:
             _readings.popitem(last=False)
-    record_soon(READ, caller, session)
+    entry = _entry(READ, caller, _subject(session))
+    _pending.add(entry["_id"], entry)
+
+
+def _subject(session: Mapping[str, Any]) -> Document:
+    return {
+        "session_id": session["_id"],
+        "agent_id": session.get("agentId"),
+        "user_id": session.get("userId"),
+        "user_type": session.get("userType", "user") if "userId" in session else None,
+    }
 
 
 def entries(caller: Caller, wanted: AuditFilter) -> tuple[list[Document], str | None]:
@@ -178,8 +191,18 @@ def _object_id(person: Caller) -> ObjectId | None:
     return ObjectId(person.id) if person.type == identity.AGENT and ObjectId.is_valid(person.id) else None
 
 
-def _entry(action: str, caller: Caller | None, subject: Document) -> Document:
-    time, fields = now(), context.current()
+def _entry(
+    action: str,
+    caller: Caller | None,
+    subject: Document,
+    *,
+    asked: Mapping[str, Any] | None = None,
+    at: datetime | None = None,
+) -> Document:
+    time = at or now()
+    if asked is None:
+        # Nobody's: timed work goes on in greenlets that have no request, or that began within somebody's.
+        asked = {} if caller is None else context.current()
     address = subject.pop("address", None)
     known = {
         "sessionId": subject.pop("session_id", None),
@@ -187,8 +210,6 @@ def _entry(action: str, caller: Caller | None, subject: Document) -> Document:
         "userId": subject.pop("user_id", None),
         "userType": subject.pop("user_type", None),
     }
-    # Nobody's: timed work goes on in greenlets that have no request, or that began within somebody's.
-    asked = fields if caller is not None else {}
     return {
         "_id": ObjectId(),
         "at": time,

@@ -2,8 +2,10 @@
 
 from chatsupport.feature import Feature
 from chatsupport.features.metrics import routes
+from chatsupport.features.metrics.reactions import REACTIONS
 
 FEATURE = Feature(
     name="metrics",
     blueprint=routes.blueprint,
+    reactions=REACTIONS,
 )

@@ -18,20 +18,20 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from chatsupport import feature
+from chatsupport import events, feature
 from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
 from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Agent, Denial, Message, Session
 from chatsupport.documents.agent import WITH_SESSIONS
 from chatsupport.documents.session import OPEN
-from chatsupport.features.audit import service as audit
+from chatsupport.events import PersonErased
 from chatsupport.identity import AGENT, API_KEY_CALLER, USER, Caller
 from chatsupport.personal_data import Erasure, PersonalData, ranges
 from chatsupport.services.messages import read_marks, sequences
 from chatsupport.services.people import denials, tombstones
-from chatsupport.services.sessions import lifecycle
-from chatsupport.services.shared import access
+from chatsupport.services.sessions import ending
+from chatsupport.services.shared import access, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def erase(caller: Caller, person: Caller) -> dict[str, Any]:
     work.erase_indexed(caller)
     is_complete = work.try_elsewhere()
     figures = {"sessions": work.sessions, "messages": work.messages}
-    audit.record(audit.ERASE, caller, user_id=erasure.pseudonym, user_type=person.type, **figures)
+    events.happened(PersonErased(caller, erasure.pseudonym, person.type, **figures))
     logger.info("A person was erased", extra={"event": "erased", "sessions": work.sessions, "count": work.messages})
     return {"pseudonym": erasure.pseudonym, **figures, "isComplete": is_complete}
 
@@ -97,6 +97,7 @@ class _Work:
         `caller` is who asked for it, None where nobody did.
         """
         read_marks.flush()
+        outbox.flush()  # A mark says who asked for the change.
         self._erase_own(caller)
         denials.unname(self.person)
         for guest in denials.guests_of(self.person):
@@ -110,7 +111,7 @@ class _Work:
         # Until there is none left: a request that was under way may have started another.
         while session_ids := self._some_sessions():
             for session_id in session_ids:
-                lifecycle.end_now({"_id": session_id}, SessionEnd(reason=ERASED_REASON), by, caller)
+                ending.end_now({"_id": session_id}, SessionEnd(reason=ERASED_REASON), by, caller)
             self.messages += self._empty_messages({"sessionId": {"$in": session_ids}})
             self._rename_in_sessions(session_ids)
             self.sessions += len(session_ids)
@@ -144,7 +145,7 @@ class _Work:
             array_filters=[{"mark.userId": person.id, "mark.userType": person.type}],
         )
         if person.is_guest:
-            # Of one that became known a moment ago the sessions say who it was (`services/people/identification.py`).
+            # Of one that became known a moment ago the sessions say who it was (`services/sessions/identification.py`).
             was = {"createdAt": self.erasure.not_later, "guestId": person.id}
             self._everywhere(Session._get_collection(), was, {"$unset": {"guestId": ""}})
         # It does not say of what type whoever ended it was; ids of agents are nobody else's.

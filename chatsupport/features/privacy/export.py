@@ -7,15 +7,15 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import feature, serializers
+from chatsupport import events, feature, serializers
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Denial, Message, Session
 from chatsupport.documents.session import NEWEST_FIRST
-from chatsupport.features.audit import service as audit
+from chatsupport.events import PersonExported
 from chatsupport.identity import AGENT, Caller
 from chatsupport.services.messages import sequences
 from chatsupport.services.people import tombstones
-from chatsupport.services.sessions import lifecycle
+from chatsupport.services.sessions import reading
 from chatsupport.services.shared import access
 from chatsupport.services.shared.pages import Document
 
@@ -37,7 +37,7 @@ def export(caller: Caller, person: Caller) -> dict[str, Any]:
         last_seq = messages[-1]["seq"] if messages else 0
         exported.append(
             {
-                **serializers.session(session, lifecycle.agent_of(session), None, last_seq, time),
+                **serializers.session(session, reading.agent_of(session), None, last_seq, time),
                 "messages": [serializers.message(message) for message in messages],
             }
         )
@@ -60,7 +60,7 @@ def export(caller: Caller, person: Caller) -> dict[str, Any]:
             data.update(each.personal_data.export(person))
     # Looking whether anything is left of somebody who was erased writes the id down nowhere.
     user_id = None if not exported and tombstones.is_erased(person) else person.id
-    audit.record(audit.EXPORT, caller, user_id=user_id, user_type=person.type)
+    events.happened(PersonExported(caller, user_id, person.type))
     return data
 
 

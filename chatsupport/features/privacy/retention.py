@@ -9,12 +9,12 @@ import logging
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from chatsupport import documents, feature, serializers
+from chatsupport import documents, events, feature, serializers
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ENDED
+from chatsupport.events import OldSessionsDeleted
 from chatsupport.extensions import settings
-from chatsupport.features.audit import service as audit
 from chatsupport.services.server import processes, totals
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def sweep() -> int:
         deleted += count
     if deleted:
         logger.info("Old sessions were deleted", extra={"event": "retention", "count": deleted})
-        audit.record(audit.RETENTION, None, sessions=deleted, ended_before=serializers.iso(before))
+        events.happened(OldSessionsDeleted(deleted, before))
     return deleted
 
 

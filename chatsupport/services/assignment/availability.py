@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from chatsupport import orders
+from chatsupport import events, orders
 from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Agent
+from chatsupport.events import AgentsCameBack, AgentWentAway
 from chatsupport.extensions import settings
-from chatsupport.features.consoles import service as consoles
 from chatsupport.identity import AGENT
 from chatsupport.orders import CloseSockets
-from chatsupport.services.assignment import choice
+from chatsupport.services.assignment import serving, transitions
 from chatsupport.services.server import processes
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def look() -> None:
     time = now()
     if all_could_renew():
         sweep(time)
-    choice.drain_queue()
+    serving.drain_queue()
 
 
 def all_could_renew() -> bool:
@@ -124,15 +124,12 @@ def sweep(time: datetime | None = None) -> int:
         unchanged = {"_id": agent["_id"], "isAway": False, "presentUntil": agent["presentUntil"]}
         if agents.update_one(unchanged, {"$set": {"isAway": True, "updatedAt": now()}}).modified_count:
             newly_away += 1
-            consoles.changed(None, agent["_id"])
             logger.info("Agent is away", extra={"event": "agent_away", "agent_id": str(agent["_id"])})
+            events.happened(AgentWentAway(agent["_id"]))
     for agent in list(agents.find({"isAway": True, "load": {"$gt": 0}}, {"_id": 1})):
         # It may have come back while others were seen to, and what it has now it was given since.
         if agents.find_one({"_id": agent["_id"], "isAway": True}, {"_id": 1}) is not None:
-            choice.requeue_all_of(agent["_id"], choice.AWAY)
-    if newly_away:
-        # Also where they had no sessions: who avoids another agent may have to take that one now.
-        choice.drain_queue()
+            transitions.requeue_all_of(agent["_id"], transitions.AWAY)
     return newly_away
 
 
@@ -146,8 +143,7 @@ def _renew(agent_ids: list[ObjectId]) -> None:
     returned = agents.update_many(away, {"$set": back})
     agents.update_many({"_id": {"$in": agent_ids}}, {"$max": {"presentUntil": lease_end}})
     if returned.modified_count:
-        consoles.changed(None, *agent_ids)
-        choice.drain_queue()
+        events.happened(AgentsCameBack(agent_ids))
 
 
 def _grace() -> timedelta:

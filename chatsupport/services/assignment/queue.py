@@ -15,6 +15,7 @@ from chatsupport.background import Buffered, Throttled
 from chatsupport.documents import Session
 from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
+from chatsupport.events import SessionAssigned, SessionEnded
 from chatsupport.extensions import settings, socketio
 from chatsupport.orders import TellPlaces
 from chatsupport.services.assignment import slots
@@ -126,9 +127,23 @@ def announce_positions() -> None:
     _announcements.add(None, None)
 
 
-def forget(session_id: ObjectId) -> None:
-    """Drop what was announced to a session that waits no more."""
-    _announced.pop(session_id, None)
+def announce(event: object) -> None:
+    """Have changed places told: a session waits that did not wait before."""
+    announce_positions()
+
+
+def leave_assigned(event: SessionAssigned) -> None:
+    """Forget the place of a session that has an agent now, and have those told who have moved up."""
+    _announced.pop(event.session["_id"], None)
+    if event.others_move_up:
+        announce_positions()
+
+
+def leave_ended(event: SessionEnded) -> None:
+    """Forget the place of a session that has ended; if it waited until then, have those told who have moved up."""
+    _announced.pop(event.session["_id"], None)
+    if event.session.get("agentId") is None:
+        announce_positions()
 
 
 def _announce() -> None:

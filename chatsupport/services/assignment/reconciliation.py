@@ -19,7 +19,7 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import derived
 from chatsupport.documents.session import ACTIVE, QUEUE_ORDER
 from chatsupport.extensions import socketio
-from chatsupport.services.assignment import choice, slots
+from chatsupport.services.assignment import choice, serving, slots, transitions
 from chatsupport.services.server import totals
 from chatsupport.services.server.leases import Lease
 
@@ -77,7 +77,7 @@ def run() -> int:
         "loads_corrected": loads_corrected,
         "queue_was_stuck": int(waiting is not None and _waiting_beside_a_free_slot() == waiting),
     }
-    choice.drain_queue()
+    serving.drain_queue()
     repaired = sum(repairs.values())
     if repaired:
         logger.warning("Repaired what a killed process left", extra={"event": "reconciled", **repairs})
@@ -124,12 +124,12 @@ def _repair_sessions(suspects: set[ObjectId]) -> int:
 
 def _repair_session(session: Document) -> bool:
     session_id, agent_id = session["_id"], session.get("agentId")
-    slot = None if agent_id is None else choice.claim(session_id, session["userId"], only=agent_id)
+    slot = None if agent_id is None else slots.claim(session_id, session["userId"], only=agent_id)
     if slot is None:
-        return choice.requeue(session, choice.DELETED)
+        return transitions.requeue(session, transitions.DELETED)
     unchanged = {"_id": session_id, "status": ACTIVE, "agentId": agent_id, "slotId": session.get("slotId")}
     if not Session._get_collection().update_one(unchanged, {"$set": {"slotId": slot.id}}).modified_count:
-        choice.give_back(slot)  # It ended or moved meanwhile.
+        slots.give_back(slot)  # It ended or moved meanwhile.
         return False
     return True
 

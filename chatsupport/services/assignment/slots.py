@@ -5,23 +5,41 @@ gives it an id. Its session keeps that id (`slotId`), and whoever frees the slot
 nothing the second time, and a release that was delayed never frees the slot that the same session got since. A slot
 that a release from before there were ids has taken has no entry in `slots`; it is freed by its session, which may still
 have the `slotId` of an earlier slot.
+
+A process that does not hear whether a slot was taken, or who got it, looks again later (`settle`).
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
+from pymongo.errors import PyMongoError
 
+from chatsupport import events
 from chatsupport.database.clock import now
-from chatsupport.documents import Agent
+from chatsupport.database.connection import OPERATION_TIMEOUT_MS
+from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import LEAST_LOADED, WITH_SESSIONS, derived
+from chatsupport.documents.session import ACTIVE
+from chatsupport.events import SessionEnded, SessionLeft, SlotFreed
+from chatsupport.extensions import socketio
+
+logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
+
+LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
+"""After this long, whoever asked for a write has given it up."""
+
+SETTLING_LOOKS = 5
+"""How often a slot is looked for of which nothing is known; after that the reconciler finds it."""
 
 
 @dataclass(frozen=True)
@@ -34,38 +52,30 @@ class Slot:
 
 
 def claim(
-    slot_id: ObjectId,
-    session_id: ObjectId,
-    user_id: str,
-    *,
-    only: ObjectId | None = None,
-    excluding: ObjectId | None = None,
+    session_id: ObjectId, user_id: str, *, only: ObjectId | None = None, excluding: ObjectId | None = None
 ) -> Slot | None:
-    """Take a slot with this id from the least loaded agent that can take a session, or from `only`; None if none can.
+    """Take a slot from the least loaded agent that can take a session, or from `only`; None if none can.
 
     Least loaded, and among equals the one that has waited longest for work, is the order of an index, so the choice
     costs the same with ten agents and with ten thousand.
     """
+    slot_id = ObjectId()
     query: Document = can_take()
     if only is not None:
         query["_id"] = only
     elif excluding is not None:
         query["_id"] = {"$ne": excluding}
-    agent: Document | None = Agent._get_collection().find_one_and_update(
-        query,
-        [
-            {
-                "$set": {
-                    **_appended(slot_id, session_id, user_id),
-                    "wasIdleSince": "$idleSince",
-                    "idleSince": "$$NOW",
-                }
-            },
-            *derived(),
-        ],
-        sort=LEAST_LOADED if only is None else None,
-        return_document=ReturnDocument.AFTER,
-    )
+    taken = {**_appended(slot_id, session_id, user_id), "wasIdleSince": "$idleSince", "idleSince": "$$NOW"}
+    try:
+        agent: Document | None = Agent._get_collection().find_one_and_update(
+            query,
+            [{"$set": taken}, *derived()],
+            sort=LEAST_LOADED if only is None else None,
+            return_document=ReturnDocument.AFTER,
+        )
+    except PyMongoError:
+        settle_later(slot_id, session_id)
+        raise
     return None if agent is None else Slot(slot_id, agent, session_id)
 
 
@@ -81,12 +91,53 @@ def pass_on(agent_id: ObjectId, slot_id: ObjectId | None, session_id: ObjectId, 
 def give_back(slot: Slot) -> None:
     """Undo a `claim` that led to nothing; the agent keeps its place among equals."""
     idle_since = slot.agent.get("wasIdleSince") or now()
-    _release(slot.agent["_id"], slot.session_id, slot.id, idle_since)
+    try:
+        _release(slot.agent["_id"], slot.session_id, slot.id, idle_since)
+    except PyMongoError:
+        settle_later(slot.id, slot.session_id)
+        raise
+
+
+def settle_later(slot_id: ObjectId, session_id: ObjectId) -> None:
+    """Look, when no write can be under way any more, whether this slot is to be freed."""
+    socketio.start_background_task(settle, slot_id, session_id)
+
+
+def settle(slot_id: ObjectId, session_id: ObjectId) -> None:
+    """Free a slot that nobody got, where it is not known whether it was taken, given to a session or given back.
+
+    A database that stood still does what it was asked when it goes on: so this looks again where there is no slot yet.
+    """
+    for _ in range(SETTLING_LOOKS):
+        socketio.sleep(LONGEST_WRITE.total_seconds())
+        try:
+            agent_id = find(slot_id)
+            if agent_id is None:
+                continue
+            taken = {"agentId": agent_id, "status": ACTIVE, "slotId": slot_id}
+            if Session._get_collection().find_one(taken, {"_id": 1}) is None:
+                release(agent_id, session_id, slot_id)
+                events.happened(SlotFreed())
+            return
+        except PyMongoError as error:
+            logger.warning("It is not known yet whether a slot is to be freed", extra={"reason": repr(error)})
 
 
 def release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> bool:
     """Free this slot of the session. False where the agent does not hold it: a second call changes nothing."""
     return _release(agent_id, session_id, slot_id, "$$NOW")
+
+
+def free_left(event: SessionLeft) -> None:
+    """Free the slot that a session had at the agent it has left."""
+    if event.agent_id is not None:
+        release(event.agent_id, event.session["_id"], event.slot_id)
+
+
+def free_ended(event: SessionEnded) -> None:
+    """Free the slot of a session that has ended."""
+    if event.session.get("agentId") is not None:
+        release(event.session["agentId"], event.session["_id"], event.session.get("slotId"))
 
 
 def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:

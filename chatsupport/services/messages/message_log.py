@@ -23,7 +23,7 @@ import pymongo
 from bson import ObjectId
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from chatsupport import broadcasts
+from chatsupport import events
 from chatsupport.database.clock import now
 from chatsupport.database.connection import (
     DURABLE,
@@ -37,8 +37,9 @@ from chatsupport.errors import (
     DatabaseUnavailableError,
     InternalError,
 )
+from chatsupport.events import MessageStored
 from chatsupport.observability import metrics, tracing
-from chatsupport.services.messages import drafts, first_replies, sequences
+from chatsupport.services.messages import drafts, sequences
 from chatsupport.services.messages.admission import Admission
 from chatsupport.services.messages.backlog import Backlog, seconds_until_first_deadline
 from chatsupport.services.messages.drafts import Draft, RetryKey
@@ -54,9 +55,12 @@ MAX_UNCERTAIN = 10_000
 
 
 class MessageLog:
-    """The log of one process. Any number of processes may append to the same sessions."""
+    """The log of one process. Any number of processes may append to the same sessions.
 
-    def __init__(self, on_stored: Callable[[dict[str, Any]], None] = broadcasts.new_message) -> None:
+    `on_stored` is told of each message when it is durable, before its sender is. It raises nothing.
+    """
+
+    def __init__(self, on_stored: Callable[[MessageStored], object] = events.happened) -> None:
         self._on_stored = on_stored
         self._closed = False
         self._backlog = Backlog(self._write_batch)
@@ -183,9 +187,8 @@ class MessageLog:
         metrics.MESSAGES.add(stored)
         for draft, document in zip(batch[:stored], documents[:stored], strict=True):
             self._last_seqs.remember(draft.session_id, document["seq"])
-            self._announce(document, draft)
+            self._on_stored(MessageStored(document, draft.request_id))
             draft.succeed(document, created=True)
-        first_replies.note(documents[:stored])
         if stored == len(batch):
             return []
         collided, rest = batch[stored], batch[stored + 1 :]
@@ -206,16 +209,8 @@ class MessageLog:
         """Answer a repeated sending with the first message; the room hears of it where the first sending failed."""
         if draft.retry_key in self._uncertain:
             del self._uncertain[draft.retry_key]
-            self._announce(stored, draft)
+            self._on_stored(MessageStored(stored, draft.request_id))
         draft.succeed(stored, created=False)
-
-    def _announce(self, message: dict[str, Any], draft: Draft) -> None:
-        """Broadcast what is stored. A failure here is no failure of the sender's: clients resync by seq."""
-        try:
-            self._on_stored(message)
-        except Exception:
-            about = {"seq": message["seq"], "request_id": draft.request_id}
-            logger.exception("A stored message could not be broadcast", extra=about)
 
     def _number(self, batch: list[Draft]) -> list[dict[str, Any]]:
         timestamp = now()

@@ -15,10 +15,11 @@ from typing import Any
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from chatsupport import broadcasts
+from chatsupport import events
 from chatsupport.background import Buffered
 from chatsupport.documents import Message, Session
-from chatsupport.identity import AGENT, CALLER_TYPES, Caller
+from chatsupport.events import MessagesRead
+from chatsupport.identity import CALLER_TYPES, Caller
 from chatsupport.services.messages import sequences
 from chatsupport.services.people import tombstones
 from chatsupport.services.presence import membership
@@ -59,9 +60,7 @@ def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
         if moved:
             _pending.add(key, (seq, time.monotonic()))
     if moved:
-        broadcasts.messages_read(session_id, person.id, seq, skip_sid=here)
-        if person.type == AGENT:
-            broadcasts.session_read(session_id, person.id, seq)
+        events.happened(MessagesRead(session_id, person, seq, here))
     return max(seq, known)
 
 

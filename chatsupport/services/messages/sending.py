@@ -8,11 +8,11 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import serializers
+from chatsupport import events, serializers
 from chatsupport.contract.chat import NewMessage, Page
 from chatsupport.database.clock import now
 from chatsupport.database.connection import answer_within, wait_until_durable
-from chatsupport.features.audit import service as audit
+from chatsupport.events import SessionRead
 from chatsupport.identity import AGENT, Caller, canonical_id
 from chatsupport.services.messages import drafts, message_log, sequences
 from chatsupport.services.shared import access, rate_limits
@@ -88,7 +88,7 @@ def history(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any]:
 
     Because `seq` counts without a gap, an offset is a seq: page one thousand costs what page one does.
     """
-    audit.record_reading(caller, access.find_session(caller, session_id))
+    events.happened(SessionRead(caller, access.find_session(caller, session_id)))
     total = sequences.last_seq(session_id)
     if page.before is not None:
         rows = _read(session_id, {"$lt": page.before}, page.limit, newest=True)

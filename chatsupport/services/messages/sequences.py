@@ -18,16 +18,15 @@ from pymongo.errors import DuplicateKeyError
 from chatsupport.database.clock import now
 from chatsupport.database.connection import COMMITTED
 from chatsupport.documents import Message
+from chatsupport.services.server import processes
 
 NO_FENCE = None
 """The condition on `fence` of everything that is a message: that it has none."""
 
 MAX_HINTS = 50_000
 
-FENCE_SECONDS = 600
-"""How long a fence stands at least: longer than any write may take, on its way through a database that stood still
-included.
-"""
+FENCE_SECONDS = processes.GONE_SECONDS
+"""How long a fence stands at least: as long as any process may have a write under way."""
 
 
 def committed() -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import logging
 from typing import Any
 
@@ -11,20 +10,15 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from chatsupport import broadcasts, orders
+from chatsupport import events
 from chatsupport.contract.people import AgentChanges, AgentFields, AgentPage
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.documents.agent import BY_NAME, derived
-from chatsupport.errors import AgentNotFoundError, EmailTakenError, SessionNotFoundError
-from chatsupport.features.audit import service as audit
-from chatsupport.features.consoles import service as consoles
-from chatsupport.features.consoles.orders import CheckRole
+from chatsupport.errors import AgentNotFoundError, EmailTakenError
+from chatsupport.events import AgentChanged, AgentCreated, AgentDeleted
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.orders import CloseSockets
-from chatsupport.services.assignment import choice
 from chatsupport.services.people import denials, passwords, sign_ins
-from chatsupport.services.sessions import lifecycle
 from chatsupport.services.shared import access
 
 logger = logging.getLogger(__name__)
@@ -66,16 +60,7 @@ def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
     except DuplicateKeyError:
         raise EmailTakenError from None
     logger.info("Agent created", extra={"event": "agent_created", "agent_id": str(agent["_id"])})
-    audit.record(
-        audit.AGENT_CREATED,
-        caller,
-        agent_id=agent["_id"],
-        name=fields.name,
-        max_users=fields.max_users,
-        role=fields.role,
-    )
-    consoles.changed(None, agent["_id"])
-    choice.drain_queue()
+    events.happened(AgentCreated(caller, agent))
     created: dict[str, Any] = Agent._get_collection().find_one({"_id": agent["_id"]}) or agent
     return created
 
@@ -116,30 +101,22 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     new_credentials = "password" in changes.given or before.get("email") != updated.get("email")
     if new_credentials:
         denials.end_tokens(caller, Caller(str(agent_id), AGENT), keep=caller if is_own else None)
-    audit.record(
-        audit.AGENT_CHANGED,
-        caller,
-        agent_id=agent_id,
-        name=changes.name,
-        max_users=changes.max_users,
-        is_online=changes.is_online,
-        role=changes.role,
-        new_credentials=new_credentials or None,
+    changed = {
+        "name": changes.name,
+        "maxUsers": changes.max_users,
+        "isOnline": changes.is_online,
+        "role": changes.role,
+    }
+    events.happened(
+        AgentChanged(
+            caller,
+            before,
+            updated,
+            {name: value for name, value in changed.items() if value is not None},
+            new_credentials,
+        )
     )
-    if changes.role is not None:
-        orders.give(CheckRole(agent_id=str(agent_id)))
-    consoles.changed(None, agent_id)
-    if before["name"] != updated["name"]:
-        _tell_new_name(updated)
-    choice.drain_queue()
     return _find(agent_id)
-
-
-def _tell_new_name(agent: dict[str, Any]) -> None:
-    """Tell those who are in the agent's open chats what it is called now."""
-    for session_id in agent.get("activeSessions", ()):
-        with contextlib.suppress(SessionNotFoundError):  # A slot that the reconciler is about to free.
-            broadcasts.session_updated(lifecycle.describe_stored(session_id), agent["_id"])
 
 
 def _needs_manager(changes: AgentChanges) -> bool:
@@ -183,16 +160,10 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
     access.require_manager(caller)
     deleted: dict[str, Any] | None = Agent._get_collection().find_one_and_delete({"_id": agent_id})
     if deleted is None:
-        orders.give(CloseSockets(person_id=str(agent_id), person_type=AGENT))
-        choice.requeue_all_of(agent_id, choice.DELETED)
+        events.happened(AgentDeleted(caller, agent_id, None))
         raise AgentNotFoundError
     logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
-    orders.give(CloseSockets(person_id=str(agent_id), person_type=AGENT))
-    consoles.changed(None, agent_id)
-    audit.record(audit.AGENT_DELETED, caller, agent_id=agent_id, name=deleted.get("name"))
-    choice.requeue_all_of(agent_id, choice.DELETED)
-    # Also where there were none: who avoids another agent may have to take that one now.
-    choice.drain_queue()
+    events.happened(AgentDeleted(caller, agent_id, deleted))
     return deleted
 
 

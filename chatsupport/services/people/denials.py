@@ -7,7 +7,7 @@ has the sockets there are closed, in every process.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from chatsupport import addresses, orders
+from chatsupport import addresses, events, orders
 from chatsupport.contract.blocks import NewBlock
 from chatsupport.database.clock import elapsed, now, now_ms
 from chatsupport.documents import Denial
@@ -26,8 +26,8 @@ from chatsupport.errors import (
     ForbiddenError,
     InvalidTokenError,
 )
+from chatsupport.events import AccessDenied, Blocked, GuestIdentified, SignedOut, TokensRevoked, Unblocked
 from chatsupport.extensions import socketio
-from chatsupport.features.audit import service as audit
 from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, USER, Caller
 from chatsupport.orders import BLOCKED, REVOKED, CloseAddress, CloseSockets
 from chatsupport.services.people import tombstones
@@ -102,7 +102,7 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
     time = now()
     kept = keep.issued_at_ms if keep is not None and keep.issued_at_ms else None
     still_good = {"$or": [{"$gt": [kept, {"$ifNull": ["$before", 0]}]}, {"$eq": [kept, "$kept"]}]}
-    Denial._get_collection().update_one(
+    denial: Document = Denial._get_collection().find_one_and_update(
         {"_id": f"revoked:{person}"},
         [
             {
@@ -119,9 +119,9 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
             }
         ],
         upsert=True,
+        return_document=ReturnDocument.AFTER,
     )
-    _close_sockets({"userId": person.id, "userType": person.type, "before": before, "kept": kept})
-    audit.record(audit.REVOKE, caller, user_id=person.id, user_type=person.type)
+    events.happened(TokensRevoked(caller, denial, person))
     # What is made after the answer is later, whichever process makes it.
     socketio.sleep(2 * AGREEMENT_MS / 1000)
     return before
@@ -199,13 +199,14 @@ def sign_out(caller: Caller) -> None:
         "expiresAt": time + REFUSALS_KEPT,
     }
     Denial._get_collection().update_one({"_id": _sign_out_id(caller)}, {"$setOnInsert": denial}, upsert=True)
-    _close_sockets(denial)
-    if caller.type == AGENT:
-        audit.record(audit.SIGN_OUT, caller, agent_id=ObjectId(caller.id))
+    events.happened(SignedOut(caller, denial))
 
 
-def identify(guest: Caller, user_id: str) -> str:
-    """Note, once and for all, which user a guest has become; its tokens are refused from now on. Returns that user."""
+def identify(guest: Caller, user: Caller) -> str:
+    """Note, once and for all, that a guest has become this user; its tokens are refused from now on.
+
+    Returns the id of the user it has become: another one's, where that one was faster.
+    """
     time = now()
     denial: Document = Denial._get_collection().find_one_and_update(
         {"_id": _identified_id(guest)},
@@ -214,7 +215,7 @@ def identify(guest: Caller, user_id: str) -> str:
             "$setOnInsert": {
                 "userId": guest.id,
                 "userType": guest.type,
-                "identifiedAs": user_id,
+                "identifiedAs": user.id,
                 "isCarried": False,
                 "createdAt": time,
                 "expiresAt": time + REFUSALS_KEPT,
@@ -223,7 +224,8 @@ def identify(guest: Caller, user_id: str) -> str:
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
-    _close_sockets(denial)
+    if denial["identifiedAs"] == user.id:
+        events.happened(GuestIdentified(user, denial, guest))
     return str(denial["identifiedAs"])
 
 
@@ -251,8 +253,7 @@ def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
-    _close_sockets(stored)
-    _audit(audit.BLOCK, caller, stored, reason=wanted.reason, expires_in_seconds=wanted.expires_in_seconds)
+    events.happened(Blocked(caller, stored, wanted.expires_in_seconds))
     return stored, stored["blockId"] == new_id
 
 
@@ -265,7 +266,7 @@ def unblock(caller: Caller, block_id: ObjectId) -> Document:
     )
     if lifted is None or _has_run_out(lifted):
         raise BlockNotFoundError
-    _audit(audit.UNBLOCK, caller, lifted)
+    events.happened(Unblocked(caller, lifted))
     return lifted
 
 
@@ -309,7 +310,12 @@ def enforce_recent() -> None:
     _enforced_at = started
 
 
-def _close_sockets(denial: Document, *, here: bool = False) -> None:
+def close_sockets(event: AccessDenied) -> None:
+    """Close the sockets, in every process, of whoever is not let in any more."""
+    _close_sockets(event.denial)
+
+
+def _close_sockets(denial: Mapping[str, Any], *, here: bool = False) -> None:
     if denial.get("address") is not None:
         orders.give(CloseAddress(address=denial["address"]), here=here)
         return
@@ -373,17 +379,3 @@ def _identified_id(guest: Caller) -> str:
 def _has_run_out(denial: Document) -> bool:
     expires_at = denial.get("expiresAt")
     return expires_at is not None and bool(expires_at <= now())
-
-
-def _audit(action: str, caller: Caller, denial: Document, **details: Any) -> None:
-    user_id = denial.get("userId")
-    if action == audit.UNBLOCK and user_id is not None and tombstones.is_erased(Caller(user_id, denial["userType"])):
-        user_id = None  # Whose id is nowhere else any more.
-    audit.record(
-        action,
-        caller,
-        user_id=user_id,
-        user_type=denial.get("userType"),
-        blocked_address=denial.get("address"),
-        **details,
-    )

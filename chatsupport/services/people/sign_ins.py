@@ -7,13 +7,13 @@ import hmac
 import logging
 from typing import Any
 
-from chatsupport import addresses, identity
+from chatsupport import addresses, events, identity
 from chatsupport.contract.people import SignIn
 from chatsupport.documents import Agent
 from chatsupport.documents.agent import BY_NAME
 from chatsupport.errors import AuthenticationError, BlockedError, CredentialsError, ForbiddenError
+from chatsupport.events import SignedIn, SignInFailed
 from chatsupport.extensions import settings
-from chatsupport.features.audit import service as audit
 from chatsupport.identity import AGENT, Caller
 from chatsupport.services.people import denials, passwords
 from chatsupport.services.shared import rate_limits
@@ -50,7 +50,7 @@ def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
         try:
             denials.check_blocked(person, address)
         except BlockedError:
-            audit.record(audit.SIGN_IN_FAILED, None, address=address, agent_id=agent["_id"], cause="blocked")
+            events.happened(SignInFailed(agent["_id"], address, "blocked"))
             raise
         stored = _renewed(agent, stored, wanted.password)
         token = identity.issue_token(person.id, AGENT, identity.SIGN_IN_LIFETIME)
@@ -60,7 +60,7 @@ def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
         if now_there is not None and (now_there["_id"], now_there.get("passwordHash")) == (agent["_id"], stored):
             if not is_known:
                 _remember(agent, mark)
-            audit.record(audit.SIGN_IN, person, address=address, agent_id=agent["_id"])
+            events.happened(SignedIn(person, address))
             logger.info("An agent signed in", extra={"event": "sign_in", "agent_id": person.id})
             return token, now_there
         agent = now_there
@@ -114,7 +114,7 @@ def _remember(agent: Document, mark: str) -> None:
 def _failed(agent: Document | None, address: str) -> AuthenticationError:
     """Note a failed sign-in. What was typed is not kept: it may be a password in the wrong field."""
     agent_id = None if agent is None else agent["_id"]
-    audit.record(audit.SIGN_IN_FAILED, None, address=address, agent_id=agent_id)
+    events.happened(SignInFailed(agent_id, address))
     logger.info("A sign-in failed", extra={"event": "sign_in_failed", "agent_id": str(agent_id), "address": address})
     return CredentialsError()
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pymongo
 
-from chatsupport import identity
+from chatsupport import events, identity
 from chatsupport.contract.people import TokenRequest
 from chatsupport.database.connection import translate_errors
 from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, InvalidUserHashError
+from chatsupport.events import TokenIssued
 from chatsupport.extensions import settings
-from chatsupport.features.audit import service as audit
 from chatsupport.services.people import denials, guests, sign_ins
 from chatsupport.services.shared import rate_limits
 
@@ -57,7 +57,7 @@ def issue(request: TokenRequest, asker: Asker) -> dict[str, Any]:
         else:
             _check_freely_given(request, asker)
     if person.type != identity.USER:
-        audit.record(audit.TOKEN, caller, user_id=person.id, user_type=person.type)
+        events.happened(TokenIssued(caller, person))
     lifetime = identity.TOKEN_LIFETIME
     return {
         **({"userId": person.id} if is_new_guest else {}),

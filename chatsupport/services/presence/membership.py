@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bson import ObjectId
 
-from chatsupport import broadcasts, orders
+from chatsupport import events, orders
 from chatsupport.documents import Session
+from chatsupport.events import PersonJoined, PersonLeft
 from chatsupport.identity import AGENT, CALLER_TYPES, Caller
 from chatsupport.observability import metrics
 from chatsupport.orders import LeaveSession
@@ -22,7 +23,7 @@ def join(session_id: ObjectId, person: Caller, connection_id: str) -> None:
         return
     connections.add(connection_id)
     if len(connections) == 1:
-        broadcasts.user_joined(session_id, person.id, person.type, skip_sid=[connection_id])
+        events.happened(PersonJoined(session_id, person, connection_id))
 
 
 def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str) -> None:
@@ -33,7 +34,7 @@ def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str)
     connections.discard(connection_id)
     if not connections:
         del _connections[(session_id, person)]
-        broadcasts.user_left(session_id, person.id, person.type, reason, skip_sid=[connection_id])
+        events.happened(PersonLeft(session_id, person, connection_id, reason))
 
 
 def evict_strangers() -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from bson import ObjectId
 
-from chatsupport import broadcasts
+from chatsupport import events
 from chatsupport.background import Throttled
+from chatsupport.events import TypingChanged
 from chatsupport.identity import Caller
 from chatsupport.services.presence import membership
 from chatsupport.services.shared import rate_limits
@@ -65,7 +66,7 @@ def leave(session_id: ObjectId, person: Caller) -> None:
     with _mutex:
         state = _states.pop((session_id, person), None)
     if state is not None and state.told:
-        _broadcast((session_id, person), False)
+        _say((session_id, person), False)
 
 
 def _tell(key: Key) -> None:
@@ -79,7 +80,7 @@ def _tell(key: Key) -> None:
         if is_typing == state.told or time_now - state.told_at < BROADCAST_SECONDS:
             return
         state.told, state.told_at = is_typing, time_now
-    _broadcast(key, is_typing)
+    _say(key, is_typing)
 
 
 def _look() -> None:
@@ -98,7 +99,6 @@ def _look() -> None:
 _look_later = Throttled(_look, LOOK_SECONDS)
 
 
-def _broadcast(key: Key, is_typing: bool) -> None:
+def _say(key: Key, is_typing: bool) -> None:
     session_id, person = key
-    skip = membership.connections_of(session_id, person)
-    broadcasts.user_typing(session_id, person.id, person.type, is_typing, skip_sid=skip)
+    events.happened(TypingChanged(session_id, person, is_typing, membership.connections_of(session_id, person)))

@@ -29,7 +29,6 @@ from chatsupport.database.connection import measure_time
 from chatsupport.documents import Process
 from chatsupport.extensions import settings
 from chatsupport.observability import metrics
-from chatsupport.services.messages import sequences
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ HURRIED_SECONDS = 0.1
 ALONE_SECONDS = 3.0
 """How long after its last beat a process may think that it is alone."""
 LIVE_SECONDS = 10.0
-GONE_SECONDS = float(sequences.FENCE_SECONDS)
+GONE_SECONDS = 600.0
 """After so much silence a process has no write under way any more, and is forgotten."""
 SILENT_SECONDS = GONE_SECONDS / 2
 """After so much silence of its own a process begins anew: soon the others will have forgotten it."""

@@ -12,9 +12,11 @@ from typing import Any
 
 import pymongo
 
+from chatsupport import serializers
 from chatsupport.background import Buffered
 from chatsupport.documents import Counters, Message, Session
 from chatsupport.documents.session import ENDED
+from chatsupport.events import SessionAssigned, SessionEnded
 from chatsupport.services.server import index_builds
 
 TOTALS = "totals"
@@ -28,6 +30,20 @@ def add(**amounts: int) -> None:
     """Add to the totals named in `FIELDS`."""
     for field, amount in amounts.items():
         _pending.add(field, amount)
+
+
+def count_assigned(event: SessionAssigned) -> None:
+    """Count a session that has its first agent, and how long it waited. What is told late may be counted already."""
+    session = event.session
+    if not event.is_late and session["assignedAt"] == session["firstAssignedAt"]:
+        add(assigned=1, waitedMs=serializers.milliseconds_between(session["createdAt"], session["assignedAt"]))
+
+
+def count_ended(event: SessionEnded) -> None:
+    """Count a session that has ended, and how long it took. What is told late may be counted already."""
+    session = event.session
+    if not event.is_late:
+        add(ended=1, endedMs=serializers.milliseconds_between(session["createdAt"], session["endedAt"]))
 
 
 def read() -> dict[str, int]:

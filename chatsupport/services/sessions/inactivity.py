@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from chatsupport import broadcasts
+from chatsupport import events
 from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ACTIVE
+from chatsupport.events import SessionIdle
 from chatsupport.extensions import settings
-from chatsupport.services.assignment import availability, choice
+from chatsupport.services.assignment import availability, choice, transitions
 from chatsupport.services.messages import sequences
-from chatsupport.services.sessions import lifecycle
+from chatsupport.services.sessions import ending
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +68,10 @@ def _check_reply(session: Document, patience: timedelta) -> None:
     due = max(last["timestamp"], session.get("assignedAt") or last["timestamp"]) + patience
     if due > now():
         _look_again(session, "noReplyDueAt", due)
-    elif choice.others_are_there(session["agentId"]) and choice.requeue(
-        session, choice.NO_REPLY, avoid=True, strictly=True
+    elif not (
+        choice.others_are_there(session["agentId"])
+        and transitions.requeue(session, transitions.NO_REPLY, avoid=True, strictly=True)
     ):
-        choice.drain_queue()
-    else:
         _look_again(session, "noReplyDueAt", now() + min(patience, timedelta(seconds=5)))
 
 
@@ -88,11 +88,11 @@ def _check_idle(session: Document, idle_end_after: float) -> None:
         time = now()
         end_at = time + timedelta(seconds=idle_warning_seconds(idle_end_after))
         if _look_again(session, "idleDueAt", end_at, idleWarnedAt=time):
-            broadcasts.session_idle(session["_id"], end_at)
+            events.happened(SessionIdle(session["_id"], end_at))
     else:
         # Only if nobody warned it anew or took it over since it was read.
         unchanged = {"_id": session["_id"], "idleWarnedAt": warned_at, "agentId": session["agentId"]}
-        lifecycle.end_now(unchanged, SessionEnd(reason=IDLE_REASON), "system")
+        ending.end_now(unchanged, SessionEnd(reason=IDLE_REASON), "system")
 
 
 def _is_the_visitors(message: Document, session: Document) -> bool:

@@ -6,13 +6,13 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import serializers
-from chatsupport.features.audit import service as audit
+from chatsupport import events, serializers
+from chatsupport.events import SessionRead
 from chatsupport.identity import Caller
 from chatsupport.observability import metrics
 from chatsupport.services.assignment import queue
 from chatsupport.services.messages import sending, sequences
-from chatsupport.services.sessions import lifecycle, told_here
+from chatsupport.services.sessions import reading, told_here
 from chatsupport.services.shared import access
 
 
@@ -23,14 +23,14 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str,
     more: the session may have gone to another agent while the caller was let in.
     """
     session = access.find_session(caller, session_id)
-    audit.record_reading(caller, session)
+    events.happened(SessionRead(caller, session))
     told_here.saw_user(session_id, session["userId"])
     history, has_more, last_seq = _history(session_id, after)
     if after is not None:
         metrics.RESUMES.add("gap" if has_more else "replayed" if history else "nothing_missed")
     return {
         "sessionId": str(session_id),
-        **serializers.session_state(session, lifecycle.agent_of(session), queue.position(session)),
+        **serializers.session_state(session, reading.agent_of(session), queue.position(session)),
         "lastSeq": last_seq,
         "readSeq": serializers.read_marks(session),
         "messages": history,

@@ -1,6 +1,6 @@
 """What every process tells its own sockets every so often, without the message queue, because a queue that lost events
-is what this is for: the last seq of what is said where somebody is (`session_sync`), what has become of sessions where
-they have not heard it, and how many wait.
+is what this is for: the last seq of what is said where somebody is (`session_sync`), and what has become of sessions
+where they have not heard it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import time
 from bson import ObjectId
 
 from chatsupport import broadcasts
-from chatsupport.features.consoles import service as consoles
 from chatsupport.services.messages import sequences
 from chatsupport.services.presence import membership
 from chatsupport.services.sessions import told_here
@@ -25,7 +24,6 @@ _seen: dict[ObjectId, tuple[int, float]] = {}
 def run() -> None:
     """Tell what is true now to the sockets of this process."""
     told_here.compare()
-    consoles.tell_here([], [])
     _tell_last_seqs()
 
 

@@ -18,9 +18,9 @@ from chatsupport.background import Throttled
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import ACTIVE, ENDED, WAITING
-from chatsupport.services.assignment import availability, choice, queue
+from chatsupport.services.assignment import availability, queue, transitions
 from chatsupport.services.presence import membership
-from chatsupport.services.sessions import lifecycle, lists
+from chatsupport.services.sessions import lists, reading
 
 Document = dict[str, Any]
 State = tuple[str, str | None]
@@ -119,7 +119,7 @@ def _compare_rooms() -> None:
             _tell_room(session, told)
             _rooms[session_id] = state
         if _users.setdefault(session_id, session["userId"]) != session["userId"]:
-            broadcasts.session_updated(lifecycle.describe_stored(session["_id"]), session["agentId"], here=True)
+            broadcasts.session_updated(reading.describe_stored(session["_id"]), session["agentId"], here=True)
     if waits:
         queue.announce_here()
 
@@ -130,7 +130,7 @@ def _tell_room(session: Document, told: State) -> None:
     elif session["status"] == WAITING:
         if told[1] is not None:
             broadcasts.session_unassigned(session["_id"], ObjectId(told[1]), _why_unassigned(session), here=True)
-    elif (agent := lifecycle.agent_of(session)) is not None:
+    elif (agent := reading.agent_of(session)) is not None:
         broadcasts.agent_assigned(session, agent, here=True)
 
 
@@ -175,7 +175,7 @@ def _assigned_to(agents: set[str]) -> dict[tuple[str, str], Document]:
 
 
 def _why_unassigned(session: Document) -> str:
-    reason: str = session.get("unassignedReason", choice.TRANSFERRED)
+    reason: str = session.get("unassignedReason", transitions.TRANSFERRED)
     return reason
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from chatsupport import events
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ENDED, WAITING
 from chatsupport.errors import (
@@ -15,11 +16,11 @@ from chatsupport.errors import (
     ForbiddenError,
     SessionEndedError,
 )
-from chatsupport.features.audit import service as audit
+from chatsupport.events import SessionTransferred
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.services.assignment import choice, queue
-from chatsupport.services.sessions import lifecycle
-from chatsupport.services.shared import access, untold
+from chatsupport.services.assignment import serving, slots, transitions
+from chatsupport.services.sessions import reading
+from chatsupport.services.shared import access, outbox
 
 Document = dict[str, Any]
 
@@ -39,18 +40,11 @@ def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) ->
     if agent_id is not None:
         _to_agent(session, agent_id)
     elif session["status"] == WAITING:
-        untold.complete(session)  # A repeated request: it waits already.
-    elif choice.requeue(session, choice.TRANSFERRED, avoid=True):
-        choice.drain_queue()
-    from_agent = session.get("agentId")
-    audit.record(
-        audit.TRANSFER,
-        caller,
-        session_id=session_id,
-        agent_id=agent_id,
-        from_agent_id=None if from_agent is None else str(from_agent),
-    )
-    return lifecycle.describe_stored(session_id)
+        outbox.complete(session)  # A repeated request: it waits already.
+    else:
+        transitions.requeue(session, transitions.TRANSFERRED, avoid=True)
+    events.happened(SessionTransferred(caller, session_id, agent_id, session.get("agentId")))
+    return reading.describe_stored(session_id)
 
 
 def _may_transfer(caller: Caller, session: Document) -> bool:
@@ -61,30 +55,14 @@ def _may_transfer(caller: Caller, session: Document) -> bool:
 
 def _to_agent(session: Document, agent_id: ObjectId) -> None:
     if session.get("agentId") == agent_id:
-        untold.complete(session)
+        outbox.complete(session)
         return  # A repeated request: it is there already.
-    slot = choice.claim(session["_id"], session["userId"], only=agent_id)
+    slot = slots.claim(session["_id"], session["userId"], only=agent_id)
     if slot is None:
         raise _why_not(agent_id)
-    before, slot_before, reason = session.get("agentId"), session.get("slotId"), choice.TRANSFERRED
-    with (
-        untold.change(untold.MOVED, agentId=before, slotId=slot_before, reason=reason) as left,
-        untold.change(untold.ASSIGNED, agentId=agent_id, slotId=slot.id) as assigned,
-    ):
-        marks = [assigned] if before is None else [left, assigned]
-        unchanged = {"_id": session["_id"], "status": session["status"], "agentId": before, "slotId": slot_before}
-        moved = choice.assign(slot, unchanged, *marks)
-        if moved is None:
-            choice.give_back(slot)
-            choice.drain_queue()  # Somebody may have been told that this agent is full.
-            raise _why_not_moved(session["_id"])
-        if before is None:
-            queue.announce_positions()
-        else:
-            choice.leave(moved, left)
-        choice.confirm(moved, slot)
-        untold.told(session["_id"], *marks)
-    choice.drain_queue()
+    if not transitions.move(slot, session):
+        serving.drain_queue()  # Somebody may have been told that this agent is full.
+        raise _why_not_moved(session["_id"])
 
 
 def _why_not(agent_id: ObjectId) -> Exception:

@@ -42,8 +42,8 @@ def test_a_chats_life_is_in_the_log(apis: Apis, operator: Api, app: Flask) -> No
 
     log = entries(operator, sessionId=session_id)
 
-    assert [entry["action"] for entry in log] == ["assign", "start", "assign", "transfer", "end"]
-    assign, start, moved, transfer, end = log
+    assert [entry["action"] for entry in log] == ["start", "assign", "assign", "transfer", "end"]
+    start, assign, moved, transfer, end = log
     assert (start["callerId"], start["callerType"], start["userId"], start["userType"]) == ("u1", "user", "u1", "user")
     assert start["address"] == "127.0.0.1"
     assert start["requestId"]

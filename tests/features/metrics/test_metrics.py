@@ -13,8 +13,7 @@ from flask import Flask
 from chatsupport.database import clock, connection
 from chatsupport.database.embedded import EmbeddedMongo
 from chatsupport.documents import Agent, Session
-from chatsupport.features.metrics import gauges
-from chatsupport.services.messages import first_replies
+from chatsupport.features.metrics import first_replies, gauges
 from tests.api import Api, Apis, assert_failure, make_token
 from tests.applications import MakeApp
 from tests.concurrency import eventually

@@ -19,6 +19,7 @@ from chatsupport import personal_data
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Denial
+from chatsupport.events import SessionEnded
 from chatsupport.features.audit import service as audit
 from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.features.privacy import erasure
@@ -342,9 +343,7 @@ def test_who_comes_back_is_somebody_new(life: Life, monkeypatch: pytest.MonkeyPa
     assert Denial._get_collection().count_documents({"sweepAt": {"$exists": True}}) == 0
 
 
-def test_what_was_stopped_for_long_meets_the_tombstone(
-    life: Life, at_once: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_stopped_for_long_meets_the_tombstone(life: Life, at_once: None) -> None:
     """A process that is frozen has read marks and entries of the audit log to write, and writes them much later."""
     session_id, caller = ObjectId(life.session_id), Caller(JANE, "user")
     life.apis.operator().delete(f"/api/users/{JANE}")
@@ -353,10 +352,8 @@ def test_what_was_stopped_for_long_meets_the_tombstone(
 
     long_ago = now() - timedelta(seconds=60)
     Denial._get_collection().update_many({}, {"$set": {"updatedAt": long_ago + timedelta(seconds=5)}})
-    monkeypatch.setattr(audit, "now", lambda: long_ago)
     late = {"_id": session_id, "userId": JANE, "userType": "user"}
-    audit.record_soon(audit.END, caller, {"_id": session_id, "userId": JANE}, reason=SECRET)
-    monkeypatch.undo()
+    audit.record_change(audit.END, SessionEnded(session=late, id=ObjectId(), at=long_ago, caller=caller), reason=SECRET)
     read_marks._pending.add((session_id, caller), (1, -1000.0))
 
     assert leftovers(JANE, SECRET) == set()

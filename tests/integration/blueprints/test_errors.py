@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from chatsupport.errors import AgentAtCapacityError
 from chatsupport.services.messages import message_log, sending
 from chatsupport.services.server import statistics
-from chatsupport.services.sessions import lifecycle
+from chatsupport.services.sessions import starting
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.conftest import API_KEY
@@ -139,7 +139,7 @@ def test_a_defect_of_ours_tells_nothing_of_the_inside(
     def fail(*_: Any, **__: Any) -> Any:
         raise error
 
-    for module, name in ((lifecycle, "start"), (sending, "history"), (statistics, "overview"), (statistics, "health")):
+    for module, name in ((starting, "start"), (sending, "history"), (statistics, "overview"), (statistics, "health")):
         monkeypatch.setattr(module, name, fail)
     for response in (
         operator.post("/api/chat/start-session", {"userId": "u1"}),
@@ -168,7 +168,7 @@ def test_a_conflict_answers_409_with_its_code(operator: Api, monkeypatch: pytest
     def fail(*_: Any) -> Any:
         raise AgentAtCapacityError
 
-    monkeypatch.setattr(lifecycle, "start", fail)
+    monkeypatch.setattr(starting, "start", fail)
 
     assert_failure(operator.post("/api/chat/start-session", {"userId": "u1"}), 409, "AGENT_AT_CAPACITY")
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from chatsupport import events
+from chatsupport.events import MessageStored
 from chatsupport.observability import tracing
 from chatsupport.services.messages import message_log
 from tests.api import Api, Apis, assert_failure
@@ -98,14 +100,14 @@ def test_what_could_not_be_broadcast_names_the_request(
 ) -> None:
     session_id = operator.start("u1")["sessionId"]
 
-    def fail(message: dict[str, Any]) -> None:
+    def fail(stored: MessageStored) -> None:
         raise RuntimeError("no way out")
 
-    monkeypatch.setattr(message_log.log, "_on_stored", fail)
+    monkeypatch.setitem(events._bound, MessageStored, [fail])
     response = operator.send(session_id)
 
     assert response.status_code == 201
-    (line,) = [line for line in log.lines if line["message"] == "A stored message could not be broadcast"]
+    (line,) = [line for line in log.lines if line["message"] == "A reaction failed"]
     assert line["request_id"] == response.headers["X-Request-ID"]
 
 

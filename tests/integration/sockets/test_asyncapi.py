@@ -16,6 +16,7 @@ from chatsupport import __version__, broadcasts
 from chatsupport.contract import events as contract
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
+from chatsupport.events import SessionIdle
 from chatsupport.services.presence import membership
 from chatsupport.services.sessions import synchronization
 from chatsupport.sockets import events
@@ -113,7 +114,7 @@ def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.M
     agent.call("mark_read", {"sessionId": first, "seq": 2})
     user.emit("send_message", {"sessionId": first})
     sockets.user("u1").close()
-    broadcasts.session_idle(Session.objects(id=first).first().id, now())
+    broadcasts.session_idle(SessionIdle(Session.objects(id=first).first().id, now()))
     monkeypatch.setattr(membership, "joined_sessions", lambda: {Session.objects(id=first).first().id})
     synchronization.run()
     operator.post(f"/api/chat/transfer/{first}")

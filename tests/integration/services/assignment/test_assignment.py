@@ -8,12 +8,13 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
+from chatsupport.background import Coalesced
 from chatsupport.contract.people import AgentFields
 from chatsupport.database import clock, connection
 from chatsupport.documents import Agent, Session
-from chatsupport.services.assignment import choice, queue, reconciliation, slots
+from chatsupport.services.assignment import choice, queue, reconciliation, serving, slots, transitions
 from chatsupport.services.people import agents
-from chatsupport.services.sessions import lifecycle
+from chatsupport.services.sessions import starting
 from tests.api import Api, Apis, data_of
 from tests.applications import MakeApp
 from tests.concurrency import run_together
@@ -71,7 +72,7 @@ def test_a_returning_user_that_has_to_wait_gets_the_last_agent_where_both_are_fr
         {"_id": ObjectId(ben)}, {"$set": {"idleSince": clock.now() - timedelta(hours=1)}}
     )
 
-    choice.drain_queue()
+    serving.drain_queue()
 
     assert operator.session(session_id)["agentId"] == ada
 
@@ -91,7 +92,7 @@ def test_one_that_must_not_have_the_only_free_agent_does_not_block_the_next(oper
     ben = operator.create_agent("Ben", maxUsers=1)["id"]
     silent, _ = operator.start("u1"), operator.start("u2")
     session = Session._get_collection().find_one({"userId": "u1"})
-    choice.requeue(session, choice.NO_REPLY, avoid=True, strictly=True)
+    transitions.requeue(session, transitions.NO_REPLY, avoid=True, strictly=True)
 
     newcomer = operator.start("u3")
 
@@ -111,7 +112,7 @@ def test_a_double_start_takes_one_slot(operator: Api, monkeypatch: pytest.Monkey
         statuses.extend(operator.start(user_id)["status"] for user_id in ("u1", "u2"))
 
     # The first start of u1 has found no session but not stored its own; the second one is faster.
-    just_before(monkeypatch, lifecycle, "_insert", meanwhile)
+    just_before(monkeypatch, starting, "_insert", meanwhile)
 
     assert data_of(operator.post("/api/chat/start-session", {"userId": "u1"}))["status"] == "active"
 
@@ -129,12 +130,12 @@ def test_a_late_requeue_does_not_take_the_slot_of_the_next_assignment(
 
     def meanwhile() -> None:
         # The same session leaves the agent and comes back to it, when this one still thinks it is there as before.
-        assert choice.requeue(seen, choice.AWAY)
-        choice.drain_queue()
+        assert transitions.requeue(seen, transitions.AWAY)
+        serving.drain_queue()
 
-    just_before(monkeypatch, choice, "now", meanwhile)
+    just_before(monkeypatch, transitions, "now", meanwhile)
 
-    assert choice.requeue(seen, choice.AWAY) is False
+    assert transitions.requeue(seen, transitions.AWAY) is False
 
     assert operator.session(session_id)["agentId"] == ada
     assert violations(connection.database()) == []
@@ -145,8 +146,8 @@ def test_a_release_that_was_delayed_does_not_free_the_slot_that_the_session_has_
     ada = operator.create_agent(maxUsers=1)["id"]
     session_id = operator.start("u1")["sessionId"]
     before = Session._get_collection().find_one()
-    choice.requeue(before, choice.AWAY)
-    choice.drain_queue()
+    transitions.requeue(before, transitions.AWAY)
+    serving.drain_queue()
 
     assert slots.release(before["agentId"], before["_id"], before["slotId"]) is False
 
@@ -232,7 +233,7 @@ def test_a_session_whose_agent_is_deleted_before_it_is_told_goes_to_the_next(
     ben = operator.create_agent("Ben", isOnline=False)["id"]
     Agent._get_collection().update_one({"_id": ObjectId(ben)}, {"$set": {"isOnline": True, "load": 1}})
     # Exactly between the slot and the session.
-    just_before(monkeypatch, choice, "give", lambda: operator.delete(f"/api/agents/{doomed}"))
+    just_before(monkeypatch, transitions, "give", lambda: operator.delete(f"/api/agents/{doomed}"))
 
     session = operator.start("u1")
 
@@ -243,7 +244,7 @@ def test_who_ends_while_being_served_leaves_the_slot_to_the_next(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
-    just_before(monkeypatch, choice, "give", lambda: operator.end(first))
+    just_before(monkeypatch, transitions, "give", lambda: operator.end(first))
 
     operator.create_agent(maxUsers=1)
 
@@ -264,16 +265,16 @@ def test_who_stands_in_front_is_not_passed_because_a_slot_comes_free_just_after_
     Session._get_collection().update_one({"_id": ObjectId(active)}, {"$set": {"status": "ended"}})
 
     just_after(monkeypatch, choice, "claim_slot_for", lambda: slots.release(*slot))
-    choice.drain_queue()
+    serving.drain_queue()
 
     assert "active" not in status_of(operator, second)
-    choice.drain_queue()
+    serving.drain_queue()
     assert status_of(operator, first, second) == ["active", "waiting"]
 
 
 def test_a_newcomer_gives_its_slot_to_who_came_before(operator: Api) -> None:
     # Stored by a process that was killed before it looked for an agent, or is about to.
-    before = lifecycle._insert(lifecycle._new("u1", "user"))
+    before = starting._insert(starting._new("u1", "user"))
     Agent._get_collection().insert_one(agents._document(AgentFields(name="Ada", max_users=1)))
 
     newcomer = operator.start("u2")
@@ -289,7 +290,13 @@ def test_who_returns_to_the_front_while_a_slot_is_taken_gets_it(operator: Api, m
     returning, waiting = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
     Agent._get_collection().insert_one(agents._document(AgentFields(name="Ben", max_users=1)))
     session = Session._get_collection().find_one({"_id": ObjectId(returning)})
-    just_before(monkeypatch, choice, "give", lambda: choice.requeue(session, choice.AWAY))
+
+    def in_another_process() -> None:
+        with pytest.MonkeyPatch.context() as there:
+            there.setattr(serving, "drain_queue", Coalesced(serving._drain))
+            transitions.requeue(session, transitions.AWAY)
+
+    just_before(monkeypatch, transitions, "give", in_another_process)
 
     operator.patch(f"/api/agents/{ada}", {"isOnline": False})
 
@@ -307,13 +314,13 @@ def test_a_session_that_returns_from_an_agent_is_passed_for_that_agent_only(
     session = Session._get_collection().find_one({"_id": ObjectId(silent)})
     assert session["agentId"] == ObjectId(ada)
     Agent._get_collection().update_one({"_id": ObjectId(ada)}, {"$set": {"isOnline": False}})
-    choice.requeue(session, choice.NO_REPLY, avoid=True, strictly=True)
+    transitions.requeue(session, transitions.NO_REPLY, avoid=True, strictly=True)
     # Ada is back at the moment when nobody was found for the first in line; the next one is served with Ben's slot.
     slot = slot_of(other)
     Session._get_collection().update_one({"_id": ObjectId(other)}, {"$set": {"status": "ended"}})
     just_before(monkeypatch, choice, "others_are_there", lambda: slots.release(*slot))
 
-    choice.drain_queue()
+    serving.drain_queue()
 
     assert [operator.session(session_id)["agentId"] for session_id in (silent, behind)] == [ben, None]
     assert violations(connection.database()) == []

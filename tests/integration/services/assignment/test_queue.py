@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from chatsupport.database import clock, connection
 from chatsupport.documents import Session
 from chatsupport.services.assignment import queue
-from chatsupport.services.sessions import lifecycle
+from chatsupport.services.sessions import starting
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.concurrency import eventually, run_together
@@ -65,7 +65,7 @@ def test_one_end_in_a_long_queue_writes_little_and_tells_each_once(
     operator.create_agent(maxUsers=1)
     active = operator.start("active")["sessionId"]
     collection = Session._get_collection()
-    documents = [lifecycle._new(f"u{number}", "user") for number in range(300)]
+    documents = [starting._new(f"u{number}", "user") for number in range(300)]
     collection.insert_many(documents)
     users = {number: sockets.user(f"u{number}") for number in (0, 1, 150, 299)}
     for number, user in users.items():

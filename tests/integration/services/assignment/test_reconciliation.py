@@ -12,14 +12,13 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
-from chatsupport import documents
+from chatsupport import background, documents
 from chatsupport.background import Every
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
-from chatsupport.services.assignment import availability, choice, reconciliation, slots
+from chatsupport.services.assignment import availability, reconciliation, serving, slots, transitions
 from chatsupport.services.server.leases import HOUSEKEEPING_SECONDS, Lease
-from chatsupport.services.shared import untold
 from tests.api import Api
 from tests.interleaving import Killed, just_before, kill_before_write
 from tests.invariants import violations
@@ -128,8 +127,8 @@ def test_a_healthy_system_is_left_as_it_is_and_nothing_is_logged(operator: Api, 
     silent = Session._get_collection().find_one({"userId": "u2"})
     operator.patch(f"/api/agents/{full['ben']}", {"isOnline": True})
     # It waits beside a free slot, but for somebody else than the agent that did not answer.
-    choice.requeue(silent, choice.NO_REPLY, avoid=True, strictly=True)
-    untold.flush()
+    transitions.requeue(silent, transitions.NO_REPLY, avoid=True, strictly=True)
+    background.flush_all()
     before = [list(document._get_collection().find()) for document in documents.ALL]
 
     assert reconciliation.run() == 0
@@ -144,7 +143,7 @@ def test_work_in_progress_is_no_damage(
     damage(Session, full["first"], status="ended")
     first = Session._get_collection().find_one({"_id": ObjectId(full["first"])})
     ids = first["agentId"], first["_id"], first["slotId"]
-    just_before(monkeypatch, reconciliation.socketio, "sleep", lambda: (slots.release(*ids), choice.drain_queue()))
+    just_before(monkeypatch, reconciliation.socketio, "sleep", lambda: (slots.release(*ids), serving.drain_queue()))
 
     assert reconciliation.run() == 0
 
@@ -161,7 +160,7 @@ def test_a_slot_that_is_used_as_it_is_freed_is_made_good(
     session = Session._get_collection().find_one({"_id": ObjectId(full["first"])})
     # The process that claimed the slot was stopped for long, and goes on exactly now.
     slot = slots.Slot(session["slotId"], agent, session["_id"])
-    just_before(monkeypatch, slots, "release", lambda: choice.give(slot))
+    just_before(monkeypatch, slots, "release", lambda: transitions.give(slot))
 
     reconciliation.run()
 

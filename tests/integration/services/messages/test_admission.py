@@ -134,7 +134,7 @@ def test_beside_other_processes_it_is_read_for_each_message(make_app: MakeApp, l
     # That there is a Redis says there are other processes; nobody needs to answer.
     operator = Apis(make_app(redis_url="redis://127.0.0.1:1/0")).operator()
     session_id = operator.start("u1")["sessionId"]
-    log = MessageLog(on_stored=lambda message: None)
+    log = MessageLog(on_stored=lambda stored: None)
 
     assert [say(log, session_id).message["seq"] for _ in range(3)] == [1, 2, 3]
 
@@ -146,7 +146,7 @@ def test_a_session_that_the_full_queue_gives_up_takes_no_message(
 ) -> None:
     operator = Apis(make_app(queue_limit=1)).operator()
     operator.start("first")
-    log, seen = MessageLog(on_stored=lambda message: None), []
+    log, seen = MessageLog(on_stored=lambda stored: None), []
     monkeypatch.setattr(message_log, "log", log)
     monkeypatch.setattr(queue, "check_room", lambda: None)  # Several came at once.
     withdraw = queue.withdraw_overflow
@@ -165,7 +165,7 @@ def test_a_session_that_the_full_queue_gives_up_takes_no_message(
 def test_a_look_that_began_before_an_end_is_not_remembered(
     app: Flask, operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = MessageLog(on_stored=lambda message: None)
+    log = MessageLog(on_stored=lambda stored: None)
     read = admission.Session._get_collection().find
 
     class Reading:

@@ -35,7 +35,7 @@ def draft(session_id: str, text: str = "hello", retry_id: str | None = None) -> 
 
 
 def other_process() -> MessageLog:
-    return MessageLog(on_stored=lambda message: None)
+    return MessageLog(on_stored=lambda stored: None)
 
 
 def stored(session_id: str) -> list[dict[str, Any]]:

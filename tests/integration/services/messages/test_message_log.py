@@ -12,9 +12,11 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
+from chatsupport import events
 from chatsupport.database.connection import DURABLE
 from chatsupport.documents import Message, Session
 from chatsupport.errors import DatabaseUnavailableError, SessionEndedError, SessionNotFoundError
+from chatsupport.events import MessageStored
 from chatsupport.identity import Caller
 from chatsupport.services.messages.message_log import Draft, MessageLog
 from tests.api import Api, Apis, data_of
@@ -66,7 +68,7 @@ def test_two_processes_append_to_the_same_session(app: Flask) -> None:
     session_id = make_session()
     heard: list[int] = []
     acknowledged: dict[str, list[int]] = defaultdict(list)
-    logs = [MessageLog(on_stored=lambda message: heard.append(message["seq"])) for _ in range(2)]
+    logs = [MessageLog(on_stored=lambda stored: heard.append(stored.message["seq"])) for _ in range(2)]
     senders = [
         sender(log, session_id, f"p{place}-{name}", 10, acknowledged[f"p{place}-{name}"])
         for place, log in enumerate(logs)
@@ -86,7 +88,7 @@ def test_two_processes_append_to_the_same_session(app: Flask) -> None:
 
 def test_two_processes_in_turn_never_trust_an_old_hint(app: Flask) -> None:
     session_id = make_session()
-    logs = [MessageLog(on_stored=lambda message: None) for _ in range(2)]
+    logs = [MessageLog(on_stored=lambda stored: None) for _ in range(2)]
 
     drafts = [draft(session_id) for _ in range(9)]
     for place, sent in enumerate(drafts):
@@ -97,7 +99,7 @@ def test_two_processes_in_turn_never_trust_an_old_hint(app: Flask) -> None:
 
 def test_a_repeat_sent_through_another_process_is_the_first_message(app: Flask) -> None:
     session_id = make_session()
-    logs = [MessageLog(on_stored=lambda message: None) for _ in range(2)]
+    logs = [MessageLog(on_stored=lambda stored: None) for _ in range(2)]
     repeats = [draft(session_id, retry_id="c1") for _ in range(12)]
     others = [draft(session_id, sender="u2") for _ in range(4)]
 
@@ -112,7 +114,7 @@ def test_a_repeat_sent_through_another_process_is_the_first_message(app: Flask) 
 
 def test_a_repeat_inside_one_batch_is_the_first_message(app: Flask) -> None:
     session_id = make_session()
-    log = MessageLog(on_stored=lambda message: None)
+    log = MessageLog(on_stored=lambda stored: None)
     batch = [draft(session_id, retry_id="c1"), draft(session_id), draft(session_id, retry_id="c1")]
 
     log._write(batch)
@@ -123,7 +125,7 @@ def test_a_repeat_inside_one_batch_is_the_first_message(app: Flask) -> None:
 
 def test_a_collision_in_a_batch_repeats_and_loses_nothing_of_it(app: Flask) -> None:
     calm, contested = make_session("u1"), make_session("u2")
-    log, other_log = (MessageLog(on_stored=lambda message: None) for _ in range(2))
+    log, other_log = (MessageLog(on_stored=lambda stored: None) for _ in range(2))
     log.append(draft(contested, text="1"))
     other_log.append(draft(contested, text="2"))
     batch = [draft(calm, text="1"), draft(contested, text="3"), draft(calm, text="2"), draft(contested, text="4")]
@@ -137,7 +139,7 @@ def test_a_collision_in_a_batch_repeats_and_loses_nothing_of_it(app: Flask) -> N
 
 def test_one_batch_serves_many_sessions_and_refuses_only_who_did_wrong(app: Flask) -> None:
     first, second, ended = make_session("u1"), make_session("u2"), make_session("u3", "ended")
-    log = MessageLog(on_stored=lambda message: None)
+    log = MessageLog(on_stored=lambda stored: None)
     batch = [draft(first), draft(ended), draft(second), draft(ObjectId()), draft(first), draft(second)]
 
     log._write(batch)
@@ -151,7 +153,8 @@ def test_a_message_is_broadcast_in_order_and_only_when_it_is_stored(app: Flask) 
     session_id = make_session()
     seen: list[tuple[int, bool]] = []
 
-    def on_stored(message: dict[str, Any]) -> None:
+    def on_stored(stored: MessageStored) -> None:
+        message = stored.message
         seen.append((message["seq"], Message.objects(id=message["_id"]).count() == 1))
 
     log = MessageLog(on_stored)
@@ -161,24 +164,26 @@ def test_a_message_is_broadcast_in_order_and_only_when_it_is_stored(app: Flask) 
 
 
 def test_a_sender_is_woken_after_the_broadcast(app: Flask) -> None:
-    session_id, events = make_session(), []
-    log = MessageLog(on_stored=lambda message: events.append("broadcast"))
+    session_id, seen = make_session(), []
+    log = MessageLog(on_stored=lambda stored: seen.append("broadcast"))
 
     log.append(draft(session_id))
-    events.append("acknowledged")
+    seen.append("acknowledged")
 
-    assert events == ["broadcast", "acknowledged"]
+    assert seen == ["broadcast", "acknowledged"]
 
 
-def test_a_broadcast_that_fails_is_no_failure_of_the_sender(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broadcast_that_fails_is_no_failure_of_the_sender(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     session_id = make_session()
-    log = MessageLog(on_stored=lambda message: 1 / 0)
+    monkeypatch.setitem(events._bound, MessageStored, [lambda stored: 1 / 0])
 
     sent = draft(session_id)
-    log.append(sent)
+    MessageLog().append(sent)
 
     assert sent.message["seq"] == 1
-    assert "could not be broadcast" in caplog.text
+    assert "A reaction failed" in caplog.text
 
 
 def test_messages_are_written_durably(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +195,7 @@ def test_messages_are_written_durably(app: Flask, monkeypatch: pytest.MonkeyPatc
         return insert_many(collection, *args, **kwargs)
 
     monkeypatch.setattr(pymongo.collection.Collection, "insert_many", spy)
-    MessageLog(on_stored=lambda message: None).append(draft(session_id))
+    MessageLog(on_stored=lambda stored: None).append(draft(session_id))
 
     assert [concern.document for concern in concerns] == [{"w": "majority", "j": True}]
     assert concerns == [DURABLE]
@@ -200,7 +205,7 @@ def test_senders_who_come_while_a_write_is_in_flight_share_the_next(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id, released, batches = make_session(), threading.Event(), []
-    log = MessageLog(on_stored=lambda message: None)
+    log = MessageLog(on_stored=lambda stored: None)
     write = log._write
 
     def slow(batch: list[Draft]) -> None:
@@ -230,7 +235,7 @@ def test_a_retry_of_what_was_stored_but_answered_as_failed_is_broadcast(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[int] = []
-    log, session_id = MessageLog(on_stored=lambda message: heard.append(message["seq"])), make_session()
+    log, session_id = MessageLog(on_stored=lambda stored: heard.append(stored.message["seq"])), make_session()
     insert = pymongo.collection.Collection.insert_many
 
     def insert_and_lose_the_answer(*args: Any, **kwargs: Any) -> None:

@@ -216,7 +216,7 @@ def test_a_batch_of_messages_costs_one_look_up_of_roles_and_refuses_only_strange
     own = [draft(session_id, agent_id), draft(session_id, supervisor_id), draft(session_id, stranger_id)]
     batch = [*own, draft(other_id, stranger_id), draft(other_id, supervisor_id), draft(other_id, "u2", "user")]
 
-    message_log.MessageLog(on_stored=lambda message: None)._write(batch)
+    message_log.MessageLog(on_stored=lambda stored: None)._write(batch)
 
     assert asked == [{supervisor_id, stranger_id}]
     assert [sent.error is None for sent in batch] == [True, True, False, False, True, True]

@@ -12,7 +12,7 @@ from flask import Flask
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
-from chatsupport.services.assignment import choice
+from chatsupport.services.assignment import transitions
 from chatsupport.services.sessions import inactivity
 from tests.api import Api, Apis
 from tests.applications import MakeApp
@@ -207,7 +207,7 @@ def test_two_sweeps_at_once_warn_and_move_once(
     user.join(session_id)
     apis.user("u1").send(session_id)
     time_passes(PATIENCE + 1)
-    with pytest.MonkeyPatch.context() as monkeypatch, caplog.at_level(logging.INFO, logger=choice.__name__):
+    with pytest.MonkeyPatch.context() as monkeypatch, caplog.at_level(logging.INFO, logger=transitions.__name__):
         just_before(monkeypatch, inactivity, "_check_reply", inactivity.sweep)
         inactivity.sweep()
     assert operator.session(session_id)["agentId"] == ben

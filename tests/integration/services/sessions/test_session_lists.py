@@ -13,7 +13,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import NEWEST_FIRST
 from chatsupport.identity import AGENT, API_KEY_CALLER, Caller
-from chatsupport.services.sessions import lifecycle, lists
+from chatsupport.services.sessions import lists, starting
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.interleaving import just_after
 
@@ -46,7 +46,7 @@ def store(count: int, **fields: Any) -> list[str]:
     newest, documents = now(), []
     for number in range(count):
         time = newest - timedelta(seconds=number)
-        documents.append({**lifecycle._new(f"s{number}", "user"), "createdAt": time, "status": "ended", **fields})
+        documents.append({**starting._new(f"s{number}", "user"), "createdAt": time, "status": "ended", **fields})
     Session._get_collection().insert_many(documents)
     return [str(document["_id"]) for document in documents]
 

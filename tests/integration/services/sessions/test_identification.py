@@ -14,8 +14,7 @@ from chatsupport.documents import Agent, Denial, Message, Session
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import choice
 from chatsupport.services.messages import message_log, read_marks
-from chatsupport.services.people import identification
-from chatsupport.services.sessions import lifecycle
+from chatsupport.services.sessions import ending, identification, reading, starting
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.concurrency import eventually, run_together
 from tests.interleaving import Killed, just_after, just_before, kill_before_write
@@ -69,7 +68,7 @@ def make_all_old() -> None:
 def test_a_guests_chat_becomes_the_users(apis: Apis, operator: Api, user: Api, guest: Guest) -> None:
     agent_id = operator.create_agent()["id"]
     session_id = guest.start()
-    read_marks.mark(lifecycle.find_open(guest.id, "user")["_id"], Caller(guest.id, "user"), 1)
+    read_marks.mark(reading.find_open(guest.id, "user")["_id"], Caller(guest.id, "user"), 1)
 
     assert identify(user, guest) == {"sessionId": session_id, "sessions": 1}
 
@@ -234,7 +233,7 @@ def test_a_repeat_finishes_what_a_kill_left(apis: Apis, operator: Api, has_own: 
         operator.create_agent()
         guest, user = Guest(apis), apis.user("u1")
         session_id = guest.start()
-        read_marks.mark(lifecycle.find_open(guest.id, "user")["_id"], Caller(guest.id, "user"), 1)
+        read_marks.mark(reading.find_open(guest.id, "user")["_id"], Caller(guest.id, "user"), 1)
         own = user.start("u1")["sessionId"] if has_own else None
         with kill_before_write(write) as done:
             try:
@@ -264,9 +263,9 @@ def test_what_was_under_way_is_carried_over_a_moment_later(
 ) -> None:
     operator.create_agent()
     # The guest was let in, and its session is stored when it has become known already.
-    just_before(monkeypatch, lifecycle, "_open", lambda: identify(user, guest))
+    just_before(monkeypatch, starting, "_open", lambda: identify(user, guest))
     session_id = guest.api.start(guest.id)["sessionId"]
-    read_marks.mark(lifecycle.find_open(guest.id, "user")["_id"], Caller(guest.id, "user"), 0)
+    read_marks.mark(reading.find_open(guest.id, "user")["_id"], Caller(guest.id, "user"), 0)
     assert traces(guest)
 
     make_all_old()
@@ -356,7 +355,7 @@ def test_an_end_at_that_moment(user: Api, guest: Guest, monkeypatch: pytest.Monk
     session_id = guest.start()
     own = user.start("u1")["sessionId"]
     # The user's own session ends while the guest's is about to be merged into it, and the guest's by itself.
-    just_before(monkeypatch, lifecycle, "end_now", lambda: (user.end(own), guest.api.end(session_id)))
+    just_before(monkeypatch, ending, "end_now", lambda: (user.end(own), guest.api.end(session_id)))
 
     assert identify(user, guest) == {"sessionId": None, "sessions": 1}
     assert user.session(session_id)["userId"] == "u1"

@@ -7,7 +7,7 @@ process. A process looks once at a session and remembers that it did.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pymongo
@@ -16,6 +16,7 @@ from bson import ObjectId
 from chatsupport import serializers
 from chatsupport.background import Throttled
 from chatsupport.documents import Message, Session
+from chatsupport.events import MessageStored
 from chatsupport.identity import AGENT
 from chatsupport.observability import metrics
 
@@ -28,15 +29,16 @@ _seen: OrderedDict[ObjectId, None] = OrderedDict()
 _waiting: deque[Mapping[str, Any]] = deque(maxlen=MAX_WAITING)
 
 
-def note(messages: Sequence[Mapping[str, Any]]) -> None:
-    """Have those messages looked at that may be the first an agent has written in their sessions."""
-    for message in messages:
-        if message["senderType"] == AGENT and message["sessionId"] not in _seen:
-            _seen[message["sessionId"]] = None
-            _waiting.append(message)
-            _look()
-    while len(_seen) > MAX_REMEMBERED:
+def note(event: MessageStored) -> None:
+    """Have a message looked at that may be the first an agent has written in its session."""
+    message = event.message
+    if message["senderType"] != AGENT or message["sessionId"] in _seen:
+        return
+    _seen[message["sessionId"]] = None
+    if len(_seen) > MAX_REMEMBERED:
         _seen.popitem(last=False)
+    _waiting.append(message)
+    _look()
 
 
 def _look_now() -> None:

@@ -15,21 +15,19 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from chatsupport import broadcasts
+from chatsupport import events
 from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
 from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Denial, Message, Session
-from chatsupport.documents.session import OPEN
 from chatsupport.errors import AuthenticationError, DatabaseUnavailableError, ForbiddenError
-from chatsupport.features.audit import service as audit
-from chatsupport.features.consoles import service as consoles
+from chatsupport.events import SessionUpdated
 from chatsupport.identity import USER, Caller
 from chatsupport.services.assignment import slots
 from chatsupport.services.messages import message_log, read_marks, sequences
 from chatsupport.services.people import denials, guests
-from chatsupport.services.sessions import lifecycle
-from chatsupport.services.shared import rate_limits, untold
+from chatsupport.services.sessions import ending, reading
+from chatsupport.services.shared import outbox, rate_limits
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +57,9 @@ def identify(caller: Caller, guest_token: str, address: str) -> Document:
     except AuthenticationError:
         raise guests.not_a_guest() from None
     if known_as is None:
-        known_as = denials.identify(guest, caller.id)
-        if known_as == caller.id:
-            audit.record(audit.IDENTIFY, caller, user_id=caller.id, user_type=USER, guest_id=guest.id)
+        known_as = denials.identify(guest, caller)
     carried = _carry(guest, caller) if known_as == caller.id else 0
-    open_session = lifecycle.find_open(caller.id, USER)
+    open_session = reading.find_open(caller.id, USER)
     return {"sessionId": None if open_session is None else str(open_session["_id"]), "sessions": carried}
 
 
@@ -99,9 +95,9 @@ def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:
     carried = list(collection.find(_carried(guest, user)))
     for session in carried:
         changed = _rename_within(session["_id"], guest, user)
-        untold.complete(session)  # Its end may have been cut short by a kill.
+        outbox.complete(session)  # Its end may have been cut short by a kill.
         if changed or session["_id"] in renamed or not is_repeat:
-            _tell(session)
+            events.happened(SessionUpdated(session))
     stored = Denial._get_collection().find_one({"userId": guest.id, "identifiedAs": user.id}, {"carried": 1}) or {}
     return max(len(carried), int(stored.get("carried", 0)))
 
@@ -131,7 +127,7 @@ def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
                 ],
             )
         except DuplicateKeyError:
-            lifecycle.end_now(is_guests, SessionEnd(reason=MERGED), user.id, user)
+            ending.end_now(is_guests, SessionEnd(reason=MERGED), user.id, user)
         else:
             message_log.log.settle(session_id)
             return
@@ -184,11 +180,3 @@ def _renamed_marks(guest: Caller, user: Caller) -> Document:
     furthest = {"$max": {"$map": {"input": theirs, "as": "mark", "in": "$$mark.seq"}}}
     mine = [{"userId": {"$literal": user.id}, "userType": USER, "seq": furthest}]
     return {"$concatArrays": [others, {"$cond": [{"$eq": [theirs, []]}, [], mine]}]}
-
-
-def _tell(session: Document) -> None:
-    """Tell the staff whose the session is now; of one that ended long ago there is nobody to tell."""
-    agent_id = session.get("agentId")
-    if session["status"] in OPEN or session.get("endReason") == MERGED:
-        broadcasts.session_updated(lifecycle.describe_stored(session["_id"]), agent_id)
-    consoles.changed(session["_id"], agent_id)

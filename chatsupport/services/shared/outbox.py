@@ -1,16 +1,18 @@
-"""What happened to a session and was not told yet.
+"""The transactional outbox of the events that change a session's state: what happened and was not told yet.
 
 Every update that changes a session's state adds a mark to its `untold` in the same write: started, assigned, requeued,
-moved, ended. Whoever made the change then does what follows from it (frees a slot, tells the people), and notes the
-mark as told; the marks are removed in batches, once a second. A process that is killed in between, or that never hears
-that its write was stored, leaves the mark. Then a repeated call does the rest (`complete`), or the sweep does.
+moved, ended. The process that made the change then tells the event, whose reactions free slots and tell people, and
+notes the mark as told; marks are removed in batches, once a second. A process that is killed in between, that never
+hears that its write was stored, or one of whose reactions fails, leaves the mark. Then a repeated call tells the event
+(`complete`), or the sweep does: it is rebuilt from the session and the mark, and the same reactions follow.
 
-So what follows from a change may be done twice, and late: each `reaction` looks at the session as it is now, frees
-slots by their ids, and says only what is still true.
+So an event may be told twice, and late: each reaction looks at the session as it is now, frees slots by their ids, and
+says only what is still true.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import operator
@@ -18,23 +20,27 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
+from chatsupport import events
 from chatsupport.background import Buffered
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import UNTOLD_INDEX
+from chatsupport.events import SessionChange
+from chatsupport.identity import Caller
 from chatsupport.services.server.leases import HOUSEKEEPING
 
 logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
-Reaction = Callable[[Document, Document], None]
+Retell = Callable[[Document, Document], SessionChange | None]
+AnyRetell = TypeVar("AnyRetell", bound=Retell)
 
 STARTED, ASSIGNED, REQUEUED, MOVED, ENDED = "started", "assigned", "requeued", "moved", "ended"
 """What happens to a session. It is moved from an agent that another one takes it from."""
@@ -48,31 +54,42 @@ SWEEP_SECONDS = 2.0
 MAX_AT_ONCE = 500
 _BAD_VALUE = 2
 
-_reactions: dict[str, Reaction] = {}
+_retells: dict[str, Retell] = {}
 _mutex = threading.Lock()
 _ours: dict[ObjectId, bool] = {}
 """The marks that this process is about to tell of (False), or has told of and not removed yet (True)."""
 
 
-def reaction(*kinds: str) -> Callable[[Reaction], Reaction]:
-    """Register what follows from a change of these kinds: a function of the session as it is now, and the mark."""
+def retells(*kinds: str) -> Callable[[AnyRetell], AnyRetell]:
+    """Register how an event is rebuilt of marks of these kinds: a function of the session as it is now, and the mark.
 
-    def register(function: Reaction) -> Reaction:
-        _reactions.update(dict.fromkeys(kinds, function))
+    It returns None where there is nothing to tell: what has happened since has a mark of its own.
+    """
+
+    def register(function: AnyRetell) -> AnyRetell:
+        _retells.update(dict.fromkeys(kinds, function))
         return function
 
     return register
 
 
 @contextmanager
-def change(kind: str, **about: Any) -> Iterator[Document]:
-    """Yield the mark for a change that the block writes, and that it tells of until it ends.
+def change(kind: str, caller: Caller | None = None, **about: Any) -> Iterator[Document]:
+    """Yield the mark for a change that the block writes, and whose event it tells (`tell`) before it ends.
 
-    Where the block raises, somebody else does the rest. That the block ends without `told` means there was no change.
+    `caller` is who asked for the change. Where the block raises, somebody else tells the event. A block that ends
+    without telling it has changed nothing.
     """
-    mark = {"id": ObjectId(), "kind": kind, "at": now(), **about}
+    by = {} if caller is None else {"callerId": caller.id, "callerType": caller.type}
+    mark = {"id": ObjectId(), "kind": kind, "at": now(), **by, **about}
     with _held([mark]):
         yield mark
+
+
+def origin(mark: Document) -> dict[str, Any]:
+    """Return the fields of an event that its mark gives."""
+    caller = Caller(mark["callerId"], mark["callerType"]) if "callerId" in mark else None
+    return {"id": mark["id"], "at": mark["at"], "caller": caller}
 
 
 @contextmanager
@@ -94,23 +111,29 @@ def added(*marks: Document) -> Document:
     return {"untold": {"$concatArrays": [{"$ifNull": ["$untold", []]}, {"$literal": list(marks)}]}}
 
 
-def told(session_id: ObjectId, *marks: Document) -> None:
-    """Have marks removed soon: everybody was told."""
+def tell(event: SessionChange) -> None:
+    """Have the event's reactions follow, and its mark removed soon. Where a reaction fails, the mark stays."""
+    if events.happened(event):
+        told(event.session["_id"], event.id)
+
+
+def told(session_id: ObjectId, mark_id: ObjectId) -> None:
+    """Have a mark removed soon: everybody was told, or there is nothing to tell."""
     with _mutex:
-        _ours.update((mark["id"], True) for mark in marks)
-    _told.add(session_id, [mark["id"] for mark in marks])
+        _ours[mark_id] = True
+    _told.add(session_id, [mark_id])
 
 
 def complete(session: Document) -> bool:
-    """Do the rest of what happened to a session and was not told, unless this process is at it. True if there was any.
-
-    Raises what a reaction raises; the mark then stays.
-    """
-    marks = [mark for mark in session.get("untold", ()) if mark["id"] not in _ours and mark["kind"] in _reactions]
+    """Tell what happened to a session and was not told, unless this process is at it. True if there was any."""
+    marks = [mark for mark in session.get("untold", ()) if mark["id"] not in _ours and mark["kind"] in _retells]
     with _held(marks):
         for mark in marks:
-            _reactions[mark["kind"]](session, mark)
-            told(session["_id"], mark)
+            event = _retells[mark["kind"]](session, mark)
+            if event is None:
+                told(session["_id"], mark["id"])
+            else:
+                tell(dataclasses.replace(event, is_late=True))
     return bool(marks)
 
 

@@ -16,8 +16,8 @@ from chatsupport import documents
 from chatsupport.database import connection
 from chatsupport.documents import Session
 from chatsupport.documents.session import UNTOLD_INDEX
-from chatsupport.services.assignment import availability, choice, slots
-from chatsupport.services.shared import untold
+from chatsupport.services.assignment import availability, serving, slots, transitions
+from chatsupport.services.shared import outbox
 from tests.api import Api, assert_failure, data_of
 from tests.concurrency import eventually
 from tests.interleaving import Killed, kill_before_write, lose_reply
@@ -28,12 +28,12 @@ from tests.sockets import Socket, Sockets
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mark is late at once, and is not removed before a test asks for it."""
-    monkeypatch.setattr(untold, "LATE", timedelta(seconds=-1))
-    monkeypatch.setattr(untold, "CLEAR_SECONDS", 60.0)
+    monkeypatch.setattr(outbox, "LATE", timedelta(seconds=-1))
+    monkeypatch.setattr(outbox._told, "seconds", 60.0)
 
 
 def sweep() -> int:
-    return untold.sweep(lambda: True)
+    return outbox.sweep(lambda: True)
 
 
 def by_repeating(call: Callable[[], Any]) -> None:
@@ -100,7 +100,7 @@ def test_an_assignment_whose_reply_was_lost(
     visitor, agent = Sockets(app).user("u2"), Sockets(app).agent(ada)
     visitor.join(waiting)
     # The end is one update, the slot's is of another collection, and the next of sessions is the assignment.
-    monkeypatch.setattr(choice, "drain_queue", drain_losing(choice.drain_queue, monkeypatch))
+    monkeypatch.setattr(serving, "drain_queue", drain_losing(serving.drain_queue, monkeypatch))
 
     operator.end(session_id)
     assert visitor.heard("agent_assigned") == []
@@ -113,7 +113,7 @@ def test_an_assignment_whose_reply_was_lost(
 
 def drain_losing(drain: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def drain_once() -> None:
-        monkeypatch.setattr(choice, "drain_queue", drain)
+        monkeypatch.setattr(serving, "drain_queue", drain)
         lose_reply(monkeypatch, "sessions", "find_one_and_update")
         drain()
 
@@ -135,7 +135,7 @@ def test_a_transfer_whose_reply_was_lost(
     visitor, old = told(Sockets(app), agent=ada, joined=session_id)
     old.join(session_id)
     new = Sockets(app).agent(ben)
-    lose_reply(monkeypatch, "sessions", "find_one_and_update" if to_agent else "update_one")
+    lose_reply(monkeypatch, "sessions", "find_one_and_update")
 
     def transfer() -> Any:
         return operator.post(f"/api/chat/transfer/{session_id}", {"agentId": ben} if to_agent else {})
@@ -158,7 +158,7 @@ def test_what_was_told_leaves_no_mark(operator: Api, session_id: str) -> None:
     assert Session.objects(untold__0__exists=True).count() == 2
 
     assert sweep() == 0, "this process has told all of it"
-    untold.flush()
+    outbox.flush()
 
     assert Session.objects(untold__0__exists=True).count() == 0
 
@@ -184,7 +184,7 @@ def test_nothing_is_told_while_the_index_is_being_built(operator: Api, session_i
 
 def forget_what_was_told() -> None:
     """Be another process, which does not know what was told."""
-    untold.reset()
+    outbox.reset()
 
 
 def test_what_is_told_late_says_what_is_true_now(app: Flask, operator: Api, ada: str, session_id: str) -> None:
@@ -192,8 +192,8 @@ def test_what_is_told_late_says_what_is_true_now(app: Flask, operator: Api, ada:
     agent.join(session_id)
     # Away from Ada and back to her; nobody has removed the marks.
     session = Session._get_collection().find_one({"_id": ObjectId(session_id)})
-    choice.requeue(session, choice.AWAY)
-    choice.drain_queue()
+    transitions.requeue(session, transitions.AWAY)
+    serving.drain_queue()
     for socket in (visitor, agent):
         socket.forget()
     forget_what_was_told()
@@ -211,7 +211,7 @@ def claim_beside_somebody_who_waits(operator: Api, ada: str) -> tuple[str, slots
     operator.patch(f"/api/agents/{ada}", {"isOnline": False})
     waiting = operator.start("u1")["sessionId"]
     connection.database().agents.update_one({}, {"$set": {"isOnline": True}})
-    slot = choice.claim(ObjectId(waiting), "u1")
+    slot = slots.claim(ObjectId(waiting), "u1")
     assert slot is not None
     return waiting, slot
 
@@ -219,12 +219,12 @@ def claim_beside_somebody_who_waits(operator: Api, ada: str) -> tuple[str, slots
 def test_an_assignment_that_reaches_the_database_too_late_is_none(operator: Api, ada: str) -> None:
     """A process or a network that stood still may hold the write for long; the slot has been freed since."""
     waiting, slot = claim_beside_somebody_who_waits(operator, ada)
-    slot.agent["idleSince"] -= choice.LONGEST_WRITE
+    slot.agent["idleSince"] -= slots.LONGEST_WRITE
 
-    assert choice.give(slot) is None
+    assert transitions.give(slot) is None
 
     assert operator.session(waiting)["status"] == "waiting"
-    choice.drain_queue()
+    serving.drain_queue()
     assert operator.session(waiting)["agentId"] == ada
     assert violations(connection.database()) == []
 
@@ -246,11 +246,11 @@ def test_the_slot_of_an_assignment_that_failed_goes_to_who_waits(
 ) -> None:
     waiting, slot = claim_beside_somebody_who_waits(operator, ada)
     with monkeypatch.context() as patched:
-        patched.setattr(choice.socketio, "sleep", lambda seconds: None)
+        patched.setattr(slots.socketio, "sleep", lambda seconds: None)
         if stands_still:
             fail_once(patched, "find")
 
-        choice._settle(slot.id, slot.session_id)
+        slots.settle(slot.id, slot.session_id)
 
     assert operator.session(waiting)["agentId"] == ada
     assert violations(connection.database()) == []
@@ -261,11 +261,11 @@ def test_a_slot_that_nobody_got_and_that_could_not_be_given_back_is_free_soon(
 ) -> None:
     waiting, slot = claim_beside_somebody_who_waits(operator, ada)
     operator.end(waiting)
-    monkeypatch.setattr(choice, "LONGEST_WRITE", timedelta(seconds=0.5))
-    fail_once(monkeypatch, "give_back")
+    monkeypatch.setattr(slots, "LONGEST_WRITE", timedelta(seconds=0.5))
+    fail_once(monkeypatch, "_release")
 
     with pytest.raises(NetworkTimeout):
-        choice.give(slot)
+        transitions.give(slot)
 
     assert eventually(lambda: violations(connection.database()) == [])
 
@@ -273,7 +273,7 @@ def test_a_slot_that_nobody_got_and_that_could_not_be_given_back_is_free_soon(
 def test_a_slot_of_which_it_stayed_unknown_whether_it_was_taken_goes_to_who_waits(
     operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "LONGEST_WRITE", timedelta(seconds=0.5))
+    monkeypatch.setattr(slots, "LONGEST_WRITE", timedelta(seconds=0.5))
     lose_reply(monkeypatch, "agents", "find_one_and_update")
 
     assert_failure(operator.post("/api/chat/start-session", {"userId": "u1"}), 503, "DATABASE_UNAVAILABLE")

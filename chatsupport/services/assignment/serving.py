@@ -1,0 +1,71 @@
+"""Serving the queue, first come, first served.
+
+Every step is one conditional update of one document, so the rules hold in any number of processes. A slot is taken
+only from an agent that is there and has room, in the same update that chooses the least loaded (`slots`). Then the
+first in the queue who may have that agent gets it, in the same update that finds them (`transitions`): whoever the slot
+was taken for, nobody overtakes. Each side of a race writes first and looks after (a start: queue, then look for a slot;
+an end: free the slot, then look at the queue), so nobody waits beside a free slot unless a process was killed in
+between, which `reconciliation` repairs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport.background import Coalesced
+from chatsupport.documents.session import WAITING
+from chatsupport.events import SessionEnded, SessionStarted
+from chatsupport.services.assignment import choice, transitions
+
+Document = dict[str, Any]
+
+
+def _drain() -> None:
+    passed: list[ObjectId] = []
+    while (waiting := choice.next_waiting(passed)) is not None:
+        slot = choice.claim_slot_for(waiting)
+        if slot is not None:
+            transitions.give(slot)
+        elif waiting.get("avoidStrictly"):
+            # It waits for others than that agent. Those behind may have it, unless they wait for others too.
+            passed.append(waiting["avoidAgentId"])
+        else:
+            break  # Nobody has room. Whoever frees a slot from now on serves the queue again.
+
+
+drain_queue = Coalesced(_drain)
+"""Give waiting sessions to free agents until either runs out. Calls that come together share one round."""
+
+
+def serve(newcomer: Document) -> tuple[Document, Document] | None:
+    """Find an agent for a session that has just joined the queue; those before it go first.
+
+    Returns the session and its agent. None where it waits, or somebody else has served it meanwhile.
+    """
+    while (slot := choice.claim_slot_for(newcomer)) is not None:
+        served = transitions.give(slot, newcomer["_id"])
+        if served is None:
+            drain_queue()  # The slot is free again, and somebody may have come meanwhile.
+            return None
+        if served["_id"] == newcomer["_id"]:
+            return served, slot.agent
+    return None
+
+
+def serve_queue(event: object) -> None:
+    """Serve the queue, because a slot came free or a session waits that did not wait before."""
+    drain_queue()
+
+
+def serve_after_end(event: SessionEnded) -> None:
+    """Give the slot of a session that has ended to whoever waits; one that ended while it waited had none."""
+    if event.session.get("agentId") is not None:
+        drain_queue()
+
+
+def serve_late(event: SessionStarted) -> None:
+    """Serve the queue for a session whose start was cut short: it may wait beside a free agent."""
+    if event.is_late and event.session["status"] == WAITING:
+        drain_queue()

@@ -1,0 +1,208 @@
+"""The one place where a session becomes active, and the one where it waits again.
+
+Each is one conditional update of the session, which leaves a mark; then the event is told (see
+`services/shared/outbox.py`). The slot is taken before the session is assigned, and freed after the session has left:
+what a kill leaves in between is a slot too many, which the reconciler frees, and never a session too many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.errors import PyMongoError
+
+from chatsupport.database.clock import now
+from chatsupport.documents import Agent, Session
+from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
+from chatsupport.events import AgentDeleted, AgentWentAway, SessionAssigned, SessionLeft, SessionMoved, SessionRequeued
+from chatsupport.services.assignment import choice, slots
+from chatsupport.services.assignment.slots import Slot
+from chatsupport.services.shared import outbox
+
+logger = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+FORGOTTEN_ON_ASSIGNMENT = [
+    "preferredAgentId",
+    "avoidAgentId",
+    "avoidStrictly",
+    "noReplyDueAt",
+    "idleDueAt",
+    "idleWarnedAt",
+]
+"""What a session carries only until its next agent."""
+
+DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferred", "no_reply"
+"""Why a session left its agent."""
+
+
+def give(slot: Slot, newcomer_id: ObjectId | None = None) -> Document | None:
+    """Give the slot to the first in the queue that may have it; that is nearly always the one it was taken for.
+
+    Returns the session. None where nobody is served: nobody waits any more and the slot is back, or the agent is gone.
+    Where the session is the newcomer, the last in the queue, nobody else's place changes.
+    """
+    session = _assign(slot, choice.first_in_line(slot), sort=QUEUE_ORDER, newcomer_id=newcomer_id)
+    return session if session is not None and session["status"] == ACTIVE else None
+
+
+def move(slot: Slot, session: Mapping[str, Any]) -> bool:
+    """Give the slot to this session, which may wait or have another agent.
+
+    False where the session has changed since it was read; the slot is back then, and whoever waits may have it.
+    """
+    before = {name: session.get(name) for name in ("status", "agentId", "slotId")}
+    return _assign(slot, {"_id": session["_id"], **before}, leaving=before) is not None
+
+
+def _assign(
+    slot: Slot,
+    which: Document,
+    *,
+    sort: Sequence[tuple[str, int]] | None = None,
+    leaving: Mapping[str, Any] | None = None,
+    newcomer_id: ObjectId | None = None,
+) -> Document | None:
+    """Make the session that meets the condition active with the slot's agent, and tell it.
+
+    None where there is no such session; the slot is back then. The session waits again where the agent no longer holds
+    the slot: between slot and session the agent may have been deleted, or this process stopped for so long that the
+    slot was taken for a lost one.
+    """
+    agent_id = slot.agent["_id"]
+    with contextlib.ExitStack() as changes:
+        marks = []
+        if leaving is not None and leaving["agentId"] is not None:
+            left = {"agentId": leaving["agentId"], "slotId": leaving["slotId"], "reason": TRANSFERRED}
+            marks.append(changes.enter_context(outbox.change(outbox.MOVED, **left)))
+        mark = changes.enter_context(outbox.change(outbox.ASSIGNED, agentId=agent_id, slotId=slot.id))
+        session = _store(slot, which, sort, [*marks, mark])
+        if session is None:
+            slots.give_back(slot)
+            return None
+        for moved in marks:
+            outbox.tell(_left(session, moved))
+        if not _holds(session, is_named=session["_id"] == slot.session_id):
+            requeue(session, DELETED)
+            outbox.told(session["_id"], mark["id"])
+            return {**session, "status": WAITING, "agentId": None}
+        about = {"event": "session_assigned", "session_id": str(session["_id"]), "agent_id": str(agent_id)}
+        logger.info("Session assigned", extra=about)
+        others_move_up = not marks and session["_id"] != newcomer_id
+        outbox.tell(
+            SessionAssigned(session=session, agent=slot.agent, others_move_up=others_move_up, **outbox.origin(mark))
+        )
+    return session
+
+
+def _store(
+    slot: Slot, which: Document, sort: Sequence[tuple[str, int]] | None, marks: Sequence[Document]
+) -> Document | None:
+    values = {
+        "status": ACTIVE,
+        "agentId": slot.agent["_id"],
+        "slotId": slot.id,
+        "assignedAt": "$$NOW",
+        "firstAssignedAt": {"$ifNull": ["$firstAssignedAt", "$$NOW"]},
+        "updatedAt": "$$NOW",
+        **outbox.added(*marks),
+    }
+    # A write that takes longer to reach the database comes too late: by then the slot has been freed.
+    in_time = {"$expr": {"$lt": ["$$NOW", slot.agent["idleSince"] + slots.LONGEST_WRITE]}}
+    try:
+        session: Document | None = Session._get_collection().find_one_and_update(
+            {**which, **in_time},
+            [{"$set": values}, {"$unset": FORGOTTEN_ON_ASSIGNMENT}],
+            sort=sort,
+            return_document=ReturnDocument.AFTER,
+        )
+    except PyMongoError:
+        slots.settle_later(slot.id, slot.session_id)
+        raise
+    return session
+
+
+def _holds(session: Document, *, is_named: bool) -> bool:
+    """Tell whether the agent holds the session's slot, and have the slot name the session if it does not yet."""
+    agent_id, slot_id = session["agentId"], session.get("slotId")
+    if is_named:
+        return slots.holds(agent_id, session["_id"], slot_id)
+    return slots.pass_on(agent_id, slot_id, session["_id"], session["userId"])
+
+
+@outbox.retells(outbox.ASSIGNED)
+def _assigned(session: Document, mark: Document) -> SessionAssigned | None:
+    """Return an assignment of which it is not known whether anybody heard, unless something has happened since."""
+    if session["status"] != ACTIVE or (session["agentId"], session.get("slotId")) != (mark["agentId"], mark["slotId"]):
+        return None
+    agent = Agent._get_collection().find_one({"_id": session["agentId"]})
+    if agent is not None and (_holds(session, is_named=True) or _holds(session, is_named=False)):
+        return SessionAssigned(session=session, agent=agent, **outbox.origin(mark))
+    requeue(session, DELETED)
+    return None
+
+
+def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, strictly: bool = False) -> bool:
+    """Take an active session from its agent, back to the queue's front, where it is served next.
+
+    Among those at the front the old order holds. False where the session has been assigned anew since it was read.
+    """
+    agent_id, slot_id = session.get("agentId"), session.get("slotId")
+    values: Document = {
+        "status": WAITING,
+        "agentId": None,
+        "queuePriority": FRONT,
+        "unassignedReason": reason,
+        "updatedAt": now(),
+    }
+    if avoid:
+        values.update(avoidAgentId=agent_id, avoidStrictly=strictly)
+    with outbox.change(outbox.REQUEUED, agentId=agent_id, slotId=slot_id, reason=reason) as mark:
+        requeued = Session._get_collection().find_one_and_update(
+            {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id},
+            {"$set": values, "$unset": {"slotId": ""}, "$push": {"untold": mark}},
+            return_document=ReturnDocument.AFTER,
+        )
+        if requeued is None:
+            return False
+        about = {"session_id": str(session["_id"]), "agent_id": str(agent_id), "reason": reason}
+        logger.info("Session requeued", extra={"event": "session_requeued", **about})
+        outbox.tell(_left(requeued, mark))
+    return True
+
+
+@outbox.retells(outbox.REQUEUED, outbox.MOVED)
+def _left(session: Document, mark: Document) -> SessionLeft:
+    left = SessionRequeued if mark["kind"] == outbox.REQUEUED else SessionMoved
+    return left(
+        session=session,
+        agent_id=mark["agentId"],
+        slot_id=mark.get("slotId"),
+        reason=mark["reason"],
+        **outbox.origin(mark),
+    )
+
+
+def requeue_all_of(agent_id: ObjectId, reason: str) -> int:
+    """Requeue every session of an agent. Returns how many there were."""
+    # The oldest first: each is served before the next one is requeued.
+    mine = Session._get_collection().find(
+        {"agentId": agent_id, "status": ACTIVE}, {"agentId": 1, "slotId": 1}, sort=QUEUE_ORDER
+    )
+    return sum(requeue(session, reason) for session in list(mine))
+
+
+def requeue_deleted(event: AgentDeleted) -> None:
+    """Requeue the sessions of an agent that was deleted."""
+    requeue_all_of(event.agent_id, DELETED)
+
+
+def requeue_away(event: AgentWentAway) -> None:
+    """Requeue the sessions of an agent that is away."""
+    requeue_all_of(event.agent_id, AWAY)

@@ -1,0 +1,77 @@
+"""Ending a session: the one place where one ends, whoever asks for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from chatsupport import serializers
+from chatsupport.contract.chat import SessionEnd
+from chatsupport.database.clock import now
+from chatsupport.documents import Session
+from chatsupport.documents.session import ENDED, OPEN
+from chatsupport.errors import ForbiddenError
+from chatsupport.events import SessionEnded
+from chatsupport.identity import Caller
+from chatsupport.services.messages import message_log
+from chatsupport.services.sessions import end_figures
+from chatsupport.services.shared import access, outbox
+
+logger = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+
+def end(caller: Caller, session_id: ObjectId, why: SessionEnd) -> dict[str, Any]:
+    """End a session; of an ended one, return the first end unchanged.
+
+    Raises `ForbiddenError` where the session's user gives a reason that only staff see.
+    """
+    session = access.find_session(caller, session_id)
+    if why.internal_reason is not None and not access.is_staff(caller, session):
+        raise ForbiddenError("Only staff can give an internalReason. Leave it out.")
+    if session["status"] != ENDED:
+        ended = end_now({"_id": session_id}, why, caller.id, caller)
+        if ended is not None:
+            return serializers.session_end(ended)
+        session = access.find_session(caller, session_id)
+    outbox.complete(session)
+    return serializers.session_end(end_figures.complete(session))
+
+
+def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Caller | None = None) -> Document | None:
+    """End the open session that meets the condition, which names its `_id`, and tell it. None where there is none.
+
+    `caller` is who asked for it, None where nobody did.
+    """
+    message_log.log.expect_end(which["_id"])
+    time = now()
+    values = {
+        "status": ENDED,
+        "endedAt": time,
+        "endReason": why.reason,
+        "endedBy": ended_by,
+        "updatedAt": time,
+        **({} if why.internal_reason is None else {"internalReason": why.internal_reason}),
+    }
+    with outbox.change(outbox.ENDED, caller) as mark:
+        session: Document | None = Session._get_collection().find_one_and_update(
+            {"status": {"$in": list(OPEN)}, **which},
+            {"$set": values, "$push": {"untold": mark}},
+            return_document=ReturnDocument.AFTER,
+        )
+        if session is None:
+            return None
+        logger.info("Session ended", extra={"event": "session_ended", "session_id": str(session["_id"])})
+        ended = _ended(session, mark)
+        outbox.tell(ended)
+    return dict(ended.session)
+
+
+@outbox.retells(outbox.ENDED)
+def _ended(session: Document, mark: Document) -> SessionEnded:
+    return SessionEnded(session=end_figures.complete(session), **outbox.origin(mark))

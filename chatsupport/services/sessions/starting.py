@@ -1,0 +1,142 @@
+"""Starting a session: it joins the queue's end, and gets an agent at once where one is free."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from chatsupport import serializers
+from chatsupport.database.clock import now
+from chatsupport.documents import Session
+from chatsupport.documents.session import BACK, NEWEST_FIRST, WAITING
+from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.events import SessionStarted
+from chatsupport.extensions import settings
+from chatsupport.identity import Caller
+from chatsupport.services.assignment import queue, serving, slots
+from chatsupport.services.sessions import reading
+from chatsupport.services.shared import access, outbox, rate_limits
+
+logger = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+_START_ATTEMPTS = 5
+
+
+def start(caller: Caller, user_id: str, user_type: str, address: str = "") -> tuple[dict[str, Any], bool]:
+    """Open a session for a user, or return the one that is open already. The second value says whether it is new.
+
+    The unique index on open sessions decides between starts that race; the queue decides who gets an agent, so that a
+    newcomer never overtakes somebody who waits. Raises `QueueFullError` where QUEUE_LIMIT is reached,
+    `RateLimitedError` by caller, and where a new session would be one too many from the address.
+    """
+    access.act_as(caller, user_id, user_type)
+    rate_limits.check_caller(rate_limits.START_SESSION, caller)
+    for _ in range(_START_ATTEMPTS):
+        session = reading.find_open(user_id, user_type)
+        if session is not None:
+            if outbox.complete(session):
+                continue
+            return _answer(session, reading.agent_of(session)), False
+        if not caller.may_act_for_others:
+            rate_limits.check_address(rate_limits.STARTS_FROM, address)
+        try:
+            session, agent = _open(caller, user_id, user_type)
+        except DuplicateKeyError:
+            continue  # The same user's other start was faster.
+        return _answer(session, agent), True
+    raise DatabaseUnavailableError
+
+
+def _open(caller: Caller, user_id: str, user_type: str) -> tuple[Document, Document | None]:
+    """Store a new session at the queue's end, and give it an agent where one is free and nobody waits before it.
+
+    Returns the session and its agent.
+    """
+    session = _new(user_id, user_type)
+    preferred = _last_agent(user_id, user_type) if settings.config.sticky_agent else None
+    if preferred is not None:
+        session["preferredAgentId"] = preferred
+    queue.check_room()
+    with outbox.change(outbox.STARTED, caller) as mark:
+        session = _insert({**session, "untold": [mark]})
+        agent: Document | None
+        served = serving.serve(session)
+        if served is not None:
+            session, agent = served
+        else:
+            session = Session._get_collection().find_one({"_id": session["_id"]}) or session
+            queue.withdraw_overflow(session)
+            agent = reading.agent_of(session)
+        logger.info("Session started", extra={"event": "session_started", "session_id": str(session["_id"])})
+        outbox.tell(_started(session, mark))
+    return session, agent
+
+
+@outbox.retells(outbox.STARTED)
+def _started(session: Document, mark: Document) -> SessionStarted:
+    return SessionStarted(session=session, **outbox.origin(mark))
+
+
+def _insert(session: Document) -> Document:
+    """Store a session; the database stamps it, so that times tell who came first, whichever process they came to."""
+    stamps = dict.fromkeys(("queuedAt", "createdAt", "updatedAt"), "$$NOW")
+    stored: Document = Session._get_collection().find_one_and_update(
+        {"_id": session["_id"]},
+        [{"$replaceWith": {"$mergeObjects": [{"$literal": session}, stamps]}}],
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    return stored
+
+
+def _new(user_id: str, user_type: str) -> Document:
+    time = now()
+    return {
+        "_id": ObjectId(),
+        "userId": user_id,
+        "userType": user_type,
+        "agentId": None,
+        "status": WAITING,
+        "queuePriority": BACK,
+        "queuedAt": time,
+        "endedAt": None,
+        "endReason": None,
+        "createdAt": time,
+        "updatedAt": time,
+    }
+
+
+def _last_agent(user_id: str, user_type: str) -> ObjectId | None:
+    """Return the agent of the user's last session, None where it had none."""
+    last = Session._get_collection().find_one(
+        {"userId": user_id, "userType": user_type}, {"agentId": 1}, sort=NEWEST_FIRST
+    )
+    return None if last is None else last.get("agentId")
+
+
+def _answer(session: Document, agent: Document | None) -> dict[str, Any]:
+    place = queue.position(session)
+    session_id = str(session["_id"])
+    if place is not None:
+        why = "All our agents are busy." if slots.any_there() else "Nobody is here at the moment."
+        message = f"{why} You are number {place} in the queue; we will be with you as soon as we can."
+    elif agent is not None:
+        message = f"You are connected to {agent['name']}."
+    else:
+        message = None
+    return {
+        "sessionId": session_id,
+        **serializers.session_state(session, agent, place),
+        "createdAt": serializers.iso(session["createdAt"]),
+        "waitingMessage": message,
+        "instructions": {
+            "websocket": "Connect with socket.io-client and auth {token}, then emit join_session with this sessionId.",
+            "http": f"POST /api/chat/send-message/{session_id}, GET /api/chat/messages/{session_id}.",
+        },
+    }
