@@ -28,6 +28,8 @@ from chatsupport.errors import ChatSupportError, InvalidInputError
 
 Json = dict[str, Any]
 Payload = Mapping[str, Any]
+MAX_DETAILS = 20
+"""So many fields are named at most: a list may have thousands of wrong entries."""
 Note = TypeVar("Note")
 Own = TypeVar("Own", bound="Request")
 
@@ -173,13 +175,13 @@ def _not_found(notes: list[Any]) -> type[ChatSupportError] | None:
 
 
 def _refusal(model: type[Request], problems: list[ErrorDetails]) -> ChatSupportError:
-    """Return the error of the first field that is wrong. Its details have all of them."""
+    """Return the error of the first field that is wrong. Its details name the others too."""
     first = problems[0]
     notes = _notes(model)[str(first["loc"][0])]
     not_found = _not_found(notes)
     if first["type"] == "not_found" and not_found is not None:
         return not_found()  # type: ignore[call-arg]
-    details = [{"field": _name(problem), "message": _sentence(model, problem)} for problem in problems]
+    details = [{"field": _name(problem), "message": _sentence(model, problem)} for problem in problems[:MAX_DETAILS]]
     found = _last(notes, Code) or Code(InvalidInputError.code)
     code = (first["type"] == "too_long" and found.too_long) or found.code
     return InvalidInputError(code, details[0]["message"], details=details)

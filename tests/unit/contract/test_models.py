@@ -280,3 +280,10 @@ def test_null_inside_another_object_can_be_told_from_nothing() -> None:
 
     assert context.visitor is not None
     assert context.visitor.given == {"name"}
+
+
+def test_a_long_list_of_wrong_entries_makes_no_long_answer() -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        Context.parse({"visitor": {"tags": [1] * 1000}})
+
+    assert len(refused.value.details or ()) == 20
