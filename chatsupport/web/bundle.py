@@ -6,18 +6,12 @@ import posixpath
 import re
 from collections.abc import Mapping
 
+LOADER = "widget/loader.js"
 CHAT = "widget/all.js"
-CHAT_MODULES = (
-    "shared/connection.js",
-    "shared/links.js",
-    "widget/people.js",
-    "widget/visitor.js",
-    "widget/chat.js",
-    "widget/view.js",
-)
-"""Each stands behind those it imports. No two may have the same name at their top level."""
-CHAT_EXPORTS = "createView, person, signOut"
-"""What widget/loader.js takes."""
+CHAT_MAIN = "widget/view.js"
+CHAT_EXPORTS = "createView, forgetVisitor"
+"""What the loader takes from the chat, which it gives what it has itself: `given`."""
+TEXTS = "widget/languages/"
 
 CONSOLE = "console/all.js"
 CONSOLE_MAIN = "console/main.js"
@@ -26,26 +20,51 @@ CONSOLE_STYLES = ("tokens", "controls", "shell", "lists", "conversation", "overv
 """In the order in which they apply."""
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function|class) (\w+))", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:const|let|function|class) (\w+))", re.MULTILINE)
 _UNKNOWN = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
+_CONST = re.compile(r"\bconst (?=[\w{\[])")
+_NAMED_TEXT = re.compile(r"^  (\w+): ", re.MULTILINE)
+_USED_TEXT = re.compile(r"\btexts\.(\w+)")
 
 
 def bundled(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the joined files of the chat and the console, by their paths. Raises `ValueError` as `_together` does."""
-    styles = [f"console/styles/{name}.css" for name in CONSOLE_STYLES]
-    done = {}
-    if all(path in files for path in CHAT_MODULES):
-        done[CHAT] = _flat(files)
+    """Return what stands for modules and styles, by its path: fewer and smaller files that do the same.
+
+    Raises `ValueError` where a module is written in a way that this does not know.
+    """
+    done: dict[str, bytes] = {}
+    if CHAT_MAIN in files:
+        done |= _tables(files)
+        names = texts(files[f"{TEXTS}en.js"])
+        chat, loader = _flat(CHAT_MAIN, files, names), _flat(LOADER, files, names)
+        done[CHAT] = f"export function start(given) {{\n{chat}\nreturn {{ {CHAT_EXPORTS} }};\n}}\n".encode()
+        done[LOADER] = f"(() => {{\n{loader}\n}})();\n".encode()
     if CONSOLE_MAIN in files:
-        done[CONSOLE] = _together(CONSOLE_MAIN, files)
-        done[CONSOLE_STYLE] = b"".join(files[path] for path in styles)
+        done[CONSOLE] = _together(CONSOLE_MAIN, files).encode()
+        done[CONSOLE_STYLE] = b"".join(files[f"console/styles/{name}.css"] for name in CONSOLE_STYLES)
     return done
 
 
-def _flat(files: Mapping[str, bytes]) -> bytes:
-    # As one function: the program that shortens names may shorten those of the top level too.
-    body = "\n".join(_EXPORT.sub("", _IMPORT.sub("", files[path].decode())) for path in CHAT_MODULES)
-    return f"export const {{ {CHAT_EXPORTS} }} = (() => {{\n{body}\nreturn {{ {CHAT_EXPORTS} }};\n}})();\n".encode()
+def texts(table: bytes) -> list[str]:
+    """Return the names of a table of texts, in their order."""
+    return _NAMED_TEXT.findall(table.decode())
+
+
+def _tables(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    # A list in place of a table, for a name of a text would be paid for where it stands and where it is used.
+    tables = {path: body.decode() for path, body in files.items() if path.startswith(TEXTS)}
+    return {
+        path: _NAMED_TEXT.sub("  ", body).replace("default {", "default [").replace("\n};", "\n];").encode()
+        for path, body in tables.items()
+    }
+
+
+def _flat(path: str, files: Mapping[str, bytes], names: list[str]) -> str:
+    # All in one function, where the program that shortens names may shorten those of the top level too.
+    modules = [files[module].decode() for module in imported(path, files)]
+    body = "\n".join(re.sub(r"^export ", "", _IMPORT.sub("", module), flags=re.MULTILINE) for module in modules)
+    # The program leaves `const`; `let` does the same, and is shorter.
+    return _CONST.sub("let ", _USED_TEXT.sub(lambda match: f"texts[{names.index(match[1])}]", body))
 
 
 def imported(path: str, files: Mapping[str, bytes]) -> list[str]:
@@ -68,7 +87,7 @@ def imported(path: str, files: Mapping[str, bytes]) -> list[str]:
     return order
 
 
-def _together(path: str, files: Mapping[str, bytes]) -> bytes:
+def _together(path: str, files: Mapping[str, bytes]) -> str:
     # Each module is a function of its own, so that two may use the same name.
     parts = []
     exports: list[str] = []
@@ -79,7 +98,7 @@ def _together(path: str, files: Mapping[str, bytes]) -> bytes:
         if unknown := _UNKNOWN.search(code):
             raise ValueError(f"{module}: only names can be imported and exported here, not: {unknown[0]}")
         parts.append(f"const {_variable(module)} = (() => {{\n{code}return {{ {', '.join(exports)} }};\n}})();\n")
-    return "\n".join([*parts, f"export const {{ {', '.join(exports)} }} = {_variable(path)};\n"]).encode()
+    return "\n".join([*parts, f"export const {{ {', '.join(exports)} }} = {_variable(path)};\n"])
 
 
 def _taken(module: str, statement: re.Match[str]) -> str:

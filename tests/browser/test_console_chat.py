@@ -44,7 +44,8 @@ def test_a_whole_chat(person: Callable[..., Person], server: Server, operator: R
     expect(console.page.get_by_text("maria is typing…").first).to_be_visible()
 
     console.page.get_by_role("button", name="End", exact=True).click()
-    console.dialog("End the chat").get_by_label("Another reason").last.fill("Parcel found")
+    console.dialog("End the chat").get_by_role("radio", name="Another reason").check()
+    console.dialog("End the chat").get_by_role("textbox", name="Another reason").fill("Parcel found")
     console.dialog("End the chat").get_by_role("button", name="End the chat").click()
     assert maria.socket.wait_for("session_ended")["reason"] == "Parcel found"
     expect(console.notice).to_contain_text("Parcel found")

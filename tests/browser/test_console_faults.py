@@ -35,7 +35,7 @@ def test_nothing_is_lost_or_doubled_over_a_restart(person: MakePerson, servers: 
     expect(console.page.locator(".is-pending")).to_have_count(0)  # Its acknowledgement has come too.
 
     getattr(server, how)()
-    expect(console.banner).to_contain_text("No connection")
+    expect(console.banner).to_contain_text("no connection")
     for text in ("three", "four"):
         console.write(text)
     expect(console.page.locator(".is-pending .message-state")).to_have_text(["Sending…", "Sending…"])
@@ -147,10 +147,10 @@ def test_an_ended_sign_in_is_renewed_without_losing_anything(person: MakePerson,
     maria.say("Are you there?")
     dialog.get_by_label("Email").fill(ada.email)
     dialog.get_by_label("Password").fill("not this one")
-    dialog.get_by_role("button", name="Go on").click()
+    dialog.get_by_role("button", name="Continue").click()
     expect(dialog.get_by_role("alert")).to_have_text("The email or the password is wrong.")
     dialog.get_by_label("Password").fill(PASSWORD)
-    dialog.get_by_role("button", name="Go on").click()
+    dialog.get_by_role("button", name="Continue").click()
 
     expect(dialog).to_be_hidden()
     console.expect_texts("Hello", "Are you there?")

@@ -51,6 +51,13 @@ def test_an_end_has_the_reason_that_was_given(
 
     console.open("maria")
     dialog = end_dialog(console)
+    reason = dialog.get_by_role("textbox", name="Another reason")
+    expect(reason).to_be_hidden()
+    expect(dialog.get_by_label("Do not show this reason to the visitor")).to_be_hidden()
+    dialog.get_by_role("radio", name="Another reason").check()
+    expect(reason).to_be_focused()
+    dialog.get_by_role("radio", name="Solved").check()
+    expect(reason).to_be_hidden()
     dialog.get_by_role("radio", name="Another reason").check()
     dialog.get_by_role("button", name="End the chat").click()
     expect(dialog.get_by_role("alert")).to_have_text("Write the reason, or choose one from the list.")
@@ -67,6 +74,7 @@ def test_an_end_has_the_reason_that_was_given(
 
     console.open("sam")
     dialog = end_dialog(console)
+    dialog.get_by_role("radio", name="Another reason").check()
     dialog.get_by_role("textbox", name="Another reason").fill("Rude")
     dialog.get_by_label("Do not show this reason to the visitor").check()
     dialog.get_by_role("button", name="End the chat").click()
@@ -122,9 +130,9 @@ def test_one_agent_in_two_browsers_sees_the_same(
         expect(console.page.get_by_role("switch", name="Take new chats")).to_have_attribute("aria-checked", "false")
     desk.page.locator(".conversation-title").click()
     desk.page.keyboard.press("o")
-    expect(desk.page.get_by_text("You are online. New chats come to you.")).to_be_visible()
+    expect(desk.page.get_by_text("You are online. You receive new chats.")).to_be_visible()
     desk.page.keyboard.press("o")
-    expect(desk.page.get_by_text("You are away. You get no new chats.")).to_be_visible()
+    expect(desk.page.get_by_text("You are away. You do not receive new chats.")).to_be_visible()
     desk.page.locator(".toast").get_by_role("button", name="Go online").click()
     expect(phone.page.get_by_role("switch", name="Take new chats")).to_have_attribute("aria-checked", "true")
 
@@ -198,7 +206,7 @@ def test_over_plain_http_an_agent_sends_and_copies(
     wait_until(lambda: maria.texts() == ["Hello"])
     console.page.get_by_role("button", name="Copy id").click()
 
-    expect(console.page.get_by_text("Copied.")).to_be_visible()
+    expect(console.page.get_by_text("The id was copied.")).to_be_visible()
     assert console.page.evaluate("window.copied") == "maria"
 
 

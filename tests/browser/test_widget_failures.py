@@ -9,6 +9,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.conftest import MakePerson
+from tests.browser.people import violations
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent, Widget
 from tests.e2e.rest import Rest
@@ -83,16 +84,24 @@ def test_a_network_that_goes_silent_fails_no_message(
 
 
 def test_a_message_that_is_refused_can_be_sent_again(servers: Servers, site: Site, person: MakePerson) -> None:
-    server = servers.start(FRONTEND_URLS=site.origin, RATE_LIMITS="on", RATE_LIMIT_MESSAGES="1/4 seconds")
+    server = servers.start(FRONTEND_URLS=site.origin, RATE_LIMITS="on", RATE_LIMIT_MESSAGES="1/6 seconds")
     operator = server.operator()
     operator.create_agent("Ada")
-    widget = Widget(person().open(site.embed(server.url))).open()
+    page = person().open("about:blank")
+    page.clock.install()
+    page.goto(site.embed(server.url))
+    widget = Widget(page).open()
     widget.write("one")
     widget.write("two")
     retry = widget.panel.get_by_role("button", name="Try again")
+    expect(widget.rows.first.locator("small")).to_have_text("")
+    for seconds in (0.75, 1.5, 3, 6, 12):  # What passes by itself is tried again, six times in all.
+        expect(widget.rows.last.locator("small")).to_contain_text("Sending…")
+        page.wait_for_timeout(200)
+        page.clock.run_for(int(seconds * 1_000))
     expect(retry).to_be_visible()
     expect(widget.rows.last.locator("small")).to_contain_text("Not sent")
-    widget.page.wait_for_timeout(3_000)
+    page.wait_for_timeout(5_000)
     retry.click()
     expect(widget.rows.last.locator("small")).to_contain_text("Sent")
     widget.wait_for_texts("one", "two")
@@ -100,6 +109,44 @@ def test_a_message_that_is_refused_can_be_sent_again(servers: Servers, site: Sit
     history = operator.history(widget.session_id())
     assert [message["message"] for message in history] == ["one", "two"]
     assert len({message["clientMessageId"] for message in history}) == 2
+
+
+def test_an_end_without_a_connection_is_seen_and_happens_later(
+    server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
+) -> None:
+    visitor = person()
+    visitor.expected = NO_CONNECTION
+    widget = Widget(visitor.open(site.embed(server.url))).open()
+    widget.write("Hello")
+    session_id = agent.join(widget)
+    expect(widget.status).to_have_text("You are talking to Ada")
+    visitor.context.set_offline(True)
+    with server.frozen():
+        widget.end()
+        expect(widget.status).to_have_text("Ending the chat…")
+        expect(widget.field).to_be_hidden()
+    visitor.context.set_offline(False)
+
+    expect(widget.status).to_have_text("This chat has ended")
+    assert operator.get(f"/api/chat/session/{session_id}").data["status"] == "ended"
+
+
+def test_a_visitor_who_is_blocked_is_offered_nothing_that_is_refused(
+    server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
+) -> None:
+    visitor = person()
+    visitor.expected = ["403", "400"]
+    widget = Widget(visitor.open(site.embed(server.url, user_id="pest"))).open()
+    widget.write("Hello")
+    agent.join(widget)
+
+    blocked = operator.post("/api/blocks", {"userId": "pest"})
+    assert blocked.status == 201
+    expect(widget.status).to_have_text("You cannot write to us here.")
+    for offer in (widget.field, widget.panel.get_by_role("button", name=re.compile("End chat|Start again"))):
+        expect(offer).to_be_hidden()
+    expect(widget.panel.get_by_role("button", name="Close chat")).to_be_visible()
+    assert not violations(widget.page)
 
 
 def test_a_place_in_the_queue_then_an_agent(servers: Servers, site: Site, person: MakePerson) -> None:

@@ -4,10 +4,11 @@
 const TRIED = "chat-console-tries";
 const LONGEST_PAUSE_MS = 30_000;
 
+/** @param {(tries: number) => number} change */
 function tries(change) {
   try {
     const number = change(Number(sessionStorage.getItem(TRIED)) || 0);
-    if (number) sessionStorage.setItem(TRIED, number);
+    if (number) sessionStorage.setItem(TRIED, String(number));
     else sessionStorage.removeItem(TRIED);
     return number;
   } catch {
@@ -16,7 +17,9 @@ function tries(change) {
 }
 
 function explain() {
-  const make = (tag, text, properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
+  /** @param {string} tag @param {string} text */
+  const make = (tag, text, properties = {}) =>
+    Object.assign(document.createElement(tag), { textContent: text }, properties);
   const page = make("main", "", { className: "blank" });
   page.append(
     make("h1", "Chat Support"),
@@ -27,7 +30,7 @@ function explain() {
 }
 
 // A stylesheet that could not be fetched has no rules, or none that may be read.
-function isLost({ sheet }) {
+function isLost(/** @type {any} */ { sheet }) {
   try {
     return !sheet?.cssRules.length;
   } catch {
@@ -48,13 +51,19 @@ function mendStyles(pause = 1_000) {
 addEventListener("load", () => mendStyles());
 
 try {
-  const { booted } = await import("./all.js");
+  // The server joins main.js and all that it imports into this file (bundle.py).
+  const { booted } = await import(/** @type {string} */ ("./all.js"));
   await booted;
   tries(() => 0);
 } catch (error) {
   console.warn("The console could not be loaded.", error);
   explain();
   // A browser remembers a module that it could not fetch until the page is loaded anew.
-  setTimeout(() => location.reload(), Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** tries((before) => before + 1)));
+  setTimeout(
+    () => location.reload(),
+    Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** tries((/** @type {number} */ before) => before + 1)),
+  );
   addEventListener("online", () => location.reload());
 }
+
+export {};

@@ -1,26 +1,28 @@
+import { startKeys } from "./frame/keys.js";
+import { createNotices } from "./frame/notices.js";
+import { createShell } from "./frame/shell.js";
+import { createExpired, createSignIn } from "./frame/sign_in.js";
+import { startRouting } from "./route.js";
+import { continueSession, loadPicture } from "./server/account.js";
+import { opened } from "./server/actions.js";
+import { authorize } from "./server/api.js";
+import { loadClient, reconnect } from "./server/live.js";
+import { assign, notify, state, subscribe, unreadTotal } from "./store.js";
+import { language, texts } from "./texts.js";
+
 // The agents' console. It starts here: the pieces are put together, and the store drives the views.
 
-import { continueSession, loadPicture } from "./account.js";
-import { authorize } from "./api.js";
-import { opened } from "./actions.js";
-import { startKeys } from "./keys.js";
-import { loadClient, reconnect } from "./live.js";
-import { startRouting } from "./route.js";
-import { change, notify, state, subscribe, unreadTotal } from "./store.js";
-import { createNotices } from "./views/notices.js";
-import { createShell } from "./views/shell.js";
-import { createExpired, createSignIn } from "./views/sign_in.js";
-
-const TITLE = "Chat Support";
+const VIEWS = [createSignIn, createShell, createExpired, createNotices];
 const CHECK_MS = 60_000;
 
 function start() {
-  const views = [createSignIn(), createShell(), createExpired(), createNotices()];
+  const views = VIEWS.map((create) => create());
+  document.documentElement.lang = language;
   document.body.replaceChildren(...views.map((view) => view.element));
   subscribe((store) => {
     for (const view of views) view.update(store);
     const unread = store.phase === "signed-in" ? unreadTotal() : 0;
-    const title = unread ? `(${unread}) ${TITLE}` : TITLE;
+    const title = unread ? `(${unread}) ${texts.product}` : texts.product;
     if (document.title !== title) document.title = title;
     if (store.loaded && store.selected) opened(store.selected);
   });
@@ -38,12 +40,12 @@ async function boot() {
   await loadClient();
   start();
   try {
-    if (!(await continueSession())) change(() => (state.phase = "signed-out"));
+    if (!(await continueSession())) assign({ phase: "signed-out" });
   } catch {
     authorize(null);
-    change(() => (state.phase = "signed-out"));
+    assign({ phase: "signed-out" });
   }
 }
 
-// Rejects where a part cannot be loaded; boot.js says so and tries again.
+/** Rejects where a part cannot be loaded; boot.js says so and tries again. */
 export const booted = boot();

@@ -1,109 +1,165 @@
-// The one store. `change` is the only way to alter it; everybody who subscribed is told once, after all changes of the
-// same turn. Views read it and never write.
+/** @import { Draft, Session, State, Talk, Toast } from "./types.js" */
 
+// The one store. `change` is the only way to alter it; everybody who subscribed is told once, after all changes of the
+// same turn.
+
+/** @returns {Draft} */
 function initial() {
   return {
-    phase: "starting", // "signed-out", "signed-in", or "expired": signed in, but the token is no good any more
-    agent: null, // {id, name, role, maxUsers, activeUsers, isOnline, …}
-    link: "connecting", // "online", "offline", or "closed": the server wants no more of us
+    phase: "starting",
+    agent: null,
+    link: "connecting",
     linkMessage: null,
-    loaded: false, // the first picture is there
+    loaded: false,
     loadError: null,
-    sessions: new Map(), // id -> session, as the server tells it, and what we know besides
-    conversations: new Map(), // id -> see conversation()
+    sessions: new Map(),
+    conversations: new Map(),
     queue: { total: 0, longestWaitingSince: null, sessions: [] },
     endedCursor: null,
-    agents: [], // everybody's load: {id, name, activeUsers (how many), maxUsers, isOnline}
-    drafts: new Map(), // session id -> text
-    outbox: new Map(), // session id -> [{clientMessageId, text, at, state, reason}]
-    missing: new Map(), // session id -> why it cannot be shown: "refused" or "unreachable"
-    switching: null, // what the switch was set to, until the server has answered
-    busy: new Map(), // session id -> "ending", "transferring" or "taking"
-    earlier: new Map(), // user id -> their other sessions, or "loading"
+    agents: [],
+    drafts: new Map(),
+    outbox: new Map(),
+    missing: new Map(),
+    switching: null,
+    busy: new Map(),
+    earlier: new Map(),
     list: "mine",
     selected: null,
-    panel: false, // the visitor's panel, where it does not fit beside the conversation
+    panel: false,
     toasts: [],
   };
 }
 
-export const state = initial();
+const current = initial();
 
+/**
+ * What everybody reads. It cannot be written: the type check refuses it, and so does the browser.
+ * @type {State}
+ */
+export const state = new Proxy(current, {
+  set: () => false,
+  deleteProperty: () => false,
+  defineProperty: () => false,
+});
+
+/** @type {Set<(state: State) => void>} */
 const subscribers = new Set();
-let scheduled = false;
+let isScheduled = false;
 
+/** @param {(state: State) => void} subscriber */
 export function subscribe(subscriber) {
   subscribers.add(subscriber);
 }
 
-// Tell everybody soon. A microtask, not an animation frame: the title counts in a hidden tab too.
+/** Tells everybody soon. In a microtask, not with an animation frame: the title counts in a hidden tab too. */
 export function notify() {
-  if (scheduled) return;
-  scheduled = true;
+  if (isScheduled) return;
+  isScheduled = true;
   queueMicrotask(() => {
-    scheduled = false;
+    isScheduled = false;
     for (const subscriber of subscribers) subscriber(state);
   });
 }
 
+/**
+ * Alters the store. A change may be made within another.
+ * @param {(draft: Draft) => unknown} alter
+ */
 export function change(alter) {
-  alter(state);
+  alter(current);
   notify();
 }
 
-// Forget everything of who was signed in; the address says what is open.
+/** Sets some of the store's fields. @param {Partial<Draft>} fields */
+export function assign(fields) {
+  change((draft) => Object.assign(draft, fields));
+}
+
+/** Forgets everything of who was signed in; the address says what is open. */
 export function reset() {
-  change(() => Object.assign(state, initial(), { list: state.list, selected: state.selected }));
+  assign({ ...initial(), list: state.list, selected: state.selected });
 }
 
-export function conversation(sessionId) {
-  if (!state.conversations.has(sessionId))
-    state.conversations.set(sessionId, {
-      messages: [], // without a gap, by seq
-      lastSeq: null,
-      hasEarlier: false,
-      loading: false,
-      asked: false, // the last messages were asked for by REST
-      error: null,
-      reads: new Map(), // user id -> seq
-      markedSeq: 0, // up to where the server knows that we have read
-      typing: new Set(), // user ids
-      presence: null, // whether the visitor is there, once we have heard of it
-      endsAt: null,
-      live: false, // followed by the socket
-      watching: false, // somebody else's, that a supervisor looks at
-    });
-  return state.conversations.get(sessionId);
+/** @type {Talk} */
+const SILENCE = Object.freeze({
+  messages: [],
+  lastSeq: null,
+  hasEarlier: false,
+  loading: false,
+  asked: false,
+  error: null,
+  reads: new Map(),
+  markedSeq: 0,
+  typing: new Set(),
+  presence: null,
+  endsAt: null,
+  live: false,
+  watching: false,
+});
+
+/** Returns what was said in a session, as far as we know. @param {string} sessionId */
+export const talkOf = (sessionId) => state.conversations.get(sessionId) ?? SILENCE;
+
+/** @param {string} sessionId @param {Partial<Talk>} changes */
+export function patchTalk(sessionId, changes) {
+  change((draft) => draft.conversations.set(sessionId, Object.freeze({ ...talkOf(sessionId), ...changes })));
 }
 
-// Take in a session as the server tells it. `at` is when we asked, or now for an event: what an event has said since a
-// question was asked is newer than its answer.
+/** @param {string} sessionId @param {string} userId @param {boolean} isTyping */
+export function setTyping(sessionId, userId, isTyping) {
+  const typing = new Set(talkOf(sessionId).typing);
+  typing[isTyping ? "add" : "delete"](userId);
+  patchTalk(sessionId, { typing });
+}
+
+/** Somebody has read up to a message. @param {string} sessionId @param {string} userId @param {number} seq */
+export function readTo(sessionId, userId, seq) {
+  const { reads } = talkOf(sessionId);
+  if ((reads.get(userId) ?? 0) < seq) patchTalk(sessionId, { reads: new Map(reads).set(userId, seq) });
+}
+
+/**
+ * Takes in a session as the server tells it. `at` is when we asked, or now for an event: what an event has said since a
+ * question was asked is newer than its answer.
+ * @param {Partial<Session> & { id: string }} session
+ * @param {number} [at]
+ */
 export function putSession(session, at = performance.now()) {
   const known = state.sessions.get(session.id);
   // Joining tells that a session has ended, but not when and why: that is news, however long ago it was asked for.
   const completes = session.status === "ended" && !known?.endedAt;
   if (known && known.touched > at && !completes) return;
-  const counted = session.unreadCount !== undefined;
-  const merged = { unreadCount: 0, countedSeq: 0, ...known, ...session, gone: null, touched: at };
-  if (!counted) merged.unreadCount = known?.unreadCount ?? 0;
-  if (counted || !known) merged.countedSeq = session.lastSeq ?? 0;
+  const isCounted = session.unreadCount !== undefined;
+  const countedSeq = isCounted || !known ? (session.lastSeq ?? 0) : known.countedSeq;
   // Marks are stored a moment after they were made: what we know to be read is read.
-  if (state.conversations.get(session.id)?.markedSeq >= merged.countedSeq) merged.unreadCount = 0;
-  state.sessions.set(session.id, merged);
+  const isRead = talkOf(session.id).markedSeq >= countedSeq;
+  const unreadCount = isRead ? 0 : (session.unreadCount ?? known?.unreadCount ?? 0);
+  const merged = /** @type {Session} */ ({ ...known, ...session, unreadCount, countedSeq, gone: null, touched: at });
+  change((draft) => draft.sessions.set(session.id, Object.freeze(merged)));
 }
 
-export function patchSession(sessionId, patch) {
+/** @param {string} sessionId @param {Partial<Session>} changes */
+export function patchSession(sessionId, changes) {
   const known = state.sessions.get(sessionId);
-  if (known) state.sessions.set(sessionId, { ...known, ...patch, touched: performance.now() });
+  if (!known) return;
+  const patched = Object.freeze({ ...known, ...changes, touched: performance.now() });
+  change((draft) => draft.sessions.set(sessionId, patched));
 }
 
 export const isSupervisor = () => state.agent?.role === "supervisor";
+
+/** @param {Session} session */
 export const isMine = (session) => session.agentId === state.agent?.id && !session.gone;
 
 const all = () => [...state.sessions.values()].filter((session) => !session.gone);
-const by = (field) => (one, other) => (one[field] < other[field] ? -1 : one[field] > other[field] ? 1 : 0);
 
-// My open chats; the one that came last is first, and stays where it is whoever writes: lists that jump are hard to hit.
+/** @param {"createdAt" | "endedAt"} field @returns {(one: Session, other: Session) => number} */
+const by = (field) => (one, other) => {
+  const [first, second] = [one[field] ?? "", other[field] ?? ""];
+  return first < second ? -1 : first > second ? 1 : 0;
+};
+
+/** My open chats; the one that came last is first, and stays where it is: lists that jump are hard to hit. */
 export function mine() {
   return all()
     .filter((session) => session.status === "active" && isMine(session))
@@ -124,22 +180,30 @@ export function open() {
     .sort(by("createdAt"));
 }
 
-// Why a chat has ended: the reason that only staff see comes before what the visitor was told.
+/** Why a chat has ended: the reason that only staff see comes before what the visitor was told. @param {Session} session */
 export const reasonOf = (session) => session.internalReason ?? session.endReason ?? "";
 
 export const selectedSession = () => (state.selected ? (state.sessions.get(state.selected) ?? null) : null);
 export const unreadTotal = () => mine().reduce((sum, session) => sum + session.unreadCount, 0);
-export const lastMessage = (sessionId) => state.conversations.get(sessionId)?.messages.at(-1) ?? null;
+
+/** @param {string} sessionId */
+export const lastMessage = (sessionId) => talkOf(sessionId).messages.at(-1) ?? null;
 
 let toasts = 0;
 
-// Say something for a few seconds; with an action (label and function) until it is closed.
+/**
+ * Says something for a few seconds; with an action (label and function), until it is closed.
+ * @param {string} text
+ * @param {Partial<Omit<Toast, "id" | "text">>} [how]
+ */
 export function toast(text, { kind = "info", label = null, act = null } = {}) {
-  const id = (toasts += 1);
-  change(() => (state.toasts = [...state.toasts.slice(-3), { id, text, kind, label, act }]));
+  toasts += 1;
+  const id = toasts;
+  assign({ toasts: [...state.toasts.slice(-3), { id, text, kind, label, act }] });
   if (!act) setTimeout(() => dismiss(id), 6_000);
 }
 
+/** @param {number} id */
 export function dismiss(id) {
-  change(() => (state.toasts = state.toasts.filter((one) => one.id !== id)));
+  assign({ toasts: state.toasts.filter((one) => one.id !== id) });
 }

@@ -1,30 +1,43 @@
-// The connection, as docs/events.md describes it.
+import { isPassing, pauseAfter } from "./refusals.js";
 
-// What passes by itself: OFFLINE, DATABASE_UNAVAILABLE, RATE_LIMITED, INTERNAL_ERROR.
-export const PASSING = /^(OFFLINE|DATABASE|RATE|INTERNAL)/;
+/** @import { Joined, Message, Socket } from "./types.js" */
 
-// Follows a session: onMessage gets each message after lastSeq once, in order; without lastSeq, from the last 50 on.
-// onJoined gets the session's state, each time before the messages it brings. Returns a function that stops it.
+/**
+ * Follows a session, as docs/events.md describes it. Returns a function that stops it.
+ * @param {Socket} socket
+ * @param {string} sessionId
+ * @param {object} how
+ * @param {number | null} [how.lastSeq] the last message that is known; without it, the last 50 come
+ * @param {(state: Joined) => void} how.onJoined gets the session's state, each time before the messages it brings
+ * @param {(message: Message) => void} how.onMessage gets each message after lastSeq once, in order
+ * @param {(code: string) => void} how.onFailure is told that the session cannot be followed
+ */
 export function follow(socket, sessionId, { lastSeq = null, onJoined, onMessage, onFailure }) {
-  let waiting; // For the answer to this question; one to an older question changes nothing.
+  /** @type {object | null} The question that waits for its answer; an answer to an older one changes nothing. */
+  let waiting = null;
 
   const ask = () => {
     if (waiting || !socket.connected) return; // On connecting we ask anyway.
     const question = (waiting = {});
     const payload = { sessionId, after: lastSeq, lean: true };
-    socket.timeout(15_000).emit("join_session", payload, (error, answer) => {
+    socket.timeout(15_000).emit("join_session", payload, (/** @type {unknown} */ error, /** @type {any} */ answer) => {
       const { code } = error ? { code: "OFFLINE" } : answer;
       if (waiting !== question || !code) return; // session_joined has brought everything.
-      if (!PASSING.test(code)) return (stop(), onFailure(code));
-      setTimeout(() => waiting === question && handlers.connect(), 1_000);
+      if (isPassing(code)) {
+        setTimeout(() => waiting === question && handlers.connect(), pauseAfter(1));
+      } else {
+        stop();
+        onFailure(code);
+      }
     });
   };
+  /** @type {Record<string, (event?: any) => void>} */
   const handlers = {
     connect() {
       waiting = null;
       ask();
     },
-    session_joined(state) {
+    session_joined(/** @type {Joined} */ state) {
       if (state.sessionId !== sessionId) return;
       lastSeq ??= (state.messages[0]?.seq ?? state.lastSeq + 1) - 1;
       waiting = null;
@@ -32,18 +45,18 @@ export function follow(socket, sessionId, { lastSeq = null, onJoined, onMessage,
       state.messages.forEach(handlers.new_message);
       handlers.session_sync(state);
     },
-    new_message(message) {
+    new_message(/** @type {Message} */ message) {
       if (message.sessionId !== sessionId || lastSeq === null || message.seq <= lastSeq) return;
       if (message.seq > lastSeq + 1) return ask(); // The answer brings this one too.
       lastSeq = message.seq;
       onMessage(message);
     },
-    session_sync(state) {
-      if (state.sessionId === sessionId && state.lastSeq > lastSeq) ask();
+    session_sync(/** @type {Pick<Joined, "sessionId" | "lastSeq">} */ state) {
+      if (state.sessionId === sessionId && state.lastSeq > /** @type {number} */ (lastSeq)) ask();
     },
   };
   function stop() {
-    waiting = true;
+    waiting = handlers; // No question is asked any more.
     for (const name in handlers) socket.off(name, handlers[name]);
   }
   for (const name in handlers) socket.on(name, handlers[name]);

@@ -2,13 +2,17 @@
 
 // An address ends at a space, a quotation mark, an ellipsis or the punctuation of languages that write without spaces.
 const ADDRESS = /\bhttps?:\/\/[^\s<>"“”„«»…‥、。〈-】｡､！＂（），：；？［］｛｝｟｠｢｣]+/gi;
+/** @type {Record<string, string>} */
 const CLOSING = { ")": "(", "]": "[", "}": "{" };
 const DIRECTION = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 // Letters which nobody takes for those of another script: Latin with East Asian ones, or one script alone.
 const ONE_SCRIPT =
   /^([a-zß-ɏḀ-ỿ\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\d.-]+|[\p{sc=Cyrl}\d.-]+|[\p{sc=Grek}\d.-]+|[\p{sc=Arab}\d.-]+|[\p{sc=Hebr}\d.-]+)$/iu;
 
-// Returns a text's parts: strings, and <a> elements for the addresses in it.
+/**
+ * Returns a text's parts: strings, and <a> elements for the addresses in it.
+ * @param {string} text
+ */
 export function linked(text) {
   const parts = [];
   let from = 0;
@@ -22,19 +26,26 @@ export function linked(text) {
   return [...parts, text.slice(from)];
 }
 
-// Leaves out what ends the sentence and not the address. A bracket belongs to it where its partner does: Foo_(bar).
+/**
+ * Leaves out what ends the sentence and not the address. A bracket belongs to it where its partner does: Foo_(bar).
+ * @param {string} address
+ */
 function trim(address) {
-  const count = (sign) => address.split(sign).length;
+  const count = (/** @type {string} */ sign) => address.split(sign).length;
   for (;;) {
-    const last = address.at(-1);
+    const last = /** @type {string} */ (address.at(-1));
     const isOver = CLOSING[last] ? count(last) > count(CLOSING[last]) : /[.,;:!?'’*|]/.test(last);
     if (!isOver) return address;
     address = address.slice(0, -1);
   }
 }
 
-// Returns a link that shows the host it leads to, whatever was written; null for what is no address, or hides its host.
+/**
+ * Returns a link that shows the host it leads to, whatever was written; null for what is no address, or hides its host.
+ * @param {string} address
+ */
 function toLink(address) {
+  // @ts-expect-error It matches, whatever comes after the scheme.
   const [, scheme, written, rest] = address.match(/^(https?:\/\/)([^/?#\\]*)(.*)$/is);
   let url;
   try {

@@ -1,79 +1,168 @@
-import { follow, PASSING } from "../shared/connection.js";
-import { OUTWORN, visitor } from "./visitor.js";
+import { follow } from "../shared/connection.js";
+import { createOutbox } from "../shared/outbox.js";
+import { isOutworn, isPassing, pauseAfter } from "../shared/refusals.js";
+import { emit, options } from "./page.js";
+import { visitor, warn } from "./visitor.js";
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** @import { Answer, Joined, Message, Refusal, Socket, Unsent } from "../shared/types.js" */
+/** @import { Kept, Person, State } from "./types.js" */
 
-// One person's chat, without its looks: calls render(state) on each change and emit(event, detail) for the page.
-// `person` is what is kept of them.
-export function createChat(options, person, render, emit) {
+/**
+ * Makes one person's chat, without its looks.
+ * @param {Person} person what is kept of them
+ * @param {(state: State) => void} render is called on each change
+ */
+export function createChat(person, render) {
+  let isStopped = false;
   // What comes after stop() changes nothing: there may be somebody else by then.
   const own = {
     ...person,
-    keep: (changes) => stopped || person.keep(changes),
-    keepSecret: (changes) => stopped || person.keepSecret(changes),
+    keep: (/** @type {Partial<Kept>} */ changes) => isStopped || person.keep(changes),
+    keepSecret: (/** @type {Partial<Kept>} */ changes) => isStopped || person.keepSecret(changes),
   };
   const { kept, keep } = own;
-  const { call, rest, getToken, carry, reason } = visitor(options, own);
-  // The session's: `read` tells how far the visitor has read, `theirs` how far an agent has.
-  let id, status, agent, place, since, messages, read, theirs, typing, idle, hasMore;
-  // The visitor's
-  let { outbox, userId: me } = kept();
+  const { io, server, userId, userHash } = options; // As they are now: the page may name somebody else later.
+  const { call, rest, getToken, carry, reason } = visitor({ server, userId, userHash }, own);
+
+  // The session. `read` is how far the visitor has read, `theirs` how far an agent has.
+  /** @type {any} */
+  let id;
+  /** @type {State["status"]} */
+  let status;
+  /** @type {State["agent"]} */
+  let agent;
+  /** @type {State["place"]} */
+  let place;
+  /** @type {State["since"]} */
+  let since;
+  /** @type {State["isTyping"]} */
+  let isTyping;
+  /** @type {State["isIdle"]} */
+  let isIdle;
+  /** @type {State["isEnding"]} */
+  let isEnding;
+  /** @type {State["hasMore"]} */
+  let hasMore;
+  let read = 0;
+  let theirs = 0;
+  /** @type {Message[]} */
+  let messages = [];
+  // The visitor.
+  let { outbox: unsent, userId: me } = kept();
   let names = Object(kept().names);
   let typedAt = 0;
-  // The connection's; `staffed` tells whether somebody is there.
-  let client, socket, unfollow, connecting, online, problem, sending, stopped, timer, staffed, due;
-  let tries = 0;
+  // The connection; `isStaffed` tells whether an agent is there.
+  /** @type {(origin: string, options: object) => Socket} */
+  let client;
+  /** @type {Socket} */
+  let socket;
+  /** @type {any} */
+  let unfollow;
+  /** @type {boolean} */
+  let isConnecting;
+  /** @type {boolean} */
+  let isOnline;
+  /** @type {State["problem"]} */
+  let problem;
+  /** @type {ReturnType<typeof setTimeout>} */
+  let timer;
+  /** @type {State["isStaffed"]} */
+  let isStaffed;
+  /** @type {boolean} */
+  let isDue;
+  let tried = 0;
   let told = ","; // What the page was told: no status, no place.
 
-  function enterNone(session) {
-    id = session;
-    status = agent = place = since = typing = idle = hasMore = null;
-    messages = [];
-    read = theirs = 0;
-  }
+  const outbox = createOutbox({
+    read: () => unsent,
+    write(entries) {
+      // Other tabs keep what they have not sent in the same place.
+      const others = kept().outbox.filter((other) => !unsent.some((one) => one.id === other.id));
+      unsent = entries;
+      keep({ outbox: [...others, ...unsent] });
+      changed();
+    },
+    isReady: () => isOnline && !isStopped,
+    async deliver(entry) {
+      if (!id) {
+        await getToken();
+        const { sessionId } = await rest("chat/start-session", { userId: kept().userId });
+        begin(sessionId, Date.now());
+      }
+      const payload = { sessionId: id, message: entry.text, clientMessageId: entry.id };
+      const answer = await socket.timeout(12_000).emitWithAck("send_message", payload);
+      if (answer.success) problem = null;
+      return answer;
+    },
+    onRefusal(refusal) {
+      renew(refusal.code);
+      if (refusal.code === "BLOCKED") fail(refusal);
+      else if (!id && !isPassing(refusal.code)) problem = refusal.code;
+      changed();
+    },
+  });
 
   // Shows what is new, once for all that came together.
   function changed() {
-    if (!due) queueMicrotask(draw);
-    due = true;
+    if (!isDue) queueMicrotask(draw);
+    isDue = true;
   }
 
   function draw() {
-    due = false;
-    if (stopped) return;
-    if (told !== (told = `${[status, place]}`)) emit("status", { status, queuePosition: place });
-    // prettier-ignore
+    isDue = false;
+    if (isStopped) return;
+    const before = told;
+    told = `${[status, place]}`;
+    if (told !== before) emit("status", { status, queuePosition: place });
     render({
-      id, status, agent, place, since, messages, read, theirs, typing, idle, hasMore, outbox, names, online, problem,
-      staffed,
+      id,
+      status,
+      agent,
+      place,
+      since,
+      messages,
+      read,
+      theirs,
+      isTyping,
+      isIdle,
+      hasMore,
+      isEnding,
+      unsent,
+      names,
+      isOnline,
+      problem,
+      isStaffed,
     });
   }
 
-  // Whether it is worth trying again, perhaps with a new token.
-  function passes(code) {
-    if (OUTWORN.test(code)) own.keepSecret({ token: null, worn: own.secret().token });
-    return code === "ORIGIN" || OUTWORN.test(code) || PASSING.test(code);
+  // Drops a token that is no good any more. Returns whether it is worth trying again.
+  /** @param {string} code */
+  function renew(code) {
+    const isWorn = isOutworn(code);
+    if (isWorn) own.keepSecret({ token: null, worn: own.secret().token });
+    return isWorn || isPassing(code);
   }
 
   // Refused for good: what waits has failed, and the visitor is told. So is whoever has made the page.
-  function fail({ code, message }) {
-    console.warn("Chat Support:", code, message);
-    problem = code;
-    for (const entry of outbox) if (!entry.failed && !entry.done) store(Object.assign(entry, { failed: code }));
+  /** @param {Refusal} refusal */
+  function fail(refusal) {
+    warn(refusal);
+    problem = refusal.code;
+    outbox.fail(refusal);
     changed();
   }
 
   // Connects; socket.io does the rest, but not where the server has refused or closed the connection.
   async function connect() {
-    if (connecting || stopped) return;
-    connecting = true;
+    if (isConnecting || isStopped) return;
+    isConnecting = true;
     clearTimeout(timer);
     try {
       // A browser may remember that an import has failed, so each has an address of its own.
-      client ??= (await import(options.io + (tries ? `?${tries}` : ""))).io;
+      client ??= (await import(io + (tried ? `?${tried}` : ""))).io;
       const token = await getToken();
       await carry();
-      if (stopped) return;
+      if (isStopped) return;
       me = kept().userId;
       socket ??= listen();
       socket.auth = { token };
@@ -83,24 +172,26 @@ export function createChat(options, person, render, emit) {
     } catch (refusal) {
       retry(refusal);
     } finally {
-      connecting = false;
+      isConnecting = false;
     }
   }
 
-  function retry({ code = "OFFLINE", message }) {
-    if (stopped) return;
-    if (!passes(code)) return fail({ code, message });
-    if (code === "ORIGIN") changed((problem = code));
+  function retry(/** @type {Partial<Refusal>} */ { code = "OFFLINE", message }) {
+    if (isStopped) return;
+    if (!renew(code)) return fail({ code, message });
+    if (code === "ORIGIN") problem = code;
+    changed();
     clearTimeout(timer);
-    timer = setTimeout(connect, Math.min(2 ** tries++, 30) * (500 + 1_000 * Math.random()));
+    tried += 1;
+    timer = setTimeout(connect, pauseAfter(tried));
   }
 
   function listen() {
-    const { origin, pathname: path } = new URL(`${options.server}/socket.io`);
+    const { origin, pathname: path } = new URL(`${server}/socket.io`);
     const made = client(origin, { path, autoConnect: false, reconnectionDelayMax: 10_000, randomizationFactor: 0.8 });
     for (const name in handlers) {
-      made.on(name, (data) => {
-        if (stopped || (data?.sessionId ?? id) !== id) return;
+      made.on(name, (/** @type {any} */ data) => {
+        if (isStopped || (data?.sessionId ?? id) !== id) return;
         handlers[name](data);
         changed();
       });
@@ -108,28 +199,34 @@ export function createChat(options, person, render, emit) {
     return made;
   }
 
+  /** @type {Record<string, (event?: any) => void>} */
   const handlers = {
     connect() {
-      online = true;
-      tries = 0;
+      isOnline = true;
+      tried = 0;
       problem = null;
-      // What was not refused for good is tried again.
-      for (const entry of outbox) if (PASSING.test(entry.failed)) Object.assign(entry, { failed: null, tries: 0 });
-      send();
+      outbox.retry();
     },
     connect_error({ data }) {
-      if (!socket.active) retry(data ?? {});
-      else reason().then((code) => changed((problem = code === "ORIGIN" ? code : null)));
+      if (!socket.active) return retry(data ?? {});
+      reason().then((code) => {
+        problem = code === "ORIGIN" ? code : null;
+        changed();
+      });
     },
     disconnect(cause) {
-      online = typing = false;
+      isOnline = isTyping = false;
       if (cause === "io server disconnect") retry({});
     },
-    user_typing({ isTyping, userType }) {
-      if (userType !== "user") typing = isTyping;
+    user_typing(event) {
+      if (event.userType !== "user") isTyping = event.isTyping;
     },
-    messages_read: ({ seq }) => (theirs = Math.max(theirs, seq)),
-    queue_update: ({ queuePosition }) => (place = queuePosition),
+    messages_read({ seq }) {
+      theirs = Math.max(theirs, seq);
+    },
+    queue_update({ queuePosition }) {
+      place = queuePosition;
+    },
     agent_assigned(event) {
       status = "active";
       place = null;
@@ -140,20 +237,24 @@ export function createChat(options, person, render, emit) {
     },
     session_unassigned() {
       status = "waiting";
-      agent = typing = null;
+      agent = isTyping = null;
     },
-    session_idle: () => (idle = true),
+    session_idle() {
+      isIdle = true;
+    },
     session_ended() {
       status = "ended";
-      typing = false;
+      isTyping = isEnding = false;
       keep({ ended: true });
     },
   };
 
   // Names are kept: what somebody has written stays theirs when another takes over.
-  function meet(somebody) {
+  function meet(/** @type {any} */ somebody) {
     agent = somebody;
-    if (agent && names[agent.id] !== agent.name) keep({ names: (names = { ...names, [agent.id]: agent.name }) });
+    if (!agent || names[agent.id] === agent.name) return;
+    names = { ...names, [agent.id]: agent.name };
+    keep({ names });
   }
 
   // Follows the session that is kept, if there is one.
@@ -161,25 +262,30 @@ export function createChat(options, person, render, emit) {
     const { sessionId } = kept();
     if (sessionId === id || !socket) return;
     unfollow?.();
-    enterNone(sessionId);
-    ({ since } = kept());
+    id = sessionId;
+    status = agent = place = isTyping = isIdle = isEnding = hasMore = null;
+    messages = [];
+    theirs = 0;
     read = +kept().read || 0;
+    since = /** @type {number} */ (kept().since);
     unfollow = id && follow(socket, id, { onJoined, onMessage, onFailure });
     changed();
   }
 
-  const begin = (sessionId, at) => {
+  /** @param {string} sessionId @param {number} at */
+  function begin(sessionId, at) {
     keep({ sessionId, since: at, read: 0, ended: false });
     enter();
-  };
+  }
 
   // Asks for the open session, which may have begun on another device. A guest has one device.
   async function lookUp() {
-    if (!options.userId || (id && status !== "ended" && !kept().ended)) return;
+    if (!userId || (id && status !== "ended" && !kept().ended)) return;
     const { session } = await rest("chat/session/current");
     if (session && session.id !== id) begin(session.id, Date.parse(session.createdAt));
   }
 
+  /** @param {Joined} session */
   function onJoined(session) {
     ({ status, queuePosition: place } = session);
     meet(session.agent);
@@ -188,63 +294,26 @@ export function createChat(options, person, render, emit) {
       if (userType === "user") read = Math.max(read, seq);
       else theirs = Math.max(theirs, seq);
     }
+    isEnding = false;
     keep({ ended: status === "ended" });
     changed();
   }
 
+  /** @param {Message} message */
   function onMessage(message) {
     const isOwn = message.senderType === "user";
-    if (isOwn) drop(message.clientMessageId);
+    outbox.settle(isOwn ? message.clientMessageId : "", message.seq);
     messages.push(message);
-    typing &&= isOwn;
-    idle = false;
+    isTyping &&= isOwn;
+    isIdle = false;
     changed();
     if (!isOwn) emit("message", message);
   }
 
+  /** @param {string} code */
   function onFailure(code) {
     if (/FORBIDDEN|NOT_FOUND|INVALID_SESSION/.test(code)) again();
-    else if (!passes(code)) fail({ code });
-  }
-
-  // What is unsent is kept for the next page; other tabs keep theirs in the same place.
-  const without = (entry) => kept().outbox.filter((one) => one.id !== entry);
-  const store = (entry) => keep({ outbox: [...without(entry.id), entry] });
-
-  function drop(entry) {
-    outbox = outbox.filter((one) => one.id !== entry);
-    keep({ outbox: without(entry) });
-  }
-
-  // Sends what waits, one after the other. What was not acknowledged when the connection broke is sent on the next one:
-  // only an answer of the server's makes a message fail.
-  async function send() {
-    let entry;
-    while (!sending && online && !stopped && (entry = outbox.find((one) => !one.failed && !one.done))) {
-      sending = true;
-      try {
-        if (!id) {
-          await getToken();
-          begin((await rest("chat/start-session", { userId: kept().userId })).sessionId, Date.now());
-        }
-        const payload = { sessionId: id, message: entry.text, clientMessageId: entry.id };
-        const answer = await socket.timeout(12_000).emitWithAck("send_message", payload);
-        if (!answer.success) throw answer;
-        problem = null;
-        entry.done = true; // It leaves the outbox when it comes back as a message.
-      } catch ({ code = "OFFLINE", message }) {
-        const answered = !/OFFLINE|ORIGIN|DATABASE/.test(code);
-        entry.tries = (entry.tries ?? 0) + answered;
-        if (code === "BLOCKED") fail({ code, message });
-        else if (!passes(code) || entry.tries > 2) {
-          entry.failed = code;
-          store(entry);
-          if (!id) problem = code;
-        } else await pause(1_000);
-      }
-      sending = false;
-      changed();
-    }
+    else if (!renew(code)) fail({ code });
   }
 
   // Forgets an ended session, and is ready for a new one.
@@ -254,62 +323,65 @@ export function createChat(options, person, render, emit) {
   }
 
   function open() {
-    if (!online) connect();
-    else lookUp().catch(({ code }) => passes(code));
+    if (!isOnline) connect();
+    else lookUp().catch(({ code }) => renew(code));
   }
 
-  function post(entry) {
-    store(entry);
-    changed();
-    open();
-    send();
-  }
-
-  enterNone();
   return {
     open,
     again,
+    // Ends the chat; without a connection, socket.io does it as soon as there is one.
     end() {
-      const { sessionId } = kept();
-      socket.emit("end_session", { sessionId }, (answer) => answer.success || passes(answer.code) || fail(answer));
+      isEnding = true;
+      changed();
+      socket.emit("end_session", { sessionId: id }, (/** @type {Answer<{}> & Refusal} */ answer) => {
+        if (answer.success) return;
+        isEnding = false;
+        if (renew(answer.code)) changed();
+        else fail(answer);
+      });
     },
-    hasFailed: () => !!problem,
     stop() {
-      stopped = true;
+      isStopped = true;
       clearTimeout(timer);
       unfollow?.();
       socket?.disconnect();
     },
     // Takes over what another tab has kept. Returns whether that is somebody else's chat.
     share() {
-      const { userId, read: readThere } = kept();
-      if (me && userId !== me) return true;
+      const { userId: present, read: readThere } = kept();
+      if (me && present !== me) return true;
       enter();
       read = Math.max(read, +readThere || 0);
-      return draw();
+      draw();
     },
     // Tells how far the visitor has read, where it is new; returns how far that is.
-    see(seq) {
+    see(/** @type {number} */ seq) {
       if (seq > read) {
-        keep({ read: (read = seq) });
+        read = seq;
+        keep({ read });
         socket.emit("mark_read", { sessionId: id, seq });
       }
       return read;
     },
-    // Asks whether somebody is there, while that matters.
-    ask() {
+    // Asks whether an agent is there, while that matters.
+    async ask() {
       if (status && status !== "waiting") return;
-      const found = ({ isStaffed }) => staffed !== isStaffed && changed((staffed = isStaffed));
-      call("chat/availability").then(found, ({ code }) => passes(code));
+      try {
+        ({ isStaffed } = await call("chat/availability"));
+        changed();
+      } catch ({ code }) {
+        renew(code);
+      }
     },
-    write(text) {
-      const entry = { id: crypto.getRandomValues(new Uint32Array(4)).join("-"), text };
-      outbox.push(entry);
-      post(entry);
+    write(/** @type {string} */ text) {
+      outbox.add(text);
+      open();
     },
-    retry(entry) {
+    retry(/** @type {Unsent} */ entry) {
       if (status === "ended") again();
-      post(Object.assign(entry, { failed: null, tries: 0 }));
+      outbox.retry(entry.id);
+      open();
     },
     typing() {
       if (status !== "active" || Date.now() - typedAt < 3_000) return;

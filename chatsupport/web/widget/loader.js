@@ -1,30 +1,43 @@
+import { h } from "../shared/elements.js";
+
+/** @import { Texts } from "./types.js" */
+
 // Puts the chat bubble on a page; docs/widget.md says how. A page view costs the bubble only: the chat itself is loaded
 // when it is wanted, or where one goes on.
-(() => {
-  if (self.ChatSupport) return;
+function install() {
   // A module script is not told which element it comes from.
+  // @ts-expect-error One of the two is there, and is an element of HTML.
   const { dataset, src } = document.currentScript ?? document.querySelector("[src*='widget.js']");
   // Where the chat server is, its path included.
   const { origin, pathname } = new URL(dataset.server || src);
   const server = origin + pathname.replace(/(\/widget\.js)?\/*$/, "");
   const options = { ...dataset, server, io: "%SOCKETIO%" };
   const folder = `${server}/%ASSETS%/widget/`;
-  const name = `chat-support ${server}`;
+  const guestKey = `chat-support ${server}`;
   const handlers = new Set();
-  // A handler that throws is the page's affair, and stops nothing here.
-  const emit = (event, detail) =>
-    handlers.forEach(([wanted, handler]) => wanted === event && Promise.resolve(detail).then(handler));
-  let view, code;
+  /** @type {any} */
+  let chat;
+  /** @type {any} */
+  let view;
 
-  // Where it is kept what people.js keeps of somebody the page has named, or of a guest.
-  const keyOf = (userId) => (userId ? `${name} ${userId}` : name);
-  const has = (area, key, what) => {
+  // A handler that throws is the page's affair, and stops nothing here.
+  /** @param {string} event @param {unknown} [detail] */
+  function emit(event, detail) {
+    for (const [wanted, handler] of handlers) if (wanted === event) queueMicrotask(() => handler(detail));
+  }
+
+  // Returns the key under which people.js keeps what belongs to somebody the page has named, or to a guest.
+  const keyOf = (/** @type {string | undefined} */ userId) => (userId ? `${guestKey} ${userId}` : guestKey);
+
+  /** @param {"localStorage" | "sessionStorage"} area @param {string} key @param {string} what */
+  function has(area, key, what) {
     try {
       return self[area][key].includes(what);
     } catch {}
-  };
+  }
 
   // Takes over who the page says the visitor is: a number is as good as its text, and an empty id is none.
+  /** @param {any} [who] */
   function introduce(who) {
     const { userId, userHash } = who ?? {};
     options.userId = /string|number/.test(typeof userId) ? `${userId}`.trim() : "";
@@ -33,41 +46,68 @@
 
   // Resolves with a module and a style sheet, once both are there: it is tried again after longer and longer pauses, and
   // when the browser is online again. A browser may remember that an import has failed, so each has an address of its own.
+  /** @param {string} module @param {string} style */
   async function load(module, style) {
-    for (let pause = 500, again = ""; ; pause *= 2, again += "?") {
+    for (let again = ""; ; again += "?") {
       try {
-        const css = await fetch(folder + style).then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)));
-        return [await import(folder + module + again), await new CSSStyleSheet().replace(css)];
+        const answer = await fetch(folder + style);
+        if (!answer.ok) throw answer.status;
+        const sheet = await new CSSStyleSheet().replace(await answer.text());
+        return [await import(folder + module + again), sheet];
       } catch (error) {
         console.warn(error);
         await new Promise((resolve) => {
           addEventListener("online", resolve);
-          setTimeout(resolve, pause * (1 + Math.random()));
+          setTimeout(resolve, 1_000 * 2 ** again.length * Math.random());
         });
       }
     }
   }
 
-  // Makes an element. Children that are strings become text, never HTML.
-  function h(tag, attributes, ...children) {
-    const names = /svg|path/.test(tag) ? "2000/svg" : "1999/xhtml";
-    const made = document.createElementNS(`http://www.w3.org/${names}`, tag);
-    for (const name in attributes) made.setAttribute(name, attributes[name]);
-    made.append(...children);
-    return made;
+  // Makes a button with a line drawing.
+  /** @param {string} label @param {string} d @param {object} properties */
+  function icon(label, d, properties) {
+    const drawing = h("svg", { viewBox: "0 0 24 24" }, h("path", { d }));
+    return h("button", { "aria-label": label, title: label, ...properties }, drawing);
   }
 
-  // Makes a button with a line drawing.
-  const icon = (label, d, attributes) =>
-    h(
-      "button",
-      { "aria-label": label, title: label, ...attributes },
-      h("svg", { viewBox: "0 0 24 24" }, h("path", { d })),
-    );
+  // Sets the colours: what is written on the accent is black or white, whichever is easier to read.
+  /** @param {HTMLElement} frame */
+  function paint(frame) {
+    const { color, theme } = dataset;
+    const dark = matchMedia("(prefers-color-scheme:dark)");
+    const follow = () => frame.classList.toggle("dark", theme === "dark" || (theme !== "light" && dark.matches));
+    dark.onchange = follow;
+    follow();
+    if (!/^#[\da-f]{6}$/i.test(color)) return;
+    const [r, g, b] = color.match(/\w\w/g).map((/** @type {string} */ part) => parseInt(part, 16) ** 2.2);
+    const isDark = 0.213 * r + 0.715 * g + 0.072 * b < 35_258; // of 196 964, which is white
+    frame.style.cssText = `--accent:${color};--on:${isDark ? "#fff" : "#000"}`;
+  }
 
-  // Puts it on the page once that is idle, and again where the page replaces everything: frameworks that take over a
-  // whole document must not find something in it that they have not made.
-  function attach(host) {
+  async function start() {
+    // The language asked for, or the page's, or the browser's; each is a plain table.
+    const wanted = ["", dataset.language, document.documentElement.lang, ...navigator.languages, "en"].join(" ");
+    // @ts-expect-error The last of them matches.
+    const [, lang] = wanted.toLowerCase().match(/ (en|de|ar)(?![a-z])/);
+    const [table, sheet] = await load(`languages/${lang}.js`, "bubble.css");
+    const texts = /** @type {Texts} */ (table.default);
+
+    // The bubble is in a shadow root with a style of its own, which the chat is put into later.
+    const bubble = icon(texts.open, "M4 5h16v11H10l-4 4v-4H4z", {
+      class: "bubble",
+      onclick: api.open,
+      onpointerenter: prepare,
+    });
+    const frame = h("div", { class: dataset.position, dir: texts.dir, lang }, bubble);
+    const host = h("chat-support");
+    const root = host.attachShadow({ mode: "open" });
+    root.adoptedStyleSheets = [sheet];
+    root.append(frame);
+    paint(frame);
+
+    // It is put on the page once that is idle, and again where the page replaces everything: frameworks that take over a
+    // whole document must not find something in it that they have not made.
     const observer = new MutationObserver(() => host.isConnected || later());
     const put = () => {
       const { documentElement: html } = document;
@@ -77,81 +117,49 @@
     const later = () => (self.requestIdleCallback ?? setTimeout)(put);
     if (document.readyState === "complete") later();
     for (const event of ["DOMContentLoaded", "load"]) addEventListener(event, later);
-  }
 
-  // Sets the colours: what is written on the accent is black or white, whichever is easier to read.
-  function paint(frame) {
-    const { color, theme } = dataset;
-    const dark = matchMedia("(prefers-color-scheme:dark)");
-    const follow = () => frame.classList.toggle("dark", theme === "dark" || (theme !== "light" && dark.matches));
-    dark.onchange = follow;
-    follow();
-    if (!/^#[0-9a-f]{6}$/i.test(color)) return;
-    const [r, g, b] = color.match(/\w\w/g).map((part) => (parseInt(part, 16) / 255) ** 2.2);
-    frame.style.setProperty("--accent", color);
-    frame.style.setProperty("--on", 0.213 * r + 0.715 * g + 0.072 * b < 0.179 ? "#fff" : "#000");
-  }
-
-  const prepare = () => (code ??= load("all.js", "widget.css"));
-
-  async function start() {
-    // The language asked for, or the page's, or the browser's; each is a plain table.
-    const wanted = ["", dataset.language, document.documentElement.lang, ...navigator.languages, "en"].join(" ");
-    const [, lang] = wanted.toLowerCase().match(/ (en|de|ar)(?![a-z])/);
-    const [{ default: strings }, sheet] = await load(`languages/${lang}.js`, "bubble.css");
-    const [dir, open] = strings;
-
-    // The bubble is in a shadow root with a style of its own, which the chat is put into later.
-    const bubble = icon(open, "M4 5h16v11H10l-4 4v-4H4z", { class: "bubble" });
-    const frame = h("div", { class: dataset.position, dir, lang }, bubble);
-    const host = h("chat-support");
-    const root = host.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [sheet];
-    root.append(frame);
-    paint(frame);
-    attach(host);
-
-    const show = () =>
-      (view ??= prepare().then(([{ createView }, sheet]) => {
+    function prepare() {
+      return (chat ??= load("all.js", "widget.css").then(([{ start }, sheet]) => {
         root.adoptedStyleSheets.push(sheet);
-        return createView(h, icon, frame, bubble, strings, options, keyOf, emit);
+        return start({ h, icon, bubble, texts, options, keyOf, emit });
       }));
-    bubble.onclick = api.open;
-    bubble.onpointerenter = prepare;
-    return show;
+    }
+    return prepare;
   }
 
-  // Whoever has a chat goes on where they were.
-  async function goOn() {
-    const show = await started;
+  // Somebody who has a chat goes on where they were.
+  function goOn() {
     const key = keyOf(options.userId);
-    const isGuestsBefore = options.userId && has("localStorage", name, '"token":"');
+    const isGuestsBefore = options.userId && has("localStorage", guestKey, '"token":"');
     if (isGuestsBefore || has("localStorage", key, '"live":true') || has("sessionStorage", key, '"open":true')) show();
   }
 
+  const show = () => (view ??= prepared().then(({ createView }) => createView()));
+
   // Calls made before it is loaded are done then.
   const api = {
-    open: async () => (await (await started)()).open(),
-    close: async () => (await started, await view)?.close(),
-    async identify(who) {
+    open: async () => (await show()).open(),
+    close: async () => (await view)?.close(),
+    async identify(/** @type {object} */ who) {
       introduce(who);
-      await goOn();
+      goOn();
       (await view)?.begin();
     },
     async reset() {
-      const [{ person, signOut }] = await prepare();
-      signOut(server, person(keyOf(options.userId), options.userId));
-      signOut(server, person(name));
+      (await prepared()).forgetVisitor();
       introduce();
       (await view)?.begin(true);
     },
-    on(...entry) {
+    on(/** @type {[string, (detail: unknown) => void]} */ ...entry) {
       handlers.add(entry);
       return () => handlers.delete(entry);
     },
   };
   introduce(dataset);
   const started = start();
+  const prepared = async () => (await started)();
   goOn();
-  self.ChatSupport = api;
-})();
+  return api;
+}
+
+self.ChatSupport ??= install();

@@ -1,47 +1,66 @@
-// What outlives the page: an entry of localStorage, which tabs share, and one of sessionStorage for each person. What was
-// read or written last is in memory too, and wins where the browser keeps nothing, has no room, or has rubbish there.
+import { options } from "./page.js";
+
+/** @import { Unsent } from "../shared/types.js" */
+/** @import { KeptInTab, Person } from "./types.js" */
+
+// What outlives the page: for each person, an entry of localStorage, which tabs share, and one of sessionStorage.
+
+// What was read or written last is in memory too, and wins where the browser keeps nothing, has no room, or has rubbish.
+/** @param {"localStorage" | "sessionStorage"} area */
 function storage(area) {
+  /** @type {Record<string, any>} */
   const memory = {};
+  /** @type {Record<string, any>} */
   const unkept = {};
-  const attempt = (task) => {
+
+  /** @param {(kept: Storage) => any} task */
+  function attempt(task) {
     try {
       return task(self[area]);
     } catch {}
+  }
+  return {
+    read(/** @type {string} */ key) {
+      const found = attempt((kept) => unkept[key] ?? JSON.parse(kept[key]));
+      if (Object(found) === found) memory[key] = found;
+      return memory[key] ?? {};
+    },
+    write(/** @type {string} */ key, /** @type {object} */ entry) {
+      unkept[key] = memory[key] = entry;
+      attempt((kept) => {
+        kept[key] = JSON.stringify(entry);
+        delete unkept[key];
+      });
+    },
+    // Forgets what is in memory, and unless `here` only, what other tabs share.
+    forget(/** @type {string} */ key, here = false) {
+      delete memory[key];
+      delete unkept[key];
+      if (!here) attempt((kept) => delete kept[key]);
+    },
   };
-  const read = (key) => {
-    const found = attempt((kept) => unkept[key] ?? JSON.parse(kept[key]));
-    if (Object(found) === found) memory[key] = found;
-    return memory[key] ?? {};
-  };
-  const write = (key, entry) => {
-    unkept[key] = memory[key] = entry;
-    attempt((kept) => ((kept[key] = JSON.stringify(memory[key])), delete unkept[key]));
-  };
-  // Forgets what is in memory only: the rest is another tab's.
-  const drop = (key) => {
-    delete memory[key];
-    delete unkept[key];
-  };
-  const forget = (key) => {
-    drop(key);
-    attempt((kept) => delete kept[key]);
-  };
-  return [read, write, forget, drop];
 }
-const [readShared, writeShared, forgetShared, dropShared] = storage("localStorage");
-const [readTab, writeTab, forgetTab] = storage("sessionStorage");
+const shared = storage("localStorage");
+const ofTab = storage("sessionStorage");
 
-// What is kept of one person: of somebody the page names, or of a guest. Nobody gets at another's.
+/**
+ * Returns what is kept of one person: of somebody the page names, or of a guest. Nobody gets at another's.
+ * @param {string} key
+ * @param {unknown} [isNamed]
+ * @returns {Person}
+ */
 export function person(key, isNamed) {
   function kept() {
-    const entry = readShared(key);
-    // Earlier releases kept whom the page had named in the same place.
+    const entry = shared.read(key);
+    // Earlier releases kept the chat of somebody the page had named in the same place.
     const isOwn = (isNamed || /^guest-/.test(entry.userId ?? "guest-")) && (entry.sessionId ?? "").trim;
     const outbox = Array.isArray(entry.outbox) ? entry.outbox : [];
-    return { ...(isOwn && entry), outbox: outbox.filter((one) => isOwn && one?.id && one.text?.trim) };
+    // What was acknowledged comes with the messages.
+    const isUnsent = (/** @type {any} */ one) => isOwn && one?.id && one.text?.trim && !one.seq;
+    return { ...(isOwn && entry), outbox: outbox.filter(isUnsent) };
   }
-  const tab = () => readTab(key);
-  const note = (changes) => writeTab(key, { ...tab(), ...changes });
+  const tab = () => ofTab.read(key);
+  const note = (/** @type {KeptInTab} */ changes) => ofTab.write(key, { ...tab(), ...changes });
   return {
     key,
     kept,
@@ -54,17 +73,24 @@ export function person(key, isNamed) {
     },
     keep(changes) {
       const now = { ...kept(), ...changes };
+      const isWaiting = now.outbox.some((/** @type {Unsent} */ one) => !one.failed);
       // This tells loader.js that somebody has a chat, something to send or an answer to read, and goes on there.
-      now.live = !!(now.from || now.outbox.some((one) => !one.failed) || (now.sessionId && (!now.ended || now.unread)));
-      writeShared(key, now);
+      now.live = !!(now.from || isWaiting || (now.sessionId && (!now.ended || now.unread)));
+      shared.write(key, now);
     },
-    forget: () => (forgetShared(key), forgetTab(key)),
-    forgetHere: () => (dropShared(key), forgetTab(key)),
+    forget(here) {
+      shared.forget(key, here);
+      ofTab.forget(key);
+    },
   };
 }
 
-// Gives what is kept of a guest to the person whom the page has named since, at once: whoever comes next must not find it.
-// `from` is the token by which the server gives the rest.
+/**
+ * Gives what is kept of a guest to the person whom the page has named since, at once: whoever comes next must not find it.
+ * `from` is the token by which the server gives the rest.
+ * @param {Person} own
+ * @param {Person} guest
+ */
 export function adopt(own, guest) {
   const { token: from, outbox, since, read, names, sound } = guest.kept();
   own.note({ ...guest.tab(), ...own.tab() });
@@ -75,11 +101,15 @@ export function adopt(own, guest) {
   if (from) own.keep({ sound: mine.sound ?? sound, from, was: { since, read, names } });
 }
 
-// Ends the token of whoever it is, and forgets them; what is `shared` with other tabs too.
-export function signOut(server, own, shared = true) {
+/**
+ * Ends the token of whoever it is, and forgets them; where `here`, other tabs keep what they have.
+ * @param {Person} own
+ * @param {boolean} [here]
+ */
+export function signOut(own, here) {
   const { token } = own.secret();
-  if (shared) own.forget();
-  else own.forgetHere();
-  const request = { method: "POST", keepalive: true, headers: { Authorization: `Bearer ${token}` } };
-  if (token) fetch(`${server}/api/auth/logout`, request).catch(console.warn);
+  own.forget(here);
+  if (!token) return;
+  const headers = { Authorization: `Bearer ${token}` };
+  fetch(`${options.server}/api/auth/logout`, { method: "POST", keepalive: true, headers }).catch(console.warn);
 }

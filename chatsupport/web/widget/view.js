@@ -1,45 +1,67 @@
-import { linked } from "../shared/links.js";
 import { createChat } from "./chat.js";
+import { field, fitField, form, setDraft } from "./composer.js";
+import { bubble, emit, frame, h, icon, keyOf, locale, options, say, texts, title } from "./page.js";
 import { adopt, person, signOut } from "./people.js";
+import { createSound } from "./sound.js";
+import { clearThread, fitThread, isAtEnd, isOwn, lastSeen, log, placeThread, showThread, toEnd } from "./thread.js";
+import { warn } from "./visitor.js";
 
-const LENGTH = 1_000;
-const NEAR_PX = 60;
+/** @import { Unsent } from "../shared/types.js" */
+/** @import { Person, State } from "./types.js" */
 
-// Draws the chat beside the bubble. What it is given is from loader.js: how to make elements, the bubble and the frame
-// around it, the texts, the script tag's attributes, where a person's state is kept, and who is told.
-export function createView(h, icon, frame, bubble, strings, options, keyOf, emit) {
-  // prettier-ignore
-  const [
-    , openText, titleText, closeText, soundText, endText, helloText, hintText, writeText, sendText, placeText,
-    waitedText, talkingText, typingText, teamText, sendingText, sentText, readText, failedText, retryText, offlineText,
-    earlierText, unreadText, leftText, idleText, endedText, againText, busyText, troubleText, awayText, sureText,
-    stayText, blockedText, originText, overText,
-  ] = strings;
-  const say = (template, value) => template.replace("{}", () => value);
-  const title = options.title?.trim() || titleText;
+/** Draws the chat beside the bubble. */
+export function createView() {
+  /** @type {Person} */
+  let own;
+  /** @type {ReturnType<typeof createChat>} */
+  let chat;
+  /** @type {State} Nothing is read of it before begin() has called render(). */
+  let state;
+  /** @type {string | null} */
+  let who;
+  /** @type {number | undefined} */
+  let unread;
+
+  const chime = createSound(() => own.kept().sound);
+  const sound = icon(texts.sound, "M4 9v6h4l5 4V5L8 9zm12 0q3 3 0 6m3-9q5 6 0 12", {
+    onclick() {
+      const isOn = !own.kept().sound;
+      own.keep({ sound: isOn });
+      if (isOn) chime();
+      render(state);
+    },
+  });
+  const shut = icon(texts.close, "M6 6l12 12M18 6L6 18", { onclick: close });
+  const end = h("button", { onclick: () => ask(true) }, texts.end);
   const about = h("p", { role: "status" });
-  const end = h("button", {}, endText);
-  const sound = icon(soundText, "M4 9v6h4l5 4V5L8 9zm12 0q3 3 0 6m3-9q5 6 0 12");
-  const shut = icon(closeText, "M6 6l12 12M18 6L6 18");
-  const sure = h("button", {}, endText);
-  const stay = h("button", {}, stayText);
-  const question = h("div", { class: "question", role: "group", "aria-label": sureText, hidden: "" }, h("p", {}, sureText), stay, sure);
+  const stay = h("button", { onclick: () => ask(false) }, texts.stay);
+  const sure = h("button", { onclick: leave }, texts.end);
+  const question = h(
+    "div",
+    { class: "question", role: "group", "aria-label": texts.sure, hidden: true },
+    h("p", null, texts.sure),
+    stay,
+    sure,
+  );
+  const earlier = h("button", { class: "earlier", onclick: loadEarlier }, texts.earlier);
   const hint = h("p");
-  const hello = h("div", { class: "hello" }, h("h3", {}, helloText), hint);
-  const earlier = h("button", { class: "earlier" }, earlierText);
-  const log = h("div", { class: "log", role: "log", "aria-relevant": "additions", "aria-label": title, tabindex: 0 });
-  const jump = h("button", { class: "jump", hidden: "" });
+  const hello = h("div", { class: "hello" }, h("h3", null, texts.hello), hint);
+  const jump = h("button", { class: "jump", hidden: true, onclick: goToEnd });
   const typing = h("p", { class: "typing", role: "status" });
-  const text = h("textarea", { rows: 1, placeholder: writeText, "aria-label": writeText, "aria-describedby": "left" });
-  const left = h("small", { id: "left" });
-  const submit = icon(sendText, "M4 12l16-8-6 16-3-6z");
-  const form = h("form", {}, text, submit, left);
-  const again = h("button", { class: "again" }, againText);
-  const head = h("header", {}, h("div", {}, h("h2", {}, title), about), end, sound, shut);
+  const again = h("button", { class: "again", onclick: startAgain }, texts.again);
   const panel = h(
     "section",
-    { role: "dialog", "aria-modal": true, "aria-label": title, hidden: "" },
-    head,
+    {
+      role: "dialog",
+      "aria-modal": true,
+      "aria-label": title,
+      hidden: true,
+      onkeydown,
+      // No key is the page's affair: pages have hotkeys.
+      onkeypress: stop,
+      onkeyup: stop,
+    },
+    h("header", null, h("div", null, h("h2", null, title), about), end, sound, shut),
     question,
     earlier,
     hello,
@@ -50,42 +72,32 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
     again,
   );
   const badge = bubble.appendChild(h("span", { class: "badge" }));
-  const rows = new Map();
-  // Times as the visitor writes them: in the chat's language, and the visitor's country where that is known.
-  const locale = navigator.languages.find((one) => one.startsWith(frame.lang)) ?? frame.lang;
-  const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
-  const calendar = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
-  let own, who, chat, state, unread, audio, atEnd, unplaced;
 
-  const isOwn = (entry) => entry.senderType === "user" || !entry.seq;
-  const focus = () => (form.hidden ? again : text).focus();
-  const toEnd = () => (log.scrollTop = log.scrollHeight);
-  const agentName = () => state.agent?.name ?? teamText;
+  const agentName = () => state.agent?.name ?? texts.team;
 
-  function toggle(shown) {
-    panel.hidden = !shown;
-    bubble.hidden = shown;
-    own.note({ open: shown });
-    emit(shown ? "open" : "close");
+  // Focuses what the visitor most likely needs next.
+  function focus() {
+    [field, again, shut].find((one) => one.offsetParent)?.focus();
   }
 
-  function open(quietly) {
+  /** @param {boolean} isShown */
+  function toggle(isShown) {
+    panel.hidden = !isShown;
+    bubble.hidden = isShown;
+    own.note({ open: isShown });
+    emit(isShown ? "open" : "close");
+  }
+
+  /** @param {boolean} [isQuiet] */
+  function open(isQuiet) {
     if (panel.hidden) toggle(true);
     chat.open();
     chat.ask();
-    resize();
+    fitField();
     render(state);
-    place();
-    if (!quietly) focus();
-  }
-
-  // Shows the end, or the first of the new messages where those are more than fit.
-  function place() {
-    unplaced = !panel.clientHeight;
-    const first = state.messages.find((message) => !isOwn(message) && message.seq > state.read);
-    toEnd();
-    if (first) log.scrollTop = Math.min(log.scrollTop, rows.get(first.id).offsetTop - 20);
+    placeThread(state.read);
     count();
+    if (!isQuiet) focus();
   }
 
   function close() {
@@ -93,167 +105,112 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
     bubble.focus();
   }
 
-  function resize() {
-    text.style.height = 0;
-    text.style.height = `${text.scrollHeight + 2}px`;
-    const rest = LENGTH - [...text.value.trim()].length;
-    left.textContent = rest > 100 ? "" : rest < 0 ? say(overText, -rest) : say(leftText, rest);
-    form.className = rest < 0 ? "failed" : "";
-    submit.disabled = rest < 0 || rest >= LENGTH;
+  /** @param {boolean} isShown */
+  function ask(isShown) {
+    question.hidden = !isShown;
+    (isShown ? stay : end).focus();
   }
 
-  function summary({ status, place, since, online, problem, idle, staffed }) {
-    const reasons = { QUEUE_FULL: busyText, BLOCKED: blockedText, ORIGIN: originText };
-    if (problem) return reasons[problem] ?? troubleText;
-    if (!online && !panel.hidden) return offlineText;
-    if (status === "ended") return endedText;
-    if (idle) return idleText;
-    if (status === "active") return say(talkingText, agentName());
+  function leave() {
+    ask(false);
+    chat.end();
+  }
+
+  function startAgain() {
+    chat.again();
+    field.focus();
+  }
+
+  function goToEnd() {
+    toEnd();
+    focus();
+  }
+
+  function loadEarlier() {
+    chat.earlier().catch(warn); // The button is still there.
+  }
+
+  /** @param {Unsent} entry */
+  function retry(entry) {
+    chat.retry(entry);
+    focus();
+  }
+
+  function summary() {
+    const { status, problem, place } = state;
+    /** @type {Record<string, string>} */
+    const reasons = { QUEUE_FULL: texts.busy, BLOCKED: texts.blocked, ORIGIN: texts.origin };
+    if (problem) return reasons[problem] ?? texts.trouble;
+    if (state.isEnding) return texts.ending;
+    if (!state.isOnline && !panel.hidden) return texts.offline;
+    if (status === "ended") return texts.ended;
+    if (state.isIdle) return texts.idle;
+    if (status === "active") return say(texts.talking, agentName());
     if (!status) return "";
-    if (staffed === false) return awayText;
-    const minutes = Math.floor((Date.now() - since) / 60_000);
-    const unit = { style: "unit", unit: "minute", unitDisplay: "long" };
-    const waited = minutes > 0 && say(waitedText, minutes.toLocaleString(locale, unit));
-    return [place && say(placeText, place), waited].filter(Boolean).join(", ");
+    if (state.isStaffed === false) return texts.away;
+    const minutes = Math.floor((Date.now() - state.since) / 60_000);
+    const unit = /** @type {const} */ ({ style: "unit", unit: "minute", unitDisplay: "long" });
+    const waited = minutes > 0 && say(texts.waited, minutes.toLocaleString(locale, unit));
+    return [place && say(texts.place, place), waited].filter(Boolean).join(", ");
   }
 
-  // Shows a message; what is shown already keeps its element, so that it is read out once.
-  function show(entry, i, entries) {
-    const next = entries[i + 1];
-    const mine = isOwn(entry);
-    const key = (mine && entry.clientMessageId) || entry.id;
-    const row =
-      rows.get(key) ??
-      h(
-        "div",
-        { class: mine ? "own" : "" },
-        h("p", { dir: "auto" }, ...linked(entry.message ?? entry.text)),
-        h("small"),
-      );
-    rows.set(key, row);
-    const { failed } = entry;
-    const mark = failed ? failedText : !entry.seq ? sendingText : entry.seq > state.theirs ? sentText : readText;
-    const name = mine ? mark : (state.names[entry.senderId] ?? teamText);
-    // What one person says in a row has one line below it.
-    const isLast = failed || !next || next.failed || isOwn(next) !== mine || (!mine && next.senderId !== entry.senderId);
-    const time = isLast && entry.timestamp && timeOf(row, entry.timestamp);
-    // Each part keeps its own direction of writing.
-    const note = isLast ? `\u2068${name}\u2069${time ? ` · ${time}` : ""}` : "";
-    if (row.note !== note) {
-      row.note = row.lastChild.textContent = note;
-      row.classList.toggle("failed", !!failed);
-      if (failed) {
-        const retry = row.lastChild.appendChild(h("button", {}, retryText));
-        retry.onclick = () => (chat.retry(entry), text.focus());
-      }
-    }
-    if (log.children[i] !== row) log.insertBefore(row, log.children[i]);
-  }
-
-  // Returns the time of a message, with its date where that is not today's. Making it out is slow: a row keeps its own.
-  function timeOf(row, timestamp) {
-    const today = new Date().toDateString();
-    if (row.today !== today) {
-      const at = new Date(timestamp);
-      row.time = (at.toDateString() === today ? clock : calendar).format(at);
-      row.today = today;
-    }
-    return row.time;
-  }
-
-  function clear() {
-    rows.clear();
-    log.replaceChildren();
-  }
-
+  /** @param {State} now */
   function render(now) {
-    if (state?.id !== now.id) clear();
+    if (state?.id !== now.id) clearThread();
     state = now;
-    const { scrollHeight, scrollTop } = log;
-    const first = log.firstChild;
-    const entries = [...state.messages, ...state.outbox];
-    const ended = state.status === "ended";
+    const hasEnded = state.status === "ended";
+    const isBlocked = state.problem === "BLOCKED";
+    /** @type {HTMLElement | null} */
     const focused = panel.querySelector(":focus");
-    entries.forEach(show);
-    while (log.children[entries.length]) log.lastChild.remove();
-    const summed = summary(state);
+    const summed = summary();
     if (about.textContent !== summed) about.textContent = summed;
-    typing.textContent = state.typing ? say(typingText, agentName()) : "";
-    hint.textContent = state.staffed === false ? `${awayText} ${hintText}` : hintText;
-    hello.hidden = !!entries[0];
+    typing.textContent = state.isTyping ? say(texts.typing, agentName()) : "";
+    hint.textContent = state.isStaffed === false ? `${texts.away} ${texts.hint}` : texts.hint;
+    hello.hidden = !!(state.messages[0] ?? state.unsent[0]);
     earlier.hidden = !state.hasMore;
-    form.hidden = ended;
-    again.hidden = !ended;
-    end.hidden = !state.id || ended;
+    // What would only be refused is not offered.
+    form.hidden = hasEnded || state.isEnding || isBlocked;
+    again.hidden = !hasEnded || isBlocked;
+    end.hidden = !state.id || hasEnded || isBlocked;
     if (end.hidden) question.hidden = true;
-    sound.ariaPressed = !!own.kept().sound;
+    sound.ariaPressed = `${!!own.kept().sound}`;
     if (focused?.offsetParent === null) focus();
-    if (!first) return place();
-    if (atEnd) toEnd();
-    // Earlier messages came in above what the visitor is reading.
-    else if (log.firstChild !== first) log.scrollTop = scrollTop + log.scrollHeight - scrollHeight;
+    showThread(state, retry);
     count();
   }
 
   // Marks as read what the visitor has seen, and counts the rest.
   function count() {
-    atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
-    const bottom = log.scrollTop + log.clientHeight;
-    const isSeen = ({ id, clientMessageId }) => {
-      const row = rows.get(id) ?? rows.get(clientMessageId);
-      return row.offsetTop + Math.min(row.offsetHeight, NEAR_PX) <= bottom;
-    };
-    const watched = !document.hidden && log.clientHeight; // Nothing is seen where the page hides the chat.
-    state.read = chat.see((watched && state.messages.findLast(isSeen)?.seq) || 0);
-
+    state.read = chat.see(lastSeen());
     const news = state.messages.filter((message) => !isOwn(message) && message.seq > state.read).length;
-    jump.hidden = !news || atEnd;
-    jump.textContent = say(unreadText, news);
+    jump.hidden = !news || isAtEnd;
+    jump.textContent = say(texts.unread, news);
     if (news === unread) return;
-    const heard = unread ?? own.kept().unread ?? 0;
-    if (news > heard && own.kept().sound) chime();
+    const { unread: kept = 0, sound: isOn } = own.kept();
+    if (news > (unread ?? kept) && isOn) chime();
     unread = news;
     // The next page needs to know of it, also where the chat has ended.
-    if (state.id && unread !== own.kept().unread) own.keep({ unread });
-    badge.textContent = unread || "";
-    bubble.ariaLabel = openText + (unread ? `, ${say(unreadText, unread)}` : "");
+    if (state.id && unread !== kept) own.keep({ unread });
+    badge.textContent = /** @type {any} */ (unread || "");
+    bubble.ariaLabel = texts.open + (unread ? `, ${say(texts.unread, unread)}` : "");
     emit("unread", unread);
   }
 
-  // A browser lets a page be heard once the visitor has done something there: on the next page, that is to do again.
-  function wake() {
-    if (!own.kept().sound) return;
-    audio ??= new AudioContext();
-    return audio.resume();
-  }
-
-  async function chime() {
-    const asked = Date.now();
-    await wake();
-    if (Date.now() - asked > 1_000) return; // Too late.
-    const tone = new OscillatorNode(audio);
-    tone.connect(new GainNode(audio, { gain: 0.1 })).connect(audio.destination);
-    tone.start();
-    tone.stop(audio.currentTime + 0.15);
-  }
-
-  function ask(shown) {
-    question.hidden = !shown;
-    (shown ? stay : end).focus();
-  }
-
   // Shows the chat of whoever the visitor is now, which may be the one that is shown; `isOver` where they have signed out.
+  /** @param {boolean} [isOver] */
   function begin(isOver) {
     const key = keyOf(options.userId);
-    if (!isOver && who === (who = `${key} ${options.userHash}`) && !chat.hasFailed()) return;
+    const before = who;
+    who = `${key} ${options.userHash}`;
+    if (!isOver && who === before && !state?.problem) return;
     chat?.stop();
     if (state?.status) emit("status", { status: null, queuePosition: null });
     own = person(key, options.userId);
     if (options.userId) adopt(own, person(keyOf()));
-    state = unread = undefined;
-    clear();
-    text.value = own.tab().draft ?? "";
-    chat = createChat({ ...options }, own, render, emit);
+    state = /** @type {any} */ ((unread = undefined));
+    clearThread();
+    setDraft(own.tab().draft ?? "");
+    chat = createChat(own, render);
     chat.share();
     if (!panel.hidden && isOver) toggle(false);
     else if (!panel.hidden) own.note({ open: true });
@@ -261,77 +218,64 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
     else chat.open();
   }
 
-  // No key is the page's affair: pages have hotkeys.
-  for (const type of ["keydown", "keypress", "keyup"]) panel.addEventListener(type, (event) => event.stopPropagation());
-  panel.addEventListener("keydown", (event) => {
+  /** @param {Event} event */
+  function stop(event) {
+    event.stopPropagation();
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onkeydown(event) {
+    stop(event);
     if (event.key === "Escape") return question.hidden ? close() : ask(false);
     if (event.key !== "Tab") return;
     // The focus stays inside.
-    const all = [...panel.querySelectorAll("button, a, textarea, .log")];
-    const stops = all.filter((one) => one.offsetParent && !one.disabled);
+    /** @type {NodeListOf<HTMLElement>} */
+    const all = panel.querySelectorAll("button:enabled, a, textarea, .log");
+    const stops = [...all].filter((one) => one.offsetParent);
     const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
     if (event.target !== from) return;
     event.preventDefault();
-    to.focus();
-  });
-  text.onkeydown = (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    submit.click();
+    to?.focus();
+  }
+
+  const viewport = /** @type {VisualViewport} */ (visualViewport);
+  // On a phone, the keyboard leaves the chat this much of the screen.
+  function fit() {
+    const { height, offsetTop } = viewport;
+    frame.style.setProperty("--height", `${height}px`);
+    frame.style.setProperty("--top", `${offsetTop}px`);
+  }
+
+  field.oninput = () => {
+    own.note({ draft: field.value });
+    fitField();
+    chat.typing();
   };
   form.onsubmit = (event) => {
     event.preventDefault();
-    chat.write(text.value.trim());
-    text.value = "";
+    chat.write(field.value.trim());
     own.note({ draft: "" });
-    resize();
-    atEnd = true;
-  };
-  text.oninput = () => {
-    own.note({ draft: text.value });
-    resize();
-    chat.typing();
-  };
-  shut.onclick = close;
-  end.onclick = () => ask(true);
-  stay.onclick = () => ask(false);
-  sure.onclick = () => (ask(false), chat.end());
-  again.onclick = () => (chat.again(), text.focus());
-  jump.onclick = () => (toEnd(), focus());
-  sound.onclick = () => {
-    own.keep({ sound: !own.kept().sound });
-    if (own.kept().sound) chime();
-    render(state);
-  };
-  let loading;
-  earlier.onclick = async () => {
-    if (loading) return;
-    loading = true;
-    await chat.earlier().catch(({ code }) => console.warn("Chat Support:", code)); // The button is still there.
-    loading = false;
+    setDraft("");
+    toEnd();
   };
   log.onscroll = count;
-  // Nothing has a size before the bubble is on the page, which an open chat may be ready before.
-  const sizes = new ResizeObserver(() => (unplaced ? (resize(), place()) : atEnd && toEnd()));
+  const sizes = new ResizeObserver(() => {
+    fitField();
+    fitThread(state.read);
+    count();
+  });
   for (const one of [panel, log]) sizes.observe(one);
-  // On a phone, the keyboard leaves the chat this much of the screen.
-  const fit = () => {
-    const { height, offsetTop } = visualViewport;
-    frame.style.setProperty("--height", `${height}px`);
-    frame.style.setProperty("--top", `${offsetTop}px`);
-  };
-  for (const event of ["resize", "scroll"]) visualViewport.addEventListener(event, fit);
-  for (const event of ["pointerdown", "keydown"]) addEventListener(event, wake, true);
+  for (const type of ["resize", "scroll"]) viewport.addEventListener(type, fit);
   addEventListener("online", () => chat.open());
   addEventListener("storage", ({ key, newValue }) => {
-    if (key === keyOf() && newValue === null) person(key).forgetHere();
+    if (key === keyOf() && newValue === null) person(key).forget(true);
     if (key !== own.key) return;
     if (newValue !== null) {
       if (chat.share()) who = null; // Another tab has made another guest.
       return begin();
     }
     // Somebody has signed out in another tab, or a guest has become somebody there.
-    signOut(options.server, own, false);
+    signOut(own, true);
     options.userId = "";
     begin(true);
   });
@@ -344,4 +288,10 @@ export function createView(h, icon, frame, bubble, strings, options, keyOf, emit
   frame.append(panel);
   begin();
   return { open, close, begin };
+}
+
+/** Signs the visitor out, and the guest that they may have been. */
+export function forgetVisitor() {
+  signOut(person(keyOf(options.userId), options.userId));
+  signOut(person(keyOf()));
 }

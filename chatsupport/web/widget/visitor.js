@@ -1,26 +1,47 @@
-import { PASSING } from "../shared/connection.js";
+import { isOutworn, isPassing } from "../shared/refusals.js";
 
-// What a new token mends.
-export const OUTWORN = /^(AUTH_REQUIRED|INVALID_TOKEN|TOKEN_EXPIRED)$/;
+/** @import { Refusal } from "../shared/types.js" */
+/** @import { Options, Person } from "./types.js" */
 
-// Who the visitor is, and their REST calls. `own` is what is kept of them.
+/** @param {Partial<Refusal>} refusal */
+export const warn = ({ code, message }) => console.warn("Chat Support:", code, message);
+
+/**
+ * Returns who the visitor is to the server, and their REST calls.
+ * @param {Options} options
+ * @param {Person} own
+ */
 export function visitor({ server, userId, userHash }, own) {
-  let pending;
+  /** @type {Promise<string> | null} */
+  let pending = null;
 
   // Why there was no answer: OFFLINE, or ORIGIN where the server is there and this page may not ask it.
   async function reason() {
-    const request = () => ({ cache: "no-store", signal: AbortSignal.timeout(5_000) });
-    const answers = (path) => fetch(server + path, request()).then(Boolean, () => false);
+    const answers = (/** @type {string} */ path) => {
+      const signal = AbortSignal.timeout(5_000);
+      return fetch(server + path, { cache: "no-store", signal }).then(Boolean, () => false);
+    };
     return (await answers("/widget.js")) && !(await answers("/api/health")) ? "ORIGIN" : "OFFLINE";
   }
 
-  // Makes one call. Resolves with the answer's data; throws the failure envelope, or the `reason` as its code.
+  /**
+   * Makes one call. Resolves with the answer's data; throws the failure envelope, or the `reason` as its code.
+   * @param {string} path
+   * @param {object} [body]
+   * @param {string | null} [token]
+   * @returns {Promise<any>}
+   */
   async function call(path, body, token) {
     const headers = {
       ...(body && { "Content-Type": "application/json" }),
       ...(token && { Authorization: `Bearer ${token}` }),
     };
-    const request = { method: body && "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(15_000) };
+    const request = {
+      method: body && "POST",
+      headers,
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(15_000),
+    };
     const answer = await fetch(`${server}/api/${path}`, request)
       .then((response) => response.json())
       .catch(async () => ({ code: await reason() }));
@@ -42,7 +63,7 @@ export function visitor({ server, userId, userHash }, own) {
       try {
         return take(await call("auth/token", { userId: before }, worn), before);
       } catch (refusal) {
-        if (PASSING.test(refusal.code) || /BLOCKED|ORIGIN/.test(refusal.code)) throw refusal;
+        if (isPassing(refusal.code) || refusal.code === "BLOCKED") throw refusal;
         own.keep({ userId: null, sessionId: null }); // That guest is over.
       }
     }
@@ -50,12 +71,14 @@ export function visitor({ server, userId, userHash }, own) {
     return own.kept().token ?? take(answer, answer.userId); // Another tab may have been faster.
   }
 
+  /** @param {{ token: string }} answer @param {string} id */
   function take({ token }, id) {
     own.keep({ userId: id });
     own.keepSecret({ token, hash: userHash, worn: null });
     return token;
   }
 
+  /** @param {string} path @param {object} [body] */
   const rest = async (path, body) => call(path, body, await getToken());
 
   // Makes the chat of the guest they were this person's. What is refused for good stays behind.
@@ -66,8 +89,8 @@ export function visitor({ server, userId, userHash }, own) {
     try {
       ({ sessionId } = await rest("auth/identify", { guestToken }));
     } catch (refusal) {
-      if (PASSING.test(refusal.code) || OUTWORN.test(refusal.code) || refusal.code === "ORIGIN") throw refusal;
-      console.warn("Chat Support:", refusal.code, refusal.message);
+      if (isPassing(refusal.code) || isOutworn(refusal.code)) throw refusal;
+      warn(refusal);
     }
     own.keep({ from: null, ...(sessionId && sessionId !== present && { sessionId, ...was, ended: false }) });
   }

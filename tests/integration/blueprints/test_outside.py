@@ -67,9 +67,9 @@ def test_pages_name_what_they_load_from_where_they_are(apis: Apis) -> None:
         text = apis.anonymous().get(page).text
         assert 'href="/' not in text
         assert 'src="/' not in text
-    old = apis.anonymous().get("/web/000000000000/console/views/shell.js")
-    assert urljoin("https://example.com/chat/web/000000000000/console/views/shell.js", old.headers["Location"]) == (
-        f"https://example.com/chat/web/{assets().version}/console/views/shell.js"
+    old = apis.anonymous().get("/web/000000000000/console/frame/shell.js")
+    assert urljoin("https://example.com/chat/web/000000000000/console/frame/shell.js", old.headers["Location"]) == (
+        f"https://example.com/chat/web/{assets().version}/console/frame/shell.js"
     )
 
 

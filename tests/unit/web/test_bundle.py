@@ -66,8 +66,19 @@ def test_the_page_names_them_before_a_script_asks_for_them() -> None:
         assert f'name="socketio" content="{named[1]}"' in page
 
 
-def test_no_two_modules_of_the_chat_have_the_same_name_at_their_top_level() -> None:
+@pytest.mark.parametrize("main", [bundle.CHAT_MAIN, bundle.LOADER])
+def test_no_two_modules_in_one_function_have_the_same_name(main: str) -> None:
+    files = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in FOLDER.rglob("*.js")}
     declared = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
-    names = [name for path in bundle.CHAT_MODULES for name in declared.findall((FOLDER / path).read_text("utf-8"))]
+    modules = bundle.imported(main, files)
+    names = [name for path in modules for name in declared.findall(files[path].decode())]
 
+    assert len(modules) > 1
     assert sorted(names) == sorted(set(names))
+
+
+def test_nothing_is_unpacked_from_brackets() -> None:
+    # tdewolff-minify 2.24 puts `let { b } = (a)` in front of what declares `a`.
+    wrong = re.compile(r"(?:const|let) [{\[][^=;]*\] ?= (?:/\*.*?\*/ )?\(|(?:const|let) \{[^=;]*\} = (?:/\*.*?\*/ )?\(")
+    for path in FOLDER.glob("widget/*.js"):
+        assert not wrong.search(path.read_text("utf-8")), path.name

@@ -1,4 +1,4 @@
-"""The bubble's texts: one table for each language, with the same texts in the same order."""
+"""The bubble's texts: one table for each language, with the same names in the same order."""
 
 from __future__ import annotations
 
@@ -8,36 +8,49 @@ from pathlib import Path
 
 import pytest
 
+from chatsupport.web import bundle
 from chatsupport.web.assets import FOLDER
 
 TABLES = sorted((FOLDER / "widget/languages").glob("*.js"))
-LINE = re.compile(r'  ("(?:[^"\\]|\\.)*"), // (\w+).*')
+LINE = re.compile(r'  (\w+): ("(?:[^"\\]|\\.)*"),(?: // .*)?')
+USED = re.compile(r"\btexts\.(\w+)")
 
 
 def read(table: str) -> list[tuple[str, str]]:
     """Return a table's names and texts."""
     lines = [LINE.fullmatch(line) for line in table.splitlines() if line.startswith("  ")]
-    return [(line[2], json.loads(line[1])) for line in lines if line]
+    return [(line[1], json.loads(line[2])) for line in lines if line]
+
+
+ENGLISH = read((FOLDER / "widget/languages/en.js").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_each_language_has_all_texts_in_their_order(path: Path) -> None:
     table = read(path.read_text("utf-8"))
-    english = read((FOLDER / "widget/languages/en.js").read_text("utf-8"))
 
-    assert len(english) == 35
-    assert [name for name, _ in table] == [name for name, _ in english]
-    for (name, text), (_, original) in zip(table, english, strict=True):
+    assert [name for name, _ in table] == [name for name, _ in ENGLISH] == bundle.texts(path.read_bytes())
+    for (name, text), (_, original) in zip(table, ENGLISH, strict=True):
         assert text, name
         assert text.count("{}") == original.count("{}"), name
 
 
-def test_the_view_takes_them_in_that_order() -> None:
-    names = [name for name, _ in read((FOLDER / "widget/languages/en.js").read_text("utf-8"))]
-    view = (FOLDER / "widget/view.js").read_text("utf-8")
-    taken = view.partition("const [")[2].partition("] = strings;")[0]
+def test_every_text_is_shown_and_no_other() -> None:
+    sources = [path.read_text("utf-8") for path in (FOLDER / "widget").glob("*.js")]
+    used = {name for source in sources for name in USED.findall(source)}
 
-    assert ["dir", *re.findall(r"(\w+)Text", taken)] == names
+    assert used == {name for name, _ in ENGLISH}
+    # The server puts a number in place of a name, which it finds in this form only.
+    assert not [source for source in sources if re.search(r"\btexts\[|\} = texts\b", source)]
+
+
+def test_browsers_get_the_texts_without_their_names() -> None:
+    files = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in FOLDER.rglob("*.js")}
+    files |= {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in FOLDER.rglob("*.css")}
+    done = bundle.bundled(files)
+
+    assert b'default [\n  "ltr", // the direction of writing\n  "Open chat",' in done["widget/languages/en.js"]
+    assert f"icon(texts[{[name for name, _ in ENGLISH].index('send')}]".encode() in done[bundle.CHAT]
 
 
 def test_each_table_is_offered() -> None:

@@ -1,0 +1,98 @@
+import { h } from "../../shared/elements.js";
+import { openDialog } from "../parts/dialog.js";
+import { setAttribute, setText, show } from "../parts/elements.js";
+import { end } from "../server/actions.js";
+import { say, texts } from "../texts.js";
+
+/** @import { Session } from "../types.js" */
+
+// Ending a chat, with a reason. The visitor sees some reasons; others are for the team only, and the visitor is only
+// told that the agent has ended the chat.
+
+const REASONS = [
+  { label: texts.end.solved, isPublic: true },
+  { label: texts.end.noAnswer, isPublic: true },
+  { label: texts.end.spam, isPublic: false },
+];
+const MOST = 200;
+
+/** @param {HTMLElement} radio @param {string} label @param {string | false} [detail] */
+const choice = (radio, label, detail = false) =>
+  h(
+    "li",
+    {},
+    h(
+      "label",
+      { class: "choice" },
+      radio,
+      h("span", { class: "choice-body" }, label, detail && h("span", { class: "muted small-text" }, detail)),
+    ),
+  );
+
+/** @param {Session} session */
+export function openEnd(session) {
+  /** @param {string} value @param {boolean} [checked] */
+  const radio = (value, checked) => h("input", { type: "radio", name: "end-reason", value, checked });
+  const radios = REASONS.map(({ label }, index) => radio(label, index === 0));
+  const other = radio(texts.end.other);
+  const words = h("input", {
+    type: "text",
+    maxlength: String(MOST),
+    placeholder: texts.end.placeholder,
+    "aria-label": texts.end.other,
+    "aria-describedby": "end-missing",
+    oninput: () => complain(false),
+  });
+  const isInternal = h("input", { type: "checkbox" });
+  const missing = h("p", { class: "failure small-text", id: "end-missing", role: "alert", hidden: true });
+  const own = h(
+    "div",
+    { hidden: true },
+    words,
+    missing,
+    h("label", { class: "choice" }, isInternal, h("span", {}, texts.end.isInternal)),
+  );
+
+  /** @param {boolean} isMissing */
+  function complain(isMissing) {
+    setText(missing, texts.end.missing);
+    setAttribute(words, "aria-invalid", isMissing || null);
+    show(missing, isMissing);
+    if (isMissing) words.focus();
+  }
+
+  const content = h(
+    "fieldset",
+    {
+      class: "plain",
+      onchange() {
+        const isShown = own.hidden && other.checked;
+        show(own, other.checked);
+        if (isShown) words.focus();
+      },
+    },
+    h("legend", { class: "muted" }, say(texts.end.explain, { visitor: session.userId })),
+    h(
+      "ul",
+      { class: "choices" },
+      ...REASONS.map(({ label, isPublic }, index) => choice(radios[index], label, !isPublic && texts.end.onlyTeam)),
+      choice(other, texts.end.other),
+    ),
+    own,
+  );
+  openDialog(texts.end.title, content, {
+    submit: texts.end.title,
+    danger: true,
+    onSubmit() {
+      const label = words.value.trim();
+      if (other.checked && !label) {
+        complain(true);
+        return false;
+      }
+      const chosen = REASONS[radios.findIndex((one) => one.checked)] ?? { label, isPublic: !isInternal.checked };
+      const { told } = texts.end;
+      end(session.id, chosen.isPublic ? { reason: chosen.label } : { reason: told, internalReason: chosen.label });
+    },
+  });
+  radios[0].focus();
+}

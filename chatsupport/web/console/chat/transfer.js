@@ -1,0 +1,91 @@
+import { h } from "../../shared/elements.js";
+import { hasRoom } from "../lists/load.js";
+import { openDialog } from "../parts/dialog.js";
+import { avatar, icon, keyed, setText } from "../parts/elements.js";
+import { transfer } from "../server/actions.js";
+import { refreshAgents } from "../server/refresh.js";
+import { state, subscribe } from "../store.js";
+import { say, texts } from "../texts.js";
+
+/** @import { AgentLoad, Session } from "../types.js" */
+/** @typedef {{ id: string, name: string, detail: string, isFree: boolean }} Choice */
+
+// Transferring a chat: to an agent who has room, or to the next agent who is free.
+
+const QUEUE = "queue";
+
+/** @type {{ list: HTMLElement, session: Session, confirm: HTMLButtonElement } | null} The dialog that is open. */
+let current = null;
+
+subscribe(() => current && render());
+
+/** @param {Session} session */
+export function openTransfer(session) {
+  const list = h("ul", { class: "choices", onchange: render });
+  const note = h("p", { class: "muted" }, say(texts.transfer.explain, { visitor: session.userId }));
+  const legend = h("legend", { class: "visually-hidden" }, texts.transfer.toWhom);
+  const { dialog, confirm } = openDialog(texts.transfer.title, h("fieldset", { class: "plain" }, legend, note, list), {
+    submit: texts.chat.transfer,
+    onSubmit() {
+      /** @type {HTMLInputElement | null} */
+      const choice = list.querySelector("input:checked");
+      if (!choice) return false;
+      transfer(session.id, choice.value === QUEUE ? null : choice.value, choice.dataset.name ?? "");
+    },
+  });
+  current = { list, session, confirm };
+  dialog.addEventListener("close", () => {
+    current = null;
+  });
+  render();
+  /** @type {HTMLInputElement | null} */ (list.querySelector("input:not(:disabled)"))?.focus();
+  refreshAgents().catch(() => {}); // Those that are known will do.
+}
+
+/** @param {AgentLoad} agent @returns {Choice} */
+function toChoice(agent) {
+  const isFree = hasRoom(agent);
+  const load = say(isFree ? texts.transfer.load : texts.transfer.loadFull, {
+    some: agent.activeUsers,
+    all: agent.maxUsers,
+  });
+  return {
+    id: agent.id,
+    name: agent.id === state.agent?.id ? say(texts.transfer.isYou, { agent: agent.name }) : agent.name,
+    detail: agent.isOnline ? load : texts.transfer.isAway,
+    isFree,
+  };
+}
+
+function render() {
+  if (!current) return;
+  const { list, session, confirm } = current;
+  const agents = state.agents
+    .filter((agent) => agent.id !== session.agentId)
+    .sort(
+      (one, other) =>
+        Number(hasRoom(other)) - Number(hasRoom(one)) ||
+        one.activeUsers - other.activeUsers ||
+        one.name.localeCompare(other.name),
+    );
+  const queue = { id: QUEUE, name: texts.transfer.queue, detail: texts.transfer.queueDetail, isFree: true };
+  const rows = [...agents.map(toChoice), ...(session.status === "active" ? [queue] : [])];
+  keyed(list, rows, (row) => row.id, createChoice);
+  confirm.disabled = !list.querySelector("input:checked:not(:disabled)");
+}
+
+/** @param {Choice} row */
+function createChoice({ id, name }) {
+  const detail = h("span", { class: "muted" });
+  const input = h("input", { type: "radio", name: "transfer-to", value: id, "data-name": name, required: true });
+  const picture = id === QUEUE ? h("span", { class: "avatar", "aria-hidden": "true" }, icon("queue")) : avatar(name);
+  const body = h("span", { class: "choice-body" }, h("span", {}, name), detail);
+  return {
+    element: h("li", {}, h("label", { class: "choice" }, input, picture, body)),
+    /** @param {Choice} now */
+    update(now) {
+      setText(detail, now.detail);
+      input.disabled = !now.isFree;
+    },
+  };
+}

@@ -1,0 +1,25 @@
+// Where the focus goes. On a touch screen the field is not focused unasked: a keyboard would cover the chat.
+
+const coarse = matchMedia("(pointer: coarse)");
+
+/** @param {boolean} [force] */
+export function focusComposer(force = false) {
+  queueMicrotask(() => {
+    /** @type {HTMLTextAreaElement | null} */
+    const field = document.querySelector(".composer textarea");
+    const usable = field?.offsetParent && !field.readOnly;
+    if (usable && (force || !coarse.matches)) field.focus();
+    else focusFirst(".conversation-title");
+  });
+}
+
+/** @param {string} sessionId */
+export function focusRow(sessionId) {
+  queueMicrotask(() => focusFirst(`.list [data-session="${CSS.escape(sessionId)}"]`));
+}
+
+/** @param {string} selector */
+export function focusFirst(selector) {
+  const found = document.querySelector(selector);
+  if (found instanceof HTMLElement) found.focus();
+}

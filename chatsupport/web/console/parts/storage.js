@@ -1,0 +1,76 @@
+/** @import { State } from "../types.js" */
+
+// What survives a reload of this tab, and nothing else does: sessionStorage, see docs/console.md for why. A browser
+// that forbids it only makes the agent sign in again after a reload. What is read may be anything: it is checked.
+
+const TOKEN = "chat-console-token";
+const PLAIN_KEYS = "chat-console-plain-keys";
+
+/** @param {string} key @returns {any} */
+function read(key) {
+  try {
+    return JSON.parse(sessionStorage.getItem(key) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} key @param {unknown} value */
+function write(key, value) {
+  try {
+    if (value === null) sessionStorage.removeItem(key);
+    else sessionStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // Full or forbidden: it is kept in memory as long as the page is.
+  }
+}
+
+/** @returns {{ token: string, agentId: string } | null} */
+export function readToken() {
+  const kept = read(TOKEN);
+  return isText(kept?.token) && isText(kept.agentId) ? kept : null;
+}
+/** @param {{ token: string, agentId: string } | null} value */
+export const writeToken = (value) => write(TOKEN, value);
+
+// What an agent has written and not sent: drafts, and messages on their way. By agent, for who shares a desk.
+/** @param {string} agentId */
+const writing = (agentId) => `chat-console-writing-${agentId}`;
+
+/** @param {unknown} value @returns {value is string} */
+const isText = (value) => typeof value === "string";
+/** @param {unknown} value @returns {any[]} */
+const list = (value) => (Array.isArray(value) ? value : []);
+/** @param {unknown} value @returns {[string, any][]} */
+const pairs = (value) => list(value).filter((pair) => Array.isArray(pair) && isText(pair[0]));
+
+/** Earlier releases called the id clientMessageId. What the server has acknowledged comes with the conversation. */
+function unsent(/** @type {any} */ item) {
+  const id = item?.id ?? item?.clientMessageId;
+  if (!isText(id) || !isText(item.text) || !isText(item.at) || item.seq || item.state === "sent") return [];
+  const { text, at, reason, failed = item.state === "failed" ? "FAILED" : undefined } = item;
+  return [{ id, text, at, failed, reason }];
+}
+
+/** @param {string} agentId */
+export function readWriting(agentId) {
+  const found = read(writing(agentId));
+  const outbox = pairs(found?.outbox).map(
+    ([sessionId, items]) => /** @type {const} */ ([sessionId, list(items).flatMap(unsent)]),
+  );
+  return { drafts: new Map(pairs(found?.drafts).filter(([, text]) => isText(text))), outbox: new Map(outbox) };
+}
+
+/** @param {string} agentId @param {ReadonlyMap<string, string>} drafts @param {State["outbox"]} outbox */
+export function writeWriting(agentId, drafts, outbox) {
+  const open = [...outbox].filter(([, items]) => items.length);
+  write(writing(agentId), drafts.size || open.length ? { drafts: [...drafts], outbox: open } : null);
+}
+
+/** @param {string} agentId */
+export const forgetWriting = (agentId) => write(writing(agentId), null);
+
+// Single-key shortcuts can be switched off: speech input and shaky hands press keys nobody meant.
+export const plainKeys = () => read(PLAIN_KEYS) !== false;
+/** @param {boolean} on */
+export const setPlainKeys = (on) => write(PLAIN_KEYS, on);

@@ -1,0 +1,93 @@
+import { isOutworn } from "../../shared/refusals.js";
+import { LISTS } from "../lists/lists.js";
+import { forgetWriting, readToken, readWriting, writeToken } from "../parts/storage.js";
+import { go } from "../route.js";
+import { assign, isSupervisor, reset, state } from "../store.js";
+import { ApiError, authorize, call, isAuthorized } from "./api.js";
+import { handlers } from "./events.js";
+import { connect, disconnect } from "./live.js";
+import { flushAll } from "./outbox.js";
+import { refresh } from "./refresh.js";
+
+/** @import { Agent } from "../types.js" */
+
+// Signing in and out. The token is kept for this tab only.
+
+export const signInOptions = () => call("GET", "/api/auth/sign-in-options");
+
+/** @param {string} email @param {string} password */
+export async function signIn(email, password) {
+  const { token, agent } = await call("POST", "/api/auth/login", { email, password }, 1);
+  begin(token, agent);
+}
+
+/** In development, without an API key, the server lets anybody be one of its agents. @param {string} agentId */
+export async function signInAs(agentId) {
+  const { token } = await call("POST", "/api/auth/token", { userId: agentId, userType: "agent" });
+  await resume(token, agentId);
+}
+
+/** Goes on as who was signed in before a reload. Resolves with false where nobody was. */
+export async function continueSession() {
+  const kept = readToken();
+  if (!kept) return false;
+  try {
+    await resume(kept.token, kept.agentId);
+  } catch (error) {
+    if (error instanceof ApiError && isOutworn(error.code)) writeToken(null);
+    throw error;
+  }
+  return state.phase === "signed-in";
+}
+
+/** @param {string} token @param {string} agentId */
+async function resume(token, agentId) {
+  authorize(token, () => {});
+  begin(token, await call("GET", `/api/agents/${agentId}`));
+}
+
+/** @param {string} token @param {Agent} agent */
+function begin(token, agent) {
+  writeToken({ token, agentId: agent.id });
+  authorize(token, expired);
+  // The same agent again, after the token had expired: everything is where it was.
+  const isSame = state.agent?.id === agent.id;
+  if (!isSame) {
+    reset();
+    assign(readWriting(agent.id));
+  }
+  assign({ phase: "signed-in", agent: { ...state.agent, ...agent }, link: "connecting" });
+  if (LISTS.find(({ id }) => id === state.list)?.isForSupervisors && !isSupervisor()) go("mine");
+  connect(token, { handlers, onConnect: loadPicture, onSignedOut: expired });
+}
+
+export async function loadPicture() {
+  assign({ loadError: null });
+  try {
+    await refresh();
+    flushAll();
+  } catch (error) {
+    if (state.phase === "signed-in") assign({ loadError: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+// The token is no good any more. What is on the screen stays under the dialog, and so do the drafts.
+function expired() {
+  disconnect();
+  authorize(null);
+  writeToken(null);
+  if (state.phase === "signed-in") assign({ phase: "expired" });
+}
+
+/** By choice: nothing of what was written stays in this tab, and the server takes the token no more. */
+export function signOut() {
+  const agentId = state.agent?.id;
+  disconnect();
+  if (isAuthorized()) call("POST", "/api/auth/logout").catch(() => {}); // Without an answer the token ends by itself.
+  authorize(null);
+  writeToken(null);
+  if (agentId) forgetWriting(agentId);
+  go("mine");
+  reset();
+  assign({ phase: "signed-out" });
+}

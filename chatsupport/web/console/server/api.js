@@ -1,0 +1,98 @@
+import { isOutworn, isPassing, pauseAfter } from "../../shared/refusals.js";
+import { say, texts } from "../texts.js";
+
+// REST. Every call of the console may be repeated, so one that was refused for a moment is.
+
+const TRIES = 4;
+const ANSWER_MS = 15_000;
+const LONGEST_WISH_MS = 8_000;
+
+export class ApiError extends Error {
+  /** @param {string} code @param {string} message @param {number | null} [retryAfter] in seconds */
+  constructor(code, message, retryAfter = null) {
+    super(message);
+    this.code = code;
+    this.retryAfter = retryAfter;
+    /** The number of the try that failed with it. */
+    this.tried = 1;
+  }
+}
+
+/** Returns the address of one of the server's paths: the console's page is beside them. @param {string} path */
+export const at = (path) => new URL(`.${path}`, document.baseURI);
+
+/** Returns a path with a query. @param {string} name @param {Record<string, string | number | null | undefined>} query */
+export function withQuery(name, query) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+  return `${name}?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}`;
+}
+
+/** @type {string | null} */
+let token = null;
+/** @type {(refusal?: object) => void} */
+let onSignedOut = () => {};
+
+/** @param {string | null} newToken @param {(refusal?: object) => void} [signedOut] */
+export function authorize(newToken, signedOut = onSignedOut) {
+  token = newToken;
+  onSignedOut = signedOut;
+}
+
+export const isAuthorized = () => token !== null;
+
+/** @param {string} text @param {unknown} error */
+export const because = (text, error) => say(text, { reason: error instanceof Error ? error.message : "" });
+
+/**
+ * Resolves with `data` and the number of the try that brought it, from 1. Rejects with an ApiError.
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [body]
+ * @param {number} [tries]
+ * @returns {Promise<{ data: any, tried: number }>}
+ */
+export async function callCounting(method, path, body, tries = TRIES) {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return { data: await once(method, path, body), tried };
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      error.tried = tried;
+      if (!isPassing(error.code) || tried >= tries) throw error;
+      const wish = error.retryAfter && Math.min(LONGEST_WISH_MS, error.retryAfter * 1_000);
+      await new Promise((resolve) => setTimeout(resolve, wish ?? pauseAfter(tried)));
+    }
+  }
+}
+
+/** @param {string} method @param {string} path @param {object} [body] @param {number} [tries] */
+export async function call(method, path, body, tries) {
+  return (await callCounting(method, path, body, tries)).data;
+}
+
+/** @param {string} path */
+export const get = (path) => call("GET", path);
+
+/** @param {string} method @param {string} path @param {object | undefined} body */
+async function once(method, path, body) {
+  const sent = token;
+  let response, envelope;
+  try {
+    response = await fetch(at(path), {
+      method,
+      headers: {
+        ...(body !== undefined && { "Content-Type": "application/json" }),
+        ...(sent && { Authorization: `Bearer ${sent}` }),
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    envelope = await response.json();
+  } catch {
+    throw new ApiError("OFFLINE", texts.server.offline);
+  }
+  if (envelope.success) return envelope.data;
+  // An answer to an old token says nothing of the new one.
+  if (isOutworn(envelope.code) && sent && sent === token) onSignedOut(envelope);
+  throw new ApiError(envelope.code, envelope.message, Number(response.headers.get("Retry-After")) || null);
+}

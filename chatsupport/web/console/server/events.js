@@ -1,0 +1,121 @@
+import { changeAgent, removeAgent } from "../lists/load.js";
+import { announce } from "../parts/announce.js";
+import {
+  assign,
+  change,
+  isMine,
+  isSupervisor,
+  patchSession,
+  patchTalk,
+  putSession,
+  readTo,
+  setTyping,
+  state,
+} from "../store.js";
+import { say, texts } from "../texts.js";
+import { followSession, lose, settle } from "./following.js";
+import { isFollowed, stopFollowing } from "./live.js";
+import { refreshAgentsSoon } from "./refresh.js";
+
+/** @import { Session } from "../types.js" */
+
+// The server's events go into the store. What happens in a followed session's messages is in following.js.
+
+/** @type {Record<string, string>} */
+const LOST = texts.lost;
+
+/** @type {Record<string, (event: any) => void>} */
+export const handlers = {
+  /** @param {Session} session */
+  session_assigned(session) {
+    const known = state.sessions.get(session.id);
+    const isNews = !known || !isMine(known) || known.status !== "active";
+    putSession({ ...session, ...(isNews && { unreadCount: session.messageCount }) });
+    followSession(session.id);
+    if (isNews) announce(say(texts.announce.assigned, { visitor: session.userId }));
+    refreshAgentsSoon();
+  },
+
+  session_unassigned({ sessionId, agentId, reason }) {
+    refreshAgentsSoon();
+    if (agentId !== state.agent?.id) return; // A supervisor hears of it by session_changed.
+    if (!state.busy.has(sessionId)) announce(texts.announce.unassigned);
+    change((draft) => draft.busy.delete(sessionId));
+    if (!isSupervisor()) return lose(sessionId, reason, LOST[reason] ?? null);
+    stopFollowing(sessionId);
+    patchSession(sessionId, { agentId: null, agent: null });
+  },
+
+  agent_assigned({ sessionId, agentId, agent }) {
+    patchSession(sessionId, { status: "active", agentId, agent, queuePosition: null });
+  },
+
+  session_ended({ sessionId, reason, endedAt, endedBy }) {
+    refreshAgentsSoon();
+    const session = state.sessions.get(sessionId);
+    if (!session) return;
+    const isNews = session.status !== "ended" && endedBy !== state.agent?.id;
+    if (isNews) announce(say(texts.announce.ended, { visitor: session.userId }));
+    const end = { endReason: reason, endedAt, endedBy };
+    patchSession(sessionId, { status: "ended", ...end, unreadCount: 0, queuePosition: null });
+    change((draft) => {
+      draft.busy.delete(sessionId);
+      draft.earlier.delete(session.userId);
+    });
+    if (state.conversations.has(sessionId)) patchTalk(sessionId, { typing: new Set() });
+    settle(sessionId);
+  },
+
+  session_changed: changeSession,
+  session_updated: changeSession,
+  agent_changed: changeAgent,
+  agent_deleted: removeAgent,
+
+  /** `sessions` are the first of those that wait. */
+  queue_changed({ waiting, longestWaitingSince, sessions }) {
+    assign({ queue: { total: waiting, longestWaitingSince, sessions } });
+  },
+
+  user_typing({ sessionId, userId, isTyping }) {
+    if (state.conversations.has(sessionId)) setTyping(sessionId, userId, isTyping);
+  },
+
+  messages_read({ sessionId, userId, seq }) {
+    if (state.conversations.has(sessionId)) readTo(sessionId, userId, seq);
+  },
+
+  /** I have read it in another window or another browser. */
+  session_read({ sessionId, seq }) {
+    const session = state.sessions.get(sessionId);
+    if (!session || !state.agent) return;
+    readTo(sessionId, state.agent.id, seq);
+    if (session.lastSeq <= seq) patchSession(sessionId, { unreadCount: 0, countedSeq: seq });
+  },
+
+  user_joined: (event) => setPresence(event, true),
+  user_left: (event) => setPresence(event, false),
+
+  session_idle({ sessionId, endsAt }) {
+    if (state.conversations.has(sessionId)) patchTalk(sessionId, { endsAt });
+  },
+};
+
+/**
+ * A session as GET returns it: any, for supervisors; for its agent, when it has a new user.
+ * @param {Session} session
+ */
+function changeSession({ unreadCount, ...session }) {
+  const lastSeq = Math.max(session.lastSeq ?? 0, state.sessions.get(session.id)?.lastSeq ?? 0);
+  // What we follow we count ourselves, and sooner.
+  putSession({ ...session, lastSeq, ...(!isFollowed(session.id) && { unreadCount }) });
+  const now = state.sessions.get(session.id);
+  if (now?.status === "active" && isMine(now)) followSession(session.id);
+}
+
+/** @param {{ sessionId: string, userId: string, userType: string }} event @param {boolean} presence */
+function setPresence({ sessionId, userId, userType }, presence) {
+  const session = state.sessions.get(sessionId);
+  if (session?.userId !== userId || session.userType !== userType) return;
+  patchTalk(sessionId, { presence });
+  if (!presence) setTyping(sessionId, userId, false);
+}

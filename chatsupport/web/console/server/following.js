@@ -1,0 +1,91 @@
+import { announce } from "../parts/announce.js";
+import { change, isMine, patchSession, patchTalk, readTo, state, talkOf } from "../store.js";
+import { say, texts } from "../texts.js";
+import { isFollowed, startFollowing, stopFollowing } from "./live.js";
+import { arrived } from "./outbox.js";
+
+/** @import { Message } from "../../shared/types.js" */
+
+// What a followed session tells goes into the store.
+
+const SETTLE_MS = 5_000;
+
+/** @param {string} sessionId */
+export function followSession(sessionId) {
+  startFollowing(sessionId, {
+    onJoined({ status, agentId, agent, queuePosition, hasMore, readSeq }) {
+      patchTalk(sessionId, {
+        error: null,
+        ...(talkOf(sessionId).lastSeq === null && { hasEarlier: hasMore, lastSeq: 0 }),
+      });
+      for (const mark of readSeq) readTo(sessionId, mark.userId, mark.seq);
+      patchSession(sessionId, { status, agentId, agent, queuePosition });
+    },
+    onMessage: add,
+    onFailure: (code) => lose(sessionId, code),
+  });
+}
+
+/** @param {string} sessionId */
+export function watchSession(sessionId) {
+  patchTalk(sessionId, { watching: true });
+  followSession(sessionId);
+}
+
+/** @param {Message} message */
+function add(message) {
+  const { sessionId, seq, senderId } = message;
+  const talk = talkOf(sessionId);
+  if (seq <= (talk.messages.at(-1)?.seq ?? 0)) return; // It came with the history already.
+  const typing = new Set(talk.typing);
+  typing.delete(senderId);
+  patchTalk(sessionId, { messages: [...talk.messages, message], lastSeq: seq, typing, endsAt: null });
+  const isOwn = senderId === state.agent?.id;
+  arrived(sessionId, seq, isOwn ? message.clientMessageId : undefined);
+  const session = state.sessions.get(sessionId);
+  if (!session) return;
+  const isNews = seq > session.countedSeq && !isOwn;
+  if (isNews && state.selected !== sessionId) announce(say(texts.announce.message, { visitor: session.userId }));
+  patchSession(sessionId, {
+    lastSeq: Math.max(session.lastSeq, seq),
+    messageCount: Math.max(session.messageCount, seq),
+    countedSeq: Math.max(session.countedSeq, seq),
+    unreadCount: session.unreadCount + (isNews ? 1 : 0),
+  });
+}
+
+/**
+ * The session is not ours any more. What was said stays on the screen of an agent who is looking at it, and so does the
+ * draft.
+ * @param {string} sessionId
+ * @param {string} reason
+ * @param {string | null} [message]
+ */
+export function lose(sessionId, reason, message = null) {
+  stopFollowing(sessionId);
+  if (state.selected === sessionId) patchSession(sessionId, { gone: { reason, message }, unreadCount: 0 });
+  else forget(sessionId);
+}
+
+/** @param {string} sessionId */
+export function forget(sessionId) {
+  if (isFollowed(sessionId)) stopFollowing(sessionId);
+  change((draft) => {
+    draft.sessions.delete(sessionId);
+    draft.conversations.delete(sessionId);
+  });
+}
+
+/**
+ * An ended session is followed a moment longer, for what was on its way, and then not: a socket can be in 50 sessions.
+ * @param {string} sessionId
+ */
+export function settle(sessionId) {
+  setTimeout(() => state.sessions.get(sessionId)?.status === "ended" && stopFollowing(sessionId, true), SETTLE_MS);
+}
+
+/** Follows all that are ours, and no others but those that a supervisor watches. */
+export function followMine() {
+  for (const session of state.sessions.values())
+    if (session.status === "active" && isMine(session)) followSession(session.id);
+}

@@ -1,0 +1,94 @@
+import { setServerTime } from "../parts/clock.js";
+import { assign, change, isMine, isSupervisor, patchTalk, putSession, state } from "../store.js";
+import { get, isAuthorized, withQuery } from "./api.js";
+import { followMine, forget, lose } from "./following.js";
+
+/** @import { Session } from "../types.js" */
+
+// The first picture, and the same again after every reconnect: by REST, for an event may have been missed. Between
+// these, events keep it true.
+
+const ENDED_PAGE = 30;
+const AGAIN_MS = 1_000;
+
+/** @param {Record<string, string>} query @returns {Promise<Session[]>} */
+async function everySession(query) {
+  const sessions = [];
+  for (let cursor; ; ) {
+    const page = await get(withQuery("/api/chat/sessions", { ...query, limit: 100, cursor }));
+    sessions.push(...page.sessions);
+    if (!page.hasMore || sessions.length >= 1_000) return sessions;
+    cursor = page.nextCursor;
+  }
+}
+
+/** Loads all that the lists show. Rejects with an ApiError; what was loaded before stays. */
+export async function refresh() {
+  const asked = performance.now();
+  const [agent, active, waiting, ended] = await Promise.all([
+    get(`/api/agents/${state.agent?.id}`),
+    everySession({ status: "active" }),
+    isSupervisor() ? everySession({ status: "waiting" }) : [],
+    get(withQuery("/api/chat/sessions", { status: "ended", limit: ENDED_PAGE })),
+    refreshQueue(),
+    refreshAgents(),
+  ]);
+  const listed = new Set();
+  for (const session of [...active, ...waiting, ...ended.sessions]) {
+    listed.add(session.id);
+    putSession(session, asked);
+  }
+  for (const session of [...state.sessions.values()]) {
+    if (session.status === "ended" || session.gone || listed.has(session.id) || session.touched > asked) continue;
+    // It was open and is in no list now: it has ended long ago, or is somebody else's.
+    if (isMine(session)) lose(session.id, "gone");
+    else forget(session.id);
+  }
+  // Whatever could not be loaded before is asked for again.
+  for (const [sessionId, talk] of state.conversations)
+    if (talk.error) patchTalk(sessionId, { asked: false, error: null });
+  change((draft) => {
+    draft.missing.clear();
+    for (const [userId, sessions] of draft.earlier) if (sessions === "failed") draft.earlier.delete(userId);
+    draft.agent = { ...draft.agent, ...agent };
+    draft.endedCursor ??= ended.nextCursor;
+    draft.loaded = true;
+    draft.loadError = null;
+  });
+  followMine();
+}
+
+export async function refreshQueue() {
+  const queue = await get("/api/chat/queue");
+  assign({ queue: { ...queue, longestWaitingSince: queue.sessions[0]?.waitingSince ?? null } });
+}
+
+/** Loads the names and the load of everybody, for supervisors and for transfers. */
+export async function refreshAgents() {
+  const stats = await get("/api/chat/stats");
+  setServerTime(stats.systemHealth.timestamp);
+  assign({ agents: stats.agents });
+}
+
+export async function moreEnded() {
+  const cursor = state.endedCursor;
+  if (!cursor) return;
+  const page = await get(withQuery("/api/chat/sessions", { status: "ended", limit: ENDED_PAGE, cursor }));
+  for (const session of page.sessions) putSession(session);
+  if (state.endedCursor === cursor) assign({ endedCursor: page.nextCursor });
+}
+
+let isDue = false;
+
+/** Loads everybody's load soon, and once for many causes. */
+export function refreshAgentsSoon() {
+  if (isDue) return;
+  isDue = true;
+  setTimeout(
+    () => {
+      isDue = false;
+      if (isAuthorized()) refreshAgents().catch(() => {}); // The next cause, or the next reconnect, tries again.
+    },
+    AGAIN_MS * (0.2 + Math.random()),
+  );
+}

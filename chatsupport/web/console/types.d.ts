@@ -1,0 +1,150 @@
+// What the console's modules hand each other. For the type check only.
+
+import type { AgentName, Message, ReadMark, Status, Unsent } from "../shared/types.js";
+
+/** As GET /api/chat/session/:id returns it, and what we know besides. */
+export interface Session {
+  readonly id: string;
+  readonly userId: string;
+  readonly userType: string;
+  readonly status: Status;
+  readonly agentId: string | null;
+  readonly agent: AgentName | null;
+  readonly queuePosition: number | null;
+  readonly createdAt: string;
+  readonly firstAssignedAt?: string | null;
+  readonly endedAt?: string | null;
+  readonly endReason?: string | null;
+  readonly endedBy?: string | null;
+  readonly internalReason?: string | null;
+  readonly messageCount: number;
+  readonly lastSeq: number;
+  readonly duration: number;
+  readonly readSeq?: readonly ReadMark[];
+  /** How many messages we have not read, and up to which seq they are counted. */
+  readonly unreadCount: number;
+  readonly countedSeq: number;
+  /** Why it is not ours any more. */
+  readonly gone: { readonly reason: string; readonly message: string | null } | null;
+  /** When we last heard of it (performance.now()). */
+  readonly touched: number;
+}
+
+/** What was said in a session, as far as it is shown. */
+export interface Talk {
+  /** Without a gap, by seq. */
+  readonly messages: readonly Message[];
+  readonly lastSeq: number | null;
+  readonly hasEarlier: boolean;
+  readonly loading: boolean;
+  /** The last messages were asked for by REST. */
+  readonly asked: boolean;
+  readonly error: string | null;
+  /** How far each user has read, by their ids. */
+  readonly reads: ReadonlyMap<string, number>;
+  /** Up to where the server knows that we have read. */
+  readonly markedSeq: number;
+  /** The ids of those who write now. */
+  readonly typing: ReadonlySet<string>;
+  /** Whether the visitor is there, once we have heard of it. */
+  readonly presence: boolean | null;
+  readonly endsAt: string | null;
+  /** It is followed by the socket. */
+  readonly live: boolean;
+  /** It is somebody else's, and a supervisor looks at it. */
+  readonly watching: boolean;
+}
+
+export interface Agent {
+  readonly id: string;
+  readonly name: string;
+  readonly maxUsers: number;
+  /** Everybody's load says how many; an agent's own record names them. */
+  readonly activeUsers: number | readonly string[];
+  readonly isOnline: boolean;
+  readonly role?: string;
+  readonly isAway?: boolean;
+}
+
+export interface AgentLoad extends Agent {
+  readonly activeUsers: number;
+}
+
+export interface QueueEntry {
+  readonly sessionId?: string;
+  readonly userId: string;
+  readonly position: number;
+  readonly waitingSince: string;
+}
+
+export interface Queue {
+  readonly total: number;
+  readonly longestWaitingSince: string | null;
+  readonly sessions: readonly QueueEntry[];
+}
+
+export interface Toast {
+  readonly id: number;
+  readonly text: string;
+  readonly kind: string;
+  readonly label: string | null;
+  readonly act: (() => unknown) | null;
+}
+
+/** The store as `change` hands it out. */
+export interface Draft {
+  /** "expired": signed in, but the token is no good any more. */
+  phase: "starting" | "signed-out" | "signed-in" | "expired";
+  agent: Agent | null;
+  /** "closed": the server wants no more of us. */
+  link: "connecting" | "online" | "offline" | "closed";
+  linkMessage: string | null;
+  /** The first picture is there. */
+  loaded: boolean;
+  loadError: string | null;
+  sessions: Map<string, Session>;
+  /** By the ids of the sessions. */
+  conversations: Map<string, Talk>;
+  queue: Queue;
+  endedCursor: string | null;
+  /** Everybody's load. */
+  agents: readonly AgentLoad[];
+  /** What is written and not sent, by the ids of the sessions. */
+  drafts: Map<string, string>;
+  outbox: Map<string, readonly Unsent[]>;
+  /** Why a session cannot be shown, by its id. */
+  missing: Map<string, "refused" | "unreachable">;
+  /** What the switch was set to, until the server has answered. */
+  switching: boolean | null;
+  /** What is being done to a session, by its id. */
+  busy: Map<string, "ending" | "transferring" | "taking">;
+  /** A user's other sessions, by the user's id. */
+  earlier: Map<string, readonly Session[] | "loading" | "failed">;
+  list: string;
+  selected: string | null;
+  /** The visitor's panel is open, where it does not fit beside the conversation. */
+  panel: boolean;
+  toasts: readonly Toast[];
+}
+
+/** The store as everybody may read it. */
+export type State = {
+  readonly [Name in keyof Draft]: Draft[Name] extends Map<infer Key, infer Value>
+    ? ReadonlyMap<Key, Value>
+    : Draft[Name];
+};
+
+/** A part of the page: made once, then updated. */
+export interface View {
+  element: HTMLElement;
+  update(state: State): void;
+}
+
+/** What is shown where there is nothing to show. */
+export interface Emptiness {
+  image: string;
+  title: string;
+  text: string;
+  label?: string;
+  act?: () => unknown;
+}

@@ -1,0 +1,77 @@
+import { isPassing, pauseAfter, triesFor } from "./refusals.js";
+
+/** @import { Answer, Message, Refusal, Unsent } from "./types.js" */
+
+/**
+ * Makes the outbox of one conversation. Its messages go one after the other, so that their order holds. Each keeps its id,
+ * its clientMessageId, over every retry, reconnect and reload, so that none is stored twice. Only a refusal makes a message
+ * fail: silence says nothing.
+ * @param {object} conversation
+ * @param {() => readonly Unsent[]} conversation.read returns what is on its way
+ * @param {(entries: readonly Unsent[]) => void} conversation.write keeps and shows what is on its way from now on
+ * @param {() => boolean} conversation.isReady
+ * @param {(entry: Unsent) => Promise<Answer<{ message: Message }>>} conversation.deliver sends it once
+ * @param {(refusal: Refusal) => void} conversation.onRefusal is told of each, also of one that passes
+ */
+export function createOutbox({ read, write, isReady, deliver, onRefusal }) {
+  let isSending = false;
+
+  /** @param {(entry: Unsent) => unknown} which @param {Partial<Unsent>} changes */
+  function alter(which, changes) {
+    write(read().map((entry) => (which(entry) ? { ...entry, ...changes } : entry)));
+  }
+  /** @param {Unsent} entry */
+  const isPending = (entry) => !entry.failed && !entry.seq;
+
+  async function flush() {
+    if (isSending) return;
+    isSending = true;
+    for (let tried = 1, entry; isReady() && (entry = read().find(isPending)); tried += 1) {
+      const { id } = entry;
+      const { data, code = "OFFLINE", message } = await deliver(entry).catch((refusal) => refusal);
+      if (!data) {
+        onRefusal({ code, message });
+        if (tried < triesFor(code)) {
+          await new Promise((resolve) => setTimeout(resolve, pauseAfter(tried)));
+          continue;
+        }
+      }
+      tried = 0;
+      // What was stored leaves the outbox when it comes back as a message, so that nothing flickers.
+      alter((one) => one.id === id, data ? { seq: data.message.seq } : { failed: code, reason: message });
+    }
+    isSending = false;
+  }
+
+  return {
+    flush,
+    /** @param {string} text */
+    add(text) {
+      // Not randomUUID(): a page that came over plain http from another machine does not have it.
+      const id = crypto.getRandomValues(new Uint32Array(4)).join("-");
+      write([...read(), { id, text, at: new Date().toISOString() }]);
+      return flush();
+    },
+    /**
+     * Tries again what has failed: one message, or, as on each new connection, all that were not refused for good.
+     * @param {string} [id]
+     */
+    retry(id) {
+      alter((entry) => (id ? entry.id === id : isPassing(entry.failed)), { failed: undefined });
+      return flush();
+    },
+    /** What waits has failed. @param {Refusal} refusal */
+    fail({ code, message }) {
+      alter(isPending, { failed: code, reason: message });
+    },
+    /**
+     * Takes off what is on its way no more: a message, and all that were stored before the last one that is shown.
+     * @param {string | undefined} id
+     * @param {number} [last] its seq
+     */
+    settle(id, last = 0) {
+      const left = read().filter((entry) => entry.id !== id && !(entry.seq && entry.seq <= last));
+      if (left.length < read().length) write(left);
+    },
+  };
+}

@@ -1,0 +1,71 @@
+// What goes over the wire (docs/rest.md, docs/events.md), and what widget and console share. For the type check only.
+
+export interface Refusal {
+  code: string;
+  message?: string;
+}
+export type Answer<Data> = { success: true; data: Data } | ({ success: false } & Refusal);
+
+export type Status = "waiting" | "active" | "ended";
+
+export interface Message {
+  id: string;
+  sessionId: string;
+  seq: number;
+  senderId: string;
+  senderType: "user" | "agent" | "system";
+  message: string;
+  timestamp: string;
+  clientMessageId?: string;
+  erased?: boolean;
+}
+
+/** A message on its way. Neither failed nor acknowledged (`seq`): it waits. */
+export interface Unsent {
+  id: string;
+  text: string;
+  at?: string;
+  failed?: string;
+  reason?: string;
+  seq?: number;
+}
+
+export interface ReadMark {
+  userId: string;
+  userType: string;
+  seq: number;
+}
+
+/** `session_joined`. */
+export interface Joined {
+  sessionId: string;
+  status: Status;
+  agentId: string | null;
+  agent: AgentName | null;
+  queuePosition: number | null;
+  lastSeq: number;
+  messages: Message[];
+  hasMore: boolean;
+  readSeq: ReadMark[];
+}
+
+export interface AgentName {
+  id: string;
+  name: string;
+  isOnline?: boolean;
+}
+
+/** What is used of a socket of socket.io's client. */
+export interface Socket {
+  readonly connected: boolean;
+  readonly active: boolean;
+  readonly volatile: Socket;
+  auth: object;
+  on(event: string, handler: (...args: any[]) => void): this;
+  off(event: string, handler: (...args: any[]) => void): this;
+  emit(event: string, ...args: any[]): this;
+  emitWithAck(event: string, ...args: any[]): Promise<any>;
+  timeout(ms: number): Socket;
+  connect(): this;
+  disconnect(): this;
+}

@@ -1,0 +1,26 @@
+/**
+ * Makes the sound of a new message; `isOn` tells whether the visitor wants one.
+ * @param {() => unknown} isOn
+ */
+export function createSound(isOn) {
+  /** @type {AudioContext | undefined} */
+  let audio;
+
+  // A browser lets a page be heard once the visitor has done something there: on the next page, that is to do again.
+  async function wake() {
+    if (!isOn()) return;
+    audio ??= new AudioContext();
+    await audio.resume();
+  }
+  for (const type of ["pointerdown", "keydown"]) addEventListener(type, wake, true);
+
+  return async () => {
+    const asked = Date.now();
+    await wake();
+    if (!audio || Date.now() - asked > 1_000) return; // Too late.
+    const tone = new OscillatorNode(audio);
+    tone.connect(new GainNode(audio, { gain: 0.1 })).connect(audio.destination);
+    tone.start();
+    tone.stop(audio.currentTime + 0.15);
+  };
+}
