@@ -17,6 +17,8 @@ RUN_STAMP := $(VENV)/.run-$(shell cat $(RUNTIME) | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat $(RUNTIME) requirements-dev.txt | cksum | cut -d' ' -f1)
 JS_STAMP := $(JS)/node_modules/.stamp-$(shell cat $(JS)/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
 CLIENT := $(JS)/node_modules/socket.io-client
+WEB := chatsupport/web
+WEB_STAMP := $(WEB)/node_modules/.stamp-$(shell cat $(WEB)/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
 VENDOR := chatsupport/web/vendor
 BENCH_STAMP := bench/node_modules/.stamp-$(shell cat bench/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet install --require-hashes
@@ -66,13 +68,22 @@ bench: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## Measure beside Node.js p
 bench-quick: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## One short round of the same; writes nothing
 	$(BIN)/python -m bench.run --quick $(if $(BASE),--base $(BASE)) $(ARGS)
 
-check: $(DEV_STAMP) ## Check format, lint, types and import layers
+check: $(DEV_STAMP) $(if $(HAS_NODE),check-js,unchecked-js) ## Check format, lint, types and import layers
 	$(BIN)/ruff format --check --output-format concise .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-format: $(DEV_STAMP) ## Format the code and fix what lint can fix
+.PHONY: check-js unchecked-js
+check-js: $(WEB_STAMP)
+	@cd $(WEB) && npm run --silent check
+
+unchecked-js:
+	@if [ "$$REQUIRE_TOOLS" = 1 ]; then echo "REQUIRE_TOOLS is set, but node and npm are not there."; exit 1; fi
+	@echo "There is no node and npm: the checks of the browsers' code are left out."
+
+format: $(DEV_STAMP) $(if $(HAS_NODE),$(WEB_STAMP)) ## Format the code and fix what lint can fix
+	$(if $(HAS_NODE),@cd $(WEB) && npm run --silent format)
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
@@ -99,7 +110,8 @@ hooks: $(TOOLS_STAMP) ## Have git run the checks before each commit, and the uni
 	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
 
 clean: ## Remove what can be made again; data and logs stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(JS)/node_modules bench/node_modules
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(JS)/node_modules bench/node_modules $(WEB)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install: $(RUN_STAMP) ## Install what the server needs, without starting it
@@ -130,6 +142,11 @@ $(TOOLS_STAMP): | $(BIN)/python
 $(JS_STAMP):
 	@echo "Installing the JavaScript client for tests"
 	@cd $(JS) && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+$(WEB_STAMP):
+	@echo "Installing what checks the browsers' code"
+	@cd $(WEB) && npm ci --no-audit --no-fund --silent
 	@touch $@
 
 $(BENCH_STAMP):

@@ -26,7 +26,8 @@ function outline(schema, api, depth = 0) {
   }
   const bounds = [
     schema.minLength !== undefined || schema.maxLength !== undefined
-      ? `${schema.minLength ?? 0}–${schema.maxLength ?? "…"} characters` : "",
+      ? `${schema.minLength ?? 0}–${schema.maxLength ?? "…"} characters`
+      : "",
     schema.minimum !== undefined ? `${schema.minimum}–${schema.maximum ?? "…"}` : "",
   ].filter(Boolean);
   return (schema.type || "any") + (bounds.length ? ` (${bounds.join(", ")})` : "");
@@ -85,7 +86,9 @@ function show(api) {
         calls.append(shown);
         const link = element("a", operation.summary);
         link.href = `#${operation.operationId}`;
-        link.addEventListener("click", () => { shown.open = true; });
+        link.addEventListener("click", () => {
+          shown.open = true;
+        });
         contents.append(element("li", "", link));
       }
     }

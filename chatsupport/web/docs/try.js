@@ -74,7 +74,10 @@ export function tryIt(path, method, operation, headers) {
     }
     if (content) sent.set("Content-Type", "application/json");
     const response = await fetch(url, {
-      method: method.toUpperCase(), headers: sent, body: content ? body.value : undefined, credentials: "omit",
+      method: method.toUpperCase(),
+      headers: sent,
+      body: content ? body.value : undefined,
+      credentials: "omit",
     });
     const text = await response.text();
     return `${response.status} ${response.statusText}\n${indented(text)}`;
