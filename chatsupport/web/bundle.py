@@ -22,6 +22,7 @@ CONSOLE_STYLES = ("tokens", "controls", "shell", "lists", "conversation", "overv
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|let|function|class) (\w+))", re.MULTILINE)
 _UNKNOWN = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
+_COMMENT = re.compile(r"^ *(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
 _CONST = re.compile(r"\bconst (?=[\w{\[])")
 _NAMED_TEXT = re.compile(r"^  (\w+): ", re.MULTILINE)
 _USED_TEXT = re.compile(r"\btexts\.(\w+)")
@@ -92,7 +93,7 @@ def _together(path: str, files: Mapping[str, bytes]) -> str:
     parts = []
     exports: list[str] = []
     for module in imported(path, files):
-        source = files[module].decode()
+        source = _COMMENT.sub("", files[module].decode())  # A third of what browsers would get.
         exports = _EXPORT.findall(source)
         code = _EXPORT.sub("", _IMPORT.sub(lambda match, module=module: _taken(module, match), source))  # type: ignore[misc]
         if unknown := _UNKNOWN.search(code):

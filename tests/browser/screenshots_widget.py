@@ -82,7 +82,7 @@ def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:
     agent.socket.call("typing_stop", {"sessionId": session_id})
     widget.write("Or should I take it in?")
     widget.write("I have room in the hall.")
-    expect(widget.rows.last).to_contain_text("Not sent")
+    expect(widget.rows.last).to_contain_text("Not sent", timeout=30_000)  # It is tried again before.
     take(page, "failed")
     agent.say(session_id, "Down to -5 °C it is fine outside. Have a good day!")
     agent.socket.call("end_session", {"sessionId": session_id})

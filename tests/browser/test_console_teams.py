@@ -126,7 +126,7 @@ def test_two_tabs_of_one_agent_show_the_same(person: MakePerson, server: Server,
     expect(right.page.get_by_role("switch")).not_to_be_checked()
     left.page.get_by_role("button", name="End", exact=True).click()
     left.page.keyboard.press("Enter")
-    expect(right.notice).to_contain_text("Ended")
+    expect(right.notice).to_contain_text("The chat ended")
     expect(right.composer).to_be_hidden()
 
 

@@ -21,10 +21,14 @@ def joined(**modules: str) -> str:
 
 def test_each_module_stands_once_behind_those_it_imports() -> None:
     main = 'import { b } from "./b.js";\nimport { a as first } from "./a.js";\n\nexport const booted = first + b;\n'
-    text = joined(a="export const a = 1;\n", b='import {\n  a,\n} from "./a.js";\nexport function b() {}\n', main=main)
+    text = joined(
+        a="/** One.\n * @type {number} */\n// 1\nexport const a = 1; // *\n",
+        b='import {\n  a,\n} from "./a.js";\nexport function b() {}\n',
+        main=main,
+    )
 
     assert text == (
-        "const console_a = (() => {\nconst a = 1;\nreturn { a };\n})();\n\n"
+        "const console_a = (() => {\nconst a = 1; // *\nreturn { a };\n})();\n\n"
         "const console_b = (() => {\nconst {\n  a,\n} = console_a;\nfunction b() {}\nreturn { b };\n})();\n\n"
         "const console_main = (() => {\nconst { b } = console_b;\nconst { a: first } = console_a;\n\n"
         "const booted = first + b;\nreturn { booted };\n})();\n\n"

@@ -90,8 +90,8 @@ export function openEnd(session) {
         return false;
       }
       const chosen = REASONS[radios.findIndex((one) => one.checked)] ?? { label, isPublic: !isInternal.checked };
-      const { told } = texts.end;
-      end(session.id, chosen.isPublic ? { reason: chosen.label } : { reason: told, internalReason: chosen.label });
+      const told = { reason: texts.end.told, internalReason: chosen.label };
+      end(session.id, chosen.isPublic ? { reason: chosen.label } : told);
     },
   });
   radios[0].focus();

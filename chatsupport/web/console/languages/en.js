@@ -76,7 +76,6 @@ export const english = {
     more: "Show more",
     back: "Back to the list",
     unread: "{count} unread",
-    waiting: { one: ", {count} waiting", other: ", {count} waiting" },
     spokenUnread: ", {count} unread",
     spokenCount: ", {count}",
     typing: "is typing…",

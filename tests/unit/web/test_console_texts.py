@@ -1,0 +1,54 @@
+"""The console's texts: a table for each language, with the same names, of which each is used."""
+
+from __future__ import annotations
+
+import re
+
+from chatsupport.web.assets import FOLDER
+
+LANGUAGES = FOLDER / "console/languages"
+TEXT = re.compile(r'^ +(\w+): (?:"|\{.*\},$)', re.MULTILINE)
+GROUP = re.compile(r"^  (\w+): \{\n(.*?)^  \},$", re.MULTILINE | re.DOTALL)
+PLACE = re.compile(r"\{(\w+)\}")
+BY_CODE = {"lost", "empty"}
+"""Groups of which a text is found by a code of the server's or the name of a list."""
+
+
+def test_every_text_is_used() -> None:
+    table = (LANGUAGES / "en.js").read_text("utf-8")
+    code = "\n".join(path.read_text("utf-8") for path in FOLDER.glob("console/**/*.js") if path.parent != LANGUAGES)
+    named = {group: TEXT.findall(body) for group, body in GROUP.findall(table)}
+
+    assert len(named) > 10
+    unused = [
+        f"{group}.{name}"
+        for group, names in named.items()
+        if group not in BY_CODE
+        for name in names
+        if not re.search(rf"\b(?:texts\.{group}|{group})\.{name}\b", code) and f"{group}[" not in code
+    ]
+    assert unused == []
+
+
+def test_each_language_has_the_same_texts_with_the_same_values_in_them() -> None:
+    english, *others = (
+        [
+            (name, sorted(set(PLACE.findall(line))))
+            for line in path.read_text("utf-8").splitlines()
+            for name in TEXT.findall(line)
+        ]
+        for path in sorted(LANGUAGES.glob("*.js"), key=lambda path: path.stem != "en")
+    )
+    assert len(english) > 150
+    assert all(other == english for other in others)
+
+
+def test_no_sentence_stands_in_the_code() -> None:
+    sentences = re.compile(r'(?<!class: )"[A-Z][a-z]+(?: [a-z]+)+[.…]?"')
+    found = [
+        f"{path.name}: {sentence}"
+        for path in FOLDER.glob("console/**/*.js")
+        if path.parent != LANGUAGES and path.name != "boot.js"  # boot.js says so where nothing else could be loaded.
+        for sentence in sentences.findall(path.read_text("utf-8"))
+    ]
+    assert found == []
