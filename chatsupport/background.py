@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -309,15 +310,18 @@ _buffers: list[Buffered[Any, Any]] = []
 
 
 class _Outage:
-    """What waits for the database, so that the log says so once."""
+    """What waits for the database, so that the log says so once an outage."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._waiting: set[str] = set()
+        self._over_at = 0.0
 
-    def holds_up(self, name: str, error: Exception) -> None:
+    def holds_up(self, name: str, began_at: float, error: Exception) -> None:
         """Note that this work failed because the database is away."""
         with self._mutex:
+            if began_at < self._over_at:
+                return  # It waited for an answer in an outage that is over.
             is_new = not self._waiting
             self._waiting.add(name)
         if is_new:
@@ -325,14 +329,13 @@ class _Outage:
             logger.warning("Work in the background waits for the database", extra=reason)
 
     def is_over_for(self, name: str) -> None:
-        """Note that this work was done."""
+        """Note that this work was done: if it had to wait for the database, nothing has to any more."""
         with self._mutex:
             if name not in self._waiting:
                 return
-            self._waiting.remove(name)
-            is_over = not self._waiting
-        if is_over:
-            logger.info("Work in the background goes on: the database answers")
+            self._waiting.clear()
+            self._over_at = time.monotonic()
+        logger.info("Work in the background goes on: the database answers")
 
 
 _outage = _Outage()
@@ -340,12 +343,12 @@ _outage = _Outage()
 
 def _attempt(work: Work, name: str | None = None) -> bool:
     """Do this and log what goes wrong. False where the database is away, so that it should be tried again."""
-    name = name or name_of(work)
+    name, began_at = name or name_of(work), time.monotonic()
     try:
         work()
     except Exception as error:
         if _is_away(error):
-            _outage.holds_up(name, error)
+            _outage.holds_up(name, began_at, error)
             return False
         logger.exception("Work in the background failed", extra={"work": name})
     _outage.is_over_for(name)

@@ -79,6 +79,32 @@ def test_a_round_for_which_the_database_is_away_is_repeated_and_told_once(
     ]
 
 
+def test_the_next_outage_is_told_also_where_rare_work_still_waits_for_the_last_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(background, "RETRY_SECONDS", 0.01)
+    is_away = True
+
+    def work() -> None:
+        if is_away:
+            raise AutoReconnect
+
+    def told() -> int:
+        return caplog.text.count("waits for the database")
+
+    Every(3600.0, lambda: work()).start()
+    often = Throttled(work, 0.0)
+    often()
+    assert eventually(lambda: len(background._outage._waiting) == 2)
+    is_away = False
+    assert eventually(lambda: often.is_idle)
+    is_away = True
+    often()
+    assert eventually(lambda: told() == 2)
+    is_away = False
+    assert eventually(lambda: often.is_idle)
+
+
 def test_work_that_asks_for_its_own_next_round_goes_on_until_it_is_done() -> None:
     left = 3
 
