@@ -14,6 +14,9 @@ from tests.e2e.wire_proxy import Delay, LostReply, Match, Trouble, command
 
 Fault = Callable[[World, random.Random], None]
 
+STANDSTILLS = (1.0, 2.5, AGENT_GRACE_SECONDS + 2.0)
+"""Seconds; the last is longer than agents may be away."""
+
 WRITES = {
     "messages": command("insert", "messages"),
     "sessions": command("findAndModify", "sessions"),
@@ -45,7 +48,7 @@ def freeze_server(world: World, chance: random.Random) -> None:
     """A server process stands still, sometimes for longer than its agents may be away, and goes on."""
     server = chance.choice(world.servers)
     server.freeze()
-    time.sleep(chance.choice([1.0, 2.0, AGENT_GRACE_SECONDS + 2.0]))
+    time.sleep(chance.choice(STANDSTILLS))
     server.thaw()
 
 
@@ -62,7 +65,7 @@ def freeze_mongod(world: World, chance: random.Random) -> None:
     """The only mongod stands still, sometimes for longer than the agents' leases are good, and goes on."""
     (port,) = world.database_set.ports
     world.database_set.freeze(port)
-    time.sleep(chance.choice([1.0, 3.0, AGENT_GRACE_SECONDS + 2.0]))
+    time.sleep(chance.choice(STANDSTILLS))
     world.database_set.thaw(port)
 
 
@@ -78,7 +81,7 @@ def freeze_valkey(world: World, chance: random.Random) -> None:
     """Valkey stands still: what is published then arrives late, all at once."""
     valkey = valkey_of(world)
     valkey.freeze()
-    time.sleep(chance.uniform(2.0, 7.0))
+    time.sleep(chance.choice(STANDSTILLS))
     valkey.thaw()
 
 
@@ -162,11 +165,13 @@ def start_with_a_member_down(world: World, chance: random.Random) -> None:
 
 
 def come_and_go(world: World, chance: random.Random) -> None:
-    """Beside one process another one ends, and appears again, without a Redis that joins them."""
-    server = chance.choice(world.servers)
-    chance.choice([server.kill, server.terminate])()
-    time.sleep(chance.uniform(1.0, 4.0))
-    server.start()
+    """Without a Redis that joins them, one process stands still, and another one ends and appears again."""
+    leaving, staying = chance.sample(world.servers, 2)
+    with staying.frozen():
+        time.sleep(chance.choice(STANDSTILLS))
+    chance.choice([leaving.kill, leaving.terminate])()
+    time.sleep(chance.uniform(0.5, 2.0))
+    leaving.start()
 
 
 def two_at_once(world: World, chance: random.Random) -> None:
@@ -211,4 +216,4 @@ ONE_MEMBER: list[Fault] = [
     two_at_once,
 ]
 THREE_MEMBERS: list[Fault] = [step_down, kill_primary, freeze_primary, start_with_a_member_down]
-WITHOUT_VALKEY: list[Fault] = [come_and_go, freeze_server]
+WITHOUT_VALKEY: list[Fault] = [come_and_go]

@@ -15,7 +15,7 @@ from tests.e2e.valkey import Valkey
 from tests.e2e.wire_proxy import WireProxy
 
 DATABASE = "chat-support-chaos"
-AGENT_GRACE_SECONDS = 8
+AGENT_GRACE_SECONDS = 5
 SLOTS = (1, 2, 2)
 """How many people each agent takes."""
 

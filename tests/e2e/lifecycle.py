@@ -8,14 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests import ROOT
-from tests.e2e.server import free_port
+from tests.e2e.server import free_port, wait_until
 
 GUNICORN = ("-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app")
 START_SECONDS = 30.0
@@ -36,13 +34,6 @@ def descendants(pid: int) -> dict[int, str]:
         command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         found |= {int(child): command, **descendants(int(child))}
     return found
-
-
-def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
 
 
 def environment(directory: Path, **environ: str) -> dict[str, str]:
@@ -88,7 +79,7 @@ class Server:
     def wait_until_ready(self) -> Server:
         line = f"Chat Support is serving on http://localhost:{self.port}\n"
         ended = self.process.poll
-        wait_until(lambda: line in self._printed["out"] or ended() is not None, START_SECONDS, "the ready line")
+        wait_until(lambda: line in self._printed["out"] or ended() is not None, START_SECONDS, lambda: "the ready line")
         assert ended() is None, "".join(self._printed["err"])
         return self
 
@@ -121,4 +112,4 @@ class Server:
 
 def assert_nothing_left(family: dict[int, str], seconds: float = 1.0) -> None:
     left = lambda: [command for pid, command in family.items() if is_alive(pid)]  # noqa: E731
-    wait_until(lambda: not left(), seconds, f"the end of {left()}")
+    wait_until(lambda: not left(), seconds, lambda: f"the end of {left()}")

@@ -148,6 +148,11 @@ class Server:
             return ""
         return self._output_file.read_text(encoding="utf-8", errors="replace")[-characters:]
 
+    def memory(self) -> float:
+        """Return what it holds, in MiB."""
+        used: float = self.operator().get("/api/chat/stats").data["systemHealth"]["memory"]["used"]
+        return used
+
     def anonymous(self, **headers: str) -> Rest:
         """Return a REST client with these headers."""
         return Rest(self.url, headers)

@@ -10,13 +10,7 @@ import pytest
 from tests.api import make_token
 from tests.e2e.conftest import Connect
 from tests.e2e.raw import UPGRADE, Peer, Peers, frame, read_all
-from tests.e2e.server import Server, Servers, wait_until
-
-
-def memory(server: Server) -> float:
-    """Return what the server holds, in MiB."""
-    used: float = server.operator().get("/api/chat/stats").data["systemHealth"]["memory"]["used"]
-    return used
+from tests.e2e.server import Servers, wait_until
 
 
 @pytest.mark.timeout(240)
@@ -27,7 +21,7 @@ def test_5000_half_open_connections_hurt_nobody(servers: Servers, connect: Conne
     session_id = operator.start("witness")
     witness = connect("python", server.url, {"token": make_token("witness")})
     witness.join(session_id)
-    before, most, slowest, opened = memory(server), 0.0, 0.0, time.monotonic()
+    before, most, slowest, opened = server.memory(), 0.0, 0.0, time.monotonic()
     half_open = [
         b"",
         b"GET / HTTP/1.1\r\nHost: x\r\n",
@@ -48,12 +42,12 @@ def test_5000_half_open_connections_hurt_nobody(servers: Servers, connect: Conne
                 asked = time.monotonic()
                 statuses.append(server.anonymous().get("/api/health").status)
                 slowest = max(slowest, time.monotonic() - asked)
-                most = max(most, memory(server))
+                most = max(most, server.memory())
                 assert witness.send(session_id, f"at {number}")["message"] == f"at {number}"
         read_all(attackers, 40)
         print(
             f"5000 half-open connections in {time.monotonic() - opened:.1f} s: memory {before} → at most {most} MiB, "
-            f"now {memory(server)} MiB; health within {slowest * 1000:.0f} ms"
+            f"now {server.memory()} MiB; health within {slowest * 1000:.0f} ms"
         )
         assert all(attacker.is_closed for attacker in attackers)
         # Slower than 10 s only because they were opened one after the other while the machine was busy.

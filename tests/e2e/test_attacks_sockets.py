@@ -16,14 +16,8 @@ CONNECT = b"40" + json.dumps({"apiKey": API_KEY}).encode()
 MIB = 1024 * 1024
 
 
-def memory(server: Server) -> float:
-    """Return what the server holds, in MiB."""
-    used: float = server.operator().get("/api/chat/stats").data["systemHealth"]["memory"]["used"]
-    return used
-
-
 def test_fragments_are_counted_together(server: Server, peers: Peers) -> None:
-    before = memory(server)
+    before = server.memory()
     attackers = [websocket(peers) for _ in range(20)]
     for attacker in attackers:
         attacker.send(frame(b"4" * 16_000, final=False))
@@ -36,13 +30,13 @@ def test_fragments_are_counted_together(server: Server, peers: Peers) -> None:
         if all(attacker.is_closed for attacker in attackers):
             break
     assert all(attacker.is_closed for attacker in attackers)
-    assert memory(server) - before < 40
+    assert server.memory() - before < 40
 
 
 def test_no_extension_is_agreed_on_and_a_compressed_frame_ends_the_connection(server: Server, peers: Peers) -> None:
     bomb = zlib.compressobj(9, wbits=-15)
     data = bomb.compress(bytes(60 * MIB)) + bomb.flush(zlib.Z_SYNC_FLUSH)
-    before = memory(server)
+    before = server.memory()
 
     attacker = websocket(peers, headers=b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n")
 
@@ -54,11 +48,11 @@ def test_no_extension_is_agreed_on_and_a_compressed_frame_ends_the_connection(se
     body = zlib.compress(json.dumps({"userId": "u" * 100}).encode())
     answered = peers.open(head + b"Content-Length: %d\r\n\r\n" % len(body) + body).read(1)
     assert answered.statuses == [400]
-    assert memory(server) - before < 20
+    assert server.memory() - before < 20
 
 
 def test_binary_parts_are_not_collected(server: Server, peers: Peers) -> None:
-    before = memory(server)
+    before = server.memory()
     attacker = websocket(peers, frame(CONNECT))
     read_until(attacker, b'40{"sid"')
     attacker.send(frame(b'451000000000-7["send_message",{"_placeholder":true,"num":0}]'))
@@ -68,7 +62,7 @@ def test_binary_parts_are_not_collected(server: Server, peers: Peers) -> None:
     # It is told, and goes on.
     assert b"INVALID_JSON" in read_until(attacker, b"4399[", 15).partition(b"4399[")[0]
     assert b"437[" in attacker.received
-    assert memory(server) - before < 20
+    assert server.memory() - before < 20
 
 
 def test_a_frame_that_says_more_than_it_may_is_not_waited_for(peers: Peers) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from chatsupport.database.embedded import find_mongod
 from tests.conftest import API_KEY
-from tests.e2e.lifecycle import Server, assert_nothing_left, wait_until
+from tests.e2e.lifecycle import Server, assert_nothing_left
 from tests.e2e.rest import Rest
+from tests.e2e.server import wait_until
 
 pytestmark = pytest.mark.linux
 
@@ -57,9 +58,9 @@ def test_a_killed_mongod_is_started_again_and_nothing_is_lost(server: Server, tm
         assert rest.send(session_id, f"before {number}").status == 201
         killed = mongod_of(server, tmp_path)
         os.kill(killed, signal.SIGKILL)
-        wait_until(lambda number=number: is_told(number), BACK_SECONDS, "the line in the log")
+        wait_until(lambda number=number: is_told(number), BACK_SECONDS, lambda: "the line in the log")
         assert mongod_of(server, tmp_path) not in (0, killed)
-        wait_until(lambda: rest.get("/api/health").status == 200, BACK_SECONDS, "health")
+        wait_until(lambda: rest.get("/api/health").status == 200, BACK_SECONDS, lambda: "health")
     assert rest.send(session_id, "after").status == 201
     texts = [message["message"] for message in rest.history(session_id)]
     assert texts == ["before 1", "before 2", "before 3", "after"]
@@ -76,7 +77,9 @@ def test_a_server_without_its_mongod_leaves_quickly(server: Server, tmp_path: Pa
     binary.unlink()
     binary.symlink_to("/bin/false")
     os.kill(mongod_of(server, tmp_path), signal.SIGKILL)
-    wait_until(lambda: "The embedded MongoDB ended again (status 1)." in server.printed(), BACK_SECONDS, "an attempt")
+    wait_until(
+        lambda: "The embedded MongoDB ended again (status 1)." in server.printed(), BACK_SECONDS, lambda: "an attempt"
+    )
     family = server.family()
 
     server.process.terminate()

@@ -30,8 +30,8 @@ from tests.e2e.lifecycle import (
     descendants,
     environment,
     is_alive,
-    wait_until,
 )
+from tests.e2e.server import wait_until
 
 pytestmark = pytest.mark.linux
 
@@ -153,7 +153,7 @@ def test_a_killed_worker_is_replaced(start: Any) -> None:
     (worker,) = [pid for pid, command in server.family().items() if "mongod" not in command]
 
     os.kill(worker, signal.SIGKILL)
-    wait_until(lambda: not is_alive(worker), 5, "the worker's end")
+    wait_until(lambda: not is_alive(worker), 5, lambda: "the worker's end")
 
     assert server.health()["success"]
     server.process.terminate()
@@ -276,7 +276,7 @@ def test_gunicorns_other_signals_change_nothing(start: Any, tmp_path: Path) -> N
     for number in (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2):
         server.process.send_signal(number)
         line = f"{number.name} changes nothing here"
-        wait_until(lambda line=line: line in (tmp_path / "logs/app.log").read_text(), 5, line)
+        wait_until(lambda line=line: line in (tmp_path / "logs/app.log").read_text(), 5, lambda line=line: line)
 
     assert server.family() == family
     assert server.health()["success"]
@@ -298,7 +298,7 @@ class Terminal:
     def run(self, line: str) -> dict[int, str]:
         """Type a command that starts a server; return its processes once it serves."""
         os.write(self._ours, f"{line}\n".encode())
-        wait_until(self._serves, START_SECONDS, "the ready line")
+        wait_until(self._serves, START_SECONDS, lambda: "the ready line")
         return {self._shell.pid: "bash", **descendants(self._shell.pid)}
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from chatsupport.config import Config
 from chatsupport.database import embedded, mongod_files
 from chatsupport.database.embedded import EmbeddedMongo, EmbeddedMongoError, ensure_uri, running_uri
 from tests import ROOT
+from tests.concurrency import eventually
 from tests.freezing import freeze
 
 pytestmark = pytest.mark.linux
@@ -50,13 +50,6 @@ def mongod_of(data_dir: Path) -> list[int]:
         if os.fsencode(f"--dbpath={data_dir}/mongodb/files") in arguments and state != "Z":
             found.append(int(folder.name))
     return found
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def refusal(server: EmbeddedMongo) -> str:
@@ -175,7 +168,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path, number: signal
     parent.wait(10)
     parent.stdout.close()
 
-    wait_until(lambda: not mongod_of(tmp_path))
+    assert eventually(lambda: not mongod_of(tmp_path))
 
 
 def test_it_ends_when_the_process_ends_without_stopping_it(tmp_path: Path) -> None:
