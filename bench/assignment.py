@@ -33,6 +33,7 @@ from bson import ObjectId
 
 from chatsupport import documents
 from chatsupport.config import Config
+from chatsupport.contract.chat import SessionEnd
 from chatsupport.contract.people import AgentFields
 from chatsupport.database import connection
 from chatsupport.database.embedded import EmbeddedMongo
@@ -161,7 +162,7 @@ def measure(open_sessions: deque[ObjectId], clients: int, starts: int) -> tuple[
             times.append(time.perf_counter() - began)
             assert started["status"] == "active", started
             open_sessions.append(ObjectId(started["sessionId"]))
-            ending.end(API_KEY_CALLER, open_sessions.popleft(), "measured")
+            ending.end(API_KEY_CALLER, open_sessions.popleft(), SessionEnd(reason="measured"))
 
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(client, range(clients)))

@@ -8,7 +8,6 @@ OpenAPI document that is not made here is an error. `--write` puts the table int
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import re
 import sys
@@ -18,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pymongo
-from bson import ObjectId
 
-from bench import processes, report
+from bench import old, processes, report
 from bench.client import Http, Message
 from bench.processes import API_KEY, Mongod, Ours
 from bench.stage import TEXT, Stage, add_agents, join_all, start_sessions
 
-OLD_SESSIONS, OLD_MESSAGES, AGENTS = 20_000, 100_000, 200
+OLD_SESSIONS, MESSAGES_EACH, AGENTS = 20_000, 5, 200
 PROFILE_BYTES = 64 * 1024 * 1024
 PASSWORD = "a long enough password"
 NO_QUERIES = {
@@ -72,7 +70,7 @@ def main() -> None:
             server.start()
             with pymongo.MongoClient(mongod.uri) as client:
                 database = client[server.database]
-                _fill(database)
+                old.fill(database, OLD_SESSIONS, MESSAGES_EACH)
                 missing = asyncio.run(_work(Stage(server, 1.0, name="explain"), database))
                 table = "\n".join([HEAD, *_plans(database)])
         finally:
@@ -84,35 +82,6 @@ def main() -> None:
         sys.exit(f"Not called: {', '.join(missing)}")
     if "--write" in sys.argv:
         report.write(report.PAGE, table, "explain")
-
-
-def _fill(database: Any) -> None:
-    now = dt.datetime.now(dt.timezone.utc)
-    old = [ObjectId() for _ in range(OLD_SESSIONS)]
-    database.sessions.insert_many(
-        {
-            "_id": session_id,
-            "userId": f"old-{number}",
-            "userType": "user",
-            "status": "ended",
-            "createdAt": now,
-            "updatedAt": now,
-            "endedAt": now,
-            "totalMessages": 5,
-        }
-        for number, session_id in enumerate(old)
-    )
-    database.messages.insert_many(
-        {
-            "sessionId": old[number % len(old)],
-            "seq": number // len(old) + 1,
-            "senderId": "old",
-            "senderType": "user",
-            "message": TEXT,
-            "timestamp": now,
-        }
-        for number in range(OLD_MESSAGES)
-    )
 
 
 async def _work(stage: Stage, database: Any) -> list[str]:

@@ -26,7 +26,7 @@ from chatsupport.database.mongod_files import find_mongod
 PROJECT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
 API_KEY = "bench-api-key-0123456789"
-START_SECONDS, STOP_SECONDS = 60.0, 15.0
+START_SECONDS, STOP_SECONDS, ATTEMPTS = 60.0, 15.0, 3
 SERVER_CORE, LOAD_CORE = 0, 1
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 COMMANDS = (
@@ -122,11 +122,16 @@ class Server:
         raise NotImplementedError
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers; on another port where somebody has taken this one meanwhile."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        command, environment = self.command()
-        self._process = start(command, SERVER_CORE, environment, self.directory / f"{self.name}.txt", self.source)
-        wait_until(self._answers, f"{self.name} did not start: see {self.directory}")
+        for _ in range(ATTEMPTS):
+            command, environment = self.command()
+            self._process = start(command, SERVER_CORE, environment, self.directory / f"{self.name}.txt", self.source)
+            wait_until(lambda: self._has_ended() or self._answers(), f"{self.name} did not start: see {self.directory}")
+            if not self._has_ended():
+                return
+            self.port = free_port()
+        sys.exit(f"{self.name} ended at its start: see {self.directory}")
 
     def stop(self) -> None:
         if self._process is not None:
@@ -143,10 +148,10 @@ class Server:
         used = [usage(pid) for pid in tree(self._process.pid)]
         return Usage(sum(each.cpu_seconds for each in used), sum(each.memory_bytes for each in used))
 
+    def _has_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
     def _answers(self) -> bool:
-        assert self._process is not None
-        if self._process.poll() is not None:
-            sys.exit(f"{self.name} ended at its start: see {self.directory}")
         with contextlib.suppress(OSError):
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
             connection.request("GET", "/api/health")

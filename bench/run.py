@@ -17,10 +17,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import processes, report
+import pymongo
+
+from bench import old, processes, report
 from bench.processes import Base, Mongod, Ours, Server
 from bench.scenarios import ALL
 from bench.stage import Result, Stage
+
+OLD_MESSAGES_EACH = 2
 
 
 def main() -> None:
@@ -61,7 +65,7 @@ def main() -> None:
     machine["load average at the start of each run"] = f"{min(loads):.1f} to {max(loads):.1f}"
     text = report.tables(results, machine, options.rounds)
     print("\n" + text)
-    if not options.quick and not options.only:
+    if not (options.quick or options.only or options.old):
         report.write(report.PAGE, text)
         print(f"\nWritten to {report.PAGE.relative_to(processes.PROJECT)}")
 
@@ -77,6 +81,9 @@ def _run(name: str, side: type[Server], mongod: Mongod, directory: Path, options
     stage.history_messages = options.history
     stage.idle_sockets, stage.rejoining_sockets, stage.arrivals = options.idle, options.rejoin, options.arrivals
     server.start()
+    if options.old and isinstance(server, Ours):
+        with pymongo.MongoClient(mongod.uri) as client:
+            old.fill(client[database], options.old, OLD_MESSAGES_EACH)
     try:
         return asyncio.run(scenario.run(stage))
     except (OSError, EOFError, RuntimeError, asyncio.TimeoutError) as error:
@@ -99,6 +106,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--history", type=int, help="messages of the large session (200000)")
     parser.add_argument("--idle", type=int, help="idle sockets (10000, quick 2000)")
     parser.add_argument("--rejoin", type=int, help="rejoining sockets (1000, quick 200)")
+    parser.add_argument("--old", type=int, default=0, help="ended sessions in our database beforehand (none)")
     parser.add_argument("--arrivals", type=int, help="arriving people (3000, quick 300)")
     parser.add_argument("--json", help="write every round's figures to this file, after each of them")
     options = parser.parse_args()

@@ -1,0 +1,44 @@
+"""A database that is not empty: sessions that have ended, and their messages."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from bson import ObjectId
+
+from bench.stage import TEXT
+
+BATCH = 10_000
+
+
+def fill(database: Any, sessions: int, messages_each: int) -> None:
+    """Store so many ended sessions of our server's, with so many messages each."""
+    now = dt.datetime.now(dt.timezone.utc)
+    for first in range(0, sessions, BATCH):
+        ids = [ObjectId() for _ in range(min(BATCH, sessions - first))]
+        database.sessions.insert_many(
+            {
+                "_id": session_id,
+                "userId": f"old-{first + number}",
+                "userType": "user",
+                "status": "ended",
+                "createdAt": now,
+                "updatedAt": now,
+                "endedAt": now,
+                "totalMessages": messages_each,
+            }
+            for number, session_id in enumerate(ids)
+        )
+        database.messages.insert_many(
+            {
+                "sessionId": session_id,
+                "seq": seq,
+                "senderId": "old",
+                "senderType": "user",
+                "message": TEXT,
+                "timestamp": now,
+            }
+            for session_id in ids
+            for seq in range(1, messages_each + 1)
+        )

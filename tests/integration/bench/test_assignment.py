@@ -1,0 +1,19 @@
+"""The measurement of a start calls services itself, so that their changes can break it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests import ROOT
+
+
+def test_it_measures_starts_and_shows_the_index_that_chose_the_agent(mongodb_uri: str) -> None:
+    command = [sys.executable, "-m", "bench.assignment", "--agents", "8", "--clients", "1", "--starts", "2"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "MONGODB_URI": mongodb_uri}, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "least_loaded" in done.stdout
