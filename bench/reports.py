@@ -51,6 +51,7 @@ def _measure(uri: str, database: Any) -> None:
         mongodb_db=DATABASE,
         log_dir=Path("/tmp"),
         log_to_files=False,
+        slow_ms=0,
         log_level="WARNING",
         async_mode="threading",
         timed_work=False,
