@@ -33,7 +33,7 @@ def main() -> None:
     # Whoever ends this program, as Ctrl-C does or otherwise, ends all it has started.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    _raise_file_limit()
+    raise_file_limit()
     processes.pin_load()
     with_peers = options.peer and _node_is_there()
     names = options.only.split(",") if options.only else list(ALL)
@@ -134,7 +134,8 @@ def _node_is_there() -> bool:
     return False
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
+    """Have as many sockets as the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
