@@ -49,13 +49,7 @@ class Assets:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         """Read all files. Raises `OSError` where one cannot be read."""
-        files = {
-            # A source map is not served; a browser's tools would ask for it in vain.
-            file.relative_to(folder).as_posix(): file.read_bytes().partition(_SOURCE_MAP)[0]
-            for part in PARTS
-            for file in sorted((folder / part).rglob("*"))
-            if file.is_file() and file.suffix in (*MEDIA_TYPES, ".html")
-        }
+        files = written(folder)
         files |= bundle.bundled(files)
         files |= squeezed(
             {
@@ -93,6 +87,17 @@ class Assets:
         folder = f"web/{self.version}"
         client = client_url or f"{'..' if path == LOADER else folder}/{CLIENT_PATH}"
         return self._templates[path].replace("%ASSETS%", folder).replace("%SOCKETIO%", client).encode()
+
+
+def written(folder: Path = FOLDER) -> dict[str, bytes]:
+    """Return the files by their paths as they were written, templates included. Raises `OSError`."""
+    return {
+        # A source map is not served; a browser's tools would ask for it in vain.
+        file.relative_to(folder).as_posix(): file.read_bytes().partition(_SOURCE_MAP)[0]
+        for part in PARTS
+        for file in sorted((folder / part).rglob("*"))
+        if file.is_file() and file.suffix in (*MEDIA_TYPES, ".html")
+    }
 
 
 def asset(body: bytes, suffix: str) -> Asset:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from chatsupport.web import bundle
-from chatsupport.web.assets import FOLDER, Assets
+from chatsupport.web.assets import FOLDER, Assets, written
 
 MAIN = bundle.CONSOLE_MAIN
 STYLES = {f"console/styles/{name}.css": f"/* {name} */\n".encode() for name in bundle.CONSOLE_STYLES}
@@ -50,9 +50,9 @@ def test_what_it_cannot_join_is_said_at_once(modules: dict[str, str], complaint:
 
 
 def test_every_module_and_style_of_the_console_is_in_its_files() -> None:
-    files = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in FOLDER.rglob("*.js")}
+    files = written()
     alone = {"console/boot.js"}  # It loads the rest, and says so where the rest does not come.
-    modules = {path for path in files if path.startswith("console/")} - alone
+    modules = {path for path in files if path.startswith("console/") and path.endswith(".js")} - alone
 
     assert modules <= set(bundle.imported(MAIN, files))
     assert {path.stem for path in FOLDER.glob("console/styles/*.css")} == set(bundle.CONSOLE_STYLES)
@@ -72,7 +72,7 @@ def test_the_page_names_them_before_a_script_asks_for_them() -> None:
 
 @pytest.mark.parametrize("main", [bundle.CHAT_MAIN, bundle.LOADER])
 def test_no_two_modules_in_one_function_have_the_same_name(main: str) -> None:
-    files = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in FOLDER.rglob("*.js")}
+    files = written()
     declared = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
     modules = bundle.imported(main, files)
     names = [name for path in modules for name in declared.findall(files[path].decode())]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatsupport.web import bundle
-from chatsupport.web.assets import FOLDER
+from chatsupport.web.assets import FOLDER, written
 
 TABLES = sorted((FOLDER / "widget/languages").glob("*.js"))
 LINE = re.compile(r'  (\w+): ("(?:[^"\\]|\\.)*"),(?: // .*)?')
@@ -45,9 +45,7 @@ def test_every_text_is_shown_and_no_other() -> None:
 
 
 def test_browsers_get_the_texts_without_their_names() -> None:
-    files = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in FOLDER.rglob("*.js")}
-    files |= {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in FOLDER.rglob("*.css")}
-    done = bundle.bundled(files)
+    done = bundle.bundled(written())
 
     assert b'default [\n  "ltr", // the direction of writing\n  "Open chat",' in done["widget/languages/en.js"]
     assert f"icon(texts[{[name for name, _ in ENGLISH].index('send')}]".encode() in done[bundle.CHAT]
