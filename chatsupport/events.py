@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from bson import ObjectId
@@ -106,15 +107,20 @@ class SessionStarted(SessionChange):
     """A new session was stored. It waits, or has an agent already."""
 
 
+class CameFrom(Enum):
+    """Where a session was before it was assigned."""
+
+    START = "start"
+    QUEUE = "queue"
+    AGENT = "agent"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionAssigned(SessionChange):
-    """A session has an agent: a new one, one from the queue, or one that was transferred.
-
-    `others_move_up` is False where nobody's place in the queue can have changed.
-    """
+    """A session has an agent: a new one that nobody knows of yet, one from the queue, or one that another agent had."""
 
     agent: Document
-    others_move_up: bool = True
+    came_from: CameFrom = CameFrom.QUEUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from chatsupport.events import (
     AgentsCameBack,
     AgentWentAway,
     Blocked,
+    CameFrom,
     GuestIdentified,
     MessagesRead,
     MessageStored,
@@ -104,7 +105,8 @@ def tell_room_of_agent(event: SessionAssigned) -> None:
 
 def tell_agent_of_session(event: SessionAssigned) -> None:
     """Tell the agent, on all its sockets, which session it has."""
-    last_seq = sequences.last_seq(event.session["_id"])
+    # Nobody can have written yet in a session that was stored a moment ago, and whose id nobody was told.
+    last_seq = 0 if event.came_from is CameFrom.START else sequences.last_seq(event.session["_id"])
     session = serializers.session(dict(event.session), dict(event.agent), None, last_seq, now())
     broadcasts.session_assigned(event.agent["_id"], session)
 

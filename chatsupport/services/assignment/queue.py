@@ -15,7 +15,7 @@ from chatsupport.background import Buffered, Throttled
 from chatsupport.documents import Session
 from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
-from chatsupport.events import SessionAssigned, SessionEnded
+from chatsupport.events import CameFrom, SessionAssigned, SessionEnded
 from chatsupport.extensions import settings, socketio
 from chatsupport.orders import TellPlaces
 from chatsupport.services.assignment import slots
@@ -135,7 +135,7 @@ def announce(event: object) -> None:
 def leave_assigned(event: SessionAssigned) -> None:
     """Forget the place of a session that has an agent now, and have those told who have moved up."""
     _announced.pop(event.session["_id"], None)
-    if event.others_move_up:
+    if event.came_from is CameFrom.QUEUE:
         announce_positions()
 
 

@@ -19,7 +19,15 @@ from pymongo.errors import PyMongoError
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
-from chatsupport.events import AgentDeleted, AgentWentAway, SessionAssigned, SessionLeft, SessionMoved, SessionRequeued
+from chatsupport.events import (
+    AgentDeleted,
+    AgentWentAway,
+    CameFrom,
+    SessionAssigned,
+    SessionLeft,
+    SessionMoved,
+    SessionRequeued,
+)
 from chatsupport.services.assignment import choice, slots
 from chatsupport.services.assignment.slots import Slot
 from chatsupport.services.shared import outbox
@@ -46,7 +54,7 @@ def give(slot: Slot, newcomer_id: ObjectId | None = None) -> Document | None:
     """Give the slot to the first in the queue that may have it; that is nearly always the one it was taken for.
 
     Returns the session. None where nobody is served: nobody waits any more and the slot is back, or the agent is gone.
-    Where the session is the newcomer, the last in the queue, nobody else's place changes.
+    The newcomer is a session that was stored a moment ago, as the last in the queue, and that nobody knows of yet.
     """
     session = _assign(slot, choice.first_in_line(slot), sort=QUEUE_ORDER, newcomer_id=newcomer_id)
     return session if session is not None and session["status"] == ACTIVE else None
@@ -94,10 +102,8 @@ def _assign(
             return {**session, "status": WAITING, "agentId": None}
         about = {"event": "session_assigned", "session_id": str(session["_id"]), "agent_id": str(agent_id)}
         logger.info("Session assigned", extra=about)
-        others_move_up = not marks and session["_id"] != newcomer_id
-        outbox.tell(
-            SessionAssigned(session=session, agent=slot.agent, others_move_up=others_move_up, **outbox.origin(mark))
-        )
+        came_from = CameFrom.AGENT if marks else CameFrom.START if session["_id"] == newcomer_id else CameFrom.QUEUE
+        outbox.tell(SessionAssigned(session=session, agent=slot.agent, came_from=came_from, **outbox.origin(mark)))
     return session
 
 

@@ -1,0 +1,42 @@
+"""What one thread sends to MongoDB, to hold operations to their budgets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymongo import monitoring
+
+
+class Commands(monitoring.CommandListener):
+    """Notes the commands of a thread while it counts them. What is sent in the background does not count."""
+
+    def __init__(self) -> None:
+        self._noted: dict[int, list[str]] = {}
+
+    @contextmanager
+    def counted(self) -> Iterator[list[str]]:
+        """Yield the commands that this thread sends in the block, such as `find sessions`."""
+        thread = threading.get_ident()
+        self._noted[thread] = []
+        try:
+            yield self._noted[thread]
+        finally:
+            del self._noted[thread]
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        """Note a command of a thread that counts."""
+        noted = self._noted.get(threading.get_ident())
+        if noted is not None:
+            noted.append(f"{event.command_name} {event.command[event.command_name]}")
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Nothing to do."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Nothing to do."""
+
+
+COMMANDS = Commands()
+monitoring.register(COMMANDS)
