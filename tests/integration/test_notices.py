@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-from bson import ObjectId
 from flask import Flask
 
 from chatsupport import background, broadcasts, notices
 from chatsupport.documents import Notice
 from chatsupport.documents.notice import KEPT_SECONDS
 from chatsupport.extensions import socketio
+from chatsupport.realtime import server
 from chatsupport.services.people import denials
 from tests.api import Api
 from tests.sockets import Sockets
@@ -46,7 +47,8 @@ def test_what_a_command_emits_is_heard_once_by_each_process(
         reader.look()
 
     for seq in (7, 8):
-        as_command(lambda seq=seq: broadcasts.messages_read(ObjectId(session_id), "ada", seq))  # type: ignore[misc]
+        read = {"sessionId": session_id, "userId": "ada", "seq": seq}
+        as_command(partial(server.emit, "messages_read", read, broadcasts.session_room(session_id)))
     assert visitor.heard("messages_read") == []
     for _ in range(2):
         first.look()
