@@ -18,12 +18,14 @@ from pathlib import Path
 from bench import processes
 from bench.client import ChatSocket
 from bench.fanout import Joined, measure_fanout
-from bench.processes import HERE, Mongod, Ours, Server
+from bench.processes import HERE, Mongod, Ours
 from bench.run import raise_file_limit
 from bench.scenarios import ALL
 from bench.stage import Result, Stage, closed_loop, join_all, leave_all, start_sessions
 
 STAYING, RECONNECTING = 1_000, 20
+Figures = dict[tuple[str, str], dict[int, Result]]
+"""For each scenario and patch, "" for none, the figures of each round."""
 METRICS = {
     "cpu_ms": "CPU ms",
     "p50": "p50 ms",
@@ -96,7 +98,7 @@ def main() -> None:
     processes.pin_load()
     raise_file_limit()
     directory = Path(tempfile.mkdtemp(prefix="chat-bench-"))
-    figures: dict[tuple[str, str], list[Result]] = {}
+    figures: Figures = {}
     mongod = Mongod()
     try:
         mongod.start()
@@ -104,7 +106,9 @@ def main() -> None:
             for scenario, patch in _turns(options.only, number):
                 server = without(patch)(mongod, f"bench-{scenario}", directory / f"{number}-{scenario}-{patch}")
                 result = _measure(scenario, server, options)
-                figures.setdefault((scenario, patch), []).append(result)
+                if result is None:
+                    continue
+                figures.setdefault((scenario, patch), {})[number] = result
                 said = ", ".join(f"{result[name]:.3f} {METRICS[name]}" for name in METRICS if name in result)
                 print(f"round {number + 1} {scenario} {patch or 'everything'}: {said}", file=sys.stderr, flush=True)
     finally:
@@ -121,7 +125,7 @@ def _turns(patches: list[str], number: int) -> Iterator[tuple[str, str]]:
             yield from ((scenario, patch) for patch in ["", *meant][:: 1 if number % 2 == 0 else -1])
 
 
-def _measure(scenario: str, server: Server, options: argparse.Namespace) -> Result:
+def _measure(scenario: str, server: Joined, options: argparse.Namespace) -> Result | None:
     server.mongod.drop(server.database)
     try:
         if scenario == "fanout":
@@ -129,19 +133,23 @@ def _measure(scenario: str, server: Server, options: argparse.Namespace) -> Resu
         stage = Stage(server, options.seconds, name=scenario, idle_sockets=options.idle)
         server.start()
         return asyncio.run(SCENARIOS[scenario].run(stage))
+    except (OSError, EOFError, RuntimeError, asyncio.TimeoutError) as error:
+        print(f"{scenario} {server.name} failed: {error!r}", file=sys.stderr)
+        return None
     finally:
         server.stop()
         server.mongod.drop(server.database)
 
 
-def table(figures: dict[tuple[str, str], list[Result]]) -> str:
+def table(figures: Figures) -> str:
     """Return the medians, and by how much a figure is larger without the patch."""
     lines = ["| without | scenario | figure | with it | without it | difference |", f"|{' --- |' * 6}"]
     for (scenario, patch), results in figures.items():
-        whole = figures[scenario, ""]
-        for name in (MEASURES.get(scenario, ["hearing_ms"])) if patch else ():
-            ratios = [result[name] / other[name] for result, other in zip(results, whole, strict=False)]
-            values = [statistics.median(result[name] for result in each) for each in (whole, results)]
+        whole = figures.get((scenario, ""), {})
+        rounds = sorted(whole.keys() & results.keys())
+        for name in MEASURES.get(scenario, ["hearing_ms"]) if patch and rounds else ():
+            ratios = [results[number][name] / whole[number][name] for number in rounds]
+            values = [statistics.median(each[number][name] for number in rounds) for each in (whole, results)]
             lines.append(
                 f"| {patch} | {scenario} | {METRICS[name]} | {values[0]:.3f} | {values[1]:.3f} "
                 f"| {statistics.median(ratios) - 1:+.0%} ({min(ratios) - 1:+.0%} to {max(ratios) - 1:+.0%}) |"
