@@ -6,14 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from flask import Flask
 from pymongo.errors import AutoReconnect
 
 from chatsupport import background
 from chatsupport.database.clock import now
+from chatsupport.documents import Session
 from chatsupport.features.audit import service as audit
 from chatsupport.features.audit.documents import AuditEntry
 from chatsupport.features.privacy import retention
+from chatsupport.services.shared import outbox
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.applications import MakeApp
 from tests.concurrency import eventually
@@ -52,6 +55,18 @@ def test_a_chats_life_is_in_the_log(apis: Apis, operator: Api, app: Flask) -> No
     assert (transfer["callerType"], transfer["details"]) == ("system", {"from_agent_id": ada})
     assert (end["callerId"], end["details"]["reason"], end["agentId"]) == ("u1", "done", ben)
     assert all(entry["at"].endswith("Z") for entry in log)
+
+
+def test_what_is_told_twice_is_one_entry(apis: Apis, operator: Api) -> None:
+    session_id = apis.user("u1").start("u1")["sessionId"]
+    apis.user("u1").end(session_id)
+    stored = Session._get_collection().find_one({"_id": ObjectId(session_id)})
+    before = entries(operator, sessionId=session_id)
+    outbox.reset()
+
+    assert outbox.complete(stored)
+
+    assert entries(operator, sessionId=session_id) == before
 
 
 def test_every_action_can_be_asked_for_and_nothing_else(operator: Api) -> None:

@@ -12,10 +12,11 @@ from bson import ObjectId
 from flask import Flask
 from pymongo.errors import NetworkTimeout
 
-from chatsupport import documents
+from chatsupport import documents, events
 from chatsupport.database import connection
 from chatsupport.documents import Session
 from chatsupport.documents.session import UNTOLD_INDEX
+from chatsupport.events import SessionEnded
 from chatsupport.services.assignment import availability, serving, slots, transitions
 from chatsupport.services.shared import outbox
 from tests.api import Api, assert_failure, data_of
@@ -340,3 +341,32 @@ def test_a_kill_after_the_change_is_made_good_by_the_sweep_alone(app: Flask, ope
             sweep()
             assert violations(connection.database()) == [], done
             made_good += 1
+
+
+def test_what_a_reaction_could_not_do_without_the_database_is_done_by_the_sweep(
+    operator: Api, ada: str, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_once(monkeypatch, "_release")
+
+    assert operator.end(session_id).status_code == 200, "it has ended all the same"
+    assert violations(connection.database()) != []
+
+    assert sweep() == 1
+    assert violations(connection.database()) == []
+    assert sweep() == 0
+
+
+def test_an_event_that_is_told_twice_says_so_and_is_the_same_one(
+    operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[SessionEnded] = []
+    monkeypatch.setitem(events._bound, SessionEnded, [heard.append])
+    operator.end(session_id, reason="done")
+    forget_what_was_told()
+
+    assert sweep() == 1
+
+    first, second = heard
+    assert (first.is_late, second.is_late) == (False, True)
+    assert (first.id, first.caller, first.session["endReason"]) == (second.id, second.caller, "done")
+    assert first.caller is not None
