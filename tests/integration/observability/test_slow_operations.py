@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from chatsupport import broadcasts
 from chatsupport.database import connection
 from chatsupport.database.embedded import EmbeddedMongo
 from chatsupport.documents import Session
 from chatsupport.observability import tracing
 from chatsupport.observability.tracing import lines
-from chatsupport.services.messages import backlog, message_log
+from chatsupport.services.messages import backlog
 from chatsupport.services.server import statistics
 from chatsupport.services.shared import rate_limits
 from tests.api import Apis
@@ -66,7 +67,7 @@ def parts_of(line: Line) -> dict[str, float]:
     ("owner", "method", "part"),
     [
         (backlog.Backlog, "_write_all", "waiting_ms"),
-        (message_log.MessageLog, "_announce", "broadcasting_ms"),
+        (broadcasts, "session_room", "broadcasting_ms"),
         (rate_limits, "check_caller", "before_ms"),
     ],
     ids=["waiting", "broadcasting", "before"],
