@@ -63,7 +63,7 @@ def load(names: Iterable[str]) -> tuple[Feature, ...]:
 
 
 def _load(name: str) -> Feature:
-    feature = importlib.import_module(f"chatsupport.features.{name}.feature").FEATURE
+    feature = importlib.import_module(f"chatsupport.features.{name}").FEATURE
     if not isinstance(feature, Feature):
         raise TypeError(f"FEATURE of chatsupport.features.{name} must be a Feature.")
     return feature

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 import click
 from flask import Flask
 
-from chatsupport.cli import agents, database, doctor, queue, reactions, sessions, simulate, tokens
+from chatsupport.cli import agents, database, queue, reactions, sessions, simulate, tokens
 
 COMMANDS = (
     agents.agents,
     database.init_db,
     database.migrate,
-    doctor.doctor,
     queue.queue,
     reactions.reactions,
     sessions.sessions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from chatsupport.contract import schemas
 from chatsupport.contract.base import Answer, Json, Request, absent
 
 ErrorClass = type[errors.ChatSupportError]
+_Class = TypeVar("_Class")
 
 _CALLER: tuple[ErrorClass, ...] = (
     errors.AuthenticationError,
@@ -152,11 +153,12 @@ def document(calls: Iterable[tuple[str, str, str, Call]], tags: Mapping[str, str
     """Return the OpenAPI document of these calls, each with its method, its path and its tag."""
     paths: dict[str, Json] = {}
     models: list[type[Any]] = [Failure]
-    codes = {error.code for error in all_errors()}
+    # Those of events too, which fail with the same envelope.
+    requests = [model for model in _derived(Request) if model.__module__.startswith("chatsupport.")]
+    codes = {error.code for error in all_errors()} | {code for model in requests for code in model.codes()}
     for method, path, tag, call in calls:
         paths.setdefault(path, {})[method.lower()] = call.operation(tag)
         models += call.models()
-        codes |= call._codes().keys()
     components = schemas.components(models)
     components["Failure"]["properties"]["code"]["enum"] = sorted(codes)
     return {
@@ -185,11 +187,15 @@ def document(calls: Iterable[tuple[str, str, str, Call]], tags: Mapping[str, str
     }
 
 
-def all_errors(base: ErrorClass = errors.ChatSupportError) -> Iterator[ErrorClass]:
+def all_errors() -> Iterator[ErrorClass]:
     """Return every error class there is: it has a code and the code's status."""
+    return _derived(errors.ChatSupportError)
+
+
+def _derived(base: type[_Class]) -> Iterator[type[_Class]]:
     yield base
     for derived in base.__subclasses__():
-        yield from all_errors(derived)
+        yield from _derived(derived)
 
 
 def fields(model: type[Request]) -> list[tuple[str, Json, bool]]:

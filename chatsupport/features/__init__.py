@@ -7,4 +7,5 @@ INSTALLED = (
     "metrics",
     "privacy",
     "reports",
+    "upkeep",
 )

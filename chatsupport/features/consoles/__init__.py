@@ -1,0 +1,20 @@
+"""What agents and supervisors see of the queue, the sessions and each other."""
+
+from chatsupport.background import Every
+from chatsupport.feature import Feature
+from chatsupport.features.consoles import roles, routes, service
+from chatsupport.features.consoles.orders import CheckRole, TellConsoles
+from chatsupport.features.consoles.reactions import REACTIONS
+from chatsupport.services.assignment import availability
+from chatsupport.services.sessions import synchronization
+
+FEATURE = Feature(
+    name="consoles",
+    blueprint=routes.blueprint,
+    reactions=REACTIONS,
+    orders={TellConsoles: service.obey, CheckRole: roles.obey},
+    timed_work=[
+        Every(availability.heartbeat_seconds, roles.check_all),
+        Every(synchronization.INTERVAL_SECONDS, service.tell_here),
+    ],
+)

@@ -1,0 +1,11 @@
+"""The metrics of this process and of the whole, for Prometheus."""
+
+from chatsupport.feature import Feature
+from chatsupport.features.metrics import routes
+from chatsupport.features.metrics.reactions import REACTIONS
+
+FEATURE = Feature(
+    name="metrics",
+    blueprint=routes.blueprint,
+    reactions=REACTIONS,
+)

@@ -1,0 +1,12 @@
+"""What the law asks for: people get what is kept of them, and have it erased; nothing is kept for too long."""
+
+from chatsupport.background import Every
+from chatsupport.feature import Feature
+from chatsupport.features.privacy import erasure, retention, routes
+from chatsupport.services.server.leases import HOUSEKEEPING
+
+FEATURE = Feature(
+    name="privacy",
+    blueprint=routes.blueprint,
+    timed_work=[Every(3.0, erasure.finish, under=HOUSEKEEPING), Every(600.0, retention.sweep, under=HOUSEKEEPING)],
+)

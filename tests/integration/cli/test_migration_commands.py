@@ -23,6 +23,7 @@ from tests.integration.migrating import command, database, legacy, succeeded
 __all__ = ["command", "database", "legacy"]
 
 
+@pytest.mark.features("upkeep")
 def test_every_command_says_in_one_line_that_it_must_be_migrated(command: Any, legacy: Legacy) -> None:
     for arguments in (
         ["init-db"],

@@ -131,6 +131,7 @@ def test_without_a_user_nothing_is_given(guarded: Guarded, start: Callable[..., 
         start(f"mongodb://{guarded.address}")
 
 
+@pytest.mark.features("upkeep")
 def test_a_command_says_the_same(
     guarded: Guarded, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

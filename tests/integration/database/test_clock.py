@@ -126,6 +126,7 @@ def test_no_connection_is_taken_for_dead_because_the_clock_was_set(app: Flask, s
     assert connection.check_ping_timeout()
 
 
+@pytest.mark.features("upkeep")
 def test_health_and_doctor_say_when_the_clock_is_wrong(apis: Apis, app: Flask, set_clock: SetClock) -> None:
     def said() -> dict[str, Any]:
         state: dict[str, Any] = data_of(apis.anonymous().get("/api/health"))["services"]["clock"]

@@ -160,6 +160,7 @@ def test_a_later_schema_is_refused_with_one_sentence(used: Apis, start: Start, d
     database.meta.update_one({"_id": "schema"}, {"$set": {"version": 1}})
 
 
+@pytest.mark.features("upkeep")
 def test_the_doctor_says_what_is_missing_and_what_is_in_the_way(used: Apis, start: Start) -> None:
     app = start().app
     sessions = Session._get_collection()

@@ -10,10 +10,10 @@ import click
 from flask.cli import with_appcontext
 from pymongo.errors import PyMongoError
 
-from chatsupport.cli import examinations
-from chatsupport.cli.examinations import FAIL, OK, WARN, Finding
 from chatsupport.config import Config
 from chatsupport.extensions import settings
+from chatsupport.features.upkeep import examinations
+from chatsupport.features.upkeep.examinations import FAIL, OK, WARN, Finding
 
 _COLORS = {OK: "green", WARN: "yellow", FAIL: "red"}
 

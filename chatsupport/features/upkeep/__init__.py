@@ -1,0 +1,9 @@
+"""What operators look at to keep an installation well."""
+
+from chatsupport.feature import Feature
+from chatsupport.features.upkeep.doctor import doctor
+
+FEATURE = Feature(
+    name="upkeep",
+    commands=[doctor],
+)

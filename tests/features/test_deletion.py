@@ -1,0 +1,84 @@
+"""A feature can be deleted: its folder, its line and its tests. What is left is a system whose core works."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from chatsupport.features import INSTALLED
+
+ROOT = Path(__file__).parents[2]
+PROJECT = ("*.cfg", "*.in", "*.md", "*.py", "*.toml", "*.txt", "*.yaml", ".env.example", ".ci", ".github", "Makefile")
+FOLDERS = ("bench", "chatsupport", "deploy", "docs", "tests")
+MADE_OR_LARGE = shutil.ignore_patterns("__pycache__", "node_modules", "images")
+
+CORE = (
+    "tests/integration/blueprints/test_openapi.py",
+    "tests/integration/services/assignment/test_queue.py",
+    "tests/integration/services/sessions/test_sessions.py",
+    "tests/integration/sockets/test_connect.py",
+    "tests/integration/sockets/test_messages.py",
+)
+MORE = (
+    "tests/unit",
+    "tests/integration/services/assignment",
+    "tests/integration/services/people/test_agents.py",
+    "tests/integration/services/sessions",
+    "tests/integration/sockets/test_rooms.py",
+)
+OF_THE_DOCUMENTATION = ("tests/unit/test_documentation.py", "tests/unit/contract/test_events_page.py")
+"""These ask, rightly, that what describes the feature is taken out of the pages too."""
+
+
+def delete(project: Path, *names: str) -> None:
+    """Copy the project there, and delete these features from it as somebody would."""
+    project.mkdir()
+    for path in {path for pattern in PROJECT + FOLDERS for path in ROOT.glob(pattern)}:
+        if path.is_dir():
+            shutil.copytree(path, project / path.name, ignore=MADE_OR_LARGE)
+        else:
+            shutil.copy(path, project)
+    features = project / "chatsupport/features/__init__.py"
+    lines = features.read_text().splitlines(keepends=True)
+    for name in names:
+        lines.remove(f'    "{name}",\n')
+        shutil.rmtree(project / "chatsupport/features" / name)
+        shutil.rmtree(project / "tests/features" / name)
+    features.write_text("".join(lines))
+
+
+def run(project: Path, uri: str, tests: Sequence[str]) -> None:
+    """Run tests there, on a database of their own."""
+    environment = {**os.environ, "MONGODB_URI": uri, "PYTEST_XDIST_WORKER": f"without-{project.name}"}
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *(f"--ignore={path}" for path in OF_THE_DOCUMENTATION)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *tests],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", INSTALLED)
+def test_the_core_works_without(name: str, tmp_path: Path, mongodb_uri: str) -> None:
+    delete(tmp_path / name, name)
+
+    run(tmp_path / name, mongodb_uri, CORE)
+
+
+@pytest.mark.timeout(600)
+def test_the_core_works_without_any(tmp_path: Path, mongodb_uri: str) -> None:
+    delete(tmp_path / "all", *INSTALLED)
+
+    run(tmp_path / "all", mongodb_uri, CORE + MORE)
