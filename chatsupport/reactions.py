@@ -44,7 +44,7 @@ from chatsupport.events import (
 from chatsupport.identity import AGENT
 from chatsupport.orders import CloseSockets
 from chatsupport.services.assignment import queue, serving, slots, transitions
-from chatsupport.services.messages import sequences
+from chatsupport.services.messages import message_log
 from chatsupport.services.people import denials
 from chatsupport.services.server import totals
 from chatsupport.services.sessions import identification, reading
@@ -106,7 +106,7 @@ def tell_room_of_agent(event: SessionAssigned) -> None:
 def tell_agent_of_session(event: SessionAssigned) -> None:
     """Tell the agent, on all its sockets, which session it has."""
     # Nobody can have written yet in a session that was stored a moment ago, and whose id nobody was told.
-    last_seq = 0 if event.came_from is CameFrom.START else sequences.last_seq(event.session["_id"])
+    last_seq = 0 if event.came_from is CameFrom.START else message_log.log.last_seq(event.session["_id"])
     session = serializers.session(dict(event.session), dict(event.agent), None, last_seq, now())
     broadcasts.session_assigned(event.agent["_id"], session)
 

@@ -15,13 +15,12 @@ from chatsupport.services.assignment.slots import Slot
 Document = dict[str, Any]
 
 
-def next_waiting(passed: Sequence[ObjectId] = ()) -> Document | None:
-    """Return the session at the front of the queue, leaving out those that wait for others than the agents `passed`."""
+def next_waiting(passed: Sequence[ObjectId] = (), limit: int = 1) -> list[Document]:
+    """Return the first sessions of the queue, leaving out those that wait for others than the agents `passed`."""
     query: Document = {"status": WAITING}
     if passed:
         query["$nor"] = [{"avoidStrictly": True, "avoidAgentId": {"$in": list(passed)}}]
-    session: Document | None = Session._get_collection().find_one(query, sort=QUEUE_ORDER)
-    return session
+    return list(Session._get_collection().find(query, sort=QUEUE_ORDER, limit=limit, batch_size=limit + 1))
 
 
 def claim_slot_for(session: Mapping[str, Any]) -> Slot | None:

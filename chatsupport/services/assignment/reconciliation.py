@@ -137,10 +137,10 @@ def _repair_session(session: Document) -> bool:
 def _waiting_beside_a_free_slot() -> ObjectId | None:
     """Return the session at the queue's front, if an agent could take it now."""
     waiting = choice.next_waiting()
-    if waiting is None or waiting.get("avoidStrictly"):
+    if not waiting or waiting[0].get("avoidStrictly"):
         return None
     free = Agent._get_collection().find_one(slots.can_take(), {"_id": 1})
-    return None if free is None else waiting["_id"]
+    return None if free is None else waiting[0]["_id"]
 
 
 def _correct_loads() -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport.background import Coalesced
+from chatsupport.documents import Session
 from chatsupport.documents.session import WAITING
 from chatsupport.events import SessionEnded, SessionStarted
 from chatsupport.services.assignment import choice, transitions
@@ -24,10 +25,13 @@ Document = dict[str, Any]
 
 def _drain() -> None:
     passed: list[ObjectId] = []
-    while (waiting := choice.next_waiting(passed)) is not None:
+    while waiting_ones := choice.next_waiting(passed, 2):
+        waiting = waiting_ones[0]
         slot = choice.claim_slot_for(waiting)
         if slot is not None:
-            transitions.give(slot)
+            served = transitions.give(slot)
+            if len(waiting_ones) == 1 and served is not None and served["_id"] == waiting["_id"]:
+                break  # It was the last one. Whoever has come since has looked for a slot after this one was taken.
         elif waiting.get("avoidStrictly"):
             # It waits for others than that agent. Those behind may have it, unless they wait for others too.
             passed.append(waiting["avoidAgentId"])
@@ -39,19 +43,23 @@ drain_queue = Coalesced(_drain)
 """Give waiting sessions to free agents until either runs out. Calls that come together share one round."""
 
 
-def serve(newcomer: Document) -> tuple[Document, Document] | None:
+def serve(newcomer: Document) -> tuple[Document, Document | None]:
     """Find an agent for a session that has just joined the queue; those before it go first.
 
-    Returns the session and its agent. None where it waits, or somebody else has served it meanwhile.
+    Returns the session as it is then, and its agent: None where it waits, or somebody else has served it meanwhile.
     """
+    others_were_served = False
     while (slot := choice.claim_slot_for(newcomer)) is not None:
         served = transitions.give(slot, newcomer["_id"])
+        if served is not None and served["_id"] == newcomer["_id"]:
+            return served, slot.agent
+        others_were_served = True
         if served is None:
             drain_queue()  # The slot is free again, and somebody may have come meanwhile.
-            return None
-        if served["_id"] == newcomer["_id"]:
-            return served, slot.agent
-    return None
+            break
+    if not others_were_served:
+        return newcomer, None
+    return Session._get_collection().find_one({"_id": newcomer["_id"]}) or newcomer, None
 
 
 def serve_queue(event: object) -> None:

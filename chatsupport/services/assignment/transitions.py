@@ -16,7 +16,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
-from chatsupport.database.clock import now
+from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.events import (
@@ -49,6 +49,11 @@ FORGOTTEN_ON_ASSIGNMENT = [
 DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferred", "no_reply"
 """Why a session left its agent."""
 
+LATE_LOOK_SECONDS = 1.0
+
+_deleted: dict[ObjectId, float] = {}
+"""The agents that this process has deleted a moment ago, and when."""
+
 
 def give(slot: Slot, newcomer_id: ObjectId | None = None) -> Document | None:
     """Give the slot to the first in the queue that may have it; that is nearly always the one it was taken for.
@@ -79,9 +84,8 @@ def _assign(
 ) -> Document | None:
     """Make the session that meets the condition active with the slot's agent, and tell it.
 
-    None where there is no such session; the slot is back then. The session waits again where the agent no longer holds
-    the slot: between slot and session the agent may have been deleted, or this process stopped for so long that the
-    slot was taken for a lost one.
+    None where there is no such session; the slot is back then. The session waits again where the agent was deleted
+    between slot and session, at once or within a second (`requeue_late`).
     """
     agent_id = slot.agent["_id"]
     with contextlib.ExitStack() as changes:
@@ -96,7 +100,9 @@ def _assign(
             return None
         for moved in marks:
             outbox.tell(_left(session, moved))
-        if not _holds(session, is_named=session["_id"] == slot.session_id):
+        is_named = session["_id"] == slot.session_id
+        # One from the queue that was served at once needs no look: whoever deletes the agent looks after it.
+        if not (is_named and leaving is None) and not _holds(session, is_named=is_named):
             requeue(session, DELETED)
             outbox.told(session["_id"], mark["id"])
             return {**session, "status": WAITING, "agentId": None}
@@ -205,8 +211,21 @@ def requeue_all_of(agent_id: ObjectId, reason: str) -> int:
 
 
 def requeue_deleted(event: AgentDeleted) -> None:
-    """Requeue the sessions of an agent that was deleted."""
+    """Requeue the sessions of an agent that was deleted, and soon those that it gets in this moment."""
+    _deleted[event.agent_id] = elapsed()
     requeue_all_of(event.agent_id, DELETED)
+
+
+def requeue_late() -> None:
+    """Requeue what agents got that were deleted here between a slot and its session.
+
+    It is looked for until no assignment of before the deletion can be under way any more.
+    """
+    for agent_id, deleted_at in list(_deleted.items()):
+        is_last_look = elapsed() - deleted_at > 2 * slots.LONGEST_WRITE.total_seconds()
+        requeue_all_of(agent_id, DELETED)
+        if is_last_look:
+            _deleted.pop(agent_id, None)
 
 
 def requeue_away(event: AgentWentAway) -> None:

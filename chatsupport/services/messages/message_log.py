@@ -43,6 +43,7 @@ from chatsupport.services.messages import drafts, sequences
 from chatsupport.services.messages.admission import Admission
 from chatsupport.services.messages.backlog import Backlog, seconds_until_first_deadline
 from chatsupport.services.messages.drafts import Draft, RetryKey
+from chatsupport.services.server import processes
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +120,12 @@ class MessageLog:
     def known_last_seqs(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
         """Return the last seq of those sessions to which this process has appended lately."""
         return self._last_seqs.known(session_ids)
+
+    def last_seq(self, session_id: ObjectId) -> int:
+        """Return the seq of the session's last message, 0 where there is none. Nothing is read of a session to which
+        this process has appended lately, if nobody else can have.
+        """
+        return self._last_seqs.read(session_id) if processes.here.is_alone() else sequences.last_seq(session_id)
 
     def close(self) -> None:
         """Take no more drafts from sockets: this process is leaving."""

@@ -88,8 +88,9 @@ def history(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any]:
 
     Because `seq` counts without a gap, an offset is a seq: page one thousand costs what page one does.
     """
-    events.happened(SessionRead(caller, access.find_session(caller, session_id)))
-    total = sequences.last_seq(session_id)
+    session = access.find_session(caller, session_id, sequences.WITH_LAST_SEQ)
+    events.happened(SessionRead(caller, session))
+    total = sequences.last_seq_of(session)
     if page.before is not None:
         rows = _read(session_id, {"$lt": page.before}, page.limit, newest=True)
         offset = rows[0]["seq"] - 1 if rows else 0

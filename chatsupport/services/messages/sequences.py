@@ -8,7 +8,7 @@ more; no history shows it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -39,6 +39,23 @@ def last_seq(session_id: ObjectId) -> int:
     messages = {"sessionId": session_id, "fence": NO_FENCE}
     last = committed().find_one(messages, {"seq": 1}, sort=[("seq", -1)])
     return 0 if last is None else int(last["seq"])
+
+
+WITH_LAST_SEQ: dict[str, Any] = {
+    "$lookup": {
+        "from": Message._meta["collection"],
+        "localField": "_id",
+        "foreignField": "sessionId",
+        "pipeline": [{"$match": {"fence": NO_FENCE}}, {"$sort": {"seq": -1}}, {"$limit": 1}, {"$project": {"seq": 1}}],
+        "as": "last",
+    }
+}
+"""Reads the last message's seq with a session, in one command; `last_seq_of` returns it."""
+
+
+def last_seq_of(session: Mapping[str, Any]) -> int:
+    """Return the last seq of a session that was read `WITH_LAST_SEQ`, 0 where it has no message."""
+    return int(session["last"][0]["seq"]) if session["last"] else 0
 
 
 def last_seqs(session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:

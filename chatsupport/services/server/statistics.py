@@ -6,14 +6,16 @@ import os
 import resource
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import pymongo
 from bson import MinKey
 
 from chatsupport import __version__, serializers
+from chatsupport.config import Config
 from chatsupport.database import clock
-from chatsupport.database.clock import now
+from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import ping, translate_errors
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import ANY_STATE, LEAST_LOADED
@@ -28,7 +30,22 @@ MAX_AGENTS = 200
 HEALTH_TIMEOUT_SECONDS = 1.0
 """The driver looks for a server every half second, so that it may take that much longer."""
 
+HEALTH_SECONDS = 1.0
+"""For how long `health` tells what it has found."""
+
 _started = time.monotonic()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found when the database was asked for its health, and for which application."""
+
+    counts: dict[str, int]
+    at: float
+    config: Config
+
+
+_found: _Found | None = None
 
 
 def overview(caller: Caller) -> dict[str, Any]:
@@ -81,15 +98,8 @@ def _load() -> dict[str, int]:
 
 def health() -> tuple[dict[str, Any], bool]:
     """Return the state of the service, and whether the database answers. Takes 2 s at most."""
-    sessions: dict[str, int | None] = {"active": None, "total": None}
-    alive = True
-    try:
-        with translate_errors(), pymongo.timeout(HEALTH_TIMEOUT_SECONDS):
-            ping(HEALTH_TIMEOUT_SECONDS)
-            counts = sessions_by_status(totals.counts()["sessions"])
-            sessions = {"active": counts["active"], "total": counts["total"]}
-    except DatabaseUnavailableError:
-        alive = False
+    counts = _look()
+    alive = counts is not None
     return {
         "status": _status(alive),
         "timestamp": serializers.iso(now()),
@@ -98,11 +108,32 @@ def health() -> tuple[dict[str, Any], bool]:
         "version": __version__,
         "services": {
             "database": "connected" if alive else "disconnected",
-            "sessions": sessions,
+            "sessions": counts or {"active": None, "total": None},
             "clock": _clock(),
             "indexes": index_builds.state(),
         },
     }, alive
+
+
+def _look() -> dict[str, int] | None:
+    """Return how many sessions there are, None where the database does not answer.
+
+    What was found is good for a second, however many ask. Nobody is told later than that that the database is away.
+    """
+    global _found
+    config = settings.config
+    time_now = elapsed()
+    if _found is not None and _found.config is config and time_now < _found.at + HEALTH_SECONDS:
+        return _found.counts
+    try:
+        with translate_errors(), pymongo.timeout(HEALTH_TIMEOUT_SECONDS):
+            ping(HEALTH_TIMEOUT_SECONDS)
+            counts = sessions_by_status(totals.counts()["sessions"])
+    except DatabaseUnavailableError:
+        _found = None
+        return None
+    _found = _Found({"active": counts["active"], "total": counts["total"]}, time_now, config)
+    return _found.counts
 
 
 def _status(alive: bool) -> str:

@@ -13,12 +13,19 @@ Document = dict[str, Any]
 
 
 def complete(session: Document) -> Document:
-    """Return an ended session with its statistics; computed once and kept, because its messages change no more.
+    """Return an ended session with its statistics, stored if they were not: its messages change no more."""
+    if "totalMessages" in session:
+        return session
+    statistics = of(session)
+    Session._get_collection().update_one({"_id": session["_id"]}, {"$set": statistics})
+    return {**session, **statistics}
+
+
+def of(session: Document) -> Document:
+    """Return the statistics of a session that has ended.
 
     Writes that began before the end are waited for, also by who comes second and finds the session ended.
     """
-    if "totalMessages" in session:
-        return session
     message_log.log.settle(session["_id"])
     if not processes.here.is_alone():
         sequences.fence(session["_id"])  # The writes of other processes cannot be waited for.
@@ -30,10 +37,8 @@ def complete(session: Document) -> Document:
         )
     )
     total, response_time = response_statistics((row["senderType"], row["timestamp"]) for row in rows)
-    statistics = {
+    return {
         "totalMessages": total,
         "averageResponseTime": response_time,
         "firstResponseMs": first_response_ms(session, rows),
     }
-    Session._get_collection().update_one({"_id": session["_id"]}, {"$set": statistics})
-    return {**session, **statistics}

@@ -31,6 +31,10 @@ def end(caller: Caller, session_id: ObjectId, why: SessionEnd) -> dict[str, Any]
 
     Raises `ForbiddenError` where the session's user gives a reason that only staff see.
     """
+    if why.internal_reason is None:
+        ended = end_now({"_id": session_id, **access.condition(caller)}, why, caller.id, caller)
+        if ended is not None:
+            return serializers.session_end(ended)
     session = access.find_session(caller, session_id)
     if why.internal_reason is not None and not access.is_staff(caller, session):
         raise ForbiddenError("Only staff can give an internalReason. Leave it out.")
@@ -67,9 +71,10 @@ def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Ca
         if session is None:
             return None
         logger.info("Session ended", extra={"event": "session_ended", "session_id": str(session["_id"])})
-        ended = _ended(session, mark)
-        outbox.tell(ended)
-    return dict(ended.session)
+        figures = end_figures.of(session)
+        session = {**session, **figures}
+        outbox.tell(SessionEnded(session=session, **outbox.origin(mark)), stored_with_it=figures)
+    return session
 
 
 @outbox.retells(outbox.ENDED)

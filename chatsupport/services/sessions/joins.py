@@ -22,7 +22,7 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str,
     `lastSeq` is that of the last message there is; what comes later comes as `new_message`. Access is checked once
     more: the session may have gone to another agent while the caller was let in.
     """
-    session = access.find_session(caller, session_id)
+    session = access.find_session(caller, session_id, reading.WITH_AGENT)
     events.happened(SessionRead(caller, session))
     told_here.saw_user(session_id, session["userId"])
     history, has_more, last_seq = _history(session_id, after)
@@ -30,7 +30,7 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str,
         metrics.RESUMES.add("gap" if has_more else "replayed" if history else "nothing_missed")
     return {
         "sessionId": str(session_id),
-        **serializers.session_state(session, reading.agent_of(session), queue.position(session)),
+        **serializers.session_state(session, reading.agent_with(session), queue.position(session)),
         "lastSeq": last_seq,
         "readSeq": serializers.read_marks(session),
         "messages": history,

@@ -10,7 +10,7 @@ from bson import ObjectId
 from chatsupport import serializers
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.session import OPEN
+from chatsupport.documents.session import NEWEST_FIRST, OPEN
 from chatsupport.errors import ForbiddenError, SessionNotFoundError
 from chatsupport.identity import USER, Caller
 from chatsupport.services.assignment import queue
@@ -20,41 +20,77 @@ from chatsupport.services.shared import access
 Document = dict[str, Any]
 
 
+_SEEN_OF_AGENT = {"name": 1, "isOnline": 1, "isAway": 1}
+
+WITH_AGENT: Document = {
+    "$lookup": {
+        "from": Agent._meta["collection"],
+        "localField": "agentId",
+        "foreignField": "_id",
+        "pipeline": [{"$project": _SEEN_OF_AGENT}],
+        "as": "agents",
+    }
+}
+"""Reads a session's agent with it, in one command; `agent_with` returns it."""
+
+_WHOLE = (WITH_AGENT, sequences.WITH_LAST_SEQ)
+
+
 def current(caller: Caller) -> dict[str, Any] | None:
     """Return the caller's open session, None where it has none. For users only."""
     if caller.type != USER:
         raise ForbiddenError(
             "Only users have a current session. Agents list their sessions with GET /api/chat/sessions."
         )
-    session = find_open(caller.id, USER)
+    session = access.first_session(_open_of(caller.id, USER), *_WHOLE)
     return None if session is None else _describe(session)
 
 
 def find_open(user_id: str, user_type: str) -> Document | None:
     """Return somebody's open session, None where there is none."""
-    session: Document | None = Session._get_collection().find_one(
-        {"userId": user_id, "userType": user_type, "status": {"$in": list(OPEN)}}
-    )
-    return session
+    return access.first_session(_open_of(user_id, user_type))
+
+
+def find_newest(user_id: str, user_type: str) -> Document | None:
+    """Return somebody's open session, else the last one, with its agent. None where there is none.
+
+    One that a guest has brought along may be open and older than another that has ended.
+    """
+    newest = [
+        {"$match": {"userId": user_id, "userType": user_type}},
+        {"$sort": dict(NEWEST_FIRST)},
+        {"$limit": 1},
+    ]
+    or_else = {"$unionWith": {"coll": Session._meta["collection"], "pipeline": newest}}
+    return access.first_session(_open_of(user_id, user_type), or_else, {"$limit": 1}, WITH_AGENT)
+
+
+def _open_of(user_id: str, user_type: str) -> Document:
+    return {"userId": user_id, "userType": user_type, "status": {"$in": list(OPEN)}}
 
 
 def describe(caller: Caller, session_id: ObjectId) -> dict[str, Any]:
     """Return the session as its people see it."""
-    session = access.find_session(caller, session_id)
+    session = access.find_session(caller, session_id, *_WHOLE)
     return _describe(session, for_staff=access.is_staff(caller, session))
 
 
 def describe_stored(session_id: ObjectId) -> dict[str, Any]:
     """Return the session for a caller whose access was checked already."""
-    session = Session._get_collection().find_one({"_id": session_id})
+    session = access.first_session({"_id": session_id}, *_WHOLE)
     if session is None:
         raise SessionNotFoundError
     return _describe(session)
 
 
 def _describe(session: Document, *, for_staff: bool = False) -> dict[str, Any]:
-    place, last_seq = queue.position(session), sequences.last_seq(session["_id"])
-    return serializers.session(session, agent_of(session), place, last_seq, now(), for_staff=for_staff)
+    place, last_seq = queue.position(session), sequences.last_seq_of(session)
+    return serializers.session(session, agent_with(session), place, last_seq, now(), for_staff=for_staff)
+
+
+def agent_with(session: Mapping[str, Any]) -> Document | None:
+    """Return the agent of a session that was read `WITH_AGENT`, None where there is none."""
+    return next(iter(session["agents"]), None)
 
 
 def agent_of(session: Mapping[str, Any]) -> Document | None:
@@ -62,7 +98,5 @@ def agent_of(session: Mapping[str, Any]) -> Document | None:
     agent_id = session.get("agentId")
     if agent_id is None:
         return None
-    agent: Document | None = Agent._get_collection().find_one(
-        {"_id": agent_id}, {"name": 1, "isOnline": 1, "isAway": 1}
-    )
+    agent: Document | None = Agent._get_collection().find_one({"_id": agent_id}, _SEEN_OF_AGENT)
     return agent

@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from chatsupport import serializers
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
-from chatsupport.documents.session import BACK, NEWEST_FIRST, WAITING
+from chatsupport.documents.session import BACK, OPEN, WAITING
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.events import SessionStarted
 from chatsupport.extensions import settings
@@ -38,39 +38,35 @@ def start(caller: Caller, user_id: str, user_type: str, address: str = "") -> tu
     access.act_as(caller, user_id, user_type)
     rate_limits.check_caller(rate_limits.START_SESSION, caller)
     for _ in range(_START_ATTEMPTS):
-        session = reading.find_open(user_id, user_type)
-        if session is not None:
+        session = reading.find_newest(user_id, user_type)
+        if session is not None and session["status"] in OPEN:
             if outbox.complete(session):
                 continue
-            return _answer(session, reading.agent_of(session)), False
+            return _answer(session, reading.agent_with(session)), False
         if not caller.may_act_for_others:
             rate_limits.check_address(rate_limits.STARTS_FROM, address)
         try:
-            session, agent = _open(caller, user_id, user_type)
+            session, agent = _open(caller, user_id, user_type, last=session)
         except DuplicateKeyError:
             continue  # The same user's other start was faster.
         return _answer(session, agent), True
     raise DatabaseUnavailableError
 
 
-def _open(caller: Caller, user_id: str, user_type: str) -> tuple[Document, Document | None]:
+def _open(caller: Caller, user_id: str, user_type: str, last: Document | None) -> tuple[Document, Document | None]:
     """Store a new session at the queue's end, and give it an agent where one is free and nobody waits before it.
 
-    Returns the session and its agent.
+    `last` is the user's session before it. Returns the session and its agent.
     """
     session = _new(user_id, user_type)
-    preferred = _last_agent(user_id, user_type) if settings.config.sticky_agent else None
+    preferred = None if last is None or not settings.config.sticky_agent else last.get("agentId")
     if preferred is not None:
         session["preferredAgentId"] = preferred
     queue.check_room()
     with outbox.change(outbox.STARTED, caller) as mark:
         session = _insert({**session, "untold": [mark]})
-        agent: Document | None
-        served = serving.serve(session)
-        if served is not None:
-            session, agent = served
-        else:
-            session = Session._get_collection().find_one({"_id": session["_id"]}) or session
+        session, agent = serving.serve(session)
+        if agent is None:
             queue.withdraw_overflow(session)
             agent = reading.agent_of(session)
         logger.info("Session started", extra={"event": "session_started", "session_id": str(session["_id"])})
@@ -110,14 +106,6 @@ def _new(user_id: str, user_type: str) -> Document:
         "createdAt": time,
         "updatedAt": time,
     }
-
-
-def _last_agent(user_id: str, user_type: str) -> ObjectId | None:
-    """Return the agent of the user's last session, None where it had none."""
-    last = Session._get_collection().find_one(
-        {"userId": user_id, "userType": user_type}, {"agentId": 1}, sort=NEWEST_FIRST
-    )
-    return None if last is None else last.get("agentId")
 
 
 def _answer(session: Document, agent: Document | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from chatsupport.database.connection import COMMITTED
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import SUPERVISOR
 from chatsupport.errors import ForbiddenError, SessionNotFoundError
@@ -76,13 +77,38 @@ def supervisors_among(agent_ids: Iterable[str]) -> set[str]:
     return {str(agent["_id"]) for agent in found}
 
 
-def find_session(caller: Caller, session_id: ObjectId) -> dict[str, Any]:
-    """Return the session. Raises `SessionNotFoundError`, or `ForbiddenError` where it is somebody else's."""
-    session: dict[str, Any] | None = Session._get_collection().find_one({"_id": session_id})
+def find_session(caller: Caller, session_id: ObjectId, *joined: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the session. Raises `SessionNotFoundError`, or `ForbiddenError` where it is somebody else's.
+
+    `joined` are stages that add documents which belong to the session: the same command reads them.
+    """
+    session = first_session({"_id": session_id}, *joined)
     if session is None:
         raise SessionNotFoundError
     check(caller, session)
     return session
+
+
+def first_session(which: Mapping[str, Any], *joined: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the one session that meets the condition, with what `joined` adds, whoever asks. None if there is none."""
+    if not joined:
+        alone: dict[str, Any] | None = Session._get_collection().find_one(which)
+        return alone
+    # What belongs to it may be messages: those that no failover takes back.
+    sessions = Session._get_collection().with_options(read_concern=COMMITTED)
+    return next(iter(sessions.aggregate([{"$match": which}, *joined])), None)
+
+
+def condition(caller: Caller) -> dict[str, Any]:
+    """Return a condition on sessions that only those meet which the caller may access.
+
+    Those of supervisors, and old ones that name their user in another way, are missing: ask `find_session` about them.
+    """
+    if caller.type == SYSTEM:
+        return {}
+    own = {"userId": caller.id, "userType": caller.type}
+    is_agent = caller.type == AGENT and ObjectId.is_valid(caller.id)
+    return {"$or": [own, {"agentId": ObjectId(caller.id)}]} if is_agent else own
 
 
 def not_for(caller: Caller, session_ids: Iterable[ObjectId]) -> list[ObjectId]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-import operator
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +38,7 @@ from chatsupport.services.server.leases import HOUSEKEEPING
 logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
+Told = tuple[list[ObjectId], Document]
 Retell = Callable[[Document, Document], SessionChange | None]
 AnyRetell = TypeVar("AnyRetell", bound=Retell)
 
@@ -111,17 +111,20 @@ def added(*marks: Document) -> Document:
     return {"untold": {"$concatArrays": [{"$ifNull": ["$untold", []]}, {"$literal": list(marks)}]}}
 
 
-def tell(event: SessionChange) -> None:
-    """Have the event's reactions follow, and its mark removed soon. Where a reaction fails, the mark stays."""
+def tell(event: SessionChange, stored_with_it: Document | None = None) -> None:
+    """Have the event's reactions follow, and its mark removed soon. Where a reaction fails, the mark stays.
+
+    `stored_with_it` is what the same write sets in the session: figures that can be worked out again from the mark.
+    """
     if events.happened(event):
-        told(event.session["_id"], event.id)
+        told(event.session["_id"], event.id, stored_with_it)
 
 
-def told(session_id: ObjectId, mark_id: ObjectId) -> None:
+def told(session_id: ObjectId, mark_id: ObjectId, stored_with_it: Document | None = None) -> None:
     """Have a mark removed soon: everybody was told, or there is nothing to tell."""
     with _mutex:
         _ours[mark_id] = True
-    _told.add(session_id, [mark_id])
+    _told.add(session_id, ([mark_id], stored_with_it or {}))
 
 
 def complete(session: Document) -> bool:
@@ -162,20 +165,28 @@ def sweep(may_act: Callable[[], bool] = HOUSEKEEPING.hold) -> int:
     return completed
 
 
-def _clear(batch: dict[ObjectId, list[ObjectId]]) -> None:
+def _clear(batch: dict[ObjectId, Told]) -> None:
     """Remove the marks of what was told. One that stays is told of once more."""
     removals = [
-        UpdateOne({"_id": session_id}, {"$pull": {"untold": {"id": {"$in": ids}}}}) for session_id, ids in batch.items()
+        UpdateOne(
+            {"_id": session_id},
+            {"$pull": {"untold": {"id": {"$in": ids}}}, **({"$set": values} if values else {})},
+        )
+        for session_id, (ids, values) in batch.items()
     ]
     # A removal that a failover takes back is harmless.
     Session._get_collection().with_options(write_concern=WriteConcern(w=1)).bulk_write(removals, ordered=False)
     with _mutex:
-        for mark_id in itertools.chain(*batch.values()):
+        for mark_id in itertools.chain.from_iterable(ids for ids, _ in batch.values()):
             _ours.pop(mark_id, None)
 
 
-_told: Buffered[ObjectId, list[ObjectId]] = Buffered(_clear, CLEAR_SECONDS, merge=operator.add)
-"""For each session the marks that are to be removed."""
+def _together(older: Told, newer: Told) -> Told:
+    return older[0] + newer[0], {**older[1], **newer[1]}
+
+
+_told: Buffered[ObjectId, Told] = Buffered(_clear, CLEAR_SECONDS, merge=_together)
+"""For each session the marks that are to be removed, and what is stored by the same write."""
 flush = _told.flush
 
 

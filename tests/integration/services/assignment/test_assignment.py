@@ -341,3 +341,28 @@ def test_starts_ends_and_requeues_at_once_break_no_rule(operator: Api) -> None:
     assert violations(connection.database()) == []
     rows = data_of(operator.get("/api/chat/sessions", status="waiting"))["sessions"]
     assert sorted(row["queuePosition"] for row in rows) == sorted(queue.places().values())
+
+
+def test_a_session_given_to_an_agent_that_is_deleted_meanwhile_goes_to_another_within_a_second(
+    operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    just_before(monkeypatch, transitions, "_store", lambda: operator.delete(f"/api/agents/{ada}"))
+    session_id = operator.start("u1")["sessionId"]
+    ben = operator.create_agent("Ben")["id"]
+
+    transitions.requeue_late()
+
+    assert operator.session(session_id)["agentId"] == ben
+    assert violations(connection.database()) == []
+
+
+def test_a_deleted_agent_is_looked_for_until_no_assignment_can_be_under_way(
+    operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.delete(f"/api/agents/{ada}")
+    transitions.requeue_late()
+    assert ObjectId(ada) in transitions._deleted
+
+    monkeypatch.setattr(slots, "LONGEST_WRITE", timedelta(0))
+    transitions.requeue_late()
+    assert not transitions._deleted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from chatsupport.documents import Agent, Session
 from tests.api import Api, Apis, assert_failure, data_of
@@ -273,3 +274,13 @@ def test_an_internal_reason_is_for_staff_only(apis: Apis, sockets: Sockets, oper
     assert b"Spam" not in exported.data
     operator.delete("/api/users/u1")
     assert "internalReason" not in operator.session(session_id)
+
+
+def test_an_open_session_is_found_though_a_newer_one_has_ended(operator: Api, user: Api, session_id: str) -> None:
+    """As where a guest has brought its session along to a user who had another one meanwhile."""
+    operator.end(session_id)
+    newer = operator.start("u1")["sessionId"]
+    operator.end(newer)
+    Session._get_collection().update_one({"_id": ObjectId(session_id)}, {"$set": {"status": "waiting"}})
+
+    assert user.start("u1")["sessionId"] == session_id
