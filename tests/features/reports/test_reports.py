@@ -14,6 +14,7 @@ from chatsupport.documents import Message, Session
 from chatsupport.features.privacy import retention
 from chatsupport.features.reports import rollups
 from chatsupport.features.reports.documents import Rollup
+from chatsupport.services.shared import outbox
 from tests.api import Api, Apis, data_of
 from tests.applications import MakeApp, SetClock
 from tests.features.reports.reporting import (
@@ -127,6 +128,7 @@ def test_a_chat_is_in_the_report_the_moment_it_ends(apis: Apis, operator: Api) -
 
     assert (total["sessions"], total["abandoned"], total["messages"]) == (2, 1, 2)
     assert [total[name]["count"] for name in FIELDS] == [1, 1, 1]
+    outbox.flush()
     assert isinstance(Session.objects.get(id=session_id).first_response_ms, int)
 
 
