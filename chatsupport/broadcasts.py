@@ -26,7 +26,7 @@ AGENTS_ROOM, SUPERVISORS_ROOM = "agents", "supervisors"
 SESSION_ROOMS = "session:"
 
 TO_THE_OTHERS = ("user_joined", "user_left", "user_typing", "messages_read")
-"""What a session's room is told of a person, whose own sockets do not hear it."""
+"""An event about a person for a session's room, without the person's own sockets."""
 
 
 def session_room(session_id: ObjectId | str) -> str:

@@ -86,7 +86,7 @@ class InvalidApiKeyError(AuthenticationError):
 
 
 class CredentialsError(AuthenticationError):
-    """The email or the password is wrong, or there is no such agent: nobody is told which."""
+    """The email or the password is wrong, or there is no such agent; the answer does not say which."""
 
     code = "INVALID_CREDENTIALS"
 

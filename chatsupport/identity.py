@@ -1,4 +1,4 @@
-"""Who is calling: a `Caller`, from a JWT or an API key."""
+"""Identify the caller: a `Caller`, from a JWT or an API key."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def drain() -> None:
 
 
 def leave() -> None:
-    """Store what the last requests left, and tell the other processes that this one has nothing under way any more."""
+    """Store what the last requests left, and tell the other processes that this one has no write in progress."""
     flush()
     try:
         with answer_within(FLUSH_SECONDS):

@@ -126,7 +126,7 @@ def _do_or_retry(work: Callable[[Config], None], config: Config) -> None:
         if not is_unavailable(error):
             raise
         reason = {"reason": str(error)[:300]}
-        logger.warning("The database of MONGODB_URI does not answer yet; preparing it when it does", extra=reason)
+        logger.warning("The database of MONGODB_URI does not answer yet; preparing it once it does", extra=reason)
         socketio.start_background_task(_retry, work, config)
 
 

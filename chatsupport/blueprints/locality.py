@@ -1,4 +1,4 @@
-"""Whether a request comes from the machine itself, with nobody in between who may stand for anybody."""
+"""Whether a request comes from the machine itself, without a proxy that may forward for others."""
 
 from __future__ import annotations
 

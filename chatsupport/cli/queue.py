@@ -17,7 +17,7 @@ from chatsupport.extensions import settings
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
 @with_appcontext
 def queue(limit: int) -> None:
-    """Show who waits, in the order they are served, and who could take them. Needs the database only."""
+    """Show the waiting sessions in their order, and the agents that could take them. Needs only the database."""
     with patience():
         collection = Session._get_collection()
         waiting = collection.count_documents({"status": WAITING})
@@ -30,7 +30,7 @@ def queue(limit: int) -> None:
         f"{len(there)} of {len(agents)} agents online, with room for {room}."
     )
     if waiting and not there:
-        click.echo("No agent is there to answer. Agents must connect and be online.")
+        click.echo("No agent is available. Agents must connect and be online.")
     if rows:
         tables.show(
             ["PLACE", "ID", "VISITOR", "WAITING FOR", "STARTED"],

@@ -182,13 +182,13 @@ def measure_time() -> float:
 
 
 def give_up_if_away(patience_seconds: float) -> None:
-    """Have every operation fail at once, those under way too, where the database does not answer: we are leaving."""
+    """Fail every operation at once, running ones too, if the database does not answer: the process is leaving."""
     client = database().client
     if client.topology_description.has_writable_server():
         with contextlib.suppress(DatabaseUnavailableError):
             ping(patience_seconds)
             return
-    with pymongo.timeout(_NO_TIME):  # Closing tells the server, if it is there.
+    with pymongo.timeout(_NO_TIME):  # Closing tells the server, if it answers.
         client.close()
 
 

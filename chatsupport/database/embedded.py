@@ -1,4 +1,4 @@
-"""A private MongoDB server for who has none: mongod on a unix socket, its files in DATA_DIR.
+"""A private MongoDB server, if no other is configured: mongod on a Unix socket, with its files in DATA_DIR.
 
 Nothing here imports pymongo, which must first be imported after eventlet's monkey-patching; the gunicorn master, which
 starts the server, is not the place for that.

@@ -180,7 +180,7 @@ class EngineSocket(engineio.socket.Socket):
             return
         self._dropped = True
         metrics.DROPPED.add()
-        logger.warning("A client that does not read is dropped", extra={"event": "slow_reader"})
+        logger.warning("Disconnected a client that does not read", extra={"event": "slow_reader"})
         self.server.start_background_task(self._abort)
 
     def _abort(self) -> None:
@@ -280,7 +280,7 @@ class EngineSocket(engineio.socket.Socket):
         except SocketIsClosedError:
             return False
         except Exception:
-            logger.exception("A packet could not be taken")
+            logger.exception("A packet could not be processed")
             return False
         return not self.closed
 

@@ -142,7 +142,7 @@ def _next_request(self: Any) -> Any:
         raise StopIteration
     for name, value in self.mesg.headers:
         if _CONTROL.search(value):
-            # Gunicorn takes a vertical tab for a space. Who does not would see another body than we do.
+            # Gunicorn takes a vertical tab for a space. A proxy that does not would see another body than we do.
             raise InvalidHeader(name)
     _require_one_target(self.mesg)
     self.mesg.body = Body(self.mesg)

@@ -50,7 +50,7 @@ class Receiver:
             server._handle_disconnect(eio_sid, "/", server.reason.CLIENT_DISCONNECT)
 
     def _take_event(self, eio_sid: str, data: str) -> bool:
-        """Take an event packet. False where nobody is connected who could have sent it."""
+        """Take an event packet. False if no connected client can have sent it."""
         start = data.find("[")
         ack_id = data[1:start]
         if start == 1 or (ack_id.isascii() and ack_id.isdigit() and len(ack_id) <= MAX_ACK_ID_DIGITS):
@@ -97,7 +97,7 @@ class Receiver:
         self._handle(eio_sid, "/", int(match[1]) if match[1] else None, [name, "binary"])
 
     def _handle(self, eio_sid: str, namespace: str, ack_id: int | None, data: Any) -> bool:
-        """Hand an event to the layer above. False where nobody is connected."""
+        """Hand an event to the layer above. False if no client is connected."""
         server = self._server
         sid = server.manager.sid_from_eio_sid(eio_sid, namespace)
         if sid is None or not server.manager.is_connected(sid, namespace):

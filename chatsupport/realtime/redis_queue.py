@@ -90,7 +90,7 @@ class RedisQueue:
         except queue.Full:
             if not self._is_full:
                 self._is_full = True
-                logger.warning("Redis takes no events; the other processes miss some", extra={"event": "outbox_full"})
+                logger.warning("Redis accepts no events; the other processes miss some", extra={"event": "outbox_full"})
 
     def _publish_all(self) -> None:
         redis = self._connect(socket_timeout=PUBLISH_TIMEOUT_SECONDS)
@@ -109,7 +109,7 @@ class RedisQueue:
         while not _answers(redis):
             socketio.sleep(RETRY_SECONDS)
         socketio.sleep(2 * RETRY_SECONDS)
-        logger.info("Redis takes events again")
+        logger.info("Redis accepts events again")
 
     def _try_publish(self, redis: Any, published: list[tuple[str, str]]) -> bool:
         try:
@@ -118,7 +118,7 @@ class RedisQueue:
                     pipeline.publish(channel, text)
                 pipeline.execute()
         except Exception as error:
-            logger.warning("Redis takes no events; trying again", extra={"reason": str(error)})
+            logger.warning("Redis accepts no events; trying again", extra={"reason": str(error)})
             return False
         return True
 
@@ -130,7 +130,7 @@ class RedisQueue:
                 if said["method"] == "emit":
                     take(said["event"], said["data"][0], said["room"])
             except Exception:
-                logger.exception("An event of another process could not be taken")
+                logger.exception("An event of another process could not be processed")
 
     def _texts(self) -> Iterator[bytes]:
         """Yield the texts that the other processes publish, for ever."""

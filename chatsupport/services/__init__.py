@@ -1,1 +1,1 @@
-"""What the system does. A service writes and broadcasts together; it knows no request, room or socket id."""
+"""The business logic. A service writes, then reports what happened. It knows no request, room or socket id."""

@@ -111,7 +111,7 @@ def send_message(connection: Connection, message: SendMessage, finish: Finish) -
     access.act_as(connection.caller, message.user_id, message.user_type)
     person = connection.people.get(session_id, connection.caller)
     if person != connection.caller and message.sender_id is None and message.sender_type is None:
-        # A system that has said at joining whom it speaks for.
+        # A system that said on joining on whose behalf it speaks.
         message = message.model_copy(update={"sender_id": person.id, "sender_type": person.type})
 
     def answer(sent: Draft) -> None:
@@ -157,7 +157,7 @@ def end_session(connection: Connection, end: EndSession) -> Answer:
 
 
 def _present(connection: Connection, named: InSession) -> tuple[ObjectId, Caller]:
-    """Return the session and who the caller is in it; who has not joined is checked as for joining."""
+    """Return the session and the caller's person in it; a caller that has not joined is checked as for joining."""
     person = connection.people.get(named.session_id)
     if person is None:
         access.find_session(connection.caller, named.session_id)

@@ -1,4 +1,4 @@
-"""The sockets of this process, and who is behind each."""
+"""The sockets of this process, and the caller of each."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def close(connection: Connection, why: ChatSupportError | None = None) -> None:
 
 
 def cut(connection: Connection, why: ChatSupportError) -> None:
-    """Close the transport of a socket that asks for too much, after an `error` event: it may come back by itself."""
+    """Close the transport of a socket that asks for too much, after an `error` event. It may reconnect by itself."""
     broadcasts.to_socket(connection.sid, "error", {**why.envelope(uuid.uuid4().hex), "event": None})
     server.cut(server.connection_of(connection.sid))
 

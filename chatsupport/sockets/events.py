@@ -212,7 +212,7 @@ def _spend(connection: Connection) -> None:
     except RateLimitedError as error:
         connection.refused += 1
         if connection.refused > MAX_REFUSED:
-            logger.info("A socket that asks for too much is closed", extra={"event": "flood"})
+            logger.info("Closed a socket that asked for too much", extra={"event": "flood"})
             connections.cut(connection, error)
         raise
     if connection.refused:

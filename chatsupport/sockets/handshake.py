@@ -112,7 +112,7 @@ def disconnect(sid: str, reason: str = "") -> None:
         return
     eio_sid = server.connection_of(sid)
     if eio_sid is not None:
-        deadlines.watch_handshake(eio_sid)  # Should it stay open, though nobody is behind it any more.
+        deadlines.watch_handshake(eio_sid)  # In case it stays open although its caller has left.
         if server.is_open(eio_sid):
             strangers.add(eio_sid, connection.address)
     for session_id, person in list(connection.people.items()):

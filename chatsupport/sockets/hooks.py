@@ -39,7 +39,7 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def _refuse(environ: dict[str, Any]) -> Answer | None:
-    """Refuse a connection from an address that has too many open behind which nobody is known."""
+    """Refuse a connection from an address that has too many unauthenticated ones."""
     try:
         server.cut(strangers.make_room(environ.get("REMOTE_ADDR", "")))
     except RateLimitedError as error:

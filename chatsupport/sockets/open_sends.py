@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 
 MAX_OPEN_SENDS = 50
-"""How many messages of one socket may be under way. One that sends more is not read until the first are stored.
+"""How many messages of one socket may be in progress. If it sends more, it is not read until the first are stored.
 
 Each brings it two packets, so that they all together are well below what its queue may hold.
 """
 
 
 class OpenSends:
-    """A count, and who waits for it to fall."""
+    """A count, and the greenlets that wait for it to fall."""
 
     __slots__ = ("_count", "_waiting")
 
@@ -29,7 +29,7 @@ class OpenSends:
         self._count += 1
 
     def end(self) -> None:
-        """Count one less, and wake who waits."""
+        """Count one less, and wake the waiting greenlets."""
         self._count -= 1
         while self._waiting:
             self._waiting.pop().release()

@@ -1,4 +1,4 @@
-"""Engine.IO connections behind which nobody is known, yet or any more: how many there may be, by address and in all.
+"""Unauthenticated Engine.IO connections: how many there may be, by address and in all.
 
 Each costs memory before it says who it is, by whatever it came: a websocket, or one request of many on one connection.
 One address may have so many. Where there are too many in all, the oldest goes: an honest client finishes at once.
@@ -26,7 +26,7 @@ _by_address: Counter[str] = Counter()
 _strays: dict[str, Allowance] = {}
 """What each connection, of whomever, may still send that is no event; of those that have sent something such."""
 _noted: set[str] = set()
-"""Those that the log has a line about: one is enough for a connection behind which nobody is known."""
+"""The connections that the log has a line about: one is enough for an unauthenticated connection."""
 
 
 def make_room(address: str) -> str | None:
@@ -47,7 +47,7 @@ def make_room(address: str) -> str | None:
 
 
 def add(eio_sid: str, address: str) -> None:
-    """Count a connection behind which nobody is known."""
+    """Count an unauthenticated connection."""
     key = addresses.counted(address)
     if eio_sid not in _from:
         _from[eio_sid] = key

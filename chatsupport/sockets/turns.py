@@ -13,7 +13,7 @@ from collections.abc import Iterator
 MAX_AT_ONCE = 40
 """Fewer than the pool has connections: what has no turn (messages, REST, the work in the background) needs some too."""
 PATIENCE_SECONDS = 5.0
-"""Who has waited for so long goes on: where the database is away the line does not move."""
+"""An event that has waited this long goes on: while the database is away, the line does not move."""
 
 _turns = threading.Semaphore(MAX_AT_ONCE)
 

@@ -154,7 +154,7 @@ def test_the_queue_is_shown_in_its_order(servers: Servers) -> None:
     output = succeeded(commands.run(server, "queue", "--limit", "2"))
 
     assert "3 of 10000 (QUEUE_LIMIT) waiting; 0 of 0 agents online, with room for 0." in output
-    assert "No agent is there to answer" in output
+    assert "No agent is available" in output
     shown = re.findall(r"^(\d) +(\w{24})  (\S+)", output, re.MULTILINE)
     assert shown == [("1", ids[0], "first"), ("2", ids[1], "second?[31m")]
 

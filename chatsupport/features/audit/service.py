@@ -46,7 +46,7 @@ ACTIONS = frozenset(
 )
 
 SERVER = "server"
-"""The type of who does what nobody asked for: the server itself."""
+"""The caller type of the server itself, for what it does unasked."""
 
 MAX_PENDING = 10_000
 SOON_SECONDS = 0.05
@@ -64,7 +64,7 @@ def record(action: str, caller: Caller | None, **subject: Any) -> None:
     """Write an entry now. `subject` is any of session_id, agent_id, user_id and user_type, `address` where nobody known
     is calling, and details by their names.
 
-    Raises nothing: what it tells of has happened already.
+    Raises nothing, because the action has happened already.
     """
     entry = _entry(action, caller, subject)
     try:

@@ -43,7 +43,7 @@ _told_queue: dict[str, Any] | None = None
 def queue_overview(caller: Caller) -> dict[str, Any]:
     """Return how many wait, for how long (in seconds), and the first of them. For agents, supervisors and operators.
 
-    Only who may enter every session gets their ids.
+    Only callers that may enter every session get their ids.
     """
     if caller.type not in (AGENT, SYSTEM):
         raise ForbiddenError("Only agents, systems and API keys can do this.")

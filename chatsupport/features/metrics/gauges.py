@@ -1,4 +1,4 @@
-"""What the database tells of the whole, for the metrics: sessions, the queue, agents.
+"""Figures of the whole system from the database, for the metrics: sessions, the queue, agents.
 
 Every process tells the same. It is read when Prometheus asks, at most once a second, and by counts that an index gives.
 """

@@ -1,4 +1,4 @@
-"""/metrics, for Prometheus: who holds METRICS_TOKEN, or where there is none, who asks on this machine itself."""
+"""/metrics, for Prometheus: needs METRICS_TOKEN or, if none is set, a request from this machine itself."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class _Work:
 
     def _erase_own(self, caller: Caller | None) -> None:
         by = (caller or API_KEY_CALLER).id
-        # Until there is none left: a request that was under way may have started another.
+        # Until there is none left: a request in progress may have started another.
         while session_ids := self._some_sessions():
             for session_id in session_ids:
                 ending.end_now({"_id": session_id}, SessionEnd(reason=ERASED_REASON), by, caller)
@@ -128,7 +128,7 @@ class _Work:
         except PyMongoError as error:
             if not is_unavailable(error):
                 raise
-            logger.info("Looking for an erased person takes longer", extra={"reason": type(error).__name__})
+            logger.info("The search for an erased person goes on later", extra={"reason": type(error).__name__})
             return False
         return True
 

@@ -32,7 +32,7 @@ Document = dict[str, Any]
 
 STATE = "rollups"
 SETTLED_AFTER = timedelta(seconds=sequences.FENCE_SECONDS)
-"""How long after an hour no write that ends a session in it can be under way any more."""
+"""How long after an hour no write that ends a session in it can be in progress any more."""
 BATCH = 200
 PAUSE_EVERY = 100
 """After so many rows, which take a few milliseconds, others go on."""
@@ -151,7 +151,7 @@ def _close(parts: str, whole: str, start: datetime, end: datetime) -> None:
 
 
 def _keep(span: str, start: datetime, groups: Groups) -> None:
-    """Write roll-ups that are not there yet: one that is there was made while all its sessions were."""
+    """Write missing roll-ups only: an existing one was made while all its sessions existed."""
     writes = [
         UpdateOne({"span": span, "start": start, "agentId": agent_id}, {"$setOnInsert": figures.stored()}, upsert=True)
         for agent_id, figures in groups.items()

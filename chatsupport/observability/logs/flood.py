@@ -60,7 +60,7 @@ class LinesByAddress(logging.Filter):
             count[1] += 1
             is_within = count[1] <= self._most
         for first, lines in over:
-            logger.warning("%d log lines were left out: there were too many of one address", lines, extra=_about(first))
+            logger.warning("%d log lines were left out: one address caused too many", lines, extra=_about(first))
         return is_within
 
 

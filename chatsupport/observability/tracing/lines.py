@@ -65,7 +65,7 @@ def batch(operations: list[Operation | None]) -> Iterator[Batch]:
             logger.debug("Batch", extra={"event": "batch", "ms": _ms(seconds), **_database_fields(following.database)})
         logs.leave(fields)
         leave(outer)
-        following.operations = []  # They know the batch: who knows each other in a circle stays in memory for longer.
+        following.operations = []  # They refer to the batch; a reference cycle would stay in memory longer.
 
 
 def finish(operation: Operation) -> float:

@@ -1,7 +1,7 @@
-"""Whether an agent is there: a lease on the agent, renewed while any of its sockets is open in any process.
+"""The presence of agents: each has a lease, renewed while any of its sockets is open in any process.
 
 `isOnline` is what the agent or the operator chose; presence never changes it. An agent that has ever connected by
-socket has `presentUntil`; when that passes, it is away: it gets no new sessions, and its open ones go back to the front
+socket has `presentUntil`. When that passes, it is away: it gets no new sessions, and its open ones go back to the front
 of the queue. An agent that never connected, because it works by REST alone, has no lease and goes by `isOnline`.
 """
 
@@ -26,7 +26,7 @@ from chatsupport.services.server import processes
 logger = logging.getLogger(__name__)
 
 RECOVERY_SECONDS = 10.0
-"""How long after a break it may take until every process beats again: an operation under way has to fail first."""
+"""The longest time after a break until every process beats again: an operation in progress has to fail first."""
 
 _mutex = threading.Lock()
 _connections: dict[ObjectId, set[str]] = {}
@@ -35,12 +35,12 @@ _renewed_at = [0.0]
 
 
 def heartbeat_seconds() -> float:
-    """Return how often a process renews its agents' leases: four times before one runs out."""
+    """Return how often a process renews its agents' leases: four times before one expires."""
     return max(0.25, min(15.0, settings.config.agent_grace / 4))
 
 
 def look_seconds() -> float:
-    """Return how often to look for what has run out: a quarter of the shortest time configured, 0.25 to 5 s."""
+    """Return how often to look for expired times: a quarter of the shortest time configured, 0.25 to 5 s."""
     config = settings.config
     times = [config.agent_grace, config.no_reply_after, config.idle_end_after]
     return max(0.25, min(5.0, *(seconds / 4 for seconds in times if seconds is not None)))
@@ -54,7 +54,7 @@ def connected(agent_id: ObjectId, connection_id: str) -> None:
 
 
 def disconnected(agent_id: ObjectId, connection_id: str) -> None:
-    """Count a connection out. After the last one the grace runs from here, unless another process renews the lease."""
+    """Count a connection out. After the last one the grace period begins, unless another process renews the lease."""
     with _mutex:
         mine = _connections.get(agent_id, set())
         if connection_id not in mine:
@@ -75,13 +75,13 @@ def connected_here() -> list[ObjectId]:
 
 
 def beat() -> None:
-    """Say that this process is there. After a break it renews its agents' leases first: nobody could renew them."""
+    """Announce this process. After a break, renew its agents' leases first, because nobody could renew them."""
     if processes.here.beat():
         renew()
 
 
 def renew() -> None:
-    """Renew the leases of all agents with sockets here, and close the sockets of those that exist no more."""
+    """Renew the leases of all agents with sockets here, and close the sockets of deleted agents."""
     mine = connected_here()
     if mine:
         _renew(mine)
@@ -94,7 +94,7 @@ def renew() -> None:
 def look() -> None:
     """Take the sessions from agents that are gone, and serve the queue.
 
-    Somebody may wait beside a free agent, where a process never heard that the agent is free.
+    A visitor may wait beside a free agent if a process never learned that the agent is free.
     """
     if elapsed() - _renewed_at[0] > heartbeat_seconds():
         renew()  # This process was late itself.
@@ -127,17 +127,17 @@ def sweep(time: datetime | None = None) -> int:
             logger.info("Agent is away", extra={"event": "agent_away", "agent_id": str(agent["_id"])})
             events.happened(AgentWentAway(agent["_id"]))
     for agent in list(agents.find({"isAway": True, "load": {"$gt": 0}}, {"_id": 1})):
-        # It may have come back while others were seen to, and what it has now it was given since.
+        # The agent may have returned in the meantime; its sessions are then new ones.
         if agents.find_one({"_id": agent["_id"], "isAway": True}, {"_id": 1}) is not None:
             transitions.requeue_all_of(agent["_id"], transitions.AWAY)
     return newly_away
 
 
 def _renew(agent_ids: list[ObjectId]) -> None:
-    """Renew leases. A process that is killed was heard of a heartbeat ago: the grace begins after the next one."""
+    """Renew leases. They last for one heartbeat more than the grace period, in case this process is killed."""
     agents, time = Agent._get_collection(), now()
     lease_end = time + _grace() + timedelta(seconds=heartbeat_seconds())
-    # A lease that ran out makes an agent unavailable at once, whether or not `sweep` has seen it yet.
+    # An expired lease makes an agent unavailable at once, whether or not `sweep` has seen it yet.
     away = {"_id": {"$in": agent_ids}, "$or": [{"isAway": True}, {"presentUntil": {"$lte": time}}]}
     back = {"isAway": False, "presentUntil": lease_end, "idleSince": time, "updatedAt": time}
     returned = agents.update_many(away, {"$set": back})

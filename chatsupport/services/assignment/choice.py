@@ -1,4 +1,4 @@
-"""Who suits whom: which session is next, whose slot it gets, and which sessions a free agent may have."""
+"""The matching rules: which session is next, whose slot it gets, and which sessions a free agent may have."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def next_waiting(passed: Sequence[ObjectId] = (), limit: int = 1) -> list[Docume
 def claim_slot_for(session: Mapping[str, Any]) -> Slot | None:
     """Take the slot that suits the session: of the agent it had last time, else of the least loaded.
 
-    An agent that gave the session away gets it back only when nobody else can take it, and one that left it without
-    an answer only when nobody else is there at all.
+    An agent that gave the session away gets it back only if no other agent can take it, and one that left it without
+    an answer only if no other agent is present at all.
     """
     session_id, user_id = session["_id"], session["userId"]
     preferred, avoided = session.get("preferredAgentId"), session.get("avoidAgentId")

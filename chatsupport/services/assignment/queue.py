@@ -1,4 +1,4 @@
-"""Places in the queue: where a waiting session stands, and telling it when that changes."""
+"""Places in the queue: the place of a waiting session, and announcing changes of it."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from chatsupport.services.presence import membership
 logger = logging.getLogger(__name__)
 
 ANNOUNCE_INTERVAL_SECONDS = 0.5
-"""Places are told at most this often, so that a hundred ends in a second are not a hundred rounds of a long queue."""
+"""Places are announced at most this often, so that a hundred ends in a second do not cause a hundred reads."""
 
 OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS = 20, 0.02
 
 PLENTY, PLENTY_SECONDS = 1_000, 1.0
-"""With room for so many, the queue is not counted again for so long: a start in a short queue costs no count."""
+"""With room for this many, the queue is not counted again for this long: a start in a short queue costs no count."""
 
 _plenty = (0, 0.0)
-"""Under which limit there was plenty of room, and until when that is taken for granted."""
+"""The limit under which there was plenty of room, and the time until which that is assumed."""
 _announced: dict[ObjectId, int] = {}
 
 
 def position(session: Mapping[str, Any]) -> int | None:
-    """Return the session's place in the queue, 1 for the next; None where it does not wait."""
+    """Return the session's place in the queue, 1 for the next; None if it is not waiting."""
     if session["status"] != WAITING:
         return None
     priority, queued_at, session_id = session.get("queuePriority"), session.get("queuedAt"), session["_id"]
@@ -56,20 +56,20 @@ def position(session: Mapping[str, Any]) -> int | None:
 
 
 def places() -> dict[ObjectId, int]:
-    """Return the place of everybody who waits, in one pass over the queue's index."""
+    """Return the places of all waiting sessions, in one pass over the queue's index."""
     waiting = Session._get_collection().find({"status": WAITING}, {"_id": 1}, sort=QUEUE_ORDER)
     return {session["_id"]: place for place, session in enumerate(waiting, start=1)}
 
 
 def check_room() -> None:
-    """Raise `QueueFullError` where as many wait already as QUEUE_LIMIT allows, and no agent is free for them."""
+    """Raise `QueueFullError` if QUEUE_LIMIT is reached and no agent is free."""
     limit = settings.config.queue_limit
     if not _has_plenty_of_room() and _count_waiting(limit) >= limit and not slots.any_free():
         raise QueueFullError(limit, limit)
 
 
 def withdraw_overflow(session: Mapping[str, Any]) -> None:
-    """Take a newcomer out again that came beyond QUEUE_LIMIT because several came at once. Raises `QueueFullError`."""
+    """Remove a newcomer that exceeds QUEUE_LIMIT because several came at once. Raises `QueueFullError`."""
     limit = settings.config.queue_limit
     if session["status"] != WAITING or _has_plenty_of_room():
         return
@@ -88,18 +88,18 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
 
 
 def _has_plenty_of_room() -> bool:
-    """Tell whether nobody need be counted: a moment ago there was room for so many that it cannot be gone."""
+    """Tell whether the count may be skipped: a moment ago there was so much room that the queue cannot be full now."""
     limit, until = _plenty
     return limit == settings.config.queue_limit and time.monotonic() < until
 
 
 def count_waiting() -> int:
-    """Return how many wait."""
+    """Return the number of waiting sessions."""
     return int(Session._get_collection().count_documents({"status": WAITING}))
 
 
 def waiting() -> tuple[int, datetime | None]:
-    """Return how many wait, and since when the one that has waited longest does."""
+    """Return the number of waiting sessions, and the time since which the longest has waited."""
     sessions = Session._get_collection()
     total = sessions.count_documents({"status": WAITING})
     firsts = [
@@ -120,27 +120,27 @@ def _count_waiting(limit: int) -> int:
 
 
 def announce_positions() -> None:
-    """Have the waiting sessions whose place changed told, soon and together with other changes.
+    """Announce changed places to waiting sessions, soon and together with other changes.
 
-    Every process tells those who are connected to it, because only it knows what they were told last.
+    Every process tells its own sockets, because only it knows what they were told last.
     """
     _announcements.add(None, None)
 
 
 def announce(event: object) -> None:
-    """Have changed places told: a session waits that did not wait before."""
+    """Announce changed places: another session is waiting."""
     announce_positions()
 
 
 def leave_assigned(event: SessionAssigned) -> None:
-    """Forget the place of a session that has an agent now, and have those told who have moved up."""
+    """Forget the place of a session that has an agent now, and announce the places of those that moved up."""
     _announced.pop(event.session["_id"], None)
     if event.came_from is CameFrom.QUEUE:
         announce_positions()
 
 
 def leave_ended(event: SessionEnded) -> None:
-    """Forget the place of a session that has ended; if it waited until then, have those told who have moved up."""
+    """Forget the place of an ended session. If it was waiting, announce the places of those that moved up."""
     _announced.pop(event.session["_id"], None)
     if event.session.get("agentId") is None:
         announce_positions()

@@ -2,7 +2,7 @@
 
 A slot is taken before its session is claimed and freed after its session has left; a kill in between leaves a slot
 without a session. A session without its slot comes from an agent that was deleted under a kill, or from a restored
-backup. Either is looked at twice, a moment apart, so that work in progress elsewhere is not taken for a defect: in a
+backup. Each is checked twice, a moment apart, so that work in progress elsewhere is not taken for a defect: in a
 healthy system there is nothing to repair and nothing is logged.
 """
 
@@ -34,7 +34,7 @@ LEASE_SECONDS = 30.0
 
 Document = dict[str, Any]
 SlotOf = tuple[Any, ObjectId, ObjectId | None]
-"""An agent, a session, and the id of the session's slot at the agent; None for one from before slots had ids."""
+"""An agent, a session, and the id of the session's slot at the agent; None for a slot from before slots had ids."""
 
 
 class Reconciler:
@@ -117,7 +117,7 @@ def _taken(which: Document) -> set[SlotOf]:
 
 
 def _repair_sessions(suspects: set[ObjectId]) -> int:
-    """Give each session that still has no slot one at its agent, or put it back to the queue's front."""
+    """Give each session without a slot one at its agent, or return it to the front of the queue."""
     bare = {"_id": {"$in": list(suspects & _sessions_without_slot())}, "status": ACTIVE}
     return sum(_repair_session(session) for session in Session._get_collection().find(bare, sort=QUEUE_ORDER))
 
@@ -144,7 +144,7 @@ def _waiting_beside_a_free_slot() -> ObjectId | None:
 
 
 def _correct_loads() -> int:
-    """Recompute what follows from the slots where it does not match them."""
+    """Recompute the fields derived from the slots where they are wrong."""
     size = {"$size": {"$ifNull": ["$activeSessions", []]}}
     wrong = {
         "$expr": {

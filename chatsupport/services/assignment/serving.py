@@ -2,9 +2,9 @@
 
 Every step is one conditional update of one document, so the rules hold in any number of processes. A slot is taken
 only from an agent that is there and has room, in the same update that chooses the least loaded (`slots`). Then the
-first in the queue who may have that agent gets it, in the same update that finds them (`transitions`): whoever the slot
-was taken for, nobody overtakes. Each side of a race writes first and looks after (a start: queue, then look for a slot;
-an end: free the slot, then look at the queue), so nobody waits beside a free slot unless a process was killed in
+first session in the queue that may have that agent gets it, in the update that finds it (`transitions`): whoever it
+was taken for, no session overtakes. Each side of a race writes first and looks after (a start: queue, then look for a
+slot; an end: free the slot, then look at the queue), so nobody waits beside a free slot unless a process was killed in
 between, which `reconciliation` repairs.
 """
 
@@ -36,11 +36,11 @@ def _drain() -> None:
             # It waits for others than that agent. Those behind may have it, unless they wait for others too.
             passed.append(waiting["avoidAgentId"])
         else:
-            break  # Nobody has room. Whoever frees a slot from now on serves the queue again.
+            break  # No agent has room. Any release of a slot from now on serves the queue again.
 
 
 drain_queue = Coalesced(_drain)
-"""Give waiting sessions to free agents until either runs out. Calls that come together share one round."""
+"""Give waiting sessions to free agents until there are no more of either. Simultaneous calls share one round."""
 
 
 def serve(newcomer: Document) -> tuple[Document, Document | None]:
@@ -63,12 +63,12 @@ def serve(newcomer: Document) -> tuple[Document, Document | None]:
 
 
 def serve_queue(event: object) -> None:
-    """Serve the queue, because a slot came free or a session waits that did not wait before."""
+    """Serve the queue, because a slot was freed or a session has joined the queue."""
     drain_queue()
 
 
 def serve_after_end(event: SessionEnded) -> None:
-    """Give the slot of a session that has ended to whoever waits; one that ended while it waited had none."""
+    """Give the slot of an ended session to the next one. A session that ended while it was waiting had none."""
     if event.session.get("agentId") is not None:
         drain_queue()
 

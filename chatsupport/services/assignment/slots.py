@@ -1,4 +1,4 @@
-"""An agent's slots: taken, given to somebody else and freed by one conditional update of the agent each.
+"""An agent's slots. Taking one, passing it on and freeing it are each one conditional update of the agent.
 
 A slot is an entry in `activeSessions` with its user at the same place in `activeUsers`, and an entry in `slots` that
 gives it an id. Its session keeps that id (`slotId`), and whoever frees the slot names it. So freeing it twice changes
@@ -6,7 +6,7 @@ nothing the second time, and a release that was delayed never frees the slot tha
 that a release from before there were ids has taken has no entry in `slots`; it is freed by its session, which may still
 have the `slotId` of an earlier slot.
 
-A process that does not hear whether a slot was taken, or who got it, looks again later (`settle`).
+A process that does not learn whether a slot was taken, or which session got it, looks again later (`settle`).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
-"""After this long, whoever asked for a write has given it up."""
+"""After this time, the caller of a write has given up."""
 
 SETTLING_LOOKS = 5
-"""How often a slot is looked for of which nothing is known; after that the reconciler finds it."""
+"""How many times a lost slot is looked for; after that the reconciler finds it."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def claim(
 
 
 def pass_on(agent_id: ObjectId, slot_id: ObjectId | None, session_id: ObjectId, user_id: str) -> bool:
-    """Make a slot, for whomever it was taken, that of this session. False where the agent has it no more."""
+    """Give a slot to this session, whichever session it was taken for. False if the agent no longer has it."""
     result = Agent._get_collection().update_one(
         {"_id": agent_id, "slots": {"$elemMatch": {"id": slot_id}}},
         [{"$set": _removed(slot_id, session_id)}, {"$set": _appended(slot_id, session_id, user_id)}, *derived()],
@@ -89,7 +89,7 @@ def pass_on(agent_id: ObjectId, slot_id: ObjectId | None, session_id: ObjectId, 
 
 
 def give_back(slot: Slot) -> None:
-    """Undo a `claim` that led to nothing; the agent keeps its place among equals."""
+    """Undo a `claim` that was not needed; the agent keeps its place among equals."""
     idle_since = slot.agent.get("wasIdleSince") or now()
     try:
         _release(slot.agent["_id"], slot.session_id, slot.id, idle_since)
@@ -99,14 +99,14 @@ def give_back(slot: Slot) -> None:
 
 
 def settle_later(slot_id: ObjectId, session_id: ObjectId) -> None:
-    """Look, when no write can be under way any more, whether this slot is to be freed."""
+    """Check, when no write can be in progress any more, whether this slot must be freed."""
     socketio.start_background_task(settle, slot_id, session_id)
 
 
 def settle(slot_id: ObjectId, session_id: ObjectId) -> None:
-    """Free a slot that nobody got, where it is not known whether it was taken, given to a session or given back.
+    """Free an unused slot if it is unknown whether it was taken, given to a session or given back.
 
-    A database that stood still does what it was asked when it goes on: so this looks again where there is no slot yet.
+    A database that stood still carries out its commands when it continues, so this looks again if there is no slot yet.
     """
     for _ in range(SETTLING_LOOKS):
         socketio.sleep(LONGEST_WRITE.total_seconds())
@@ -120,11 +120,11 @@ def settle(slot_id: ObjectId, session_id: ObjectId) -> None:
                 events.happened(SlotFreed())
             return
         except PyMongoError as error:
-            logger.warning("It is not known yet whether a slot is to be freed", extra={"reason": repr(error)})
+            logger.warning("Cannot check yet whether a slot must be freed; trying again", extra={"reason": repr(error)})
 
 
 def release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> bool:
-    """Free this slot of the session. False where the agent does not hold it: a second call changes nothing."""
+    """Free this slot of the session. False if the agent does not hold it: a second call changes nothing."""
     return _release(agent_id, session_id, slot_id, "$$NOW")
 
 
@@ -153,13 +153,13 @@ def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
 
 
 def find(slot_id: ObjectId) -> ObjectId | None:
-    """Return the agent that holds a slot with this id. No index serves this: it is asked after a failure only."""
+    """Return the agent that holds a slot with this id. No index serves this query; it runs only after a failure."""
     agent = Agent._get_collection().find_one({"slots.id": slot_id}, {"_id": 1})
     return None if agent is None else agent["_id"]
 
 
 def holds(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> bool:
-    """Tell whether the agent is there and holds this slot for the session."""
+    """Tell whether the agent exists and holds this slot for the session."""
     held = _held(agent_id, session_id, slot_id)
     if slot_id is not None:
         held["slots"] = {"$elemMatch": {"id": slot_id, "sessionId": session_id}}
@@ -175,16 +175,16 @@ def held_by(agent: Mapping[str, Any]) -> list[tuple[ObjectId, ObjectId | None]]:
 
 
 def any_there() -> bool:
-    """Tell whether any agent is there and wants sessions, with room for one or not."""
+    """Tell whether any agent is present and takes sessions, with room for one or not."""
     there = can_take()
     del there["hasRoom"]
     return Agent._get_collection().find_one(there, {"_id": 1}) is not None
 
 
 def can_take() -> Document:
-    """Return the condition on agents that take new sessions: they want to, they are there, and they have room.
+    """Return the condition on agents that can take new sessions: they are online, present, and have room.
 
-    `isAway` is set a moment after a lease ran out; until then the lease itself counts.
+    `isAway` is set a moment after a lease has expired; until then the lease itself counts.
     """
     return {
         "isOnline": True,

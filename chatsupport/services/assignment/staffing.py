@@ -1,4 +1,4 @@
-"""Whether somebody is there to answer: what visitors may know of the team."""
+"""What visitors may know about the team: whether an agent is present."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatsupport.services.assignment import queue, slots
 
 
 def describe(caller: Caller | None) -> dict[str, Any]:
-    """Return whether the chat is open and an agent is there, busy or not; for a caller also how many wait."""
+    """Return whether the chat is open and an agent is present, busy or not; for a caller also how many wait."""
     public = {"isOpen": True, "opensAt": None, "isStaffed": slots.any_there()}
     if caller is None:
         return public

@@ -1,4 +1,4 @@
-"""The one place where a session becomes active, and the one where it waits again.
+"""The only place where a session becomes active, and the only one where it returns to the queue.
 
 Each is one conditional update of the session, which leaves a mark; then the event is told (see
 `services/shared/outbox.py`). The slot is taken before the session is assigned, and freed after the session has left:
@@ -44,7 +44,7 @@ FORGOTTEN_ON_ASSIGNMENT = [
     "idleDueAt",
     "idleWarnedAt",
 ]
-"""What a session carries only until its next agent."""
+"""Fields that a session has only until its next agent."""
 
 DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferred", "no_reply"
 """Why a session left its agent."""
@@ -56,10 +56,10 @@ _deleted: dict[ObjectId, float] = {}
 
 
 def give(slot: Slot, newcomer_id: ObjectId | None = None) -> Document | None:
-    """Give the slot to the first in the queue that may have it; that is nearly always the one it was taken for.
+    """Give the slot to the first session in the queue that may have it, nearly always the one it was taken for.
 
     Returns the session. None where nobody is served: nobody waits any more and the slot is back, or the agent is gone.
-    The newcomer is a session that was stored a moment ago, as the last in the queue, and that nobody knows of yet.
+    The newcomer is a session that was just stored as the last in the queue, and that was not announced yet.
     """
     session = _assign(slot, choice.first_in_line(slot), sort=QUEUE_ORDER, newcomer_id=newcomer_id)
     return session if session is not None and session["status"] == ACTIVE else None
@@ -82,7 +82,7 @@ def _assign(
     leaving: Mapping[str, Any] | None = None,
     newcomer_id: ObjectId | None = None,
 ) -> Document | None:
-    """Make the session that meets the condition active with the slot's agent, and tell it.
+    """Make the session that meets the condition active with the slot's agent, and report it.
 
     None where there is no such session; the slot is back then. The session waits again where the agent was deleted
     between slot and session, at once or within a second (`requeue_late`).
@@ -125,7 +125,7 @@ def _store(
         "updatedAt": "$$NOW",
         **outbox.added(*marks),
     }
-    # A write that takes longer to reach the database comes too late: by then the slot has been freed.
+    # A write that reaches the database later than this is too late: the slot has been freed.
     in_time = {"$expr": {"$lt": ["$$NOW", slot.agent["idleSince"] + slots.LONGEST_WRITE]}}
     try:
         session: Document | None = Session._get_collection().find_one_and_update(
@@ -150,7 +150,7 @@ def _holds(session: Document, *, is_named: bool) -> bool:
 
 @outbox.retells(outbox.ASSIGNED)
 def _assigned(session: Document, mark: Document) -> SessionAssigned | None:
-    """Return an assignment of which it is not known whether anybody heard, unless something has happened since."""
+    """Return an assignment that may not have been reported, unless something has happened since."""
     if session["status"] != ACTIVE or (session["agentId"], session.get("slotId")) != (mark["agentId"], mark["slotId"]):
         return None
     agent = Agent._get_collection().find_one({"_id": session["agentId"]})
@@ -161,7 +161,7 @@ def _assigned(session: Document, mark: Document) -> SessionAssigned | None:
 
 
 def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, strictly: bool = False) -> bool:
-    """Take an active session from its agent, back to the queue's front, where it is served next.
+    """Take an active session from its agent and return it to the front of the queue, where it is served next.
 
     Among those at the front the old order holds. False where the session has been assigned anew since it was read.
     """

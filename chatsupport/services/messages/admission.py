@@ -1,4 +1,4 @@
-"""May these messages be written: is the session open, and the sender's?
+"""Admission of messages: is the session open, and does the sender belong to it?
 
 A visitor and a system keep their right to a session as long as it is open. So where this process is the only one, what
 it has read is good for a while; whoever is about to end a session has it forgotten first. For agents the session is
@@ -27,7 +27,7 @@ from chatsupport.services.shared import access
 Document = dict[str, Any]
 
 KEPT_SECONDS = 10.0
-"""How long what was read of a session is good for."""
+"""How long a session that was read is remembered."""
 FORGOTTEN_SECONDS = 600.0
 """How long a session that was forgotten is read each time: longer than any end may be on its way, through a database
 that stood still included.
@@ -38,7 +38,7 @@ _MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1}
 
 
 class Admission:
-    """What lets drafts into one process's log.
+    """Decides which drafts may enter the log of one process.
 
     `on_repeated` gets a draft whose session has ended, and the message that an earlier sending of it has stored.
     """

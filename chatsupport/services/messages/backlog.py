@@ -1,4 +1,4 @@
-"""What waits for the message log, and the one who writes it, batch after batch."""
+"""The drafts that wait for the message log, and the writers that store them, batch after batch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from chatsupport.services.messages.drafts import Draft
 MAX_BATCH = 500
 MAX_WRITERS = 3
 FEW = 4
-"""Up to so many drafts, waiting or being written, may have a batch each. With more, larger batches cost less."""
+"""Up to this many drafts, waiting or being written, may have a batch each. With more, larger batches cost less."""
 
 
 class Backlog:
     """Drafts in the order they came. `write` stores one batch and answers every draft of it; it never raises.
 
-    While few come, up to `MAX_WRITERS` batches are under way at a time, so that who comes during one need not wait for
-    its flush; a session is in one of them at most. When many come, one batch takes all that came during the last one.
+    Under light load, up to `MAX_WRITERS` batches are in progress, so that a draft arriving during one need not wait for
+    its flush; a session is in one of them at most. Under heavy load, one batch takes all that came during the last one.
     """
 
     def __init__(self, write: Callable[[list[Draft]], None]) -> None:
@@ -35,7 +35,7 @@ class Backlog:
         self._changed = threading.Condition()
 
     def add(self, draft: Draft) -> None:
-        """Put a draft behind those that wait, and have it written."""
+        """Append a draft to those that wait, and have it written."""
         with self._changed:
             self._waiting.append(draft)
             if self._is_starting or draft.session_id in self._in_flight:
@@ -48,7 +48,7 @@ class Backlog:
         socketio.start_background_task(self._write_all)
 
     def count_waiting(self) -> int:
-        """Return how many drafts wait."""
+        """Return the number of waiting drafts."""
         return len(self._waiting)
 
     def settle(self, session_id: ObjectId, timeout: float) -> None:
@@ -69,7 +69,7 @@ class Backlog:
             self._write(batch)
 
     def _next_batch(self, done: list[Draft]) -> list[Draft]:
-        """Take what waits, now that the batch before is done. With nothing, the writer is done too."""
+        """Take the waiting drafts after the previous batch. If there are none, the writer ends."""
         with self._changed:
             self._writing -= len(done)
             self._in_flight.difference_update(draft.session_id for draft in done)
@@ -82,7 +82,7 @@ class Backlog:
         return batch
 
     def _take(self) -> list[Draft]:
-        """Take what waits, in its order, but for the sessions of other batches."""
+        """Take the waiting drafts in their order, except those of sessions in other batches."""
         batch: list[Draft] = []
         staying: list[Draft] = []
         while self._waiting and len(batch) < MAX_BATCH:

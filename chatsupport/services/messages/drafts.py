@@ -20,11 +20,11 @@ RetryKey = tuple[ObjectId, str, str, str | None]
 
 
 def _tell_nobody(_: Draft) -> None:
-    """Nobody waits for the draft."""
+    """Do nothing: no sender waits for the draft."""
 
 
 class Draft:
-    """What somebody wants to say, and what became of it. `on_done` hears when that is known, exactly once."""
+    """A message to be stored, and its outcome. `on_done` is called exactly once, when the outcome is known."""
 
     __slots__ = (
         "abandoned",
@@ -61,7 +61,7 @@ class Draft:
         self.client_message_id = client_message_id
         self.message: dict[str, Any] = {}
         self.session_status = ""
-        """The session's status just before the message, where the sender is to be told."""
+        """The session's status just before the message, if the sender must be told."""
         self.tells_status = False
         self.created = False
         self.error: Exception | None = None
@@ -74,7 +74,7 @@ class Draft:
 
     @property
     def retry_key(self) -> RetryKey:
-        """What makes two sendings the same message, where the client gave an id."""
+        """The key by which two sendings are the same message, if the client gave an id."""
         return (self.session_id, self.sender_id, self.sender_type, self.client_message_id)
 
     @property
@@ -84,7 +84,7 @@ class Draft:
 
     @property
     def is_done(self) -> bool:
-        """Whether it is known what became of it."""
+        """Whether the outcome is known."""
         return bool(self.message) or self.error is not None
 
     def succeed(self, message: dict[str, Any], *, created: bool) -> None:
@@ -106,7 +106,7 @@ class Draft:
         try:
             self.on_done(self)
         except Exception:
-            # What the next drafts of the batch are owed must not depend on this one's sender.
+            # The other drafts of the batch must not depend on this one's sender.
             logger.exception("A sender could not be answered", extra={"request_id": self.request_id})
 
     def document(self, seq: int, timestamp: datetime) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Draft:
 
 
 def find_stored(draft: Draft) -> dict[str, Any] | None:
-    """Return the message that an earlier sending of this draft stored, None where this is the first."""
+    """Return the message that an earlier sending of this draft stored, None if this is the first."""
     if draft.client_message_id is None:
         return None
     stored: dict[str, Any] | None = sequences.committed().find_one(

@@ -48,7 +48,7 @@ from chatsupport.services.server import processes
 logger = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 9.0
-"""How long a sender waits at most, from its first look into the database to the end of its write."""
+"""The longest time a sender waits, from its first read of the database to the end of its write."""
 BATCH_TIMEOUT_SECONDS = 7.0
 """How long the database may take for one batch, so that the batch after it is still within the wait."""
 LEAST_BATCH_SECONDS = 1.0
@@ -67,7 +67,7 @@ class MessageLog:
         self._backlog = Backlog(self._write_batch)
         self._last_seqs = sequences.LastSeqs()
         self._admission = Admission(self._repeat)
-        # Drafts that failed, though they may have been stored: nobody was told of them.
+        # Drafts that failed although they may have been stored: they were not broadcast.
         self._uncertain: OrderedDict[RetryKey, None] = OrderedDict()
 
     def submit(self, draft: Draft) -> None:
@@ -106,7 +106,7 @@ class MessageLog:
             raise draft.error
 
     def expect_end(self, session_id: ObjectId) -> None:
-        """Take nothing for granted about a session. Called before it is ended: whether that worked may stay unknown."""
+        """Forget all that is known about a session. Called before an end, whose outcome may remain unknown."""
         self._admission.forget(session_id)
 
     def settle(self, session_id: ObjectId, timeout: float = MAX_WAIT_SECONDS) -> None:
@@ -145,7 +145,7 @@ class MessageLog:
                 self._fail_batch(batch, error)
 
     def _fail_batch(self, batch: list[Draft], error: Exception) -> None:
-        """Fail those of the batch that have no answer yet. What was written of them is unknown: forget the hints."""
+        """Fail the drafts of the batch that have no answer yet. They may have been stored, so forget the hints."""
         outcome: ChatSupportError
         if isinstance(error, DatabaseUnavailableError) or (isinstance(error, PyMongoError) and is_unavailable(error)):
             logger.warning("A batch of messages failed: the database is unavailable")
@@ -208,12 +208,12 @@ class MessageLog:
         return self._admission.admit([collided, *rest])
 
     def _forget(self, session_id: ObjectId) -> None:
-        """Take nothing for granted in this session: something happened there that this process did not know of."""
+        """Forget all that is known about this session: something happened that this process did not know about."""
         self._last_seqs.forget(session_id)
         self._admission.forget(session_id)
 
     def _repeat(self, draft: Draft, stored: dict[str, Any]) -> None:
-        """Answer a repeated sending with the first message; the room hears of it where the first sending failed."""
+        """Answer a repeated sending with the first message; broadcast it if the first sending failed."""
         if draft.retry_key in self._uncertain:
             del self._uncertain[draft.retry_key]
             self._on_stored(MessageStored(stored, draft.request_id))

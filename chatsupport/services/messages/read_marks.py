@@ -26,7 +26,7 @@ from chatsupport.services.presence import membership
 
 STORE_SECONDS = 1.0
 MAX_KNOWN = 20_000
-"""Of so many sessions marks are known."""
+"""The number of sessions whose marks are remembered."""
 MAX_BATCH = 500
 MAX_UNREAD = 1_000
 """Unread messages are counted up to here."""
@@ -38,7 +38,7 @@ _NONE: Mark = (0, 0.0)
 
 _mutex = threading.Lock()
 _known: OrderedDict[ObjectId, dict[Caller, int]] = OrderedDict()
-"""The marks of sessions that this process hears of, which it does while somebody is in them here."""
+"""The marks of the sessions whose events this process receives: those that somebody has joined here."""
 
 
 def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
@@ -75,7 +75,7 @@ def heard(mark: Mapping[str, Any]) -> None:
 
 
 def forget(session_id: str) -> None:
-    """Forget a session that this process hears of no more."""
+    """Forget a session whose events this process no longer receives."""
     with _mutex:
         _known.pop(ObjectId(session_id), None)
 
@@ -95,7 +95,7 @@ def unread(session: Mapping[str, Any], person: Caller, last_seq: int) -> int:
 
 
 def _store(marks: dict[Key, Mark]) -> None:
-    """Store marks, and take each out that is stored."""
+    """Store marks, and remove each one that is stored."""
     for batch in _batches(marks):
         updates = [_update(session_id, person, seq) for (session_id, person), (seq, _) in batch.items()]
         Session._get_collection().bulk_write(updates, ordered=False)

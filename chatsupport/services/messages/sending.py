@@ -18,9 +18,9 @@ from chatsupport.services.messages import drafts, message_log, sequences
 from chatsupport.services.shared import access, rate_limits
 
 JOIN_HISTORY = 50
-"""Messages a newcomer gets on joining."""
+"""The number of messages that a newcomer gets on joining."""
 RESUME_HISTORY = 200
-"""Messages a returning client gets at once, at most."""
+"""The most messages that a returning client gets at once."""
 DURABLE_AFTER = timedelta(seconds=30)
 """After this, what was written is durable: longer than any write may take, with some room for clocks that differ."""
 
@@ -60,7 +60,7 @@ def _draft(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.
 
 
 def _named_sender(caller: Caller, session_id: ObjectId, message: NewMessage) -> tuple[str, str]:
-    """Return whom a system speaks for: the sender it names, or itself.
+    """Return on whose behalf a system speaks: the sender it names, or itself.
 
     A type left out is that of the named person in the session; a name left out with a type given is the session's
     user or agent.
@@ -134,7 +134,7 @@ def _read(
 
 
 def _may_be_lost(session_id: ObjectId, message: dict[str, Any]) -> bool:
-    """Tell whether a message may still be on its way to the disk: what somebody has read must not vanish."""
+    """Tell whether a message may not be on disk yet: a message that was read must not vanish."""
     return not (
         message["seq"] <= message_log.log.known_last_seqs([session_id]).get(session_id, 0)
         or message["timestamp"] < now() - DURABLE_AFTER

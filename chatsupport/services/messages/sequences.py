@@ -26,7 +26,7 @@ NO_FENCE = None
 MAX_HINTS = 50_000
 
 FENCE_SECONDS = processes.GONE_SECONDS
-"""How long a fence stands at least: as long as any process may have a write under way."""
+"""The shortest life of a fence: as long as any process may have a write in progress."""
 
 
 def committed() -> Any:
@@ -78,7 +78,7 @@ def last_seqs(session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
 
 
 def fence(session_id: ObjectId) -> None:
-    """Stop writes to an ended session that other processes have under way. Safe to call twice."""
+    """Stop the writes of other processes to an ended session. Safe to call twice."""
     collection = committed()
     while True:
         last = collection.find_one({"sessionId": session_id}, {"seq": 1, "fence": 1}, sort=[("seq", -1)])
@@ -108,19 +108,19 @@ class LastSeqs:
         self._hints: OrderedDict[ObjectId, int] = OrderedDict()
 
     def read(self, session_id: ObjectId) -> int:
-        """Return the last seq as it is remembered, or else as it is stored."""
+        """Return the remembered last seq, or else the stored one."""
         hint = self._hints.get(session_id)
         return last_seq(session_id) if hint is None else hint
 
     def remember(self, session_id: ObjectId, seq: int) -> None:
-        """Note the last seq; of very many sessions, those of the latest."""
+        """Remember the last seq, but only for the most recent sessions."""
         self._hints[session_id] = seq
         self._hints.move_to_end(session_id)
         if len(self._hints) > MAX_HINTS:
             self._hints.popitem(last=False)
 
     def forget(self, session_id: ObjectId) -> None:
-        """Read it anew the next time."""
+        """Read the seq again the next time."""
         self._hints.pop(session_id, None)
 
     def known(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:

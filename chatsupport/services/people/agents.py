@@ -50,7 +50,7 @@ def _cursor(agent: dict[str, Any]) -> str:
 
 
 def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
-    """Make an agent and give it those who wait. For operators and supervisors."""
+    """Create an agent and assign waiting sessions to it. For operators and supervisors."""
     access.require_manager(caller)
     agent = _document(fields)
     if fields.password is not None:
@@ -168,7 +168,7 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
 
 
 def create_defaults(names: tuple[str, ...]) -> int:
-    """Make the default agents where there are none at all. Returns how many are new.
+    """Create the default agents if there are no agents at all. Returns how many are new.
 
     Each has an id that follows from its place, so that processes starting together make each once.
     """

@@ -1,4 +1,4 @@
-"""Who is not let in: revoked and signed-out tokens, guests that have become known, blocked people and addresses.
+"""Denials of access: revoked and signed-out tokens, guests that have become users, blocked people and addresses.
 
 Every REST request and every connect costs one look-up here. Open sockets are never looked up: whoever denies somebody
 has the sockets there are closed, in every process.
@@ -37,9 +37,9 @@ from chatsupport.services.shared.pages import Cursor, Document
 
 ENFORCE_SECONDS = 1.0
 RECENT_SECONDS = 600
-"""Of so long ago a process enforces what was denied, when it begins."""
+"""When a process starts, it enforces the denials of this many seconds."""
 LATE_SECONDS = 60
-"""How much later than its time a denial may appear, and more."""
+"""More than the longest time by which a denial may appear late."""
 
 AGREEMENT_MS = 20
 """Two processes' measurements of the database's time differ by less."""
@@ -50,7 +50,7 @@ REFUSALS_KEPT = TOKEN_LIFETIME + RENEWABLE + timedelta(days=1)
 
 
 def check(caller: Caller, address: str) -> None:
-    """Raise `BlockedError`, or `AuthenticationError` where the caller's token is refused. One look-up.
+    """Raise `BlockedError`, or `AuthenticationError` if the caller's token is refused. One look-up.
 
     An API key is never denied: it is what lifts a block.
     """
@@ -74,13 +74,13 @@ def identified_as(caller: Caller, address: str) -> str | None:
 
 
 def check_blocked(person: Caller, address: str) -> None:
-    """Raise `BlockedError` where the person or the address is blocked."""
+    """Raise `BlockedError` if the person or the address is blocked."""
     if any(denial["_id"].startswith("block:") for denial in _in_force(person, address)):
         raise BlockedError
 
 
 def revoked() -> ChatSupportError:
-    """Return what a caller hears whose token is revoked."""
+    """Return the error for a caller whose token is revoked."""
     return InvalidTokenError("This token was revoked. Get a new one with POST /api/auth/token.")
 
 
@@ -109,7 +109,7 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
                 "$set": {
                     "kept": "$$REMOVE" if kept is None else {"$cond": [still_good, kept, "$$REMOVE"]},
                     "before": {"$max": ["$before", before]},
-                    # After this the tokens have run out by themselves.
+                    # After this, the tokens have expired.
                     "expiresAt": time + REFUSALS_KEPT,
                     "updatedAt": time,
                     "userId": {"$literal": person.id},
@@ -122,7 +122,7 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
         return_document=ReturnDocument.AFTER,
     )
     events.happened(TokensRevoked(caller, denial, person))
-    # What is made after the answer is later, whichever process makes it.
+    # A token that any process issues after the answer is later than this.
     socketio.sleep(2 * AGREEMENT_MS / 1000)
     return before
 
@@ -299,7 +299,7 @@ def write_agents_in_small_letters() -> None:
 
 
 def enforce_recent() -> None:
-    """Close the sockets here of whom another process has denied since the last time: its order may have been lost."""
+    """Close the sockets here of people denied by another process since the last time: its order may have been lost."""
     global _enforced_at
     started = elapsed()
     seconds = min(RECENT_SECONDS, started - _enforced_at + LATE_SECONDS)
@@ -311,7 +311,7 @@ def enforce_recent() -> None:
 
 
 def close_sockets(event: AccessDenied) -> None:
-    """Close the sockets, in every process, of whoever is not let in any more."""
+    """Close the sockets of denied people in every process."""
     _close_sockets(event.denial)
 
 
@@ -361,7 +361,7 @@ def _read(ids: list[str]) -> Iterable[Document]:
 
 
 _look_up = SharedLookUps(_read)
-"""A thousand sockets that come back at once are a few queries."""
+"""A thousand sockets that reconnect at once cost a few queries."""
 
 
 def _block_id(person: Caller | None, address: str | None) -> str:

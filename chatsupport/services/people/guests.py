@@ -19,7 +19,7 @@ def earlier_token(guest: Caller, authorization: str | None, address: str) -> Cal
             denials.check(earlier, address)
             return earlier
     except AuthenticationError:
-        pass  # Answered below: whatever is wrong with it, the guest needs a new id.
+        pass  # Answered below: with any fault in the token, the guest needs a new id.
     raise InvalidUserHashError(
         'Ids that begin with guest- are renewed only with their own earlier token. Get a new id with {"guest": true}.'
     )
@@ -37,7 +37,7 @@ def of_token(token: str) -> Caller:
 
 
 def not_a_guest() -> InvalidInputError:
-    """Return what a caller hears whose guestToken is none, or is refused."""
+    """Return the error for a caller whose guestToken is missing or refused."""
     return InvalidInputError(
         "INVALID_GUEST_TOKEN", "guestToken must be a guest's token that is still valid. Continue without it."
     )

@@ -1,4 +1,4 @@
-"""Passwords: argon2id, outside of the greenlets."""
+"""Passwords: argon2id, computed outside the greenlets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _HASHER = PasswordHasher(time_cost=1, memory_cost=47_104, parallelism=1)
 
 
 def hash_of(password: str) -> str:
-    """Return what is stored of a password."""
+    """Return the stored form of a password."""
     return offload(_HASHER.hash, password)
 
 
 def matches(stored: str | None, password: str, *, from_stranger: bool = False) -> bool:
-    """Tell whether this is the password. Without a stored one it takes as long, and it is not."""
+    """Tell whether this is the password. If none is stored, return False after the same time."""
     expected = stored or _of_nobody()
     return offload(_verify, expected, password, for_stranger=from_stranger) and stored is not None
 
@@ -31,7 +31,7 @@ def is_outdated(stored: str) -> bool:
 
 
 def prepare() -> None:
-    """Make what is compared with where nothing is stored, so that the first comparison takes no longer."""
+    """Make the hash used when no password is stored, so that the first comparison takes no longer."""
     _of_nobody()
 
 

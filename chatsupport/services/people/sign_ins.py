@@ -25,7 +25,7 @@ Document = dict[str, Any]
 _ATTEMPTS = 3
 MAX_OPTIONS = 100
 MAX_REMEMBERED = 20
-"""From how many addresses an agent may have signed in that are remembered; the latest ones are."""
+"""The number of addresses remembered from which an agent has signed in; the latest ones are kept."""
 
 
 def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
@@ -100,7 +100,7 @@ def _find(email: str) -> Document | None:
 
 
 def _mark_of(address: str) -> str:
-    """Return what is kept of an address an agent has signed in from: not the address itself."""
+    """Return the stored form of an address from which an agent has signed in: not the address itself."""
     key = settings.config.jwt_secret.encode()
     return hmac.new(key, addresses.counted(address).encode(), hashlib.sha256).hexdigest()[:32]
 
@@ -112,7 +112,7 @@ def _remember(agent: Document, mark: str) -> None:
 
 
 def _failed(agent: Document | None, address: str) -> AuthenticationError:
-    """Note a failed sign-in. What was typed is not kept: it may be a password in the wrong field."""
+    """Log a failed sign-in. The input is not kept: it may be a password in the wrong field."""
     agent_id = None if agent is None else agent["_id"]
     events.happened(SignInFailed(agent_id, address))
     logger.info("A sign-in failed", extra={"event": "sign_in_failed", "agent_id": str(agent_id), "address": address})
@@ -120,7 +120,7 @@ def _failed(agent: Document | None, address: str) -> AuthenticationError:
 
 
 def _renewed(agent: Document, stored: str, password: str) -> str:
-    """Return the stored hash, made anew where today's parameters are others."""
+    """Return the stored hash, computed again if today's parameters differ."""
     if not passwords.is_outdated(stored):
         return stored
     renewed = passwords.hash_of(password)

@@ -28,7 +28,7 @@ LOOK_UP_SECONDS = 1.5
 
 @dataclass(frozen=True)
 class Asker:
-    """What a caller shows who asks for a token, and where it is. Nothing of it has been checked."""
+    """What a caller presents when asking for a token, and its address. None of it has been checked."""
 
     api_key: str | None
     authorization: str | None
@@ -69,12 +69,12 @@ def issue(request: TokenRequest, asker: Asker) -> dict[str, Any]:
 
 
 def _check_not_blocked(person: identity.Caller, address: str) -> None:
-    """Raise `BlockedError` for who is blocked. While the database is away a token is given: nothing takes it then."""
+    """Raise `BlockedError` for a blocked caller. While the database is away, issue a token: no call accepts it then."""
     try:
         with translate_errors(), pymongo.timeout(LOOK_UP_SECONDS):
             denials.check_blocked(person, address)
     except DatabaseUnavailableError:
-        logger.warning("A token was given without looking for blocks: the database is unavailable")
+        logger.warning("A token was issued without a check for blocks: the database is unavailable")
 
 
 def _check_user_hash(person: identity.Caller, user_hash: str | None) -> None:

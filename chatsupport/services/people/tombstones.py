@@ -1,4 +1,4 @@
-"""What is kept of those who were erased: that they were, and when, by a digest from which nobody is known again.
+"""Tombstones of erased people: the fact and the time of erasure, under a digest that identifies nobody.
 
 It refuses tokens from before, and by it whoever writes something late, because a process was stopped for long or the
 database was away, finds out that it has to be taken out again.
@@ -25,7 +25,7 @@ def id_of(person: Caller) -> str:
 
 
 def is_erased(person: Caller) -> bool:
-    """Tell whether somebody was erased. Whoever came back since is still said to be."""
+    """Tell whether a person was erased. This stays true for a person who has come back since."""
     return bool(erased_among([person]))
 
 

@@ -1,4 +1,4 @@
-"""Who is in which session: joined once per person, however many tabs are open."""
+"""The people in each session. A person joins once, however many tabs are open."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str)
 
 
 def evict_strangers() -> None:
-    """Have agents leave sessions that are not theirs any more; supervisors may stay.
+    """Take agents out of sessions that are no longer theirs; supervisors may stay.
 
     They are told so when a session moves, unless the process that moved it is killed just then or Redis is away.
     """

@@ -1,4 +1,4 @@
-"""Who is typing.
+"""Typing states.
 
 A start that is not renewed is stopped here, because a closed laptop sends no stop. Others hear of one person at most
 once a second: what changes faster is told, in its last state, when the second is over.
@@ -40,7 +40,7 @@ _states: dict[Key, _State] = {}
 
 
 def start(session_id: ObjectId, person: Caller, caller: Caller) -> None:
-    """Note that somebody types, for `TYPING_SECONDS` unless renewed. Raises `RateLimitedError`."""
+    """Note that a person is typing, for `TYPING_SECONDS` unless renewed. Raises `RateLimitedError`."""
     rate_limits.check_caller(rate_limits.TYPING, caller)
     with _mutex:
         state = _states.setdefault((session_id, person), _State())
@@ -50,7 +50,7 @@ def start(session_id: ObjectId, person: Caller, caller: Caller) -> None:
 
 
 def stop(session_id: ObjectId, person: Caller, caller: Caller | None = None) -> None:
-    """Note that somebody types no more. Raises `RateLimitedError` where a caller says so itself."""
+    """Note that a person has stopped typing. Raises `RateLimitedError` if the caller says so itself."""
     if caller is not None:
         rate_limits.check_caller(rate_limits.TYPING, caller)
     with _mutex:
@@ -62,7 +62,7 @@ def stop(session_id: ObjectId, person: Caller, caller: Caller | None = None) -> 
 
 
 def leave(session_id: ObjectId, person: Caller) -> None:
-    """Stop somebody who is gone, at once: there will be nothing more to tell of them."""
+    """Stop a person who has left, at once: there will be nothing more to announce."""
     with _mutex:
         state = _states.pop((session_id, person), None)
     if state is not None and state.told:
@@ -84,7 +84,7 @@ def _tell(key: Key) -> None:
 
 
 def _look() -> None:
-    """Stop what ran out and tell what was held back, for as long as there is anything to tell."""
+    """Stop expired states and announce what was held back, for as long as there is anything to announce."""
     for key in list(_states):
         _tell(key)
     time_now = time.monotonic()

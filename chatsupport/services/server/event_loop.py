@@ -1,4 +1,4 @@
-"""How busy the event loop is: a greenlet sleeps, and looks how late it is woken."""
+"""How busy the event loop is: a greenlet sleeps and measures how late it wakes up."""
 
 from __future__ import annotations
 

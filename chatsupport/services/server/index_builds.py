@@ -39,7 +39,7 @@ def look() -> None:
 
 
 def build_small() -> None:
-    """Build what is there at once. Raises `PyMongoError`."""
+    """Build the indexes of empty collections. Raises `PyMongoError`."""
     for index in list(_missing.values()):
         if index.is_on_nothing():
             try:
@@ -52,7 +52,7 @@ def build_small() -> None:
 
 
 def build_rest() -> None:
-    """Build what is missing in the background, those first that hold a promise."""
+    """Build missing indexes in the background, first those that hold a promise."""
     if _missing:
         socketio.start_background_task(_build_until_done, _missing)
 
@@ -68,7 +68,7 @@ def hint(name: str) -> str | None:
 
 
 def holds_back() -> str | None:
-    """Return the missing index without which nothing may be changed, None where there is none."""
+    """Return a missing index without which nothing may be changed, None if there is none."""
     return next((name for name in PROMISES if name in _missing), None) if _missing else None
 
 
@@ -101,11 +101,11 @@ def _build(index: Index) -> bool:
         if is_unavailable(error):
             _reasons[name] = AWAY
         else:
-            # Such as two documents that a unique index cannot have: somebody has to see to them.
+            # For example two documents that violate a unique index: the operator must resolve this.
             _reasons[name] = REFUSED
             if before != REFUSED:
                 logger.exception("The index %s cannot be built; trying again", name)
         return False
     seconds = round(time.monotonic() - started, 1)
-    logger.info("The index %s is there", name, extra={"event": "index_built", "seconds": seconds})
+    logger.info("The index %s has been built", name, extra={"event": "index_built", "seconds": seconds})
     return True

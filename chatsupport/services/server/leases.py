@@ -1,6 +1,6 @@
 """Leases in the database: one process at a time does a piece of timed work, and a killed one is replaced.
 
-Whatever is done under a lease does no harm where two processes do it at once, as after a long stop.
+Work under a lease does no harm if two processes do it at once, as after a long standstill.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chatsupport.database.clock import now
 from chatsupport.services.server import readiness
 
 HOUSEKEEPING_SECONDS = 15.0
-"""How long nobody does the work of a process that was killed."""
+"""How long the work of a killed process is not done."""
 
 
 class Lease:
@@ -47,4 +47,4 @@ class Lease:
 
 
 HOUSEKEEPING = Lease("housekeeping", HOUSEKEEPING_SECONDS, when=readiness.is_ready)
-"""The process that has it does nearly all of the timed work, once it may change anything."""
+"""The process that holds this lease does nearly all timed work, once it may change anything."""

@@ -1,4 +1,4 @@
-"""Which server processes use this database. No process believes that it is alone: it knows so from the database.
+"""The server processes that use this database. No process assumes that it is alone: it asks the database.
 
 Each has a document and renews it once a second: it writes first, and then looks who else is there. While it finds
 nobody it is alone, until three seconds after that write began. A process that comes writes its document and then waits
@@ -36,7 +36,7 @@ BEAT_SECONDS = 1.0
 HURRIED_SECONDS = 0.1
 """How soon the next beat comes where somebody waits for it."""
 ALONE_SECONDS = 3.0
-"""How long after its last beat a process may think that it is alone."""
+"""How long after its last beat a process may count itself as alone."""
 LIVE_SECONDS = 10.0
 GONE_SECONDS = 600.0
 """After so much silence a process has no write under way any more, and is forgotten."""
@@ -57,12 +57,12 @@ class Other:
 
     @property
     def silence(self) -> float:
-        """For how many seconds it was not heard of."""
+        """For how many seconds it was silent."""
         return elapsed() - self.heard_at
 
     @property
     def may_be_alone(self) -> bool:
-        """Whether it ever thinks that it is: one with a Redis never does."""
+        """Whether it ever counts itself as alone: a process with a Redis never does."""
         return self.document.get("redis") is None
 
     @property
@@ -78,7 +78,7 @@ class ThisProcess:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget all that is known."""
         self._serves = False
         self._id: ObjectId | None = None
         self._joined_at = 0.0
@@ -114,7 +114,7 @@ class ThisProcess:
         return 0.0 if elapsed() - self._beat_at > break_seconds() else max(0.0, elapsed() - self._steady_since)
 
     def beat(self) -> bool:
-        """Say that this process is there, and look who else is. Returns whether it is the first beat after a break."""
+        """Announce this process, and look for others. Returns whether it is the first beat after a break."""
         if not self._serves:
             return False
         began = elapsed()
@@ -148,7 +148,7 @@ class ThisProcess:
         return HURRIED_SECONDS if is_waited_for else BEAT_SECONDS
 
     def leave(self) -> None:
-        """Say that this process is gone: it has nothing under way any more."""
+        """Announce that this process has left: none of its writes is in progress."""
         leaving = self._id
         self.reset()
         if leaving is not None:
@@ -218,7 +218,7 @@ class ThisProcess:
             del self._others[process_id]
 
     def _tell(self) -> None:
-        """Say so, once, where another process runs that this one shares no Redis with."""
+        """Log once that another process runs with which this one shares no Redis."""
         live, own = self.live_others(), digest(settings.config.redis_url)
         apart = [document for document in live if own is None or document.get("redis") != own]
         metrics.PROCESSES.set({"together": len(live) + 1 - len(apart), "apart": len(apart)})
@@ -226,7 +226,7 @@ class ThisProcess:
             where = {"host": apart[0]["host"], "pid": apart[0]["pid"]}
             logger.error(
                 "Another server process uses this database, and the two share no Redis: people who are connected to "
-                "different ones do not hear of each other. Set the same REDIS_URL for both",
+                "different ones see each other's events late. Set the same REDIS_URL for both",
                 extra={"event": "processes_apart", **where},
             )
         self._is_apart = bool(apart)

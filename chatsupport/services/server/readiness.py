@@ -16,7 +16,7 @@ def is_ready() -> bool:
 
 
 def wait_until_ready() -> None:
-    """Wait until this process may change something. Raises `DatabaseUnavailableError` where that takes long."""
+    """Wait until this process may change something. Raises `DatabaseUnavailableError` if that takes too long."""
     deadline = elapsed() + PATIENCE_SECONDS
     while not is_ready():
         if elapsed() >= deadline:

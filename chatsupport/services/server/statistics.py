@@ -49,7 +49,7 @@ _found: _Found | None = None
 
 
 def overview(caller: Caller) -> dict[str, Any]:
-    """Return the statistics. Who the agents are, only agents and operators are told."""
+    """Return the statistics. Only agents and operators see the agents' names."""
     sums, counts = totals.read(), totals.counts()
     sessions, messages = sessions_by_status(counts["sessions"]), counts["messages"]
     load = _load()
@@ -76,7 +76,7 @@ def overview(caller: Caller) -> dict[str, Any]:
 
 
 def _busiest() -> list[dict[str, Any]]:
-    """Return the agents that have the most to do, by name."""
+    """Return the busiest agents, by name."""
     most_loaded = [(field, -order) for field, order in LEAST_LOADED]
     busiest = Agent._get_collection().find(ANY_STATE, sort=most_loaded, limit=MAX_AGENTS)
     return sorted(busiest, key=lambda agent: (agent["name"], agent["_id"]))
@@ -143,7 +143,7 @@ def _status(alive: bool) -> str:
 
 
 def _clock() -> dict[str, Any]:
-    """Return how far the clock of this machine is from the database's, by which everything goes."""
+    """Return how far the clock of this machine is from the database's, which counts everywhere."""
     ahead = clock.own_offset()
     if ahead is None:
         return {"status": "unknown", "offset": None}

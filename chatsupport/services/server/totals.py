@@ -33,14 +33,14 @@ def add(**amounts: int) -> None:
 
 
 def count_assigned(event: SessionAssigned) -> None:
-    """Count a session that has its first agent, and how long it waited. What is told late may be counted already."""
+    """Count a session that has its first agent, and its waiting time. An event reported late may be counted already."""
     session = event.session
     if not event.is_late and session["assignedAt"] == session["firstAssignedAt"]:
         add(assigned=1, waitedMs=serializers.milliseconds_between(session["createdAt"], session["assignedAt"]))
 
 
 def count_ended(event: SessionEnded) -> None:
-    """Count a session that has ended, and how long it took. What is told late may be counted already."""
+    """Count an ended session and its duration. An event reported late may be counted already."""
     session = event.session
     if not event.is_late:
         add(ended=1, endedMs=serializers.milliseconds_between(session["createdAt"], session["endedAt"]))

@@ -1,4 +1,4 @@
-"""Ending a session: the one place where one ends, whoever asks for it."""
+"""Ending a session: the only place where a session ends, whoever asks for it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def end(caller: Caller, session_id: ObjectId, why: SessionEnd) -> dict[str, Any]
 def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Caller | None = None) -> Document | None:
     """End the open session that meets the condition, which names its `_id`, and tell it. None where there is none.
 
-    `caller` is who asked for it, None where nobody did.
+    `caller` is None if the server ends the session by itself.
     """
     message_log.log.expect_end(which["_id"])
     time = now()

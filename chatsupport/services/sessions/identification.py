@@ -36,7 +36,7 @@ Document = dict[str, Any]
 MERGED = "merged"
 """Why a guest's session ends where the user has an open one already."""
 FINISH_AFTER, FINISH_SECONDS = timedelta(seconds=30), 15.0
-"""After this, nothing can be under way any more that began before the guest's tokens were refused."""
+"""After this, no write can be in progress that began before the guest's tokens were refused."""
 
 _ATTEMPTS = 5
 
@@ -64,7 +64,7 @@ def identify(caller: Caller, guest_token: str, address: str) -> Document:
 
 
 def finish() -> None:
-    """Look once more at the guests that became known a moment ago, and carry over what came behind."""
+    """Look again at the guests that recently became users, and carry over late writes."""
     due = {"isCarried": False, "createdAt": {"$lte": now() - FINISH_AFTER}}
     for denial in list(Denial._get_collection().find(due)):
         try:
@@ -72,7 +72,7 @@ def finish() -> None:
         except Exception as error:
             if isinstance(error, PyMongoError) and is_unavailable(error):
                 raise
-            logger.exception("What was a guest's could not be carried over yet", extra={"user_id": denial["userId"]})
+            logger.exception("A guest's data could not be carried over yet", extra={"user_id": denial["userId"]})
 
 
 def _finish(denial: Document) -> None:
@@ -95,7 +95,7 @@ def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:
     carried = list(collection.find(_carried(guest, user)))
     for session in carried:
         changed = _rename_within(session["_id"], guest, user)
-        outbox.complete(session)  # Its end may have been cut short by a kill.
+        outbox.complete(session)  # A kill may have cut its end short.
         if changed or session["_id"] in renamed or not is_repeat:
             events.happened(SessionUpdated(session))
     stored = Denial._get_collection().find_one({"userId": guest.id, "identifiedAs": user.id}, {"carried": 1}) or {}

@@ -1,4 +1,4 @@
-"""Chats that stand still: without an answer (NO_REPLY_AFTER), or without any message (IDLE_END_AFTER).
+"""Inactive chats: without an answer (NO_REPLY_AFTER), or without any message (IDLE_END_AFTER).
 
 Sending a message costs nothing more for this. Each active session carries the time when it has to be looked at next;
 then its last message is read, and either something is done or the time is moved on.
@@ -36,7 +36,7 @@ def idle_warning_seconds(idle_end_after: float) -> float:
 
 
 def look() -> None:
-    """See to the sessions whose time has run out, unless a standstill may be the reason."""
+    """Handle the sessions whose time has passed, unless a standstill may be the reason."""
     time = now()
     if availability.all_could_renew():
         sweep(time)
@@ -76,7 +76,7 @@ def _check_reply(session: Document, patience: timedelta) -> None:
 
 
 def _check_idle(session: Document, idle_end_after: float) -> None:
-    """Warn a session that stands still; end the one that was warned and still does."""
+    """Warn an inactive session; end one that was warned and is still inactive."""
     last = _last_message(session)
     since = max(time for time in (session["createdAt"], session.get("assignedAt"), last and last["timestamp"]) if time)
     warn_at = since + timedelta(seconds=idle_end_after)

@@ -1,4 +1,4 @@
-"""What somebody who joins a session is told."""
+"""The data that a client gets when it joins a session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatsupport.services.shared import access
 
 
 def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str, Any]:
-    """Return what who joins a session needs: its state, and its last messages or those after `after`.
+    """Return what a client needs on joining a session: its state, and its last messages or those after `after`.
 
     `lastSeq` is that of the last message there is; what comes later comes as `new_message`. Access is checked once
     more: the session may have gone to another agent while the caller was let in.

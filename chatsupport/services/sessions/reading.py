@@ -1,4 +1,4 @@
-"""A session as its people see it."""
+"""A session as its participants see it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _WHOLE = (WITH_AGENT, sequences.WITH_LAST_SEQ)
 
 
 def current(caller: Caller) -> dict[str, Any] | None:
-    """Return the caller's open session, None where it has none. For users only."""
+    """Return the caller's open session, None if it has none. For users only."""
     if caller.type != USER:
         raise ForbiddenError(
             "Only users have a current session. Agents list their sessions with GET /api/chat/sessions."

@@ -1,4 +1,4 @@
-"""Starting a session: it joins the queue's end, and gets an agent at once where one is free."""
+"""Starting a session: it joins the end of the queue, and gets an agent at once if one is free."""
 
 from __future__ import annotations
 

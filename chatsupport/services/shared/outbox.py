@@ -159,9 +159,9 @@ def sweep(may_act: Callable[[], bool] = HOUSEKEEPING.hold) -> int:
             completed += complete(session)
         except Exception:
             about = {"session_id": str(session["_id"])}
-            logger.exception("What happened to a session cannot be told yet; trying again", extra=about)
+            logger.exception("The events of a session cannot be reported yet; trying again", extra=about)
     if completed:
-        logger.info("Told what nobody had told", extra={"event": "told_late", "sessions": completed})
+        logger.info("Reported events that had not been reported", extra={"event": "told_late", "sessions": completed})
     return completed
 
 

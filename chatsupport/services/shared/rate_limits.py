@@ -135,7 +135,7 @@ def _check(what: str, key: str) -> None:
             raise
         if time.monotonic() >= _limits.paused_until:
             _limits.paused_until = time.monotonic() + PAUSE_SECONDS
-            logger.exception("Redis cannot count the rate limits; this process counts alone for a moment")
+            logger.exception("Redis cannot count the rate limits; this process counts by itself for a moment")
         seconds = _hit(alone, item, what, key)
     if seconds is None:
         return
