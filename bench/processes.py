@@ -43,7 +43,7 @@ COMMANDS = (
 )
 """The commands that are counted: a driver's, without its handshakes."""
 _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-"""What there is to run on. Read at the start: `pin_load` leaves this process, and who asks it later, one core."""
+"""The cores to run on. Read at the start, because `pin_load` leaves this process only one core."""
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def leave_all(chats: list[Chat]) -> None:
 
 
 class Sending:
-    """Messages under way: sends, notes when its own message comes back, and keeps what lies in the window."""
+    """Messages in progress: sends, notes when its own message comes back, and keeps what lies in the window."""
 
     def __init__(self) -> None:
         self.latencies: list[float] = []

@@ -120,7 +120,7 @@ def admission_memory() -> None:
 
 
 def more_writers() -> None:
-    """Have one batch under way at a time."""
+    """Have one batch in progress at a time."""
     backlog.MAX_WRITERS = 1
 
 

@@ -21,7 +21,7 @@ from chatsupport.extensions import socketio
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-"""How soon work is repeated for which the database was away."""
+"""How soon work is repeated after it failed because the database was away."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -29,7 +29,7 @@ Work = Callable[[], object]
 
 
 class Coalesced:
-    """A function of which one round runs at a time, for every caller that asked before the round began.
+    """A function that runs one round at a time, for all callers that asked before the round began.
 
     Each caller returns after a round that began after its call. A call from within a round returns at once, and another
     round follows. This saves work.
@@ -152,7 +152,7 @@ class Buffered(Generic[Key, Value]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits to be written, and the time after the last writing is over."""
+        """Whether nothing waits to be written, and the interval after the last write is over."""
         return not self._running
 
     def add(self, key: Key, value: Value) -> None:
@@ -169,7 +169,7 @@ class Buffered(Generic[Key, Value]):
         socketio.start_background_task(self._run)
 
     def get(self, key: Key, default: Value) -> Value:
-        """Return what is not written yet of one key."""
+        """Return the value of one key that is not written yet."""
         return self._pending.get(key, default)
 
     def flush(self) -> None:
@@ -194,7 +194,7 @@ class Buffered(Generic[Key, Value]):
             self._is_full = False
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Forget all waiting values."""
         with self._mutex:
             self._pending = {}
 
@@ -202,7 +202,7 @@ class Buffered(Generic[Key, Value]):
         if len(self._pending) < self._most:
             return False
         if not self._is_full:
-            logger.error("Too much waits to be written; what comes now is lost", extra={"work": name_of(self.write)})
+            logger.error("Too many values wait to be written; new ones are lost", extra={"work": name_of(self.write)})
         self._is_full = True
         return True
 
@@ -226,7 +226,7 @@ class Buffered(Generic[Key, Value]):
 
 
 class Lease(Protocol):
-    """What one process at a time can have."""
+    """A lease, which one process at a time can hold."""
 
     def hold(self) -> bool:
         """Take the lease, or renew it. False while another process has it."""
@@ -274,7 +274,7 @@ class Every:
 
 
 def start(works: Iterable[Every]) -> None:
-    """Begin timed work, each piece by itself: a short one must not wait for a long one, nor fail with it."""
+    """Begin timed work, each piece in its own greenlet, so that a long or failing one does not delay the others."""
     for work in works:
         work.start()
 
@@ -289,7 +289,7 @@ def flush_all() -> list[Exception]:
                 buffer.flush()
         except Exception as error:
             about = {"work": name_of(buffer.write)}
-            logger.warning("Something could not be stored on leaving", extra=about, exc_info=not _is_away(error))
+            logger.warning("Some values could not be stored on leaving", extra=about, exc_info=not _is_away(error))
             failures[buffer] = error
     return list(failures.values())
 
@@ -326,7 +326,7 @@ class _Outage:
             self._waiting.add(name)
         if is_new:
             reason = {"work": name, "reason": type(error).__name__}
-            logger.warning("Work in the background waits for the database", extra=reason)
+            logger.warning("Background work is waiting for the database", extra=reason)
 
     def is_over_for(self, name: str) -> None:
         """Note that this work was done: if it had to wait for the database, nothing has to any more."""
@@ -335,14 +335,14 @@ class _Outage:
                 return
             self._waiting.clear()
             self._over_at = time.monotonic()
-        logger.info("Work in the background goes on: the database answers")
+        logger.info("Background work continues: the database answers")
 
 
 _outage = _Outage()
 
 
 def _attempt(work: Work, name: str | None = None) -> bool:
-    """Do this and log what goes wrong. False where the database is away, so that it should be tried again."""
+    """Run the function and log what goes wrong. False if the database is away, so that it must be tried again."""
     name, began_at = name or name_of(work), time.monotonic()
     try:
         work()
@@ -350,7 +350,7 @@ def _attempt(work: Work, name: str | None = None) -> bool:
         if _is_away(error):
             _outage.holds_up(name, began_at, error)
             return False
-        logger.exception("Work in the background failed", extra={"work": name})
+        logger.exception("Background work failed", extra={"work": name})
     _outage.is_over_for(name)
     return True
 

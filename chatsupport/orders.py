@@ -1,10 +1,10 @@
-"""What server processes tell each other: orders, and which function obeys each.
+"""Orders that server processes send each other, and the function that carries out each.
 
 An order goes to every process, the one that gives it included. No client hears of it. It may come late, from a queue
-that waited for Redis, or never: so a function that obeys one looks at what is true first, and nothing that must hold
+that waited for Redis, or never. The function therefore checks the current state first, and nothing that must hold
 depends on an order.
 
-The core's orders are here, features have their own; `bind` says who obeys them. Their fields are what JSON has.
+The core's orders are here, and features have their own; `bind` names their functions. The fields are JSON values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chatsupport.realtime import server
 logger = logging.getLogger(__name__)
 
 EVENT = ROOM = "chatsupport:order"
-"""An order is an emit, which `sockets/hooks.py` takes off the way to the clients."""
+"""An order is an emit, which `sockets/hooks.py` takes out before it reaches clients."""
 
 BLOCKED, REVOKED = "blocked", "revoked"
 """Why sockets are closed."""
@@ -27,7 +27,7 @@ BLOCKED, REVOKED = "blocked", "revoked"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseSockets:
-    """Close the sockets of a person, each of which hears why first.
+    """Close the sockets of a person, after sending each the reason.
 
     With `tokens_up_to_ms` only those whose tokens were made by then, but for the one made at `kept_ms`; with `token_id`
     only those of that token.
@@ -67,7 +67,7 @@ _obeyed_by: dict[str, tuple[type, Callable[[Any], object]]] = {}
 
 
 def bind(*tables: Handlers) -> None:
-    """Have these orders obeyed from now on, each by its function, and no others."""
+    """Carry out these orders from now on, each by its function, and no others."""
     _obeyed_by.clear()
     for table in tables:
         _obeyed_by.update({order.__name__: (order, obey) for order, obey in table.items()})
@@ -83,10 +83,10 @@ def obey(data: Mapping[str, Any]) -> None:
     """Do what an order says. One that this release does not know is for processes of another release."""
     name = data["order"]
     if name not in _obeyed_by:
-        logger.info("There is no such order in this release", extra={"order": name})
+        logger.info("Ignored an order that this release does not know", extra={"order": name})
         return
     order, function = _obeyed_by[name]
     try:
         function(order(**{field: value for field, value in data.items() if field != "order"}))
     except Exception:
-        logger.exception("An order could not be obeyed", extra={"order": name})
+        logger.exception("An order could not be carried out", extra={"order": name})

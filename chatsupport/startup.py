@@ -1,4 +1,4 @@
-"""What a server does before and beside serving: indexes, default agents, timed work."""
+"""What a server does before and beside taking requests: indexes, default agents, timed work."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def begin(config: Config) -> None:
 
 
 def _check_redis(url: str) -> None:
-    # What is only away comes back, and nothing that must hold depends on it.
+    # A Redis that is only away will come back, and nothing that must hold depends on it.
     try:
         redis_server.check(url)
     except RedisError as error:
@@ -118,7 +118,7 @@ def _prepare(config: Config) -> None:
 
 
 def _do_or_retry(work: Callable[[Config], None], config: Config) -> None:
-    """Do this now, or when the database answers."""
+    """Do this now, or as soon as the database answers."""
     try:
         with refused(config):
             work(config)

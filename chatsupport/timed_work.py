@@ -38,6 +38,6 @@ def all_work() -> tuple[Every, ...]:
 
 
 def start() -> None:
-    """Begin the timed work of this process, each piece by itself: a short one does not wait for a long one."""
+    """Begin the timed work of this process, each piece in its own greenlet: a long one does not delay the others."""
     for work in all_work():
         work.start()

@@ -19,7 +19,7 @@ class Churn:
     peers = (PlainPeer,)
 
     async def run(self, stage: Stage) -> Result:
-        """Measure. One operation is a token, a start and an end, of somebody who has not been there before."""
+        """Measure. One operation is a token, a start and an end, of a new visitor."""
         await add_agents(stage, AGENTS)
         callers = [Http(stage.server.port) for _ in range(PEOPLE)]
         numbers = count()

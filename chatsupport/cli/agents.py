@@ -58,22 +58,22 @@ def _find(id_or_email: str) -> dict[str, Any]:
     which = {"_id": ObjectId(id_or_email)} if is_id else {"email": AgentEmail.parse({"email": id_or_email}).email}
     agent = Agent._get_collection().find_one(which)
     if agent is None:
-        raise NotFoundError(f"There is no such agent: {_printable(id_or_email)}. `agents list` shows those there are.")
+        raise NotFoundError(f"There is no such agent: {_printable(id_or_email)}. `agents list` shows all agents.")
     return dict(agent)
 
 
 @agents.command("add")
 @click.argument("name")
-@click.option("--email", help="With what the agent signs in; then a password is asked for.")
+@click.option("--email", help="The email for signing in; the command then asks for a password.")
 @click.option("--role", type=click.Choice(ROLES), default=MEMBER, show_default=True)
-@click.option("--max-users", type=int, default=DEFAULT_MAX_USERS, show_default=True, help="How many people at once.")
+@click.option("--max-users", type=int, default=DEFAULT_MAX_USERS, show_default=True, help="How many visitors at once.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the input.")
 @with_appcontext
 def add(name: str, email: str | None, role: str, max_users: int, password_stdin: bool) -> None:
     """Make an agent, and print its id."""
     with _work():
         data: dict[str, Any] = {"name": name, "role": role, "maxUsers": max_users, "email": email}
-        AgentFields.parse(data)  # Refused here, before a password is asked for in vain.
+        AgentFields.parse(data)  # Refused here, before the command asks for a password.
         if email is not None or password_stdin:
             data["password"] = _password(password_stdin)
         agent = service.create(API_KEY_CALLER, AgentFields.parse(data))
@@ -125,5 +125,5 @@ def remove(id_or_email: str, yes: bool) -> None:
 
 
 def _printable(text: str) -> str:
-    """Return a text for a terminal: what would move its cursor or colour it is shown, and not done."""
+    """Return a text for a terminal, with control characters shown and not carried out."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -43,7 +43,7 @@ def migrate(dry_run: bool) -> None:
             click.echo("There is nothing to do.")
         if not dry_run:
             migration.mark_current()
-            serving.drain_queue()  # Whoever waits gets what slots have come free.
+            serving.drain_queue()  # Waiting visitors get the slots that are free now.
             click.echo("The database is current. Servers may start.")
 
 

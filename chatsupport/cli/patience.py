@@ -17,7 +17,7 @@ from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.extensions import settings
 
 PATIENCE_SECONDS = 86_400.0
-"""Nobody waits for an answer here, and building an index on many documents takes its time."""
+"""A command may take long: building an index on many documents takes its time."""
 ANSWER_SECONDS = 10.0
 """How long the database may take to answer at all."""
 

@@ -17,7 +17,7 @@ CALLER = "command-line"
 
 
 class RefusedError(Exception):
-    """A server's answer that says no."""
+    """A server's refusal."""
 
     def __init__(self, status: int, envelope: dict[str, Any], retry_after: float | None) -> None:
         super().__init__(f"{envelope.get('code', status)}: {envelope.get('message', 'no reason was given')}")
@@ -78,7 +78,7 @@ def own_server(config: Config, url: str | None) -> Rest:
 
 
 def ask(rest: Rest, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Call the server, and end with one line where it does not do what is asked."""
+    """Call the server, and end with one line if it refuses."""
     try:
         return rest.call(method, path, body)
     except RefusedError as error:

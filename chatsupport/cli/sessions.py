@@ -15,7 +15,7 @@ from chatsupport.documents.session import NEWEST_FIRST, STATUSES
 from chatsupport.extensions import settings
 from chatsupport.services.messages import sequences
 
-sessions = AppGroup("sessions", help="Look at sessions, end them, hand them over.")
+sessions = AppGroup("sessions", help="List, end and transfer sessions.")
 
 _url = click.option("--url", help="Where the server is; by default on this machine at PORT.")
 
@@ -57,7 +57,7 @@ def list_sessions(status: str | None, agent_id: str | None, user_id: str | None,
 
 @sessions.command("end")
 @click.argument("session_id")
-@click.option("--reason", default="Ended by an operator", show_default=True, help="What both sides are told.")
+@click.option("--reason", default="Ended by an operator", show_default=True, help="The reason that both sides see.")
 @_url
 def end(session_id: str, reason: str, url: str | None) -> None:
     """End a session by the running server, which tells both sides."""
@@ -68,7 +68,7 @@ def end(session_id: str, reason: str, url: str | None) -> None:
 
 @sessions.command("transfer")
 @click.argument("session_id")
-@click.option("--agent", "agent_id", metavar="ID", help="Who gets it; without, it goes to the queue's front.")
+@click.option("--agent", "agent_id", metavar="ID", help="The new agent; by default, the front of the queue.")
 @_url
 def transfer(session_id: str, agent_id: str | None, url: str | None) -> None:
     """Hand a session to an agent or back to the queue, by the running server."""

@@ -36,6 +36,6 @@ def duration(seconds: float) -> str:
 
 
 def _printable(cell: object) -> str:
-    """Return a cell without what a terminal would obey: a visitor's id may be anything."""
+    """Return a cell without control characters: a visitor's id may contain anything."""
     text = "-" if cell is None else str(cell)
     return "".join("?" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character for character in text)

@@ -43,7 +43,7 @@ def make(user_id: str, user_type: str) -> None:
 
 
 def _go_by_the_databases_time() -> None:
-    """Measure it, if the database answers: a token that a clock has made which is ahead would be refused."""
+    """Measure the time, if the database answers: a token made by a clock that is ahead would be refused."""
     try:
         with pymongo.timeout(ANSWER_SECONDS):
             measure_time()

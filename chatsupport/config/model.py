@@ -96,7 +96,7 @@ class Config:
 
     @classmethod
     def misspelled(cls, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return variables that are set and mean nothing, by the name of the one that was probably meant."""
+        """Return variables that are set and have no meaning, each with the name that was probably meant."""
         reader = Reader(_process_environment() if environ is None else environ)
         cls._read(reader)
         return reader.misspelled()

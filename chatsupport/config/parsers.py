@@ -36,9 +36,9 @@ PUBLISHED_SECRETS = {
     "your-super-secret-jwt-key-change-this-in-production",
     "your-api-key-here",
 }
-"""What documentation shows in place of a secret, and people leave there."""
+"""Placeholders for a secret in documentation, which people forget to replace."""
 LEAST_DIFFERENT = 6
-"""A random secret of 16 hex digits has fewer different ones in one of 30 000 cases."""
+"""One in 30 000 random secrets of 16 hex digits has fewer different digits than this."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -233,7 +233,7 @@ def web_url(text: str) -> str:
 
 
 def api_key(*, min_length: int, several: bool = True) -> Parser[str]:
-    """Return a parser of keys that fit into an HTTP header; `several` where it is for the items of a list.
+    """Return a parser of keys that fit into an HTTP header; `several` if it is for the items of a list.
 
     A key that must have some length must not be one that can be guessed, either.
     """

@@ -11,7 +11,7 @@ from chatsupport.config.parsers import Parser
 T = TypeVar("T")
 
 _ALMOST = 0.85
-"""How much alike a slip and the name that was meant are: MONGODB_URL and MONGODB_URI, but not APP_NAME and APP_ENV."""
+"""How similar a misspelling is to the right name: MONGODB_URL and MONGODB_URI, but not APP_NAME and APP_ENV."""
 
 
 class ConfigError(Exception):

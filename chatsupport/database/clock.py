@@ -1,7 +1,7 @@
-"""The time, as the database has it: the only time that processes compare.
+"""The database's time: the only time that processes compare.
 
 Each machine has a clock of its own, and some are wrong. So a process measures how far the database's clock is from its
-own monotonic one, which nobody sets, and counts on from there; what its wall clock says changes nothing. The primary's
+own monotonic one, which cannot be set, and counts on from there. The wall clock has no influence. The primary's
 answer to `hello` has its time. That time belongs to some moment between the question and the answer, so the quickest
 of the last answers is the most exact. Until the first answer there is only the wall clock to go by.
 
@@ -31,26 +31,26 @@ logger = logging.getLogger(__name__)
 OFF_SECONDS = 5.0
 """A clock that differs by more than this from the database's is wrong."""
 LEEWAY_SECONDS = 5.0
-"""How far in the future something may have been issued by somebody else's clock."""
+"""How far in the future the issue time of another issuer's clock may be."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SAMPLES = 8
 _RESOLUTION = 0.001
 _DRIFT = 0.02
-"""Two clocks that nobody sets come no further apart than this while the samples are kept. Seconds."""
+"""Monotonic clocks drift apart by no more than this while the samples are kept. Seconds."""
 _MEMBER_SECONDS = 60.0
-"""For how long it is believed what a member's clock said."""
+"""How long a measurement of a member's clock stays valid."""
 _NEVER_SET = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def elapsed() -> float:
-    """Return the seconds since some moment, by a clock that nobody sets; those of a suspended machine included."""
+    """Return the seconds since some moment, by a clock that cannot be set and runs while the machine is suspended."""
     return time.clock_gettime(_NEVER_SET)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement: what to add to the monotonic clock to have the database's time, give or take `error`."""
+    """One measurement: the difference between the database's time and the monotonic clock, give or take `error`."""
 
     offset: float
     error: float
@@ -76,7 +76,7 @@ class Clock:
         return self._latest
 
     def take(self, theirs: datetime, asked: float, answered: float) -> float:
-        """Take in that the primary's clock said this between two moments of the monotonic clock.
+        """Record what the primary's clock said between two moments of the monotonic clock.
 
         Returns the seconds by which its time has jumped since the last measurement, because somebody set its clock or
         there is another primary; 0 where it has not.
@@ -92,14 +92,14 @@ class Clock:
         return jump
 
     def take_member(self, address: str, theirs: datetime | None) -> None:
-        """Take in what the clock of a member of the replica set says now; None where it does not answer."""
+        """Record what the clock of a member of the replica set says now; None if it does not answer."""
         if theirs is None:
             self._members.pop(address, None)
         else:
             self._members[address] = (_seconds(theirs) - elapsed(), elapsed())
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Start again without measurements."""
         self._samples.clear()
         self._members.clear()
         self._offset, self._latest, self._is_off = None, 0.0, False
@@ -140,7 +140,7 @@ class Clock:
 
 
 class MemberClocks(ServerHeartbeatListener):
-    """Hears what the members of the replica set answer to the driver, which asks each of them all the time."""
+    """Records the clocks of the replica set's members from their heartbeats to the driver."""
 
     def started(self, event: ServerHeartbeatStartedEvent) -> None:
         """Wait for the answer."""
@@ -173,7 +173,7 @@ def timestamp() -> float:
 
 
 def forget() -> None:
-    """Go by the wall clock until the database's time is measured again: there is another database."""
+    """Use the wall clock until the database's time is measured again: there is another database."""
     _clock.forget()
 
 
@@ -195,7 +195,7 @@ def wrong_members() -> dict[str, float]:
 
 
 def is_off(ahead: float) -> bool:
-    """Tell whether a clock that is so many seconds ahead is wrong."""
+    """Tell whether a clock that is this many seconds ahead is wrong."""
     return abs(ahead) > OFF_SECONDS
 
 

@@ -43,10 +43,10 @@ _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 OLDEST_VERSION = 6
 
 DURABLE = WriteConcern(w="majority", j=True)
-"""What an acknowledged write has survived: a majority of the members, and their journals."""
+"""An acknowledged write is in the journals of a majority of the members."""
 
 COMMITTED = ReadConcern("majority")
-"""What such a read returned, no failover takes back. A standalone server has no majority: see `wait_until_durable`."""
+"""No failover takes back what such a read returned. A standalone server has no majority: see `wait_until_durable`."""
 
 _DUPLICATE_KEY = 11000
 _NO_TIME = 1e-9
@@ -61,7 +61,7 @@ _AWAY = (
 )
 
 _NO_NAME_SERVER = re.compile("resolution lifetime expired|all nameservers failed|no nameservers", re.IGNORECASE)
-"""What the driver says where nobody answers for a mongodb+srv:// name. It calls that a wrong configuration."""
+"""The driver's messages if no name server answers for a mongodb+srv:// name; it raises a configuration error."""
 _UNAUTHORIZED = 13
 _NOT_SIGNED_IN = {18, 8000}
 """AuthenticationFailed, and what Atlas says instead."""
@@ -216,7 +216,7 @@ def is_unavailable(error: PyMongoError) -> bool:
 
 @contextlib.contextmanager
 def answer_within(seconds: float) -> Iterator[None]:
-    """Give all operations of the block together so many seconds, or what an outer block has left if that is less."""
+    """Give all operations of the block together this many seconds, or what an outer block has left if that is less."""
     time_now = time.monotonic()
     deadline = min(_deadline.get(), time_now + seconds)
     outer = _deadline.set(deadline)
@@ -234,7 +234,7 @@ def seconds_left() -> float:
 
 @contextlib.contextmanager
 def one_at_a_time(lock: threading.Lock) -> Iterator[None]:
-    """Run the block while nobody else who has this lock works on the database.
+    """Run the block while no other holder of this lock works on the database.
 
     Raises `DatabaseUnavailableError` where the other one waits for longer than there is time.
     """

@@ -36,7 +36,7 @@ _POLL_S = 0.02
 
 _ATTEMPTS = 4
 _STEADY_S = 2.0
-"""Of a mongod that has served for so long, the next end is the first one again."""
+"""After mongod has run for this long, its next end counts as the first one again."""
 
 # Run between fork and mongod: PR_SET_PDEATHSIG (1) has the kernel end mongod when the thread that started it dies,
 # even by SIGKILL. A program of its own rather than preexec_fn, which is not safe in a process with threads.
@@ -91,7 +91,7 @@ class EmbeddedMongo:
 
     @property
     def ending(self) -> str:
-        """How mongod has ended by itself; empty while it runs, and where it was not started or was stopped."""
+        """How mongod has ended by itself; empty while it runs, and if it was not started or was stopped."""
         status = None if self._process is None else self._process.poll()
         if status is None:
             return ""
@@ -157,7 +157,7 @@ class EmbeddedMongo:
         files.put_log_aside(self._data_dir)
         with open(files.output_file(self._data_dir), "w", encoding="utf-8") as output:
             try:
-                # In a session of its own, Ctrl-C in the terminal does not reach it before its clients are done.
+                # In a session of its own, Ctrl-C in the terminal does not reach it before its clients have finished.
                 return subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -202,7 +202,7 @@ class MongoKeeper:
         self._next_attempt: float | None = None
 
     def notice(self) -> None:
-        """Look whether mongod has ended, before somebody else takes its exit status."""
+        """Check whether mongod has ended, before other code takes its exit status."""
         _ = self._mongo.ending
 
     def look_after(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the embedded mongod is, where it keeps its files, how it is told so, and what its log says."""
+"""The embedded mongod's binary, files and command line, and the reason for its end from its log."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def prepare(data_dir: Path) -> Path:
     if socket.parent != home:
         socket.parent.mkdir(mode=0o700, exist_ok=True)
         status = os.lstat(socket.parent)
-        # Anybody can make folders in the temporary directory, so only a private one of ours will do.
+        # Every user can make folders in the temporary directory, so only a private one of this user is accepted.
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
             raise PermissionError(f"{socket.parent} is not a private directory of this user")
     return socket
@@ -110,12 +110,12 @@ def put_log_aside(data_dir: Path) -> None:
 
 
 def output_file(data_dir: Path) -> Path:
-    """Return the file with what mongod printed, which is only something when it could not even begin."""
+    """Return the file with mongod's output, which is empty unless mongod could not start."""
     return _home(data_dir) / "mongod.out"
 
 
 def clean_up(data_dir: Path) -> None:
-    """Remove what is of no use without a running mongod."""
+    """Remove files that are of no use without a running mongod."""
     socket = socket_path(data_dir)
     socket.unlink(missing_ok=True)
     if socket.parent != _home(data_dir):

@@ -1,6 +1,6 @@
-"""What the driver tells of its connections and commands: counted, and added to the operation that it was for.
+"""The driver's connections and commands: counted, and added to the operation that caused them.
 
-Of a command its name, its collection and its duration are looked at, never what it asks or gets.
+Only a command's name, collection and duration are read, never its content or its result.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Connections(ConnectionPoolListener):
         metrics.DATABASE_CONNECTIONS.read_by(self.by_state)
 
     def by_state(self) -> dict[str, float]:
-        """Return how many connections work, and how many are open beside."""
+        """Return how many connections are in use, and how many are open and idle."""
         return {"in_use": self.in_use, "idle": max(0, self.open - self.in_use)}
 
     def connection_created(self, event: ConnectionCreatedEvent) -> None:
@@ -52,7 +52,7 @@ class Connections(ConnectionPoolListener):
         self.open -= 1
 
     def connection_checked_out(self, event: ConnectionCheckedOutEvent) -> None:
-        """Count one that works, and how long it was waited for."""
+        """Count a connection in use, and measure the wait for it."""
         self.in_use += 1
         waited = event.duration or 0.0
         metrics.DATABASE_WAIT.observe(waited)
@@ -61,11 +61,11 @@ class Connections(ConnectionPoolListener):
             operation.database_times.waited += waited
 
     def connection_checked_in(self, event: ConnectionCheckedInEvent) -> None:
-        """Count one less that works."""
+        """Count one less in use."""
         self.in_use -= 1
 
     def connection_check_out_failed(self, event: ConnectionCheckOutFailedEvent) -> None:
-        """Measure the wait for one that did not come."""
+        """Measure the wait for a connection that was not available in time."""
         metrics.DATABASE_WAIT.observe(event.duration or 0.0)
 
     def connection_check_out_started(self, event: ConnectionCheckOutStartedEvent) -> None:

@@ -14,7 +14,7 @@ from chatsupport.config import ConfigError
 
 TIMEOUT_SECONDS = 2.0
 _CERTIFICATE = (
-    "REDIS_URL leads to a server whose certificate nobody known has signed, or for another name: give its authority by "
+    "REDIS_URL leads to a server whose certificate is for another name or has no trusted signer: give its authority by "
     "?ssl_ca_certs=/path/of/ca.pem, or set REDIS_TLS_VERIFY=off where the network is to be trusted (Heroku)"
 )
 _NO_TLS = "REDIS_URL begins with rediss://, and the server does not speak TLS: write redis://, or another port"
@@ -47,7 +47,7 @@ def try_out(url: str) -> tuple[str, float]:
             client.publish(channel, "heard")
             heard = listener.get_message(timeout=TIMEOUT_SECONDS)
             if heard is None or heard["data"] != b"heard":
-                raise redis.TimeoutError("nothing is heard of what is published")
+                raise redis.TimeoutError("published messages do not arrive")
             taken = (time.monotonic() - started) * 1000
             client.eval("return redis.call('EXISTS', KEYS[1])", 1, channel)
             info = client.info("server")
@@ -69,7 +69,7 @@ def _refusal(error: redis.RedisError) -> str | None:
     if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text:
         return _NO_TLS
     if isinstance(error, redis.AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
-        return "REDIS_URL has a user name or a password that Redis does not take, or none and Redis asks for one"
+        return "REDIS_URL has a user name or a password that Redis does not accept, or none although Redis requires one"
     if isinstance(error, redis.ResponseError):
         return f"REDIS_URL leads to a server that refuses: {error}"
     return None

@@ -1,4 +1,4 @@
-"""All that reaches into gunicorn, eventlet, python-engineio and python-socketio; nothing else does.
+"""All code that reaches into gunicorn, eventlet, python-engineio and python-socketio.
 
 It knows connections, packets and rooms. What they mean is known above: by the `Hooks` that `server.init_app` is given.
 README.md says for each patch what it does, why, and how to take it out.
@@ -32,11 +32,11 @@ class Hooks:
     refuse: Callable[[dict[str, Any]], Answer | None]
     """Looks at a request for a new connection; its answer refuses it."""
     opened: Callable[[str, dict[str, Any]], None]
-    """There is a new connection (its id, its environment); nobody is known behind it yet."""
+    """There is a new connection (its id, its environment), not authenticated yet."""
     closed: Callable[[str], None]
     """A connection is gone."""
     may_stray: Callable[[str], bool]
-    """A connection has sent what is no event of a socket. False closes it."""
+    """A connection has sent a packet that is no event of a socket. False closes it."""
     connect: Callable[[str, dict[str, Any], object], None]
     """A socket connects (its sid, environment, credentials). Raises `ConnectionRefusedError`, and nothing else."""
     disconnect: Callable[[str, str], None]
@@ -45,7 +45,7 @@ class Hooks:
     overhear: Callable[[str, Any, Any, Collection[str]], Collection[str] | None]
     """An event is on its way to the sockets here (its name and data, the room, the sids left out).
 
-    Returns the sids to leave out; None where it is for no socket at all.
+    Returns the sids to leave out; None if no socket gets it.
     """
     overhear_from_elsewhere: Callable[[str, Any], Collection[str] | None]
     """The same for an event (its name and data) of another process. It must not wait."""

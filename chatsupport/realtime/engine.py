@@ -28,12 +28,12 @@ from chatsupport.realtime.websocket import ChatWebSocket, encode_frame
 logger = logging.getLogger(__name__)
 
 MAX_POLLED_PACKETS = 16
-"""What one answer of long-polling brings. Python's client drops a connection whose answer brings more."""
+"""How many packets one answer of long-polling holds. Python's client drops a connection whose answer holds more."""
 MAX_QUEUED_BYTES = 1024 * 1024
 _CONTROL_PACKETS = ("1", "3", "5")
 UPGRADE_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
-"""How long a peer has to take its last packets."""
+"""How long a peer may take to receive its last packets."""
 
 
 def install(hooks: Hooks, max_packet_bytes: int) -> None:
@@ -54,7 +54,7 @@ class EngineSocket(engineio.socket.Socket):
     def __init__(self, server: Any, sid: str) -> None:
         super().__init__(server, sid)
         self.connected: bool
-        # The moment of the last ping that was not answered yet, by the monotonic clock: nobody sets that one.
+        # The moment of the last ping that was not answered yet, by the monotonic clock, which cannot be set.
         self.last_ping: float | None = time.monotonic()
         self._websocket: ChatWebSocket | None = None
         self._rest = b""
@@ -63,7 +63,7 @@ class EngineSocket(engineio.socket.Socket):
         self._dropped = False
 
     def check_ping_timeout(self) -> bool:
-        """Tell whether the client is there; close the connection where a ping has waited too long for its answer."""
+        """Tell whether the client is there; close the connection if a ping has waited too long for its answer."""
         if self.closed:
             raise SocketIsClosedError
         if self.last_ping is not None and time.monotonic() - self.last_ping > self.server.ping_timeout:
@@ -80,7 +80,7 @@ class EngineSocket(engineio.socket.Socket):
             self._enqueue(pkt)
 
     def take_stray(self) -> bool:
-        """Count a packet that is no event of somebody known. False where there were too many: then it is closed."""
+        """Count a packet that is no event of an authenticated socket. After too many, close and return False."""
         if self.closed or self.closing:
             return False
         if self.hooks.may_stray(self.sid):
@@ -145,7 +145,7 @@ class EngineSocket(engineio.socket.Socket):
             self.send(packet.Packet(packet.PING))
 
     def _send_now(self, ws: ChatWebSocket, pkt: Any) -> bool:
-        """Write the packet without waiting. Of one that went in part, the rest is left to the writer."""
+        """Write the packet without waiting. If only a part was written, leave the rest to the writer."""
         frame = _frame_of(pkt)
         try:
             sent = ws.try_send(frame)
@@ -200,7 +200,7 @@ class EngineSocket(engineio.socket.Socket):
             self.server.start_background_task(self._write, self._websocket)
 
     def _write(self, ws: ChatWebSocket) -> None:
-        """Write what waits, in order, until nothing does."""
+        """Write the queued packets in order until the queue is empty."""
         try:
             if self._rest:
                 rest, self._rest = self._rest, b""
@@ -223,7 +223,7 @@ class EngineSocket(engineio.socket.Socket):
             self.connected = self.upgraded = True
         elif not self._upgrade(ws):
             return []
-        # A peer that is gone is found by its missing pong, not by a timer for every read.
+        # A missing pong shows that the peer is gone; there is no timer for every read.
         ws.socket.settimeout(None)
         self._websocket = ws
         ws.on_odd_frame = self.take_stray
@@ -241,7 +241,7 @@ class EngineSocket(engineio.socket.Socket):
         deadline = time.monotonic() + UPGRADE_SECONDS
 
         def check_time() -> None:
-            # Each frame comes in time, and yet they may never end.
+            # Each frame may come in time and the frames still never end.
             if time.monotonic() > deadline:
                 raise TimeoutError
 
@@ -250,7 +250,7 @@ class EngineSocket(engineio.socket.Socket):
             if ws.wait() != "2probe":
                 return False
             ws.send("3probe")
-            self.queue.put(packet.Packet(packet.NOOP))  # Ends the poll that waits.
+            self.queue.put(packet.Packet(packet.NOOP))  # Ends the waiting poll.
             self._queued_bytes += 1
             self.upgraded = ws.wait() == "5"
             return bool(self.upgraded)
@@ -276,7 +276,7 @@ class EngineSocket(engineio.socket.Socket):
             elif data[:1] in _CONTROL_PACKETS:
                 self.receive(packet.Packet(int(data[0])))
             else:
-                self.take_stray()  # Not a packet: of no use, and of no harm.
+                self.take_stray()  # Not a packet: it is ignored.
         except SocketIsClosedError:
             return False
         except Exception:
@@ -294,7 +294,7 @@ def _frame_of(pkt: Any) -> bytes:
 
 
 class Pinger:
-    """Sends everybody's pings. All wait equally long, so the one that was scheduled first is due first."""
+    """Sends the pings of all connections. All wait equally long, so the first one scheduled is due first."""
 
     def __init__(self) -> None:
         self._due: deque[tuple[float, EngineSocket]] = deque()

@@ -31,14 +31,14 @@ from chatsupport.observability import metrics
 from chatsupport.realtime import Answer
 
 REQUEST_SECONDS = 10.0
-"""How long a client may take to send one request, its body included."""
+"""The longest time a client may take to send one request, including its body."""
 SEND_BYTES_PER_SECOND = 16 * 1024
-"""A client may read as slowly as that, beside the time that it has for any answer."""
+"""The slowest rate at which a client may read, beside the time that it has for any answer."""
 MAX_DISCARDED_BYTES = 1024 * 1024
-"""How much of a body that nobody read is taken off the wire to keep the connection; one with more is closed."""
+"""How much of an unread body is read to keep the connection; if there is more, the connection is closed."""
 
 MAX_CHUNK_LINE_BYTES = 4096
-"""How long the line before a chunk may be: its size and what a client adds to it."""
+"""The longest line before a chunk: its size and its extensions."""
 
 _HOST = re.compile(r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -72,12 +72,12 @@ class PatientUnreader(SocketUnreader):
         self._is_over = False
 
     def begin(self, *, idle: bool) -> None:
-        """Expect a request: now, or with `idle` whenever its first byte comes."""
+        """Expect a request: now, or, with `idle`, when its first byte arrives."""
         self._left = REQUEST_SECONDS
         self._idle = idle and not self.buf.getbuffer().nbytes
 
     def chunk(self) -> bytes:
-        """Return what came; nothing at the end, or when the time is over."""
+        """Return the bytes that arrived; none at the end, or when the time is over."""
         if self._is_over:
             return b""
         if self._idle:
@@ -164,7 +164,7 @@ def _require_one_target(request: Any) -> None:
 def _in_whole_lines(parse_chunk_size: Callable[..., Any]) -> Callable[..., Any]:
     """Return gunicorn's reader of a chunk's size, given lines that are whole, not too long, and end with CR LF only.
 
-    Who takes a bare LF for the end of that line, as some proxies do, would see other chunks than we do.
+    A proxy that takes a bare LF for the end of that line would see other chunks than we do.
     """
 
     def parse(self: Any, unreader: Any, data: bytes | None = None) -> Any:
@@ -183,7 +183,7 @@ def _in_whole_lines(parse_chunk_size: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _finish_body(self: Any) -> None:
-    """Take what is left of the last request's body off the wire. Ends the connection where that is broken or long."""
+    """Read the rest of the last request's body. End the connection if it is broken or too long."""
     discarded = 0
     try:
         while self.mesg and (data := self.mesg.body.read(8192)):

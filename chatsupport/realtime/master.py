@@ -1,4 +1,4 @@
-"""What gunicorn's master does here beside its own: it declines some signals, and looks after another child."""
+"""Changes to gunicorn's master: it declines some signals, and looks after another child."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def name(product: str) -> None:
 
 
 def has_terminal() -> bool:
-    """Tell whether this process was started from a terminal, and is to end with it."""
+    """Tell whether this process was started from a terminal, and must end with it."""
     # Under nohup SIGHUP is ignored from the start, and shall be.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return False

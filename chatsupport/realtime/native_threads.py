@@ -1,4 +1,4 @@
-"""Work that takes the processor for long, outside of the greenlets, so that no chat stands still for it.
+"""Work that takes much CPU time, done outside the greenlets, so that no chat waits for it.
 
 What it is worked with must let go of Python's lock. A few are worked at a time, so that a flood can take neither all
 memory nor all processors; and strangers never take the last place, so that their flood does not keep others out.
@@ -41,7 +41,7 @@ class Offloading:
         self._make_room()
 
     def offload(self, work: Callable[..., T], *arguments: Any, for_stranger: bool = False) -> T:
-        """Return what the function returns. Raises `RateLimitedError` where too many wait for their turn."""
+        """Return what the function returns. Raises `RateLimitedError` if too many are waiting."""
         rooms = [self._room_for_strangers, self._room] if for_stranger else [self._room]
         with contextlib.ExitStack() as taken:
             for room in rooms:

@@ -18,7 +18,7 @@ MAX_ACK_ID_DIGITS = 18
 MAX_REFUSALS = 5
 """An Engine.IO connection whose CONNECT was refused so often may not try once more."""
 _REFUSALS = "chatsupport.refusals"
-"""Where the environment of an Engine.IO connection has how often it was refused."""
+"""The key, in the environment of an Engine.IO connection, of the number of its refusals."""
 _BINARY = "b"
 _BINARY_EVENT = re.compile(r"5[0-9]{1,10}-([0-9]{0,18})(?=\[)", re.ASCII)
 
@@ -33,7 +33,7 @@ class Receiver:
     def take(self, eio_sid: str, data: Any) -> None:
         """Take an Engine.IO message.
 
-        Whatever is no event of a connected client is counted: an honest client sends few of those.
+        All packets that are no events of a connected client are counted: an honest client sends few of them.
         """
         kind = data[:1] if type(data) is str else _BINARY
         if kind == "2" and self._take_event(eio_sid, data):

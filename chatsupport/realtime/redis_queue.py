@@ -1,6 +1,6 @@
-"""What server processes tell each other through Redis, on two connections: one that publishes, one that listens.
+"""The events between server processes through Redis, on two connections: one publishes, one listens.
 
-What is said in a session has a channel of its own, which the processes listen to that have somebody in it; everything
+The events of a session have a channel of their own. Processes with a socket in that session listen to it; everything
 else goes to all.
 
 Whoever emits only puts the event into an outbox, so that a Redis that is away or stuck holds nobody up. What waits
@@ -64,7 +64,7 @@ class RedisQueue:
             socketio.sleep(0.01)
 
     def channel_of(self, room: object) -> str | None:
-        """Return the room's own channel; None where all processes hear what is said in it."""
+        """Return the room's own channel; None if all processes get its events."""
         return f"{CHANNEL}:{room}" if isinstance(room, str) and room.startswith(self._prefix) else None
 
     def _connect(self, **options: Any) -> Redis:
@@ -79,7 +79,7 @@ class RedisQueue:
         )
 
     def publish(self, event: str, data: Any, room: str | list[str]) -> None:
-        """Tell the other processes, soon, what is said in a room, or in several."""
+        """Send an event of one room or several to the other processes, soon."""
         if not self._publishing:
             self._publishing = True
             socketio.start_background_task(self._publish_all)
@@ -134,7 +134,7 @@ class RedisQueue:
 
     def _texts(self) -> Iterator[bytes]:
         """Yield the texts that the other processes publish, for ever."""
-        own = self._text({})[:-1].encode()  # Each of our own begins like this, and is known without parsing it.
+        own = self._text({})[:-1].encode()  # Each text of this process begins like this; no parsing needed.
         is_lost = False
         while True:
             try:

@@ -24,9 +24,9 @@ from chatsupport.extensions import socketio
 logger = logging.getLogger(__name__)
 
 CONFIRM_SECONDS = 1.0
-"""How long who joins waits for Redis."""
+"""How long a joining socket waits for Redis."""
 PAUSE_SECONDS = 5.0
-"""How long nobody waits after Redis did not confirm in time."""
+"""How long joining sockets do not wait after Redis did not confirm in time."""
 MAX_CHANNELS = 500
 """How many channels go into one command."""
 

@@ -36,7 +36,7 @@ from chatsupport.sockets.leaving import leave
 
 MAX_JOINED_SESSIONS = 50
 MESSAGE_BYTES = 300
-"""What a message of a history takes beside its text, about."""
+"""About how many bytes a message of a history takes beside its text."""
 
 
 @event("join_session", body=Join, answer=JoinAnswer)
@@ -65,7 +65,7 @@ def join_session(connection: Connection, join: Join) -> Answer:
 
 
 def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> dict[str, Any]:
-    """Enter the session's room behind its history; a socket that is in it and asks again leaves it meanwhile."""
+    """Enter the session's room after its history; a socket that joins again leaves the room in between."""
     room = broadcasts.session_room(session_id)
     with server.listening(room), held_events.hold_back(room) as held:
         server.leave(connection.sid, room)
@@ -86,7 +86,7 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
             else:
                 connection.people.pop(session_id, None)
             raise
-        # From here to the end of the block nothing waits, so no message can slip in between.
+        # From here to the end of the block nothing yields, so no message can come in between.
         held_events.hand_over(connection.sid, room, joined, held)
         told_here.joined(session_id, joined)
         if joined["status"] == ACTIVE and joined["agentId"] == connection.caller.id:
@@ -136,7 +136,7 @@ def typing_start(connection: Connection, typed: InSession) -> Answer:
 
 @event("typing_stop", body=InSession, answer=TypingState)
 def typing_stop(connection: Connection, typed: InSession) -> Answer:
-    """Tell the others that the caller types no more."""
+    """Tell the others that the caller has stopped typing."""
     session_id, person = _present(connection, typed)
     typing.stop(session_id, person, connection.caller)
     return "Not typing", {"sessionId": str(session_id), "isTyping": False}
@@ -167,7 +167,7 @@ def _present(connection: Connection, named: InSession) -> tuple[ObjectId, Caller
 
 
 def _person(connection: Connection, named: InSession) -> Caller:
-    """Return who the caller is in the session: itself, or whom a system says it is."""
+    """Return the caller's person in the session: itself, or the one that a system names."""
     access.act_as(connection.caller, named.user_id, named.user_type)
     if named.user_id is None or not connection.caller.may_act_for_others:
         return connection.caller

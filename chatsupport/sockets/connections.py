@@ -24,14 +24,14 @@ class Connection:
     caller: Caller
     address: str
     budget: Budget | None = None
-    """What its caller may still ask for; None where that is not limited."""
+    """What its caller may still ask for; None if that is not limited."""
     refused: int = 0
-    """How often it asked for more than that, less one for each event that was in the budget again."""
+    """How often it exceeded the budget, less one for each later event within it."""
     people: dict[ObjectId, Caller] = field(default_factory=dict)
     open_sends: OpenSends = field(default_factory=OpenSends)
     accepted: bool = False
     denied: ChatSupportError | None = None
-    """Why the socket is to be closed, where that was decided before it was accepted."""
+    """Why the socket must be closed, if that was decided before it was accepted."""
 
 
 _connections: dict[str, Connection] = {}
@@ -45,7 +45,7 @@ def add(connection: Connection) -> None:
 
 
 def find(sid: str) -> Connection | None:
-    """Return the socket's connection, None where it is not (or no longer) connected."""
+    """Return the socket's connection, None if it is not (or no longer) connected."""
     return _connections.get(sid)
 
 
@@ -76,7 +76,7 @@ def from_addresses(addresses: Callable[[str], bool]) -> list[Connection]:
 
 
 def close(connection: Connection, why: ChatSupportError | None = None) -> None:
-    """Close a socket, which hears why as an `error` event first; one that is still connecting will be refused."""
+    """Close a socket after an `error` event with the reason; one that is still connecting will be refused."""
     if not connection.accepted:
         connection.denied = why or InvalidTokenError("Connect again.")
         return

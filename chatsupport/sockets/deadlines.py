@@ -1,4 +1,4 @@
-"""Sockets that have had their time: those whose token has expired, and those that never finished connecting.
+"""Sockets whose time is over: those whose token has expired, and those that never finished connecting.
 
 One greenlet looks after all of them, once a second.
 """
@@ -44,7 +44,7 @@ def watch_handshake(eio_sid: str) -> None:
 
 
 def look() -> None:
-    """Close what has had its time."""
+    """Close the sockets whose time is over."""
     while _expiring and _expiring[0][0] <= clock.timestamp():
         connection = connections.find(heapq.heappop(_expiring)[1])
         if connection is not None:

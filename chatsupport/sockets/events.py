@@ -35,7 +35,7 @@ Handler = Callable[[Connection, Any], Answer]
 LateHandler = Callable[[Connection, Any, Finish], None]
 
 MAX_REFUSED = 50
-"""A socket that goes on so often after its caller's budget is used up is closed."""
+"""A socket that exceeds its caller's budget this often is closed."""
 
 _handlers: dict[str, Handler] = {}
 _late_handlers: dict[str, LateHandler] = {}
@@ -94,7 +94,7 @@ def handle(
 
 
 class Event(tracing.Operation):
-    """One event of one socket. What its log line and its failure carry is worked out only when there is one."""
+    """One event of one socket. The fields of its log line and of its failure are computed only if there is one."""
 
     __slots__ = ("_acknowledge", "_sid", "arguments", "connection")
 
@@ -135,7 +135,7 @@ class Event(tracing.Operation):
             self._log(error, seconds)
 
     def described(self) -> Mapping[str, object]:
-        """Return what it was and of which session, for a log line."""
+        """Return the event and its session, for a log line."""
         payload = self.arguments[0] if self.arguments else None
         session_id = payload.get("sessionId") if isinstance(payload, dict) else None
         return {
@@ -174,7 +174,7 @@ class Event(tracing.Operation):
 
 
 def _run(running: Event, is_behind: bool) -> Answer | None:
-    """Return the answer; None where it comes later."""
+    """Return the answer; None if it comes later."""
     connection, name = running.connection, running.name
     if connection is None:
         raise NotFoundError("This socket is not connected. Connect again.")

@@ -66,14 +66,14 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
         told_here.agent_connected()
         happened(AgentConnected(caller, sid))
     if eio_sid is None or not server.is_open(eio_sid):
-        # It left while it was let in, and python-socketio tells no disconnect handler of that.
+        # It left while it was connecting, and python-socketio does not call the disconnect handler then.
         disconnect(sid, "left while it was let in")
         raise refuse(NotFoundError("This socket is closed. Connect again."))
     if connection.denied is not None:
         metrics.REFUSED.add(connection.denied.code)
         disconnect(sid, "denied while it was let in")
         raise refuse(connection.denied)
-    # From here on, who denies the caller closes the socket. Nothing waits until python-socketio has taken it in.
+    # From here on, a denial of the caller closes the socket. Nothing yields until python-socketio has accepted it.
     connection.accepted = True
     strangers.remove(eio_sid)
     deadlines.watch_token(connection)
@@ -83,7 +83,7 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
 def _admit(connection: Connection) -> Connection:
     """Remember a socket, unless its caller is denied or has too many. Raises `ChatSupportError`.
 
-    It is remembered before the look-up: whoever is denied while that goes on is found among the connections.
+    It is remembered before the look-up, so that a denial during the look-up finds it among the connections.
     """
     connections.add(connection)
     try:
@@ -131,7 +131,7 @@ def _tell_availability(tell: Callable[[ObjectId, str], None], agent: Caller, sid
 
 
 def _authenticate(environ: Mapping[str, Any], auth: object) -> Caller:
-    """Return who connects: by the `auth` object of the client, or by the same headers as in REST."""
+    """Return the caller that connects: by the client's `auth` object, or by the same headers as in REST."""
     given = auth if isinstance(auth, dict) else {}
     token, api_key = given.get("token"), given.get("apiKey")
     if token is not None and not isinstance(token, str):
@@ -146,7 +146,7 @@ def _authenticate(environ: Mapping[str, Any], auth: object) -> Caller:
 
 
 def _counted(error: ChatSupportError, address: str) -> ChatSupportError:
-    """Return the error, or that there were too many tries from this address."""
+    """Return the error, or a `RateLimitedError` if there were too many tries from this address."""
     try:
         rate_limits.check_address(rate_limits.CONNECTIONS, address)
     except ChatSupportError as limited:

@@ -21,11 +21,11 @@ LATE_SECONDS = 30.0
 """How long after a join a message of its history may still be announced."""
 
 Held = tuple[str, Any, frozenset[str]]
-"""An event, its data, and the sockets that shall not get it."""
+"""An event, its data, and the sockets that must not get it."""
 
 _held: dict[str, list[list[Held]]] = {}
 _histories: dict[str, dict[str, tuple[int, float]]] = {}
-"""For each room, the sockets that joined lately: the last seq of their history, and until when to mind it."""
+"""For each room, the sockets that joined recently: the last seq of their history, and how long it matters."""
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def hold_back(room: str) -> Iterator[list[Held]]:
 
 
 def hand_over(sid: str, room: str, joined: dict[str, Any], held: list[Held]) -> None:
-    """Tell a socket what it joined, and behind it what was held back; messages in the order of their seq."""
+    """Send a socket what it joined, then what was held back; messages in the order of their seq."""
     broadcasts.to_socket(sid, "session_joined", joined)
     last_seq, history = joined["lastSeq"], joined["messages"]
     for_it = [(event, data) for event, data, skipped in held if sid not in skipped]
@@ -66,7 +66,7 @@ def forget(sid: str, room: str) -> None:
 
 
 def overhear(event: str, data: Any, room: object, skipped: Collection[str]) -> Collection[str]:
-    """Take note of an event on its way to the sockets of this process; return those that shall not get it."""
+    """Take note of an event on its way to the sockets of this process; return those that must not get it."""
     if not _held and not _histories:
         return skipped
     rooms = [room] if isinstance(room, str) else room if isinstance(room, list) else []

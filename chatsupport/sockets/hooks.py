@@ -1,4 +1,4 @@
-"""What the layer below, realtime, asks about connections and events, and who answers."""
+"""The functions that the layer below, realtime, calls for connections and events."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def _refuse(environ: dict[str, Any]) -> Answer | None:
 
 
 def _opened(eio_sid: str, environ: dict[str, Any]) -> None:
-    """Take a new connection, which has a while to say who it is."""
+    """Take a new connection, which has a while to authenticate."""
     strangers.add(eio_sid, environ.get("REMOTE_ADDR", ""))
     deadlines.watch_handshake(eio_sid)
 
 
 def _overhear(event: str, data: Any, room: Any, skipped: Collection[str]) -> Collection[str] | None:
-    """Take orders off the way to the clients; let others take note of what goes there."""
+    """Carry out orders instead of sending them to clients; let others take note of events for clients."""
     if event == orders.EVENT:
         orders.obey(data)
         return None
@@ -67,7 +67,7 @@ def _overhear(event: str, data: Any, room: Any, skipped: Collection[str]) -> Col
 
 def _overhear_from_elsewhere(event: str, data: Any) -> Collection[str] | None:
     if event == orders.EVENT:
-        # It may have to ask the database, and nothing may wait here.
+        # It may have to ask the database, and nothing may block here.
         socketio.start_background_task(orders.obey, data)
         return None
     if event == "messages_read":

@@ -49,7 +49,7 @@ OBEYED: Handlers = {
     LeaveSession: leave_session,
     TellPlaces: lambda _: queue.announce_here(),
 }
-"""The core's orders, and who obeys each."""
+"""The core's orders, and the function that carries out each."""
 
 
 def _meant_by(order: CloseSockets) -> list[Connection]:
@@ -72,7 +72,7 @@ def _close(meant: Iterable[Connection], why: str | None) -> None:
 
 
 def _is_blocked(connection: Connection) -> bool:
-    """Tell whether a socket's caller or address is blocked. Where that stays unknown, the order holds."""
+    """Tell whether a socket's caller or address is blocked. If that remains unknown, the order holds."""
     try:
         denials.check_blocked(connection.caller, connection.address)
     except Exception as error:
@@ -87,7 +87,7 @@ def _reason(why: str | None) -> ChatSupportError | None:
 
 
 def leave(connection: Connection, session_id: ObjectId, reason: str) -> bool:
-    """Take a socket out of a session's room. False where it is not in it."""
+    """Take a socket out of a session's room. False if it is not in it."""
     person = connection.people.pop(session_id, None)
     if person is None:
         return False
@@ -97,7 +97,7 @@ def leave(connection: Connection, session_id: ObjectId, reason: str) -> bool:
 
 
 def part(connection: Connection, session_id: ObjectId, person: Caller, reason: str) -> None:
-    """Count a socket out of a session; whose last one it was types no more."""
+    """Count a socket out of a session; a person without another socket there stops typing."""
     held_events.forget(connection.sid, broadcasts.session_room(session_id))
     membership.leave(session_id, person, connection.sid, reason)
     if not membership.connections_of(session_id, person):

@@ -1,6 +1,6 @@
 """The messages of one socket that are being written.
 
-A socket may send on before its last message is acknowledged. Whatever else it asks for waits until its messages are
+A socket may send more before its last message is acknowledged. Its other events wait until its messages are
 stored, so that to the client everything happens in the order it was sent.
 """
 
@@ -39,7 +39,7 @@ class OpenSends:
         self._wait(MAX_OPEN_SENDS - 1)
 
     def wait_for_all(self) -> None:
-        """Wait until every message is stored, or has failed; the message log sees to it that each does in time."""
+        """Wait until every message is stored, or has failed; the message log limits the time this takes."""
         self._wait(0)
 
     def _wait(self, at_most: int) -> None:

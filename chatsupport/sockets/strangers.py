@@ -18,21 +18,21 @@ from chatsupport.services.shared.budgets import Allowance
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 10
-"""How long one of them has to finish connecting."""
+"""How long a connection may take to authenticate."""
 
 _from: dict[str, str] = {}
 """The address of each, by its Engine.IO id; the oldest comes first."""
 _by_address: Counter[str] = Counter()
 _strays: dict[str, Allowance] = {}
-"""What each connection, of whomever, may still send that is no event; of those that have sent something such."""
+"""How many more packets that are no events each connection may send, if it has sent one."""
 _noted: set[str] = set()
 """The connections that the log has a line about: one is enough for an unauthenticated connection."""
 
 
 def make_room(address: str) -> str | None:
-    """Return which one has to go for another, None where there is room.
+    """Return the connection that must make room for another, None if there is room.
 
-    Raises `RateLimitedError` where this address has too many.
+    Raises `RateLimitedError` if this address has too many.
     """
     config = settings.config
     if not config.rate_limits:
@@ -55,7 +55,7 @@ def add(eio_sid: str, address: str) -> None:
 
 
 def remove(eio_sid: str) -> None:
-    """Count one less: somebody is known behind it now, or it is gone."""
+    """Count one less: the connection is authenticated now, or gone."""
     _noted.discard(eio_sid)
     key = _from.pop(eio_sid, None)
     if key is not None:
@@ -65,13 +65,13 @@ def remove(eio_sid: str) -> None:
 
 
 def forget(eio_sid: str) -> None:
-    """Forget a connection that is gone, whoever was behind it."""
+    """Forget a connection that is gone."""
     remove(eio_sid)
     _strays.pop(eio_sid, None)
 
 
 def may_stray(eio_sid: str) -> bool:
-    """Count a packet that is no event of somebody known. False where a connection has sent too many."""
+    """Count a packet that is no event of an authenticated socket. False if a connection has sent too many."""
     config = settings.config
     if not config.rate_limits:
         return True
@@ -87,7 +87,7 @@ def may_stray(eio_sid: str) -> bool:
 
 
 def note(eio_sid: str | None, message: str, **about: object) -> None:
-    """Log something about a connection, unless it is one of them and has its line already."""
+    """Log a line about a connection, unless it is unauthenticated and has its line already."""
     if eio_sid in _noted:
         return
     if eio_sid in _from:
@@ -97,5 +97,5 @@ def note(eio_sid: str | None, message: str, **about: object) -> None:
 
 
 def count() -> int:
-    """Return how many there are."""
+    """Return the number of unauthenticated connections."""
     return len(_from)

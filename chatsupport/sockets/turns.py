@@ -1,4 +1,4 @@
-"""Turns: how many events may be at the database at once.
+"""Turns: how many events may use the database at once.
 
 A thousand clients that come back after a restart ask for their histories in the same second. All at once they would
 wait for a connection of the pool, each with its time running; here they wait in line, and it runs from their turn.
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 
 MAX_AT_ONCE = 40
-"""Fewer than the pool has connections: what has no turn (messages, REST, the work in the background) needs some too."""
+"""Fewer than the pool's connections: work without turns (messages, REST, background work) needs some too."""
 PATIENCE_SECONDS = 5.0
 """An event that has waited this long goes on: while the database is away, the line does not move."""
 

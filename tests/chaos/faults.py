@@ -98,7 +98,7 @@ def restart_without_valkey(world: World, chance: random.Random) -> None:
 
 
 def lose_replies(world: World, chance: random.Random) -> None:
-    """Writes are done, and nobody hears of it; of some not even when the driver repeats them."""
+    """Writes are carried out, but their replies are lost; of some, also the reply to the driver's repetition."""
     _trouble(world, chance, lambda match, times: LostReply(match, times, every_time=chance.random() < 0.7))
 
 

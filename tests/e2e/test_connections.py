@@ -1,4 +1,4 @@
-"""Connecting for real: who is let in, by which transport, and how a client comes back after the server was killed."""
+"""Real connections: which clients are accepted, by which transport, and how one reconnects after a kill."""
 
 from __future__ import annotations
 

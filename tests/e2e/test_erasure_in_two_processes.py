@@ -1,4 +1,4 @@
-"""Who is erased in one process, while others read and write in another, is nowhere a moment later."""
+"""A person erased in one process, while others read and write in another, is nowhere a moment later."""
 
 from __future__ import annotations
 

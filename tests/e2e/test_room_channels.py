@@ -1,4 +1,4 @@
-"""The channels of one process on a real Valkey: who joins hears what is said from then on."""
+"""The channels of one process on a real Valkey: a client that joins gets all events from then on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS in front of a server that speaks none, with a certificate that nobody known has signed: as Heroku has it."""
+"""TLS in front of a server that speaks none, with a certificate without a trusted signer, as on Heroku."""
 
 from __future__ import annotations
 

@@ -71,11 +71,11 @@ def test_a_round_for_which_the_database_is_away_is_repeated_and_told_once(
         Throttled(work_of(name), 0.0)()
     assert eventually(lambda: min(rounds.values()) >= 3)
     is_away = False
-    assert eventually(lambda: "goes on" in caplog.text)
+    assert eventually(lambda: "continues" in caplog.text)
 
     assert [record.message for record in caplog.records] == [
-        "Work in the background waits for the database",
-        "Work in the background goes on: the database answers",
+        "Background work is waiting for the database",
+        "Background work continues: the database answers",
     ]
 
 
@@ -90,7 +90,7 @@ def test_the_next_outage_is_told_also_where_rare_work_still_waits_for_the_last_o
             raise AutoReconnect
 
     def told() -> int:
-        return caplog.text.count("waits for the database")
+        return caplog.text.count("is waiting for the database")
 
     Every(3600.0, lambda: work()).start()
     often = Throttled(work, 0.0)

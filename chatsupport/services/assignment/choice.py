@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 
 def next_waiting(passed: Sequence[ObjectId] = (), limit: int = 1) -> list[Document]:
-    """Return the first sessions of the queue, leaving out those that wait for others than the agents `passed`."""
+    """Return the first sessions of the queue, without those that must not go to the agents in `passed`."""
     query: Document = {"status": WAITING}
     if passed:
         query["$nor"] = [{"avoidStrictly": True, "avoidAgentId": {"$in": list(passed)}}]

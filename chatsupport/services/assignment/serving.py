@@ -46,7 +46,7 @@ drain_queue = Coalesced(_drain)
 def serve(newcomer: Document) -> tuple[Document, Document | None]:
     """Find an agent for a session that has just joined the queue; those before it go first.
 
-    Returns the session as it is then, and its agent: None where it waits, or somebody else has served it meanwhile.
+    Returns the session as it is then, and its agent: None if it waits, or if another round has served it meanwhile.
     """
     others_were_served = False
     while (slot := choice.claim_slot_for(newcomer)) is not None:
@@ -55,7 +55,7 @@ def serve(newcomer: Document) -> tuple[Document, Document | None]:
             return served, slot.agent
         others_were_served = True
         if served is None:
-            drain_queue()  # The slot is free again, and somebody may have come meanwhile.
+            drain_queue()  # The slot is free again, and another visitor may have come meanwhile.
             break
     if not others_were_served:
         return newcomer, None

@@ -1,4 +1,4 @@
-"""Who may read GET /metrics: who has the token, or where there is none, this machine itself."""
+"""Access to GET /metrics: callers with the token or, if none is set, this machine itself."""
 
 from __future__ import annotations
 

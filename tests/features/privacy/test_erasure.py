@@ -1,4 +1,4 @@
-"""Somebody whose id and texts went in by every call there is, while more of it is under way, is nowhere any more."""
+"""An erased person's id and texts, stored by every call and while more are in progress, are nowhere any more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joining and leaving: who is in a session's room, and what the others hear of it."""
+"""Joining and leaving: the people in a session's room, and the events that the others get."""
 
 from __future__ import annotations
 

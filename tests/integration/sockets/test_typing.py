@@ -1,4 +1,4 @@
-"""Who is typing: the others hear it, and a start that is not renewed ends by itself."""
+"""Typing: the others are told, and a start that is not renewed ends by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is there: the lease that an agent's sockets keep, and what happens when it runs out."""
+"""Presence of agents: the lease that an agent's sockets keep, and what happens when it expires."""
 
 from __future__ import annotations
 

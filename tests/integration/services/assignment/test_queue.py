@@ -1,4 +1,4 @@
-"""The queue: places, who is told of them, its limit, and who gets which agent."""
+"""The queue: places and their announcement, its limit, and which visitor gets which agent."""
 
 from __future__ import annotations
 

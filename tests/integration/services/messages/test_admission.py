@@ -1,4 +1,4 @@
-"""Who may write is looked up once in a while where that is safe, and each time where it is not."""
+"""The right to write is looked up once in a while if that is safe, and each time if it is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ended means ended: a write that another process has under way comes before the end, or not at all."""
+"""Ended means ended: a write that another process has in progress comes before the end, or not at all."""
 
 from __future__ import annotations
 

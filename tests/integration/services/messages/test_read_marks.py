@@ -185,7 +185,7 @@ def test_a_store_that_fails_is_repeated(
     with monkeypatch.context() as context:
         context.setattr(Collection, "bulk_write", lambda *_, **__: 1 / 0)
         mark(user_socket, session_id, 3)
-        assert eventually(lambda: "Work in the background failed" in caplog.text)
+        assert eventually(lambda: "Background work failed" in caplog.text)
 
     assert eventually(lambda: stored(session_id) == {"u1": 3})
 

@@ -1,4 +1,4 @@
-"""Who is calling: tokens and API keys, right and wrong, in every form of the headers."""
+"""Authentication: tokens and API keys, right and wrong, in every form of the headers."""
 
 from __future__ import annotations
 

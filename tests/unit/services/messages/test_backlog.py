@@ -24,7 +24,7 @@ def draft(session_id: ObjectId, text: str = "hello") -> Draft:
 
 
 class Writer:
-    """Takes batches, each only when it is let go; notes what was under way at once."""
+    """Takes batches, each only when it is released; notes which were in progress at the same time."""
 
     def __init__(self) -> None:
         self.begun: list[list[str]] = []
