@@ -128,7 +128,7 @@ def configuration(uri: str) -> Config:
 def fill(count: int) -> deque[ObjectId]:
     """Store so many agents, half of whose slots are taken by sessions; return these."""
     for document in documents.ALL:
-        document._get_collection().delete_many({})
+        document.collection().delete_many({})
     chance, taken, rows = random.Random(count), [], []
     for number in range(count):
         agent = agents._document(AgentFields(name=f"agent {number}", max_users=MAX_USERS))
@@ -141,8 +141,8 @@ def fill(count: int) -> deque[ObjectId]:
         agent["load"] = len(agent["activeSessions"])
         agent["hasRoom"] = agent["load"] < MAX_USERS
         rows.append(agent)
-    Agent._get_collection().insert_many(rows)
-    Session._get_collection().insert_many(taken)
+    Agent.collection().insert_many(rows)
+    Session.collection().insert_many(taken)
     chance.shuffle(taken)
     return deque(session["_id"] for session in taken)
 

@@ -210,7 +210,7 @@ def agent_exists(agent_id: str) -> bool:
     """Tell whether there is such an agent now: a deleted one loses its access at once."""
     if not ObjectId.is_valid(agent_id):
         return False
-    return Agent._get_collection().find_one({"_id": ObjectId(agent_id)}, {"_id": 1}) is not None
+    return Agent.collection().find_one({"_id": ObjectId(agent_id)}, {"_id": 1}) is not None
 
 
 def bearer_token(header: str | None) -> str | None:

@@ -32,7 +32,7 @@ def _leave(event: str, data: Any, room: str | list[str]) -> None:
 
 def _store(texts: dict[ObjectId, str]) -> None:
     time = now()
-    Notice._get_collection().insert_many([{"_id": key, "text": text, "at": time} for key, text in texts.items()])
+    Notice.collection().insert_many([{"_id": key, "text": text, "at": time} for key, text in texts.items()])
 
 
 _left: Buffered[ObjectId, str] = Buffered(_store, LOOK_SECONDS)
@@ -47,7 +47,7 @@ class Reader:
     def look(self) -> None:
         """Deliver the notices that are new to the sockets of this process: none that are older than the process."""
         recent = {"at": {"$gt": now() - timedelta(seconds=KEPT_SECONDS)}}
-        notices = list(Notice._get_collection().find(recent, sort=[("_id", 1)]))
+        notices = list(Notice.collection().find(recent, sort=[("_id", 1)]))
         known, self._known = self._known, {notice["_id"] for notice in notices}
         if known is None:
             return

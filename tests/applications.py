@@ -41,7 +41,7 @@ def make_app(make_config: MakeConfig) -> MakeApp:
     def make(**overrides: object) -> Flask:
         app = create_app(make_config(**overrides))
         for document in documents.ALL:
-            document._get_collection().delete_many({})
+            document.collection().delete_many({})
         processes.here._alone_until = math.inf  # No server process uses this database.
         return app
 

@@ -19,10 +19,10 @@ from chatsupport.extensions import settings
 def queue(limit: int) -> None:
     """Show the waiting sessions in their order, and the agents that could take them. Needs only the database."""
     with patience():
-        collection = Session._get_collection()
+        collection = Session.collection()
         waiting = collection.count_documents({"status": WAITING})
         rows = list(collection.find({"status": WAITING}, sort=QUEUE_ORDER, limit=limit))
-        agents = list(Agent._get_collection().find({}))
+        agents = list(Agent.collection().find({}))
     there = [agent for agent in agents if serializers.is_there(agent)]
     room = sum(max(0, agent["maxUsers"] - len(agent.get("activeUsers", ()))) for agent in there)
     click.echo(

@@ -35,8 +35,8 @@ def list_sessions(status: str | None, agent_id: str | None, user_id: str | None,
     query |= {} if agent_id is None else {"agentId": ObjectId(agent_id)}
     query |= {} if user_id is None else {"userId": user_id}
     with patience():
-        rows = list(Session._get_collection().find(query, sort=NEWEST_FIRST, limit=limit))
-        names = {row["_id"]: row["name"] for row in Agent._get_collection().find({}, {"name": 1})}
+        rows = list(Session.collection().find(query, sort=NEWEST_FIRST, limit=limit))
+        names = {row["_id"]: row["name"] for row in Agent.collection().find({}, {"name": 1})}
         counts = sequences.last_seqs(row["_id"] for row in rows)
     tables.show(
         ["ID", "STATUS", "VISITOR", "AGENT", "MESSAGES", "STARTED", "ENDED"],

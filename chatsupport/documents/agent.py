@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from mongoengine import (
     BooleanField,
     DateTimeField,
-    Document,
     EmbeddedDocument,
     EmbeddedDocumentListField,
     IntField,
@@ -18,6 +17,7 @@ from mongoengine import (
 )
 
 from chatsupport.database.clock import now
+from chatsupport.documents.base import BaseDocument
 
 DEFAULT_MAX_USERS = 2
 MAX_USERS_LIMIT = 50
@@ -43,7 +43,7 @@ class SlotId(EmbeddedDocument):
     meta: ClassVar[dict[str, Any]] = {"strict": False}
 
 
-class Agent(Document):
+class Agent(BaseDocument):
     """One agent. A slot is an entry in `activeSessions`, with its user at the same place in `activeUsers`, and its id
     in `slots`; a slot from before there were ids has none.
 
@@ -72,9 +72,6 @@ class Agent(Document):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "agents",
-        "strict": False,
-        "auto_create_index": False,
-        "index_background": False,
         "indexes": [
             # Equality first, then the order of choice: one descent finds the agent.
             {"name": "least_loaded", "fields": ["is_online", "is_away", "has_room", "load", "idle_since", "_id"]},

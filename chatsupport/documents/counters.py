@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DictField, Document, FloatField, LongField, StringField
+from mongoengine import DateTimeField, DictField, FloatField, LongField, StringField
+
+from chatsupport.documents.base import BaseDocument
 
 
-class Counters(Document):
+class Counters(BaseDocument):
     """Sums for the means, and by how much MongoDB's own counts are off."""
 
     id = StringField(primary_key=True)
@@ -16,5 +18,7 @@ class Counters(Document):
     assigned = LongField(default=0)
     waited_ms = FloatField(db_field="waitedMs", default=0)
     skew = DictField()
+    through = DateTimeField()
+    """Up to when the hours are rolled up for reports; in a document of its own."""
 
-    meta: ClassVar[dict[str, Any]] = {"collection": "counters", "strict": False, "auto_create_index": False}
+    meta: ClassVar[dict[str, Any]] = {"collection": "counters"}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import BooleanField, DateTimeField, Document, IntField, LongField, ObjectIdField, StringField
+from mongoengine import BooleanField, DateTimeField, IntField, LongField, ObjectIdField, StringField
 
 from chatsupport.database.clock import now
+from chatsupport.documents.base import BaseDocument
 
 
-class Denial(Document):
+class Denial(BaseDocument):
     """One person or address that is denied. What its `id` begins with says how:
 
     - `revoked:user:u1`: tokens made at or before `before` (milliseconds since the epoch) are worth nothing;
@@ -25,6 +26,8 @@ class Denial(Document):
 
     id = StringField(primary_key=True)
     before = LongField()
+    kept = LongField()
+    """When the one token was made that a revocation spares: that of whoever changed the password (milliseconds)."""
     erased_at = DateTimeField(db_field="erasedAt")
     erased_before = LongField(db_field="erasedBefore")
     sweep_at = DateTimeField(db_field="sweepAt")
@@ -43,9 +46,6 @@ class Denial(Document):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "denials",
-        "strict": False,
-        "auto_create_index": False,
-        "index_background": False,
         # Not deleted by MongoDB, whose clock may be wrong.
         "runs_out": True,
         # An earlier release had MongoDB delete by age, also while its clock was wrong.

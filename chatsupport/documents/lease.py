@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DateTimeField, Document, StringField
+from mongoengine import DateTimeField, StringField
+
+from chatsupport.documents.base import BaseDocument
 
 
-class Lease(Document):
+class Lease(BaseDocument):
     """Who does the work `id` names, and until when unless it renews."""
 
     id = StringField(primary_key=True)
     owner = StringField(required=True)
     expires_at = DateTimeField(db_field="expiresAt", required=True)
 
-    meta: ClassVar[dict[str, Any]] = {"collection": "leases", "strict": False, "auto_create_index": False}
+    meta: ClassVar[dict[str, Any]] = {"collection": "leases"}

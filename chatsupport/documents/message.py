@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import BooleanField, DateTimeField, Document, LongField, ObjectIdField, StringField
+from mongoengine import BooleanField, DateTimeField, LongField, ObjectIdField, StringField
 
 from chatsupport.database.clock import now
+from chatsupport.documents.base import BaseDocument
 
 MAX_LENGTH = 1000
 """Code points in a message, at most."""
@@ -14,7 +15,7 @@ MAX_LENGTH = 1000
 SENDER_TYPES = ("user", "agent", "system")
 
 
-class Message(Document):
+class Message(BaseDocument):
     """One message. `seq` counts 1, 2, 3… inside its session: the order everybody sees."""
 
     session_id = ObjectIdField(db_field="sessionId", required=True)
@@ -31,9 +32,6 @@ class Message(Document):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "messages",
-        "strict": False,
-        "auto_create_index": False,
-        "index_background": False,
         "indexes": [
             # Two processes can never give the same seq; history pages by it.
             {"name": "seq", "fields": ["session_id", "seq"], "unique": True},

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DateTimeField, Document, ObjectIdField, StringField
+from mongoengine import DateTimeField, ObjectIdField, StringField
+
+from chatsupport.documents.base import BaseDocument
 
 KEPT_SECONDS = 60
 
 
-class Notice(Document):
+class Notice(BaseDocument):
     """One emit, as JSON. Every process delivers it to its own sockets; MongoDB removes it a minute later."""
 
     id = ObjectIdField(primary_key=True)
@@ -18,8 +20,5 @@ class Notice(Document):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "notices",
-        "strict": False,
-        "auto_create_index": False,
-        "index_background": False,
         "indexes": [{"name": "expiry", "fields": ["at"], "expireAfterSeconds": KEPT_SECONDS}],
     }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DateTimeField, Document, FloatField, IntField, ListField, ObjectIdField, StringField
+from mongoengine import DateTimeField, FloatField, IntField, ListField, ObjectIdField, StringField
+
+from chatsupport.documents.base import BaseDocument
 
 
-class Process(Document):
+class Process(BaseDocument):
     """One process, which says once a second that it is there. Its `id` is its own, and a new one after a long silence.
 
     `redis` tells which Redis it uses without naming it; `clock_offset` is how far the clock of its machine is ahead of
@@ -24,4 +26,4 @@ class Process(Document):
     clock_offset = FloatField(db_field="clockOffset")
     knows = ListField(ObjectIdField())
 
-    meta: ClassVar[dict[str, Any]] = {"collection": "processes", "strict": False, "auto_create_index": False}
+    meta: ClassVar[dict[str, Any]] = {"collection": "processes"}

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from mongoengine import (
     BooleanField,
     DateTimeField,
-    Document,
     EmbeddedDocument,
     EmbeddedDocumentListField,
     FloatField,
@@ -18,6 +17,7 @@ from mongoengine import (
 )
 
 from chatsupport.database.clock import now
+from chatsupport.documents.base import BaseDocument
 
 WAITING, ACTIVE, ENDED = "waiting", "active", "ended"
 STATUSES = (WAITING, ACTIVE, ENDED)
@@ -57,7 +57,7 @@ class Mark(EmbeddedDocument):
     meta: ClassVar[dict[str, Any]] = {"strict": False}
 
 
-class Session(Document):
+class Session(BaseDocument):
     """One conversation. `status` runs waiting → active → ended, back to waiting when its agent is lost."""
 
     user_id = StringField(db_field="userId", required=True, max_length=128)
@@ -93,9 +93,6 @@ class Session(Document):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "sessions",
-        "strict": False,
-        "auto_create_index": False,
-        "index_background": False,
         "indexes": [
             # No user has two open sessions, whatever runs concurrently.
             {

@@ -77,5 +77,5 @@ def test_an_order_of_a_command_is_obeyed(sockets: Sockets, operator: Api, as_com
 
 
 def test_notices_are_not_kept(app: Flask) -> None:
-    indexes = Notice._get_collection().index_information()
+    indexes = Notice.collection().index_information()
     assert indexes["expiry"]["expireAfterSeconds"] == KEPT_SECONDS

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DateTimeField, DictField, Document, ObjectIdField, StringField
+from mongoengine import DateTimeField, DictField, ObjectIdField, StringField
+
+from chatsupport.documents.base import BaseDocument
 
 
-class AuditEntry(Document):
+class AuditEntry(BaseDocument):
     """Who did what to whom, when, from where. Entries are added and run out; nothing changes one but an erasure."""
 
     id = ObjectIdField(primary_key=True)
@@ -26,9 +28,6 @@ class AuditEntry(Document):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "audit",
-        "strict": False,
-        "auto_create_index": False,
-        "index_background": False,
         # Not deleted by MongoDB, whose clock may be wrong.
         "runs_out": True,
         # An earlier release had MongoDB delete by age, also while its clock was wrong.

@@ -17,7 +17,7 @@ from chatsupport.personal_data import Erasure, PersonalData, ranges
 def export(person: Caller) -> dict[str, Any]:
     """Return the entries about the person, and those of what the person did, newest first."""
     audit.flush()
-    rows = AuditEntry._get_collection().find(
+    rows = AuditEntry.collection().find(
         {
             "$or": [
                 {"userId": person.id, "userType": person.type},
@@ -49,7 +49,7 @@ def erase_elsewhere(erasure: Erasure) -> None:
     """Take the person out of the entries of what the person did, and of the guest that became known."""
     person = erasure.person
     theirs = [{"callerId": person.id, "callerType": person.type}, {"details.guest_id": person.id}]
-    for bounds in ranges(AuditEntry._get_collection()):
+    for bounds in ranges(AuditEntry.collection()):
         _unname(erasure, {**bounds, "$or": theirs})
 
 

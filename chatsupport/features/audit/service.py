@@ -68,7 +68,7 @@ def record(action: str, caller: Caller | None, **subject: Any) -> None:
     """
     entry = _entry(action, caller, subject)
     try:
-        AuditEntry._get_collection().insert_one(entry)
+        AuditEntry.collection().insert_one(entry)
     except PyMongoError:
         logger.exception("An audit entry could not be written yet", extra={"action": action})
         _pending.add(entry["_id"], entry)
@@ -130,13 +130,13 @@ def entries(caller: Caller, wanted: AuditFilter) -> tuple[list[Document], str | 
         "sessionId": wanted.session_id,
     }
     query = {name: value for name, value in fields.items() if value is not None}
-    return pages.read(AuditEntry._get_collection(), query, wanted.limit, wanted.cursor, time="at")
+    return pages.read(AuditEntry.collection(), query, wanted.limit, wanted.cursor, time="at")
 
 
 def _write(entries: dict[ObjectId, Document]) -> None:
     batch = list(entries.values())
     try:
-        AuditEntry._get_collection().insert_many(batch, ordered=False)
+        AuditEntry.collection().insert_many(batch, ordered=False)
     except PyMongoError as error:
         if not _are_duplicates(error):  # An earlier try was stored although it was said to have failed.
             raise
@@ -167,7 +167,7 @@ def unname(which: Document, person: Caller, name: str) -> None:
     own_address = {"$or": [is_caller, is_about_agent]}
     texts = {"$ne": [{"$type": "$$detail.v"}, "string"]}
     details = {"$objectToArray": {"$ifNull": ["$details", {}]}}
-    AuditEntry._get_collection().update_many(
+    AuditEntry.collection().update_many(
         which,
         [
             {

@@ -94,9 +94,9 @@ def _pass_on(changed: Items) -> None:
 def _tell(changed: Items) -> None:
     session_ids, agent_ids = _ids_of(SESSION, changed), _ids_of(AGENT, changed)
     with pymongo.timeout(LOOK_UP_SECONDS):
-        sessions = list(Session._get_collection().find({"_id": {"$in": session_ids}})) if session_ids else []
+        sessions = list(Session.collection().find({"_id": {"$in": session_ids}})) if session_ids else []
         serialized = lists.serialize(sessions)
-        agents = list(Agent._get_collection().find({"_id": {"$in": agent_ids}})) if agent_ids else []
+        agents = list(Agent.collection().find({"_id": {"$in": agent_ids}})) if agent_ids else []
     for session in serialized:
         broadcasts.session_changed(session)
     for agent in agents:
@@ -125,9 +125,7 @@ _tell_queue = Throttled(_tell_queue_now, QUEUE_SECONDS)
 
 def _first_in_queue(*, with_ids: bool) -> list[dict[str, Any]]:
     """Return the first `SHOWN` of those who wait, with their sessions' ids for whoever may enter each."""
-    rows = Session._get_collection().find(
-        {"status": WAITING}, {"userId": 1, "queuedAt": 1}, sort=QUEUE_ORDER, limit=SHOWN
-    )
+    rows = Session.collection().find({"status": WAITING}, {"userId": 1, "queuedAt": 1}, sort=QUEUE_ORDER, limit=SHOWN)
     return [
         {
             **({"sessionId": str(row["_id"])} if with_ids else {}),

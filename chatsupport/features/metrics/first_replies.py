@@ -46,10 +46,10 @@ def _look_now() -> None:
         message = _waiting.popleft()
         with pymongo.timeout(LOOK_SECONDS):
             mine = {"sessionId": message["sessionId"], "senderType": AGENT}
-            first = Message._get_collection().find_one(mine, {"seq": 1}, sort=[("seq", pymongo.ASCENDING)])
+            first = Message.collection().find_one(mine, {"seq": 1}, sort=[("seq", pymongo.ASCENDING)])
             if first is None or first["seq"] != message["seq"]:
                 continue
-            session = Session._get_collection().find_one({"_id": message["sessionId"]}, {"createdAt": 1})
+            session = Session.collection().find_one({"_id": message["sessionId"]}, {"createdAt": 1})
         if session is not None:
             waited = serializers.milliseconds_between(session["createdAt"], message["timestamp"])
             metrics.FIRST_REPLY.observe(waited / 1000)

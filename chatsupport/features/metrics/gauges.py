@@ -56,7 +56,7 @@ def refresh() -> None:
 def _read() -> None:
     sessions = statistics.sessions_by_status(totals.counts()["sessions"])
     waiting, since = queue.waiting()
-    agents = Agent._get_collection()
+    agents = Agent.collection()
     states = {state: int(agents.count_documents(condition)) for state, condition in _STATES.items()}
     metrics.SESSIONS.set({status: sessions[status] for status in ("active", "ended", "waiting")})
     metrics.QUEUE_LENGTH.set(waiting)

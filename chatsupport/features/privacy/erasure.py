@@ -67,7 +67,7 @@ def erase(caller: Caller, person: Caller) -> dict[str, Any]:
 
 def finish() -> None:
     """Look once more for people who were erased a while ago, and in the end forget their ids."""
-    for denial in list(Denial._get_collection().find({"sweepAt": {"$lte": now()}})):
+    for denial in list(Denial.collection().find({"sweepAt": {"$lte": now()}})):
         erased_at = denial["erasedAt"]
         work = _Work(Erasure(Caller(denial["userId"], denial["userType"]), erased_at + tombstones.UNDER_WAY))
         work.erase_indexed(None)
@@ -75,7 +75,7 @@ def finish() -> None:
         later = [erased_at + after for after in SWEEPS if erased_at + after > now()]
         if later:
             this = {"_id": denial["_id"], "erasedAt": erased_at}
-            Denial._get_collection().update_one(this, {"$set": {"sweepAt": later[0]}})
+            Denial.collection().update_one(this, {"$set": {"sweepAt": later[0]}})
         else:
             denials.forget_buried(denial)
 
@@ -118,7 +118,7 @@ class _Work:
         for data in _personal_data():
             data.erase(self.erasure)
         if self.person.type == AGENT and ObjectId.is_valid(self.person.id):
-            Agent._get_collection().update_one({"_id": ObjectId(self.person.id)}, {"$unset": {"signedInFrom": ""}})
+            Agent.collection().update_one({"_id": ObjectId(self.person.id)}, {"$unset": {"signedInFrom": ""}})
 
     def try_elsewhere(self) -> bool:
         """Erase what is elsewhere as far as there is time. False where some of it is left to `finish`."""
@@ -139,7 +139,7 @@ class _Work:
         self.messages += self._empty_messages(spoken, everywhere=True)
         mark = {"userId": person.id, "userType": person.type}
         self._everywhere(
-            Session._get_collection(),
+            Session.collection(),
             {"createdAt": self.erasure.not_later, "readSeq": {"$elemMatch": mark}},
             {"$set": {"readSeq.$[mark].userId": self.erasure.pseudonym}},
             array_filters=[{"mark.userId": person.id, "mark.userType": person.type}],
@@ -147,11 +147,11 @@ class _Work:
         if person.is_guest:
             # Of one that became known a moment ago the sessions say who it was (`services/sessions/identification.py`).
             was = {"createdAt": self.erasure.not_later, "guestId": person.id}
-            self._everywhere(Session._get_collection(), was, {"$unset": {"guestId": ""}})
+            self._everywhere(Session.collection(), was, {"$unset": {"guestId": ""}})
         # It does not say of what type whoever ended it was; ids of agents are nobody else's.
         if person.type == AGENT:
             self._everywhere(
-                Session._get_collection(),
+                Session.collection(),
                 {"endedAt": self.erasure.not_later, "endedBy": person.id},
                 {
                     "$set": {"endedBy": self.erasure.pseudonym, "endReason": ERASED_REASON},
@@ -165,7 +165,7 @@ class _Work:
         # Those of the Node.js system may not say of what type.
         types = [self.person.type, *([None] if self.person.type == USER else [])]
         own = {"userId": self.person.id, "userType": {"$in": types}, "createdAt": self.erasure.not_later}
-        return [row["_id"] for row in Session._get_collection().find(own, {"_id": 1}, limit=BATCH)]
+        return [row["_id"] for row in Session.collection().find(own, {"_id": 1}, limit=BATCH)]
 
     def _empty_messages(self, which: Document, *, everywhere: bool = False) -> int:
         """Empty the texts and rename the sender. What was erased before stays as it is."""
@@ -174,14 +174,14 @@ class _Work:
         empty = {"$set": {"message": "", "erased": True}, "$unset": {"clientMessageId": ""}}
         by_person = {**not_yet, "senderId": self.person.id, "senderType": self.person.type}
         rename = {"$set": {"senderId": self.erasure.pseudonym}}
-        messages = Message._get_collection()
+        messages = Message.collection()
         update = self._everywhere if everywhere else _update
         emptied = update(messages, {**not_yet, "erased": {"$ne": True}}, empty)
         update(messages, by_person, rename)
         return emptied
 
     def _rename_in_sessions(self, session_ids: list[ObjectId]) -> None:
-        collection, person = Session._get_collection(), self.person
+        collection, person = Session.collection(), self.person
         these = {"_id": {"$in": session_ids}}
         # What anybody wrote about the person's chats may say who.
         collection.update_many(
@@ -193,7 +193,7 @@ class _Work:
             {"$set": {"readSeq.$[mark].userId": self.erasure.pseudonym}},
             array_filters=[{"mark.userId": person.id, "mark.userType": person.type}],
         )
-        Agent._get_collection().update_many(
+        Agent.collection().update_many(
             {**WITH_SESSIONS, "activeUsers": person.id, "activeSessions": {"$in": session_ids}},
             {"$set": {"activeUsers.$[user]": self.erasure.pseudonym}},
             array_filters=[{"user": person.id}],

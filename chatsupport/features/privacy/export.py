@@ -28,11 +28,9 @@ def export(caller: Caller, person: Caller) -> dict[str, Any]:
     access.require_operator(caller)
     time = now()
     exported: list[Document] = []
-    for session in Session._get_collection().find(_own(person), sort=NEWEST_FIRST):
+    for session in Session.collection().find(_own(person), sort=NEWEST_FIRST):
         messages = list(
-            Message._get_collection().find(
-                {"sessionId": session["_id"], "fence": sequences.NO_FENCE}, sort=[("seq", 1)]
-            )
+            Message.collection().find({"sessionId": session["_id"], "fence": sequences.NO_FENCE}, sort=[("seq", 1)])
         )
         last_seq = messages[-1]["seq"] if messages else 0
         exported.append(
@@ -51,7 +49,7 @@ def export(caller: Caller, person: Caller) -> dict[str, Any]:
         "sentMessages": [serializers.message(message) for message in _sent_elsewhere(person)],
         "blocks": [
             serializers.block(row)
-            for row in Denial._get_collection().find({"_id": f"block:{person}"})
+            for row in Denial.collection().find({"_id": f"block:{person}"})
             if row.get("blockId") is not None
         ],
     }
@@ -75,11 +73,11 @@ def _own(person: Caller) -> Document:
 def _agent(person: Caller) -> Document | None:
     if person.type != AGENT or not ObjectId.is_valid(person.id):
         return None
-    agent: Document | None = Agent._get_collection().find_one({"_id": ObjectId(person.id)})
+    agent: Document | None = Agent.collection().find_one({"_id": ObjectId(person.id)})
     return agent
 
 
 def _sent_elsewhere(person: Caller) -> Iterator[Document]:
     """Yield what an agent wrote in the sessions of others. No index serves this, as nothing else ever asks it."""
     if person.type == AGENT:
-        yield from Message._get_collection().find({"senderId": person.id, "senderType": AGENT})
+        yield from Message.collection().find({"senderId": person.id, "senderType": AGENT})

@@ -32,7 +32,7 @@ def sweep() -> int:
         return 0
     for document in documents.ALL:
         if document._meta.get("runs_out"):
-            _delete_run_out(document._get_collection())
+            _delete_run_out(document.collection())
     days = settings.config.retention_days
     if days is None:
         return 0
@@ -73,14 +73,14 @@ def _delete_run_out(collection: Any) -> None:
 
 def _delete_batch(which: dict[str, Any]) -> int:
     """Delete some sessions, their messages first: a process that is killed in between leaves no message alone."""
-    sessions = list(Session._get_collection().find(which, limit=BATCH))
+    sessions = list(Session.collection().find(which, limit=BATCH))
     ids = [session["_id"] for session in sessions]
     if not ids:
         return 0
-    Message._get_collection().delete_many({"sessionId": {"$in": ids}})
+    Message.collection().delete_many({"sessionId": {"$in": ids}})
     for session in sessions:
         # One by one: only what this process deleted itself is taken from the totals.
-        if Session._get_collection().delete_one({"_id": session["_id"], **which}).deleted_count:
+        if Session.collection().delete_one({"_id": session["_id"], **which}).deleted_count:
             totals.add(**_taken_from_totals(session))
     return len(ids)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DateTimeField, DictField, Document, LongField, ObjectIdField, StringField
+from mongoengine import DateTimeField, DictField, LongField, ObjectIdField, StringField
+
+from chatsupport.documents.base import BaseDocument
 
 HOUR, DAY, MONTH = "hour", "day", "month"
 
 
-class Rollup(Document):
+class Rollup(BaseDocument):
     """The figures of one span and one agent, or with no `agent_id` of all sessions. Nobody is named in it."""
 
     span = StringField(required=True, choices=(HOUR, DAY, MONTH))
@@ -24,9 +26,6 @@ class Rollup(Document):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "rollups",
-        "strict": False,
-        "auto_create_index": False,
-        "index_background": False,
         "indexes": [
             # Each is written once, whoever computes it; and in this order the buckets of a report are read.
             {"name": "one_each", "fields": ["span", "agent_id", "start"], "unique": True},

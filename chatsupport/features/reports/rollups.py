@@ -71,7 +71,7 @@ def sweep(may_go_on: Callable[[], bool] = lambda: True) -> datetime | None:
 
 def through() -> datetime | None:
     """Return up to when roll-ups are complete; None where none was made yet."""
-    state = Counters._get_collection().find_one({"_id": STATE})
+    state = Counters.collection().find_one({"_id": STATE})
     return None if state is None else state["through"]
 
 
@@ -79,7 +79,7 @@ def first_ended_since(start: datetime | None, end: datetime) -> datetime | None:
     """Return when the first session ended in [start, end); None where none did. One index look-up."""
     between = {"$lt": end} if start is None else {"$gte": start, "$lt": end}
     query = {"status": ENDED, "endedAt": between}
-    row = Session._get_collection().find_one(query, {"endedAt": 1}, sort=[("endedAt", 1)])
+    row = Session.collection().find_one(query, {"endedAt": 1}, sort=[("endedAt", 1)])
     return None if row is None else row["endedAt"]
 
 
@@ -133,7 +133,7 @@ def _advance(reached: datetime | None, to: datetime) -> datetime:
     """Move `through` on to where everything is rolled up; close the day and the month behind it before."""
     _close_behind(reached, to)
     # Another process may be further already.
-    Counters._get_collection().update_one({"_id": STATE}, {"$max": {"through": to}}, upsert=True)
+    Counters.collection().update_one({"_id": STATE}, {"$max": {"through": to}}, upsert=True)
     return to
 
 
@@ -146,7 +146,7 @@ def _close_behind(reached: datetime | None, to: datetime) -> None:
 
 
 def _close(parts: str, whole: str, start: datetime, end: datetime) -> None:
-    rows = Rollup._get_collection().find({"span": parts, "start": {"$gte": start, "$lt": end}})
+    rows = Rollup.collection().find({"span": parts, "start": {"$gte": start, "$lt": end}})
     _keep(whole, start, merged(rows))
 
 
@@ -157,14 +157,14 @@ def _keep(span: str, start: datetime, groups: Groups) -> None:
         for agent_id, figures in groups.items()
     ]
     if writes:
-        Rollup._get_collection().bulk_write(writes, ordered=False)
+        Rollup.collection().bulk_write(writes, ordered=False)
 
 
 def _ended(start: datetime, end: datetime) -> Iterator[tuple[Document, int, int | None]]:
     """Yield the sessions that ended in [start, end), with the number of messages and the first response of each."""
     query = {"status": ENDED, "endedAt": {"$gte": start, "$lt": end}}
     unknown: list[Document] = []
-    for session in politely(Session._get_collection().find(query, _NEEDED, hint=index_builds.hint("sessions.ended"))):
+    for session in politely(Session.collection().find(query, _NEEDED, hint=index_builds.hint("sessions.ended"))):
         if "totalMessages" in session and "firstResponseMs" in session:
             yield session, session["totalMessages"], session["firstResponseMs"]
         else:
@@ -175,7 +175,7 @@ def _ended(start: datetime, end: datetime) -> Iterator[tuple[Document, int, int 
 
 
 def _from_messages(sessions: list[Document]) -> Iterator[tuple[Document, int, int | None]]:
-    rows = Message._get_collection().find(
+    rows = Message.collection().find(
         {"sessionId": {"$in": [session["_id"] for session in sessions]}, "fence": sequences.NO_FENCE},
         {"_id": 0, "sessionId": 1, "senderId": 1, "senderType": 1, "timestamp": 1},
         sort=[("sessionId", 1), ("seq", 1)],

@@ -75,7 +75,7 @@ def _rolled_up(start: datetime, end: datetime, agent_id: ObjectId | None) -> Ite
         query: Document = {"span": span, "start": {"$gte": first, "$lt": last}}
         if agent_id is not None:
             query["agentId"] = agent_id
-        yield from Rollup._get_collection().find(query)
+        yield from Rollup.collection().find(query)
 
 
 def _spans(start: datetime, end: datetime) -> Iterator[tuple[str, datetime, datetime]]:
@@ -103,7 +103,7 @@ def _ceil_day(time: datetime) -> datetime:
 def _by_agent(groups: rollups.Groups, only: ObjectId | None) -> list[Document]:
     """Return the figures of each agent, who did most first. One that was deleted has no name any more."""
     ids = [agent_id for agent_id in groups if agent_id is not None and only in (None, agent_id)]
-    rows = Agent._get_collection().find({"_id": {"$in": ids}}, {"name": 1})
+    rows = Agent.collection().find({"_id": {"$in": ids}}, {"name": 1})
     names = {row["_id"]: row["name"] for row in rows}
     ids.sort(key=lambda agent_id: (-groups[agent_id].sessions, str(agent_id)))
     return [
@@ -140,9 +140,9 @@ def _rolled_up_buckets(wanted: ReportQuery, start: datetime, end: datetime) -> d
         "agentId": wanted.agent_id,
         "start": {"$gte": start, "$lt": _FLOOR[wanted.bucket](end)},
     }
-    rows = Rollup._get_collection().find(query, _WITHOUT_HISTOGRAMS)
+    rows = Rollup.collection().find(query, _WITHOUT_HISTOGRAMS)
     return {row["start"]: described(row) for row in rollups.politely(rows)}
 
 
 def _hours(start: datetime, end: datetime, agent_id: ObjectId | None) -> Iterator[Document]:
-    yield from Rollup._get_collection().find({"span": HOUR, "agentId": agent_id, "start": {"$gte": start, "$lt": end}})
+    yield from Rollup.collection().find({"span": HOUR, "agentId": agent_id, "start": {"$gte": start, "$lt": end}})

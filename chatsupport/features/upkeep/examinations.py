@@ -149,12 +149,12 @@ def running(_: Config) -> Iterator[Finding]:
 
 def _running_processes() -> list[dict[str, Any]]:
     since = {"$subtract": ["$$NOW", processes.LIVE_SECONDS * 1000]}
-    return list(Process._get_collection().find({"$expr": {"$gt": ["$beatAt", since]}}, sort=[("startedAt", 1)]))
+    return list(Process.collection().find({"$expr": {"$gt": ["$beatAt", since]}}, sort=[("startedAt", 1)]))
 
 
 def agents(_: Config) -> Iterator[Finding]:
     """Look whether there is anybody to answer."""
-    rows = list(Agent._get_collection().find({}))
+    rows = list(Agent.collection().find({}))
     there = [row for row in rows if serializers.is_there(row)]
     if there:
         yield Finding(OK, f"{len(there)} of {len(rows)} online")

@@ -65,7 +65,7 @@ def disconnected(agent_id: ObjectId, connection_id: str) -> None:
         del _connections[agent_id]
     # By the database's clock: a write that was delayed must not end the lease of an agent that has come back.
     grace = {"$add": ["$$NOW", round(_grace().total_seconds() * 1000)]}
-    Agent._get_collection().update_one({"_id": agent_id}, [{"$set": {"presentUntil": grace}}])
+    Agent.collection().update_one({"_id": agent_id}, [{"$set": {"presentUntil": grace}}])
 
 
 def connected_here() -> list[ObjectId]:
@@ -85,7 +85,7 @@ def renew() -> None:
     mine = connected_here()
     if mine:
         _renew(mine)
-        existing = {agent["_id"] for agent in Agent._get_collection().find({"_id": {"$in": mine}}, {"_id": 1})}
+        existing = {agent["_id"] for agent in Agent.collection().find({"_id": {"$in": mine}}, {"_id": 1})}
         for agent_id in set(mine) - existing:
             orders.give(CloseSockets(person_id=str(agent_id), person_type=AGENT))
     _renewed_at[0] = elapsed()
@@ -117,7 +117,7 @@ def sweep(time: datetime | None = None) -> int:
 
     Sessions of agents that are away already are requeued too: one may have been on its way when the agent left.
     """
-    agents = Agent._get_collection()
+    agents = Agent.collection()
     newly_away = 0
     expired = {"isAway": False, "presentUntil": {"$lte": time or now()}}
     for agent in list(agents.find(expired, {"presentUntil": 1, "name": 1})):
@@ -135,7 +135,7 @@ def sweep(time: datetime | None = None) -> int:
 
 def _renew(agent_ids: list[ObjectId]) -> None:
     """Renew leases. They last for one heartbeat more than the grace period, in case this process is killed."""
-    agents, time = Agent._get_collection(), now()
+    agents, time = Agent.collection(), now()
     lease_end = time + _grace() + timedelta(seconds=heartbeat_seconds())
     # An expired lease makes an agent unavailable at once, whether or not `sweep` has seen it yet.
     away = {"_id": {"$in": agent_ids}, "$or": [{"isAway": True}, {"presentUntil": {"$lte": time}}]}

@@ -20,7 +20,7 @@ def next_waiting(passed: Sequence[ObjectId] = (), limit: int = 1) -> list[Docume
     query: Document = {"status": WAITING}
     if passed:
         query["$nor"] = [{"avoidStrictly": True, "avoidAgentId": {"$in": list(passed)}}]
-    return list(Session._get_collection().find(query, sort=QUEUE_ORDER, limit=limit, batch_size=limit + 1))
+    return list(Session.collection().find(query, sort=QUEUE_ORDER, limit=limit, batch_size=limit + 1))
 
 
 def claim_slot_for(session: Mapping[str, Any]) -> Slot | None:
@@ -53,4 +53,4 @@ def others_are_there(agent_id: ObjectId) -> bool:
     """Tell whether an agent besides this one takes sessions, now or when it has room."""
     condition = slots.can_take()
     del condition["hasRoom"]
-    return Agent._get_collection().find_one({**condition, "_id": {"$ne": agent_id}}, {"_id": 1}) is not None
+    return Agent.collection().find_one({**condition, "_id": {"$ne": agent_id}}, {"_id": 1}) is not None

@@ -42,7 +42,7 @@ def position(session: Mapping[str, Any]) -> int | None:
     if session["status"] != WAITING:
         return None
     priority, queued_at, session_id = session.get("queuePriority"), session.get("queuedAt"), session["_id"]
-    ahead: int = Session._get_collection().count_documents(
+    ahead: int = Session.collection().count_documents(
         {
             "status": WAITING,
             "$or": [
@@ -57,7 +57,7 @@ def position(session: Mapping[str, Any]) -> int | None:
 
 def places() -> dict[ObjectId, int]:
     """Return the places of all waiting sessions, in one pass over the queue's index."""
-    waiting = Session._get_collection().find({"status": WAITING}, {"_id": 1}, sort=QUEUE_ORDER)
+    waiting = Session.collection().find({"status": WAITING}, {"_id": 1}, sort=QUEUE_ORDER)
     return {session["_id"]: place for place, session in enumerate(waiting, start=1)}
 
 
@@ -73,7 +73,7 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
     limit = settings.config.queue_limit
     if session["status"] != WAITING or _has_plenty_of_room():
         return
-    sessions = Session._get_collection()
+    sessions = Session.collection()
     for look in range(OVERFLOW_LOOKS):
         if _count_waiting(limit + 1) <= limit:
             return
@@ -95,12 +95,12 @@ def _has_plenty_of_room() -> bool:
 
 def count_waiting() -> int:
     """Return the number of waiting sessions."""
-    return int(Session._get_collection().count_documents({"status": WAITING}))
+    return int(Session.collection().count_documents({"status": WAITING}))
 
 
 def waiting() -> tuple[int, datetime | None]:
     """Return the number of waiting sessions, and the time since which the longest has waited."""
-    sessions = Session._get_collection()
+    sessions = Session.collection()
     total = sessions.count_documents({"status": WAITING})
     firsts = [
         sessions.find_one({"status": WAITING, "queuePriority": priority}, {"queuedAt": 1}, sort=QUEUE_ORDER)
@@ -113,7 +113,7 @@ def waiting() -> tuple[int, datetime | None]:
 
 def _count_waiting(limit: int) -> int:
     global _plenty
-    waiting = int(Session._get_collection().count_documents({"status": WAITING}, limit=limit))
+    waiting = int(Session.collection().count_documents({"status": WAITING}, limit=limit))
     if limit - waiting > PLENTY:
         _plenty = (settings.config.queue_limit, time.monotonic() + PLENTY_SECONDS)
     return waiting

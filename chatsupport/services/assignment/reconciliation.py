@@ -106,20 +106,20 @@ def _without_id(taken: Iterable[SlotOf]) -> set[SlotOf]:
 
 def _held(which: Document) -> set[SlotOf]:
     """Return the slots that these agents hold."""
-    agents = Agent._get_collection().find(which, {"activeSessions": 1, "slots": 1})
+    agents = Agent.collection().find(which, {"activeSessions": 1, "slots": 1})
     return {(agent["_id"], *slot) for agent in agents for slot in slots.held_by(agent)}
 
 
 def _taken(which: Document) -> set[SlotOf]:
     """Return the slots that these sessions say they have, those of them that are active."""
-    active = Session._get_collection().find({**which, "status": ACTIVE}, {"agentId": 1, "slotId": 1})
+    active = Session.collection().find({**which, "status": ACTIVE}, {"agentId": 1, "slotId": 1})
     return {(session.get("agentId"), session["_id"], session.get("slotId")) for session in active}
 
 
 def _repair_sessions(suspects: set[ObjectId]) -> int:
     """Give each session without a slot one at its agent, or return it to the front of the queue."""
     bare = {"_id": {"$in": list(suspects & _sessions_without_slot())}, "status": ACTIVE}
-    return sum(_repair_session(session) for session in Session._get_collection().find(bare, sort=QUEUE_ORDER))
+    return sum(_repair_session(session) for session in Session.collection().find(bare, sort=QUEUE_ORDER))
 
 
 def _repair_session(session: Document) -> bool:
@@ -128,7 +128,7 @@ def _repair_session(session: Document) -> bool:
     if slot is None:
         return transitions.requeue(session, transitions.DELETED)
     unchanged = {"_id": session_id, "status": ACTIVE, "agentId": agent_id, "slotId": session.get("slotId")}
-    if not Session._get_collection().update_one(unchanged, {"$set": {"slotId": slot.id}}).modified_count:
+    if not Session.collection().update_one(unchanged, {"$set": {"slotId": slot.id}}).modified_count:
         slots.give_back(slot)  # It ended or moved meanwhile.
         return False
     return True
@@ -139,7 +139,7 @@ def _waiting_beside_a_free_slot() -> ObjectId | None:
     waiting = choice.next_waiting()
     if not waiting or waiting[0].get("avoidStrictly"):
         return None
-    free = Agent._get_collection().find_one(slots.can_take(), {"_id": 1})
+    free = Agent.collection().find_one(slots.can_take(), {"_id": 1})
     return None if free is None else waiting[0]["_id"]
 
 
@@ -155,4 +155,4 @@ def _correct_loads() -> int:
         }
     }
     complete = {"$set": {"activeSessions": {"$ifNull": ["$activeSessions", []]}}}
-    return int(Agent._get_collection().update_many(wrong, [complete, *derived()]).modified_count)
+    return int(Agent.collection().update_many(wrong, [complete, *derived()]).modified_count)

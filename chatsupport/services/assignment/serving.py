@@ -59,7 +59,7 @@ def serve(newcomer: Document) -> tuple[Document, Document | None]:
             break
     if not others_were_served:
         return newcomer, None
-    return Session._get_collection().find_one({"_id": newcomer["_id"]}) or newcomer, None
+    return Session.collection().find_one({"_id": newcomer["_id"]}) or newcomer, None
 
 
 def serve_queue(event: object) -> None:

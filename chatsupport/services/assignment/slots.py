@@ -67,7 +67,7 @@ def claim(
         query["_id"] = {"$ne": excluding}
     taken = {**_appended(slot_id, session_id, user_id), "wasIdleSince": "$idleSince", "idleSince": "$$NOW"}
     try:
-        agent: Document | None = Agent._get_collection().find_one_and_update(
+        agent: Document | None = Agent.collection().find_one_and_update(
             query,
             [{"$set": taken}, *derived()],
             sort=LEAST_LOADED if only is None else None,
@@ -81,7 +81,7 @@ def claim(
 
 def pass_on(agent_id: ObjectId, slot_id: ObjectId | None, session_id: ObjectId, user_id: str) -> bool:
     """Give a slot to this session, whichever session it was taken for. False if the agent no longer has it."""
-    result = Agent._get_collection().update_one(
+    result = Agent.collection().update_one(
         {"_id": agent_id, "slots": {"$elemMatch": {"id": slot_id}}},
         [{"$set": _removed(slot_id, session_id)}, {"$set": _appended(slot_id, session_id, user_id)}, *derived()],
     )
@@ -115,7 +115,7 @@ def settle(slot_id: ObjectId, session_id: ObjectId) -> None:
             if agent_id is None:
                 continue
             taken = {"agentId": agent_id, "status": ACTIVE, "slotId": slot_id}
-            if Session._get_collection().find_one(taken, {"_id": 1}) is None:
+            if Session.collection().find_one(taken, {"_id": 1}) is None:
                 release(agent_id, session_id, slot_id)
                 events.happened(SlotFreed())
             return
@@ -145,7 +145,7 @@ def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
     slots = {"$zip": {"inputs": [_list("activeUsers"), _list("activeSessions")]}}
     is_meant = {"$eq": ["$$slot", [{"$literal": old_id}, session_id]]}
     new_user = {"$cond": [is_meant, {"$literal": new_id}, {"$arrayElemAt": ["$$slot", 0]}]}
-    result = Agent._get_collection().update_many(
+    result = Agent.collection().update_many(
         {**WITH_SESSIONS, "activeSessions": session_id, "activeUsers": old_id},
         [{"$set": {"activeUsers": {"$map": {"input": slots, "as": "slot", "in": new_user}}, "updatedAt": "$$NOW"}}],
     )
@@ -154,7 +154,7 @@ def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
 
 def find(slot_id: ObjectId) -> ObjectId | None:
     """Return the agent that holds a slot with this id. No index serves this query; it runs only after a failure."""
-    agent = Agent._get_collection().find_one({"slots.id": slot_id}, {"_id": 1})
+    agent = Agent.collection().find_one({"slots.id": slot_id}, {"_id": 1})
     return None if agent is None else agent["_id"]
 
 
@@ -163,7 +163,7 @@ def holds(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) ->
     held = _held(agent_id, session_id, slot_id)
     if slot_id is not None:
         held["slots"] = {"$elemMatch": {"id": slot_id, "sessionId": session_id}}
-    return Agent._get_collection().find_one(held, {"_id": 1}) is not None
+    return Agent.collection().find_one(held, {"_id": 1}) is not None
 
 
 def held_by(agent: Mapping[str, Any]) -> list[tuple[ObjectId, ObjectId | None]]:
@@ -178,7 +178,7 @@ def any_there() -> bool:
     """Tell whether any agent is present and takes sessions, with room for one or not."""
     there = can_take()
     del there["hasRoom"]
-    return Agent._get_collection().find_one(there, {"_id": 1}) is not None
+    return Agent.collection().find_one(there, {"_id": 1}) is not None
 
 
 def can_take() -> Document:
@@ -196,7 +196,7 @@ def can_take() -> Document:
 
 def any_free() -> bool:
     """Tell whether any agent can take a session."""
-    return Agent._get_collection().find_one(can_take(), {"_id": 1}) is not None
+    return Agent.collection().find_one(can_take(), {"_id": 1}) is not None
 
 
 def _held(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> Document:
@@ -206,7 +206,7 @@ def _held(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) ->
 
 
 def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object) -> bool:
-    result = Agent._get_collection().update_one(
+    result = Agent.collection().update_one(
         _held(agent_id, session_id, slot_id),
         [{"$set": {**_removed(slot_id, session_id), "idleSince": idle_since}}, *derived()],
     )

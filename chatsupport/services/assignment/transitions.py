@@ -128,7 +128,7 @@ def _store(
     # A write that reaches the database later than this is too late: the slot has been freed.
     in_time = {"$expr": {"$lt": ["$$NOW", slot.agent["idleSince"] + slots.LONGEST_WRITE]}}
     try:
-        session: Document | None = Session._get_collection().find_one_and_update(
+        session: Document | None = Session.collection().find_one_and_update(
             {**which, **in_time},
             [{"$set": values}, {"$unset": FORGOTTEN_ON_ASSIGNMENT}],
             sort=sort,
@@ -153,7 +153,7 @@ def _assigned(session: Document, mark: Document) -> SessionAssigned | None:
     """Return an assignment that may not have been reported, unless something has happened since."""
     if session["status"] != ACTIVE or (session["agentId"], session.get("slotId")) != (mark["agentId"], mark["slotId"]):
         return None
-    agent = Agent._get_collection().find_one({"_id": session["agentId"]})
+    agent = Agent.collection().find_one({"_id": session["agentId"]})
     if agent is not None and (_holds(session, is_named=True) or _holds(session, is_named=False)):
         return SessionAssigned(session=session, agent=agent, **outbox.origin(mark))
     requeue(session, DELETED)
@@ -176,7 +176,7 @@ def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, str
     if avoid:
         values.update(avoidAgentId=agent_id, avoidStrictly=strictly)
     with outbox.change(outbox.REQUEUED, agentId=agent_id, slotId=slot_id, reason=reason) as mark:
-        requeued = Session._get_collection().find_one_and_update(
+        requeued = Session.collection().find_one_and_update(
             {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id},
             {"$set": values, "$unset": {"slotId": ""}, "$push": {"untold": mark}},
             return_document=ReturnDocument.AFTER,
@@ -204,7 +204,7 @@ def _left(session: Document, mark: Document) -> SessionLeft:
 def requeue_all_of(agent_id: ObjectId, reason: str) -> int:
     """Requeue every session of an agent. Returns how many there were."""
     # The oldest first: each is served before the next one is requeued.
-    mine = Session._get_collection().find(
+    mine = Session.collection().find(
         {"agentId": agent_id, "status": ACTIVE}, {"agentId": 1, "slotId": 1}, sort=QUEUE_ORDER
     )
     return sum(requeue(session, reason) for session in list(mine))

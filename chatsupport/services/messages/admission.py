@@ -72,7 +72,7 @@ class Admission:
 
     def _look(self, batch: list[Draft], ids: list[ObjectId]) -> None:
         looked_at = elapsed()
-        cursor = Session._get_collection().find({"_id": {"$in": ids}}, _MEMBERS, batch_size=len(ids) + 1)
+        cursor = Session.collection().find({"_id": {"$in": ids}}, _MEMBERS, batch_size=len(ids) + 1)
         sessions = {session["_id"]: session for session in cursor}
         for session in sessions.values():
             self._keep(session["_id"], looked_at, session if session["status"] != ENDED else None)

@@ -185,7 +185,7 @@ class MessageLog:
     def _insert(self, batch: list[Draft]) -> list[Draft]:
         """Insert in order, up to the first that collides. Answer what was stored; return what is to be tried again."""
         documents = self._number(batch)
-        collection = Message._get_collection().with_options(write_concern=DURABLE)
+        collection = Message.collection().with_options(write_concern=DURABLE)
         stored = len(documents)
         try:
             collection.insert_many(documents, ordered=True)

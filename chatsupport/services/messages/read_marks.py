@@ -91,14 +91,14 @@ def unread(session: Mapping[str, Any], person: Caller, last_seq: int) -> int:
         "fence": sequences.NO_FENCE,
         "$nor": [{"senderId": person.id, "senderType": person.type}],
     }
-    return int(Message._get_collection().count_documents(unread_messages, limit=MAX_UNREAD))
+    return int(Message.collection().count_documents(unread_messages, limit=MAX_UNREAD))
 
 
 def _store(marks: dict[Key, Mark]) -> None:
     """Store marks, and remove each one that is stored."""
     for batch in _batches(marks):
         updates = [_update(session_id, person, seq) for (session_id, person), (seq, _) in batch.items()]
-        Session._get_collection().bulk_write(updates, ordered=False)
+        Session.collection().bulk_write(updates, ordered=False)
         _take_out_erased(batch)
         for key in batch:
             del marks[key]
@@ -117,7 +117,7 @@ def _take_out_erased(batch: dict[Key, Mark]) -> None:
     for person in tombstones.erased_among({person for _, person in late}) if late else ():
         theirs = {"userId": person.id, "userType": person.type}
         sessions = [session_id for session_id, reader in late if reader == person]
-        Session._get_collection().update_many({"_id": {"$in": sessions}}, {"$pull": {"readSeq": theirs}})
+        Session.collection().update_many({"_id": {"$in": sessions}}, {"$pull": {"readSeq": theirs}})
 
 
 def _further(older: Mark, newer: Mark) -> Mark:
@@ -149,7 +149,7 @@ def _update(session_id: ObjectId, person: Caller, seq: int) -> UpdateOne:
 
 
 def _stored(session_id: ObjectId, person: Caller) -> int:
-    session = Session._get_collection().find_one({"_id": session_id}, {"readSeq": 1})
+    session = Session.collection().find_one({"_id": session_id}, {"readSeq": 1})
     return 0 if session is None else _mark_in(session, person)
 
 

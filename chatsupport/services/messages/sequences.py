@@ -31,7 +31,7 @@ FENCE_SECONDS = processes.GONE_SECONDS
 
 def committed() -> Any:
     """Return the messages that no failover takes back. A seq counted from one that is taken back would leave a gap."""
-    return Message._get_collection().with_options(read_concern=COMMITTED)
+    return Message.collection().with_options(read_concern=COMMITTED)
 
 
 def last_seq(session_id: ObjectId) -> int:

@@ -34,7 +34,7 @@ def list_page(caller: Caller, wanted: AgentPage) -> tuple[list[dict[str, Any]], 
     if wanted.cursor is not None:
         name, agent_id = wanted.cursor
         after = {"$or": [{"name": name, "_id": {"$gt": agent_id}}, {"name": {"$gt": name}}]}
-    rows = list(Agent._get_collection().find(after, sort=BY_NAME, limit=wanted.limit + 1))
+    rows = list(Agent.collection().find(after, sort=BY_NAME, limit=wanted.limit + 1))
     page, more = rows[: wanted.limit], len(rows) > wanted.limit
     return page, _cursor(page[-1]) if more else None
 
@@ -42,7 +42,7 @@ def list_page(caller: Caller, wanted: AgentPage) -> tuple[list[dict[str, Any]], 
 def list_all(caller: Caller) -> list[dict[str, Any]]:
     """Return every agent, by name. For operators and supervisors."""
     access.require_manager(caller)
-    return list(Agent._get_collection().find({}, sort=BY_NAME))
+    return list(Agent.collection().find({}, sort=BY_NAME))
 
 
 def _cursor(agent: dict[str, Any]) -> str:
@@ -56,12 +56,12 @@ def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
     if fields.password is not None:
         agent["passwordHash"] = passwords.hash_of(fields.password)
     try:
-        Agent._get_collection().insert_one(agent)
+        Agent.collection().insert_one(agent)
     except DuplicateKeyError:
         raise EmailTakenError from None
     logger.info("Agent created", extra={"event": "agent_created", "agent_id": str(agent["_id"])})
     events.happened(AgentCreated(caller, agent))
-    created: dict[str, Any] = Agent._get_collection().find_one({"_id": agent["_id"]}) or agent
+    created: dict[str, Any] = Agent.collection().find_one({"_id": agent["_id"]}) or agent
     return created
 
 
@@ -90,7 +90,7 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     if not values:
         return before
     try:
-        updated = Agent._get_collection().find_one_and_update(
+        updated = Agent.collection().find_one_and_update(
             {"_id": agent_id}, [{"$set": values}, *derived()], return_document=ReturnDocument.AFTER
         )
     except DuplicateKeyError:
@@ -146,7 +146,7 @@ def _values(changes: AgentChanges) -> dict[str, Any]:
 
 
 def _find(agent_id: ObjectId) -> dict[str, Any]:
-    agent: dict[str, Any] | None = Agent._get_collection().find_one({"_id": agent_id})
+    agent: dict[str, Any] | None = Agent.collection().find_one({"_id": agent_id})
     if agent is None:
         raise AgentNotFoundError
     return agent
@@ -158,7 +158,7 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
     Raises `AgentNotFoundError` also where it was deleted before; what that left undone is then done.
     """
     access.require_manager(caller)
-    deleted: dict[str, Any] | None = Agent._get_collection().find_one_and_delete({"_id": agent_id})
+    deleted: dict[str, Any] | None = Agent.collection().find_one_and_delete({"_id": agent_id})
     if deleted is None:
         events.happened(AgentDeleted(caller, agent_id, None))
         raise AgentNotFoundError
@@ -172,7 +172,7 @@ def create_defaults(names: tuple[str, ...]) -> int:
 
     Each has an id that follows from its place, so that processes starting together make each once.
     """
-    collection = Agent._get_collection()
+    collection = Agent.collection()
     if not names or collection.find_one({}, {"_id": 1}) is not None:
         return 0
     made = 0

@@ -102,7 +102,7 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
     time = now()
     kept = keep.issued_at_ms if keep is not None and keep.issued_at_ms else None
     still_good = {"$or": [{"$gt": [kept, {"$ifNull": ["$before", 0]}]}, {"$eq": [kept, "$kept"]}]}
-    denial: Document = Denial._get_collection().find_one_and_update(
+    denial: Any = Denial.collection().find_one_and_update(
         {"_id": f"revoked:{person}"},
         [
             {
@@ -133,7 +133,7 @@ def bury(caller: Caller, person: Caller, sweep_after: timedelta) -> datetime:
     """
     before, time = revoke(caller, person), now()
     _write_tombstone(person, before)
-    Denial._get_collection().update_one(
+    Denial.collection().update_one(
         {"_id": f"revoked:{person}"},
         {"$set": {"erasedAt": time, "erasedBefore": before, "sweepAt": time + sweep_after}},
     )
@@ -142,7 +142,7 @@ def bury(caller: Caller, person: Caller, sweep_after: timedelta) -> datetime:
 
 def _write_tombstone(person: Caller, before: int) -> None:
     time = now()
-    Denial._get_collection().update_one(
+    Denial.collection().update_one(
         {"_id": tombstones.id_of(person)},
         {
             "$max": {"before": before},
@@ -157,7 +157,7 @@ def unname(person: Caller) -> None:
     """Take somebody with a tombstone out of the denials, but for the revocation beside it and for the block that still
     keeps the person out.
     """
-    collection = Denial._get_collection()
+    collection = Denial.collection()
     collection.delete_many({"tokenId": {"$exists": True}, "userId": person.id, "userType": person.type})
     collection.update_one({"_id": _block_id(person, None)}, {"$unset": {"reason": ""}})
     collection.delete_one({"_id": _identified_id(person)})
@@ -167,7 +167,7 @@ def guests_of(person: Caller) -> list[Caller]:
     """Return the guests that the person was."""
     if person.type != USER:
         return []
-    was = Denial._get_collection().find({"identifiedAs": person.id}, {"userId": 1, "userType": 1})
+    was = Denial.collection().find({"identifiedAs": person.id}, {"userId": 1, "userType": 1})
     return [Caller(row["userId"], row["userType"]) for row in was]
 
 
@@ -180,9 +180,9 @@ def forget_buried(denial: Document) -> None:
         unname(guest)
     this = {"_id": denial["_id"], "erasedAt": denial["erasedAt"]}
     as_buried = {**this, "$expr": {"$eq": ["$before", "$erasedBefore"]}}
-    if not Denial._get_collection().delete_one(as_buried).deleted_count:
+    if not Denial.collection().delete_one(as_buried).deleted_count:
         over = {"erasedAt": "", "erasedBefore": "", "sweepAt": ""}
-        Denial._get_collection().update_one(this, {"$unset": over})
+        Denial.collection().update_one(this, {"$unset": over})
 
 
 def sign_out(caller: Caller) -> None:
@@ -198,7 +198,7 @@ def sign_out(caller: Caller) -> None:
         "updatedAt": time,
         "expiresAt": time + REFUSALS_KEPT,
     }
-    Denial._get_collection().update_one({"_id": _sign_out_id(caller)}, {"$setOnInsert": denial}, upsert=True)
+    Denial.collection().update_one({"_id": _sign_out_id(caller)}, {"$setOnInsert": denial}, upsert=True)
     events.happened(SignedOut(caller, denial))
 
 
@@ -208,7 +208,7 @@ def identify(guest: Caller, user: Caller) -> str:
     Returns the id of the user it has become: another one's, where that one was faster.
     """
     time = now()
-    denial: Document = Denial._get_collection().find_one_and_update(
+    denial: Any = Denial.collection().find_one_and_update(
         {"_id": _identified_id(guest)},
         {
             "$set": {"updatedAt": time},
@@ -238,7 +238,7 @@ def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
     time = now()
     expires_at = None if wanted.expires_in_seconds is None else time + timedelta(seconds=wanted.expires_in_seconds)
     values: dict[str, Any] = {"reason": wanted.reason, "expiresAt": expires_at, "updatedAt": time}
-    collection = Denial._get_collection()
+    collection = Denial.collection()
     denial_id = _block_id(wanted.person, wanted.address)
     collection.delete_one({"_id": denial_id, "expiresAt": {"$lte": time}})
     subject = (
@@ -247,7 +247,7 @@ def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
         else {"userId": wanted.person.id, "userType": wanted.person.type}
     )
     new_id = ObjectId()
-    stored: Document = collection.find_one_and_update(
+    stored: Any = collection.find_one_and_update(
         {"_id": denial_id},
         {"$set": values, "$setOnInsert": {"blockId": new_id, "createdAt": time, **subject}},
         upsert=True,
@@ -260,7 +260,7 @@ def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
 def unblock(caller: Caller, block_id: ObjectId) -> Document:
     """Lift a block. Raises `BlockNotFoundError`. For operators only."""
     access.require_operator(caller)
-    lifted: Document | None = Denial._get_collection().find_one_and_delete(
+    lifted: Document | None = Denial.collection().find_one_and_delete(
         # The index has ids only, and is used where the query says so.
         {"blockId": {"$eq": block_id, "$type": "objectId"}}
     )
@@ -274,12 +274,12 @@ def blocks(caller: Caller, limit: int, cursor: Cursor | None) -> tuple[list[Docu
     """Return one page of the blocks in force, newest first, and the cursor of the next. For operators only."""
     access.require_operator(caller)
     query = {"blockId": {"$type": "objectId"}, "expiresAt": {"$not": {"$lte": now()}}}
-    return pages.read(Denial._get_collection(), query, limit, cursor, time="createdAt", key="blockId")
+    return pages.read(Denial.collection(), query, limit, cursor, time="createdAt", key="blockId")
 
 
 def write_agents_in_small_letters() -> None:
     """Rewrite denials of agents that were stored under an id in capitals, which nobody is called by any more."""
-    collection = Denial._get_collection()
+    collection = Denial.collection()
     for kind in ("block", "revoked"):
         of_agents = {"$gte": f"{kind}:{AGENT}:", "$lt": f"{kind}:{AGENT};", "$regex": "[A-F]"}
         for denial in list(collection.find({"_id": of_agents})):
@@ -303,7 +303,7 @@ def enforce_recent() -> None:
     global _enforced_at
     started = elapsed()
     seconds = min(RECENT_SECONDS, started - _enforced_at + LATE_SECONDS)
-    for denial in list(Denial._get_collection().find({"updatedAt": {"$gte": now() - timedelta(seconds=seconds)}})):
+    for denial in list(Denial.collection().find({"updatedAt": {"$gte": now() - timedelta(seconds=seconds)}})):
         # Of a tombstone nobody knows whose it is; the revocation beside it is kept for as long.
         if not _has_run_out(denial) and not denial["_id"].startswith("erased:"):
             _close_sockets(denial, here=True)
@@ -354,7 +354,7 @@ def _in_force(person: Caller, address: str) -> Iterable[Document]:
 
 
 def _read(ids: list[str]) -> Iterable[Document]:
-    found: Iterable[Document] = Denial._get_collection().find(
+    found: Iterable[Document] = Denial.collection().find(
         {"_id": {"$in": ids}}, {"before": 1, "kept": 1, "identifiedAs": 1, "expiresAt": 1}, batch_size=len(ids) + 1
     )
     return found

@@ -85,7 +85,7 @@ def options(*, is_on_this_machine: bool) -> Document:
     """Return whether this is development, where agents need no password, and then who may be chosen from."""
     if not are_free(is_on_this_machine):
         return {"development": False, "agents": []}
-    agents = Agent._get_collection().find({}, {"name": 1}, sort=BY_NAME, limit=MAX_OPTIONS)
+    agents = Agent.collection().find({}, {"name": 1}, sort=BY_NAME, limit=MAX_OPTIONS)
     return {"development": True, "agents": [{"id": str(agent["_id"]), "name": agent["name"]} for agent in agents]}
 
 
@@ -95,7 +95,7 @@ def are_free(is_on_this_machine: bool) -> bool:
 
 
 def _find(email: str) -> Document | None:
-    agent: Document | None = Agent._get_collection().find_one({"email": email})
+    agent: Document | None = Agent.collection().find_one({"email": email})
     return agent
 
 
@@ -108,7 +108,7 @@ def _mark_of(address: str) -> str:
 def _remember(agent: Document, mark: str) -> None:
     marks = {"$each": [mark], "$slice": -MAX_REMEMBERED}
     unknown = {"_id": agent["_id"], "signedInFrom": {"$ne": mark}}
-    Agent._get_collection().update_one(unknown, {"$push": {"signedInFrom": marks}})
+    Agent.collection().update_one(unknown, {"$push": {"signedInFrom": marks}})
 
 
 def _failed(agent: Document | None, address: str) -> AuthenticationError:
@@ -125,5 +125,5 @@ def _renewed(agent: Document, stored: str, password: str) -> str:
         return stored
     renewed = passwords.hash_of(password)
     unchanged = {"_id": agent["_id"], "passwordHash": stored}
-    changed = Agent._get_collection().update_one(unchanged, {"$set": {"passwordHash": renewed}})
+    changed = Agent.collection().update_one(unchanged, {"$set": {"passwordHash": renewed}})
     return renewed if changed.modified_count else stored

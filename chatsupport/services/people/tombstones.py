@@ -32,5 +32,5 @@ def is_erased(person: Caller) -> bool:
 def erased_among(people: Iterable[Caller]) -> dict[Caller, datetime]:
     """Return who of these was erased, and up to when what they did is erased. One look-up."""
     by_id = {id_of(person): person for person in people}
-    found = Denial._get_collection().find({"_id": {"$in": list(by_id)}}, {"updatedAt": 1})
+    found = Denial.collection().find({"_id": {"$in": list(by_id)}}, {"updatedAt": 1})
     return {by_id[row["_id"]]: row["updatedAt"] + UNDER_WAY for row in found}

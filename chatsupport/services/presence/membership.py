@@ -52,7 +52,7 @@ def strangers(pairs: list[tuple[ObjectId, Caller]]) -> list[tuple[ObjectId, Call
         return []
     ids = list({session_id for session_id, _ in pairs})
     members = {"agentId": 1, "userId": 1, "userType": 1}
-    sessions = {row["_id"]: row for row in Session._get_collection().find({"_id": {"$in": ids}}, members)}
+    sessions = {row["_id"]: row for row in Session.collection().find({"_id": {"$in": ids}}, members)}
     found = [
         (session_id, person)
         for session_id, person in pairs

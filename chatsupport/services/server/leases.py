@@ -36,14 +36,14 @@ class Lease:
         free_or_mine = {"_id": self.name, "$or": [{"owner": self._owner}, {"expiresAt": {"$lte": time}}]}
         lease = {"owner": self._owner, "expiresAt": time + timedelta(seconds=self._seconds)}
         try:
-            documents.Lease._get_collection().update_one(free_or_mine, {"$set": lease}, upsert=True)
+            documents.Lease.collection().update_one(free_or_mine, {"$set": lease}, upsert=True)
         except DuplicateKeyError:
             return False
         return True
 
     def release(self) -> None:
         """Give the lease up, if this process still has it."""
-        documents.Lease._get_collection().delete_one({"_id": self.name, "owner": self._owner})
+        documents.Lease.collection().delete_one({"_id": self.name, "owner": self._owner})
 
 
 HOUSEKEEPING = Lease("housekeeping", HOUSEKEEPING_SECONDS, when=readiness.is_ready)

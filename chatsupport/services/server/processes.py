@@ -152,7 +152,7 @@ class ThisProcess:
         leaving = self._id
         self.reset()
         if leaving is not None:
-            Process._get_collection().delete_one({"_id": leaving})
+            Process.collection().delete_one({"_id": leaving})
 
     def live_others(self) -> list[Document]:
         """Return the documents of the other processes that run now."""
@@ -182,14 +182,14 @@ class ThisProcess:
             "redis": digest(settings.config.redis_url),
         }
         stages = [{"$set": {name: {"$literal": value} for name, value in document.items()}}, self._pulse()]
-        Process._get_collection().update_one({"_id": self._id}, stages, upsert=True)
+        Process.collection().update_one({"_id": self._id}, stages, upsert=True)
         self._joined_at = elapsed()
         if earlier is not None:
-            Process._get_collection().delete_one({"_id": earlier})
+            Process.collection().delete_one({"_id": earlier})
 
     def _say(self) -> bool:
         """Renew the document. False where there is none any more."""
-        is_there = bool(Process._get_collection().update_one({"_id": self._id}, [self._pulse()]).matched_count)
+        is_there = bool(Process.collection().update_one({"_id": self._id}, [self._pulse()]).matched_count)
         if is_there and math.isinf(self._joined_at):
             self._joined_at = elapsed()
         return is_there
@@ -201,7 +201,7 @@ class ThisProcess:
         }
 
     def _look(self) -> None:
-        rows = {row["_id"]: row for row in Process._get_collection().find({"_id": {"$ne": self._id}})}
+        rows = {row["_id"]: row for row in Process.collection().find({"_id": {"$ne": self._id}})}
         for process_id, row in rows.items():
             known = self._others.get(process_id)
             if known is None:
@@ -213,7 +213,7 @@ class ThisProcess:
             self._alone_until = 0.0
         gone = [process_id for process_id, other in self._others.items() if other.silence > GONE_SECONDS]
         if gone:
-            Process._get_collection().delete_many({"_id": {"$in": gone}})
+            Process.collection().delete_many({"_id": {"$in": gone}})
         for process_id in set(self._others) - set(rows) | set(gone):
             del self._others[process_id]
 

@@ -78,18 +78,18 @@ def overview(caller: Caller) -> dict[str, Any]:
 def _busiest() -> list[dict[str, Any]]:
     """Return the busiest agents, by name."""
     most_loaded = [(field, -order) for field, order in LEAST_LOADED]
-    busiest = Agent._get_collection().find(ANY_STATE, sort=most_loaded, limit=MAX_AGENTS)
+    busiest = Agent.collection().find(ANY_STATE, sort=most_loaded, limit=MAX_AGENTS)
     return sorted(busiest, key=lambda agent: (agent["name"], agent["_id"]))
 
 
 def _load() -> dict[str, int]:
     """Return how many agents there are, and of those that are there, how many slots are taken and there are."""
-    agents = Agent._get_collection()
+    agents = Agent.collection()
     sums = {
         "taken": {"$sum": {"$size": {"$ifNull": ["$activeUsers", []]}}},
         "capacity": {"$sum": "$maxUsers"},
     }
-    there = [{"$match": {"isOnline": True, "isAway": False}}, {"$group": {"_id": None, **sums}}]
+    there: list[dict[str, Any]] = [{"$match": {"isOnline": True, "isAway": False}}, {"$group": {"_id": None, **sums}}]
     nobody: dict[str, int] = dict.fromkeys(sums, 0)
     # An index counts them; what MongoDB remembers of a collection's size may be wrong after a crash.
     count = agents.count_documents({"_id": {"$gte": MinKey()}})
@@ -170,7 +170,7 @@ def memory() -> dict[str, float]:
 
 def sessions_by_status(total: int) -> dict[str, int]:
     """Return how many sessions there are. Open ones are few, and their index counts them."""
-    sessions = Session._get_collection()
+    sessions = Session.collection()
     active, waiting = (int(sessions.count_documents({"status": status})) for status in (ACTIVE, WAITING))
     total = max(total, active + waiting)
     return {"active": active, "waiting": waiting, "ended": total - active - waiting, "total": total}

@@ -48,12 +48,12 @@ def count_ended(event: SessionEnded) -> None:
 
 def read() -> dict[str, int]:
     """Return the totals, with what this process has not written yet."""
-    stored = Counters._get_collection().find_one({"_id": TOTALS}) or {}
+    stored = Counters.collection().find_one({"_id": TOTALS}) or {}
     return {field: int(stored.get(field, 0)) + _pending.get(field, 0) for field in FIELDS}
 
 
 def _write(amounts: dict[str, int]) -> None:
-    Counters._get_collection().update_one({"_id": TOTALS}, {"$inc": amounts}, upsert=True)
+    Counters.collection().update_one({"_id": TOTALS}, {"$inc": amounts}, upsert=True)
 
 
 _pending: Buffered[str, int] = Buffered(_write, WRITE_SECONDS, merge=operator.add)
@@ -62,10 +62,10 @@ flush, reset = _pending.flush, _pending.clear
 
 def counts() -> dict[str, int]:
     """Return how many messages and sessions there are: what MongoDB keeps count of, less what is no message."""
-    stored = Counters._get_collection().find_one({"_id": TOTALS}) or {}
+    stored = Counters.collection().find_one({"_id": TOTALS}) or {}
     skew = stored.get("skew", {})
     fences = (
-        Message._get_collection().count_documents({"fence": True}, hint="fences")
+        Message.collection().count_documents({"fence": True}, hint="fences")
         if not index_builds.is_missing("messages.fences")
         else 0
     )
@@ -73,7 +73,7 @@ def counts() -> dict[str, int]:
     return {
         name: max(
             0,
-            int(document._get_collection().estimated_document_count()) + int(skew.get(name, 0)) - without.get(name, 0),
+            int(document.collection().estimated_document_count()) + int(skew.get(name, 0)) - without.get(name, 0),
         )
         for name, document in _COUNTED
     }
@@ -85,11 +85,11 @@ def measure() -> None:
     MongoDB keeps count for free, but after it was killed its counts may be off for good.
     """
     flush()
-    if Counters._get_collection().find_one({"_id": TOTALS, "ended": {"$exists": True}}) is None:
-        Counters._get_collection().update_one({"_id": TOTALS}, {"$set": _sums()}, upsert=True)
+    if Counters.collection().find_one({"_id": TOTALS, "ended": {"$exists": True}}) is None:
+        Counters.collection().update_one({"_id": TOTALS}, {"$set": _sums()}, upsert=True)
     with pymongo.timeout(MEASURE_SECONDS):
-        skew = {name: _skew(document._get_collection()) for name, document in _COUNTED}
-    Counters._get_collection().update_one({"_id": TOTALS}, {"$set": {"skew": skew}}, upsert=True)
+        skew = {name: _skew(document.collection()) for name, document in _COUNTED}
+    Counters.collection().update_one({"_id": TOTALS}, {"$set": {"skew": skew}}, upsert=True)
 
 
 def _skew(collection: Any) -> int:
@@ -103,7 +103,7 @@ def _skew(collection: Any) -> int:
 
 
 def _sums() -> dict[str, int]:
-    sessions = Session._get_collection()
+    sessions = Session.collection()
     ended = _sum(sessions, {"status": ENDED}, {"$subtract": ["$endedAt", "$createdAt"]})
     assigned = _sum(sessions, {"firstAssignedAt": {"$type": "date"}}, {"$subtract": ["$firstAssignedAt", "$createdAt"]})
     return {

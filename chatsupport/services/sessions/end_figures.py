@@ -17,7 +17,7 @@ def complete(session: Document) -> Document:
     if "totalMessages" in session:
         return session
     statistics = of(session)
-    Session._get_collection().update_one({"_id": session["_id"]}, {"$set": statistics})
+    Session.collection().update_one({"_id": session["_id"]}, {"$set": statistics})
     return {**session, **statistics}
 
 
@@ -30,7 +30,7 @@ def of(session: Document) -> Document:
     if not processes.here.is_alone():
         sequences.fence(session["_id"])  # The writes of other processes cannot be waited for.
     rows = list(
-        Message._get_collection().find(
+        Message.collection().find(
             {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
             {"_id": 0, "senderId": 1, "senderType": 1, "timestamp": 1},
             sort=[("seq", 1)],

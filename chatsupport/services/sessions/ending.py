@@ -63,7 +63,7 @@ def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Ca
         **({} if why.internal_reason is None else {"internalReason": why.internal_reason}),
     }
     with outbox.change(outbox.ENDED, caller) as mark:
-        session: Document | None = Session._get_collection().find_one_and_update(
+        session: Document | None = Session.collection().find_one_and_update(
             {"status": {"$in": list(OPEN)}, **which},
             {"$set": values, "$push": {"untold": mark}},
             return_document=ReturnDocument.AFTER,

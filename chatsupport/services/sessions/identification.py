@@ -66,7 +66,7 @@ def identify(caller: Caller, guest_token: str, address: str) -> Document:
 def finish() -> None:
     """Look again at the guests that recently became users, and carry over late writes."""
     due = {"isCarried": False, "createdAt": {"$lte": now() - FINISH_AFTER}}
-    for denial in list(Denial._get_collection().find(due)):
+    for denial in list(Denial.collection().find(due)):
         try:
             _finish(denial)
         except Exception as error:
@@ -79,15 +79,15 @@ def _finish(denial: Document) -> None:
     guest, user = Caller(denial["userId"], denial["userType"]), Caller(denial["identifiedAs"], USER)
     carried = _carry(guest, user, is_repeat=True)
     # From here on the sessions say nothing of the guest, so their number is kept with the guest's denial.
-    Denial._get_collection().update_one({"_id": denial["_id"]}, {"$max": {"carried": carried}})
-    Session._get_collection().update_many(_carried(guest, user), {"$unset": {"guestId": ""}})
-    Denial._get_collection().update_one({"_id": denial["_id"]}, {"$set": {"isCarried": True}})
+    Denial.collection().update_one({"_id": denial["_id"]}, {"$max": {"carried": carried}})
+    Session.collection().update_many(_carried(guest, user), {"$unset": {"guestId": ""}})
+    Denial.collection().update_one({"_id": denial["_id"]}, {"$set": {"isCarried": True}})
 
 
 def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:
     """Make everything of the guest's the user's. Returns how many sessions were the guest's, in all calls."""
     read_marks.flush()
-    collection = Session._get_collection()
+    collection = Session.collection()
     renamed: set[ObjectId] = set()
     while (session := collection.find_one({"userId": guest.id, "userType": USER}, {"_id": 1})) is not None:
         _rename_session(session["_id"], guest, user)
@@ -98,7 +98,7 @@ def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:
         outbox.complete(session)  # A kill may have cut its end short.
         if changed or session["_id"] in renamed or not is_repeat:
             events.happened(SessionUpdated(session))
-    stored = Denial._get_collection().find_one({"userId": guest.id, "identifiedAs": user.id}, {"carried": 1}) or {}
+    stored = Denial.collection().find_one({"userId": guest.id, "identifiedAs": user.id}, {"carried": 1}) or {}
     return max(len(carried), int(stored.get("carried", 0)))
 
 
@@ -112,7 +112,7 @@ def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
     is_guests = {"_id": session_id, "userId": guest.id}
     for _ in range(_ATTEMPTS):
         try:
-            Session._get_collection().update_one(
+            Session.collection().update_one(
                 is_guests,
                 [
                     {
@@ -137,7 +137,7 @@ def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
 def _rename_within(session_id: ObjectId, guest: Caller, user: Caller) -> bool:
     """Rename the guest within a session that is the user's. False where there was nothing left to rename."""
     messages = _rename_sender(session_id, guest, user)
-    marks = Session._get_collection().update_one(
+    marks = Session.collection().update_one(
         {"_id": session_id, "readSeq": {"$elemMatch": {"userId": guest.id, "userType": USER}}},
         [{"$set": {"readSeq": _renamed_marks(guest, user)}}],
     )
@@ -146,7 +146,7 @@ def _rename_within(session_id: ObjectId, guest: Caller, user: Caller) -> bool:
 
 
 def _rename_sender(session_id: ObjectId, guest: Caller, user: Caller) -> int:
-    collection = Message._get_collection()
+    collection = Message.collection()
     sent = {"sessionId": session_id, "senderId": guest.id, "senderType": USER, "fence": sequences.NO_FENCE}
     new_sender = {"senderId": user.id}
     try:

@@ -56,7 +56,7 @@ def sweep(time: datetime | None = None) -> None:
 def _due(field: str, time: datetime) -> Iterator[Document]:
     """Yield the active sessions whose time had come, or was never set."""
     due = {"status": ACTIVE, field: {"$not": {"$gt": time}}}
-    yield from Session._get_collection().find(due)
+    yield from Session.collection().find(due)
 
 
 def _check_reply(session: Document, patience: timedelta) -> None:
@@ -102,7 +102,7 @@ def _is_the_visitors(message: Document, session: Document) -> bool:
 
 
 def _last_message(session: Document) -> Document | None:
-    message: Document | None = Message._get_collection().find_one(
+    message: Document | None = Message.collection().find_one(
         {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
         {"senderId": 1, "senderType": 1, "timestamp": 1},
         sort=[("seq", -1)],
@@ -113,5 +113,5 @@ def _last_message(session: Document) -> Document | None:
 def _look_again(session: Document, field: str, time: datetime, **values: object) -> bool:
     """Set when the session is due next. False where it changed hands meanwhile, or somebody else looked at it."""
     unchanged = {"_id": session["_id"], "status": ACTIVE, "agentId": session["agentId"], field: session.get(field)}
-    result = Session._get_collection().update_one(unchanged, {"$set": {field: time, **values}})
+    result = Session.collection().update_one(unchanged, {"$set": {field: time, **values}})
     return bool(result.modified_count)

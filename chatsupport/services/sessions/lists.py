@@ -32,7 +32,7 @@ def list_sessions(caller: Caller, wanted: SessionFilter) -> dict[str, Any]:
     """
     sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
     query = _query(caller, wanted, sees_all=sees_all)
-    rows = list(Session._get_collection().find(query, sort=NEWEST_FIRST, limit=wanted.limit + 1))
+    rows = list(Session.collection().find(query, sort=NEWEST_FIRST, limit=wanted.limit + 1))
     page, more = rows[: wanted.limit], len(rows) > wanted.limit
     return {
         "sessions": [
@@ -103,5 +103,5 @@ def _agents_of(sessions: Iterable[Document]) -> dict[ObjectId, Document]:
     ids = list({session["agentId"] for session in sessions if session.get("agentId") is not None})
     if not ids:
         return {}
-    agents = Agent._get_collection().find({"_id": {"$in": ids}}, {"name": 1, "isOnline": 1, "isAway": 1})
+    agents = Agent.collection().find({"_id": {"$in": ids}}, {"name": 1, "isOnline": 1, "isAway": 1})
     return {agent["_id"]: agent for agent in agents}

@@ -98,5 +98,5 @@ def agent_of(session: Mapping[str, Any]) -> Document | None:
     agent_id = session.get("agentId")
     if agent_id is None:
         return None
-    agent: Document | None = Agent._get_collection().find_one({"_id": agent_id}, _SEEN_OF_AGENT)
+    agent: Document | None = Agent.collection().find_one({"_id": agent_id}, _SEEN_OF_AGENT)
     return agent

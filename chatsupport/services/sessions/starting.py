@@ -82,13 +82,13 @@ def _started(session: Document, mark: Document) -> SessionStarted:
 def _insert(session: Document) -> Document:
     """Store a session; the database stamps it, so that times tell who came first, whichever process they came to."""
     stamps = dict.fromkeys(("queuedAt", "createdAt", "updatedAt"), "$$NOW")
-    stored: Document = Session._get_collection().find_one_and_update(
+    stored: Any = Session.collection().find_one_and_update(
         {"_id": session["_id"]},
         [{"$replaceWith": {"$mergeObjects": [{"$literal": session}, stamps]}}],
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
-    return stored
+    return dict(stored)
 
 
 def _new(user_id: str, user_type: str) -> Document:

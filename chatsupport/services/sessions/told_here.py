@@ -110,7 +110,7 @@ def _compare_rooms() -> None:
         return
     _heard.clear()
     waits = False
-    rows = Session._get_collection().find({"_id": {"$in": list(joined_here.values())}}, _WHAT_ROOMS_ARE_TOLD)
+    rows = Session.collection().find({"_id": {"$in": list(joined_here.values())}}, _WHAT_ROOMS_ARE_TOLD)
     for session in rows:
         session_id, state = str(session["_id"]), _state_of(session)
         waits = waits or state[0] == WAITING
@@ -159,7 +159,7 @@ def _compare_agents() -> None:
     for session, serialized in zip(missed, lists.serialize(missed), strict=True):
         broadcasts.session_assigned(session["agentId"], serialized, here=True)
     ids = [ObjectId(session_id) for _, session_id in lost]
-    rows = {str(row["_id"]): row for row in (Session._get_collection().find({"_id": {"$in": ids}}) if ids else ())}
+    rows = {str(row["_id"]): row for row in (Session.collection().find({"_id": {"$in": ids}}) if ids else ())}
     for agent_id, session_id in lost:
         row = rows.get(session_id)
         # Of the end of its own session an agent hears in the session's room.
@@ -170,7 +170,7 @@ def _compare_agents() -> None:
 def _assigned_to(agents: set[str]) -> dict[tuple[str, str], Document]:
     """Return the sessions that these agents have."""
     theirs = {"agentId": {"$in": [ObjectId(agent_id) for agent_id in agents]}, "status": ACTIVE}
-    sessions_of = Session._get_collection().find(theirs) if agents else ()
+    sessions_of = Session.collection().find(theirs) if agents else ()
     return {(str(session["agentId"]), str(session["_id"])): session for session in sessions_of}
 
 

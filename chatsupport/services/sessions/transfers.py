@@ -66,7 +66,7 @@ def _to_agent(session: Document, agent_id: ObjectId) -> None:
 
 
 def _why_not(agent_id: ObjectId) -> Exception:
-    agent = Agent._get_collection().find_one({"_id": agent_id})
+    agent = Agent.collection().find_one({"_id": agent_id})
     if agent is None:
         return AgentNotFoundError()
     if not agent.get("hasRoom"):
@@ -75,7 +75,7 @@ def _why_not(agent_id: ObjectId) -> Exception:
 
 
 def _why_not_moved(session_id: ObjectId) -> Exception:
-    ended = Session._get_collection().find_one({"_id": session_id, "status": ENDED}, {"_id": 1})
+    ended = Session.collection().find_one({"_id": session_id, "status": ENDED}, {"_id": 1})
     if ended is not None:
         return SessionEndedError()
     return ConflictError(

@@ -73,7 +73,7 @@ def is_staff(caller: Caller, session: Mapping[str, Any]) -> bool:
 def supervisors_among(agent_ids: Iterable[str]) -> set[str]:
     """Return those of the agents who are supervisors at this moment."""
     ids = [ObjectId(agent_id) for agent_id in agent_ids if ObjectId.is_valid(agent_id)]
-    found = Agent._get_collection().find({"_id": {"$in": ids}, "role": SUPERVISOR}, {"_id": 1})
+    found = Agent.collection().find({"_id": {"$in": ids}, "role": SUPERVISOR}, {"_id": 1})
     return {str(agent["_id"]) for agent in found}
 
 
@@ -92,10 +92,10 @@ def find_session(caller: Caller, session_id: ObjectId, *joined: Mapping[str, Any
 def first_session(which: Mapping[str, Any], *joined: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the one session that meets the condition, with what `joined` adds, whoever asks. None if there is none."""
     if not joined:
-        alone: dict[str, Any] | None = Session._get_collection().find_one(which)
+        alone: dict[str, Any] | None = Session.collection().find_one(which)
         return alone
     # What belongs to it may be messages: those that no failover takes back.
-    sessions = Session._get_collection().with_options(read_concern=COMMITTED)
+    sessions = Session.collection().with_options(read_concern=COMMITTED)
     return next(iter(sessions.aggregate([{"$match": which}, *joined])), None)
 
 
@@ -115,7 +115,7 @@ def not_for(caller: Caller, session_ids: Iterable[ObjectId]) -> list[ObjectId]:
     """Return those of the sessions that the caller may not access, whatever its role."""
     wanted = list(session_ids)
     members = {"agentId": 1, "userId": 1, "userType": 1}
-    rows = Session._get_collection().find({"_id": {"$in": wanted}}, members) if wanted else ()
+    rows = Session.collection().find({"_id": {"$in": wanted}}, members) if wanted else ()
     allowed = {row["_id"] for row in rows if may_access(caller, row)}
     return [session_id for session_id in wanted if session_id not in allowed]
 

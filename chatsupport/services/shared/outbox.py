@@ -145,7 +145,7 @@ def sweep(may_act: Callable[[], bool] = HOUSEKEEPING.hold) -> int:
     time = now()
     due = {"untold.at": {"$lt": time - LATE}}
     try:
-        found = list(Session._get_collection().find(due, hint=UNTOLD_INDEX, limit=MAX_AT_ONCE))
+        found = list(Session.collection().find(due, hint=UNTOLD_INDEX, limit=MAX_AT_ONCE))
     except OperationFailure as error:
         if error.code == _BAD_VALUE:
             return 0  # The index is still being built.
@@ -175,7 +175,7 @@ def _clear(batch: dict[ObjectId, Told]) -> None:
         for session_id, (ids, values) in batch.items()
     ]
     # A removal that a failover takes back is harmless.
-    Session._get_collection().with_options(write_concern=WriteConcern(w=1)).bulk_write(removals, ordered=False)
+    Session.collection().with_options(write_concern=WriteConcern(w=1)).bulk_write(removals, ordered=False)
     with _mutex:
         for mark_id in itertools.chain.from_iterable(ids for ids, _ in batch.values()):
             _ours.pop(mark_id, None)

@@ -60,7 +60,7 @@ def test_a_chats_life_is_in_the_log(apis: Apis, operator: Api, app: Flask) -> No
 def test_what_is_told_twice_is_one_entry(apis: Apis, operator: Api) -> None:
     session_id = apis.user("u1").start("u1")["sessionId"]
     apis.user("u1").end(session_id)
-    stored = Session._get_collection().find_one({"_id": ObjectId(session_id)})
+    stored = Session.collection().find_one({"_id": ObjectId(session_id)})
     before = entries(operator, sessionId=session_id)
     outbox.reset()
 
@@ -204,20 +204,20 @@ def test_entries_run_out_after_audit_days(make_app: MakeApp) -> None:
 def test_what_happened_stays_when_its_entry_cannot_be_written(
     operator: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    collection = AuditEntry._get_collection()
+    collection = AuditEntry.collection()
 
     class Failing:
         def __getattr__(self, name: str) -> Any:
             raise AutoReconnect("the database is away")
 
     monkeypatch.setattr(background, "RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(AuditEntry, "_get_collection", Failing)
+    monkeypatch.setattr(AuditEntry, "collection", Failing)
 
     assert operator.post("/api/agents", {"name": "Ada"}).status_code == 201
 
     assert "audit entry could not be written" in caplog.text
     assert [record.levelname for record in caplog.records if "audit entry" in record.message] == ["ERROR"]
-    monkeypatch.setattr(AuditEntry, "_get_collection", lambda: collection)
+    monkeypatch.setattr(AuditEntry, "collection", lambda: collection)
     assert eventually(lambda: collection.count_documents({"action": "agent_created"})) == 1
 
 

@@ -136,7 +136,7 @@ def test_agents_are_told_apart_and_each_counts_once(app: Flask, operator: Api) -
         "gone": {"isOnline": False, "isAway": True},
     }.items():
         agent = operator.create_agent(name)
-        Agent._get_collection().update_one({"name": agent["name"]}, {"$set": fields or {"isOnline": True}})
+        Agent.collection().update_one({"name": agent["name"]}, {"$set": fields or {"isOnline": True}})
 
     now = scrape(app)
 
@@ -190,7 +190,7 @@ def test_a_scrape_is_read_from_indexes_however_much_there_is(
     app: Flask, profile: Callable[[], list[dict[str, Any]]]
 ) -> None:
     time_now = clock.now()
-    Session._get_collection().insert_many(
+    Session.collection().insert_many(
         [
             {"userId": f"u{number}", "userType": "user", "status": "ended", "createdAt": time_now}
             for number in range(2000)
@@ -200,7 +200,7 @@ def test_a_scrape_is_read_from_indexes_however_much_there_is(
             for number in range(50)
         ]
     )
-    Agent._get_collection().insert_many([{"name": f"a{number}", "isOnline": False} for number in range(300)])
+    Agent.collection().insert_many([{"name": f"a{number}", "isOnline": False} for number in range(300)])
 
     gauges.refresh()
 

@@ -277,7 +277,7 @@ def test_who_did_everything_is_nowhere_any_more(life: Life, at_once: None) -> No
 
     assert leftovers(JANE, SECRET, ADDRESS, life.guest) == set()
     assert_failure(life.jane.get("/api/chat/stats"), 401, "INVALID_TOKEN")
-    assert [denial["_id"].partition(":")[0] for denial in Denial._get_collection().find()].count("erased") == 2
+    assert [denial["_id"].partition(":")[0] for denial in Denial.collection().find()].count("erased") == 2
     assert totals.counts()["sessions"] >= counted["sessions"]
 
 
@@ -337,10 +337,10 @@ def test_who_comes_back_is_somebody_new(life: Life, monkeypatch: pytest.MonkeyPa
     # Revoked once more, she stays so when the erasure is forgotten.
     life.apis.operator().post("/api/auth/revoke", {"userId": JANE})
     monkeypatch.setattr(erasure, "SWEEPS", (timedelta(0),))
-    Denial._get_collection().update_many({"sweepAt": {"$exists": True}}, {"$set": {"sweepAt": now()}})
+    Denial.collection().update_many({"sweepAt": {"$exists": True}}, {"$set": {"sweepAt": now()}})
     erasure.finish()
     assert_failure(again.get("/api/chat/stats"), 401, "INVALID_TOKEN")
-    assert Denial._get_collection().count_documents({"sweepAt": {"$exists": True}}) == 0
+    assert Denial.collection().count_documents({"sweepAt": {"$exists": True}}) == 0
 
 
 def test_what_was_stopped_for_long_meets_the_tombstone(life: Life, at_once: None) -> None:
@@ -351,13 +351,13 @@ def test_what_was_stopped_for_long_meets_the_tombstone(life: Life, at_once: None
     assert leftovers(JANE, SECRET) == set()
 
     long_ago = now() - timedelta(seconds=60)
-    Denial._get_collection().update_many({}, {"$set": {"updatedAt": long_ago + timedelta(seconds=5)}})
+    Denial.collection().update_many({}, {"$set": {"updatedAt": long_ago + timedelta(seconds=5)}})
     late = {"_id": session_id, "userId": JANE, "userType": "user"}
     audit.record_change(audit.END, SessionEnded(session=late, id=ObjectId(), at=long_ago, caller=caller), reason=SECRET)
     read_marks._pending.add((session_id, caller), (1, -1000.0))
 
     assert leftovers(JANE, SECRET) == set()
-    assert AuditEntry._get_collection().count_documents({"sessionId": late["_id"], "at": long_ago}) == 1
+    assert AuditEntry.collection().count_documents({"sessionId": late["_id"], "at": long_ago}) == 1
 
 
 def test_it_takes_no_longer_than_the_caller_can_wait(

@@ -75,8 +75,8 @@ def stored(agent_ids: list[ObjectId], monkeypatch: pytest.MonkeyPatch) -> Made:
     times += [datetime(2026, 3, 1, tzinfo=timezone.utc), datetime(2026, 2, 28, 23, 59, 59, 999000, timezone.utc)]
     times = [time.replace(microsecond=time.microsecond // 1000 * 1000) for time in times]
     made = [ended(time, rng, agent_ids, counted=rng.random() < 0.6) for time in times]
-    Session._get_collection().insert_many([session for session, _ in made])
-    Message._get_collection().insert_many([row for _, rows in made for row in rows])
+    Session.collection().insert_many([session for session, _ in made])
+    Message.collection().insert_many([row for _, rows in made for row in rows])
     return made
 
 

@@ -90,10 +90,10 @@ def test_an_hour_is_rolled_up_when_no_write_into_it_can_be_under_way(
 def test_what_retention_deletes_stays_in_the_reports(
     make_app: MakeApp, stored: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows, messages = list(Session._get_collection().find()), list(Message._get_collection().find())
+    rows, messages = list(Session.collection().find()), list(Message.collection().find())
     operator = Apis(make_app(retention_days=1)).operator()
-    Session._get_collection().insert_many(rows)
-    Message._get_collection().insert_many(messages)
+    Session.collection().insert_many(rows)
+    Message.collection().insert_many(messages)
     monkeypatch.setattr(retention, "now", lambda: NOW)
 
     assert retention.sweep() > 100
@@ -151,7 +151,7 @@ def test_an_agent_does_not_answer_itself(apis: Apis, operator: Api) -> None:
 def test_roll_ups_name_nobody(operator: Api, stored: list[Any]) -> None:
     rollups.sweep()
 
-    text = str(list(Rollup._get_collection().find()))
+    text = str(list(Rollup.collection().find()))
     assert not any(session["userId"] in text for session, _ in stored)
     assert "Ada" not in text
 

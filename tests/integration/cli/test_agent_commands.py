@@ -84,7 +84,7 @@ def test_what_cannot_be_done_is_said_in_one_line(command: Command, arguments: tu
     assert result.exit_code == 1
     assert result.output.count("\n") == 1
     assert "Traceback" not in result.output
-    assert Agent._get_collection().count_documents({}) == 1
+    assert Agent.collection().count_documents({}) == 1
 
 
 def test_set_password_signs_everybody_out(command: Command, apis: Apis) -> None:
@@ -122,4 +122,4 @@ def test_remove_asks_and_requeues(command: Command, operator: Api) -> None:
 
     assert "1 session" in result[-1]
     assert operator.session(session_id)["status"] == "waiting"
-    assert Agent._get_collection().count_documents({}) == 0
+    assert Agent.collection().count_documents({}) == 0

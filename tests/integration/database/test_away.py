@@ -169,4 +169,4 @@ def test_a_server_starts_without_its_database_and_prepares_it_when_it_is_there(
     service.thaw()
     assert eventually(lambda: "everything is prepared" in caplog.text)
     assert [agent["name"] for agent in data_of(apis.operator().get("/api/agents"))["agents"]] == ["Ada"]
-    assert "one_open_session_per_user" in Session._get_collection().index_information()
+    assert "one_open_session_per_user" in Session.collection().index_information()

@@ -144,10 +144,10 @@ def test_mongodb_deletes_nothing_by_age_that_an_earlier_release_had_it_delete(ma
     retired = [document for document in documents.ALL if "expiry" in document._meta.get("retired_indexes", ())]
     assert Denial in retired
     for document in retired:
-        document._get_collection().create_index("expiresAt", name="expiry", expireAfterSeconds=0)
+        document.collection().create_index("expiresAt", name="expiry", expireAfterSeconds=0)
     make_app()
     for document in retired:
-        assert "expiry" not in document._get_collection().index_information()
+        assert "expiry" not in document.collection().index_information()
 
 
 def test_the_drivers_heartbeats_tell_the_clock_of_each_member(app: Flask) -> None:

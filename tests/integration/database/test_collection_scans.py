@@ -13,7 +13,7 @@ from tests.collection_scans import SERVER, WATCH
 
 @pytest.mark.usefixtures("app")
 def test_a_scan_by_the_server_is_found_once_and_one_by_a_test_is_not(own_client: MongoClient[Any]) -> None:
-    agents = Agent._get_collection()
+    agents = Agent.collection()
     agents.find_one({"maxUsers": 2})
     assert WATCH.scans(own_client) == []
 

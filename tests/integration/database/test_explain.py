@@ -28,7 +28,7 @@ class Commands:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[Document] = []
-        collection = type(Message._get_collection())
+        collection = type(Message.collection())
         find, find_one, aggregate = collection.find, collection.find_one, collection.aggregate
 
         def spy_find(this: Any, query: Document, *args: Any, **options: Any) -> Any:
@@ -90,7 +90,7 @@ def sessions(app: Flask) -> list[ObjectId]:
     time = now()
     for session_id, count in zip(ids, (100, LONG, 100), strict=True):
         Session(id=session_id, user_id=str(session_id)).save()
-        Message._get_collection().insert_many(
+        Message.collection().insert_many(
             [
                 {"sessionId": session_id, "seq": seq, "senderId": "u", "senderType": "user", "message": "m"}
                 | {"timestamp": time}

@@ -112,7 +112,7 @@ def test_a_slow_request_and_the_slow_command_in_it_are_told(
     app = make_app(slow_ms=50)
     operator = Apis(app).operator()
     operator.start("u1")
-    find = Session._get_collection().find_one
+    find = Session.collection().find_one
     monkeypatch.setattr(statistics, "overview", lambda caller: {"found": find(SLEEP) is not None})
     log.lines.clear()
 
@@ -136,7 +136,7 @@ def test_a_command_that_failed_slowly_is_told_too(app: Flask, log: Lines) -> Non
     log.lines.clear()
 
     with pytest.raises(Exception, match="boom"):
-        Session._get_collection().find_one({"$where": "sleep(60); throw 'boom'"})
+        Session.collection().find_one({"$where": "sleep(60); throw 'boom'"})
 
     (command,) = log.of("slow_command")
     assert (command["command"], command["succeeded"]) == ("find", False)
@@ -147,7 +147,7 @@ def test_what_is_fast_or_switched_off_is_not_told(make_app: MakeApp, log: Lines)
     for slow_ms in (0, 60_000):
         app = make_app(slow_ms=slow_ms)
         Session(user_id="u1", status="waiting").save()
-        assert Session._get_collection().find_one(SLEEP) is not None
+        assert Session.collection().find_one(SLEEP) is not None
         Apis(app).operator().get("/api/chat/stats")
 
     assert not log.of("slow")

@@ -52,7 +52,7 @@ def test_a_returning_user_gets_another_agent_where_the_last_is_not_free(operator
     elif reason == "offline":
         operator.patch(f"/api/agents/{ada}", {"isOnline": False})
     elif reason == "away":
-        Agent._get_collection().update_one({}, {"$set": {"isAway": True}})
+        Agent.collection().update_one({}, {"$set": {"isAway": True}})
     else:
         operator.delete(f"/api/agents/{ada}")
     ben = operator.create_agent("Ben")["id"]
@@ -67,10 +67,8 @@ def test_a_returning_user_that_has_to_wait_gets_the_last_agent_where_both_are_fr
     session_id = operator.start("u1")["sessionId"]
     # Both take sessions again at the same moment; Ben has waited longer.
     ben = operator.create_agent("Ben", isOnline=False)["id"]
-    Agent._get_collection().update_many({}, {"$set": {"isOnline": True}})
-    Agent._get_collection().update_one(
-        {"_id": ObjectId(ben)}, {"$set": {"idleSince": clock.now() - timedelta(hours=1)}}
-    )
+    Agent.collection().update_many({}, {"$set": {"isOnline": True}})
+    Agent.collection().update_one({"_id": ObjectId(ben)}, {"$set": {"idleSince": clock.now() - timedelta(hours=1)}})
 
     serving.drain_queue()
 
@@ -91,7 +89,7 @@ def test_one_that_must_not_have_the_only_free_agent_does_not_block_the_next(oper
     ada = operator.create_agent("Ada", maxUsers=1)["id"]
     ben = operator.create_agent("Ben", maxUsers=1)["id"]
     silent, _ = operator.start("u1"), operator.start("u2")
-    session = Session._get_collection().find_one({"userId": "u1"})
+    session = Session.collection().find_one({"userId": "u1"})
     transitions.requeue(session, transitions.NO_REPLY, avoid=True, strictly=True)
 
     newcomer = operator.start("u3")
@@ -126,7 +124,7 @@ def test_a_late_requeue_does_not_take_the_slot_of_the_next_assignment(
 ) -> None:
     ada = operator.create_agent(maxUsers=1)["id"]
     session_id = operator.start("u1")["sessionId"]
-    seen = Session._get_collection().find_one()
+    seen = Session.collection().find_one()
 
     def meanwhile() -> None:
         # The same session leaves the agent and comes back to it, when this one still thinks it is there as before.
@@ -145,7 +143,7 @@ def test_a_release_that_was_delayed_does_not_free_the_slot_that_the_session_has_
     """Two people with `maxUsers` 1 was the outcome: the session held the slot, and the agent seemed to have room."""
     ada = operator.create_agent(maxUsers=1)["id"]
     session_id = operator.start("u1")["sessionId"]
-    before = Session._get_collection().find_one()
+    before = Session.collection().find_one()
     transitions.requeue(before, transitions.AWAY)
     serving.drain_queue()
 
@@ -175,7 +173,7 @@ def test_a_process_that_wakes_up_in_the_middle_of_an_end_frees_nobody_elses_slot
 
 
 def slot_of(session_id: str) -> tuple[ObjectId, ObjectId, ObjectId]:
-    session = Session._get_collection().find_one({"_id": ObjectId(session_id)})
+    session = Session.collection().find_one({"_id": ObjectId(session_id)})
     return session["agentId"], session["_id"], session["slotId"]
 
 
@@ -183,8 +181,8 @@ def slot_of(session_id: str) -> tuple[ObjectId, ObjectId, ObjectId]:
 def test_a_session_and_a_slot_from_before_slots_had_ids_go_on(operator: Api, leaves: str) -> None:
     ada = operator.create_agent("Ada", maxUsers=2)["id"]
     old, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
-    Agent._get_collection().update_one({}, {"$unset": {"slots": ""}})
-    Session._get_collection().update_many({}, {"$unset": {"slotId": ""}})
+    Agent.collection().update_one({}, {"$unset": {"slots": ""}})
+    Session.collection().update_many({}, {"$unset": {"slotId": ""}})
     assert violations(connection.database()) == []
     ben = operator.create_agent("Ben", maxUsers=3)["id"]
 
@@ -207,13 +205,13 @@ def test_a_session_that_a_release_without_slot_ids_has_moved_goes_on(operator: A
     ada = operator.create_agent("Ada", maxUsers=3)["id"]
     moved, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
     ben = operator.create_agent("Ben", maxUsers=2)["id"]
-    agents, session = Agent._get_collection(), {"_id": ObjectId(moved)}
+    agents, session = Agent.collection(), {"_id": ObjectId(moved)}
     agents.update_one({"name": "Ada"}, {"$pull": {"activeSessions": session["_id"], "activeUsers": "u1"}})
     agents.update_one({"name": "Ada"}, {"$set": {"load": 1}})
     operator.post(f"/api/chat/transfer/{other}", {"agentId": ben})  # The slot of this one has an id.
     agents.update_one({"name": "Ben"}, {"$push": {"activeSessions": session["_id"], "activeUsers": "u1"}})
     agents.update_one({"name": "Ben"}, {"$set": {"load": 2, "hasRoom": False}})
-    Session._get_collection().update_one(session, {"$set": {"agentId": ObjectId(ben)}})
+    Session.collection().update_one(session, {"$set": {"agentId": ObjectId(ben)}})
     assert reconciliation.run() == 0
 
     if leaves == "end":
@@ -231,7 +229,7 @@ def test_a_session_whose_agent_is_deleted_before_it_is_told_goes_to_the_next(
 ) -> None:
     doomed = operator.create_agent("Ada")["id"]
     ben = operator.create_agent("Ben", isOnline=False)["id"]
-    Agent._get_collection().update_one({"_id": ObjectId(ben)}, {"$set": {"isOnline": True, "load": 1}})
+    Agent.collection().update_one({"_id": ObjectId(ben)}, {"$set": {"isOnline": True, "load": 1}})
     # Exactly between the slot and the session.
     just_before(monkeypatch, transitions, "give", lambda: operator.delete(f"/api/agents/{doomed}"))
 
@@ -262,7 +260,7 @@ def test_who_stands_in_front_is_not_passed_because_a_slot_comes_free_just_after_
     operator.create_agent(maxUsers=1)
     active, first, second = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2", "u3"))
     slot = slot_of(active)
-    Session._get_collection().update_one({"_id": ObjectId(active)}, {"$set": {"status": "ended"}})
+    Session.collection().update_one({"_id": ObjectId(active)}, {"$set": {"status": "ended"}})
 
     just_after(monkeypatch, choice, "claim_slot_for", lambda: slots.release(*slot))
     serving.drain_queue()
@@ -275,7 +273,7 @@ def test_who_stands_in_front_is_not_passed_because_a_slot_comes_free_just_after_
 def test_a_newcomer_gives_its_slot_to_who_came_before(operator: Api) -> None:
     # Stored by a process that was killed before it looked for an agent, or is about to.
     before = starting._insert(starting._new("u1", "user"))
-    Agent._get_collection().insert_one(agents._document(AgentFields(name="Ada", max_users=1)))
+    Agent.collection().insert_one(agents._document(AgentFields(name="Ada", max_users=1)))
 
     newcomer = operator.start("u2")
 
@@ -288,8 +286,8 @@ def test_a_newcomer_gives_its_slot_to_who_came_before(operator: Api) -> None:
 def test_who_returns_to_the_front_while_a_slot_is_taken_gets_it(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = operator.create_agent("Ada", maxUsers=1)["id"]
     returning, waiting = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
-    Agent._get_collection().insert_one(agents._document(AgentFields(name="Ben", max_users=1)))
-    session = Session._get_collection().find_one({"_id": ObjectId(returning)})
+    Agent.collection().insert_one(agents._document(AgentFields(name="Ben", max_users=1)))
+    session = Session.collection().find_one({"_id": ObjectId(returning)})
 
     def in_another_process() -> None:
         with pytest.MonkeyPatch.context() as there:
@@ -311,13 +309,13 @@ def test_a_session_that_returns_from_an_agent_is_passed_for_that_agent_only(
     ben = operator.create_agent("Ben", maxUsers=1)["id"]
     silent, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
     behind = operator.start("u3")["sessionId"]
-    session = Session._get_collection().find_one({"_id": ObjectId(silent)})
+    session = Session.collection().find_one({"_id": ObjectId(silent)})
     assert session["agentId"] == ObjectId(ada)
-    Agent._get_collection().update_one({"_id": ObjectId(ada)}, {"$set": {"isOnline": False}})
+    Agent.collection().update_one({"_id": ObjectId(ada)}, {"$set": {"isOnline": False}})
     transitions.requeue(session, transitions.NO_REPLY, avoid=True, strictly=True)
     # Ada is back at the moment when nobody was found for the first in line; the next one is served with Ben's slot.
     slot = slot_of(other)
-    Session._get_collection().update_one({"_id": ObjectId(other)}, {"$set": {"status": "ended"}})
+    Session.collection().update_one({"_id": ObjectId(other)}, {"$set": {"status": "ended"}})
     just_before(monkeypatch, choice, "others_are_there", lambda: slots.release(*slot))
 
     serving.drain_queue()

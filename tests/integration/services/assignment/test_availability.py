@@ -43,7 +43,7 @@ def agent(operator: Api) -> str:
 
 
 def stored(agent_id: str) -> dict[str, Any]:
-    agent: dict[str, Any] = Agent._get_collection().find_one({"_id": ObjectId(agent_id)})
+    agent: dict[str, Any] = Agent.collection().find_one({"_id": ObjectId(agent_id)})
     return agent
 
 
@@ -54,7 +54,7 @@ def seconds_left(agent_id: str) -> float:
 def time_passes(agent_id: str, seconds: float) -> None:
     """Let the agent's lease be older by so many seconds."""
     past = stored(agent_id)["presentUntil"] - timedelta(seconds=seconds)
-    Agent._get_collection().update_one({"_id": ObjectId(agent_id)}, {"$set": {"presentUntil": past}})
+    Agent.collection().update_one({"_id": ObjectId(agent_id)}, {"$set": {"presentUntil": past}})
 
 
 def leave(socket: Socket, agent_id: str) -> None:
@@ -211,7 +211,7 @@ def test_another_process_that_has_a_socket_keeps_the_agent_there(sockets: Socket
     renewed = {"$set": {"presentUntil": now() + timedelta(seconds=GRACE)}}
     with pytest.MonkeyPatch.context() as monkeypatch:
         # The other one's heartbeat comes between the sweep's look and its mark.
-        just_before(monkeypatch, Collection, "update_one", lambda: Agent._get_collection().update_one({}, renewed))
+        just_before(monkeypatch, Collection, "update_one", lambda: Agent.collection().update_one({}, renewed))
         assert availability.sweep() == 0
 
     assert operator.session(session_id)["agentId"] == agent
@@ -236,7 +236,7 @@ def test_a_departure_that_is_written_late_leaves_the_agent_that_is_back_its_sess
 def test_visitors_see_no_ghosts(apis: Apis, sockets: Sockets, operator: Api, agent: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     assert apis.user("u1").session(session_id)["agent"]["isOnline"] is True
-    Agent._get_collection().update_one({}, {"$set": {"isAway": True}})
+    Agent.collection().update_one({}, {"$set": {"isAway": True}})
 
     assert apis.user("u1").session(session_id)["agent"]["isOnline"] is False
     assert sockets.user("u1").join(session_id)["agent"]["isOnline"] is False
@@ -249,7 +249,7 @@ def test_visitors_see_no_ghosts(apis: Apis, sockets: Sockets, operator: Api, age
 def test_the_sockets_of_an_agent_that_is_gone_are_closed_by_the_heartbeat(sockets: Sockets, agent: str) -> None:
     socket = sockets.agent(agent)
     # As when it connected in another process at the moment it was deleted.
-    Agent._get_collection().delete_one({"_id": ObjectId(agent)})
+    Agent.collection().delete_one({"_id": ObjectId(agent)})
 
     availability.renew()
 

@@ -68,7 +68,7 @@ def test_an_agent_that_was_not_told_of_a_transfer_leaves_the_room_with_the_next_
     helper.join(other_id)
     # The process that moved the session was killed before it said so.
     move = {"$set": {"agentId": ObjectId()}}
-    Session._get_collection().update_one({"_id": ObjectId(session_id)}, move)
+    Session.collection().update_one({"_id": ObjectId(session_id)}, move)
 
     membership.evict_strangers()
 

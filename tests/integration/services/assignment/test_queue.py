@@ -54,7 +54,7 @@ def test_places_follow_ends_starts_and_returns_to_the_front(operator: Api) -> No
 
 def test_places_of_sessions_that_came_in_the_same_millisecond_differ(operator: Api) -> None:
     queued = waiting(operator, *(f"u{number}" for number in range(5)))
-    Session._get_collection().update_many({}, {"$set": {"queuedAt": clock.now()}})
+    Session.collection().update_many({}, {"$set": {"queuedAt": clock.now()}})
 
     assert sorted(places(operator, queued)) == [1, 2, 3, 4, 5]
 
@@ -64,7 +64,7 @@ def test_one_end_in_a_long_queue_writes_little_and_tells_each_once(
 ) -> None:
     operator.create_agent(maxUsers=1)
     active = operator.start("active")["sessionId"]
-    collection = Session._get_collection()
+    collection = Session.collection()
     documents = [starting._new(f"u{number}", "user") for number in range(300)]
     collection.insert_many(documents)
     users = {number: sockets.user(f"u{number}") for number in (0, 1, 150, 299)}

@@ -47,7 +47,7 @@ def full(operator: Api) -> dict[str, Any]:
 
 
 def damage(collection: Any, document_id: str, **fields: Any) -> None:
-    collection._get_collection().update_one({"_id": ObjectId(document_id)}, {"$set": fields})
+    collection.collection().update_one({"_id": ObjectId(document_id)}, {"$set": fields})
 
 
 def held(operator: Api, agent_id: str) -> list[str]:
@@ -67,7 +67,7 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], dict[str, int]]] = {
         {"slots_freed": 1},
     ),
     "a slot whose session is not there at all": (
-        lambda ids: Session._get_collection().delete_one({"_id": ObjectId(ids["second"])}),
+        lambda ids: Session.collection().delete_one({"_id": ObjectId(ids["second"])}),
         {"slots_freed": 1},
     ),
     "sessions whose agent holds no slots for them": (
@@ -75,7 +75,7 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], dict[str, int]]] = {
         {"sessions_repaired": 2, "queue_was_stuck": 0},
     ),
     "sessions whose agent is gone": (
-        lambda ids: Agent._get_collection().delete_one({"_id": ObjectId(ids["ada"])}),
+        lambda ids: Agent.collection().delete_one({"_id": ObjectId(ids["ada"])}),
         {"sessions_repaired": 2},
     ),
     "a load that is no count of the slots": (
@@ -124,16 +124,16 @@ def test_sessions_of_an_agent_that_is_gone_go_to_the_front_in_their_order(operat
 
 
 def test_a_healthy_system_is_left_as_it_is_and_nothing_is_logged(operator: Api, full: dict[str, Any], log: Any) -> None:
-    silent = Session._get_collection().find_one({"userId": "u2"})
+    silent = Session.collection().find_one({"userId": "u2"})
     operator.patch(f"/api/agents/{full['ben']}", {"isOnline": True})
     # It waits beside a free slot, but for somebody else than the agent that did not answer.
     transitions.requeue(silent, transitions.NO_REPLY, avoid=True, strictly=True)
     background.flush_all()
-    before = [list(document._get_collection().find()) for document in documents.ALL]
+    before = [list(document.collection().find()) for document in documents.ALL]
 
     assert reconciliation.run() == 0
 
-    assert [list(document._get_collection().find()) for document in documents.ALL] == before
+    assert [list(document.collection().find()) for document in documents.ALL] == before
     assert log() == []
 
 
@@ -141,7 +141,7 @@ def test_work_in_progress_is_no_damage(
     operator: Api, full: dict[str, Any], log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     damage(Session, full["first"], status="ended")
-    first = Session._get_collection().find_one({"_id": ObjectId(full["first"])})
+    first = Session.collection().find_one({"_id": ObjectId(full["first"])})
     ids = first["agentId"], first["_id"], first["slotId"]
     just_before(monkeypatch, reconciliation.socketio, "sleep", lambda: (slots.release(*ids), serving.drain_queue()))
 
@@ -156,8 +156,8 @@ def test_a_slot_that_is_used_as_it_is_freed_is_made_good(
 ) -> None:
     operator.end(full["waiting"])
     damage(Session, full["first"], status="waiting", agentId=None)
-    agent = Agent._get_collection().find_one({"_id": ObjectId(full["ada"])})
-    session = Session._get_collection().find_one({"_id": ObjectId(full["first"])})
+    agent = Agent.collection().find_one({"_id": ObjectId(full["ada"])})
+    session = Session.collection().find_one({"_id": ObjectId(full["first"])})
     # The process that claimed the slot was stopped for long, and goes on exactly now.
     slot = slots.Slot(session["slotId"], agent, session["_id"])
     just_before(monkeypatch, slots, "release", lambda: transitions.give(slot))
@@ -208,7 +208,7 @@ def start_at_once(operator: Api, ids: dict[str, Any]) -> object:
 def test_a_kill_between_any_two_writes_is_made_good(app: Flask, operator: Api, chat: Chat, request: Any) -> None:
     for number in itertools.count(1):
         for document in documents.ALL:
-            document._get_collection().delete_many({})
+            document.collection().delete_many({})
         ids = full.__wrapped__(operator)  # type: ignore[attr-defined]
         try:
             with kill_before_write(number) as done:
@@ -218,10 +218,10 @@ def test_a_kill_between_any_two_writes_is_made_good(app: Flask, operator: Api, c
         else:
             assert number > 2, "it writes more than once"
             return
-        users = {session["userId"] for session in Session._get_collection().find({"status": {"$ne": "ended"}})}
+        users = {session["userId"] for session in Session.collection().find({"status": {"$ne": "ended"}})}
         reconciliation.run()
         assert violations(connection.database()) == [], done
-        still = {session["userId"] for session in Session._get_collection().find({"status": {"$ne": "ended"}})}
+        still = {session["userId"] for session in Session.collection().find({"status": {"$ne": "ended"}})}
         assert still == users, done
 
 
@@ -250,7 +250,7 @@ def test_one_process_at_a_time_does_the_timed_work(app: Flask, monkeypatch: pyte
     # Each reconciles as it starts: it may be the one that was killed.
     assert worked == ["the first sweeps", "reconciles", "reconciles", "the first sweeps"]
     worked.clear()
-    documents.Lease._get_collection().update_many({}, {"$set": {"expiresAt": now() - timedelta(seconds=1)}})
+    documents.Lease.collection().update_many({}, {"$set": {"expiresAt": now() - timedelta(seconds=1)}})
     second.tick()
     first.tick()
     assert worked == ["the second sweeps"], "the owner is gone, and the other one takes over"

@@ -30,7 +30,7 @@ def test_a_page_learns_whether_an_agent_is_there(
 ) -> None:
     assert data_of(apis.anonymous().get(PATH)) == NOBODY
     agent_id = ObjectId(operator.create_agent("Ada")["id"])
-    Agent._get_collection().update_one({"_id": agent_id}, {"$set": changes})
+    Agent.collection().update_one({"_id": agent_id}, {"$set": changes})
 
     assert data_of(apis.anonymous().get(PATH)) == {**NOBODY, "isStaffed": is_staffed}
 

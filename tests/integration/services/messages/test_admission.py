@@ -166,7 +166,7 @@ def test_a_look_that_began_before_an_end_is_not_remembered(
     app: Flask, operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = MessageLog(on_stored=lambda stored: None)
-    read = admission.Session._get_collection().find
+    read = admission.Session.collection().find
 
     class Reading:
         """The sessions; an end comes when they were read, and before that is known here."""
@@ -177,7 +177,7 @@ def test_a_look_that_began_before_an_end_is_not_remembered(
             return rows
 
     with monkeypatch.context() as patch:
-        patch.setattr(admission.Session, "_get_collection", Reading)
+        patch.setattr(admission.Session, "collection", Reading)
         assert say(log, session_id).created
 
     assert not log._admission._knows(Draft(ObjectId(session_id), USER, "u1", "user", "hello", None))

@@ -39,7 +39,7 @@ def other_process() -> MessageLog:
 
 
 def stored(session_id: str) -> list[dict[str, Any]]:
-    return list(Message._get_collection().find({"sessionId": ObjectId(session_id)}, sort=[("seq", 1)]))
+    return list(Message.collection().find({"sessionId": ObjectId(session_id)}, sort=[("seq", 1)]))
 
 
 @pytest.mark.parametrize("messages_before", [0, 1, 3])
@@ -160,7 +160,7 @@ def test_a_fence_is_not_what_session_sync_tells(operator: Api, monkeypatch: pyte
 
 
 def test_mongodb_removes_fences_and_nothing_else(app: Flask, operator: Api) -> None:
-    index = Message._get_collection().index_information()["fences"]
+    index = Message.collection().index_information()["fences"]
     assert index["expireAfterSeconds"] == 0
     assert index["partialFilterExpression"] == {"fence": True}
     session_id = operator.start("u1")["sessionId"]
@@ -168,7 +168,7 @@ def test_mongodb_removes_fences_and_nothing_else(app: Flask, operator: Api) -> N
     data_of(operator.end(session_id))
     message, fence = stored(session_id)
     assert "expiresAt" not in message
-    ended = Session._get_collection().find_one({"_id": ObjectId(session_id)})["endedAt"]
+    ended = Session.collection().find_one({"_id": ObjectId(session_id)})["endedAt"]
     assert (fence["expiresAt"] - ended).total_seconds() >= sequences.FENCE_SECONDS - 1
 
 

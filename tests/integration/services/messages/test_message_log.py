@@ -36,7 +36,7 @@ def make_session(user_id: str = "u1", status: str = "waiting") -> ObjectId:
 
 
 def stored(session_id: ObjectId) -> list[dict[str, Any]]:
-    return list(Message._get_collection().find({"sessionId": session_id}, sort=[("seq", 1)]))
+    return list(Message.collection().find({"sessionId": session_id}, sort=[("seq", 1)]))
 
 
 def sender(log: MessageLog, session_id: ObjectId, name: str, count: int, acknowledged: list[int]) -> Callable[[], None]:

@@ -67,7 +67,7 @@ def mark(socket: Socket, session_id: str, seq: int) -> int:
 
 
 def stored(session_id: str) -> dict[str, int]:
-    session = Session._get_collection().find_one({"_id": ObjectId(session_id)})
+    session = Session.collection().find_one({"_id": ObjectId(session_id)})
     return {read["userId"]: read["seq"] for read in session.get("readSeq", ())}
 
 
@@ -142,7 +142,7 @@ def test_two_processes_keep_the_higher_mark(app: Flask, session_id: str) -> None
 
     def store(seq: int) -> Callable[[], Any]:
         # What a process that knows nothing of the other's marks writes.
-        return lambda: Session._get_collection().bulk_write([read_marks._update(key, USER, seq)])
+        return lambda: Session.collection().bulk_write([read_marks._update(key, USER, seq)])
 
     run_together(*[store(seq) for seq in (3, 9, 1, 7, 9, 2, 8, 4)])
 

@@ -62,7 +62,7 @@ def test_an_email_belongs_to_one_agent(operator: Api, account: dict[str, Any]) -
     assert_failure(operator.patch(f"/api/agents/{ben['id']}", {"email": EMAIL}), 409, "EMAIL_TAKEN")
     operator.patch(f"/api/agents/{account['id']}", {"email": None})
     assert data_of(operator.patch(f"/api/agents/{ben['id']}", {"email": EMAIL}))["email"] == EMAIL
-    assert "email" not in Agent._get_collection().find_one({"name": "Ada"})
+    assert "email" not in Agent.collection().find_one({"name": "Ada"})
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_role_in_a_token_or_a_body_is_worth_nothing(apis: Apis, operator: Api,
 
 
 def test_an_agent_of_before_there_were_roles_is_an_agent(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
-    Agent._get_collection().update_many({}, {"$unset": {"role": "", "email": "", "passwordHash": ""}})
+    Agent.collection().update_many({}, {"$unset": {"role": "", "email": "", "passwordHash": ""}})
 
     read = data_of(operator.get(f"/api/agents/{account['id']}"))
 

@@ -158,14 +158,14 @@ def test_who_is_denied_while_its_presence_is_noted_does_not_get_in(
 
 def test_a_call_costs_one_look_up(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    collection = Denial._get_collection()
+    collection = Denial.collection()
 
     class Counting:
         def find(self, *args: Any, **options: Any) -> Any:
             asked.append(args)
             return collection.find(*args, **options)
 
-    monkeypatch.setattr(Denial, "_get_collection", Counting)
+    monkeypatch.setattr(Denial, "collection", Counting)
 
     apis.user("u1").get(STATS)
 

@@ -147,7 +147,7 @@ def test_refusals_are_kept_until_no_token_renews_anything(apis: Apis, operator: 
     _, third_token = new_guest(apis)
     apis.user("u1").post("/api/auth/identify", {"guestToken": third_token})
 
-    refusals = list(Denial._get_collection().find())
+    refusals = list(Denial.collection().find())
     assert len(refusals) == 3
     for denial in refusals:
         assert denial["expiresAt"] - denial["createdAt"] >= timedelta(days=120), denial["_id"]

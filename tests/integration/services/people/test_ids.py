@@ -32,8 +32,8 @@ def agent_id() -> str:
 @pytest.fixture
 def agent(operator: Api, agent_id: str) -> str:
     created = operator.create_agent("Ada", email="ada@example.com", password="correct horse")
-    document = Agent._get_collection().find_one_and_delete({"_id": ObjectId(created["id"])})
-    Agent._get_collection().insert_one({**document, "_id": ObjectId(agent_id)})
+    document = Agent.collection().find_one_and_delete({"_id": ObjectId(created["id"])})
+    Agent.collection().insert_one({**document, "_id": ObjectId(agent_id)})
     return agent_id
 
 
@@ -99,7 +99,7 @@ def test_an_agent_in_capitals_is_the_same_agent(apis: Apis, operator: Api, socke
 def test_a_session_that_was_stored_in_capitals_is_still_the_agents(apis: Apis, agent: str) -> None:
     api = apis.agent(agent)
     session_id = data_of(api.post("/api/chat/start-session", {"userId": agent, "userType": "agent"}))["sessionId"]
-    Session._get_collection().update_many({}, {"$set": {"userId": agent.upper()}})
+    Session.collection().update_many({}, {"$set": {"userId": agent.upper()}})
 
     assert api.session(session_id)["id"] == session_id
 
@@ -118,7 +118,7 @@ def test_denials_that_were_stored_in_capitals_are_read(
 ) -> None:
     time_now, capitals = now(), agent.upper()
     common = {"userId": capitals, "userType": "agent", "createdAt": time_now, "updatedAt": time_now}
-    collection = Denial._get_collection()
+    collection = Denial.collection()
     block = {**common, "_id": f"block:agent:{capitals}", "blockId": ObjectId(), "reason": "old", "expiresAt": None}
     revoked = {
         **common,
@@ -196,8 +196,8 @@ def test_every_id_that_is_stored_can_be_exported_and_erased(operator: Api, subte
             session_id = operator.start("u1")["sessionId"]
             operator.send(session_id, "a secret", senderId="u1", senderType="user")
             operator.end(session_id)
-            Session._get_collection().update_one({"userId": "u1"}, {"$set": {"userId": user_id}})
-            Message._get_collection().update_one({"senderId": "u1"}, {"$set": {"senderId": user_id}})
+            Session.collection().update_one({"userId": "u1"}, {"$set": {"userId": user_id}})
+            Message.collection().update_one({"senderId": "u1"}, {"$set": {"senderId": user_id}})
 
             exported = data_of(operator.get("/api/users/export", userId=user_id))
             assert (exported["userId"], [session["id"] for session in exported["sessions"]]) == (user_id, [session_id])

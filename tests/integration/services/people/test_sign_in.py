@@ -146,7 +146,7 @@ def test_strangers_do_not_keep_an_agent_out_that_has_signed_in_from_its_address_
     # By its household's other address, too.
     assert from_address("2001:db8::2") == 200
     assert from_address("192.0.2.9") == 429
-    stored = Agent._get_collection().find_one({"email": EMAIL})
+    stored = Agent.collection().find_one({"email": EMAIL})
     assert len(stored["signedInFrom"]) == 1
     assert "2001" not in str(stored["signedInFrom"])
     # Where it is known it is counted as well.
@@ -182,16 +182,16 @@ def test_sign_ins_are_audited_and_nobody_s_email_is_kept(apis: Apis, operator: A
 def test_a_hash_is_made_anew_where_it_is_outdated(
     apis: Apis, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = Agent._get_collection().find_one({"email": EMAIL})["passwordHash"]
+    before = Agent.collection().find_one({"email": EMAIL})["passwordHash"]
     assert before.startswith("$argon2id$")
     monkeypatch.setattr(passwords, "_HASHER", passwords.PasswordHasher(time_cost=2, memory_cost=1024, parallelism=1))
 
     assert sign_in(apis).status_code == 200
 
-    after = Agent._get_collection().find_one({"email": EMAIL})["passwordHash"]
+    after = Agent.collection().find_one({"email": EMAIL})["passwordHash"]
     assert "m=1024,t=2" in after
     assert sign_in(apis).status_code == 200
-    assert Agent._get_collection().find_one({"email": EMAIL})["passwordHash"] == after
+    assert Agent.collection().find_one({"email": EMAIL})["passwordHash"] == after
 
 
 @pytest.mark.features("audit", "privacy")
@@ -252,15 +252,15 @@ def test_two_agents_who_take_one_email_at_once_are_one(app: Flask, operator: Api
     statuses = run_together(*(functools.partial(create, number) for number in range(8)))
 
     assert sorted(statuses) == [201] + [409] * 7
-    assert Agent._get_collection().count_documents({"email": EMAIL}) == 1
+    assert Agent.collection().count_documents({"email": EMAIL}) == 1
 
 
 def test_an_index_finds_who_signs_in(apis: Apis, account: dict[str, Any]) -> None:
-    plan = Agent._get_collection().find({"email": EMAIL}).explain()["queryPlanner"]["winningPlan"]
+    plan = Agent.collection().find({"email": EMAIL}).explain()["queryPlanner"]["winningPlan"]
 
     assert "one_agent_per_email" in str(plan)
 
 
 def test_agents_without_an_email_are_in_nobody_s_way(app: Flask) -> None:
-    Agent._get_collection().insert_many([{"name": "Old", "email": email} for email in (None, None, 1, 1)])
-    Agent._get_collection().insert_many([{"name": "Old"}, {"name": "Old"}])
+    Agent.collection().insert_many([{"name": "Old", "email": email} for email in (None, None, 1, 1)])
+    Agent.collection().insert_many([{"name": "Old"}, {"name": "Old"}])

@@ -32,7 +32,7 @@ def grace(apis: Apis, operator: Api, session_id: str) -> Api:
 
 
 def id_of_supervisor() -> str:
-    supervisor = Agent._get_collection().find_one({"role": "supervisor"})
+    supervisor = Agent.collection().find_one({"role": "supervisor"})
     return str(supervisor["_id"])
 
 

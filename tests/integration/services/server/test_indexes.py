@@ -69,8 +69,8 @@ def test_a_new_database_has_them_before_it_serves(start: Start) -> None:
 
 def test_others_are_built_while_the_server_serves(used: Apis, start: Start, building: threading.Event) -> None:
     start()
-    Session._get_collection().drop_index("newest")
-    Message._get_collection().drop_index("fences")
+    Session.collection().drop_index("newest")
+    Message.collection().drop_index("fences")
 
     apis = start()
 
@@ -91,7 +91,7 @@ def test_nothing_is_changed_before_those_are_there_that_hold_a_promise(
 ) -> None:
     monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.0)
     start()
-    document._get_collection().drop_index(name)
+    document.collection().drop_index(name)
 
     apis = start()
 
@@ -109,7 +109,7 @@ def test_one_that_mongodb_refuses_is_told_and_tried_again(
 ) -> None:
     monkeypatch.setattr(index_builds, "RETRY_SECONDS", 0.05)
     start()
-    agents = Agent._get_collection()
+    agents = Agent.collection()
     agents.drop_index("one_agent_per_email")
     agents.drop_index("by_name")
     twins = [{"_id": ObjectId(), "name": "twin", "email": "twin@example.com"} for _ in range(2)]
@@ -136,17 +136,17 @@ def test_another_index_of_the_same_name_ends_the_start_with_one_sentence(used: A
         ),
         ("queue", [("queuedAt", 1)], {"unique": True}, "sessions.queue is unique on {queuedAt: 1}"),
     ):
-        Session._get_collection().drop_index(name)
-        Session._get_collection().create_index(keys, name=name, **options)
+        Session.collection().drop_index(name)
+        Session.collection().create_index(keys, name=name, **options)
         with pytest.raises(IndexConflictError) as refused:
             start()
         assert said in str(refused.value)
         assert f"db.sessions.dropIndex('{name}')" in str(refused.value)
-        Session._get_collection().drop_index(name)
-    Session._get_collection().create_index([("createdAt", -1), ("_id", -1)], name="newest", unique=True)
+        Session.collection().drop_index(name)
+    Session.collection().create_index([("createdAt", -1), ("_id", -1)], name="newest", unique=True)
     with pytest.raises(IndexConflictError, match="newest is unique on"):
         start()
-    Session._get_collection().drop_index("newest")
+    Session.collection().drop_index("newest")
     start()
 
 
@@ -163,7 +163,7 @@ def test_a_later_schema_is_refused_with_one_sentence(used: Apis, start: Start, d
 @pytest.mark.features("upkeep")
 def test_the_doctor_says_what_is_missing_and_what_is_in_the_way(used: Apis, start: Start) -> None:
     app = start().app
-    sessions = Session._get_collection()
+    sessions = Session.collection()
     sessions.drop_index("newest")
     said = app.test_cli_runner().invoke(args=["doctor"]).output
     assert "indexes: missing: sessions.newest -> start a server or run `flask --app wsgi init-db`" in said
@@ -178,8 +178,8 @@ def test_a_build_that_the_database_does_not_answer_is_taken_up_again(
 ) -> None:
     monkeypatch.setattr(startup, "RETRY_SECONDS", 0.05)
     start()
-    Message._get_collection().drop_index("fences")
-    Message._get_collection().delete_many({})
+    Message.collection().drop_index("fences")
+    Message.collection().delete_many({})
     answers, build = iter([False]), Index.build
 
     def build_when_it_answers(index: Index) -> None:

@@ -46,7 +46,7 @@ def process() -> ThisProcess:
 
 
 def stored() -> list[dict[str, Any]]:
-    return list(Process._get_collection().find())
+    return list(Process.collection().find())
 
 
 def test_the_first_is_alone_and_waits_for_nobody(app: Flask) -> None:
@@ -151,7 +151,7 @@ def test_what_was_read_before_another_one_came_is_not_trusted_when_that_one_has_
 
 def test_one_that_starts_after_another_was_killed_waits_for_nobody_in_vain(wait: Pass) -> None:
     process().beat()
-    Process._get_collection().update_many({}, [{"$set": {"beatAt": {"$subtract": ["$$NOW", 5_000]}}}])
+    Process.collection().update_many({}, [{"$set": {"beatAt": {"$subtract": ["$$NOW", 5_000]}}}])
 
     second = process()
     second.beat()
@@ -180,7 +180,7 @@ def test_one_that_was_silent_for_long_is_a_new_one(wait: Pass) -> None:
 def test_one_whose_document_was_lost_begins_anew(wait: Pass) -> None:
     first = process()
     first.beat()
-    Process._get_collection().delete_many({})
+    Process.collection().delete_many({})
     first.beat()
     assert first.is_known()
     assert len(stored()) == 1

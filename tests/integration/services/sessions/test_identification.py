@@ -52,16 +52,16 @@ def traces(guest: Guest) -> list[Any]:
     """Return what still names the guest, besides its denial and the audit log."""
     named = {"$in": [guest.id]}
     return [
-        *Session._get_collection().find({"$or": [{"userId": named}, {"readSeq.userId": named}, {"endedBy": named}]}),
-        *Message._get_collection().find({"senderId": named}),
-        *Agent._get_collection().find({"activeUsers": named}),
+        *Session.collection().find({"$or": [{"userId": named}, {"readSeq.userId": named}, {"endedBy": named}]}),
+        *Message.collection().find({"senderId": named}),
+        *Agent.collection().find({"activeUsers": named}),
     ]
 
 
 def make_all_old() -> None:
     """Let the moment pass after which what is left behind is looked for."""
     ago = timedelta(minutes=1)
-    Denial._get_collection().update_many({}, [{"$set": {"createdAt": {"$subtract": ["$createdAt", 60_000]}}}])
+    Denial.collection().update_many({}, [{"$set": {"createdAt": {"$subtract": ["$createdAt", 60_000]}}}])
     assert ago > identification.FINISH_AFTER
 
 
@@ -79,7 +79,7 @@ def test_a_guests_chat_becomes_the_users(apis: Apis, operator: Api, user: Api, g
     assert (message["senderId"], message["message"]) == ("u1", "hello")
     assert data_of(operator.get(f"/api/agents/{agent_id}"))["activeUsers"] == ["u1"]
     assert traces(guest) == []
-    assert violations(Session._get_collection().database) == []
+    assert violations(Session.collection().database) == []
     repeated = user.send(session_id, "hello", clientMessageId="m1")
     assert (repeated.status_code, data_of(repeated)["messageId"]) == (200, message["id"])
     assert data_of(user.get("/api/chat/session/current"))["session"]["id"] == session_id
@@ -122,7 +122,7 @@ def test_where_the_user_has_an_open_session_the_guests_ends(
     assert watching.heard("session_ended")[0]["reason"] == "merged"
     assert user.session(own)["status"] == ("active" if agents else "waiting")
     assert traces(guest) == []
-    assert violations(Session._get_collection().database) == []
+    assert violations(Session.collection().database) == []
 
 
 def test_the_guests_tokens_are_refused_from_then_on(
@@ -167,7 +167,7 @@ def test_a_repeat_by_the_same_user_says_the_same(apis: Apis, user: Api, guest: G
     make_all_old()
     identification.finish()
     assert identify(user, guest) == first
-    assert "guestId" not in Session._get_collection().find_one()
+    assert "guestId" not in Session.collection().find_one()
     assert database().audit.count_documents({"action": "identify"}) == 1
 
 
@@ -229,7 +229,7 @@ def test_what_is_no_guest_token(apis: Apis, operator: Api, user: Api, guest: Gue
 def test_a_repeat_finishes_what_a_kill_left(apis: Apis, operator: Api, has_own: bool) -> None:
     for write in range(1, 30):
         for document in (Agent, Session, Message, Denial):
-            document._get_collection().delete_many({})
+            document.collection().delete_many({})
         operator.create_agent()
         guest, user = Guest(apis), apis.user("u1")
         session_id = guest.start()
@@ -254,7 +254,7 @@ def test_a_repeat_finishes_what_a_kill_left(apis: Apis, operator: Api, has_own: 
 
         assert traces(guest) == [], done
         assert user.session(session_id)["userId"] == "u1", done
-        assert violations(Session._get_collection().database) == [], done
+        assert violations(Session.collection().database) == [], done
     assert 5 < write < 29
 
 
@@ -274,7 +274,7 @@ def test_what_was_under_way_is_carried_over_a_moment_later(
     assert traces(guest) == []
     assert user.session(session_id)["userId"] == "u1"
     assert identify(user, guest) == {"sessionId": session_id, "sessions": 1}
-    assert violations(Session._get_collection().database) == []
+    assert violations(Session.collection().database) == []
 
 
 def test_a_message_of_another_process_behind_it_is_the_users(user: Api, guest: Guest) -> None:
@@ -282,14 +282,14 @@ def test_a_message_of_another_process_behind_it_is_the_users(user: Api, guest: G
     identify(user, guest)
     user.send(session_id, "again", clientMessageId="m2")
     # Written by a process that had read the session before; and the user has sent it again meanwhile.
-    first = Message._get_collection().find_one({"clientMessageId": "m2"})
+    first = Message.collection().find_one({"clientMessageId": "m2"})
     late = {**first, "_id": session_id, "seq": 3, "senderId": guest.id}
-    Message._get_collection().insert_many([late, {**late, "_id": guest.id, "seq": 4, "clientMessageId": "m3"}])
+    Message.collection().insert_many([late, {**late, "_id": guest.id, "seq": 4, "clientMessageId": "m3"}])
 
     make_all_old()
     identification.finish()
 
-    senders = [message["senderId"] for message in Message._get_collection().find()]
+    senders = [message["senderId"] for message in Message.collection().find()]
     assert senders == ["u1"] * 4
 
 
@@ -306,7 +306,7 @@ def test_a_session_that_gets_its_agent_at_that_moment(
     make_all_old()
     identification.finish()
     assert traces(guest) == []
-    assert violations(Session._get_collection().database) == []
+    assert violations(Session.collection().database) == []
 
 
 @pytest.mark.parametrize("when", [just_before, just_after])
@@ -348,7 +348,7 @@ def test_messages_and_identify_together(operator: Api, user: Api, guest: Guest, 
     assert {message["senderId"] for message in kept.values()} == {"u1"}
     assert traces(guest) == []
     assert user.session(session_id)["userId"] == "u1"
-    assert violations(Session._get_collection().database) == []
+    assert violations(Session.collection().database) == []
 
 
 def test_an_end_at_that_moment(user: Api, guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def app(make_app: MakeApp) -> Flask:
 
 def time_passes(seconds: float) -> None:
     """Let everything stored be older by so many seconds."""
-    for collection, fields in ((Session._get_collection(), TIMES), (Message._get_collection(), ("timestamp",))):
+    for collection, fields in ((Session.collection(), TIMES), (Message.collection(), ("timestamp",))):
         for document in collection.find():
             older = {
                 field: document[field] - timedelta(seconds=seconds)
@@ -227,8 +227,8 @@ def test_by_default_nothing_is_moved_or_ended(make_app: MakeApp) -> None:
     operator.create_agent("Ben")
     operator.send(session_id, senderId="u1", senderType="user")
     time_passes(30 * 86_400)
-    before = Session._get_collection().find_one()
+    before = Session.collection().find_one()
 
     inactivity.look()
 
-    assert Session._get_collection().find_one() == before
+    assert Session.collection().find_one() == before

@@ -47,7 +47,7 @@ def store(count: int, **fields: Any) -> list[str]:
     for number in range(count):
         time = newest - timedelta(seconds=number)
         documents.append({**starting._new(f"s{number}", "user"), "createdAt": time, "status": "ended", **fields})
-    Session._get_collection().insert_many(documents)
+    Session.collection().insert_many(documents)
     return [str(document["_id"]) for document in documents]
 
 
@@ -191,7 +191,7 @@ FILTERS: list[tuple[Caller, dict[str, str]]] = [
 
 
 def test_an_index_serves_every_filter_in_order(operator: Api, subtests: pytest.Subtests) -> None:
-    collection = Session._get_collection()
+    collection = Session.collection()
     for number, agent_id in enumerate(AGENTS):
         store(100, agentId=agent_id)
         status = STATUSES[number % len(STATUSES)]

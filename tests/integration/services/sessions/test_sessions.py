@@ -281,6 +281,6 @@ def test_an_open_session_is_found_though_a_newer_one_has_ended(operator: Api, us
     operator.end(session_id)
     newer = operator.start("u1")["sessionId"]
     operator.end(newer)
-    Session._get_collection().update_one({"_id": ObjectId(session_id)}, {"$set": {"status": "waiting"}})
+    Session.collection().update_one({"_id": ObjectId(session_id)}, {"$set": {"status": "waiting"}})
 
     assert user.start("u1")["sessionId"] == session_id

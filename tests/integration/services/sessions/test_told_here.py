@@ -213,7 +213,7 @@ def test_an_agent_that_has_just_connected_is_not_told_what_is_in_its_list(
 ) -> None:
     operator.start("u1")
     long_ago = now() - timedelta(minutes=1)
-    Session._get_collection().update_one({}, {"$set": {"assignedAt": long_ago}})
+    Session.collection().update_one({}, {"$set": {"assignedAt": long_ago}})
     agent = sockets.agent(ada)
 
     synchronization.run()

@@ -175,7 +175,7 @@ def test_a_repeated_end_tells_nothing_twice(app: Flask, operator: Api, ada: str,
 
 def test_nothing_is_told_while_the_index_is_being_built(operator: Api, session_id: str) -> None:
     forget_what_was_told()
-    Session._get_collection().drop_index(UNTOLD_INDEX)
+    Session.collection().drop_index(UNTOLD_INDEX)
     try:
         assert sweep() == 0
     finally:
@@ -192,7 +192,7 @@ def test_what_is_told_late_says_what_is_true_now(app: Flask, operator: Api, ada:
     visitor, agent = told(Sockets(app), agent=ada, joined=session_id)
     agent.join(session_id)
     # Away from Ada and back to her; nobody has removed the marks.
-    session = Session._get_collection().find_one({"_id": ObjectId(session_id)})
+    session = Session.collection().find_one({"_id": ObjectId(session_id)})
     transitions.requeue(session, transitions.AWAY)
     serving.drain_queue()
     for socket in (visitor, agent):
@@ -324,7 +324,7 @@ def test_a_kill_after_the_change_is_made_good_by_the_sweep_alone(app: Flask, ope
     made_good = 0
     for number in itertools.count(1):
         for document in documents.ALL:
-            document._get_collection().delete_many({})
+            document.collection().delete_many({})
         operator.create_agent("Ada", maxUsers=1)
         session_id = operator.start("u1")["sessionId"]
         ben = operator.create_agent("Ben", maxUsers=1)["id"]
