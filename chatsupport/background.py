@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from pymongo.errors import PyMongoError
@@ -271,12 +271,6 @@ class Every:
         while True:
             _attempt(self, self.name)
             socketio.sleep(self.seconds)
-
-
-def start(works: Iterable[Every]) -> None:
-    """Begin timed work, each piece in its own greenlet, so that a long or failing one does not delay the others."""
-    for work in works:
-        work.start()
 
 
 def flush_all() -> list[Exception]:

@@ -11,6 +11,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import orders, serializers
+from chatsupport.contract.events import EMITTED, OTHERS
 from chatsupport.database.clock import now
 from chatsupport.events import MessagesRead, MessageStored, PersonJoined, PersonLeft, SessionIdle, TypingChanged
 from chatsupport.identity import AGENT
@@ -25,7 +26,7 @@ AGENTS_ROOM, SUPERVISORS_ROOM = "agents", "supervisors"
 
 SESSION_ROOMS = "session:"
 
-TO_THE_OTHERS = ("user_joined", "user_left", "user_typing", "messages_read")
+TO_THE_OTHERS = {name for name, event in EMITTED.items() if event.to.startswith(OTHERS)}
 """An event about a person for a session's room, without the person's own sockets."""
 
 

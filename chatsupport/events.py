@@ -76,7 +76,7 @@ def happened(event: object) -> bool:
 
 
 def name_of(react: Reaction) -> str:
-    """Return where a reaction is, such as `assignment.slots.free`."""
+    """Return where a reaction is, such as `assignment.slots.free_ended`."""
     module = react.__module__.removeprefix("chatsupport.").removeprefix("services.")
     return f"{module}.{getattr(react, '__qualname__', type(react).__name__)}"
 

@@ -24,6 +24,7 @@ from chatsupport.services.server import processes
 from tests.api import Api, Apis
 from tests.concurrency import eventually
 from tests.conftest import MakeConfig
+from tests.declared_fields import undeclared
 from tests.sockets import Socket, Sockets, close_all
 
 MakeApp = Callable[..., Flask]
@@ -35,17 +36,21 @@ message.random = random.Random()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
-def make_app(make_config: MakeConfig) -> MakeApp:
+def make_app(make_config: MakeConfig) -> Iterator[MakeApp]:
     """Make an application on an emptied database; keyword arguments override its configuration."""
+    made: list[Flask] = []
 
     def make(**overrides: object) -> Flask:
         app = create_app(make_config(**overrides))
         for document in documents.ALL:
             document.collection().delete_many({})
         processes.here._alone_until = math.inf  # No server process uses this database.
+        made.append(app)
         return app
 
-    return make
+    yield make
+    if made:
+        assert not (fields := undeclared()), f"Declare {fields} in their documents."
 
 
 @pytest.fixture

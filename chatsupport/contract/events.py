@@ -137,19 +137,18 @@ class Emitted:
     """The payload in docs/events.md, where a list of its fields would be too long."""
 
 
+OTHERS = "the others in the room"
+"""To whom an event about a person goes: without the person's own sockets, in whatever process."""
+
 _SESSION = "the session, as [REST](rest.md#sessions) shows it"
 
 EMITTED: Mapping[str, Emitted] = {
     "session_joined": Emitted("the socket that joined", Joined, "the session's state and messages"),
     "new_message": Emitted("the room", Message, "the message"),
-    "user_joined": Emitted(
-        "the others in the room, once for each person, not for each tab", record("PersonJoined", **_PRESENCE)
-    ),
-    "user_left": Emitted("the others in the room", record("PersonLeft", **_PRESENCE, reason=_WHY_LEFT)),
-    "user_typing": Emitted(
-        "the others in the room", record("Typing", session_id=Id, user_id=str, user_type=PersonType, is_typing=bool)
-    ),
-    "messages_read": Emitted("the others in the room", record("MessagesRead", session_id=Id, user_id=str, seq=Place)),
+    "user_joined": Emitted(f"{OTHERS}, once for each person, not for each tab", record("PersonJoined", **_PRESENCE)),
+    "user_left": Emitted(OTHERS, record("PersonLeft", **_PRESENCE, reason=_WHY_LEFT)),
+    "user_typing": Emitted(OTHERS, record("Typing", session_id=Id, user_id=str, user_type=PersonType, is_typing=bool)),
+    "messages_read": Emitted(OTHERS, record("MessagesRead", session_id=Id, user_id=str, seq=Place)),
     "session_read": Emitted("all sockets of the agent who has read, in any browser", Read),
     "session_ended": Emitted(
         "the room", record("SessionEnded", session_id=Id, reason=str | None, ended_at=Time, ended_by=str | None)

@@ -94,6 +94,8 @@ def _replaced(module: ModuleType, tree: ast.Module) -> set[str]:
                     owner = eval(ast.unparse(target.value), dict(vars(module)))
                 except (AttributeError, NameError):
                     continue  # Something local, like self.
+                if not (inspect.ismodule(owner) or inspect.isclass(owner)):
+                    continue  # An object of ours.
                 name = owner.__name__ if inspect.ismodule(owner) else f"{owner.__module__}.{owner.__qualname__}"
                 if name.partition(".")[0] not in LIBRARIES:
                     continue

@@ -1,0 +1,28 @@
+"""What is stored has a field in its document: a test that leaves anything else in the database fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatsupport import documents
+
+FOREIGN = {"__v", "_cls"}
+"""What other programs store beside it, and this one leaves alone."""
+
+
+def undeclared() -> list[str]:
+    """Return every stored field that its document does not declare, as `collection.field`."""
+    return [
+        f"{document._meta['collection']}.{name}"
+        for document in documents.ALL
+        for name in sorted(_stored(document) - set(document._db_field_map.values()) - FOREIGN - {"_id"})
+    ]
+
+
+def _stored(document: Any) -> set[str]:
+    stages = [
+        {"$project": {"field": {"$objectToArray": "$$ROOT"}}},
+        {"$unwind": "$field"},
+        {"$group": {"_id": "$field.k"}},
+    ]
+    return {row["_id"] for row in document.collection().aggregate(stages)}
