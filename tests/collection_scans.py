@@ -25,6 +25,7 @@ MAY_SCAN = {
     "totals.py:_sum": "adds everything up, at the first start",
     "reconciliation.py:_held": "compares all agents with all open sessions, once a minute in one process",
     "reconciliation.py:_correct_loads": "looks at all agents, once a minute in one process",
+    "examinations.py:agents": "looks at all agents, for a person who waits at a command line",
     "slots.py:find": "is asked after a failure only",
     "erasure.py:_update": "goes through everything bit by bit, in the background",
     "export.py:_sent_elsewhere": "exports what an agent wrote anywhere; an index would cost every message",

@@ -46,7 +46,11 @@ def join_session(connection: Connection, join: Join) -> Answer:
     The history is in the event; a client that asks for a lean answer does not get it again in the acknowledgement.
     """
     session_id = join.session_id
-    access.find_session(connection.caller, session_id)
+    try:
+        access.find_session(connection.caller, session_id)
+    except ForbiddenError:
+        told_here.refused(connection.caller.id, session_id)
+        raise
     person = _person(connection, join)
     if connection.people.get(session_id, person) != person:
         leave(connection, session_id, "left")  # One socket is one person there.

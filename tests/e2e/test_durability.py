@@ -134,6 +134,7 @@ def test_a_frozen_database_holds_nobody_up_for_long(server: Server, mongo: Mongo
     first = user.send(session_id, "before", clientMessageId="before")
     sender = Sender("meanwhile", user, session_id)
     mongo.freeze()
+    wait_until(lambda: not healthy(server))  # What health has found is good for a second.
     with ThreadPoolExecutor(10) as threads:
         running = threads.submit(sender.run)
         over_rest = threads.submit(operator.get, f"/api/chat/messages/{session_id}")

@@ -19,17 +19,16 @@ FOLDERS = ("bench", "chatsupport", "deploy", "docs", "tests")
 MADE_OR_LARGE = shutil.ignore_patterns("__pycache__", "node_modules", "images")
 
 CORE = (
-    "tests/integration/blueprints/test_openapi.py",
-    "tests/integration/services/assignment/test_queue.py",
     "tests/integration/services/sessions/test_sessions.py",
     "tests/integration/sockets/test_connect.py",
     "tests/integration/sockets/test_messages.py",
 )
 MORE = (
-    "tests/unit",
+    "tests/unit/contract",
+    "tests/unit/services",
+    "tests/integration/blueprints/test_openapi.py",
     "tests/integration/services/assignment",
     "tests/integration/services/people/test_agents.py",
-    "tests/integration/services/sessions",
     "tests/integration/sockets/test_rooms.py",
 )
 OF_THE_DOCUMENTATION = ("tests/unit/test_documentation.py", "tests/unit/contract/test_events_page.py")

@@ -102,9 +102,9 @@ def _build(index: Index) -> bool:
             _reasons[name] = AWAY
         else:
             # For example two documents that violate a unique index: the operator must resolve this.
-            _reasons[name] = REFUSED
             if before != REFUSED:
                 logger.exception("The index %s cannot be built; trying again", name)
+            _reasons[name] = REFUSED
         return False
     seconds = round(time.monotonic() - started, 1)
     logger.info("The index %s has been built", name, extra={"event": "index_built", "seconds": seconds})

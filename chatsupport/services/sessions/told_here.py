@@ -65,6 +65,11 @@ def knows_of(agent_id: str, session_id: ObjectId) -> None:
     _assigned.add((agent_id, str(session_id)))
 
 
+def refused(agent_id: str, session_id: ObjectId) -> None:
+    """Note that an agent was refused a session: it believes that it does not have it, and must hear if it has."""
+    _assigned.discard((agent_id, str(session_id)))
+
+
 def heard(event: str, data: Document) -> None:
     """Note that an event, one of `EVENTS`, is on its way to the sockets of this process."""
     session_id: str = data["id"] if "id" in data else data["sessionId"]

@@ -255,6 +255,24 @@ def test_an_agent_that_was_told_late_that_it_lost_a_session_hears_that_it_has_it
     assert [event["agentId"] for event in visitor.heard("agent_assigned")] == [ada]
 
 
+def test_an_agent_that_was_refused_a_session_hears_that_it_has_it_again(
+    sockets: Sockets, operator: Api, ada: str
+) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    agent = sockets.agent(ada)
+    assert eventually(lambda: (ada, session_id) in told_here._assigned)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.post(f"/api/chat/transfer/{session_id}", {})
+        assert agent.call("join_session", {"sessionId": session_id})["code"] == "FORBIDDEN"
+        operator.patch(f"/api/agents/{ada}", {"isOnline": True})
+    forget(agent)
+
+    synchronization.run()
+
+    assert [session["id"] for session in agent.heard("session_assigned")] == [session_id]
+
+
 def test_a_guest_who_became_known(sockets: Sockets, apis: Apis, operator: Api, ada: str) -> None:
     guest = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
     session_id = operator.start(guest["userId"])["sessionId"]
