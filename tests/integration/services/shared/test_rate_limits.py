@@ -150,7 +150,7 @@ def test_while_redis_is_away_each_process_counts_alone(
         rate_limits.check_address(rate_limits.TOKENS, "192.0.2.2")
     finally:
         rate_limits._limits.limiter = rate_limits._limits.alone = None
-    assert caplog.text.count("counts alone") == 1
+    assert caplog.text.count("counts by itself") == 1
 
 
 def test_an_ipv6_household_counts_as_one(limited: Any) -> None:
