@@ -123,8 +123,8 @@ class Buffered(Generic[Key, Value]):
 
     Values of the same key are merged: the newer one is kept unless `merge(older, newer)` says otherwise. With `at_once`
     the first value does not wait for others. What `write` does not take out of its batch before it raises stays, and
-    is tried again; beyond `most` keys, what comes is lost, and the log says so. A process writes all of it before it
-    leaves (`flush_all`), unless nobody needs it any more (`on_leaving`); one that is killed loses it.
+    is tried again; beyond `most` keys, further values are lost, and the log says so. A process writes everything before
+    it leaves (`flush_all`), unless nobody needs it any more (`on_leaving`); one that is killed loses it.
     """
 
     def __init__(

@@ -62,6 +62,13 @@ class TellPlaces:
     """Tell the sessions that wait here their places in the queue, where these have changed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequeueSessionsOf:
+    """Look for sessions that an agent still gets at the moment of its deletion, and return them to the queue."""
+
+    agent_id: str
+
+
 Handlers = Mapping[type, Callable[[Any], object]]
 _obeyed_by: dict[str, tuple[type, Callable[[Any], object]]] = {}
 

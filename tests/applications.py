@@ -15,9 +15,10 @@ import pytest
 from flask import Flask
 from pymongo import message
 
-from chatsupport import documents
+from chatsupport import background, documents, notices
 from chatsupport.database import connection
 from chatsupport.database.connection import measure_time
+from chatsupport.extensions import socketio
 from chatsupport.factory import create_app
 from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
@@ -29,6 +30,7 @@ from tests.sockets import Socket, Sockets, close_all
 
 MakeApp = Callable[..., Flask]
 SetClock = Callable[[float], None]
+AsCommand = Callable[[Callable[[], object]], None]
 
 # While its commands are watched the driver draws a number for each, also in the background. Here from a source of its
 # own: Hypothesis holds the common one, and takes whoever else draws from it for a fault of the test's.
@@ -154,3 +156,19 @@ def set_clock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetClock]
         monkeypatch.setattr(module, "datetime", Wrong)
     yield lambda seconds: ahead.__setitem__(0, seconds)
     measure_time()
+
+
+@pytest.fixture
+def as_command(app: Flask) -> AsCommand:
+    """Do something as a command does it, in place of a server."""
+    manager = socketio.server.manager
+
+    def run(work: Callable[[], object]) -> None:
+        notices.leave_all()
+        try:
+            work()
+            assert background.flush_all() == []
+        finally:
+            del manager.emit
+
+    return run

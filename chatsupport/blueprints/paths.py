@@ -43,7 +43,7 @@ class UserId(BaseConverter):
     part_isolating = False
 
     def to_python(self, value: str) -> str:
-        """Decode what `EncodedSlashes` has left as it was sent. What is no UTF-8 is nobody's id."""
+        """Decode what `EncodedSlashes` has left as it was sent. A path that is not UTF-8 names no user."""
         try:
             return unquote(value, errors="strict")
         except UnicodeDecodeError as error:

@@ -27,7 +27,7 @@ def wait_until_ready() -> None:
 
 
 def require_caller(expired_for: timedelta = timedelta(0)) -> None:
-    """Authenticate the request; a blueprint's `before_request`. Raises `AuthenticationError` or `BlockedError`.
+    """Authenticate the request, before its handler (`routing.route`). Raises `AuthenticationError` or `BlockedError`.
 
     A token may have expired up to `expired_for` ago.
     """

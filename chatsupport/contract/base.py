@@ -127,7 +127,7 @@ class Request(Model):
         raise _refusal(cls, [problem for problem in found if problem["type"] != "default_factory_not_called"])
 
     def __repr__(self) -> str:
-        """Name the model only: what is in it may be a password, or somebody's message."""
+        """Name the model only: its fields may hold a password or a person's message."""
         return f"{type(self).__name__}(…)"
 
     __str__ = __repr__

@@ -107,8 +107,8 @@ def _client(uri: str) -> pymongo.MongoClient[dict[str, Any]]:
         "tzinfo": timezone.utc,
         "uuidRepresentation": "standard",
         "maxPoolSize": 50,
-        # All at once. Whoever waits for another's connection finds the pool paused when that one fails, and the driver
-        # then takes the server for lost again, though it is back: after an outage this went on for a minute.
+        # The driver opens two at a time by default. When one fails, it pauses the pool for all that wait behind it, and
+        # considers the server lost again although it is back: after an outage, this repeated itself for a minute.
         "maxConnecting": 50,
         # As long as an operation may take in all: a thousand clients that come back at once wait in line.
         "waitQueueTimeoutMS": OPERATION_TIMEOUT_MS,

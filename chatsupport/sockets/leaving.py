@@ -10,9 +10,18 @@ from bson import ObjectId
 from chatsupport import broadcasts
 from chatsupport.errors import BlockedError, ChatSupportError
 from chatsupport.identity import Caller
-from chatsupport.orders import BLOCKED, REVOKED, CloseAddress, CloseSockets, Handlers, LeaveSession, TellPlaces
+from chatsupport.orders import (
+    BLOCKED,
+    REVOKED,
+    CloseAddress,
+    CloseSockets,
+    Handlers,
+    LeaveSession,
+    RequeueSessionsOf,
+    TellPlaces,
+)
 from chatsupport.realtime import server
-from chatsupport.services.assignment import queue
+from chatsupport.services.assignment import queue, transitions
 from chatsupport.services.people import denials
 from chatsupport.services.presence import membership, typing
 from chatsupport.sockets import connections, held_events
@@ -48,6 +57,7 @@ OBEYED: Handlers = {
     CloseAddress: close_address,
     LeaveSession: leave_session,
     TellPlaces: lambda _: queue.announce_here(),
+    RequeueSessionsOf: transitions.expect_late,
 }
 """The core's orders, and the function that carries out each."""
 

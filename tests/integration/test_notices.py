@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
-import pytest
 from flask import Flask
 
-from chatsupport import background, broadcasts, notices
+from chatsupport import broadcasts, notices
 from chatsupport.documents import Notice
 from chatsupport.documents.notice import KEPT_SECONDS
-from chatsupport.extensions import socketio
 from chatsupport.realtime import server
 from chatsupport.services.people import denials
 from tests.api import Api
+from tests.applications import AsCommand
 from tests.sockets import Sockets
-
-AsCommand = Callable[[Callable[[], object]], None]
-
-
-@pytest.fixture
-def as_command(app: Flask) -> AsCommand:
-    """Do something as a command does it, in place of a server."""
-    manager = socketio.server.manager
-
-    def run(work: Callable[[], object]) -> None:
-        notices.leave_all()
-        try:
-            work()
-            assert background.flush_all() == []
-        finally:
-            del manager.emit
-
-    return run
 
 
 def test_what_a_command_emits_is_heard_once_by_each_process(

@@ -10,7 +10,10 @@ from chatsupport.documents.base import BaseDocument
 
 
 class AuditEntry(BaseDocument):
-    """Who did what to whom, when, from where. Entries are added and run out; nothing changes one but an erasure."""
+    """An action, with its caller, subject, time and address.
+
+    Entries are added and run out; nothing changes one but an erasure.
+    """
 
     id = ObjectIdField(primary_key=True)
     at = DateTimeField(required=True)

@@ -115,7 +115,7 @@ def signed_in(event: SignedIn) -> None:
 
 
 def sign_in_failed(event: SignInFailed) -> None:
-    """Record a failed sign-in. What was typed is not kept: it may be a password in the wrong field."""
+    """Record a failed sign-in, without the text that was typed: it may be a password in the wrong field."""
     audit.record(audit.SIGN_IN_FAILED, None, address=event.address, agent_id=event.agent_id, cause=event.cause)
 
 

@@ -1,4 +1,4 @@
-"""The audit log: who did what, when and from where. For API keys and systems."""
+"""The audit log of all actions, with their callers and addresses. For API keys and systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log: who did what to which session, agent or person, when and from where.
+"""The audit log: each action, its caller and address, and the session, agent or person it concerned.
 
 What an operator does is written before the operator's answer. What happens with every chat (a start, an assignment, an
 end) is written within a moment by the process that did it, many at a time, so that no chat waits for its entry. An
@@ -75,7 +75,7 @@ def record(action: str, caller: Caller | None, **subject: Any) -> None:
 
 
 def record_change(action: str, event: SessionChange, *, agent_id: ObjectId | None = None, **details: Any) -> None:
-    """Have an entry about a change of a session written within a moment, with others. What is told twice is one entry.
+    """Have an entry about a change of a session written within a moment, with others. Telling it twice makes one entry.
 
     `agent_id` says which agent it concerns, where that is not the one that the session has now.
     """

@@ -9,7 +9,7 @@ from chatsupport.observability import metrics
 
 
 def first_assigned(event: SessionAssigned) -> None:
-    """Measure how long a session waited for its first agent. What is told late may be measured already."""
+    """Measure how long a session waited for its first agent. An event that is told late may have been measured."""
     session = event.session
     if not event.is_late and session["assignedAt"] == session["firstAssignedAt"]:
         waited = serializers.milliseconds_between(session["createdAt"], session["assignedAt"])

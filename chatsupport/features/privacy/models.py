@@ -1,4 +1,4 @@
-"""What is kept of somebody: who is meant, and what there is."""
+"""Export and erasure of a person: how the person is named, and what the answers hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of somebody. For API keys and systems.
+"""Export and erasure of everything stored about a person. For API keys and systems.
 
 An id in the path is one that is taken today. The query takes every id that was ever stored, exactly as it is.
 """

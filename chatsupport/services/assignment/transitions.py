@@ -16,6 +16,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
+from chatsupport import orders
 from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
@@ -28,6 +29,7 @@ from chatsupport.events import (
     SessionMoved,
     SessionRequeued,
 )
+from chatsupport.orders import RequeueSessionsOf
 from chatsupport.services.assignment import choice, slots
 from chatsupport.services.assignment.slots import Slot
 from chatsupport.services.shared import outbox
@@ -52,7 +54,7 @@ DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferr
 LATE_LOOK_SECONDS = 1.0
 
 _deleted: dict[ObjectId, float] = {}
-"""The agents that this process has deleted a moment ago, and when."""
+"""The agents that were deleted a moment ago, and when this process heard of it."""
 
 
 def give(slot: Slot, newcomer_id: ObjectId | None = None) -> Document | None:
@@ -211,15 +213,23 @@ def requeue_all_of(agent_id: ObjectId, reason: str) -> int:
 
 
 def requeue_deleted(event: AgentDeleted) -> None:
-    """Requeue the sessions of an agent that was deleted, and soon those that it gets in this moment."""
-    _deleted[event.agent_id] = elapsed()
+    """Requeue the sessions of an agent that was deleted, and soon those that it gets in this moment.
+
+    Every process looks for those: the one that deletes the agent may be a command, which ends, or may be killed.
+    """
+    orders.give(RequeueSessionsOf(agent_id=str(event.agent_id)))
     requeue_all_of(event.agent_id, DELETED)
 
 
-def requeue_late() -> None:
-    """Requeue what agents got that were deleted here between a slot and its session.
+def expect_late(order: RequeueSessionsOf) -> None:
+    """Have `requeue_late` look for an agent's sessions for a while."""
+    _deleted[ObjectId(order.agent_id)] = elapsed()
 
-    It is looked for until no assignment of before the deletion can be under way any more.
+
+def requeue_late() -> None:
+    """Requeue sessions whose agent was deleted between taking the slot and assigning the session.
+
+    It looks until no assignment that began before the deletion can be in progress any more.
     """
     for agent_id, deleted_at in list(_deleted.items()):
         is_last_look = elapsed() - deleted_at > 2 * slots.LONGEST_WRITE.total_seconds()

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
+from chatsupport import notices
 from chatsupport.background import Coalesced
 from chatsupport.contract.people import AgentFields
 from chatsupport.database import clock, connection
@@ -16,7 +17,7 @@ from chatsupport.services.assignment import choice, queue, reconciliation, servi
 from chatsupport.services.people import agents
 from chatsupport.services.sessions import starting
 from tests.api import Api, Apis, data_of
-from tests.applications import MakeApp
+from tests.applications import AsCommand, MakeApp
 from tests.concurrency import run_together
 from tests.interleaving import just_after, just_before
 from tests.invariants import violations
@@ -351,6 +352,27 @@ def test_a_session_given_to_an_agent_that_is_deleted_meanwhile_goes_to_another_w
     transitions.requeue_late()
 
     assert operator.session(session_id)["agentId"] == ben
+    assert violations(connection.database()) == []
+
+
+def test_a_session_given_to_an_agent_that_a_command_deletes_meanwhile_waits_no_longer(
+    operator: Api, ada: str, as_command: AsCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = notices.Reader()
+    reader.look()
+
+    def delete() -> None:
+        as_command(lambda: operator.delete(f"/api/agents/{ada}"))
+
+    just_before(monkeypatch, transitions, "_store", delete)
+    session_id = operator.start("u1")["sessionId"]
+    transitions.requeue_late()
+    assert operator.session(session_id)["agentId"] == ada
+
+    reader.look()
+    transitions.requeue_late()
+
+    assert operator.session(session_id)["status"] == "waiting"
     assert violations(connection.database()) == []
 
 
