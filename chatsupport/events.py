@@ -178,7 +178,7 @@ class SessionIdle:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionRead:
+class HistoryRead:
     """Somebody has been given a session's messages: by joining it, or as a page of its history."""
 
     caller: Caller

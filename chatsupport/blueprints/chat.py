@@ -25,7 +25,7 @@ from chatsupport.errors import (
     TokenExpiredError,
 )
 from chatsupport.services.assignment import staffing
-from chatsupport.services.messages import sending
+from chatsupport.services.messages import history, sending
 from chatsupport.services.server import statistics
 from chatsupport.services.sessions import ending, lists, reading, starting, transfers
 
@@ -97,7 +97,7 @@ def get_messages(session_id: SessionId, page: Page) -> Json:
 
     A page by `offset`, or by `after` or `before` a seq.
     """
-    return sending.history(caller(), session_id, page)
+    return history.read_page(caller(), session_id, page)
 
 
 @route(

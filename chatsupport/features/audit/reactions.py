@@ -11,12 +11,12 @@ from chatsupport.events import (
     AgentDeleted,
     Blocked,
     GuestIdentified,
+    HistoryRead,
     OldSessionsDeleted,
     PersonErased,
     PersonExported,
     SessionAssigned,
     SessionEnded,
-    SessionRead,
     SessionRequeued,
     SessionStarted,
     SessionTransferred,
@@ -65,7 +65,7 @@ def transferred(event: SessionTransferred) -> None:
     )
 
 
-def read(event: SessionRead) -> None:
+def read(event: HistoryRead) -> None:
     """Record that somebody reads a chat in which it has no part."""
     audit.record_reading(event.caller, event.session)
 
@@ -192,7 +192,7 @@ REACTIONS: Table = {
     SessionRequeued: [requeued],
     SessionEnded: [ended],
     SessionTransferred: [transferred],
-    SessionRead: [read],
+    HistoryRead: [read],
     AgentCreated: [agent_created],
     AgentChanged: [agent_changed],
     AgentDeleted: [agent_deleted],

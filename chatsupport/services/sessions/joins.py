@@ -7,11 +7,11 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import events, serializers
-from chatsupport.events import SessionRead
+from chatsupport.events import HistoryRead
 from chatsupport.identity import Caller
 from chatsupport.observability import metrics
 from chatsupport.services.assignment import queue
-from chatsupport.services.messages import sending, sequences
+from chatsupport.services.messages import history, sequences
 from chatsupport.services.sessions import reading, told_here
 from chatsupport.services.shared import access
 
@@ -23,30 +23,30 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str,
     more: the session may have gone to another agent while the caller was let in.
     """
     session = access.find_session(caller, session_id, reading.WITH_AGENT)
-    events.happened(SessionRead(caller, session))
+    events.happened(HistoryRead(caller, session))
     told_here.saw_user(session_id, session["userId"])
-    history, has_more, last_seq = _history(session_id, after)
+    messages, has_more, last_seq = _messages(session_id, after)
     if after is not None:
-        metrics.RESUMES.add("gap" if has_more else "replayed" if history else "nothing_missed")
+        metrics.RESUMES.add("gap" if has_more else "replayed" if messages else "nothing_missed")
     return {
         "sessionId": str(session_id),
         **serializers.session_state(session, reading.agent_with(session), queue.position(session)),
         "lastSeq": last_seq,
         "readSeq": serializers.read_marks(session),
-        "messages": history,
+        "messages": messages,
         "hasMore": has_more,
     }
 
 
-def _history(session_id: ObjectId, after: int | None) -> tuple[list[dict[str, Any]], bool, int]:
+def _messages(session_id: ObjectId, after: int | None) -> tuple[list[dict[str, Any]], bool, int]:
     """Return the messages, whether there are more, and the session's last seq. Whatever is not among the messages,
     nor announced by `has_more`, is after that seq.
     """
     while True:
-        history, has_more = sending.recent(session_id) if after is None else sending.since(session_id, after)
-        if history and (after is None or not has_more):
-            return history, has_more, history[-1]["seq"]
+        messages, has_more = history.recent(session_id) if after is None else history.since(session_id, after)
+        if messages and (after is None or not has_more):
+            return messages, has_more, messages[-1]["seq"]
         last_seq = sequences.last_seq(session_id)
-        if history or last_seq <= (after or 0):
-            return history, has_more, last_seq
+        if messages or last_seq <= (after or 0):
+            return messages, has_more, last_seq
         # The first message came between the two look-ups: it must not be missing from the history it counts for.

@@ -94,7 +94,7 @@ def test_a_session_has_its_first_reply_once_also_for_a_server_that_has_just_star
 def test_resuming_is_counted_by_what_came_of_it(
     app: Flask, operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatsupport.services.messages.sending.RESUME_HISTORY", 2)
+    monkeypatch.setattr("chatsupport.services.messages.history.RESUME_HISTORY", 2)
     session_id = operator.start("u1")["sessionId"]
     for _ in range(4):
         operator.send(session_id)

@@ -15,7 +15,7 @@ from flask import Flask
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
-from chatsupport.services.messages import sending, sequences
+from chatsupport.services.messages import history, sequences
 from tests.api import Api, data_of
 
 LONG, LIMIT = 5_000, 50
@@ -121,11 +121,11 @@ def test_every_page_of_a_long_session_costs_the_same(
 def test_joining_costs_the_same_wherever_one_left(sessions: list[ObjectId], monkeypatch: pytest.MonkeyPatch) -> None:
     commands = Commands(monkeypatch)
 
-    sending.recent(sessions[1])
-    assert commands.explain() == [("seq", sending.JOIN_HISTORY, sending.JOIN_HISTORY)]
+    history.recent(sessions[1])
+    assert commands.explain() == [("seq", history.JOIN_HISTORY, history.JOIN_HISTORY)]
     for after in (1, LONG - 1_000):
-        sending.since(sessions[1], after)
-        assert commands.explain() == [("seq", sending.RESUME_HISTORY + 1, sending.RESUME_HISTORY + 1)]
+        history.since(sessions[1], after)
+        assert commands.explain() == [("seq", history.RESUME_HISTORY + 1, history.RESUME_HISTORY + 1)]
 
 
 def test_the_last_seqs_of_many_sessions_cost_a_step_each(
