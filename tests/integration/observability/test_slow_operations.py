@@ -89,7 +89,7 @@ def test_a_slow_message_says_where_its_time_went(
     assert line["ms"] >= parts[part] >= 290
 
 
-def test_a_message_that_waited_for_the_database_says_so(make_app: MakeApp, log: Lines, slow_mongo: str) -> None:
+def test_a_message_that_waited_for_the_database_says_so(slow_mongo: str, make_app: MakeApp, log: Lines) -> None:
     app = make_app(slow_ms=200, mongodb_uri=slow_mongo)
     session_id = Apis(app).operator().start("u1")["sessionId"]
     user = Sockets(app).user("u1")
