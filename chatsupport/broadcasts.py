@@ -1,4 +1,4 @@
-"""Every event from the server to its clients. The only module that emits.
+"""Every event of the core from the server to its clients. Features emit theirs by `emit` and `emit_here`.
 
 Rooms: one a session (everybody who joined it), one a person (all sockets of one caller, in whatever process).
 """
@@ -11,7 +11,6 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import orders, serializers
-from chatsupport.contract.events import EMITTED, OTHERS
 from chatsupport.database.clock import now
 from chatsupport.events import MessagesRead, MessageStored, PersonJoined, PersonLeft, SessionIdle, TypingChanged
 from chatsupport.identity import AGENT
@@ -20,14 +19,7 @@ from chatsupport.realtime import server
 
 Document = Mapping[str, Any]
 
-AGENTS_ROOM, SUPERVISORS_ROOM = "agents", "supervisors"
-"""All sockets of agents, and those of supervisors among them."""
-
-
 SESSION_ROOMS = "session:"
-
-TO_THE_OTHERS = {name for name, event in EMITTED.items() if event.to.startswith(OTHERS)}
-"""An event about a person for a session's room, without the person's own sockets."""
 
 
 def session_room(session_id: ObjectId | str) -> str:
@@ -43,7 +35,7 @@ def person_room(person_id: object, person_type: str) -> str:
 def new_message(event: MessageStored) -> None:
     """Tell the session's room, the sender included."""
     message = event.message
-    _emit("new_message", serializers.message(message), to=session_room(message["sessionId"]))
+    emit("new_message", serializers.message(message), to=session_room(message["sessionId"]))
 
 
 def user_joined(event: PersonJoined) -> None:
@@ -58,7 +50,7 @@ def user_left(event: PersonLeft) -> None:
 
 def user_typing(event: TypingChanged) -> None:
     """Tell the others that somebody began or stopped typing."""
-    _emit(
+    emit(
         "user_typing",
         {
             "sessionId": str(event.session_id),
@@ -74,14 +66,14 @@ def user_typing(event: TypingChanged) -> None:
 def messages_read(event: MessagesRead) -> None:
     """Tell the others how far somebody has read, and an agent's own sockets, in whatever browser they are."""
     session_id, person, seq = str(event.session_id), event.person, event.seq
-    _emit(
+    emit(
         "messages_read",
         {"sessionId": session_id, "userId": person.id, "seq": seq},
         to=session_room(session_id),
         skip_sid=list(event.connections),
     )
     if person.type == AGENT:
-        _emit("session_read", {"sessionId": session_id, "seq": seq}, to=person_room(person.id, AGENT))
+        emit("session_read", {"sessionId": session_id, "seq": seq}, to=person_room(person.id, AGENT))
 
 
 def session_updated(session: dict[str, Any], agent_id: ObjectId | None, *, here: bool = False) -> None:
@@ -92,12 +84,12 @@ def session_updated(session: dict[str, Any], agent_id: ObjectId | None, *, here:
     rooms = [session_room(ObjectId(session["id"])), person_room(session["userId"], session["userType"])]
     if agent_id is not None:
         rooms.append(person_room(agent_id, "agent"))
-    _emit("session_updated", session, to=rooms, here=here)
+    emit("session_updated", session, to=rooms, here=here)
 
 
 def session_ended(session: Document, *, here: bool = False) -> None:
     """Tell the room (with `here` the sockets of this process only) that the session takes no more messages."""
-    _emit(
+    emit(
         "session_ended",
         {
             "sessionId": str(session["_id"]),
@@ -112,7 +104,7 @@ def session_ended(session: Document, *, here: bool = False) -> None:
 
 def agent_assigned(session: Document, agent: Document, *, here: bool = False) -> None:
     """Tell the room (with `here` the sockets of this process only) who will answer."""
-    _emit(
+    emit(
         "agent_assigned",
         {
             "sessionId": str(session["_id"]),
@@ -126,39 +118,14 @@ def agent_assigned(session: Document, agent: Document, *, here: bool = False) ->
 
 def session_assigned(agent_id: ObjectId, session: dict[str, Any], *, here: bool = False) -> None:
     """Tell all of an agent's sockets, wherever they are, of a session (serialized) that is theirs now."""
-    _emit("session_assigned", session, to=person_room(agent_id, "agent"), here=here)
+    emit("session_assigned", session, to=person_room(agent_id, "agent"), here=here)
 
 
 def session_unassigned(session_id: ObjectId, agent_id: ObjectId, reason: str, *, here: bool = False) -> None:
     """Tell the room and all of the agent's sockets that the session left its agent, and why."""
     data = {"sessionId": str(session_id), "agentId": str(agent_id), "reason": reason}
-    _emit("session_unassigned", data, to=[session_room(session_id), person_room(agent_id, AGENT)], here=here)
+    emit("session_unassigned", data, to=[session_room(session_id), person_room(agent_id, AGENT)], here=here)
     orders.give(LeaveSession(session_id=str(session_id), person_id=str(agent_id), person_type=AGENT), here=here)
-
-
-def session_changed(session: dict[str, Any]) -> None:
-    """Tell the supervisors of this process, and of no other, what a session (serialized) is now."""
-    _emit_here("session_changed", session, SUPERVISORS_ROOM)
-
-
-def agent_changed(agent: dict[str, Any]) -> None:
-    """Tell the supervisors of this process, and the agent's own sockets here, what an agent (serialized) is and has."""
-    _emit_here("agent_changed", agent, [SUPERVISORS_ROOM, person_room(agent["id"], AGENT)])
-
-
-def agent_deleted(agent_id: ObjectId) -> None:
-    """Tell the supervisors of this process, and of no other, that there is no such agent any more."""
-    _emit_here("agent_deleted", {"id": str(agent_id)}, SUPERVISORS_ROOM)
-
-
-def queue_changed(state: dict[str, Any]) -> None:
-    """Tell the agents of this process, and of no other, how many wait, since when, and who is first.
-
-    Only supervisors may enter a session that waits, so only they get its id.
-    """
-    _emit_here("queue_changed", state, SUPERVISORS_ROOM)
-    rows = [{name: value for name, value in row.items() if name != "sessionId"} for row in state["sessions"]]
-    _emit_here("queue_changed", {**state, "sessions": rows}, AGENTS_ROOM, skip_sid=server.members(SUPERVISORS_ROOM))
 
 
 def is_heard_here(room: str) -> bool:
@@ -168,7 +135,7 @@ def is_heard_here(room: str) -> bool:
 
 def session_idle(event: SessionIdle) -> None:
     """Tell the room that the session will end for lack of messages, and when."""
-    _emit(
+    emit(
         "session_idle",
         {"sessionId": str(event.session_id), "endsAt": serializers.iso(event.ends_at)},
         to=session_room(event.session_id),
@@ -177,12 +144,12 @@ def session_idle(event: SessionIdle) -> None:
 
 def session_sync(session_id: ObjectId, last_seq: int) -> None:
     """Tell the sockets of this process, and of no other, the session's last seq."""
-    _emit_here("session_sync", {"sessionId": str(session_id), "lastSeq": last_seq}, session_room(session_id))
+    emit_here("session_sync", {"sessionId": str(session_id), "lastSeq": last_seq}, session_room(session_id))
 
 
 def queue_update(session_id: ObjectId, queue_position: int) -> None:
     """Tell the sockets of this process, and of no other, their session's new place in the queue."""
-    _emit_here(
+    emit_here(
         "queue_update",
         {"sessionId": str(session_id), "queuePosition": queue_position},
         session_room(session_id),
@@ -191,21 +158,23 @@ def queue_update(session_id: ObjectId, queue_position: int) -> None:
 
 def to_socket(sid: str, event: str, data: dict[str, Any]) -> None:
     """Tell one socket of this process."""
-    _emit_here(event, data, sid)
+    emit_here(event, data, sid)
 
 
-def _emit(
+def emit(
     event: str, data: dict[str, Any], to: str | list[str], skip_sid: list[str] | None = None, here: bool = False
 ) -> None:
+    """Emit an event to these rooms, in every process; with `here` in this one only."""
     server.emit(event, data, to, skip=skip_sid, here=here)
 
 
-def _emit_here(event: str, data: dict[str, Any], room: str | list[str], skip_sid: list[str] | None = None) -> None:
-    _emit(event, data, room, skip_sid, here=True)
+def emit_here(event: str, data: dict[str, Any], room: str | list[str], skip_sid: list[str] | None = None) -> None:
+    """Emit an event to these rooms' sockets in this process, and in no other."""
+    emit(event, data, room, skip_sid, here=True)
 
 
 def _emit_presence(event: str, about: PersonJoined | PersonLeft, **data: str) -> None:
-    _emit(
+    emit(
         event,
         {
             "sessionId": str(about.session_id),

@@ -14,6 +14,7 @@ from chatsupport.addresses import PlainAddresses
 from chatsupport.blueprints import agents, auth, chat, docs, errors, request_log, requests, system, web
 from chatsupport.blueprints.paths import EncodedSlashes
 from chatsupport.config import Config
+from chatsupport.contract import socket_events
 from chatsupport.database import connection
 from chatsupport.extensions import cors, jwt, settings
 from chatsupport.identity import TOKEN_LIFETIME
@@ -23,6 +24,7 @@ from chatsupport.outside import Outside
 from chatsupport.services.messages import message_log
 from chatsupport.services.server import processes
 from chatsupport.services.shared import budgets, rate_limits
+from chatsupport.sockets import chat as chat_events
 from chatsupport.sockets import hooks, leaving
 
 
@@ -72,6 +74,7 @@ def create_app(config: Config | None = None) -> Flask:
     errors.register(app)
     app.before_request(requests.wait_until_ready)
     register_calls(app)
+    bind_socket_events()
     _add_features(app)
     hooks.init_app(app, config)
 
@@ -96,8 +99,15 @@ def register_calls(app: Flask) -> None:
             app.register_blueprint(blueprint)
 
 
+def bind_socket_events() -> None:
+    """Have the events of clients and of the server that the core and the installed features have."""
+    added = feature.installed()
+    received = [chat_events.events, *(each.socket_events for each in added)]
+    socket_events.bind(received, [socket_events.CORE, *(each.emitted for each in added)])
+
+
 def _add_features(app: Flask) -> None:
-    """Put in its places what the features add besides calls."""
+    """Put in its places what the features add besides calls and events."""
     added = feature.installed()
     documents.bind(document for each in added for document in each.documents)
     orders.bind(leaving.OBEYED, *(each.orders for each in added))

@@ -16,8 +16,10 @@ import click
 from flask import Blueprint
 
 from chatsupport.background import Every
+from chatsupport.contract.socket_events import Emitted
 from chatsupport.orders import Handlers
 from chatsupport.personal_data import PersonalData
+from chatsupport.sockets.dispatch import SocketEvents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,10 @@ class Feature:
     name: str
     blueprint: Blueprint | None = None
     """Its calls over REST."""
+    socket_events: SocketEvents = field(default_factory=SocketEvents)
+    """The events of clients that it handles, with their models."""
+    emitted: Mapping[str, Emitted] = field(default_factory=dict)
+    """The events that it emits to clients (by `broadcasts.emit`), with their models."""
     documents: Sequence[type[Any]] = ()
     """What it keeps, MongoEngine documents: their indexes are made with those of the core."""
     reactions: Mapping[type[Any], Sequence[Callable[[Any], object]]] = field(default_factory=dict)

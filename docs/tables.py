@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from chatsupport import events as happenings
-from chatsupport import feature, features, reactions
-from chatsupport.contract import events, schemas
+from chatsupport import factory, feature, features, reactions
+from chatsupport.contract import schemas, socket_events
 from chatsupport.contract.base import Model, Request
 from chatsupport.contract.calls import fields
-from chatsupport.sockets import chat
 
 PAGES = [Path(__file__).parent / name for name in ("rest.md", "events.md", "architecture.md")]
-EVERYTHING = (chat, *feature.load(features.INSTALLED))
-"""What must be imported, so that every event and every model is there."""
 
 WHO = ("userId?", "userType?")
 """What every event of a client may have; the page says it once."""
@@ -32,6 +29,8 @@ _BLOCK = re.compile(
 
 def filled(text: str) -> str:
     """Return a page with its tables as the models have them."""
+    feature.install(features.INSTALLED)
+    factory.bind_socket_events()
     return _BLOCK.sub(lambda match: _filled(match, text), text)
 
 
@@ -96,17 +95,17 @@ def _default(schema: dict[str, Any]) -> str:
 
 
 def _sent(page: str) -> Iterator[list[str]]:
-    for name, event in events.RECEIVED.items():
+    for name, event in socket_events.RECEIVED.items():
         yield [_linked(name, page), f"`{_listed(event.body)}`", f"`{_listed(event.answer)}`"]
 
 
 def _received(page: str) -> Iterator[list[str]]:
-    for name, event in events.EMITTED.items():
+    for name, event in socket_events.EMITTED.items():
         yield [_linked(name, page), event.to, event.shown or f"`{_listed(event.data)}`"]
 
 
 def _reactions() -> Iterator[list[str]]:
-    for event, follow in reactions.table(feature.load(features.INSTALLED)).items():
+    for event, follow in reactions.table(feature.installed()).items():
         yield [f"`{event.__name__}`", ", ".join(f"`{happenings.name_of(react)}`" for react in follow)]
 
 

@@ -9,7 +9,7 @@ from chatsupport.blueprints.headers import PAGE_POLICY
 from chatsupport.blueprints.locality import is_on_this_machine
 from chatsupport.blueprints.routing import ANYBODY, openapi, route
 from chatsupport.blueprints.web import page
-from chatsupport.contract import events
+from chatsupport.contract import socket_events
 from chatsupport.contract.calls import File
 from chatsupport.extensions import settings
 
@@ -42,7 +42,7 @@ def get_async_api() -> Response:
 
     AsyncAPI 3, not in an envelope.
     """
-    return _document(events.document())
+    return _document(socket_events.document())
 
 
 @route(blueprint.get("/api/docs"), answers={200: File("The page", ("text/html",))}, access=ANYBODY)

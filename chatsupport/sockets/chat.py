@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from chatsupport import broadcasts, serializers
 from chatsupport.contract.chat import EndedSession
-from chatsupport.contract.events import (
+from chatsupport.contract.socket_events import (
     EndSession,
     InSession,
     Join,
@@ -31,15 +31,17 @@ from chatsupport.services.sessions import ending, joins, told_here
 from chatsupport.services.shared import access
 from chatsupport.sockets import connections, held_events
 from chatsupport.sockets.connections import Connection
-from chatsupport.sockets.events import Answer, Finish, event, event_answered_later
+from chatsupport.sockets.dispatch import Answer, Finish, SocketEvents
 from chatsupport.sockets.leaving import leave
+
+events = SocketEvents()
 
 MAX_JOINED_SESSIONS = 50
 MESSAGE_BYTES = 300
 """About how many bytes a message of a history takes beside its text."""
 
 
-@event("join_session", body=Join, answer=JoinAnswer)
+@events.on("join_session", body=Join, answer=JoinAnswer)
 def join_session(connection: Connection, join: Join) -> Answer:
     """Join a session's room, and get its last messages, or those after `after`, then all that comes, in order and once.
 
@@ -99,7 +101,7 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
     return joined
 
 
-@event("leave_session", body=InSession, answer=Left)
+@events.on("leave_session", body=InSession, answer=Left)
 def leave_session(connection: Connection, leaving: InSession) -> Answer:
     """Leave the session's room."""
     session_id = leaving.session_id
@@ -108,7 +110,7 @@ def leave_session(connection: Connection, leaving: InSession) -> Answer:
     return "Left the session", {"sessionId": str(session_id)}
 
 
-@event_answered_later("send_message", body=SendMessage, answer=Sent)
+@events.answered_later("send_message", body=SendMessage, answer=Sent)
 def send_message(connection: Connection, message: SendMessage, finish: Finish) -> None:
     """Send a message; the room gets it before the acknowledgement, which says that it is durable. 20 in 10 s."""
     session_id = message.session_id
@@ -130,7 +132,7 @@ def send_message(connection: Connection, message: SendMessage, finish: Finish) -
     sending.submit(connection.caller, session_id, message, answer)
 
 
-@event("typing_start", body=InSession, answer=TypingState)
+@events.on("typing_start", body=InSession, answer=TypingState)
 def typing_start(connection: Connection, typed: InSession) -> Answer:
     """Tell the others that the caller types. Renew it within 5 s. 60 a minute, with typing_stop."""
     session_id, person = _present(connection, typed)
@@ -138,7 +140,7 @@ def typing_start(connection: Connection, typed: InSession) -> Answer:
     return "Typing", {"sessionId": str(session_id), "isTyping": True}
 
 
-@event("typing_stop", body=InSession, answer=TypingState)
+@events.on("typing_stop", body=InSession, answer=TypingState)
 def typing_stop(connection: Connection, typed: InSession) -> Answer:
     """Tell the others that the caller has stopped typing."""
     session_id, person = _present(connection, typed)
@@ -146,7 +148,7 @@ def typing_stop(connection: Connection, typed: InSession) -> Answer:
     return "Not typing", {"sessionId": str(session_id), "isTyping": False}
 
 
-@event("mark_read", body=MarkRead, answer=Read)
+@events.on("mark_read", body=MarkRead, answer=Read)
 def mark_read(connection: Connection, read: MarkRead) -> Answer:
     """Tell the others how far the caller has read."""
     session_id, person = _present(connection, read)
@@ -154,7 +156,7 @@ def mark_read(connection: Connection, read: MarkRead) -> Answer:
     return "Marked as read", {"sessionId": str(session_id), "seq": marked}
 
 
-@event("end_session", body=EndSession, answer=EndedSession)
+@events.on("end_session", body=EndSession, answer=EndedSession)
 def end_session(connection: Connection, end: EndSession) -> Answer:
     """End the session, as the REST call does."""
     return "Session ended", ending.end(connection.caller, end.session_id, end)

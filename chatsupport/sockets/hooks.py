@@ -9,6 +9,7 @@ from flask import Flask
 
 from chatsupport import broadcasts, json_codec, orders
 from chatsupport.config import Config
+from chatsupport.contract import socket_events
 from chatsupport.errors import RateLimitedError
 from chatsupport.extensions import socketio
 from chatsupport.observability import logs
@@ -16,9 +17,7 @@ from chatsupport.realtime import Answer, Hooks, server
 from chatsupport.services.messages import read_marks
 from chatsupport.services.presence import membership
 from chatsupport.services.sessions import told_here
-from chatsupport.sockets import chat, deadlines, events, handshake, held_events, strangers
-
-__all__ = ["chat", "init_app"]  # chat registers the handlers of its events.
+from chatsupport.sockets import deadlines, dispatch, handshake, held_events, strangers
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -30,7 +29,7 @@ def init_app(app: Flask, config: Config) -> None:
         may_stray=strangers.may_stray,
         connect=handshake.connect,
         disconnect=handshake.disconnect,
-        event=events.handle,
+        event=dispatch.handle,
         overhear=_overhear,
         overhear_from_elsewhere=_overhear_from_elsewhere,
         emptied=_emptied,
@@ -72,7 +71,7 @@ def _overhear_from_elsewhere(event: str, data: Any) -> Collection[str] | None:
         return None
     if event == "messages_read":
         read_marks.heard(data)
-    if event in broadcasts.TO_THE_OTHERS:
+    if socket_events.is_for_others(event):
         # The process it is from has left out the person's sockets there; these are the ones here.
         return membership.connections_of_user(data["sessionId"], data["userId"])
     return ()

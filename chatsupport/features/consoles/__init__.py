@@ -3,6 +3,7 @@
 from chatsupport.background import Every
 from chatsupport.feature import Feature
 from chatsupport.features.consoles import roles, routes, service
+from chatsupport.features.consoles.models import EMITTED
 from chatsupport.features.consoles.orders import CheckRole, TellConsoles
 from chatsupport.features.consoles.reactions import REACTIONS
 from chatsupport.services.assignment import availability
@@ -11,6 +12,7 @@ from chatsupport.services.sessions import synchronization
 FEATURE = Feature(
     name="consoles",
     blueprint=routes.blueprint,
+    emitted=EMITTED,
     reactions=REACTIONS,
     orders={TellConsoles: service.obey, CheckRole: roles.obey},
     timed_work=[

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chatsupport import broadcasts
 from chatsupport.events import AgentConnected
 from chatsupport.extensions import socketio
 from chatsupport.features.consoles import service as consoles
+from chatsupport.features.consoles.broadcasts import AGENTS_ROOM, SUPERVISORS_ROOM
 from chatsupport.features.consoles.orders import CheckRole
 from chatsupport.identity import AGENT, Caller
 from chatsupport.orders import LeaveSession
@@ -32,7 +32,7 @@ def connected(event: AgentConnected) -> None:
     except Exception as error:
         as_chat_support_error(error)
     # The last, and nothing waits from here on: what is told comes behind the answer to the connect.
-    server.enter(connection.sid, broadcasts.AGENTS_ROOM)
+    server.enter(connection.sid, AGENTS_ROOM)
     consoles.forget_queue()
 
 
@@ -65,12 +65,12 @@ def _check(agents: Iterable[Caller], *, has_changed: bool) -> None:
 
 def _enter(connection: Connection) -> None:
     if connections.find(connection.sid) is connection and not _is_in(connection):
-        server.enter(connection.sid, broadcasts.SUPERVISORS_ROOM)
+        server.enter(connection.sid, SUPERVISORS_ROOM)
 
 
 def _leave(connection: Connection) -> None:
     """Take a socket out of all that is not its own. One that is just joining a session finds itself out of it."""
-    server.leave(connection.sid, broadcasts.SUPERVISORS_ROOM)
+    server.leave(connection.sid, SUPERVISORS_ROOM)
     for session_id in access.not_for(connection.caller, connection.people):
         leaving.leave_session(
             LeaveSession(session_id=str(session_id), person_id=connection.caller.id, person_type=AGENT)
@@ -78,4 +78,4 @@ def _leave(connection: Connection) -> None:
 
 
 def _is_in(connection: Connection) -> bool:
-    return server.is_in(connection.sid, broadcasts.SUPERVISORS_ROOM)
+    return server.is_in(connection.sid, SUPERVISORS_ROOM)

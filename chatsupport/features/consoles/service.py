@@ -13,13 +13,14 @@ from typing import Any
 import pymongo
 from bson import ObjectId
 
-from chatsupport import broadcasts, orders, serializers
+from chatsupport import orders, serializers
 from chatsupport.background import Buffered, Throttled
-from chatsupport.broadcasts import person_room
+from chatsupport.broadcasts import is_heard_here, person_room
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.errors import ForbiddenError
+from chatsupport.features.consoles import broadcasts
 from chatsupport.features.consoles.orders import TellConsoles
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.services.assignment import queue
@@ -68,12 +69,12 @@ def obey(order: TellConsoles) -> None:
 
 def tell_here(session_ids: Sequence[str] = (), agent_ids: Sequence[str] = ()) -> None:
     """Tell the consoles of this process what these sessions and agents are now, and how many wait."""
-    if not broadcasts.is_heard_here(broadcasts.AGENTS_ROOM):
+    if not is_heard_here(broadcasts.AGENTS_ROOM):
         return
     _tell_queue()
-    if not broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM):
+    if not is_heard_here(broadcasts.SUPERVISORS_ROOM):
         # An agent hears of itself: its other browsers show what it has changed in one.
-        session_ids, agent_ids = (), [one for one in agent_ids if broadcasts.is_heard_here(person_room(one, AGENT))]
+        session_ids, agent_ids = (), [one for one in agent_ids if is_heard_here(person_room(one, AGENT))]
     if session_ids or agent_ids:
         _add(_to_tell, map(ObjectId, session_ids), map(ObjectId, agent_ids))
 

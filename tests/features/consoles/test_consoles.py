@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from chatsupport import broadcasts
+from chatsupport.broadcasts import is_heard_here
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.features.consoles import roles
 from chatsupport.features.consoles import service as consoles
+from chatsupport.features.consoles.broadcasts import SUPERVISORS_ROOM
 from tests.api import Api, Apis, data_of
 from tests.concurrency import eventually
 from tests.sockets import Socket, Sockets, assert_refused
@@ -165,7 +166,7 @@ def test_it_keeps_what_is_its_own(operator: Api, sockets: Sockets) -> None:
     user.join(session_id)
 
     operator.patch(f"/api/agents/{grace}", {"role": "agent"})
-    assert eventually(lambda: not broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM))
+    assert eventually(lambda: not is_heard_here(SUPERVISORS_ROOM))
 
     user.say(session_id)
     assert supervisor.wait_for("new_message")
@@ -177,19 +178,19 @@ def test_who_becomes_a_supervisor_hears_all_from_then_on(operator: Api, sockets:
 
     operator.patch(f"/api/agents/{ben}", {"role": "supervisor"})
 
-    assert eventually(lambda: broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM))
+    assert eventually(lambda: is_heard_here(SUPERVISORS_ROOM))
     operator.start("u1")
     assert socket.wait_for("session_changed")
 
 
 def test_a_lost_order_is_made_up_for_by_the_heartbeat(operator: Api, sockets: Sockets, ada: str, grace: str) -> None:
     sockets.agent(grace)
-    assert broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM)
+    assert is_heard_here(SUPERVISORS_ROOM)
     Agent.objects(id=grace).update(role="agent")
 
     roles.check_all()
 
-    assert eventually(lambda: not broadcasts.is_heard_here(broadcasts.SUPERVISORS_ROOM))
+    assert eventually(lambda: not is_heard_here(SUPERVISORS_ROOM))
 
 
 def test_an_agent_hears_of_itself_in_all_its_browsers(operator: Api, apis: Apis, sockets: Sockets, ada: str) -> None:

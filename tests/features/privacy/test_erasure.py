@@ -27,9 +27,9 @@ from chatsupport.identity import Caller
 from chatsupport.services.messages import message_log, read_marks
 from chatsupport.services.people import tombstones
 from chatsupport.services.server import totals
-from chatsupport.sockets import events
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.applications import MakeApp
+from tests.documents import client_events
 from tests.sockets import Socket, Sockets, succeeded
 
 JANE = "jane.doe@example.com"
@@ -212,7 +212,7 @@ def test_every_call_and_event_is_among_those_by_which_she_went_in(app: Flask) ->
     }
 
     assert calls == CALLS.keys() | LAST.keys()
-    assert set(events.names()) == EVENTS.keys()
+    assert set(client_events()) == EVENTS.keys()
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chatsupport.sockets import events
 from tests.api import Apis
-from tests.documents import openapi_document
+from tests.documents import client_events, openapi_document
 from tests.sockets import Socket, Sockets, succeeded
 
 PAYLOADS = 10_000
@@ -32,7 +31,7 @@ FIELDS = (
     "reason",
 )
 OPERATORS: list[Any] = [{"$gt": ""}, {"$ne": None}, {"$where": "sleep(9)"}, {"$regex": ".*"}, {"__proto__": {}}]
-EVENTS = events.names()
+EVENTS = client_events()
 CODES = openapi_document()["components"]["schemas"]["Failure"]["properties"]["code"]["enum"]
 # What the wire can carry: JSON, with numbers of any size, NUL and halves of surrogate pairs in its texts.
 TEXTS = st.one_of(

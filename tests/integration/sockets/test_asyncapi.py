@@ -13,20 +13,19 @@ from jsonschema import Draft202012Validator
 
 import chatsupport
 from chatsupport import __version__, broadcasts
-from chatsupport.contract import events as contract
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.events import SessionIdle
 from chatsupport.services.presence import membership
 from chatsupport.services.sessions import synchronization
-from chatsupport.sockets import events
 from tests.api import Apis, data_of
+from tests.documents import asyncapi_document, client_events
 from tests.sockets import Socket, Sockets, assert_refused, succeeded
 
 SOURCES = Path(chatsupport.__file__).parent
-DOCUMENT = contract.document()
+DOCUMENT = asyncapi_document()
 MESSAGES = DOCUMENT["components"]["messages"]
-EMITTERS = ("_emit", "_emit_here", "_emit_presence", "to_socket")
+EMITTERS = ("emit", "emit_here", "_emit_presence", "to_socket")
 
 
 def named(operation: str) -> set[str]:
@@ -50,7 +49,7 @@ def emitted() -> Iterator[str]:
 
 
 def test_every_event_is_described_and_no_other() -> None:
-    assert named("fromClients") == set(events.names())
+    assert named("fromClients") == set(client_events())
     assert named("toClients") == set(emitted())
     assert named("fromClients") | named("toClients") == set(MESSAGES) == set(DOCUMENT["channels"]["chat"]["messages"])
     assert DOCUMENT["info"]["version"] == __version__
@@ -68,7 +67,7 @@ def right_payload(event: str, session_id: str) -> dict[str, Any]:
     return {name: values[name] for name in schema["required"]}
 
 
-@pytest.mark.parametrize("event", events.names())
+@pytest.mark.parametrize("event", client_events())
 def test_what_clients_may_send_is_what_is_described(app: Flask, event: str) -> None:
     session_id = Apis(app).operator().start("u1")["sessionId"]
     socket = Sockets(app).user("u1")

@@ -9,9 +9,9 @@ import pytest
 
 from chatsupport.services.messages import sending
 from chatsupport.services.presence import typing
-from chatsupport.sockets import events
 from tests.api import Api
 from tests.concurrency import eventually
+from tests.documents import client_events
 from tests.sockets import Socket, Sockets, assert_refused, succeeded
 
 EVENTS = ["join_session", "leave_session", "send_message", "typing_start", "typing_stop", "mark_read", "end_session"]
@@ -47,7 +47,7 @@ def assert_usable(socket: Socket, session_id: str) -> None:
 
 
 def test_every_event_of_the_contract_is_handled() -> None:
-    assert set(EVENTS) == set(events.names())
+    assert set(EVENTS) == set(client_events())
 
 
 def test_any_session_id_gets_an_answer(user: Socket, session_id: str) -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from chatsupport import json_codec
 from chatsupport.contract.base import Code, Request, absent
 from chatsupport.contract.chat import NewMessage, Page, SessionEnd, SessionFilter, StartSession, Transfer
-from chatsupport.contract.events import InSession
 from chatsupport.contract.fields import Text
 from chatsupport.contract.people import AgentChanges, AgentFields, SignIn, TokenRequest
+from chatsupport.contract.socket_events import InSession
 from chatsupport.contract.text import is_visible, trimmed
 from chatsupport.errors import InvalidInputError, NotFoundError
 from tests.documents import bare_app

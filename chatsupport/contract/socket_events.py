@@ -1,11 +1,14 @@
-"""What goes over Socket.IO: what clients and the server emit, and the AsyncAPI document that follows from it."""
+"""What goes over Socket.IO: what clients and the server emit, and the AsyncAPI document that follows from it.
+
+These are the events of clients, in contrast to those of `chatsupport/events.py`, which say what has happened inside.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -21,10 +24,8 @@ from chatsupport.contract.chat import (
     Session,
     SessionEnd,
     SessionState,
-    WaitingSession,
 )
 from chatsupport.contract.fields import Count, Id, PersonId, PersonType, Place, SessionId, Time
-from chatsupport.contract.people import Agent
 from chatsupport.contract.schemas import LARGEST
 
 _DESCRIPTION = """\
@@ -105,22 +106,6 @@ _WHY_LEFT = Literal["left", "disconnected", "unassigned"]
 _WHY_UNASSIGNED = Literal["agent_deleted", "agent_away", "transferred", "no_reply"]
 
 
-class AgentState(Agent):
-    """What an agent is, and has."""
-
-    load: Count = Field(description="How many sessions it has.")
-
-
-class QueueState(Answer):
-    """Who waits."""
-
-    waiting: Count
-    longest_waiting_since: Time | None
-    sessions: Annotated[list[WaitingSession], Field(max_length=50)] = Field(
-        description="The first of those who wait; only supervisors get sessionId."
-    )
-
-
 class ErrorEvent(Failure):
     """The failure of an event without a callback; with `event` null, why the socket is about to be closed."""
 
@@ -140,9 +125,9 @@ class Emitted:
 OTHERS = "the others in the room"
 """To whom an event about a person goes: without the person's own sockets, in whatever process."""
 
-_SESSION = "the session, as [REST](rest.md#sessions) shows it"
+SHOWN_SESSION = "the session, as [REST](rest.md#sessions) shows it"
 
-EMITTED: Mapping[str, Emitted] = {
+CORE: Mapping[str, Emitted] = {
     "session_joined": Emitted("the socket that joined", Joined, "the session's state and messages"),
     "new_message": Emitted("the room", Message, "the message"),
     "user_joined": Emitted(f"{OTHERS}, once for each person, not for each tab", record("PersonJoined", **_PRESENCE)),
@@ -155,39 +140,49 @@ EMITTED: Mapping[str, Emitted] = {
     ),
     "session_idle": Emitted("the room", record("SessionIdle", session_id=Id, ends_at=Time)),
     "agent_assigned": Emitted("the room", record("AgentAssigned", session_id=Id, agent_id=Id, agent=AgentSummary)),
-    "session_assigned": Emitted("all sockets of the agent", Session, _SESSION),
+    "session_assigned": Emitted("all sockets of the agent", Session, SHOWN_SESSION),
     "session_unassigned": Emitted(
         "the room, all sockets of the agent",
         record("SessionUnassigned", session_id=Id, agent_id=Id, reason=_WHY_UNASSIGNED),
     ),
-    "session_updated": Emitted("the room, all sockets of its user and its agent", Session, _SESSION),
+    "session_updated": Emitted("the room, all sockets of its user and its agent", Session, SHOWN_SESSION),
     "queue_update": Emitted(
         "the room of a waiting session", record("QueueUpdate", session_id=Id, queue_position=Place)
     ),
     "session_sync": Emitted("the room", record("SessionSync", session_id=Id, last_seq=Count)),
-    "queue_changed": Emitted("all sockets of all agents", QueueState),
-    "session_changed": Emitted("all sockets of supervisors", Session, _SESSION),
-    "agent_changed": Emitted(
-        "all sockets of supervisors, and the agent's own",
-        AgentState,
-        "the agent, as [REST](rest.md#agents) shows it, and `load`: how many sessions it has",
-    ),
-    "agent_deleted": Emitted("all sockets of supervisors", record("AgentDeleted", id=Id)),
     "error": Emitted("one socket", ErrorEvent, "the failure envelope and `event`"),
 }
 
 
 @dataclass(frozen=True)
 class Received:
-    """An event of a client: what it carries, and the data of its acknowledgement."""
+    """An event of a client: what it carries, the data of its acknowledgement, and who handles it."""
 
-    documentation: str
     body: type[InSession]
     answer: type[Answer]
+    handler: Callable[..., Any]
+    is_answered_later: bool = False
+    """Whether the handler calls back with the answer, instead of returning it."""
 
 
 RECEIVED: dict[str, Received] = {}
-"""Every event of a client that has a handler."""
+"""Every event that clients may emit."""
+EMITTED: dict[str, Emitted] = {}
+"""Every event that the server emits."""
+
+
+def bind(received: Iterable[Mapping[str, Received]], emitted: Iterable[Mapping[str, Emitted]]) -> None:
+    """Have these events, and no others, from now on."""
+    for known, tables in ((RECEIVED, received), (EMITTED, emitted)):
+        known.clear()
+        for table in tables:
+            known.update(table)  # type: ignore[arg-type]
+    document.cache_clear()
+
+
+def is_for_others(event: str) -> bool:
+    """Tell whether an event of the server is about a person, whose own sockets do not get it."""
+    return event in EMITTED and EMITTED[event].to.startswith(OTHERS)
 
 
 @cache
@@ -198,7 +193,7 @@ def document() -> Json:
     for name, event in sorted(RECEIVED.items()):
         models += [event.body, event.answer]
         messages[name] = {
-            "summary": " ".join(event.documentation.split()),
+            "summary": " ".join((event.handler.__doc__ or "").split()),
             "payload": schemas.ref(event.body),
             "x-acknowledgement": schemas.ref(event.answer),
             "examples": [{"payload": schemas.of(event.body)["example"]}],

@@ -1,7 +1,7 @@
 """Dispatching what clients emit: one handler an event, one envelope an answer, one log line each.
 
-Handlers are registered with `@event`, with the models of what they take and of what is acknowledged. They return
-(message, data) for the acknowledgement or raise a `ChatSupportError`. Those registered with `@event_answered_later`
+Handlers are registered with `SocketEvents.on`, with the models of what they take and of what is acknowledged. They
+return (message, data) for the acknowledgement or raise a `ChatSupportError`. Those registered with `answered_later`
 give either to a callback instead, when they know it; the socket's next message need not wait for that. Whatever else
 happens, the client gets an envelope and the socket stays usable.
 """
@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chatsupport import broadcasts
-from chatsupport.contract import events as contract
 from chatsupport.contract.base import Answer as Model
-from chatsupport.contract.events import InSession
+from chatsupport.contract.socket_events import RECEIVED, InSession, Received
 from chatsupport.database.connection import answer_within
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError, RateLimitedError
 from chatsupport.observability import logs, metrics, tracing
@@ -37,38 +36,36 @@ LateHandler = Callable[[Connection, Any, Finish], None]
 MAX_REFUSED = 50
 """A socket that exceeds its caller's budget this often is closed."""
 
-_handlers: dict[str, Handler] = {}
-_late_handlers: dict[str, LateHandler] = {}
 _sent = metrics.SEND.of("socket")
 
 
-def event(name: str, *, body: type[InSession], answer: type[Model]) -> Callable[[Handler], Handler]:
-    """Register the handler of a client's event."""
+class SocketEvents(dict[str, Received]):
+    """The events of clients that one part of the application handles: what a blueprint is for calls."""
 
-    def register(handler: Handler) -> Handler:
-        contract.RECEIVED[name] = contract.Received(handler.__doc__ or "", body, answer)
-        _handlers[name] = handler
-        return handler
+    def on(self, name: str, *, body: type[InSession], answer: type[Model]) -> Callable[[Handler], Handler]:
+        """Register the handler of an event."""
 
-    return register
+        def register(handler: Handler) -> Handler:
+            self[name] = Received(body, answer, handler)
+            return handler
 
+        return register
 
-def event_answered_later(
-    name: str, *, body: type[InSession], answer: type[Model]
-) -> Callable[[LateHandler], LateHandler]:
-    """Register the handler of an event whose answer comes when what it began is done; it calls back exactly once."""
+    def answered_later(
+        self, name: str, *, body: type[InSession], answer: type[Model]
+    ) -> Callable[[LateHandler], LateHandler]:
+        """Register a handler whose answer comes when what it began is done; it calls back exactly once."""
 
-    def register(handler: LateHandler) -> LateHandler:
-        contract.RECEIVED[name] = contract.Received(handler.__doc__ or "", body, answer)
-        _late_handlers[name] = handler
-        return handler
+        def register(handler: LateHandler) -> LateHandler:
+            self[name] = Received(body, answer, handler, is_answered_later=True)
+            return handler
 
-    return register
+        return register
 
 
 def names() -> list[str]:
     """Return the names of all events that clients may emit."""
-    return sorted([*_handlers, *_late_handlers])
+    return sorted(RECEIVED)
 
 
 def handle(
@@ -147,7 +144,7 @@ class Event(tracing.Operation):
     def known_name(self) -> str:
         """Its name, if it is one of ours."""
         name = self.name
-        return name if isinstance(name, str) and (name in _handlers or name in _late_handlers) else "(unknown)"
+        return name if isinstance(name, str) and name in RECEIVED else "(unknown)"
 
     def _log(self, error: ChatSupportError | None, seconds: float) -> None:
         logger.info(
@@ -180,27 +177,26 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
         raise NotFoundError("This socket is not connected. Connect again.")
     _spend(connection)
     readiness.wait_until_ready()
-    late_handler = _late_handlers.get(name) if isinstance(name, str) else None
-    if late_handler is not None:
+    received = RECEIVED.get(name) if isinstance(name, str) else None
+    if received is None:
+        raise NotFoundError("This event does not exist. The details list all events.", details=names())
+    if received.is_answered_later:
         if is_behind:
             connection.open_sends.wait_for_all()
         else:
             connection.open_sends.wait_for_room()
-        payload = _payload(running)
+        payload = _payload(running, received)
         connection.open_sends.begin()
         try:
-            late_handler(connection, payload, running.finish_later)
+            received.handler(connection, payload, running.finish_later)
         except BaseException:
             connection.open_sends.end()
             raise
         return None
-    handler = _handlers.get(name) if isinstance(name, str) else None
-    if handler is None:
-        raise NotFoundError("This event does not exist. The details list all events.", details=names())
     connection.open_sends.wait_for_all()
-    payload = _payload(running)
+    payload = _payload(running, received)
     with turn(), answer_within(message_log.MAX_WAIT_SECONDS):
-        return handler(connection, payload)
+        return received.handler(connection, payload)  # type: ignore[no-any-return]
 
 
 def _spend(connection: Connection) -> None:
@@ -219,13 +215,13 @@ def _spend(connection: Connection) -> None:
         connection.refused -= 1
 
 
-def _payload(running: Event) -> InSession:
+def _payload(running: Event, received: Received) -> InSession:
     payload = running.arguments[0] if running.arguments else {}
     if payload is None:
         payload = {}
     if not isinstance(payload, dict):
         raise InvalidInputError("INVALID_JSON", 'The payload must be one JSON object, like {"sessionId": "…"}.')
-    return contract.RECEIVED[str(running.name)].body.parse(payload)
+    return received.body.parse(payload)
 
 
 def _printable(name: object) -> str | None:
