@@ -387,6 +387,18 @@ class PersonExported:
 
 
 @dataclass(frozen=True, slots=True)
+class Administered:
+    """Somebody has changed what a feature keeps for all agents, such as a canned reply.
+
+    `action` is what the audit log calls it; `details` say to what it was done.
+    """
+
+    caller: Caller
+    action: str
+    details: Document
+
+
+@dataclass(frozen=True, slots=True)
 class OldSessionsDeleted:
     """Sessions that ended before a time were deleted, because RETENTION_DAYS says so."""
 

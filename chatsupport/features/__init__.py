@@ -6,6 +6,7 @@ INSTALLED = (
     "consoles",
     "metrics",
     "privacy",
+    "replies",
     "reports",
     "upkeep",
 )

@@ -6,6 +6,7 @@ from bson import ObjectId
 
 from chatsupport import serializers
 from chatsupport.events import (
+    Administered,
     AgentChanged,
     AgentCreated,
     AgentDeleted,
@@ -186,6 +187,11 @@ def old_deleted(event: OldSessionsDeleted) -> None:
     audit.record(audit.RETENTION, None, sessions=event.sessions, ended_before=serializers.iso(event.ended_before))
 
 
+def administered(event: Administered) -> None:
+    """Record what somebody has changed in another feature."""
+    audit.record(event.action, event.caller, **event.details)
+
+
 REACTIONS: Table = {
     SessionStarted: [started],
     SessionAssigned: [assigned],
@@ -207,4 +213,5 @@ REACTIONS: Table = {
     PersonErased: [erased],
     PersonExported: [exported],
     OldSessionsDeleted: [old_deleted],
+    Administered: [administered],
 }

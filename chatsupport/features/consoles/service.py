@@ -19,7 +19,6 @@ from chatsupport.broadcasts import is_heard_here, person_room
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import QUEUE_ORDER, WAITING
-from chatsupport.errors import ForbiddenError
 from chatsupport.features.consoles import broadcasts
 from chatsupport.features.consoles.orders import TellConsoles
 from chatsupport.identity import AGENT, SYSTEM, Caller
@@ -46,8 +45,7 @@ def queue_overview(caller: Caller) -> dict[str, Any]:
 
     Only callers that may enter every session get their ids.
     """
-    if caller.type not in (AGENT, SYSTEM):
-        raise ForbiddenError("Only agents, systems and API keys can do this.")
+    access.require_agent(caller)
     sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
     total, since = queue.waiting()
     return {

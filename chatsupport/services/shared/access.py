@@ -132,6 +132,12 @@ def require_manager(caller: Caller) -> None:
         raise ForbiddenError("This needs a supervisor, an X-API-Key or a system token.")
 
 
+def require_agent(caller: Caller) -> None:
+    """Raise `ForbiddenError` unless an agent or an operator is calling."""
+    if caller.type not in (AGENT, SYSTEM):
+        raise ForbiddenError("Only agents, systems and API keys can do this.")
+
+
 def act_as(caller: Caller, person_id: str | None, person_type: str | None) -> None:
     """Raise `ForbiddenError` where a caller claims to be somebody else and may not."""
     if caller.may_act_for_others:

@@ -54,6 +54,8 @@ def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
     ids["session_id"] = operator.start("u1")["sessionId"]
     if "blocks" in INSTALLED:
         ids["block_id"] = data_of(operator.post("/api/blocks", {"userId": "u2"}))["id"]
+    if "replies" in INSTALLED:
+        ids["reply_id"] = data_of(operator.post("/api/replies", {"shortcut": "a", "title": "A", "text": "a"}))["id"]
     ids["user_id"] = "u1"
     ids["version"], ids["path"] = assets().version, "widget/loader.js"
     return app, ids

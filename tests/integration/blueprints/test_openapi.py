@@ -24,7 +24,7 @@ from tests.documents import bare_app, openapi_document
 
 SOURCES = Path(chatsupport.__file__).parent
 DOCUMENT = openapi_document()
-LISTS = {"/api/chat/sessions", "/api/audit", "/api/blocks", "/api/reports/summary"}
+LISTS = {"/api/chat/sessions", "/api/replies", "/api/audit", "/api/blocks", "/api/reports/summary"}
 JSON_TYPE = "application/json"
 
 
@@ -181,7 +181,7 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return succeeded
 
 
-@pytest.mark.features("audit", "blocks", "consoles", "metrics", "privacy", "reports")
+@pytest.mark.features("audit", "blocks", "consoles", "metrics", "privacy", "replies", "reports")
 def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api, described: set[str]) -> None:
     anybody, user = apis.anonymous(), apis.user("u1")
     for path in (
@@ -239,6 +239,13 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     operator.delete(f"/api/blocks/{block['id']}")
     operator.post("/api/auth/revoke", {"userId": "u3"})
     operator.get("/api/audit")
+    reply = {"shortcut": "hello", "title": "Greeting", "text": "Hello!"}
+    reply_id = data_of(operator.post("/api/replies", reply))["id"]
+    operator.post("/api/replies", reply)
+    operator.get("/api/replies")
+    operator.patch(f"/api/replies/{reply_id}", {"title": "Hi"})
+    operator.delete(f"/api/replies/{reply_id}")
+    operator.delete(f"/api/replies/{reply_id}")
     operator.get("/api/reports/summary")
     operator.client.get("/api/reports/summary", headers={**operator.headers, "Accept": "text/csv"})
     operator.get("/api/users/u1/export")

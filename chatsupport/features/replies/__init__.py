@@ -1,0 +1,11 @@
+"""Canned replies: what agents answer often, under a short name."""
+
+from chatsupport.feature import Feature
+from chatsupport.features.replies import routes
+from chatsupport.features.replies.documents import Reply
+
+FEATURE = Feature(
+    name="replies",
+    blueprint=routes.blueprint,
+    documents=[Reply],
+)

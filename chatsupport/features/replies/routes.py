@@ -1,0 +1,62 @@
+"""Canned replies. Agents read them; supervisors, API keys and systems write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from chatsupport.blueprints.requests import caller
+from chatsupport.blueprints.routing import route
+from chatsupport.contract.calls import Says
+from chatsupport.features.replies import service as replies
+from chatsupport.features.replies.models import (
+    NewReply,
+    Replies,
+    Reply,
+    ReplyChanges,
+    ReplyId,
+    ReplyPage,
+    ShortcutTakenError,
+)
+
+blueprint = Blueprint("replies", __name__, url_prefix="/api/replies")
+
+Json = dict[str, Any]
+
+
+@route(blueprint.get(""), query=ReplyPage, answers={200: Says("Replies", Replies)})
+def list_replies(page: ReplyPage) -> Json:
+    """List the canned replies, by shortcut.
+
+    For agents, API keys and systems.
+    """
+    return replies.list_page(caller(), page)
+
+
+@route(
+    blueprint.post(""),
+    body=NewReply,
+    answers={201: Says("Reply created", Reply)},
+    errors=[ShortcutTakenError],
+)
+def create_reply(new: NewReply) -> Json:
+    """Make a canned reply."""
+    return replies.create(caller(), new)
+
+
+@route(
+    blueprint.patch("/<reply_id>"),
+    body=ReplyChanges,
+    answers={200: Says("Reply changed", Reply)},
+    errors=[ShortcutTakenError],
+)
+def update_reply(reply_id: ReplyId, changes: ReplyChanges) -> Json:
+    """Change a canned reply: the fields that are given."""
+    return replies.change(caller(), reply_id, changes)
+
+
+@route(blueprint.delete("/<reply_id>"), answers={200: Says("Reply deleted", Reply)})
+def delete_reply(reply_id: ReplyId) -> Json:
+    """Delete a canned reply."""
+    return replies.delete(caller(), reply_id)
