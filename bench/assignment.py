@@ -33,7 +33,7 @@ from bson import ObjectId
 
 from chatsupport import documents
 from chatsupport.config import Config
-from chatsupport.contract.chat import SessionEnd
+from chatsupport.contract.chat import SessionEnd, StartSession
 from chatsupport.contract.people import AgentFields
 from chatsupport.database import connection
 from chatsupport.database.embedded import EmbeddedMongo
@@ -42,6 +42,7 @@ from chatsupport.factory import create_app
 from chatsupport.identity import API_KEY_CALLER
 from chatsupport.services.people import agents
 from chatsupport.services.sessions import ending, starting
+from chatsupport.services.sessions.starting import Start
 
 MAX_USERS = 2
 DATABASE = "chat-support-bench-assignment"
@@ -158,7 +159,7 @@ def measure(open_sessions: deque[ObjectId], clients: int, starts: int) -> tuple[
             if number is None:
                 return
             began = time.perf_counter()
-            started, _ = starting.start(API_KEY_CALLER, f"{name} {number} {began}", "user")
+            started, _ = starting.start(_asked(f"{name} {number} {began}"))
             times.append(time.perf_counter() - began)
             assert started["status"] == "active", started
             open_sessions.append(ObjectId(started["sessionId"]))
@@ -172,8 +173,12 @@ def measure(open_sessions: deque[ObjectId], clients: int, starts: int) -> tuple[
 def commands_of_a_start(commands: Commands) -> int:
     """Return how many commands a start sends to MongoDB."""
     before = commands.count
-    starting.start(API_KEY_CALLER, "somebody new", "user")
+    starting.start(_asked("somebody new"))
     return commands.count - before
+
+
+def _asked(user_id: str) -> Start:
+    return Start(caller=API_KEY_CALLER, wanted=StartSession(user_id=user_id))
 
 
 def row(count: int, clients: int, rate: float, times: list[float]) -> str:

@@ -1,6 +1,7 @@
 """Every event of the core from the server to its clients. Features emit theirs by `emit` and `emit_here`.
 
-Rooms: one a session (everybody who joined it), one a person (all sockets of one caller, in whatever process).
+Rooms: two a session (everybody who joined it, and the staff among them), one a person (all sockets of one caller, in
+whatever process).
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ SESSION_ROOMS = "session:"
 def session_room(session_id: ObjectId | str) -> str:
     """Return the room of everybody who joined this session."""
     return f"{SESSION_ROOMS}{session_id}"
+
+
+def staff_room(session_id: ObjectId | str) -> str:
+    """Return the room of the staff among those who joined this session."""
+    return f"staff:{session_id}"
 
 
 def person_room(person_id: object, person_type: str) -> str:
@@ -76,15 +82,15 @@ def messages_read(event: MessagesRead) -> None:
         emit("session_read", {"sessionId": session_id, "seq": seq}, to=person_room(person.id, AGENT))
 
 
-def session_updated(session: dict[str, Any], agent_id: ObjectId | None, *, here: bool = False) -> None:
-    """Tell the room, and all sockets of its user and its agent, what a session (serialized) is now.
-
-    With `here` those of this process only.
+def session_updated(for_user: dict[str, Any], for_staff: dict[str, Any], *, here: bool = False) -> None:
+    """Tell what a session (serialized) is now: its user on all sockets, and staff in the room, and its agent, what
+    they may see of it. With `here` the sockets of this process only.
     """
-    rooms = [session_room(ObjectId(session["id"])), person_room(session["userId"], session["userType"])]
-    if agent_id is not None:
-        rooms.append(person_room(agent_id, "agent"))
-    emit("session_updated", session, to=rooms, here=here)
+    emit("session_updated", for_user, to=person_room(for_user["userId"], for_user["userType"]), here=here)
+    rooms = [staff_room(for_staff["id"])]
+    if for_staff["agentId"] is not None:
+        rooms.append(person_room(for_staff["agentId"], AGENT))
+    emit("session_updated", for_staff, to=rooms, here=here)
 
 
 def session_ended(session: Document, *, here: bool = False) -> None:

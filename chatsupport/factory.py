@@ -109,7 +109,10 @@ def bind_socket_events() -> None:
 def _add_features(app: Flask) -> None:
     """Put in its places what the features add besides calls and events."""
     added = feature.installed()
-    documents.bind(document for each in added for document in each.documents)
+    documents.bind(
+        [document for each in added for document in each.documents],
+        [index for each in added for index in each.indexes],
+    )
     orders.bind(leaving.OBEYED, *(each.orders for each in added))
     events.bind(reactions.table(added))
     cli.register(app, [command for each in added for command in each.commands])

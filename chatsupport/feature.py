@@ -15,10 +15,13 @@ from typing import Any
 import click
 from flask import Blueprint
 
+from chatsupport import session_parts
 from chatsupport.background import Every
 from chatsupport.contract.socket_events import Emitted
+from chatsupport.documents import Index
 from chatsupport.orders import Handlers
 from chatsupport.personal_data import PersonalData
+from chatsupport.session_parts import SessionPart
 from chatsupport.sockets.dispatch import SocketEvents
 
 
@@ -37,6 +40,10 @@ class Feature:
     """What it keeps, MongoEngine documents: their indexes are made with those of the core."""
     reactions: Mapping[type[Any], Sequence[Callable[[Any], object]]] = field(default_factory=dict)
     """What it does when something has happened, by the type of the event. The core's reactions come first."""
+    session_part: SessionPart | None = None
+    """What it adds to sessions: fields of a start, what is kept with a session, and what is shown of it."""
+    indexes: Sequence[Index] = ()
+    """Indexes on what it keeps with sessions. Those of its own documents are in these."""
     orders: Handlers = field(default_factory=dict)
     """What its parts in different processes tell each other, and who obeys it."""
     timed_work: Sequence[Every] = ()
@@ -60,6 +67,7 @@ def installed() -> tuple[Feature, ...]:
 def install(names: Iterable[str]) -> tuple[Feature, ...]:
     """Import these features, and have them `installed` from now on, in this order."""
     _installed[:] = load(names)
+    session_parts.bind({each.name: each.session_part for each in _installed if each.session_part is not None})
     return installed()
 
 

@@ -48,7 +48,8 @@ class Caller:
     """Somebody we know. `id` is a user's own id, an Agent's id, or a system's name.
 
     Who it is, is the id and the type alone; the rest says of what token it came: when that was made (milliseconds
-    since the epoch), when it ends (seconds since the epoch), and what tells it from others. None of an API key.
+    since the epoch), when it ends (seconds since the epoch), what tells it from others, and whether the site's server
+    vouched for the id. None of an API key.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Caller:
     issued_at_ms: int | None = field(default=None, compare=False, repr=False)
     expires_at: float | None = field(default=None, compare=False, repr=False)
     token_id: str | None = field(default=None, compare=False, repr=False)
+    is_vouched: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.type == AGENT:
@@ -92,7 +94,12 @@ def new_guest_id() -> str:
 
 
 def issue_token(
-    user_id: str, user_type: str, lifetime: timedelta = TOKEN_LIFETIME, renewed: Caller | None = None
+    user_id: str,
+    user_type: str,
+    lifetime: timedelta = TOKEN_LIFETIME,
+    renewed: Caller | None = None,
+    *,
+    is_vouched: bool = False,
 ) -> str:
     """Return a JWT for this person, valid for so long. Needs an application context.
 
@@ -104,6 +111,7 @@ def issue_token(
         identity=user_id,
         additional_claims={
             "userType": user_type,
+            **({"vouched": True} if is_vouched else {}),
             # `iat` is in seconds; a token made in the second of a revocation, but after it, is good.
             "issuedAtMs": issued_at_ms if renewed is None else renewed.issued_at_ms,
             # Flask-JWT-Extended would take both from the clock of this machine.
@@ -161,7 +169,8 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
         raise InvalidTokenError("The agent this token was made for does not exist.")
     # Not of the signature, whose last letter can be written in several ways.
     token_id = hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
-    return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at), token_id)
+    is_vouched = claims.get("vouched") is True
+    return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at), token_id, is_vouched)
 
 
 def _claims(token: str, expired_for: timedelta) -> Mapping[str, Any]:

@@ -107,7 +107,7 @@ def tell_agent_of_session(event: SessionAssigned) -> None:
     """Tell the agent, on all its sockets, which session it has."""
     # Nobody can have written yet in a session that was stored a moment ago, and whose id nobody was told.
     last_seq = 0 if event.came_from is CameFrom.START else message_log.log.last_seq(event.session["_id"])
-    session = serializers.session(dict(event.session), dict(event.agent), None, last_seq, now())
+    session = serializers.session(event.session, event.agent, None, last_seq, now(), for_staff=True)
     broadcasts.session_assigned(event.agent["_id"], session)
 
 
@@ -126,7 +126,7 @@ def tell_of_update(event: SessionUpdated) -> None:
     """Tell what a session is now; of one that ended long ago there is nobody to tell."""
     session = event.session
     if session["status"] in OPEN or session.get("endReason") == identification.MERGED:
-        broadcasts.session_updated(reading.describe_stored(session["_id"]), session.get("agentId"))
+        broadcasts.session_updated(*reading.describe_stored(session["_id"]))
 
 
 def tell_new_name(event: AgentChanged) -> None:
@@ -135,7 +135,7 @@ def tell_new_name(event: AgentChanged) -> None:
         return
     for session_id in event.agent.get("activeSessions", ()):
         with contextlib.suppress(SessionNotFoundError):  # A slot that the reconciler is about to free.
-            broadcasts.session_updated(reading.describe_stored(session_id), event.agent["_id"])
+            broadcasts.session_updated(*reading.describe_stored(session_id))
 
 
 def close_sockets_of_deleted(event: AgentDeleted) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from chatsupport import session_parts
 from chatsupport.documents.agent import role_of
 
 Document = Mapping[str, Any]
@@ -130,6 +131,7 @@ def session(
         "lastSeq": last_seq,
         "readSeq": read_marks(document),
         "duration": milliseconds_between(document["createdAt"], ended_at or now),
+        **session_parts.shown_of(document, for_staff=for_staff),
     }
 
 

@@ -28,6 +28,7 @@ from chatsupport.services.assignment import staffing
 from chatsupport.services.messages import history, sending
 from chatsupport.services.server import statistics
 from chatsupport.services.sessions import ending, lists, reading, starting, transfers
+from chatsupport.services.sessions.starting import Start
 
 blueprint = Blueprint("chat", __name__, url_prefix="/api/chat")
 
@@ -48,8 +49,13 @@ def start_session(start: StartSession) -> tuple[Json, int]:
 
     A user has one open session at most. 10 a minute.
     """
-    who = start.caller
-    session, created = starting.start(caller(), who.id, who.type, request.remote_addr or "")
+    asked = Start(
+        caller=caller(),
+        wanted=start,
+        address=request.remote_addr or "",
+        user_agent=request.headers.get("User-Agent", ""),
+    )
+    session, created = starting.start(asked)
     return session, 201 if created else 200
 
 

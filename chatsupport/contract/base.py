@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    PrivateAttr,
     ValidationError,
     create_model,
 )
@@ -23,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
+from chatsupport import session_parts
 from chatsupport.contract import schemas
 from chatsupport.errors import ChatSupportError, InvalidInputError
 
@@ -32,6 +34,7 @@ MAX_DETAILS = 20
 """So many fields are named at most: a list may have thousands of wrong entries."""
 Note = TypeVar("Note")
 Own = TypeVar("Own", bound="Request")
+Open = TypeVar("Open", bound="OpenRequest")
 
 
 class Code:
@@ -87,6 +90,15 @@ class Model(BaseModel):
     """An object of the contract. Its names are camelCase on the wire."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, validate_by_name=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Json:
+        described = handler.resolve_ref_schema(handler(schema))
+        for model in session_parts.fields_of(cls):
+            more = handler.resolve_ref_schema(handler(model.__pydantic_core_schema__))
+            for key in {"properties", "example"} & more.keys():
+                described[key] = {**described.get(key, {}), **more[key]}
+        return described
 
 
 class Answer(Model):
@@ -151,6 +163,31 @@ class Request(Model):
     def given(self) -> set[str]:
         """The names of the fields that the client sent, null or not."""
         return self.model_fields_set
+
+
+class OpenRequest(Request):
+    """What a client sends, with what features take besides (`session_parts.py`)."""
+
+    _more: dict[type[Request], Request] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def parse(cls: type[Open], data: Payload) -> Open:
+        """Return what the client sent, the core's fields first. Raises the error of the first field that is wrong."""
+        read = super().parse(data)
+        for model in session_parts.fields_of(cls):
+            read._more[model] = model.parse(data)
+        return read
+
+    def more(self, model: type[Own]) -> Own:
+        """Return what the client sent of a feature's fields."""
+        given = self._more.get(model)
+        return given if isinstance(given, model) else model.parse({})
+
+    @classmethod
+    def codes(cls, *, of_texts: bool = False) -> list[str]:
+        """Return every code that a wrong field may have, with those of the features' fields."""
+        more = [code for model in session_parts.fields_of(cls) for code in model.codes(of_texts=of_texts)]
+        return list(dict.fromkeys([*super().codes(of_texts=of_texts), *more]))
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from chatsupport.contract.base import Answer, Code, Request, about, absent, example, page, record, refused
+from chatsupport.contract.base import Answer, Code, OpenRequest, Request, about, absent, example, page, record, refused
 from chatsupport.contract.fields import (
     DEFAULT_PAGE,
     AgentId,
@@ -32,7 +32,7 @@ from chatsupport.identity import Caller
 DEFAULT_END_REASON = "User ended session"
 
 
-class StartSession(Request):
+class StartSession(OpenRequest):
     """Who starts a session: oneself, or for a system anybody."""
 
     user_id: PersonId
@@ -92,7 +92,7 @@ class Transfer(Request):
     model_config = example(agentId=None)
 
 
-class SessionFilter(Request):
+class SessionFilter(OpenRequest):
     """Which sessions a list shows, and from where on."""
 
     status: Annotated[Status, Code("INVALID_STATUS")] | None = None

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from chatsupport import session_parts
+
 Json = dict[str, Any]
 
 REF = "#/components/schemas/"
@@ -30,7 +32,7 @@ def components(models: Iterable[type[BaseModel]]) -> dict[str, Json]:
 
 def of(model: type[BaseModel]) -> Json:
     """Return a model's own schema; those of the models in it are referred to."""
-    return _with_parts(model)[model.__name__]
+    return _with_parts(model, session_parts.names())[model.__name__]
 
 
 def at(model: type[BaseModel], location: Sequence[int | str]) -> Json:
@@ -39,14 +41,14 @@ def at(model: type[BaseModel], location: Sequence[int | str]) -> Json:
     for part in location:
         schema = plain(schema)
         if "$ref" in schema:
-            schema = _with_parts(model)[schema["$ref"].rpartition("/")[2]]
+            schema = _with_parts(model, session_parts.names())[schema["$ref"].rpartition("/")[2]]
         inner = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
         schema = inner or schema.get("additionalProperties") or {}
     return schema
 
 
 @cache
-def _with_parts(model: type[BaseModel]) -> dict[str, Json]:
+def _with_parts(model: type[BaseModel], features: tuple[str, ...]) -> dict[str, Json]:
     # Not worked out for each error: that takes a millisecond, and anybody can make errors.
     return components([model])
 

@@ -145,7 +145,11 @@ CORE: Mapping[str, Emitted] = {
         "the room, all sockets of the agent",
         record("SessionUnassigned", session_id=Id, agent_id=Id, reason=_WHY_UNASSIGNED),
     ),
-    "session_updated": Emitted("the room, all sockets of its user and its agent", Session, SHOWN_SESSION),
+    "session_updated": Emitted(
+        "all sockets of its user and its agent, staff in the room",
+        Session,
+        "the session, as [REST](rest.md#sessions) shows it to them",
+    ),
     "queue_update": Emitted(
         "the room of a waiting session", record("QueueUpdate", session_id=Id, queue_position=Place)
     ),

@@ -18,12 +18,16 @@ CORE = (Agent, Session, Message, Lease, Counters, Denial, Notice, Process)
 ALL: list[type[Any]] = [*CORE]
 """Those of the core, and those of the features that this application has."""
 
+_indexes: list[Index] = []
+"""What features need on documents of the core."""
+
 __all__ = [
     "ALL",
     "CORE",
     "Agent",
     "Counters",
     "Denial",
+    "Index",
     "Lease",
     "Message",
     "Notice",
@@ -36,14 +40,15 @@ __all__ = [
 ]
 
 
-def bind(of_features: Iterable[type[Any]]) -> None:
-    """Have the documents of an application's features in `ALL` too."""
+def bind(of_features: Iterable[type[Any]], indexes: Iterable[Index] = ()) -> None:
+    """Have the documents of an application's features in `ALL` too, and the indexes that these need on others."""
     ALL[:] = [*CORE, *of_features]
+    _indexes[:] = indexes
 
 
 def missing_indexes() -> list[Index]:
     """Return the indexes that are not there yet. Raises `IndexConflictError` where another one has the name of one."""
-    return missing(declared(ALL))
+    return missing([*declared(ALL), *_indexes])
 
 
 def ensure_indexes() -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from mongoengine import (
     BooleanField,
     DateTimeField,
+    DictField,
     EmbeddedDocument,
     EmbeddedDocumentListField,
     FloatField,
@@ -87,6 +88,8 @@ class Session(BaseDocument):
     first_response_ms = LongField(db_field="firstResponseMs", null=True)
     untold = EmbeddedDocumentListField(Mark)
     read_seq = EmbeddedDocumentListField(ReadMark, db_field="readSeq")
+    features = DictField()
+    """What features keep with the session, each under its own name."""
     erased = BooleanField()
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)
     updated_at = DateTimeField(db_field="updatedAt", required=True, default=now)

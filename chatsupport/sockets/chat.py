@@ -49,7 +49,7 @@ def join_session(connection: Connection, join: Join) -> Answer:
     """
     session_id = join.session_id
     try:
-        access.find_session(connection.caller, session_id)
+        session = access.find_session(connection.caller, session_id)
     except ForbiddenError:
         told_here.refused(connection.caller.id, session_id)
         raise
@@ -60,6 +60,8 @@ def join_session(connection: Connection, join: Join) -> Answer:
         raise ForbiddenError(f"A socket can be in at most {MAX_JOINED_SESSIONS} sessions. Leave one first.")
     connection.people[session_id] = person
     joined = _enter(connection, session_id, join.after)
+    if access.is_staff(connection.caller, session):
+        server.enter(connection.sid, broadcasts.staff_room(session_id))
     membership.join(session_id, person, connection.sid)
     if connection.budget is not None:
         connection.budget.charge(

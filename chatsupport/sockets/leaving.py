@@ -102,6 +102,7 @@ def leave(connection: Connection, session_id: ObjectId, reason: str) -> bool:
     if person is None:
         return False
     server.leave(connection.sid, broadcasts.session_room(session_id))
+    server.leave(connection.sid, broadcasts.staff_room(session_id))
     part(connection, session_id, person, reason)
     return True
 

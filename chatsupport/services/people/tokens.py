@@ -58,10 +58,11 @@ def issue(request: TokenRequest, asker: Asker) -> dict[str, Any]:
             _check_freely_given(request, asker)
     if person.type != identity.USER:
         events.happened(TokenIssued(caller, person))
+    is_vouched = not person.is_guest and (caller is not None or settings.config.identity_secret is not None)
     lifetime = identity.TOKEN_LIFETIME
     return {
         **({"userId": person.id} if is_new_guest else {}),
-        "token": identity.issue_token(person.id, person.type, renewed=earlier),
+        "token": identity.issue_token(person.id, person.type, renewed=earlier, is_vouched=is_vouched),
         "tokenType": "Bearer",
         "expiresInSeconds": int(lifetime.total_seconds()),
         "expiresInDays": lifetime.days,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 
@@ -18,6 +18,13 @@ from chatsupport.services.messages import sequences
 from chatsupport.services.shared import access
 
 Document = dict[str, Any]
+
+
+class Views(NamedTuple):
+    """A session, serialized: as its user sees it, and as staff do."""
+
+    for_user: Document
+    for_staff: Document
 
 
 _SEEN_OF_AGENT = {"name": 1, "isOnline": 1, "isAway": 1}
@@ -75,15 +82,15 @@ def describe(caller: Caller, session_id: ObjectId) -> dict[str, Any]:
     return _describe(session, for_staff=access.is_staff(caller, session))
 
 
-def describe_stored(session_id: ObjectId) -> dict[str, Any]:
-    """Return the session for a caller whose access was checked already."""
+def describe_stored(session_id: ObjectId) -> Views:
+    """Return the session as its user and as staff see it, with one read. No access is checked."""
     session = access.first_session({"_id": session_id}, *_WHOLE)
     if session is None:
         raise SessionNotFoundError
-    return _describe(session)
+    return Views(_describe(session), _describe(session, for_staff=True))
 
 
-def _describe(session: Document, *, for_staff: bool = False) -> dict[str, Any]:
+def _describe(session: Document, *, for_staff: bool = False) -> Document:
     place, last_seq = queue.position(session), sequences.last_seq_of(session)
     return serializers.session(session, agent_with(session), place, last_seq, now(), for_staff=for_staff)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from chatsupport import serializers
+from chatsupport import serializers, session_parts
+from chatsupport.contract.chat import StartSession
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import BACK, OPEN, WAITING
@@ -28,42 +30,56 @@ Document = dict[str, Any]
 _START_ATTEMPTS = 5
 
 
-def start(caller: Caller, user_id: str, user_type: str, address: str = "") -> tuple[dict[str, Any], bool]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What somebody asked for: who did, what was sent, from where, and what the caller's software calls itself."""
+
+    caller: Caller
+    wanted: StartSession
+    address: str = ""
+    user_agent: str = ""
+
+
+def start(asked: Start) -> tuple[dict[str, Any], bool]:
     """Open a session for a user, or return the one that is open already. The second value says whether it is new.
 
     The unique index on open sessions decides between starts that race; the queue decides who gets an agent, so that a
     newcomer never overtakes somebody who waits. Raises `QueueFullError` where QUEUE_LIMIT is reached,
-    `RateLimitedError` by caller, and where a new session would be one too many from the address.
+    `RateLimitedError` by caller, and where a new session would be one too many from the address. Features may refuse a
+    new session too (`session_parts.py`); an open one stays as it is.
     """
-    access.act_as(caller, user_id, user_type)
+    caller, person = asked.caller, asked.wanted.caller
+    access.act_as(caller, person.id, person.type)
     rate_limits.check_caller(rate_limits.START_SESSION, caller)
     for _ in range(_START_ATTEMPTS):
-        session = reading.find_newest(user_id, user_type)
+        session = reading.find_newest(person.id, person.type)
         if session is not None and session["status"] in OPEN:
             if outbox.complete(session):
                 continue
             return _answer(session, reading.agent_with(session)), False
         if not caller.may_act_for_others:
-            rate_limits.check_address(rate_limits.STARTS_FROM, address)
+            rate_limits.check_address(rate_limits.STARTS_FROM, asked.address)
         try:
-            session, agent = _open(caller, user_id, user_type, last=session)
+            session, agent = _open(asked, last=session)
         except DuplicateKeyError:
             continue  # The same user's other start was faster.
         return _answer(session, agent), True
     raise DatabaseUnavailableError
 
 
-def _open(caller: Caller, user_id: str, user_type: str, last: Document | None) -> tuple[Document, Document | None]:
+def _open(asked: Start, last: Document | None) -> tuple[Document, Document | None]:
     """Store a new session at the queue's end, and give it an agent where one is free and nobody waits before it.
 
     `last` is the user's session before it. Returns the session and its agent.
     """
-    session = _new(user_id, user_type)
+    session = _new(asked.wanted.caller.id, asked.wanted.caller.type)
+    if kept := session_parts.kept_from(asked):
+        session["features"] = kept
     preferred = None if last is None or not settings.config.sticky_agent else last.get("agentId")
     if preferred is not None:
         session["preferredAgentId"] = preferred
     queue.check_room()
-    with outbox.change(outbox.STARTED, caller) as mark:
+    with outbox.change(outbox.STARTED, asked.caller) as mark:
         session = _insert({**session, "untold": [mark]})
         session, agent = serving.serve(session)
         if agent is None:

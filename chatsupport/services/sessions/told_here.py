@@ -124,7 +124,7 @@ def _compare_rooms() -> None:
             _tell_room(session, told)
             _rooms[session_id] = state
         if _users.setdefault(session_id, session["userId"]) != session["userId"]:
-            broadcasts.session_updated(reading.describe_stored(session["_id"]), session["agentId"], here=True)
+            broadcasts.session_updated(*reading.describe_stored(session["_id"]), here=True)
     if waits:
         queue.announce_here()
 

@@ -44,7 +44,7 @@ def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) ->
     else:
         transitions.requeue(session, transitions.TRANSFERRED, avoid=True)
     events.happened(SessionTransferred(caller, session_id, agent_id, session.get("agentId")))
-    return reading.describe_stored(session_id)
+    return reading.describe_stored(session_id).for_staff
 
 
 def _may_transfer(caller: Caller, session: Document) -> bool:

@@ -7,7 +7,10 @@ import pytest
 from chatsupport.documents import Message, Session
 
 ERASED = {
-    Session: {"userId", "guestId", "endReason", "internalReason", "endedBy", "readSeq"},
+    Session: {
+        *("userId", "guestId", "endReason", "internalReason", "endedBy", "readSeq"),
+        "features",  # By each feature's `personal_data`.
+    },
     Message: {"senderId", "message", "clientMessageId"},
 }
 """What may say who somebody is: `features/privacy/erasure.py` empties or renames it."""
