@@ -209,6 +209,14 @@ class MessagesRead:
     connections: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class NoteAdded:
+    """Staff have written down something about a session, for staff only."""
+
+    session: Document
+    note: Document
+
+
 # Who is there
 
 

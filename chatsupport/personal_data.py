@@ -53,6 +53,8 @@ class PersonalData:
     """Erases what an index finds, except what is about the person's sessions."""
     erase_in_sessions: Callable[[Erasure, Sequence[ObjectId]], None] = _nothing
     """Erases what is about these sessions, in which the person was the visitor. They have ended."""
+    delete_with_sessions: Callable[[Sequence[ObjectId]], None] = _nothing
+    """Deletes what is about these sessions, which are deleted for their age."""
     erase_elsewhere: Callable[[Erasure], None] = _nothing
     """Erases what no index finds. It looks through `ranges`, and may be interrupted for lack of time."""
 

@@ -5,6 +5,7 @@ INSTALLED = (
     "blocks",
     "consoles",
     "metrics",
+    "notes",
     "privacy",
     "replies",
     "reports",

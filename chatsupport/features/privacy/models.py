@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from chatsupport.contract.base import Answer, Code, Reads, Request, record
+from chatsupport.contract.base import Answer, Code, Reads, Request, absent, record
 from chatsupport.contract.chat import Message, Session
 from chatsupport.contract.fields import Count, Time, null_is
 from chatsupport.contract.people import Agent
@@ -57,6 +57,7 @@ class Export(Answer):
     agent: Agent | None
     sent_messages: list[Message] = Field(description="An agent's own, in the sessions of others.")
     blocks: list[dict[str, Any]] = Field(description="As GET /api/blocks shows them.")
+    notes: list[dict[str, Any]] = absent("An agent's own, as GET /api/chat/notes shows them.")
     audit_entries: list[dict[str, Any]] = Field(description="As GET /api/audit shows them.")
 
 

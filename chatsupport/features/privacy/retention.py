@@ -9,6 +9,8 @@ import logging
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from bson import ObjectId
+
 from chatsupport import documents, events, feature, serializers
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
@@ -72,17 +74,25 @@ def _delete_run_out(collection: Any) -> None:
 
 
 def _delete_batch(which: dict[str, Any]) -> int:
-    """Delete some sessions, their messages first: a process that is killed in between leaves no message alone."""
+    """Delete some sessions, what belongs to them first: a process that is killed in between leaves nothing alone."""
     sessions = list(Session.collection().find(which, limit=BATCH))
     ids = [session["_id"] for session in sessions]
     if not ids:
         return 0
     Message.collection().delete_many({"sessionId": {"$in": ids}})
+    _delete_of_features(ids)
     for session in sessions:
         # One by one: only what this process deleted itself is taken from the totals.
         if Session.collection().delete_one({"_id": session["_id"], **which}).deleted_count:
             totals.add(**_taken_from_totals(session))
+    _delete_of_features(ids)  # What came in between.
     return len(ids)
+
+
+def _delete_of_features(session_ids: list[ObjectId]) -> None:
+    for each in feature.installed():
+        if each.personal_data is not None:
+            each.personal_data.delete_with_sessions(session_ids)
 
 
 def _taken_from_totals(session: dict[str, Any]) -> dict[str, int]:

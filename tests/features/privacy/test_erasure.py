@@ -111,6 +111,16 @@ class Life:
         as_guest.send(chat, SECRET)
         data_of(self.jane.post("/api/auth/identify", {"guestToken": guest["token"]}))
 
+    def be_noted_down(self) -> None:
+        session_id = self.start()
+        for api in (self.agent_in(session_id), self.operator, self.jane):
+            api.post(f"/api/chat/notes/{session_id}", {"text": f"{JANE} {SECRET}"})
+
+    def use_replies(self, method: str) -> None:
+        """Try all that one can do to a canned reply, in vain: replies are nobody's."""
+        path = f"/api/replies/{self.agent_id}" if method != "post" else "/api/replies"
+        self.jane.client.open(path, method=method, json={"text": f"{JANE} {SECRET}"}, headers=self.jane.headers)
+
     def sign_out(self) -> None:
         token = data_of(self.operator.post("/api/auth/token", {"userId": JANE}))["token"]
         self._named(self.apis.bearer(token)).post("/api/auth/logout")
@@ -167,6 +177,12 @@ CALLS: dict[str, Callable[[Life], object]] = {
     "GET /api/chat/queue": lambda life: life.get("/api/chat/queue"),
     "GET /api/chat/stats": lambda life: life.get("/api/chat/stats"),
     "GET /api/chat/availability": lambda life: life.get("/api/chat/availability"),
+    "POST /api/chat/notes/<session_id>": Life.be_noted_down,
+    "GET /api/chat/notes/<session_id>": lambda life: life.get(f"/api/chat/notes/{life.start()}"),
+    "GET /api/replies": lambda life: life.get("/api/replies"),
+    "POST /api/replies": lambda life: life.use_replies("post"),
+    "PATCH /api/replies/<reply_id>": lambda life: life.use_replies("patch"),
+    "DELETE /api/replies/<reply_id>": lambda life: life.use_replies("delete"),
     "POST /api/agents": Life.hire_and_dismiss,
     "GET /api/agents": lambda life: life.get("/api/agents"),
     "GET /api/agents/<agent_id>": lambda life: life.get(f"/api/agents/{life.agent_id}"),

@@ -181,7 +181,7 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return succeeded
 
 
-@pytest.mark.features("audit", "blocks", "consoles", "metrics", "privacy", "replies", "reports")
+@pytest.mark.features("audit", "blocks", "consoles", "metrics", "notes", "privacy", "replies", "reports")
 def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api, described: set[str]) -> None:
     anybody, user = apis.anonymous(), apis.user("u1")
     for path in (
@@ -228,6 +228,9 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     operator.get("/api/chat/stats")
     operator.post(f"/api/chat/transfer/{waiting}", {"agentId": other_id})
     operator.post(f"/api/chat/transfer/{waiting}")
+    operator.post(f"/api/chat/notes/{waiting}", {"text": "Called twice."})
+    operator.get(f"/api/chat/notes/{waiting}")
+    user.get(f"/api/chat/notes/{waiting}")
     user.end(waiting)
     user.end(waiting)
     user.send(waiting)

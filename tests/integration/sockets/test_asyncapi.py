@@ -87,7 +87,7 @@ def test_what_clients_may_send_is_what_is_described(app: Flask, event: str) -> N
     assert not problems(MESSAGES[event]["x-acknowledgement"], data)
 
 
-@pytest.mark.features("consoles")
+@pytest.mark.features("consoles", "notes")
 def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     operator, sockets = Apis(app).operator(), Sockets(app)
     first, second = (operator.start(user)["sessionId"] for user in ("u1", "u2"))
@@ -108,6 +108,7 @@ def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.M
     agent.join(first)
     user.say(first, "hello", clientMessageId="c1")
     agent.say(first, "hi")
+    operator.post(f"/api/chat/notes/{first}", {"text": "Called twice."})
     user.call("typing_start", {"sessionId": first})
     user.call("mark_read", {"sessionId": first, "seq": 2})
     agent.call("mark_read", {"sessionId": first, "seq": 2})

@@ -1,0 +1,18 @@
+"""Notes on sessions, for staff only."""
+
+from chatsupport.events import NoteAdded
+from chatsupport.feature import Feature
+from chatsupport.features.notes import routes, telling
+from chatsupport.features.notes.documents import Note
+from chatsupport.features.notes.models import EMITTED
+from chatsupport.features.notes.personal_data import PERSONAL_DATA
+
+FEATURE = Feature(
+    name="notes",
+    blueprint=routes.blueprint,
+    emitted=EMITTED,
+    documents=[Note],
+    reactions={NoteAdded: [telling.note_added]},
+    orders={telling.TellStaff: telling.tell_here},
+    personal_data=PERSONAL_DATA,
+)

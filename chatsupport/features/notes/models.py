@@ -1,0 +1,45 @@
+"""Notes: what clients ask for, and what they get."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from chatsupport.contract.base import Answer, Code, Request, example, page
+from chatsupport.contract.fields import DEFAULT_PAGE, Cursor, Id, Limit, Text, Time
+from chatsupport.contract.socket_events import Emitted
+from chatsupport.features.notes.documents import MAX_TEXT
+
+
+class NewNote(Request):
+    """A new note."""
+
+    text: Annotated[str, Text(MAX_TEXT), Code("INVALID_NOTE")] = Field(
+        description="Trimmed. Code points are counted, and one must be visible."
+    )
+
+    model_config = example(text="The customer has called twice before.")
+
+
+class NotePage(Request):
+    """Which page of a session's notes."""
+
+    limit: Limit = DEFAULT_PAGE
+    cursor: Cursor | None = None
+
+
+class Note(Answer):
+    """A note, for staff only."""
+
+    id: Id
+    session_id: Id
+    author_id: str
+    author_name: str = Field(description="An agent's name at that time; of a system, its id.")
+    text: str
+    created_at: Time
+
+
+Notes = page("Notes", "notes", Note)
+
+EMITTED = {"note_added": Emitted("the staff in the room", Note, "the note, as [REST](rest.md#notes) shows it")}
