@@ -28,16 +28,16 @@ else:
 
 from dataclasses import replace  # noqa: E402
 
-from chatsupport.config import Config, ConfigError  # noqa: E402
+from chatsupport.config import ConfigError  # noqa: E402
 from chatsupport.database.embedded import EmbeddedMongoError, ensure_uri  # noqa: E402
 from chatsupport.errors import CannotServeError  # noqa: E402
-from chatsupport.factory import create_app  # noqa: E402
+from chatsupport.factory import create_app, read_config  # noqa: E402
 from chatsupport.startup import APPLICATION_CANNOT_LOAD  # noqa: E402
 
 _FAILURE = APPLICATION_CANNOT_LOAD if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/") else 1
 
 try:
-    config = Config.from_env()
+    config = read_config()
     uri, _ = ensure_uri(config)
     async_mode = "threading" if IS_COMMAND else config.async_mode
     app = create_app(replace(config, mongodb_uri=uri, async_mode=async_mode))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask
@@ -45,7 +46,7 @@ def create_app(config: Config | None = None) -> Flask:
     Raises `ConfigError` for a bad environment. A database that does not answer is no error here: the server starts,
     says so in /api/health, and takes up its work when the database is there.
     """
-    config = config or Config.from_env()
+    config = config or read_config()
     logs.setup_logging(config)
     settings.bind(config)
     tracing.configure(config.slow_ms)
@@ -88,6 +89,11 @@ def create_app(config: Config | None = None) -> Flask:
     else:
         startup.begin(config)
     return app
+
+
+def read_config(environ: Mapping[str, str] | None = None) -> Config:
+    """Return the configuration, with what configures the features. Raises `ConfigError` for a bad environment."""
+    return Config.from_env(environ, feature.variables(feature.load(features.INSTALLED)))
 
 
 def register_calls(app: Flask) -> None:

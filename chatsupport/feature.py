@@ -17,6 +17,7 @@ from flask import Blueprint
 
 from chatsupport import session_parts
 from chatsupport.background import Every
+from chatsupport.config import Variable
 from chatsupport.contract.socket_events import Emitted
 from chatsupport.documents import Index
 from chatsupport.orders import Handlers
@@ -44,6 +45,8 @@ class Feature:
     """What it adds to sessions: fields of a start, what is kept with a session, and what is shown of it."""
     indexes: Sequence[Index] = ()
     """Indexes on what it keeps with sessions. Those of its own documents are in these."""
+    variables: Sequence[Variable[Any]] = ()
+    """What configures it: variables of the environment. `settings.config.value` has the value of each."""
     orders: Handlers = field(default_factory=dict)
     """What its parts in different processes tell each other, and who obeys it."""
     timed_work: Sequence[Every] = ()
@@ -69,6 +72,11 @@ def install(names: Iterable[str]) -> tuple[Feature, ...]:
     _installed[:] = load(names)
     session_parts.bind({each.name: each.session_part for each in _installed if each.session_part is not None})
     return installed()
+
+
+def variables(features: Iterable[Feature]) -> list[Variable[Any]]:
+    """Return the variables of the environment that these features read."""
+    return [variable for each in features for variable in each.variables]
 
 
 def load(names: Iterable[str]) -> tuple[Feature, ...]:

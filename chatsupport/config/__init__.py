@@ -2,5 +2,6 @@
 
 from chatsupport.config.model import Config
 from chatsupport.config.reader import ConfigError
+from chatsupport.config.variables import Variable
 
-__all__ = ["Config", "ConfigError"]
+__all__ = ["Config", "ConfigError", "Variable"]

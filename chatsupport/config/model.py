@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dotenv import dotenv_values
 
 from chatsupport.config import parsers as parse
 from chatsupport.config.jwt_secret import MIN_BYTES, stored_jwt_secret
 from chatsupport.config.reader import ConfigError, Reader, unquoted
+from chatsupport.config.variables import T, Variable
 
 _PAAS_VARIABLES = ("DYNO", "RENDER", "RAILWAY_ENVIRONMENT", "FLY_APP_NAME", "K_SERVICE")
 _LOCAL_FRONTENDS = ("http://localhost:3000", "http://localhost:5173")
@@ -32,7 +34,6 @@ class Config:
     public_url: str | None = None
     base_path: str = ""
     trusted_proxies: int = 0
-    metrics_token: str | None = field(default=None, repr=False)
     mongodb_uri: str | None = field(default=None, repr=False)
     mongodb_db: str = "chat-support"
     redis_url: str | None = field(default=None, repr=False)
@@ -66,14 +67,19 @@ class Config:
     max_sockets_per_caller: int = 20
     max_unfinished_sockets: int = 3_000
     max_unfinished_sockets_per_address: int = 100
-    audit_days: int = 365
-    retention_days: int | None = None
     max_body_bytes: int = 64 * 1024
     worker_connections: int = 12000
     socketio_client_url: str | None = None
     async_mode: str = "eventlet"
     timed_work: bool = True
     """Whether the server does its timed work; only tests that call it themselves switch it off."""
+    of_features: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The values of the features' variables, by their names; one that is not there has its default."""
+
+    def value(self, variable: Variable[T]) -> T:
+        """Return the value of a feature's variable."""
+        value: T = self.of_features.get(variable.name, variable.default)
+        return value
 
     @property
     def is_production(self) -> bool:
@@ -86,23 +92,28 @@ class Config:
         return "/".join(self.public_url.split("/")[:3]) if self.public_url else None
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
-        """Read `environ`, or the process environment over `.env`; raise ConfigError with every bad variable."""
+    def from_env(cls, environ: Mapping[str, str] | None = None, variables: Iterable[Variable[Any]] = ()) -> Config:
+        """Read `environ`, or the process environment over `.env`; raise ConfigError with every bad variable.
+
+        `variables` are those of the features. gunicorn's master, which must not import these, checks the core's only.
+        """
         reader = Reader(_process_environment() if environ is None else environ)
-        config = cls._read(reader)
+        config = cls._read(reader, variables)
         if reader.problems:
             raise ConfigError(reader.problems)
         return config
 
     @classmethod
-    def misspelled(cls, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    def misspelled(
+        cls, environ: Mapping[str, str] | None = None, variables: Iterable[Variable[Any]] = ()
+    ) -> dict[str, str]:
         """Return variables that are set and have no meaning, each with the name that was probably meant."""
         reader = Reader(_process_environment() if environ is None else environ)
-        cls._read(reader)
+        cls._read(reader, variables)
         return reader.misspelled()
 
     @classmethod
-    def _read(cls, reader: Reader) -> Config:
+    def _read(cls, reader: Reader, variables: Iterable[Variable[Any]]) -> Config:
         app_env = reader.read(reader.first_set("APP_ENV", "NODE_ENV"), parse.environment, "development")
         production = app_env == "production"
         on_paas = production and reader.has(*_PAAS_VARIABLES)
@@ -123,9 +134,6 @@ class Config:
             api_keys=reader.read("API_KEY", parse.comma_list(parse.api_key(min_length=16 if production else 1)), ()),
             identity_secret=reader.read(
                 "IDENTITY_SECRET", parse.secret(min_bytes=MIN_BYTES) if production else str, None
-            ),
-            metrics_token=reader.read(
-                "METRICS_TOKEN", parse.api_key(min_length=16 if production else 1, several=False), None
             ),
             public_url=public_url,
             base_path=reader.read("BASE_PATH", parse.base_path(public_url), parse.path_of(public_url)),
@@ -181,12 +189,14 @@ class Config:
                 parse.integer(1, 1_000_000),
                 cls.max_unfinished_sockets_per_address,
             ),
-            audit_days=reader.read("AUDIT_DAYS", parse.integer(1, 3650), cls.audit_days),
-            retention_days=reader.read("RETENTION_DAYS", parse.days(1, 3650), None),
             max_body_bytes=reader.read("MAX_BODY_BYTES", parse.integer(8192, 2**24), cls.max_body_bytes),
             worker_connections=reader.read("WORKER_CONNECTIONS", parse.integer(10, 1_000_000), cls.worker_connections),
             socketio_client_url=reader.read("SOCKETIO_CLIENT_URL", parse.web_url, None),
             async_mode=reader.read("ASYNC_MODE", parse.one_of("eventlet", "threading"), cls.async_mode),
+            of_features={
+                one.name: reader.read(one.name, (production and one.in_production) or one.parse, one.default)
+                for one in variables
+            },
         )
 
 

@@ -229,6 +229,13 @@ def test_commands_work_beside_a_server_and_without_one(start: Any) -> None:
     assert start(*command, PORT="0").end(START_SECONDS)[0::2] == (1, "PORT takes a port number from 1 to 65535\n")
 
 
+@pytest.mark.features("audit")
+def test_a_bad_variable_of_a_feature_ends_the_start(start: Any) -> None:
+    status, _, err = start(AUDIT_DAYS="0").end(START_SECONDS)
+
+    assert (status, err) == (4, "AUDIT_DAYS takes a whole number from 1 to 3650\n")
+
+
 def test_the_log_says_what_happened_and_no_more(start: Any, tmp_path: Path) -> None:
     server = start(SLOW_MS="0").wait_until_ready()
     server.health()

@@ -20,6 +20,8 @@ from pymongo.errors import PyMongoError
 
 from chatsupport import identity
 from chatsupport.background import Buffered
+from chatsupport.config import Variable
+from chatsupport.config import parsers as parse
 from chatsupport.database.clock import now
 from chatsupport.errors import InvalidInputError
 from chatsupport.events import SessionChange
@@ -49,6 +51,8 @@ ACTIONS = frozenset(
 
 SERVER = "server"
 """The caller type of the server itself, for what it does unasked."""
+
+AUDIT_DAYS = Variable("AUDIT_DAYS", parse.integer(1, 3650), 365)
 
 MAX_PENDING = 10_000
 SOON_SECONDS = 0.05
@@ -222,7 +226,7 @@ def _entry(
         "requestId": asked.get("request_id"),
         **{name: value for name, value in known.items() if value is not None},
         "details": {name: value for name, value in subject.items() if value is not None},
-        "expiresAt": time + timedelta(days=settings.config.audit_days),
+        "expiresAt": time + timedelta(days=settings.config.value(AUDIT_DAYS)),
     }
 
 

@@ -7,5 +7,6 @@ from chatsupport.features.metrics.reactions import REACTIONS
 FEATURE = Feature(
     name="metrics",
     blueprint=routes.blueprint,
+    variables=[routes.METRICS_TOKEN],
     reactions=REACTIONS,
 )

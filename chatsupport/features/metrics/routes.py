@@ -9,12 +9,21 @@ from flask import Blueprint, Response, request
 
 from chatsupport.blueprints.locality import connects_from_this_machine
 from chatsupport.blueprints.routing import ANYBODY, route
+from chatsupport.config import Variable
+from chatsupport.config import parsers as parse
 from chatsupport.contract.calls import File
 from chatsupport.errors import AuthenticationError, ForbiddenError, InvalidTokenError
 from chatsupport.extensions import settings
 from chatsupport.features.metrics import gauges
 from chatsupport.identity import bearer_token
 from chatsupport.observability import metrics
+
+METRICS_TOKEN: Variable[str | None] = Variable(
+    "METRICS_TOKEN",
+    parse.api_key(min_length=1, several=False),
+    None,
+    in_production=parse.api_key(min_length=16, several=False),
+)
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -37,7 +46,7 @@ def get_metrics() -> Response:
 
 
 def _check_access() -> None:
-    token = settings.config.metrics_token
+    token = settings.config.value(METRICS_TOKEN)
     if token is not None:
         given = bearer_token(request.headers.get("Authorization"))
         if given is None:

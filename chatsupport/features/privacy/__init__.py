@@ -8,5 +8,6 @@ from chatsupport.services.server.leases import HOUSEKEEPING
 FEATURE = Feature(
     name="privacy",
     blueprint=routes.blueprint,
+    variables=[retention.RETENTION_DAYS],
     timed_work=[Every(3.0, erasure.finish, under=HOUSEKEEPING), Every(600.0, retention.sweep, under=HOUSEKEEPING)],
 )

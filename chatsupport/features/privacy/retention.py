@@ -12,6 +12,8 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import documents, events, feature, serializers
+from chatsupport.config import Variable
+from chatsupport.config import parsers as parse
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ENDED
@@ -20,6 +22,8 @@ from chatsupport.extensions import settings
 from chatsupport.services.server import processes, totals
 
 logger = logging.getLogger(__name__)
+
+RETENTION_DAYS: Variable[int | None] = Variable("RETENTION_DAYS", parse.days(1, 3650), None)
 
 BATCH = 200
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
@@ -35,7 +39,7 @@ def sweep() -> int:
     for document in documents.ALL:
         if document._meta.get("runs_out"):
             _delete_run_out(document.collection())
-    days = settings.config.retention_days
+    days = settings.config.value(RETENTION_DAYS)
     if days is None:
         return 0
     before = min([now() - timedelta(days=days), *_needed_since()])

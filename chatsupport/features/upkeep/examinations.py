@@ -14,7 +14,7 @@ from typing import Any
 import pymongo
 import redis
 
-from chatsupport import documents, migration, serializers, startup
+from chatsupport import documents, feature, migration, serializers, startup
 from chatsupport.cli.rest import RefusedError, Rest, own_url
 from chatsupport.config import Config, ConfigError
 from chatsupport.database import clock as database_clock
@@ -48,7 +48,7 @@ class Finding:
 def configuration(config: Config) -> Iterator[Finding]:
     """Look for what is allowed and yet hardly meant. What is not allowed has ended the command before."""
     yield Finding(OK, f"{config.app_env}, complete and readable")
-    for name, meant in Config.misspelled().items():
+    for name, meant in Config.misspelled(variables=feature.variables(feature.installed())).items():
         yield Finding(WARN, f"{name} is set, but no such variable exists", f"did you mean {meant}?")
     if not config.api_keys:
         yield Finding(

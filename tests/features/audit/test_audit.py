@@ -188,7 +188,7 @@ def test_only_operators_read_it(apis: Apis, operator: Api) -> None:
 
 
 def test_entries_run_out_after_audit_days(make_app: MakeApp) -> None:
-    operator = Apis(make_app(audit_days=30)).operator()
+    operator = Apis(make_app(of_features={"AUDIT_DAYS": 30})).operator()
     operator.create_agent()
 
     entry = AuditEntry.objects.first()
@@ -222,7 +222,7 @@ def test_what_happened_stays_when_its_entry_cannot_be_written(
 
 
 def test_the_server_does_what_nobody_asked_for(make_app: MakeApp) -> None:
-    operator = Apis(make_app(retention_days=1)).operator()
+    operator = Apis(make_app(of_features={"RETENTION_DAYS": 1})).operator()
     session_id = operator.start("u1")["sessionId"]
     operator.end(session_id)
     from chatsupport.documents import Session

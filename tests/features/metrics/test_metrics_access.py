@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
+from chatsupport.config import Config, ConfigError
+from chatsupport.features.metrics.routes import METRICS_TOKEN
 from tests.api import Apis, assert_failure
 from tests.applications import MakeApp
+from tests.unit.config.test_config import PRODUCTION, STRONG
 
 TOKEN = "a-token-for-metrics"
 
@@ -17,7 +20,7 @@ def from_address(app: Flask, address: str, **headers: str) -> int:
 
 
 def test_the_token_is_asked_for_where_there_is_one(make_app: MakeApp) -> None:
-    app = make_app(metrics_token=TOKEN)
+    app = make_app(of_features={"METRICS_TOKEN": TOKEN})
     apis = Apis(app)
 
     error = assert_failure(apis.anonymous().get("/metrics"), 401, "AUTH_REQUIRED")
@@ -67,3 +70,18 @@ def test_a_trusted_proxy_does_not_make_a_stranger_local(make_app: MakeApp) -> No
     assert from_address(app, "203.0.113.7", **{"X-Forwarded-For": "127.0.0.1"}) == 403
     assert from_address(app, "203.0.113.7") == 403
     assert from_address(app, "127.0.0.1") == 200
+
+
+def test_production_takes_long_tokens_only() -> None:
+    with pytest.raises(ConfigError, match=r"^METRICS_TOKEN takes one key of at least 16 printable ASCII characters$"):
+        Config.from_env({**PRODUCTION, "METRICS_TOKEN": STRONG[:15]}, [METRICS_TOKEN])
+
+    assert (
+        Config.from_env({**PRODUCTION, "METRICS_TOKEN": STRONG[:16]}, [METRICS_TOKEN]).value(METRICS_TOKEN)
+        == STRONG[:16]
+    )
+
+
+def test_a_token_has_no_spaces() -> None:
+    with pytest.raises(ConfigError, match="METRICS_TOKEN"):
+        Config.from_env({"JWT_SECRET": "test", "METRICS_TOKEN": "a b"}, [METRICS_TOKEN])

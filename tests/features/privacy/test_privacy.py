@@ -171,7 +171,7 @@ def test_only_operators_export_and_erase(apis: Apis, operator: Api, chat: dict[s
 
 def test_old_sessions_are_deleted_with_their_messages(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
-    operator = Apis(make_app(retention_days=30)).operator()
+    operator = Apis(make_app(of_features={"RETENTION_DAYS": 30})).operator()
     operator.create_agent("Ada", maxUsers=50)
     ids = [operator.start(f"u{number}")["sessionId"] for number in range(7)]
     for session_id in ids:

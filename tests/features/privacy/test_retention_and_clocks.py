@@ -23,7 +23,7 @@ def test_nothing_is_deleted_by_its_age_while_clocks_disagree(
     caplog: pytest.LogCaptureFixture,
     wrong: str,
 ) -> None:
-    operator = Apis(make_app(retention_days=30)).operator()
+    operator = Apis(make_app(of_features={"RETENTION_DAYS": 30})).operator()
     operator.end(operator.start("u1")["sessionId"])
     operator.post("/api/auth/revoke", {"userId": "u2"})
     long_ago = clock.now() - dt.timedelta(days=31)

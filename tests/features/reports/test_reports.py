@@ -91,7 +91,7 @@ def test_what_retention_deletes_stays_in_the_reports(
     make_app: MakeApp, stored: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, messages = list(Session.collection().find()), list(Message.collection().find())
-    operator = Apis(make_app(retention_days=1)).operator()
+    operator = Apis(make_app(of_features={"RETENTION_DAYS": 1})).operator()
     Session.collection().insert_many(rows)
     Message.collection().insert_many(messages)
     monkeypatch.setattr(retention, "now", lambda: NOW)

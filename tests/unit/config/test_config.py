@@ -118,12 +118,8 @@ def test_an_empty_value_is_the_same_as_none() -> None:
         ({"WORKER_CONNECTIONS": "50"}, "worker_connections", 50),
         ({"JWT_SECRET_PREVIOUS": STRONG}, "jwt_secret_previous", STRONG),
         ({"MAX_SOCKETS_PER_CALLER": "3"}, "max_sockets_per_caller", 3),
-        ({"AUDIT_DAYS": "30"}, "audit_days", 30),
-        ({"METRICS_TOKEN": "t"}, "metrics_token", "t"),
         ({"SLOW_MS": "0"}, "slow_ms", 0),
         ({"SLOW_MS": "1500"}, "slow_ms", 1500),
-        ({"RETENTION_DAYS": "90"}, "retention_days", 90),
-        ({"RETENTION_DAYS": "off"}, "retention_days", None),
         ({"SOCKETIO_CLIENT_URL": "https://c.example/io.js?v=4"}, "socketio_client_url", "https://c.example/io.js?v=4"),
         ({"ASYNC_MODE": "threading"}, "async_mode", "threading"),
     ],
@@ -181,14 +177,9 @@ def test_good_values_are_taken(environ: dict[str, str], field: str, value: Any) 
         ],
         ("JWT_SECRET_PREVIOUS", "short"),
         ("MAX_SOCKETS_PER_CALLER", "0"),
-        ("AUDIT_DAYS", "0"),
-        ("METRICS_TOKEN", "a b"),
         ("SLOW_MS", "-1"),
         ("SLOW_MS", "600001"),
         ("SLOW_MS", "off"),
-        ("AUDIT_DAYS", "off"),
-        ("RETENTION_DAYS", "0.5"),
-        ("RETENTION_DAYS", "-1"),
         ("TRUSTED_PROXIES", "yes"),
         ("MONGODB_URI", "localhost:27017"),
         ("MONGODB_URI", "mongodb://"),
@@ -260,7 +251,7 @@ def test_a_slip_in_a_name_is_found() -> None:
     set_here = {
         "JWT_SECRET": STRONG, "RATE_LIMIT_MESAGES": "1/minute", "MONGODB_URL": "x", "FRONTEND_URLS": "http://a",
         "API_KEYS": "k", "LOGLEVEL": "x", "DATA_DIR": "x", "NODE_ENV": "test", "FRONTEND_URL": "http://b",
-        "RETENTION_DAY": "3",
+        "QUEUE_LIMITS": "3",
         # Of others, or of the system.
         "PATH": "/bin", "HOME": "/", "HOSTNAME": "h", "APP_NAME": "x", "REDIS_TLS_URL": "x", "LANG": "C",
         "OPENAI_API_KEY": "x", "PYTHONPATH": "x", "LOG_FORMAT": "x", "XDG_DATA_DIRS": "x", "DYNO": "x",
@@ -269,7 +260,7 @@ def test_a_slip_in_a_name_is_found() -> None:
 
     assert Config.misspelled(set_here) == {
         "RATE_LIMIT_MESAGES": "RATE_LIMIT_MESSAGES", "MONGODB_URL": "MONGODB_URI", "API_KEYS": "API_KEY",
-        "LOGLEVEL": "LOG_LEVEL", "RETENTION_DAY": "RETENTION_DAYS",
+        "LOGLEVEL": "LOG_LEVEL", "QUEUE_LIMITS": "QUEUE_LIMIT",
     }  # fmt: skip
 
 
@@ -288,7 +279,7 @@ def test_problems_do_not_repeat_secrets() -> None:
 
 def test_secrets_are_not_in_the_repr() -> None:
     config = read(
-        JWT_SECRET="hunter1", API_KEY="hunter2", IDENTITY_SECRET="hunter3", METRICS_TOKEN="hunter6",
+        JWT_SECRET="hunter1", API_KEY="hunter2", IDENTITY_SECRET="hunter3",
         MONGODB_URI="mongodb://u:hunter4@h", REDIS_URL="redis://:hunter5@h",
     )  # fmt: skip
 
