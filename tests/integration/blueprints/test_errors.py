@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from chatsupport.errors import AgentAtCapacityError
-from chatsupport.services.messages import message_log, sending
+from chatsupport.services.messages import history, message_log
 from chatsupport.services.server import statistics
 from chatsupport.services.sessions import starting
 from tests.api import Api, Apis, assert_failure, data_of
@@ -139,7 +139,7 @@ def test_a_defect_of_ours_tells_nothing_of_the_inside(
     def fail(*_: Any, **__: Any) -> Any:
         raise error
 
-    for module, name in ((starting, "start"), (sending, "history"), (statistics, "overview"), (statistics, "health")):
+    for module, name in ((starting, "start"), (history, "read_page"), (statistics, "overview"), (statistics, "health")):
         monkeypatch.setattr(module, name, fail)
     for response in (
         operator.post("/api/chat/start-session", {"userId": "u1"}),
