@@ -1,10 +1,11 @@
 // Elements with text in them. Nothing is ever taken for HTML.
 
 /**
- * @param {string} name
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} name
  * @param {string} text
  * @param {...(Node | string)} children
- * @returns {HTMLElement}
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function element(name, text = "", ...children) {
   const made = document.createElement(name);
@@ -14,10 +15,11 @@ export function element(name, text = "", ...children) {
 }
 
 /**
- * @param {string} name
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} name
  * @param {string} className
  * @param {string} text
- * @returns {HTMLElement}
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function classed(name, className, text = "") {
   const made = element(name, text);

@@ -3,11 +3,18 @@
 import { classed, element } from "./elements.js";
 import { credentials, tryIt } from "./try.js";
 
-// Returns a schema as one would write it down: names, types, and what is required.
+/** @import { Api, Content, Operation, Schema } from "./types.js" */
+
+/**
+ * Returns a schema as one would write it down: names, types, and what is required.
+ * @param {Schema | null | undefined} schema
+ * @param {Api} api
+ * @returns {string}
+ */
 function outline(schema, api, depth = 0) {
   if (!schema) return "";
   if (schema.$ref) {
-    const name = schema.$ref.split("/").pop();
+    const name = schema.$ref.slice(schema.$ref.lastIndexOf("/") + 1);
     return depth > 3 ? name : outline(api.components.schemas[name], api, depth);
   }
   if (schema.allOf) return schema.allOf.map((part) => outline(part, api, depth)).join(" & ");
@@ -15,10 +22,11 @@ function outline(schema, api, depth = 0) {
   if ("const" in schema) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   if (schema.type === "array") return `[${outline(schema.items, api, depth) || "any"}]`;
+  const { required = [] } = schema;
   if (schema.type === "object" && schema.properties) {
     const indent = "  ".repeat(depth + 1);
     const lines = Object.entries(schema.properties).map(([name, property]) => {
-      const mark = (schema.required || []).includes(name) ? "" : "?";
+      const mark = required.includes(name) ? "" : "?";
       const note = property.description ? `  // ${property.description}` : "";
       return `${indent}${name}${mark}: ${outline(property, api, depth + 1)}${note}`;
     });
@@ -33,10 +41,18 @@ function outline(schema, api, depth = 0) {
   return (schema.type || "any") + (bounds.length ? ` (${bounds.join(", ")})` : "");
 }
 
+/** @param {Content | undefined} content */
 function schemaOf(content) {
   return content ? Object.values(content)[0].schema : null;
 }
 
+/**
+ * @param {string} path
+ * @param {string} method
+ * @param {Operation} operation
+ * @param {Api} api
+ * @param {() => Record<string, string>} headers
+ */
 function call(path, method, operation, api, headers) {
   const box = element("details");
   box.id = operation.operationId;
@@ -70,11 +86,20 @@ function call(path, method, operation, api, headers) {
   return box;
 }
 
+/**
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
+function byId(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+/** @param {Api} api */
 function show(api) {
-  document.getElementById("title").textContent = `${api.info.title} ${api.info.version}`;
-  document.getElementById("about").textContent = api.info.description;
+  byId("title").textContent = `${api.info.title} ${api.info.version}`;
+  byId("about").textContent = api.info.description;
   const contents = element("ul");
-  const calls = document.getElementById("calls");
+  const calls = byId("calls");
   const { box, headers } = credentials();
   calls.replaceChildren(box);
   for (const tag of api.tags) {
@@ -93,12 +118,12 @@ function show(api) {
       }
     }
   }
-  document.getElementById("contents").replaceChildren(contents);
+  byId("contents").replaceChildren(contents);
 }
 
 fetch("openapi.json")
   .then((response) => response.json())
   .then(show)
   .catch((error) => {
-    document.getElementById("calls").replaceChildren(element("p", `The document cannot be shown: ${error}`));
+    byId("calls").replaceChildren(element("p", `The document cannot be shown: ${error}`));
   });

@@ -2,12 +2,14 @@
 
 import { classed, element } from "./elements.js";
 
+/** @import { Operation, Parameter } from "./types.js" */
+
 /**
  * Return the fields for the credentials that every call of the page is sent with, and what reads them.
  * @returns {{box: HTMLElement, headers: () => Record<string, string>}}
  */
 export function credentials() {
-  const kind = /** @type {HTMLSelectElement} */ (element("select"));
+  const kind = element("select");
   kind.append(new Option("Bearer token", "token"), new Option("X-API-Key", "key"));
   kind.setAttribute("aria-label", "Kind of credentials");
   const value = input("", "password");
@@ -17,7 +19,8 @@ export function credentials() {
   box.append("Send calls with ", kind, " ", value, " (POST /api/auth/token gives a token).");
   return {
     box,
-    headers: () => {
+    /** @returns {Record<string, string>} */
+    headers() {
       const given = value.value.trim();
       if (!given) return {};
       return kind.value === "key" ? { "X-API-Key": given } : { Authorization: `Bearer ${given}` };
@@ -29,20 +32,20 @@ export function credentials() {
  * Return a form that sends one call.
  * @param {string} path
  * @param {string} method
- * @param {Record<string, any>} operation
+ * @param {Operation} operation
  * @param {() => Record<string, string>} headers
  * @returns {HTMLElement}
  */
 export function tryIt(path, method, operation, headers) {
-  const form = /** @type {HTMLFormElement} */ (classed("form", "try"));
-  const parameters = (operation.parameters || []).map((/** @type {any} */ parameter) => {
+  const form = classed("form", "try");
+  const parameters = (operation.parameters || []).map((parameter) => {
     const field = input(parameter.schema.default ?? "");
     field.required = parameter.in === "path";
     form.append(labelled(`${parameter.name} (${parameter.in})`, field));
     return { parameter, field };
   });
   const content = operation.requestBody?.content["application/json"];
-  const body = /** @type {HTMLTextAreaElement} */ (element("textarea"));
+  const body = element("textarea");
   if (content) {
     body.value = JSON.stringify(content.example, null, 2);
     body.rows = body.value.split("\n").length + 1;
@@ -88,7 +91,7 @@ export function tryIt(path, method, operation, headers) {
 
 /**
  * @param {string} path
- * @param {{parameter: any, field: HTMLInputElement}[]} parameters
+ * @param {{parameter: Parameter, field: HTMLInputElement}[]} parameters
  */
 function filled(path, parameters) {
   return path.replace(/\{(\w+)\}/g, (_, name) => {
@@ -107,11 +110,11 @@ function indented(text) {
 }
 
 /**
- * @param {string} value
+ * @param {string | number | boolean} value
  * @param {string} type
  */
 function input(value, type = "text") {
-  const field = /** @type {HTMLInputElement} */ (element("input"));
+  const field = element("input");
   field.type = type;
   field.value = String(value);
   return field;
