@@ -1,4 +1,7 @@
-"""Addresses of clients, made plain once: everything after the edge compares, counts, stores and logs the same text."""
+"""Addresses of clients, made plain once: everything after the edge compares, counts, stores and logs the same text.
+
+The address of this server is in `public_address.py`.
+"""
 
 from __future__ import annotations
 

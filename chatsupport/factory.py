@@ -21,7 +21,7 @@ from chatsupport.extensions import cors, jwt, settings
 from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
 from chatsupport.observability import logs, tracing
-from chatsupport.outside import Outside
+from chatsupport.public_address import PublicAddress
 from chatsupport.services.messages import message_log
 from chatsupport.services.server import processes
 from chatsupport.services.shared import budgets, rate_limits
@@ -83,7 +83,7 @@ def create_app(config: Config | None = None) -> Flask:
     if config.trusted_proxies:
         proxies = config.trusted_proxies
         wsgi_app = ProxyFix(wsgi_app, x_for=proxies, x_proto=0, x_host=0)
-    app.wsgi_app = Outside(EncodedSlashes(wsgi_app), config)  # type: ignore[method-assign]
+    app.wsgi_app = PublicAddress(EncodedSlashes(wsgi_app), config)  # type: ignore[method-assign]
     if "FLASK_RUN_FROM_CLI" in os.environ:
         notices.leave_all()
     else:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, request
 
 from chatsupport import serializers
-from chatsupport.blueprints.locality import is_on_this_machine
+from chatsupport.blueprints.local_requests import is_on_this_machine
 from chatsupport.blueprints.requests import api_key, caller
 from chatsupport.blueprints.routing import ANYBODY, RENEWING_CALLER, route
 from chatsupport.contract.calls import Says

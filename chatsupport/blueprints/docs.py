@@ -6,7 +6,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from chatsupport.blueprints.headers import PAGE_POLICY
-from chatsupport.blueprints.locality import is_on_this_machine
+from chatsupport.blueprints.local_requests import is_on_this_machine
 from chatsupport.blueprints.routing import ANYBODY, openapi, route
 from chatsupport.blueprints.web import page
 from chatsupport.contract import socket_events

@@ -18,7 +18,7 @@ from chatsupport.blueprints.routing import ANYBODY, route
 from chatsupport.contract.calls import File
 from chatsupport.errors import NotFoundError
 from chatsupport.extensions import settings
-from chatsupport.outside import own_hosts
+from chatsupport.public_address import own_hosts
 from chatsupport.web.assets import MEDIA_TYPES, Asset, Assets, asset
 
 blueprint = Blueprint("web", __name__)

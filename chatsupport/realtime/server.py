@@ -15,7 +15,7 @@ from chatsupport import json_codec
 from chatsupport.config import Config
 from chatsupport.extensions import socketio
 from chatsupport.observability import metrics
-from chatsupport.outside import is_own_origin
+from chatsupport.public_address import is_own_origin
 from chatsupport.realtime import Hooks, engine, native_threads, rooms, websocket
 from chatsupport.realtime.packets import Receiver
 

@@ -7,7 +7,7 @@ import hmac
 
 from flask import Blueprint, Response, request
 
-from chatsupport.blueprints.locality import connects_from_this_machine
+from chatsupport.blueprints.local_requests import connects_from_this_machine
 from chatsupport.blueprints.routing import ANYBODY, route
 from chatsupport.config import Variable
 from chatsupport.config import parsers as parse

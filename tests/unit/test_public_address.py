@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatsupport.outside import Outside, is_own_origin
+from chatsupport.public_address import PublicAddress, is_own_origin
 from tests.conftest import MakeConfig
 
 Seen = dict[str, Any]
@@ -25,7 +25,7 @@ def seen(make_config: MakeConfig) -> Any:
             return iter(())
 
         request = {"wsgi.url_scheme": "http", "HTTP_HOST": "inner:5000", "SCRIPT_NAME": "", "PATH_INFO": path}
-        Outside(application, make_config(**config))({**request, **environ}, None)  # type: ignore[arg-type]
+        PublicAddress(application, make_config(**config))({**request, **environ}, None)  # type: ignore[arg-type]
         return seen
 
     return pass_on

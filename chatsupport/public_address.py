@@ -1,4 +1,4 @@
-"""What the outside calls this server: scheme, host and path, whatever stands in between.
+"""The address by which clients call this server: scheme, host and path, whatever proxies stand in between.
 
 PUBLIC_URL and BASE_PATH settle it. Where they are not set, the proxies that TRUSTED_PROXIES counts are believed.
 """
@@ -18,8 +18,8 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\]
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?")
 
 
-class Outside:
-    """WSGI middleware that puts the outside's names into the environment of a request."""
+class PublicAddress:
+    """WSGI middleware that puts the public scheme, host and path into the environment of a request."""
 
     def __init__(self, wsgi_app: Callable[..., Iterable[bytes]], config: Config) -> None:
         self._wsgi_app = wsgi_app
