@@ -10,7 +10,18 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatsupport import background, cli, documents, events, feature, features, notices, orders, reactions, startup
+from chatsupport import (
+    background,
+    cli,
+    command_notices,
+    documents,
+    events,
+    feature,
+    features,
+    orders,
+    reactions,
+    startup,
+)
 from chatsupport.addresses import PlainAddresses
 from chatsupport.blueprints import agents, auth, chat, docs, errors, request_log, requests, system, web
 from chatsupport.blueprints.paths import EncodedSlashes
@@ -85,7 +96,7 @@ def create_app(config: Config | None = None) -> Flask:
         wsgi_app = ProxyFix(wsgi_app, x_for=proxies, x_proto=0, x_host=0)
     app.wsgi_app = PublicAddress(EncodedSlashes(wsgi_app), config)  # type: ignore[method-assign]
     if "FLASK_RUN_FROM_CLI" in os.environ:
-        notices.leave_all()
+        command_notices.leave_all()
     else:
         startup.begin(config)
     return app

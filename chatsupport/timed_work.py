@@ -6,7 +6,7 @@ two processes that do it at once, as after a long stop, do no harm.
 
 from __future__ import annotations
 
-from chatsupport import feature, notices
+from chatsupport import command_notices, feature
 from chatsupport.background import Every
 from chatsupport.services.assignment import availability, reconciliation, transitions
 from chatsupport.services.people import denials
@@ -19,7 +19,7 @@ from chatsupport.services.shared import outbox
 CORE = (
     Every(processes.here.pause, availability.beat),
     Every(denials.ENFORCE_SECONDS, denials.enforce_recent),
-    Every(notices.LOOK_SECONDS, notices.Reader().look),
+    Every(command_notices.LOOK_SECONDS, command_notices.Reader().look),
     Every(availability.heartbeat_seconds, availability.renew),
     Every(availability.heartbeat_seconds, membership.evict_strangers),
     Every(synchronization.INTERVAL_SECONDS, synchronization.run),

@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 from pymongo import message
 
-from chatsupport import background, documents, notices
+from chatsupport import background, command_notices, documents
 from chatsupport.database import connection
 from chatsupport.database.connection import measure_time
 from chatsupport.extensions import socketio
@@ -169,7 +169,7 @@ def as_command(app: Flask) -> AsCommand:
     manager = socketio.server.manager
 
     def run(work: Callable[[], object]) -> None:
-        notices.leave_all()
+        command_notices.leave_all()
         try:
             work()
             assert background.flush_all() == []

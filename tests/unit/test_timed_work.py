@@ -8,7 +8,7 @@ from chatsupport import feature, features, timed_work
 from tests import ROOT
 
 ROW = re.compile(
-    r"^\| [^|]+ \| `((?:services|notices|features\.(\w+))\.[\w.]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE
+    r"^\| [^|]+ \| `((?:services|command_notices|features\.(\w+))\.[\w.]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE
 )
 
 

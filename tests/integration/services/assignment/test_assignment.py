@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from chatsupport import notices
+from chatsupport import command_notices
 from chatsupport.background import Coalesced
 from chatsupport.contract.people import AgentFields
 from chatsupport.database import clock, connection
@@ -358,7 +358,7 @@ def test_a_session_given_to_an_agent_that_is_deleted_meanwhile_goes_to_another_w
 def test_a_session_given_to_an_agent_that_a_command_deletes_meanwhile_waits_no_longer(
     operator: Api, ada: str, as_command: AsCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader = notices.Reader()
+    reader = command_notices.Reader()
     reader.look()
 
     def delete() -> None:

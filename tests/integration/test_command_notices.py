@@ -6,7 +6,7 @@ from functools import partial
 
 from flask import Flask
 
-from chatsupport import broadcasts, notices
+from chatsupport import broadcasts, command_notices
 from chatsupport.documents import Notice
 from chatsupport.documents.notice import KEPT_SECONDS
 from chatsupport.realtime import server
@@ -22,7 +22,7 @@ def test_what_a_command_emits_is_heard_once_by_each_process(
     session_id = operator.start("u1")["sessionId"]
     visitor = sockets.user("u1")
     visitor.join(session_id)
-    first, second = notices.Reader(), notices.Reader()
+    first, second = command_notices.Reader(), command_notices.Reader()
     for reader in (first, second):
         reader.look()
 
@@ -36,7 +36,7 @@ def test_what_a_command_emits_is_heard_once_by_each_process(
 
     assert [event["seq"] for event in visitor.heard("messages_read")] == [7, 8, 7, 8]
     # One that starts later has no socket that missed anything.
-    late = notices.Reader()
+    late = command_notices.Reader()
     for _ in range(2):
         late.look()
     assert len(visitor.heard("messages_read")) == 4
@@ -45,7 +45,7 @@ def test_what_a_command_emits_is_heard_once_by_each_process(
 def test_an_order_of_a_command_is_obeyed(sockets: Sockets, operator: Api, as_command: AsCommand) -> None:
     agent = operator.create_agent(email="ada@example.com", password="correct horse battery")
     socket = sockets.agent(agent["id"])
-    reader = notices.Reader()
+    reader = command_notices.Reader()
     reader.look()
 
     as_command(lambda: operator.patch(f"/api/agents/{agent['id']}", {"password": "another horse battery"}))
