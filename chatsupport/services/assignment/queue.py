@@ -1,4 +1,4 @@
-"""Places in the queue: the place of a waiting session, and announcing changes of it."""
+"""Places in the queue: the place of a waiting session, and announcing changes of it. `serving` empties the queue."""
 
 from __future__ import annotations
 

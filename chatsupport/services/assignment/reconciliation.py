@@ -19,7 +19,7 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import derived
 from chatsupport.documents.session import ACTIVE, QUEUE_ORDER
 from chatsupport.extensions import socketio
-from chatsupport.services.assignment import choice, serving, slots, transitions
+from chatsupport.services.assignment import matching, serving, slots, transitions
 from chatsupport.services.server import totals
 from chatsupport.services.server.leases import Lease
 
@@ -136,7 +136,7 @@ def _repair_session(session: Document) -> bool:
 
 def _waiting_beside_a_free_slot() -> ObjectId | None:
     """Return the session at the queue's front, if an agent could take it now."""
-    waiting = choice.next_waiting()
+    waiting = matching.next_waiting()
     if not waiting or waiting[0].get("avoidStrictly"):
         return None
     free = Agent.collection().find_one(slots.can_take(), {"_id": 1})

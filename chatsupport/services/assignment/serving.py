@@ -1,4 +1,4 @@
-"""Serving the queue, first come, first served.
+"""Serving the queue, first come, first served: giving free slots to the sessions that wait.
 
 Every step is one conditional update of one document, so the rules hold in any number of processes. A slot is taken
 only from an agent that is there and has room, in the same update that chooses the least loaded (`slots`). Then the
@@ -18,16 +18,16 @@ from chatsupport.background import Coalesced
 from chatsupport.documents import Session
 from chatsupport.documents.session import WAITING
 from chatsupport.events import SessionEnded, SessionStarted
-from chatsupport.services.assignment import choice, transitions
+from chatsupport.services.assignment import matching, transitions
 
 Document = dict[str, Any]
 
 
 def _drain() -> None:
     passed: list[ObjectId] = []
-    while waiting_ones := choice.next_waiting(passed, 2):
+    while waiting_ones := matching.next_waiting(passed, 2):
         waiting = waiting_ones[0]
-        slot = choice.claim_slot_for(waiting)
+        slot = matching.claim_slot_for(waiting)
         if slot is not None:
             served = transitions.give(slot)
             if len(waiting_ones) == 1 and served is not None and served["_id"] == waiting["_id"]:
@@ -49,7 +49,7 @@ def serve(newcomer: Document) -> tuple[Document, Document | None]:
     Returns the session as it is then, and its agent: None if it waits, or if another round has served it meanwhile.
     """
     others_were_served = False
-    while (slot := choice.claim_slot_for(newcomer)) is not None:
+    while (slot := matching.claim_slot_for(newcomer)) is not None:
         served = transitions.give(slot, newcomer["_id"])
         if served is not None and served["_id"] == newcomer["_id"]:
             return served, slot.agent

@@ -30,7 +30,7 @@ from chatsupport.events import (
     SessionRequeued,
 )
 from chatsupport.orders import RequeueSessionsOf
-from chatsupport.services.assignment import choice, slots
+from chatsupport.services.assignment import matching, slots
 from chatsupport.services.assignment.slots import Slot
 from chatsupport.services.shared import outbox
 
@@ -63,7 +63,7 @@ def give(slot: Slot, newcomer_id: ObjectId | None = None) -> Document | None:
     Returns the session. None where nobody is served: nobody waits any more and the slot is back, or the agent is gone.
     The newcomer is a session that was just stored as the last in the queue, and that was not announced yet.
     """
-    session = _assign(slot, choice.first_in_line(slot), sort=QUEUE_ORDER, newcomer_id=newcomer_id)
+    session = _assign(slot, matching.first_in_line(slot), sort=QUEUE_ORDER, newcomer_id=newcomer_id)
     return session if session is not None and session["status"] == ACTIVE else None
 
 

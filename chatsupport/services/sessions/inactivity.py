@@ -18,7 +18,7 @@ from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ACTIVE
 from chatsupport.events import SessionIdle
 from chatsupport.extensions import settings
-from chatsupport.services.assignment import availability, choice, transitions
+from chatsupport.services.assignment import availability, matching, transitions
 from chatsupport.services.messages import sequences
 from chatsupport.services.sessions import ending
 
@@ -69,7 +69,7 @@ def _check_reply(session: Document, patience: timedelta) -> None:
     if due > now():
         _look_again(session, "noReplyDueAt", due)
     elif not (
-        choice.others_are_there(session["agentId"])
+        matching.others_are_there(session["agentId"])
         and transitions.requeue(session, transitions.NO_REPLY, avoid=True, strictly=True)
     ):
         _look_again(session, "noReplyDueAt", now() + min(patience, timedelta(seconds=5)))

@@ -13,7 +13,7 @@ from chatsupport.background import Coalesced
 from chatsupport.contract.people import AgentFields
 from chatsupport.database import clock, connection
 from chatsupport.documents import Agent, Session
-from chatsupport.services.assignment import choice, queue, reconciliation, serving, slots, transitions
+from chatsupport.services.assignment import matching, queue, reconciliation, serving, slots, transitions
 from chatsupport.services.people import agents
 from chatsupport.services.sessions import starting
 from tests.api import Api, Apis, data_of
@@ -263,7 +263,7 @@ def test_who_stands_in_front_is_not_passed_because_a_slot_comes_free_just_after_
     slot = slot_of(active)
     Session.collection().update_one({"_id": ObjectId(active)}, {"$set": {"status": "ended"}})
 
-    just_after(monkeypatch, choice, "claim_slot_for", lambda: slots.release(*slot))
+    just_after(monkeypatch, matching, "claim_slot_for", lambda: slots.release(*slot))
     serving.drain_queue()
 
     assert "active" not in status_of(operator, second)
@@ -317,7 +317,7 @@ def test_a_session_that_returns_from_an_agent_is_passed_for_that_agent_only(
     # Ada is back at the moment when nobody was found for the first in line; the next one is served with Ben's slot.
     slot = slot_of(other)
     Session.collection().update_one({"_id": ObjectId(other)}, {"$set": {"status": "ended"}})
-    just_before(monkeypatch, choice, "others_are_there", lambda: slots.release(*slot))
+    just_before(monkeypatch, matching, "others_are_there", lambda: slots.release(*slot))
 
     serving.drain_queue()
 

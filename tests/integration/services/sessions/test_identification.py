@@ -12,7 +12,7 @@ import pytest
 from chatsupport.database.connection import database
 from chatsupport.documents import Agent, Denial, Message, Session
 from chatsupport.identity import Caller
-from chatsupport.services.assignment import choice
+from chatsupport.services.assignment import matching
 from chatsupport.services.messages import message_log, read_marks
 from chatsupport.services.sessions import ending, identification, reading, starting
 from tests.api import Api, Apis, assert_failure, data_of, make_token
@@ -298,7 +298,7 @@ def test_a_session_that_gets_its_agent_at_that_moment(
     operator: Api, user: Api, guest: Guest, monkeypatch: pytest.MonkeyPatch, when: Any
 ) -> None:
     session_id = guest.start()
-    when(monkeypatch, choice, "claim_slot_for", lambda: identify(user, guest))
+    when(monkeypatch, matching, "claim_slot_for", lambda: identify(user, guest))
 
     agent_id = operator.create_agent()["id"]
 

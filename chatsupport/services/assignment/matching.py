@@ -1,4 +1,7 @@
-"""The matching rules: which session is next, whose slot it gets, and which sessions a free agent may have."""
+"""The matching rules: which session is next, whose slot it gets, and which sessions a free agent may have.
+
+`serving` applies them.
+"""
 
 from __future__ import annotations
 
