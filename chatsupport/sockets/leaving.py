@@ -33,11 +33,13 @@ logger = logging.getLogger(__name__)
 
 def close_sockets(order: CloseSockets) -> None:
     """Close the sockets here of a person, unless they are closed for a block that has been lifted since."""
+    denials.forget(Caller(order.person_id, order.person_type))
     _close(_meant_by(order), order.why)
 
 
 def close_address(order: CloseAddress) -> None:
     """Close the sockets here from an address, unless the block has been lifted since."""
+    denials.forget_address(order.address)
     meant = connections.from_addresses(lambda address: order.address in denials.networks_of(address))
     # An API key is never denied.
     _close((connection for connection in meant if connection.caller.issued_at_ms is not None), BLOCKED)

@@ -159,11 +159,13 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
     """
     access.require_manager(caller)
     deleted: dict[str, Any] | None = Agent.collection().find_one_and_delete({"_id": agent_id})
-    if deleted is None:
-        events.happened(AgentDeleted(caller, agent_id, None))
-        raise AgentNotFoundError
-    logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
+    denials.shut_out(agent_id)
+    if deleted is not None:
+        logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
     events.happened(AgentDeleted(caller, agent_id, deleted))
+    denials.settle()
+    if deleted is None:
+        raise AgentNotFoundError
     return deleted
 
 

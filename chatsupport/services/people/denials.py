@@ -1,11 +1,13 @@
 """Denials of access: revoked and signed-out tokens, guests that have become users, blocked people and addresses.
 
-Every REST request and every connect costs one look-up here. Open sockets are never looked up: whoever denies somebody
-has the sockets there are closed, in every process.
+Every REST request and every connect asks here, and costs one look-up unless the answer is remembered
+(`denial_memory.py`). Open sockets are never looked up: whoever denies somebody has the sockets there are closed, in
+every process. A denial holds in every process when the call that stored it returns.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -18,7 +20,7 @@ from pymongo.errors import DuplicateKeyError
 from chatsupport import addresses, events, orders
 from chatsupport.contract.blocks import NewBlock
 from chatsupport.database.clock import elapsed, now, now_ms
-from chatsupport.documents import Denial
+from chatsupport.documents import Agent, Denial
 from chatsupport.errors import (
     BlockedError,
     BlockNotFoundError,
@@ -31,6 +33,8 @@ from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, USER, Caller
 from chatsupport.orders import BLOCKED, REVOKED, CloseAddress, CloseSockets
 from chatsupport.services.people import tombstones
+from chatsupport.services.people.denial_memory import AGENT_PREFIX, SETTLED_SECONDS, DenialMemory
+from chatsupport.services.server import processes
 from chatsupport.services.shared import access, pages
 from chatsupport.services.shared.look_ups import SharedLookUps
 from chatsupport.services.shared.pages import Cursor, Document
@@ -44,15 +48,18 @@ LATE_SECONDS = 60
 AGREEMENT_MS = 20
 """Two processes' measurements of the database's time differ by less."""
 
-_enforced_at = -math.inf
+_looked_at = -math.inf
 REFUSALS_KEPT = TOKEN_LIFETIME + RENEWABLE + timedelta(days=1)
 """For how long the refusal of tokens is kept: until the last of them has run out and renews nothing any more."""
 
 
-def check(caller: Caller, address: str) -> None:
-    """Raise `BlockedError`, or `AuthenticationError` if the caller's token is refused. One look-up.
+memory = DenialMemory(processes.here.is_announced)
 
-    An API key is never denied: it is what lifts a block.
+
+def check(caller: Caller, address: str) -> None:
+    """Raise `BlockedError`, or `AuthenticationError` if the caller's token is refused. One look-up at most.
+
+    An API key is never denied: it is what lifts a block. An agent that was deleted is refused.
     """
     if caller.issued_at_ms is not None and identified_as(caller, address) is not None:
         raise revoked()
@@ -63,11 +70,15 @@ def identified_as(caller: Caller, address: str) -> str | None:
     known_as: str | None = None
     issued_at_ms = caller.issued_at_ms or 0
     denials = _in_force(caller, address)
+    if caller.type == AGENT and not any(denial["_id"].startswith(AGENT_PREFIX) for denial in denials):
+        raise InvalidTokenError("The agent this token was made for does not exist.")
     if any(denial["_id"].startswith("block:") for denial in denials):
         raise BlockedError
     for denial in denials:
         if "identifiedAs" in denial:
             known_as = denial["identifiedAs"]
+        elif denial["_id"].startswith(AGENT_PREFIX):
+            continue
         elif "before" not in denial or denial["before"] >= issued_at_ms != denial.get("kept"):
             raise revoked()
     return known_as
@@ -98,6 +109,14 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
 
     One that was revoked meanwhile is not kept, and one that does not say when it was made neither.
     """
+    denial = _end_tokens(person, keep)
+    take_effect(TokensRevoked(caller, denial, person))
+    # A token that any process issues after the answer is later than this.
+    socketio.sleep(2 * AGREEMENT_MS / 1000)
+    return int(denial["before"])
+
+
+def _end_tokens(person: Caller, keep: Caller | None = None) -> dict[str, Any]:
     before = now_ms() + AGREEMENT_MS
     time = now()
     kept = keep.issued_at_ms if keep is not None and keep.issued_at_ms else None
@@ -111,7 +130,7 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
                     "before": {"$max": ["$before", before]},
                     # After this, the tokens have expired.
                     "expiresAt": time + REFUSALS_KEPT,
-                    "updatedAt": time,
+                    "updatedAt": "$$NOW",
                     "userId": {"$literal": person.id},
                     "userType": person.type,
                     "createdAt": {"$ifNull": ["$createdAt", time]},
@@ -121,10 +140,36 @@ def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> in
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
-    events.happened(TokensRevoked(caller, denial, person))
-    # A token that any process issues after the answer is later than this.
-    socketio.sleep(2 * AGREEMENT_MS / 1000)
-    return before
+    return dict(denial)
+
+
+def shut_out(agent_id: ObjectId) -> None:
+    """End the tokens of an agent that was deleted. Its sockets are closed by what follows from the deletion."""
+    memory.forget(_known_by(_end_tokens(Caller(str(agent_id), AGENT))))
+
+
+def take_effect(event: AccessDenied) -> None:
+    """Tell of a denial that was just stored, and return when it holds in every process."""
+    memory.forget(_known_by(event.denial))
+    events.happened(event)
+    settle()
+
+
+def settle() -> None:
+    """Return when no process trusts what it knew of denials before this call: at once if there is no other process."""
+    began = elapsed()
+    if processes.here.has_others():
+        socketio.sleep(max(0.0, began + SETTLED_SECONDS - elapsed()))
+
+
+def forget(person: Caller) -> None:
+    """Look up a person's denials again: another process has given an order because there is a new one."""
+    memory.forget(_ids_of(person))
+
+
+def forget_address(network: str) -> None:
+    """Look up again whether this address, or network, is blocked."""
+    memory.forget([_block_id(None, network)])
 
 
 def bury(caller: Caller, person: Caller, sweep_after: timedelta) -> datetime:
@@ -146,7 +191,8 @@ def _write_tombstone(person: Caller, before: int) -> None:
         {"_id": tombstones.id_of(person)},
         {
             "$max": {"before": before},
-            "$set": {"updatedAt": time, "expiresAt": time + REFUSALS_KEPT},
+            "$set": {"expiresAt": time + REFUSALS_KEPT},
+            "$currentDate": {"updatedAt": True},
             "$setOnInsert": {"createdAt": time},
         },
         upsert=True,
@@ -195,11 +241,12 @@ def sign_out(caller: Caller) -> None:
         "userId": caller.id,
         "userType": caller.type,
         "createdAt": time,
-        "updatedAt": time,
         "expiresAt": time + REFUSALS_KEPT,
     }
-    Denial.collection().update_one({"_id": _sign_out_id(caller)}, {"$setOnInsert": denial}, upsert=True)
-    events.happened(SignedOut(caller, denial))
+    this = {"_id": f"signed-out:{caller.token_id}"}
+    stored = {"$setOnInsert": denial, "$currentDate": {"updatedAt": True}}
+    Denial.collection().update_one(this, stored, upsert=True)
+    take_effect(SignedOut(caller, {**this, **denial}))
 
 
 def identify(guest: Caller, user: Caller) -> str:
@@ -211,7 +258,7 @@ def identify(guest: Caller, user: Caller) -> str:
     denial: Any = Denial.collection().find_one_and_update(
         {"_id": _identified_id(guest)},
         {
-            "$set": {"updatedAt": time},
+            "$currentDate": {"updatedAt": True},
             "$setOnInsert": {
                 "userId": guest.id,
                 "userType": guest.type,
@@ -225,7 +272,7 @@ def identify(guest: Caller, user: Caller) -> str:
         return_document=ReturnDocument.AFTER,
     )
     if denial["identifiedAs"] == user.id:
-        events.happened(GuestIdentified(user, denial, guest))
+        take_effect(GuestIdentified(user, denial, guest))
     return str(denial["identifiedAs"])
 
 
@@ -237,7 +284,7 @@ def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
     access.require_operator(caller)
     time = now()
     expires_at = None if wanted.expires_in_seconds is None else time + timedelta(seconds=wanted.expires_in_seconds)
-    values: dict[str, Any] = {"reason": wanted.reason, "expiresAt": expires_at, "updatedAt": time}
+    values = {"reason": wanted.reason, "expiresAt": expires_at}
     collection = Denial.collection()
     denial_id = _block_id(wanted.person, wanted.address)
     collection.delete_one({"_id": denial_id, "expiresAt": {"$lte": time}})
@@ -249,11 +296,15 @@ def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
     new_id = ObjectId()
     stored: Any = collection.find_one_and_update(
         {"_id": denial_id},
-        {"$set": values, "$setOnInsert": {"blockId": new_id, "createdAt": time, **subject}},
+        {
+            "$set": values,
+            "$currentDate": {"updatedAt": True},
+            "$setOnInsert": {"blockId": new_id, "createdAt": time, **subject},
+        },
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
-    events.happened(Blocked(caller, stored, wanted.expires_in_seconds))
+    take_effect(Blocked(caller, stored, wanted.expires_in_seconds))
     return stored, stored["blockId"] == new_id
 
 
@@ -289,25 +340,35 @@ def write_agents_in_small_letters() -> None:
             new = {**denial, "_id": f"{kind}:{person}", "userId": person.id}
             if "blockId" in denial:
                 new["blockId"] = ObjectId()  # Its own is taken, until the old one is gone.
+            new["updatedAt"] = now()
             try:
                 collection.insert_one(new)
             except DuplicateKeyError:
                 if "before" in denial:
                     later = {"before": denial["before"], "expiresAt": denial["expiresAt"]}
-                    collection.update_one({"_id": new["_id"]}, {"$max": later, "$unset": {"kept": ""}})
+                    changed = {"$max": later, "$unset": {"kept": ""}, "$currentDate": {"updatedAt": True}}
+                    collection.update_one({"_id": new["_id"]}, changed)
             collection.delete_one({"_id": denial["_id"]})
 
 
 def enforce_recent() -> None:
-    """Close the sockets here of people denied by another process since the last time: its order may have been lost."""
-    global _enforced_at
-    started = elapsed()
-    seconds = min(RECENT_SECONDS, started - _enforced_at + LATE_SECONDS)
-    for denial in list(Denial.collection().find({"updatedAt": {"$gte": now() - timedelta(seconds=seconds)}})):
+    """Forget what was known of people denied by another process since the last time, and close their sockets here: its
+    order may have been lost.
+    """
+    global _looked_at
+    began, is_announced = elapsed(), processes.here.is_announced()
+    seconds = min(RECENT_SECONDS, began - _looked_at + LATE_SECONDS)
+    # By the database's clock at both ends, so that no other clock makes a denial look old.
+    since = {"$subtract": ["$$NOW", round(seconds * 1000)]}
+    recent = list(Denial.collection().find({"$expr": {"$gte": ["$updatedAt", since]}}))
+    memory.forget(key for denial in recent for key in _known_by(denial))
+    if is_announced:
+        memory.trust_from(began)
+    _looked_at = began
+    for denial in recent:
         # Of a tombstone nobody knows whose it is; the revocation beside it is kept for as long.
         if not _has_run_out(denial) and not denial["_id"].startswith("erased:"):
             _close_sockets(denial, here=True)
-    _enforced_at = started
 
 
 def close_sockets(event: AccessDenied) -> None:
@@ -339,24 +400,51 @@ def networks_of(address: str) -> list[str]:
     return list(dict.fromkeys([address, addresses.counted(address)])) if address else []
 
 
-def _in_force(person: Caller, address: str) -> Iterable[Document]:
-    ids = [
-        f"revoked:{person}",
-        tombstones.id_of(person),
-        _block_id(person, None),
-        *(_block_id(None, name) for name in networks_of(address)),
-    ]
-    if person.token_id is not None:
-        ids.append(_sign_out_id(person))
+def _in_force(person: Caller, address: str) -> list[Document]:
+    ids = _ids(person.id, person.type, person.token_id, address)
+    known = memory.recall(ids)
+    if known is None:
+        state = memory.state
+        known = _look_up(ids)
+        memory.remember(ids, known, state)
+    return [denial for denial in known if not _has_run_out(denial)]
+
+
+@functools.lru_cache(maxsize=4096)
+def _ids(person_id: str, person_type: str, token_id: str | None, address: str) -> tuple[str, ...]:
+    """Return the ids of all that may deny somebody, and of what shows that an agent exists."""
+    of_token = () if token_id is None else (f"signed-out:{token_id}",)
+    of_address = (_block_id(None, name) for name in networks_of(address))
+    return (*_ids_of(Caller(person_id, person_type)), *of_address, *of_token)
+
+
+def _ids_of(person: Caller) -> list[str]:
+    ids = [f"revoked:{person}", tombstones.id_of(person), _block_id(person, None)]
     if person.is_guest:
         ids.append(_identified_id(person))
-    return [denial for denial in _look_up(ids) if not _has_run_out(denial)]
+    if person.type == AGENT:
+        ids.append(f"{AGENT_PREFIX}{person.id}")
+    return ids
+
+
+def _known_by(denial: Mapping[str, Any]) -> list[str]:
+    """Return the ids of what is known otherwise since this denial: an agent may have been deleted."""
+    ids: list[str] = [denial["_id"]]
+    if denial.get("userType") == AGENT:
+        ids.append(f"{AGENT_PREFIX}{denial['userId']}")
+    return ids
 
 
 def _read(ids: list[str]) -> Iterable[Document]:
-    found: Iterable[Document] = Denial.collection().find(
-        {"_id": {"$in": ids}}, {"before": 1, "kept": 1, "identifiedAs": 1, "expiresAt": 1}, batch_size=len(ids) + 1
+    found: list[Document] = list(
+        Denial.collection().find(
+            {"_id": {"$in": ids}}, {"before": 1, "kept": 1, "identifiedAs": 1, "expiresAt": 1}, batch_size=len(ids) + 1
+        )
     )
+    agents = [key.removeprefix(AGENT_PREFIX) for key in ids if key.startswith(AGENT_PREFIX)]
+    if agents:
+        these = {"_id": {"$in": [ObjectId(agent_id) for agent_id in agents if ObjectId.is_valid(agent_id)]}}
+        found += ({"_id": f"{AGENT_PREFIX}{agent['_id']}"} for agent in Agent.collection().find(these, {"_id": 1}))
     return found
 
 
@@ -366,10 +454,6 @@ _look_up = SharedLookUps(_read)
 
 def _block_id(person: Caller | None, address: str | None) -> str:
     return f"block:address:{address}" if person is None else f"block:{person}"
-
-
-def _sign_out_id(caller: Caller) -> str:
-    return f"signed-out:{caller.token_id}"
 
 
 def _identified_id(guest: Caller) -> str:

@@ -107,6 +107,19 @@ class ThisProcess:
         """Tell whether the others know of this process, so that it may change what they remember."""
         return not self._serves or (self._is_known and elapsed() - self._beat_at < SILENT_SECONDS)
 
+    def is_announced(self) -> bool:
+        """Tell whether `has_others` of any other process is true on account of this one, and all are of one release."""
+        return (
+            self._id is not None
+            and math.isfinite(self._joined_at)
+            and elapsed() - self._beat_at < SILENT_SECONDS
+            and all(other.document["version"] == __version__ for other in self._others.values())
+        )
+
+    def has_others(self) -> bool:
+        """Look whether there is any other process now. One look-up."""
+        return Process.collection().find_one({"_id": {"$ne": self._id}}, {"_id": 1}) is not None
+
     def steady_seconds(self) -> float:
         """Return for how long neither the database nor this process stood still, nor time jumped."""
         if not self._serves:

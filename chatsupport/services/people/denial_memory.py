@@ -1,0 +1,99 @@
+"""What this process found of denials a moment ago, so that a caller's next call needs no look-up.
+
+No denial is overlooked, whatever process stores it. This memory is trusted only until `TRUSTED_SECONDS` after the last
+look for recent denials began, and each look forgets what it finds to be changed. Whoever denies somebody while there
+are other processes answers `SETTLED_SECONDS` after the denial was stored. By then each of them has looked since, or
+trusts its memory no more. A process without a memory, as one that has just begun, sees the denial when it looks it up.
+Times are measured with a clock that nobody sets and that goes on while the process or its machine stands still.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from chatsupport.database.clock import elapsed
+
+TRUSTED_SECONDS = 2.0
+SETTLED_SECONDS = TRUSTED_SECONDS + 0.1
+"""Longer, because the clocks of two machines do not run equally fast."""
+KEPT_SECONDS = 30.0
+"""What is older is looked up again: nobody tells of what is changed in the database by hand, or by a killed process."""
+MOST = 50_000
+
+Document = dict[str, Any]
+
+AGENT_PREFIX = "agent:"
+_LASTING = ("revoked:", "erased:", AGENT_PREFIX)
+"""What is remembered if it was found. Other denials can be lifted or deleted: only their absence is remembered."""
+_UNKNOWN: tuple[float, None] = (-math.inf, None)
+
+
+class DenialMemory:
+    """Denials by their ids, also those that do not exist; and agents (`agent:<id>`), but only those that do.
+
+    `is_announced` tells whether other processes know that there is this one, which they then wait for.
+    """
+
+    def __init__(self, is_announced: Callable[[], bool]) -> None:
+        self._is_announced = is_announced
+        self._mutex = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._known: OrderedDict[str, tuple[float, Document | None]] = OrderedDict()
+        self._forgot = 0
+        self._trusted_until = -math.inf
+
+    @property
+    def state(self) -> int:
+        """What `remember` wants to know from before the look-up: it changes whenever something is forgotten."""
+        return self._forgot
+
+    def is_trusted(self) -> bool:
+        """Tell whether a denial that was answered in another process would be known here."""
+        return elapsed() < self._trusted_until and self._is_announced()
+
+    def recall(self, ids: Iterable[str]) -> list[Document] | None:
+        """Return the documents with these ids. None where one of them must be looked up."""
+        if not self.is_trusted():
+            return None
+        oldest = elapsed() - KEPT_SECONDS
+        found: list[Document] = []
+        for key in ids:
+            read_at, document = self._known.get(key, _UNKNOWN)
+            if read_at < oldest:
+                return None
+            if document is not None:
+                found.append(document)
+        return found
+
+    def remember(self, ids: Iterable[str], found: Iterable[Document], state: int) -> None:
+        """Remember what a look-up of these ids has found, unless something was forgotten since it began."""
+        documents = {document["_id"]: document for document in found}
+        with self._mutex:
+            if state != self._forgot or not self.is_trusted():
+                return
+            read_at = elapsed()
+            for key in ids:
+                document = documents.get(key)
+                self._known.pop(key, None)
+                if key.startswith(_LASTING) if document is not None else not key.startswith(AGENT_PREFIX):
+                    self._known[key] = (read_at, document)
+            while len(self._known) > MOST:
+                self._known.popitem(last=False)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Look these up again the next time."""
+        with self._mutex:
+            for key in ids:
+                self._known.pop(key, None)
+                self._forgot += 1
+
+    def trust_from(self, moment: float) -> None:
+        """Trust what is known, after a look that began at that moment and whose findings are forgotten."""
+        self._trusted_until = moment + TRUSTED_SECONDS
