@@ -48,20 +48,17 @@ def join_session(connection: Connection, join: Join) -> Answer:
     The history is in the event; a client that asks for a lean answer does not get it again in the acknowledgement.
     """
     session_id = join.session_id
-    try:
-        session = access.find_session(connection.caller, session_id)
-    except ForbiddenError:
-        told_here.refused(connection.caller.id, session_id)
-        raise
     person = _person(connection, join)
     if connection.people.get(session_id, person) != person:
         leave(connection, session_id, "left")  # One socket is one person there.
     if session_id not in connection.people and len(connection.people) >= MAX_JOINED_SESSIONS:
         raise ForbiddenError(f"A socket can be in at most {MAX_JOINED_SESSIONS} sessions. Leave one first.")
     connection.people[session_id] = person
-    joined = _enter(connection, session_id, join.after)
-    if access.is_staff(connection.caller, session):
-        server.enter(connection.sid, broadcasts.staff_room(session_id))
+    try:
+        joined = _enter(connection, session_id, join.after)
+    except ForbiddenError:
+        told_here.refused(connection.caller.id, session_id)
+        raise
     membership.join(session_id, person, connection.sid)
     if connection.budget is not None:
         connection.budget.charge(
@@ -73,12 +70,16 @@ def join_session(connection: Connection, join: Join) -> Answer:
 
 
 def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> dict[str, Any]:
-    """Enter the session's room after its history; a socket that joins again leaves the room in between."""
+    """Enter the session's room after its history; a socket that joins again leaves the room in between.
+
+    The read of the history checks the caller's access. The socket is named in `people` before that, so that somebody
+    who takes the session from the caller meanwhile finds it there.
+    """
     room = broadcasts.session_room(session_id)
     with server.listening(room), held_events.hold_back(room) as held:
         server.leave(connection.sid, room)
         try:
-            joined = joins.joined(connection.caller, session_id, after)
+            joined, is_staff = joins.joined(connection.caller, session_id, after)
             if session_id not in connection.people:
                 raise ForbiddenError("This session has just been assigned to another agent.")
             if connections.find(connection.sid) is not connection:
@@ -100,6 +101,8 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
         if joined["status"] == ACTIVE and joined["agentId"] == connection.caller.id:
             told_here.knows_of(connection.caller.id, session_id)
         server.enter(connection.sid, room)
+        if is_staff:
+            server.enter(connection.sid, broadcasts.staff_room(session_id))
     return joined
 
 

@@ -14,6 +14,7 @@ from chatsupport.services.server import processes
 from chatsupport.services.shared import outbox
 from tests.api import Api, Apis
 from tests.commands import COMMANDS
+from tests.sockets import Sockets
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,14 @@ def test_a_page_of_messages_costs_two(user: Api, session_id: str) -> None:
     assert sent == ["aggregate sessions", "find messages"]
     assert page.json is not None
     assert page.json["data"]["pagination"]["total"] == 1
+
+
+def test_connecting_and_joining_cost_one(sockets: Sockets, session_id: str) -> None:
+    for fields in ({}, {"after": 0}):
+        with COMMANDS.counted() as sent:
+            joined = sockets.user("u1").join(session_id, **fields)
+        assert sent == ["aggregate sessions"]
+        assert joined["agent"]["name"] == "Ada"
 
 
 def test_a_start_costs_four_with_a_free_agent_and_five_without(apis: Apis, operator: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from chatsupport import events, serializers
 from chatsupport.contract.chat import Page
 from chatsupport.database.clock import now
 from chatsupport.database.connection import wait_until_durable
+from chatsupport.documents import Message
 from chatsupport.events import HistoryRead
 from chatsupport.identity import Caller
 from chatsupport.services.messages import message_log, sequences
@@ -47,16 +49,41 @@ def read_page(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any
     }
 
 
-def recent(session_id: ObjectId) -> tuple[list[dict[str, Any]], bool]:
-    """Return the last messages, and whether there are earlier ones."""
-    rows = _read(session_id, None, JOIN_HISTORY, newest=True)
-    return [serializers.message(row) for row in rows], bool(rows) and rows[0]["seq"] > 1
+def joined(after: int | None) -> list[dict[str, Any]]:
+    """Return the stages that read with a session what a client gets on joining it: its last messages, or those after
+    `after`. `of_joined` returns them.
+    """
+    match: dict[str, Any] = {"fence": sequences.NO_FENCE}
+    if after is None:
+        return [_with_messages([{"$match": match}, {"$sort": {"seq": -1}}, {"$limit": JOIN_HISTORY}])]
+    missed: list[dict[str, Any]] = [
+        {"$match": {**match, "seq": {"$gt": after}}},
+        {"$sort": {"seq": 1}},
+        {"$limit": RESUME_HISTORY + 1},
+    ]
+    # The last seq first: what comes between the two is among the messages, or announced by "has more".
+    return [sequences.WITH_LAST_SEQ, _with_messages(missed)]
 
 
-def since(session_id: ObjectId, seq: int) -> tuple[list[dict[str, Any]], bool]:
-    """Return the messages after `seq`, and whether there are still more of them."""
-    rows = _read(session_id, {"$gt": seq}, RESUME_HISTORY + 1)
-    return [serializers.message(row) for row in rows[:RESUME_HISTORY]], len(rows) > RESUME_HISTORY
+def of_joined(session: Mapping[str, Any], after: int | None) -> tuple[list[dict[str, Any]], bool, int]:
+    """Return the messages of a session that was read with `joined`, whether there are more, and its last seq.
+
+    Whatever is not among the messages, nor announced by "more", is after that seq.
+    """
+    rows = session["messages"] if after is not None else session["messages"][::-1]
+    _make_durable(session["_id"], rows)
+    if after is None:
+        last_seq, has_more = rows[-1]["seq"] if rows else 0, bool(rows) and rows[0]["seq"] > 1
+    else:
+        last_seq, has_more = max([sequences.last_seq_of(session), *(row["seq"] for row in rows[-1:])]), False
+        if len(rows) > RESUME_HISTORY:
+            rows, has_more = rows[:RESUME_HISTORY], True
+    return [serializers.message(row) for row in rows], has_more, last_seq
+
+
+def _with_messages(pipeline: list[dict[str, Any]]) -> dict[str, Any]:
+    own = {"localField": "_id", "foreignField": "sessionId"}
+    return {"$lookup": {"from": Message._meta["collection"], **own, "pipeline": pipeline, "as": "messages"}}
 
 
 def _read(
@@ -69,9 +96,14 @@ def _read(
     rows = list(sequences.committed().find(query, sort=order, limit=limit, batch_size=limit + 1))
     if newest:
         rows.reverse()
+    _make_durable(session_id, rows)
+    return rows
+
+
+def _make_durable(session_id: ObjectId, rows: list[dict[str, Any]]) -> None:
+    """Wait until these messages, the last one at the end, cannot be lost any more."""
     if rows and _may_be_lost(session_id, rows[-1]):
         wait_until_durable()
-    return rows
 
 
 def _may_be_lost(session_id: ObjectId, message: dict[str, Any]) -> bool:

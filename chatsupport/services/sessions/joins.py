@@ -11,24 +11,25 @@ from chatsupport.events import HistoryRead
 from chatsupport.identity import Caller
 from chatsupport.observability import metrics
 from chatsupport.services.assignment import queue
-from chatsupport.services.messages import history, sequences
+from chatsupport.services.messages import history
 from chatsupport.services.sessions import reading, told_here
 from chatsupport.services.shared import access
 
 
-def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str, Any]:
-    """Return what a client needs on joining a session: its state, and its last messages or those after `after`.
+def joined(caller: Caller, session_id: ObjectId, after: int | None) -> tuple[dict[str, Any], bool]:
+    """Return what a client needs on joining a session: its state, and its last messages or those after `after`. The
+    second value says whether the caller joins as staff.
 
-    `lastSeq` is that of the last message there is; what comes later comes as `new_message`. Access is checked once
-    more: the session may have gone to another agent while the caller was let in.
+    `lastSeq` is that of the last message there is; what comes later comes as `new_message`. One command, and one more
+    for the place of a session that waits. Raises `SessionNotFoundError`, `ForbiddenError`.
     """
-    session = access.find_session(caller, session_id, reading.WITH_AGENT)
+    session = access.find_session(caller, session_id, reading.WITH_AGENT, *history.joined(after))
     events.happened(HistoryRead(caller, session))
     told_here.saw_user(session_id, session["userId"])
-    messages, has_more, last_seq = _messages(session_id, after)
+    messages, has_more, last_seq = history.of_joined(session, after)
     if after is not None:
         metrics.RESUMES.add("gap" if has_more else "replayed" if messages else "nothing_missed")
-    return {
+    joined = {
         "sessionId": str(session_id),
         **serializers.session_state(session, reading.agent_with(session), queue.position(session)),
         "lastSeq": last_seq,
@@ -36,17 +37,4 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> dict[str,
         "messages": messages,
         "hasMore": has_more,
     }
-
-
-def _messages(session_id: ObjectId, after: int | None) -> tuple[list[dict[str, Any]], bool, int]:
-    """Return the messages, whether there are more, and the session's last seq. Whatever is not among the messages,
-    nor announced by `has_more`, is after that seq.
-    """
-    while True:
-        messages, has_more = history.recent(session_id) if after is None else history.since(session_id, after)
-        if messages and (after is None or not has_more):
-            return messages, has_more, messages[-1]["seq"]
-        last_seq = sequences.last_seq(session_id)
-        if messages or last_seq <= (after or 0):
-            return messages, has_more, last_seq
-        # The first message came between the two look-ups: it must not be missing from the history it counts for.
+    return joined, access.is_staff(caller, session)
