@@ -13,7 +13,7 @@ from chatsupport.services.people import denials
 from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
 from chatsupport.services.server.leases import HOUSEKEEPING
-from chatsupport.services.sessions import identification, inactivity, synchronization
+from chatsupport.services.sessions import identification, inactivity, told_here
 from chatsupport.services.shared import outbox
 
 CORE = (
@@ -22,7 +22,7 @@ CORE = (
     Every(command_notices.LOOK_SECONDS, command_notices.Reader().look),
     Every(availability.heartbeat_seconds, availability.renew),
     Every(availability.heartbeat_seconds, membership.evict_strangers),
-    Every(synchronization.INTERVAL_SECONDS, synchronization.run),
+    Every(told_here.INTERVAL_SECONDS, told_here.catch_up),
     Every(availability.look_seconds, availability.look, under=HOUSEKEEPING),
     Every(availability.look_seconds, inactivity.look, under=HOUSEKEEPING),
     Every(availability.look_seconds, reconciliation.Reconciler(HOUSEKEEPING).look),

@@ -7,7 +7,7 @@ from chatsupport.features.consoles.models import EMITTED
 from chatsupport.features.consoles.orders import CheckRole, TellConsoles
 from chatsupport.features.consoles.reactions import REACTIONS
 from chatsupport.services.assignment import availability
-from chatsupport.services.sessions import synchronization
+from chatsupport.services.sessions import told_here
 
 FEATURE = Feature(
     name="consoles",
@@ -17,6 +17,6 @@ FEATURE = Feature(
     orders={TellConsoles: service.obey, CheckRole: roles.obey},
     timed_work=[
         Every(availability.heartbeat_seconds, roles.check_all),
-        Every(synchronization.INTERVAL_SECONDS, service.tell_here),
+        Every(told_here.INTERVAL_SECONDS, service.tell_here),
     ],
 )

@@ -1,13 +1,17 @@
-"""What the sockets of this process were told of sessions, and telling them what they have missed.
+"""What the sockets of this process were told of sessions, and telling them what they have missed (`catch_up`).
 
 An event of another process is lost where Redis is away, or where there is none. So each process remembers what its
 sockets heard last, compares it with the database every so often, and tells its own sockets, without Redis, what is true
-now. A process whose sockets heard everything tells nothing.
+now. A process whose sockets heard everything tells nothing, but the last seq of what is said where somebody is.
+
+This makes up for events that were told and lost on their way. Events that were not told at all, because a process was
+killed, are in `services/shared/outbox.py`.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +23,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import ACTIVE, ENDED, WAITING
 from chatsupport.services.assignment import availability, queue, transitions
+from chatsupport.services.messages import sequences
 from chatsupport.services.presence import membership
 from chatsupport.services.sessions import lists, reading
 
@@ -28,6 +33,8 @@ State = tuple[str, str | None]
 
 EVENTS = frozenset({"agent_assigned", "session_assigned", "session_unassigned", "session_ended", "session_updated"})
 
+INTERVAL_SECONDS = 15.0
+ACTIVE_SECONDS = 60.0
 SLACK = timedelta(seconds=1)
 _WHAT_ROOMS_ARE_TOLD = dict.fromkeys(
     ("status", "userId", "agentId", "unassignedReason", "endReason", "endedAt", "endedBy"), 1
@@ -47,6 +54,8 @@ _heard: set[str] = set()
 _agents: set[str] = set()
 """The agents with sockets here of whom it is known what they were told."""
 _looked_at: datetime | None = None
+_seqs: dict[ObjectId, tuple[int, float]] = {}
+"""Each joined session's last seq, and when it was first seen."""
 
 
 def joined(session_id: ObjectId, joined_state: Document) -> None:
@@ -87,11 +96,12 @@ def heard(event: str, data: Document) -> None:
         _rooms[session_id] = _state(status, data.get("agentId"))
 
 
-def compare() -> None:
-    """Tell the sockets of this process what they have not heard."""
+def catch_up() -> None:
+    """Tell the sockets of this process what they have not heard, and the last seqs of their sessions."""
     with _mutex:
         _compare_rooms()
         _compare_agents()
+    _tell_last_seqs()
 
 
 def _look_at_newcomers() -> None:
@@ -141,8 +151,8 @@ def _tell_room(session: Document, told: State) -> None:
 
 def _compare_agents() -> None:
     global _agents, _looked_at
-    time, agents = now(), {str(agent_id) for agent_id in availability.connected_here()}
-    before = _looked_at or time
+    looked_at, agents = now(), {str(agent_id) for agent_id in availability.connected_here()}
+    before = _looked_at or looked_at
     _heard.clear()
     present = _assigned_to(agents)
     # Of an agent that has come since the last time, and was not looked at then, what came meanwhile.
@@ -160,7 +170,7 @@ def _compare_agents() -> None:
     }
     _assigned.intersection_update([pair for pair in _assigned - lost if pair[0] in agents])
     _assigned.update(present)
-    _agents, _looked_at = agents, time
+    _agents, _looked_at = agents, looked_at
     for session, serialized in zip(missed, lists.serialize(missed), strict=True):
         broadcasts.session_assigned(session["agentId"], serialized, here=True)
     ids = [ObjectId(session_id) for _, session_id in lost]
@@ -170,6 +180,21 @@ def _compare_agents() -> None:
         # Of the end of its own session an agent hears in the session's room.
         if row is not None and (row["status"] != ENDED or str(row.get("agentId")) != agent_id):
             broadcasts.session_unassigned(row["_id"], ObjectId(agent_id), _why_unassigned(row), here=True)
+
+
+def _tell_last_seqs() -> None:
+    """Tell the last seq to the rooms of this process that were active in the last minute."""
+    joined_here = membership.joined_sessions()
+    last_seqs = sequences.last_seqs(joined_here)
+    time_now = time.monotonic()
+    for gone in _seqs.keys() - joined_here:
+        del _seqs[gone]
+    for session_id, seq in last_seqs.items():
+        known = _seqs.get(session_id)
+        if known is None or known[0] != seq:
+            _seqs[session_id] = known = (seq, time_now)
+        if time_now - known[1] < ACTIVE_SECONDS:
+            broadcasts.session_sync(session_id, seq)
 
 
 def _assigned_to(agents: set[str]) -> dict[tuple[str, str], Document]:

@@ -17,7 +17,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.events import SessionIdle
 from chatsupport.services.presence import membership
-from chatsupport.services.sessions import synchronization
+from chatsupport.services.sessions import told_here
 from tests.api import Apis, data_of
 from tests.documents import asyncapi_document, client_events
 from tests.sockets import Socket, Sockets, assert_refused, succeeded
@@ -116,7 +116,7 @@ def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.M
     sockets.user("u1").close()
     broadcasts.session_idle(SessionIdle(Session.objects(id=first).first().id, now()))
     monkeypatch.setattr(membership, "joined_sessions", lambda: {Session.objects(id=first).first().id})
-    synchronization.run()
+    told_here.catch_up()
     operator.post(f"/api/chat/transfer/{first}")
     agent.close()
     third = operator.start("u3")["sessionId"]

@@ -13,7 +13,7 @@ from chatsupport.errors import SessionEndedError
 from chatsupport.identity import Caller
 from chatsupport.services.messages import sequences
 from chatsupport.services.messages.message_log import Draft, MessageLog
-from chatsupport.services.sessions import synchronization
+from chatsupport.services.sessions import told_here
 from tests.api import Api, Apis, data_of
 from tests.applications import MakeApp
 from tests.concurrency import eventually, run_together
@@ -151,10 +151,10 @@ def test_a_fence_is_not_what_session_sync_tells(operator: Api, monkeypatch: pyte
     data_of(operator.send(session_id))
     data_of(operator.end(session_id))
     told: list[tuple[ObjectId, int]] = []
-    monkeypatch.setattr(synchronization.membership, "joined_sessions", lambda: {ObjectId(session_id)})
-    monkeypatch.setattr(synchronization.broadcasts, "session_sync", lambda *sync: told.append(sync))
+    monkeypatch.setattr(told_here.membership, "joined_sessions", lambda: {ObjectId(session_id)})
+    monkeypatch.setattr(told_here.broadcasts, "session_sync", lambda *sync: told.append(sync))
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert told == [(ObjectId(session_id), 1)]
 

@@ -18,7 +18,7 @@ from chatsupport.orders import LeaveSession
 from chatsupport.services.assignment import queue
 from chatsupport.services.messages import message_log
 from chatsupport.services.presence import membership
-from chatsupport.services.sessions import synchronization, told_here
+from chatsupport.services.sessions import told_here
 from tests.api import Api, Apis, data_of
 from tests.concurrency import eventually
 from tests.sockets import Socket, Sockets
@@ -27,7 +27,7 @@ from tests.sockets import Socket, Sockets
 @pytest.fixture
 def sockets(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Sockets:
     monkeypatch.setattr(queue, "ANNOUNCE_INTERVAL_SECONDS", 0.05)
-    synchronization.run()  # It looks every so often, and knows since when.
+    told_here.catch_up()  # It looks every so often, and knows since when.
     return Sockets(app)
 
 
@@ -54,7 +54,7 @@ def test_an_assignment(sockets: Sockets, operator: Api) -> None:
         operator.patch(f"/api/agents/{ada}", {"isOnline": True})
     assert visitor.heard("agent_assigned") == agent.heard("session_assigned") == []
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert [event["agentId"] for event in visitor.heard("agent_assigned")] == [ada]
     assert [session["id"] for session in agent.heard("session_assigned")] == [session_id]
@@ -65,12 +65,12 @@ def test_a_session_that_left_its_agent_and_waits(sockets: Sockets, operator: Api
     visitor, agent = sockets.user("u1"), sockets.agent(ada)
     for socket in (visitor, agent):
         socket.join(session_id)
-    synchronization.run()
+    told_here.catch_up()
     with elsewhere():
         operator.patch(f"/api/agents/{ada}", {"isOnline": False})
         operator.post(f"/api/chat/transfer/{session_id}", {})
 
-    synchronization.run()
+    told_here.catch_up()
 
     unassigned = {"sessionId": session_id, "agentId": ada, "reason": "transferred"}
     assert visitor.heard("session_unassigned") == agent.heard("session_unassigned") == [unassigned]
@@ -84,12 +84,12 @@ def test_a_session_that_went_to_another_agent(sockets: Sockets, operator: Api, a
     visitor, old, new = sockets.user("u1"), sockets.agent(ada), sockets.agent(ben)
     for socket in (visitor, old):
         socket.join(session_id)
-    synchronization.run()
+    told_here.catch_up()
     forget(visitor, old, new)
     with elsewhere():
         operator.post(f"/api/chat/transfer/{session_id}", {"agentId": ben})
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert visitor.heard("agent_assigned")[-1]["agentId"] == ben
     assert [event["agentId"] for event in old.heard("session_unassigned")] == [ada]
@@ -107,7 +107,7 @@ def test_a_session_that_left_its_agent_and_ended(sockets: Sockets, operator: Api
         operator.post(f"/api/chat/transfer/{session_id}", {})
         operator.end(session_id)
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert [event["sessionId"] for event in agent.heard("session_unassigned")] == [session_id]
 
@@ -123,7 +123,7 @@ def test_a_session_that_an_agent_found_in_its_list_and_lost(sockets: Sockets, op
         operator.post(f"/api/chat/transfer/{session_id}", {})
     membership.evict_strangers()
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert [event["sessionId"] for event in agent.heard("session_unassigned")] == [session_id]
 
@@ -136,7 +136,7 @@ def test_an_end(sockets: Sockets, operator: Api, ada: str) -> None:
     with elsewhere():
         operator.end(session_id)
 
-    synchronization.run()
+    told_here.catch_up()
 
     for socket in (visitor, agent):
         (event,) = socket.heard("session_ended")
@@ -151,7 +151,7 @@ def test_a_message_of_a_process_that_nothing_connects_with_this_one(sockets: Soc
         operator.send(session_id, "hello")
     message_log.log._forget(ObjectId(session_id))
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert visitor.heard("session_sync") == [{"sessionId": session_id, "lastSeq": 1}]
 
@@ -164,7 +164,7 @@ def test_how_many_wait(sockets: Sockets, operator: Api, ada: str) -> None:
         operator.patch(f"/api/agents/{ada}", {"isOnline": False})
         operator.start("u1")
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert eventually(lambda: agent.heard("queue_changed")[-1]["waiting"] == 1)
 
@@ -175,7 +175,7 @@ def test_who_heard_everything_is_told_nothing(sockets: Sockets, operator: Api, a
     first, second = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
     visitor = sockets.user("u1")
     visitor.join(first)
-    synchronization.run()
+    told_here.catch_up()
     operator.post(f"/api/chat/transfer/{first}", {"agentId": ben})
     operator.end(second)
     third = operator.start("u3")["sessionId"]
@@ -184,7 +184,7 @@ def test_who_heard_everything_is_told_nothing(sockets: Sockets, operator: Api, a
     forget(visitor, agent, other)
 
     for _ in range(2):
-        synchronization.run()
+        told_here.catch_up()
 
     assert operator.session(third)["status"] == "active"
     for socket in (visitor, agent, other):
@@ -203,7 +203,7 @@ def test_who_reads_the_state_on_coming_back_is_told_nothing(sockets: Sockets, op
     visitor = sockets.user("u1")
     assert visitor.join(session_id)["status"] == "active"
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert visitor.heard("agent_assigned") == []
 
@@ -216,7 +216,7 @@ def test_an_agent_that_has_just_connected_is_not_told_what_is_in_its_list(
     Session.collection().update_one({}, {"$set": {"assignedAt": long_ago}})
     agent = sockets.agent(ada)
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert agent.heard("session_assigned") == []
 
@@ -244,12 +244,12 @@ def test_an_agent_that_was_told_late_that_it_lost_a_session_hears_that_it_has_it
     agent, visitor = sockets.agent(ada), sockets.user("u1")
     for socket in (agent, visitor):
         socket.join(session_id)
-    synchronization.run()
+    told_here.catch_up()
     broadcasts.session_unassigned(ObjectId(session_id), ObjectId(ada), "transferred")
     agent.wait_for("session_unassigned")
     forget(agent, visitor)
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert [session["id"] for session in agent.heard("session_assigned")] == [session_id]
     assert [event["agentId"] for event in visitor.heard("agent_assigned")] == [ada]
@@ -268,7 +268,7 @@ def test_an_agent_that_was_refused_a_session_hears_that_it_has_it_again(
         operator.patch(f"/api/agents/{ada}", {"isOnline": True})
     forget(agent)
 
-    synchronization.run()
+    told_here.catch_up()
 
     assert [session["id"] for session in agent.heard("session_assigned")] == [session_id]
 
@@ -282,7 +282,7 @@ def test_a_guest_who_became_known(sockets: Sockets, apis: Apis, operator: Api, a
         apis.user("u1").post("/api/auth/identify", {"guestToken": guest["token"]})
     assert agent.heard("session_updated") == []
 
-    synchronization.run()
-    synchronization.run()
+    told_here.catch_up()
+    told_here.catch_up()
 
     assert [session["userId"] for session in agent.heard("session_updated")] == ["u1"]
