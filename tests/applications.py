@@ -133,7 +133,7 @@ def agent_socket(sockets: Sockets, ada: str, session_id: str) -> Socket:
 def profile(app: Flask) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """What MongoDB says of each command since the test began: the plan, and what was examined.
 
-    A test of failures may have ended while `slots.settle` still looks for a slot, which no index serves.
+    A test of failures may have ended while `slots.free_unused` still looks for a slot, which no index serves.
     It is left out.
     """
     database = connection.database()

@@ -26,7 +26,7 @@ from chatsupport.features.reports.figures import Figures
 from chatsupport.services.messages import sequences
 from chatsupport.services.server import index_builds, processes
 from chatsupport.services.server.leases import HOUSEKEEPING
-from chatsupport.services.sessions.response_times import first_response_ms
+from chatsupport.services.sessions.end_statistics import first_response_ms
 
 Document = dict[str, Any]
 

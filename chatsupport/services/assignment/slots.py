@@ -6,7 +6,7 @@ nothing the second time, and a release that was delayed never frees the slot tha
 that a release from before there were ids has taken has no entry in `slots`; it is freed by its session, which may still
 have the `slotId` of an earlier slot.
 
-A process that does not learn whether a slot was taken, or which session got it, looks again later (`settle`).
+A process that does not learn whether a slot was taken, or which session got it, looks again later (`free_unused`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Document = dict[str, Any]
 LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
 """After this time, the caller of a write has given up."""
 
-SETTLING_LOOKS = 5
+LOOKS_FOR_UNUSED = 5
 """How many times a lost slot is looked for; after that the reconciler finds it."""
 
 
@@ -74,7 +74,7 @@ def claim(
             return_document=ReturnDocument.AFTER,
         )
     except PyMongoError:
-        settle_later(slot_id, session_id)
+        free_unused_later(slot_id, session_id)
         raise
     return None if agent is None else Slot(slot_id, agent, session_id)
 
@@ -94,21 +94,21 @@ def give_back(slot: Slot) -> None:
     try:
         _release(slot.agent["_id"], slot.session_id, slot.id, idle_since)
     except PyMongoError:
-        settle_later(slot.id, slot.session_id)
+        free_unused_later(slot.id, slot.session_id)
         raise
 
 
-def settle_later(slot_id: ObjectId, session_id: ObjectId) -> None:
+def free_unused_later(slot_id: ObjectId, session_id: ObjectId) -> None:
     """Check, when no write can be in progress any more, whether this slot must be freed."""
-    socketio.start_background_task(settle, slot_id, session_id)
+    socketio.start_background_task(free_unused, slot_id, session_id)
 
 
-def settle(slot_id: ObjectId, session_id: ObjectId) -> None:
+def free_unused(slot_id: ObjectId, session_id: ObjectId) -> None:
     """Free an unused slot if it is unknown whether it was taken, given to a session or given back.
 
     A database that stood still carries out its commands when it continues, so this looks again if there is no slot yet.
     """
-    for _ in range(SETTLING_LOOKS):
+    for _ in range(LOOKS_FOR_UNUSED):
         socketio.sleep(LONGEST_WRITE.total_seconds())
         try:
             agent_id = find(slot_id)

@@ -137,7 +137,7 @@ def _store(
             return_document=ReturnDocument.AFTER,
         )
     except PyMongoError:
-        slots.settle_later(slot.id, slot.session_id)
+        slots.free_unused_later(slot.id, slot.session_id)
         raise
     return session
 

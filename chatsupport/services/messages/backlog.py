@@ -51,7 +51,7 @@ class Backlog:
         """Return the number of waiting drafts."""
         return len(self._waiting)
 
-    def settle(self, session_id: ObjectId, timeout: float) -> None:
+    def wait_for_writes(self, session_id: ObjectId, timeout: float) -> None:
         """Wait until no batch with this session is under way, for `timeout` seconds at most."""
         with self._changed:
             self._changed.wait_for(lambda: session_id not in self._in_flight, timeout)

@@ -109,13 +109,13 @@ class MessageLog:
         """Forget all that is known about a session. Called before an end, whose outcome may remain unknown."""
         self._admission.forget(session_id)
 
-    def settle(self, session_id: ObjectId, timeout: float = MAX_WAIT_SECONDS) -> None:
+    def wait_for_writes(self, session_id: ObjectId, timeout: float = MAX_WAIT_SECONDS) -> None:
         """Wait until no write of this process is in flight for the session.
 
         Called after a session was marked ended: whatever is taken from the backlog later reads that mark, so that after
         this the session's last message is known.
         """
-        self._backlog.settle(session_id, timeout)
+        self._backlog.wait_for_writes(session_id, timeout)
 
     def known_last_seqs(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
         """Return the last seq of those sessions to which this process has appended lately."""

@@ -18,7 +18,7 @@ from chatsupport.errors import ForbiddenError
 from chatsupport.events import SessionEnded
 from chatsupport.identity import Caller
 from chatsupport.services.messages import message_log
-from chatsupport.services.sessions import end_figures
+from chatsupport.services.sessions import end_statistics
 from chatsupport.services.shared import access, outbox
 
 logger = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ def end(caller: Caller, session_id: ObjectId, why: SessionEnd) -> dict[str, Any]
         if ended is not None:
             return serializers.session_end(ended)
         session = access.find_session(caller, session_id)
-    outbox.complete(session)
-    return serializers.session_end(end_figures.complete(session))
+    outbox.tell_untold(session)
+    return serializers.session_end(end_statistics.added_to(session))
 
 
 def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Caller | None = None) -> Document | None:
@@ -71,7 +71,7 @@ def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Ca
         if session is None:
             return None
         logger.info("Session ended", extra={"event": "session_ended", "session_id": str(session["_id"])})
-        figures = end_figures.of(session)
+        figures = end_statistics.of(session)
         session = {**session, **figures}
         outbox.tell(SessionEnded(session=session, **outbox.origin(mark)), stored_with_it=figures)
     return session
@@ -79,4 +79,4 @@ def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Ca
 
 @outbox.retells(outbox.ENDED)
 def _ended(session: Document, mark: Document) -> SessionEnded:
-    return SessionEnded(session=end_figures.complete(session), **outbox.origin(mark))
+    return SessionEnded(session=end_statistics.added_to(session), **outbox.origin(mark))

@@ -95,7 +95,7 @@ def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:
     carried = list(collection.find(_carried(guest, user)))
     for session in carried:
         changed = _rename_within(session["_id"], guest, user)
-        outbox.complete(session)  # A kill may have cut its end short.
+        outbox.tell_untold(session)  # A kill may have cut its end short.
         if changed or session["_id"] in renamed or not is_repeat:
             events.happened(SessionUpdated(session))
     stored = Denial.collection().find_one({"userId": guest.id, "identifiedAs": user.id}, {"carried": 1}) or {}
@@ -129,7 +129,7 @@ def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
         except DuplicateKeyError:
             ending.end_now(is_guests, SessionEnd(reason=MERGED), user.id, user)
         else:
-            message_log.log.settle(session_id)
+            message_log.log.wait_for_writes(session_id)
             return
     raise DatabaseUnavailableError
 

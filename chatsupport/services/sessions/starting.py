@@ -54,7 +54,7 @@ def start(asked: Start) -> tuple[dict[str, Any], bool]:
     for _ in range(_START_ATTEMPTS):
         session = reading.find_newest(person.id, person.type)
         if session is not None and session["status"] in OPEN:
-            if outbox.complete(session):
+            if outbox.tell_untold(session):
                 continue
             return _answer(session, reading.agent_with(session)), False
         if not caller.may_act_for_others:

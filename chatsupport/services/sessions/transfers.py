@@ -40,7 +40,7 @@ def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) ->
     if agent_id is not None:
         _to_agent(session, agent_id)
     elif session["status"] == WAITING:
-        outbox.complete(session)  # A repeated request: it waits already.
+        outbox.tell_untold(session)  # A repeated request: it waits already.
     else:
         transitions.requeue(session, transitions.TRANSFERRED, avoid=True)
     events.happened(SessionTransferred(caller, session_id, agent_id, session.get("agentId")))
@@ -55,7 +55,7 @@ def _may_transfer(caller: Caller, session: Document) -> bool:
 
 def _to_agent(session: Document, agent_id: ObjectId) -> None:
     if session.get("agentId") == agent_id:
-        outbox.complete(session)
+        outbox.tell_untold(session)
         return  # A repeated request: it is there already.
     slot = slots.claim(session["_id"], session["userId"], only=agent_id)
     if slot is None:

@@ -4,7 +4,7 @@ Every update that changes a session's state adds a mark to its `untold` in the s
 moved, ended. The process that made the change then tells the event, whose reactions free slots and tell people, and
 notes the mark as told; marks are removed in batches, once a second. A process that is killed in between, that never
 hears that its write was stored, or one of whose reactions fails, leaves the mark. Then a repeated call tells the event
-(`complete`), or the sweep does: it is rebuilt from the session and the mark, and the same reactions follow.
+(`tell_untold`), or the sweep does: it is rebuilt from the session and the mark, and the same reactions follow.
 
 So an event may be told twice, and late: each reaction looks at the session as it is now, frees slots by their ids, and
 says only what is still true.
@@ -127,7 +127,7 @@ def told(session_id: ObjectId, mark_id: ObjectId, stored_with_it: Document | Non
     _told.add(session_id, ([mark_id], stored_with_it or {}))
 
 
-def complete(session: Document) -> bool:
+def tell_untold(session: Document) -> bool:
     """Tell what happened to a session and was not told, unless this process is at it. True if there was any."""
     marks = [mark for mark in session.get("untold", ()) if mark["id"] not in _ours and mark["kind"] in _retells]
     with _held(marks):
@@ -156,7 +156,7 @@ def sweep(may_act: Callable[[], bool] = HOUSEKEEPING.hold) -> int:
     completed = 0
     for session in late:
         try:
-            completed += complete(session)
+            completed += tell_untold(session)
         except Exception:
             about = {"session_id": str(session["_id"])}
             logger.exception("The events of a session cannot be reported yet; trying again", extra=about)

@@ -64,7 +64,7 @@ def test_what_is_told_twice_is_one_entry(apis: Apis, operator: Api) -> None:
     before = entries(operator, sessionId=session_id)
     outbox.reset()
 
-    assert outbox.complete(stored)
+    assert outbox.tell_untold(stored)
 
     assert entries(operator, sessionId=session_id) == before
 

@@ -251,7 +251,7 @@ def test_the_slot_of_an_assignment_that_failed_goes_to_who_waits(
         if stands_still:
             fail_once(patched, "find")
 
-        slots.settle(slot.id, slot.session_id)
+        slots.free_unused(slot.id, slot.session_id)
 
     assert operator.session(waiting)["agentId"] == ada
     assert violations(connection.database()) == []

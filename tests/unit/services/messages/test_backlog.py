@@ -119,8 +119,8 @@ def test_a_session_is_settled_when_its_write_is_done_and_any_other_at_once() -> 
     waiting.add(draft(busy))
     eventually(lambda: writer.begun)
 
-    waiting.settle(ObjectId(), 5)
-    settled = threading.Thread(target=lambda: waiting.settle(busy, 5))
+    waiting.wait_for_writes(ObjectId(), 5)
+    settled = threading.Thread(target=lambda: waiting.wait_for_writes(busy, 5))
     settled.start()
 
     assert settled.is_alive()

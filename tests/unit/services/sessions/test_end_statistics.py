@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chatsupport.services.sessions.response_times import response_statistics
+from chatsupport.services.sessions.end_statistics import response_statistics
 
 START = datetime(2026, 1, 2, tzinfo=timezone.utc)
 

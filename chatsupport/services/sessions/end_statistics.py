@@ -1,4 +1,4 @@
-"""How fast users were answered."""
+"""The statistics of one ended session, worked out once: how many messages it had, and how fast they were answered."""
 
 from __future__ import annotations
 
@@ -7,6 +7,43 @@ from datetime import datetime
 from typing import Any
 
 from chatsupport import serializers
+from chatsupport.documents import Message, Session
+from chatsupport.services.messages import message_log, sequences
+from chatsupport.services.server import processes
+
+Document = dict[str, Any]
+
+
+def added_to(session: Document) -> Document:
+    """Return an ended session with its statistics, stored if they were not: its messages change no more."""
+    if "totalMessages" in session:
+        return session
+    statistics = of(session)
+    Session.collection().update_one({"_id": session["_id"]}, {"$set": statistics})
+    return {**session, **statistics}
+
+
+def of(session: Document) -> Document:
+    """Return the statistics of a session that has ended.
+
+    Writes that began before the end are waited for, also by who comes second and finds the session ended.
+    """
+    message_log.log.wait_for_writes(session["_id"])
+    if not processes.here.is_alone():
+        sequences.fence(session["_id"])  # The writes of other processes cannot be waited for.
+    rows = list(
+        Message.collection().find(
+            {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
+            {"_id": 0, "senderId": 1, "senderType": 1, "timestamp": 1},
+            sort=[("seq", 1)],
+        )
+    )
+    total, response_time = response_statistics((row["senderType"], row["timestamp"]) for row in rows)
+    return {
+        "totalMessages": total,
+        "averageResponseTime": response_time,
+        "firstResponseMs": first_response_ms(session, rows),
+    }
 
 
 def response_statistics(messages: Iterable[tuple[str, datetime]]) -> tuple[int, float | None]:
