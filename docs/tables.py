@@ -1,7 +1,7 @@
 """Write the tables of docs/rest.md and docs/events.md from the models, and that of the reactions: `make docs`.
 
-A table stands between `<!-- fields: NewMessage -->` (or `queries:`, `sent:`, `received:`, `reactions`) and
-`<!-- end -->`.
+A table stands between `<!-- fields: NewMessage -->` (or `queries:`, `events of clients`, `events to clients`,
+`reactions`) and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ WHO = ("userId?", "userType?")
 """What every event of a client may have; the page says it once."""
 
 _BLOCK = re.compile(
-    r"(?<=<!-- )(fields|queries|sent|received|reactions)(?:: (\w+))? -->\n.*?(?=<!-- end -->)", re.DOTALL
+    r"(?<=<!-- )(fields|queries|events of clients|events to clients|reactions)(?:: (\w+))? -->\n.*?(?=<!-- end -->)",
+    re.DOTALL,
 )
 
 
@@ -41,10 +42,10 @@ def _filled(block: re.Match[str], page: str) -> str:
 
 
 def _table(kind: str, name: str | None, page: str) -> str | None:
-    if kind == "sent":
-        rows = [["Event", "Payload", "Acknowledged with (`data`)"], *_sent(page)]
-    elif kind == "received":
-        rows = [["Event", "To", "Payload"], *_received(page)]
+    if kind == "events of clients":
+        rows = [["Event", "Payload", "Acknowledged with (`data`)"], *_of_clients(page)]
+    elif kind == "events to clients":
+        rows = [["Event", "To", "Payload"], *_to_clients(page)]
     elif kind == "reactions":
         rows = [["Event", "What follows, in order"], *_reactions()]
     else:
@@ -94,12 +95,12 @@ def _default(schema: dict[str, Any]) -> str:
     )
 
 
-def _sent(page: str) -> Iterator[list[str]]:
+def _of_clients(page: str) -> Iterator[list[str]]:
     for name, event in socket_events.RECEIVED.items():
         yield [_linked(name, page), f"`{_listed(event.body)}`", f"`{_listed(event.answer)}`"]
 
 
-def _received(page: str) -> Iterator[list[str]]:
+def _to_clients(page: str) -> Iterator[list[str]]:
     for name, event in socket_events.EMITTED.items():
         yield [_linked(name, page), event.to, event.shown or f"`{_listed(event.data)}`"]
 

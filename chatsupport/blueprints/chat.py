@@ -26,7 +26,7 @@ from chatsupport.errors import (
 )
 from chatsupport.services.assignment import staffing
 from chatsupport.services.messages import history, sending
-from chatsupport.services.server import statistics
+from chatsupport.services.server import overview
 from chatsupport.services.sessions import ending, lists, reading, starting, transfers
 from chatsupport.services.sessions.starting import Start
 
@@ -172,4 +172,4 @@ def get_availability() -> Json:
 @route(blueprint.get("/stats"), answers={200: Says("Statistics", contract.Statistics)})
 def get_statistics() -> Json:
     """Read the statistics."""
-    return statistics.overview(caller())
+    return overview.statistics(caller())

@@ -13,7 +13,7 @@ from chatsupport.contract.calls import Says
 from chatsupport.contract.service import Health, Index
 from chatsupport.database.clock import now
 from chatsupport.errors import DatabaseUnavailableError
-from chatsupport.services.server import statistics
+from chatsupport.services.server import overview
 
 blueprint = Blueprint("system", __name__)
 
@@ -41,7 +41,7 @@ def get_health() -> dict[str, Any] | Response:
 
     Within 2 s in any case. 503, with the state as `data`, while the database does not answer.
     """
-    state, alive = statistics.health()
+    state, alive = overview.health()
     if alive:
         return state
     error = DatabaseUnavailableError()

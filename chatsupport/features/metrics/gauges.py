@@ -17,7 +17,7 @@ from chatsupport.documents import Agent
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.observability import metrics
 from chatsupport.services.assignment import queue
-from chatsupport.services.server import statistics, totals
+from chatsupport.services.server import overview, totals
 
 TIMEOUT_SECONDS = 1.0
 """The driver looks for a server every half second, so that it may take that much longer."""
@@ -54,7 +54,7 @@ def refresh() -> None:
 
 
 def _read() -> None:
-    sessions = statistics.sessions_by_status(totals.counts()["sessions"])
+    sessions = overview.sessions_by_status(totals.counts()["sessions"])
     waiting, since = queue.waiting()
     agents = Agent.collection()
     states = {state: int(agents.count_documents(condition)) for state, condition in _STATES.items()}

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from chatsupport.errors import AgentAtCapacityError
 from chatsupport.services.messages import history, message_log
-from chatsupport.services.server import statistics
+from chatsupport.services.server import overview
 from chatsupport.services.sessions import starting
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
@@ -139,7 +139,7 @@ def test_a_defect_of_ours_tells_nothing_of_the_inside(
     def fail(*_: Any, **__: Any) -> Any:
         raise error
 
-    for module, name in ((starting, "start"), (history, "read_page"), (statistics, "overview"), (statistics, "health")):
+    for module, name in ((starting, "start"), (history, "read_page"), (overview, "statistics"), (overview, "health")):
         monkeypatch.setattr(module, name, fail)
     for response in (
         operator.post("/api/chat/start-session", {"userId": "u1"}),
@@ -204,7 +204,7 @@ def test_without_a_request_id_each_request_gets_its_own(apis: Apis) -> None:
 
 def test_production_answers_errors_in_the_same_shape(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     apis = Apis(make_app(app_env="production"))
-    monkeypatch.setattr(statistics, "overview", lambda caller: 1 / 0)
+    monkeypatch.setattr(overview, "statistics", lambda caller: 1 / 0)
 
     assert_failure(apis.operator().get("/api/chat/stats"), 500, "INTERNAL_ERROR")
     assert_failure(apis.anonymous().get("/nope"), 404, "NOT_FOUND")

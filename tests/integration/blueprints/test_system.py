@@ -11,7 +11,7 @@ import pytest
 from chatsupport import __version__
 from chatsupport.database.clock import now
 from chatsupport.documents import Counters, Session
-from chatsupport.services.server import statistics, totals
+from chatsupport.services.server import overview, totals
 from tests.api import Api, Apis, data_of
 from tests.applications import MakeApp
 
@@ -113,7 +113,7 @@ def test_users_are_told_nothing_of_the_agents(apis: Apis, operator: Api) -> None
 
 
 def test_of_many_agents_the_busiest_are_shown(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "MAX_AGENTS", 2)
+    monkeypatch.setattr(overview, "MAX_AGENTS", 2)
     names = ("Dan", "Ada", "Cy", "Ben")
     ids = {name: operator.create_agent(name, maxUsers=3, isOnline=name in ("Cy", "Dan"))["id"] for name in names}
     for number in range(2):

@@ -18,7 +18,7 @@ from chatsupport.documents import Session
 from chatsupport.observability import tracing
 from chatsupport.observability.tracing import lines
 from chatsupport.services.messages import backlog
-from chatsupport.services.server import statistics
+from chatsupport.services.server import overview
 from chatsupport.services.shared import rate_limits
 from tests.api import Apis
 from tests.applications import MakeApp
@@ -113,7 +113,7 @@ def test_a_slow_request_and_the_slow_command_in_it_are_told(
     operator = Apis(app).operator()
     operator.start("u1")
     find = Session.collection().find_one
-    monkeypatch.setattr(statistics, "overview", lambda caller: {"found": find(SLEEP) is not None})
+    monkeypatch.setattr(overview, "statistics", lambda caller: {"found": find(SLEEP) is not None})
     log.lines.clear()
 
     response = operator.get("/api/chat/stats")

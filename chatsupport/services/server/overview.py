@@ -1,4 +1,7 @@
-"""How the service is doing: for the dashboard (`overview`) and for whoever checks that it is alive (`health`)."""
+"""How the service is doing: for dashboards (`statistics`) and for whoever checks that it is alive (`health`).
+
+The sums that grow with every session are in `totals`, and the statistics of one session in `sessions/end_statistics`.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ class _Found:
 _found: _Found | None = None
 
 
-def overview(caller: Caller) -> dict[str, Any]:
+def statistics(caller: Caller) -> dict[str, Any]:
     """Return the statistics. Only agents and operators see the agents' names."""
     sums, counts = totals.read(), totals.counts()
     sessions, messages = sessions_by_status(counts["sessions"]), counts["messages"]
