@@ -141,15 +141,6 @@ class AgentNotFoundError(NotFoundError):
         super().__init__("No agent has this id. GET /api/agents lists the agents.")
 
 
-class BlockNotFoundError(NotFoundError):
-    """No block has this id, or it has run out."""
-
-    code = "BLOCK_NOT_FOUND"
-
-    def __init__(self) -> None:
-        super().__init__("No block has this id. GET /api/blocks lists the blocks.")
-
-
 class MethodNotAllowedError(ChatSupportError):
     """The path exists, the method does not."""
 

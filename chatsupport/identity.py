@@ -163,10 +163,13 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
     expires_at = claims.get("exp")
     if not isinstance(expires_at, (int, float)) or not math.isfinite(expires_at):
         raise _invalid_token()  # One that never ends is none of ours.
-    # Not of the signature, whose last letter can be written in several ways.
-    token_id = hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
     is_vouched = claims.get("vouched") is True
-    return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at), token_id, is_vouched)
+    return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at), id_of_token(token), is_vouched)
+
+
+def id_of_token(token: str) -> str:
+    """Return what tells a token from others: not of its signature, whose last letter can be written in several ways."""
+    return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
 def _claims(token: str, expired_for: timedelta) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from chatsupport.services.assignment import queue
 from chatsupport.services.people import denial_memory, denials
 from chatsupport.services.server import processes
 from chatsupport.services.shared import outbox
-from tests.api import Api, Apis
+from tests.api import Api, Apis, data_of
 from tests.commands import COMMANDS
 from tests.sockets import Sockets
 
@@ -127,6 +127,21 @@ def test_a_token_costs_nothing_within_half_a_minute(apis: Apis) -> None:
     with COMMANDS.counted() as sent:
         assert apis.anonymous().post("/api/auth/token", {"userId": "u1"}).status_code == 201
     assert sent == []
+
+
+def test_an_arrival_costs_five(apis: Apis, sockets: Sockets, operator: Api) -> None:
+    operator.create_agent("Ben")
+    with COMMANDS.counted() as sent:
+        guest = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
+        session = apis.bearer(guest["token"]).start(guest["userId"])
+        sockets.attempt({"token": guest["token"]}).join(session["sessionId"])
+    assert sent == [
+        "aggregate sessions",
+        "findAndModify sessions",
+        "findAndModify agents",
+        "findAndModify sessions",
+        "aggregate sessions",
+    ]
 
 
 def test_a_message_costs_its_sender_one_beside_what_the_log_does(user: Api, session_id: str) -> None:

@@ -9,9 +9,9 @@ from flask import Blueprint
 from chatsupport import serializers
 from chatsupport.blueprints.requests import caller
 from chatsupport.blueprints.routing import route
-from chatsupport.contract.blocks import Block, BlockId, Blocks, ListPage, NewBlock
 from chatsupport.contract.calls import Says
-from chatsupport.services.people import denials
+from chatsupport.features.blocks import service
+from chatsupport.features.blocks.models import Block, BlockId, Blocks, ListPage, NewBlock
 
 blueprint = Blueprint("blocks", __name__, url_prefix="/api/blocks")
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 @route(blueprint.get(""), query=ListPage, answers={200: Says("Blocks", Blocks)})
 def list_blocks(page: ListPage) -> Json:
     """List the blocks in force, newest first."""
-    rows, cursor = denials.blocks(caller(), page.limit, page.cursor)
+    rows, cursor = service.list_page(caller(), page.limit, page.cursor)
     return serializers.page("blocks", [serializers.block(row) for row in rows], cursor)
 
 
@@ -38,11 +38,11 @@ def create_block(new: NewBlock) -> tuple[Json, int]:
 
     At once, everywhere: its requests and connections are refused, its sockets are closed.
     """
-    stored, created = denials.block(caller(), new)
+    stored, created = service.block(caller(), new)
     return serializers.block(stored), 201 if created else 200
 
 
 @route(blueprint.delete("/<block_id>"), answers={200: Says("Unblocked", Block)})
 def delete_block(block_id: BlockId) -> Json:
     """Lift a block."""
-    return serializers.block(denials.unblock(caller(), block_id))
+    return serializers.block(service.unblock(caller(), block_id))

@@ -18,26 +18,24 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import addresses, events, orders
-from chatsupport.contract.blocks import NewBlock
 from chatsupport.database.clock import elapsed, now, now_ms
 from chatsupport.documents import Agent, Denial
 from chatsupport.errors import (
     BlockedError,
-    BlockNotFoundError,
     ChatSupportError,
     ForbiddenError,
     InvalidTokenError,
 )
-from chatsupport.events import AccessDenied, Blocked, GuestIdentified, SignedOut, TokensRevoked, Unblocked
+from chatsupport.events import AccessDenied, GuestIdentified, SignedOut, TokensRevoked
 from chatsupport.extensions import socketio
-from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, USER, Caller
+from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, USER, Caller, id_of_token
 from chatsupport.orders import BLOCKED, REVOKED, CloseAddress, CloseSockets
 from chatsupport.services.people import tombstones
 from chatsupport.services.people.denial_memory import AGENT_PREFIX, SETTLED_SECONDS, DenialMemory
 from chatsupport.services.server import processes
-from chatsupport.services.shared import access, pages
+from chatsupport.services.shared import access
 from chatsupport.services.shared.look_ups import SharedLookUps
-from chatsupport.services.shared.pages import Cursor, Document
+from chatsupport.services.shared.pages import Document
 
 ENFORCE_SECONDS = 1.0
 RECENT_SECONDS = 600
@@ -162,6 +160,16 @@ def settle() -> None:
         socketio.sleep(max(0.0, began + SETTLED_SECONDS - elapsed()))
 
 
+def note_new_guest(guest: Caller) -> None:
+    """Note that nobody can have denied this guest yet, whose id was made a moment ago."""
+    memory.remember(_ids_of(guest), (), memory.state)
+
+
+def note_new_token(token: str) -> None:
+    """Note that nobody can have signed out this token yet, which was made a moment ago."""
+    memory.remember([_sign_out_id(id_of_token(token))], (), memory.state)
+
+
 def forget(person: Caller) -> None:
     """Look up a person's denials again: another process has given an order because there is a new one."""
     memory.forget(_ids_of(person))
@@ -169,7 +177,7 @@ def forget(person: Caller) -> None:
 
 def forget_address(network: str) -> None:
     """Look up again whether this address, or network, is blocked."""
-    memory.forget([_block_id(None, network)])
+    memory.forget([block_id(None, network)])
 
 
 def bury(caller: Caller, person: Caller, sweep_after: timedelta) -> datetime:
@@ -205,7 +213,7 @@ def unname(person: Caller) -> None:
     """
     collection = Denial.collection()
     collection.delete_many({"tokenId": {"$exists": True}, "userId": person.id, "userType": person.type})
-    collection.update_one({"_id": _block_id(person, None)}, {"$unset": {"reason": ""}})
+    collection.update_one({"_id": block_id(person, None)}, {"$unset": {"reason": ""}})
     collection.delete_one({"_id": _identified_id(person)})
 
 
@@ -243,7 +251,7 @@ def sign_out(caller: Caller) -> None:
         "createdAt": time,
         "expiresAt": time + REFUSALS_KEPT,
     }
-    this = {"_id": f"signed-out:{caller.token_id}"}
+    this = {"_id": _sign_out_id(caller.token_id)}
     stored = {"$setOnInsert": denial, "$currentDate": {"updatedAt": True}}
     Denial.collection().update_one(this, stored, upsert=True)
     take_effect(SignedOut(caller, {**this, **denial}))
@@ -274,58 +282,6 @@ def identify(guest: Caller, user: Caller) -> str:
     if denial["identifiedAs"] == user.id:
         take_effect(GuestIdentified(user, denial, guest))
     return str(denial["identifiedAs"])
-
-
-def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
-    """Block a person or an address; one that is blocked already gets the new reason and end.
-
-    Returns the block, and whether it is new. For operators only.
-    """
-    access.require_operator(caller)
-    time = now()
-    expires_at = None if wanted.expires_in_seconds is None else time + timedelta(seconds=wanted.expires_in_seconds)
-    values = {"reason": wanted.reason, "expiresAt": expires_at}
-    collection = Denial.collection()
-    denial_id = _block_id(wanted.person, wanted.address)
-    collection.delete_one({"_id": denial_id, "expiresAt": {"$lte": time}})
-    subject = (
-        {"address": wanted.address}
-        if wanted.person is None
-        else {"userId": wanted.person.id, "userType": wanted.person.type}
-    )
-    new_id = ObjectId()
-    stored: Any = collection.find_one_and_update(
-        {"_id": denial_id},
-        {
-            "$set": values,
-            "$currentDate": {"updatedAt": True},
-            "$setOnInsert": {"blockId": new_id, "createdAt": time, **subject},
-        },
-        upsert=True,
-        return_document=ReturnDocument.AFTER,
-    )
-    take_effect(Blocked(caller, stored, wanted.expires_in_seconds))
-    return stored, stored["blockId"] == new_id
-
-
-def unblock(caller: Caller, block_id: ObjectId) -> Document:
-    """Lift a block. Raises `BlockNotFoundError`. For operators only."""
-    access.require_operator(caller)
-    lifted: Document | None = Denial.collection().find_one_and_delete(
-        # The index has ids only, and is used where the query says so.
-        {"blockId": {"$eq": block_id, "$type": "objectId"}}
-    )
-    if lifted is None or _has_run_out(lifted):
-        raise BlockNotFoundError
-    events.happened(Unblocked(caller, lifted))
-    return lifted
-
-
-def blocks(caller: Caller, limit: int, cursor: Cursor | None) -> tuple[list[Document], str | None]:
-    """Return one page of the blocks in force, newest first, and the cursor of the next. For operators only."""
-    access.require_operator(caller)
-    query = {"blockId": {"$type": "objectId"}, "expiresAt": {"$not": {"$lte": now()}}}
-    return pages.read(Denial.collection(), query, limit, cursor, time="createdAt", key="blockId")
 
 
 def write_agents_in_small_letters() -> None:
@@ -367,7 +323,7 @@ def enforce_recent() -> None:
     _looked_at = began
     for denial in recent:
         # Of a tombstone nobody knows whose it is; the revocation beside it is kept for as long.
-        if not _has_run_out(denial) and not denial["_id"].startswith("erased:"):
+        if not has_run_out(denial) and not denial["_id"].startswith("erased:"):
             _close_sockets(denial, here=True)
 
 
@@ -407,19 +363,19 @@ def _in_force(person: Caller, address: str) -> list[Document]:
         state = memory.state
         known = _look_up(ids)
         memory.remember(ids, known, state)
-    return [denial for denial in known if not _has_run_out(denial)]
+    return [denial for denial in known if not has_run_out(denial)]
 
 
 @functools.lru_cache(maxsize=4096)
 def _ids(person_id: str, person_type: str, token_id: str | None, address: str) -> tuple[str, ...]:
     """Return the ids of all that may deny somebody, and of what shows that an agent exists."""
-    of_token = () if token_id is None else (f"signed-out:{token_id}",)
-    of_address = (_block_id(None, name) for name in networks_of(address))
+    of_token = () if token_id is None else (_sign_out_id(token_id),)
+    of_address = (block_id(None, name) for name in networks_of(address))
     return (*_ids_of(Caller(person_id, person_type)), *of_address, *of_token)
 
 
 def _ids_of(person: Caller) -> list[str]:
-    ids = [f"revoked:{person}", tombstones.id_of(person), _block_id(person, None)]
+    ids = [f"revoked:{person}", tombstones.id_of(person), block_id(person, None)]
     if person.is_guest:
         ids.append(_identified_id(person))
     if person.type == AGENT:
@@ -452,14 +408,20 @@ _look_up = SharedLookUps(_read)
 """A thousand sockets that reconnect at once cost a few queries."""
 
 
-def _block_id(person: Caller | None, address: str | None) -> str:
+def block_id(person: Caller | None, address: str | None) -> str:
+    """Return the id of the denial that blocks a person, or else an address."""
     return f"block:address:{address}" if person is None else f"block:{person}"
+
+
+def _sign_out_id(token_id: str) -> str:
+    return f"signed-out:{token_id}"
 
 
 def _identified_id(guest: Caller) -> str:
     return f"identified:{guest}"
 
 
-def _has_run_out(denial: Document) -> bool:
+def has_run_out(denial: Document) -> bool:
+    """Tell whether a denial is over, although it is still stored."""
     expires_at = denial.get("expiresAt")
     return expires_at is not None and bool(expires_at <= now())

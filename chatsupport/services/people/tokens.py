@@ -47,6 +47,8 @@ def issue(request: TokenRequest, asker: Asker) -> dict[str, Any]:
     is_new_guest = request.user_id is None
     person = identity.Caller(request.user_id or identity.new_guest_id(), request.user_type)
     earlier: identity.Caller | None = None
+    if is_new_guest:
+        denials.note_new_guest(person)
     if caller is None:
         rate_limits.check_address(rate_limits.TOKENS, asker.address)
         _check_not_blocked(person, asker.address)
@@ -60,9 +62,11 @@ def issue(request: TokenRequest, asker: Asker) -> dict[str, Any]:
         events.happened(TokenIssued(caller, person))
     is_vouched = not person.is_guest and (caller is not None or settings.config.identity_secret is not None)
     lifetime = identity.TOKEN_LIFETIME
+    token = identity.issue_token(person.id, person.type, renewed=earlier, is_vouched=is_vouched)
+    denials.note_new_token(token)
     return {
         **({"userId": person.id} if is_new_guest else {}),
-        "token": identity.issue_token(person.id, person.type, renewed=earlier, is_vouched=is_vouched),
+        "token": token,
         "tokenType": "Bearer",
         "expiresInSeconds": int(lifetime.total_seconds()),
         "expiresInDays": lifetime.days,

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from chatsupport import orders
 from chatsupport.database.clock import now
 from chatsupport.documents import Denial
+from chatsupport.features.blocks.models import Block
 from chatsupport.identity import API_KEY_CALLER, Caller
 from chatsupport.orders import BLOCKED, CloseAddress, CloseSockets
 from chatsupport.sockets import connections
@@ -34,6 +35,7 @@ def test_a_blocked_user_is_refused_everywhere_at_once(apis: Apis, operator: Api,
 
     blocked = block(operator, userId="u1", reason="spam")
 
+    assert Block.model_validate(blocked).model_dump(by_alias=True) == blocked
     assert (blocked["userId"], blocked["userType"], blocked["reason"]) == ("u1", "user", "spam")
     assert_failure(user.get(STATS), 403, "BLOCKED")
     assert_failure(apis.anonymous().post("/api/auth/token", {"userId": "u1"}), 403, "BLOCKED")

@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from chatsupport import serializers
-from chatsupport.contract import blocks, chat, people
+from chatsupport.contract import chat, people
 from chatsupport.contract.base import Answer
 
 ID, AGENT_ID = ObjectId("6b02a346410e8790f1f544d2"), ObjectId("6b02a346410e8790f1f544d3")
@@ -181,7 +181,6 @@ FULL_SESSION = {
     **SESSION, "firstAssignedAt": TIME, "endedAt": LATER, "endReason": "Solved", "internalReason": "spam",
     "readSeq": [{"userId": "u1", "userType": "user", "seq": 1}],
 }  # fmt: skip
-BLOCK = {"blockId": ID, "userId": "u1", "userType": "user", "createdAt": TIME, "reason": "spam"}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +195,6 @@ BLOCK = {"blockId": ID, "userId": "u1", "userType": "user", "createdAt": TIME, "
         (chat.Session, serializers.session(FULL_SESSION, None, 3, 0, LATER), False),
         (chat.Session, serializers.session(FULL_SESSION, AGENT, None, 1, LATER, for_staff=True), True),
         (chat.EndedSession, serializers.session_end(FULL_SESSION), True),
-        (blocks.Block, serializers.block(BLOCK), True),
     ],
 )
 def test_each_makes_what_its_model_describes(model: type[Answer], data: dict[str, Any], has_all: bool) -> None:

@@ -22,8 +22,18 @@ from chatsupport.contract.fields import (
     Time,
     UserType,
 )
-from chatsupport.errors import BlockNotFoundError
+from chatsupport.errors import NotFoundError
 from chatsupport.identity import Caller
+
+
+class BlockNotFoundError(NotFoundError):
+    """No block has this id, or it has run out."""
+
+    code = "BLOCK_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("No block has this id. GET /api/blocks lists the blocks.")
+
 
 MAX_BLOCK_SECONDS = 10 * 365 * 24 * 3600
 
