@@ -22,7 +22,7 @@ from chatsupport.contract.socket_events import (
 )
 from chatsupport.documents.session import ACTIVE
 from chatsupport.errors import ForbiddenError, NotFoundError
-from chatsupport.identity import Caller
+from chatsupport.identity import USER, Caller
 from chatsupport.realtime import server
 from chatsupport.services.messages import read_marks, sending
 from chatsupport.services.messages.drafts import Draft
@@ -101,7 +101,8 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
         if joined["status"] == ACTIVE and joined["agentId"] == connection.caller.id:
             told_here.knows_of(connection.caller.id, session_id)
         server.enter(connection.sid, room)
-        if is_staff:
+        # A system that speaks for a user gets what the user may see.
+        if is_staff and connection.people[session_id].type != USER:
             server.enter(connection.sid, broadcasts.staff_room(session_id))
     return joined
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from bson import ObjectId
 
@@ -13,7 +12,6 @@ from chatsupport import broadcasts
 from chatsupport.errors import ChatSupportError, InvalidTokenError
 from chatsupport.identity import AGENT, Caller
 from chatsupport.realtime import server
-from chatsupport.services.shared import access
 from chatsupport.services.shared.budgets import Budget
 from chatsupport.sockets.open_sends import OpenSends
 
@@ -70,16 +68,6 @@ def of(caller: Caller) -> list[Connection]:
 def agents() -> list[Caller]:
     """Return the agents who have sockets here."""
     return [caller for caller in list(_by_caller) if caller.type == AGENT]
-
-
-def of_staff_in(session_id: ObjectId, session: Mapping[str, Any]) -> list[Connection]:
-    """Return the sockets that are in a session's room as staff, and not for its user."""
-    found = map(find, server.members(broadcasts.session_room(session_id)))
-    return [
-        connection
-        for connection in found
-        if connection is not None and access.is_staff(connection.people.get(session_id, connection.caller), session)
-    ]
 
 
 def from_addresses(addresses: Callable[[str], bool]) -> list[Connection]:

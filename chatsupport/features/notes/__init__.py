@@ -2,7 +2,7 @@
 
 from chatsupport.events import NoteAdded
 from chatsupport.feature import Feature
-from chatsupport.features.notes import routes, telling
+from chatsupport.features.notes import routes, service
 from chatsupport.features.notes.documents import Note
 from chatsupport.features.notes.models import EMITTED
 from chatsupport.features.notes.personal_data import PERSONAL_DATA
@@ -12,7 +12,6 @@ FEATURE = Feature(
     blueprint=routes.blueprint,
     emitted=EMITTED,
     documents=[Note],
-    reactions={NoteAdded: [telling.note_added]},
-    orders={telling.TellStaff: telling.tell_here},
+    reactions={NoteAdded: [service.tell_staff]},
     personal_data=PERSONAL_DATA,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import events, serializers
+from chatsupport import broadcasts, events, serializers
 from chatsupport.contract.fields import Cursor
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
@@ -45,6 +45,11 @@ def add(caller: Caller, session_id: ObjectId, text: str) -> Document:
     _look_after(session, note)
     events.happened(NoteAdded(session, note))
     return serialize(note)
+
+
+def tell_staff(event: NoteAdded) -> None:
+    """Tell the staff in the session's room, and nobody else."""
+    broadcasts.emit("note_added", serialize(event.note), to=broadcasts.staff_room(event.note["sessionId"]))
 
 
 def serialize(note: Mapping[str, Any]) -> Document:

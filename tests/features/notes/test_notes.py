@@ -227,7 +227,7 @@ def test_somebody_who_came_back_after_an_erasure_has_notes_again(
 def test_notes_go_with_old_sessions(make_app: MakeApp) -> None:
     from chatsupport.features.privacy import retention
 
-    operator = Apis(make_app(retention_days=1)).operator()
+    operator = Apis(make_app(of_features={"RETENTION_DAYS": 1})).operator()
     old, new = (operator.start(user)["sessionId"] for user in ("u1", "u2"))
     for session_id in (old, new):
         add(operator, session_id)
