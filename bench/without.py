@@ -6,6 +6,7 @@ the means by which the message log is fast. Promises may be broken meanwhile: th
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import engineio.socket
@@ -69,25 +70,21 @@ def receive_next() -> None:
 
 
 def frames() -> None:
-    """Read frames by eventlet: several calls a frame, unmasked byte by byte."""
-    init = websocket.ChatWebSocket.__init__
-
-    def init_all(self: Any, *args: Any, **kwargs: Any) -> None:
-        init(self, *args, **kwargs)
-        self.iterator = self._iter_frames()
-
-    websocket.ChatWebSocket.__init__ = init_all
-    websocket.ChatWebSocket.wait = RFC6455WebSocket.wait
+    """Unmask byte by byte, as eventlet does."""
+    websocket.unmask = RFC6455WebSocket._apply_mask
 
 
-def forget_request() -> None:
-    """Keep the request that a websocket began with."""
-    websocket.forget_request = lambda environ: None
+def listen() -> None:
+    """Have a greenlet for each websocket, which reads until its end, and keeps the request that it began with."""
 
+    def listen(self: Any, take: Any, gone: Any) -> None:
+        self._gone = gone
+        with contextlib.suppress(OSError):
+            while (message := self.wait()) is not None and take(message):
+                pass
+        self._end()
 
-def handover() -> None:
-    """Have python-engineio define a class for each request to hand eventlet the socket."""
-    websocket.Handover.__call__ = lambda self, environ, start_response: self._wsgi_app(environ, start_response)
+    websocket.ChatWebSocket.listen = listen
 
 
 def deliver() -> None:

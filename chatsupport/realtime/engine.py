@@ -1,8 +1,8 @@
 """One Engine.IO connection, made light: what waits in python-engineio's own class as a greenlet each does not here.
 
-python-engineio has three greenlets a connection: one reads, one writes, one sleeps until the next ping. Here only the
-reader stays. A packet is written at once by whoever sends it; only when the peer does not keep up is it queued, and a
-writer runs until the queue is empty. One greenlet sends everybody's pings.
+python-engineio has three greenlets a connection: one reads, one writes, one sleeps until the next ping. Here the first
+exists while bytes come (`websocket`). A packet is written at once by whoever sends it; only when the peer does not keep
+up is it queued, and a writer runs until the queue is empty. One greenlet sends everybody's pings.
 
 The queue is bounded: a client that stops reading is dropped, and costs the others nothing.
 """
@@ -204,35 +204,32 @@ class EngineSocket(engineio.socket.Socket):
         try:
             if self._rest:
                 rest, self._rest = self._rest, b""
-                ws.send_raw(rest)
+                ws.write(rest)
             while not self.queue.empty():
                 pkt = self.queue.get(block=False)
                 self._dequeued(pkt)
                 if pkt is None:
                     ws.hang_up()
                     return
-                ws.send_raw(_frame_of(pkt))
+                ws.write(_frame_of(pkt))
         except OSError:
             ws.abort()
         finally:
             self._writer_runs = False
 
-    def _websocket_handler(self, ws: ChatWebSocket) -> list[Any]:
-        """Serve the connection until either side closes it."""
+    def _websocket_handler(self, ws: ChatWebSocket) -> None:
+        """Serve the connection from now on, until either side closes it."""
         if not self.connected:
             self.connected = self.upgraded = True
         elif not self._upgrade(ws):
-            return []
+            ws.say_goodbye()
+            return
         # A missing pong shows that the peer is gone; there is no timer for every read.
         ws.socket.settimeout(None)
         self._websocket = ws
-        ws.on_odd_frame = self.take_stray
+        ws.on_odd_frame, ws.pong = self.take_stray, self._send_frame
         self._start_writer()
-        while self._receive_next(ws):
-            pass
-        self._websocket = None
-        self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
-        return []
+        ws.listen(self._take, self._gone)
 
     def _upgrade(self, ws: ChatWebSocket) -> bool:
         """Take over from long-polling, as the protocol's probe says. False where the client did not go on."""
@@ -259,14 +256,8 @@ class EngineSocket(engineio.socket.Socket):
         finally:
             self.upgrading = False
 
-    def _receive_next(self, ws: ChatWebSocket) -> bool:
+    def _take(self, data: str | bytes) -> bool:
         """Take one packet from the client. False when the connection is over."""
-        try:
-            data = ws.wait()
-        except OSError:
-            return False
-        if data is None:
-            return False
         try:
             # What the packet class would do, without trying to parse the text as JSON first.
             if data[:1] == "4":
@@ -283,6 +274,17 @@ class EngineSocket(engineio.socket.Socket):
             logger.exception("A packet could not be processed")
             return False
         return not self.closed
+
+    def _send_frame(self, frame: bytes) -> None:
+        """Send a frame of the websocket's own, behind what waits."""
+        if not self.closed:
+            pkt = packet.Packet(packet.NOOP)
+            pkt.frame = frame
+            self.send(pkt)
+
+    def _gone(self) -> None:
+        self._websocket = None
+        self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
 
 
 def _frame_of(pkt: Any) -> bytes:

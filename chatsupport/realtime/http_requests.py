@@ -22,7 +22,14 @@ import eventlet
 from gunicorn import util
 from gunicorn.http import parser
 from gunicorn.http.body import ChunkedReader
-from gunicorn.http.errors import InvalidChunkExtension, InvalidHeader, InvalidRequestLine, NoMoreData, ParseException
+from gunicorn.http.errors import (
+    InvalidChunkExtension,
+    InvalidHeader,
+    InvalidRequestLine,
+    LimitRequestHeaders,
+    NoMoreData,
+    ParseException,
+)
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.http.wsgi import Response
 from werkzeug.exceptions import ClientDisconnected
@@ -37,6 +44,8 @@ SEND_BYTES_PER_SECOND = 16 * 1024
 MAX_DISCARDED_BYTES = 1024 * 1024
 """How much of an unread body is read to keep the connection; if there is more, the connection is closed."""
 
+MAX_HEADERS_BYTES = 32 * 1024
+"""How long the headers of a request may be together, as with nginx: long-polling keeps them while it waits."""
 MAX_CHUNK_LINE_BYTES = 4096
 """The longest line before a chunk: its size and its extensions."""
 
@@ -135,11 +144,14 @@ def _next_request(self: Any) -> Any:
     if self.mesg and self.mesg.should_close():
         raise StopIteration
     self.finish_body()
+    self.mesg = None  # What an idle connection would keep.
     self.unreader.begin(idle=self.req_count > 0)
     self.req_count += 1
     self.mesg = self.mesg_class(self.cfg, self.unreader, self.source_addr, self.req_count)
     if not self.mesg:
         raise StopIteration
+    if sum(len(name) + len(value) for name, value in self.mesg.headers) > MAX_HEADERS_BYTES:
+        raise LimitRequestHeaders("all headers together")
     for name, value in self.mesg.headers:
         if _CONTROL.search(value):
             # Gunicorn takes a vertical tab for a space. A proxy that does not would see another body than we do.

@@ -22,6 +22,8 @@ from chatsupport.realtime.packets import Receiver
 logger = logging.getLogger(__name__)
 
 MAX_PACKET_BYTES = 64 * 1024
+_CONNECT_KEEPS = ("REMOTE_ADDR", "HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "flask.app")
+"""What a CONNECT, which may come late or again, looks at in the request that its connection began with."""
 
 
 def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> None:
@@ -42,7 +44,6 @@ def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> N
     native_threads.bind(tpool.execute if config.async_mode == "eventlet" else None)
     engine.install(hooks, MAX_PACKET_BYTES)
     websocket.install()
-    app.wsgi_app = websocket.Handover(app.wsgi_app)  # type: ignore[method-assign]
     metrics.CONNECTIONS.read_by(_count_connections)
     metrics.CONNECTIONS_LIMIT.set(config.worker_connections)
     server = socketio.server
@@ -181,7 +182,7 @@ def _open(
 def _begin(hooks: Hooks, begin: Callable[[str, Any], Any], eio_sid: str, environ: dict[str, Any]) -> Any:
     """Take a new Engine.IO connection."""
     hooks.opened(eio_sid, environ)
-    return begin(eio_sid, websocket.needed_later(environ))
+    return begin(eio_sid, {name: environ[name] for name in _CONNECT_KEEPS if name in environ})
 
 
 def _end(hooks: Hooks, server: Any, eio_sid: str, *reason: Any) -> None:

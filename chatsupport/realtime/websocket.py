@@ -1,141 +1,156 @@
-"""Eventlet's websocket, with what a chat server needs: bounded, cheap to read, cheap to write.
+"""Websockets (RFC 6455) for very many connections, few of which say anything at a time.
 
-Compared with eventlet's own class this one
+It stands in the place of eventlet's, which keeps a greenlet and the request of each connection. Compared with it, this
+- has no greenlet while nothing comes: the hub knows the descriptor, and a greenlet begins when there are bytes;
 - takes no per-message deflate (two zlib contexts are 100 KB a connection, and short chat messages gain nothing);
 - reads what is there with one call instead of four a frame, and unmasks it as one big number;
 - counts all fragments of a message against the limit, where eventlet bounds each fragment alone;
-- can write a frame at once, without a greenlet, where the peer reads as fast as we write;
-- lets go of the request it came with, a fifth of what an idle connection would hold.
-
-Frames are those of RFC 6455, section 5.2.
+- can write a frame at once, without a greenlet, where the peer reads as fast as we write.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import logging
 import socket
 import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from engineio.async_drivers import eventlet as driver
-from eventlet import websocket
+from eventlet import hubs, wsgi
 from eventlet.greenio import GreenSocket
-from eventlet.websocket import ConnectionClosedError, FailedConnectionError, RFC6455WebSocket
+from eventlet.support.greenlets import greenlet
+
+from chatsupport.realtime.connections import connections
+
+logger = logging.getLogger(__name__)
 
 READ_BYTES = 4096
 FINAL, MASKED = 0x80, 0x80
-CONTINUATION, TEXT, BINARY = 0, 1, 2
-NORMAL_CLOSURE, PROTOCOL_ERROR, INVALID_TEXT, TOO_BIG, INTERNAL_ERROR = 1000, 1002, 1007, 1009, 1011
-
-_OUTER_ENVIRON = "chatsupport.outer_environ"
-_CONNECT_KEEPS = ("REMOTE_ADDR", "HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "flask.app")
-# What a CONNECT, which may come late or again, and the answer to an upgrade from long-polling look at.
-_KEPT = (
-    "REMOTE_ADDR REQUEST_METHOD HTTP_AUTHORIZATION HTTP_HOST HTTP_ORIGIN HTTP_X_API_KEY HTTP_X_FORWARDED_HOST "
-    "HTTP_X_FORWARDED_PROTO flask.app wsgi.url_scheme"
-).split()
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+NORMAL_CLOSURE, PROTOCOL_ERROR, INVALID_TEXT, TOO_BIG = 1000, 1002, 1007, 1009
+_VERSION = "13"
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def install() -> None:
-    """Have eventlet make sockets of this class, and python-engineio accept connections through it."""
-    websocket.RFC6455WebSocket = ChatWebSocket
-    driver._async["websocket"] = WithoutExtensions
+    """Have python-engineio upgrade requests by this handshake."""
+    driver._async["websocket"] = Handshake
 
 
-class Handover:
-    """WSGI middleware: hands the connection's socket to eventlet, and has what it began with be forgotten.
+class Handshake:
+    """Upgrades a request, and hands the websocket to `handler`, which need not wait for its end."""
 
-    python-engineio would define a class for each request to do the first, and each layer keeps its own environment.
-    """
-
-    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
-        self._wsgi_app = wsgi_app
+    def __init__(self, handler: Callable[[ChatWebSocket], object], server: Any) -> None:
+        self._handler = handler
+        self._max_bytes = int(server.max_http_buffer_size)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Pass the request on."""
-        if "gunicorn.socket" in environ and environ.get("HTTP_UPGRADE", "").lower() == "websocket":
-            environ["eventlet.input"] = _Input(environ.pop("gunicorn.socket"))
-            environ[_OUTER_ENVIRON] = environ
-        return self._wsgi_app(environ, start_response)
+        """Answer the request. The body is a tuple: python-engineio would take a list for packets."""
+        version, key = environ.get("HTTP_SEC_WEBSOCKET_VERSION"), environ.get("HTTP_SEC_WEBSOCKET_KEY")
+        if version is not None and version != _VERSION:
+            start_response("426 Upgrade Required", [("Connection", "close"), ("Sec-WebSocket-Version", _VERSION)])
+            return (b"",)
+        if version is None or key is None:
+            start_response("400 Bad Request", [("Connection", "close")])
+            return (b"",)
+        client = environ["gunicorn.socket"]
+        proof = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
+        client.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: %b\r\n\r\n" % proof
+        )
+        self._handler(ChatWebSocket(client, self._max_bytes))
+        wsgi.WSGI_LOCAL.already_handled = True  # Gunicorn neither answers then nor reads another request.
+        return ()
 
 
-class _Input:
-    """Where eventlet's handshake looks for the socket."""
+class _OverError(Exception):
+    """The websocket ends, for this reason."""
 
-    __slots__ = ("_socket",)
-
-    def __init__(self, socket: Any) -> None:
-        self._socket = socket
-
-    def get_socket(self) -> Any:
-        return self._socket
+    def __init__(self, status: int, reason: str = "") -> None:
+        self.closing = struct.pack("!H", status) + reason.encode()
 
 
-def forget_request(environ: dict[str, Any]) -> None:
-    """Drop all of a request, in whatever layer it is kept, but what is still asked for once it is a websocket."""
-    outer = environ.get(_OUTER_ENVIRON)
-    kept = {name: environ[name] for name in _KEPT if name in environ}
-    if outer is not None:
-        outer.clear()
-    environ.clear()
-    environ.update(kept)
-
-
-def needed_later(environ: dict[str, Any]) -> dict[str, Any]:
-    """Return what a CONNECT, which may come late or again, looks at; of a websocket the rest is forgotten anyway."""
-    if _OUTER_ENVIRON in environ:
-        return environ
-    return {name: environ[name] for name in _CONNECT_KEEPS if name in environ}
-
-
-class WithoutExtensions(driver.WebSocketWSGI):
-    """The handshake, in which no extension is agreed on."""
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Upgrade the request."""
-        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        self.support_legacy_versions = False  # They are older than RFC 6455, and raise where a header is missing.
-        answer = super().__call__(environ, start_response)
-        # A list would be taken for packets to be encoded; this is the body of a refusal.
-        return tuple(answer) if answer else answer
-
-
-class ChatWebSocket(RFC6455WebSocket):
+class ChatWebSocket:
     """One websocket."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        forget_request(self.environ)
-        self.iterator = None
-        self._msgs = ()
+    __slots__ = (
+        "_buffer",
+        "_descriptor",
+        "_fragments",
+        "_gone",
+        "_is_closing",
+        "_is_over",
+        "_is_writing",
+        "_kind",
+        "_listener",
+        "_max_bytes",
+        "_take",
+        "on_odd_frame",
+        "pong",
+        "socket",
+    )
+
+    def __init__(self, client: Any, max_bytes: int) -> None:
+        self.socket = client
         self.on_odd_frame: Callable[[], object] = bool
         """Is called for each frame that is no whole message."""
+        self.pong: Callable[[bytes], object] | None = None
+        """Sends a frame in its turn; None while nobody else writes."""
+        self._max_bytes = max_bytes
         self._buffer = b""
-        # Only a plain socket can be written to directly; TLS has its own buffers.
-        self._descriptor = self.socket.fd if type(self.socket) is GreenSocket else None
+        self._kind, self._fragments = CONTINUATION, b""
+        self._is_closing = self._is_over = self._is_writing = False
+        self._listener: Any = None
+        # TLS has buffers of its own: its socket may be readable where its descriptor is not.
+        self._descriptor: Any = client.fd if type(client) is GreenSocket else None
 
     def wait(self) -> str | bytes | None:
-        """Return the next message; None when the connection is closed, by whichever side."""
+        """Wait for the next message; None when the connection is closed, by whichever side. Raises `OSError`."""
         try:
-            return self._read_message()
-        except FailedConnectionError as error:
-            self.close(close_data=(error.status, error.message))
-        except ConnectionClosedError:
-            pass
-        except OSError:
-            raise
-        except Exception:
-            self.close(close_data=(INTERNAL_ERROR, "Internal Server Error"))
-            raise
-        return None
+            while (message := self._next_message()) is None:
+                data = self.socket.recv(READ_BYTES)
+                if not data:
+                    return None
+                self._buffer += data
+        except _OverError as error:
+            self.say_goodbye(error.closing)
+            return None
+        return message
 
-    def send(self, message: str | bytes, **options: Any) -> None:
+    def listen(self, take: Callable[[str | bytes], bool], gone: Callable[[], object]) -> None:
+        """Hand each message to `take` until it returns False or the connection is over; then call `gone`, once.
+
+        Both may wait. By TLS this returns at the end only, else when nothing more is there.
+        """
+        self._take, self._gone = take, gone
+        if self._descriptor is None:
+            with contextlib.suppress(OSError, ValueError):  # The latter if the connection was cut here.
+                while (message := self.wait()) is not None and take(message):
+                    pass
+            self._end()
+            return
+        self.socket = connections.keep(self.socket)
+        self._descriptor = self.socket.fd
+        self._go_on()
+
+    def send(self, message: str | bytes) -> None:
         """Write a message and wait until the peer's side has taken it."""
-        if options:
-            super().send(message, **options)
-        else:
-            self._send(encode_frame(message))
+        self.write(encode_frame(message))
+
+    def write(self, frame: bytes) -> None:
+        """Write a frame, or the rest of one, and wait until the peer's side has taken it."""
+        self._is_writing = True
+        try:
+            self.socket.sendall(frame)
+        finally:
+            self._is_writing = False
+            if self._is_over:
+                self._let_go()
 
     def try_send(self, frame: bytes) -> int:
         """Write as much of a frame as goes without waiting; return how many bytes went. Raises `OSError`."""
@@ -146,16 +161,18 @@ class ChatWebSocket(RFC6455WebSocket):
         except BlockingIOError:
             return 0
 
-    def send_raw(self, data: bytes) -> None:
-        """Write the rest of a frame and wait until the peer's side has taken it."""
-        self._send(data)
+    def say_goodbye(self, closing: bytes = b"") -> None:
+        """Send the closing frame, if it was not sent yet and nothing else is being written."""
+        if self._is_closing or self._is_writing:
+            return
+        self._is_closing = True
+        frame = encode_frame(closing, CLOSE)
+        with contextlib.suppress(OSError):
+            self.write(frame) if self._descriptor is None else self.try_send(frame)
 
     def hang_up(self) -> None:
-        """Say goodbye and end the connection, from another greenlet than the one that reads.
-
-        Eventlet's `close` would take the descriptor away under the reader, which then waits for ever.
-        """
-        self._send_closing_frame(ignore_send_errors=True)
+        """Say goodbye and end the connection."""
+        self.say_goodbye()
         self.abort()
 
     def abort(self) -> None:
@@ -163,74 +180,147 @@ class ChatWebSocket(RFC6455WebSocket):
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
-    def _read_message(self) -> str | bytes:
-        kind = CONTINUATION
-        collected = bytearray()
-        while True:
-            final, opcode, data = self._read_frame()
+    def _readable(self, _: int) -> None:
+        """Begin a greenlet that reads. The hub calls this, and in the hub nothing may wait."""
+        reader = greenlet(self._read, hubs.get_hub().greenlet)
+        reader.switch()
+        if not reader.dead:
+            # It waits for something else. What comes meanwhile has to wait too.
+            self._stop_listening()
+
+    def _read(self) -> None:
+        try:
+            data = self._descriptor.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._buffer += data
+        if data:
+            self._go_on()
+        else:
+            self._end()
+
+    def _go_on(self) -> None:
+        """Hand over the messages that are whole. Then have the hub call when there is more, or end."""
+        try:
+            while (message := self._next_message()) is not None:
+                if not self._take(message):
+                    break
+            else:
+                if self._listener is None:
+                    # The second function would be called if somebody else closed the descriptor.
+                    hub = hubs.get_hub()
+                    self._listener = hub.add(hub.READ, self.socket.fileno(), self._readable, _ignore, _ignore)
+                return
+        except _OverError as error:
+            self.say_goodbye(error.closing)
+        except Exception:
+            logger.exception("A websocket could not be read")
+        self._end()
+
+    def _end(self) -> None:
+        self._stop_listening()
+        try:
+            self._gone()
+        finally:
+            self.say_goodbye()
+            self._is_over = True
+            if self._is_writing:
+                self.abort()  # The writer stops, and lets go.
+            else:
+                self._let_go()
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            hubs.get_hub().remove(self._listener)
+            self._listener = None
+
+    def _let_go(self) -> None:
+        self.socket.close()
+        connections.discard(self.socket)
+
+    def _next_message(self) -> str | bytes | None:
+        """Return the next message of what has come; None if it is not whole yet. Raises `_OverError`."""
+        while (frame := self._next_frame()) is not None:
+            final, opcode, data = frame
             if not final or opcode & 8:
                 self.on_odd_frame()
             if opcode & 8:
                 if not final:
-                    raise FailedConnectionError(PROTOCOL_ERROR, "Control frames must not be fragmented.")
-                self._handle_control_frame(opcode, data)
+                    raise _OverError(PROTOCOL_ERROR, "Control frames must not be fragmented.")
+                self._take_control(opcode, data)
                 continue
-            if (opcode == CONTINUATION) != (kind != CONTINUATION):
-                raise FailedConnectionError(
-                    PROTOCOL_ERROR, "A message began inside another, or went on before it began."
-                )
-            kind = kind or opcode
-            if final and not collected:
-                return self._decode(kind, data)
-            collected += data
-            if len(collected) > self.max_frame_length:
-                raise FailedConnectionError(TOO_BIG, f"A message may have {self.max_frame_length} bytes.")
+            if (opcode == CONTINUATION) != (self._kind != CONTINUATION):
+                raise _OverError(PROTOCOL_ERROR, "A message began inside another, or went on before it began.")
+            kind, data = self._kind or opcode, self._fragments + data
+            if len(data) > self._max_bytes:
+                raise _OverError(TOO_BIG, f"A message may have {self._max_bytes} bytes.")
             if final:
-                return self._decode(kind, bytes(collected))
+                self._kind, self._fragments = CONTINUATION, b""
+                return data if kind == BINARY else _decode(data)
+            self._kind, self._fragments = kind, data
+        return None
 
-    @staticmethod
-    def _decode(kind: int, data: bytes) -> str | bytes:
-        if kind == BINARY:
-            return data
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            raise FailedConnectionError(INVALID_TEXT, "Text data must be valid UTF-8.") from None
-
-    def _read_frame(self) -> tuple[bool, int, bytes]:
-        """Return the next frame: whether it is final, its opcode, its unmasked data."""
-        first, second = self._take(2)
-        opcode, length = first & 15, second & 127
-        if first & 0x70:
-            raise FailedConnectionError(PROTOCOL_ERROR, "No extension was agreed on.")
-        if opcode not in (CONTINUATION, TEXT, BINARY, 8, 9, 10):
-            raise FailedConnectionError(PROTOCOL_ERROR, "Unknown opcode.")
-        if not second & MASKED:
-            raise FailedConnectionError(PROTOCOL_ERROR, "A client must mask its frames.")
-        if opcode & 8 and length > 125:
-            raise FailedConnectionError(PROTOCOL_ERROR, "Control frames have 125 bytes at most.")
-        if length == 126:
-            (length,) = struct.unpack("!H", self._take(2))
-        elif length == 127:
-            (length,) = struct.unpack("!Q", self._take(8))
-        if length > self.max_frame_length:
-            raise FailedConnectionError(TOO_BIG, f"A message may have {self.max_frame_length} bytes.")
-        masked = self._take(4 + length)
-        return bool(first & FINAL), opcode, unmask(masked[4:], masked[:4])
-
-    def _take(self, count: int) -> bytes:
+    def _next_frame(self) -> tuple[bool, int, bytes] | None:
+        """Take the next frame: whether it is final, its opcode, its unmasked data. None if it is not whole yet."""
         buffer = self._buffer
-        if len(buffer) < count:
-            parts, available = [buffer], len(buffer)
-            while available < count:
-                part = self.socket.recv(max(READ_BYTES, count - available))
-                if not part:
-                    raise ConnectionClosedError
-                parts.append(part)
-                available += len(part)
-            buffer = b"".join(parts)
-        self._buffer = buffer[count:]
-        return buffer[:count]
+        if len(buffer) < 2:
+            return None
+        first, second = buffer[0], buffer[1]
+        opcode, length, start = first & 15, second & 127, 2
+        if first & 0x70:
+            raise _OverError(PROTOCOL_ERROR, "No extension was agreed on.")
+        if opcode not in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG):
+            raise _OverError(PROTOCOL_ERROR, "Unknown opcode.")
+        if not second & MASKED:
+            raise _OverError(PROTOCOL_ERROR, "A client must mask its frames.")
+        if opcode & 8 and length > 125:
+            raise _OverError(PROTOCOL_ERROR, "Control frames have 125 bytes at most.")
+        if length > 125:
+            layout, start = ("!H", 4) if length == 126 else ("!Q", 10)
+            if len(buffer) < start:
+                return None
+            (length,) = struct.unpack_from(layout, buffer, 2)
+        if length > self._max_bytes:
+            raise _OverError(TOO_BIG, f"A message may have {self._max_bytes} bytes.")
+        begin = start + 4
+        end = begin + length
+        if len(buffer) < end:
+            return None
+        self._buffer = buffer[end:]
+        return bool(first & FINAL), opcode, unmask(buffer[begin:end], buffer[start:begin])
+
+    def _take_control(self, opcode: int, data: bytes) -> None:
+        if opcode == PING:
+            (self.pong or self.write)(encode_frame(data, PONG))
+        elif opcode == CLOSE:
+            raise _OverError(*_closing_status(data))
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing."""
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise _OverError(INVALID_TEXT, "Text data must be valid UTF-8.") from None
+
+
+def _closing_status(data: bytes) -> tuple[int, str]:
+    """Return what to answer to a closing frame: its own status, if a client may send that (RFC 6455, section 7.4)."""
+    if not data:
+        return NORMAL_CLOSURE, ""
+    status = int.from_bytes(data[:2], "big")
+    if len(data) < 2 or not (status in range(3000, 5000) or status in {*range(1000, 1004), *range(1007, 1015)}):
+        return PROTOCOL_ERROR, "Unexpected close status code."
+    try:
+        data[2:].decode()
+    except UnicodeDecodeError:
+        return PROTOCOL_ERROR, "Close message data should be valid UTF-8."
+    return status, ""
 
 
 def unmask(data: bytes, key: bytes) -> bytes:
@@ -242,9 +332,9 @@ def unmask(data: bytes, key: bytes) -> bytes:
     return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(length, "little")
 
 
-def encode_frame(message: str | bytes) -> bytes:
-    """Return a message as one unmasked frame."""
-    data, opcode = (message.encode(), TEXT) if isinstance(message, str) else (bytes(message), BINARY)
+def encode_frame(message: str | bytes, opcode: int | None = None) -> bytes:
+    """Return a message as one unmasked frame; with the opcode of its type, if none is given."""
+    data, opcode = (message.encode(), opcode or TEXT) if isinstance(message, str) else (message, opcode or BINARY)
     length = len(data)
     if length < 126:
         return struct.pack("!BB", FINAL | opcode, length) + data

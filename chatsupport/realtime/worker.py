@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import eventlet
 
+from chatsupport.realtime.connections import connections
 from chatsupport.realtime.master import ENDING, ignore_the_terminal
 
 
@@ -33,7 +32,9 @@ def begin(worker: Any) -> None:
 
 def serve(worker: Any, drain: Callable[[], object], graceful_seconds: int) -> None:
     """Have SIGTERM `drain` before connections are closed. For gunicorn's `post_worker_init`."""
-    connections = _track_connections(worker)
+    from gunicorn.workers import geventlet  # Whoever imports this is patched for greenlets.
+
+    geventlet._eventlet_serve = connections.serve
     type(worker).init_signals(worker)
     ignore_the_terminal()
 
@@ -44,38 +45,17 @@ def serve(worker: Any, drain: Callable[[], object], graceful_seconds: int) -> No
             # The master kills a worker that takes too long, but the master itself may have been killed.
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(graceful_seconds)
-            eventlet.spawn(_leave, connections, drain)
+            eventlet.spawn(_leave, drain)
 
     signal.signal(signal.SIGTERM, leave)
     # The order to hurry. Gunicorn's own handler raises SystemExit in a greenlet, which prints a traceback.
     signal.signal(signal.SIGQUIT, lambda number, frame: os._exit(0))
 
 
-def _track_connections(worker: Any) -> set[Any]:
-    """Return the set of the open client sockets, kept up to date."""
-    connections: set[Any] = set()
-    handle = worker.handle
-
-    def track(listener: Any, client: Any, address: Any) -> None:
-        if listener.fileno() < 0:
-            client.close()  # Accepted just before the listener was closed; gunicorn would log a traceback.
-            return
-        connections.add(client)
-        try:
-            handle(listener, client, address)
-        finally:
-            connections.discard(client)
-
-    worker.handle = track
-    return connections
-
-
-def _leave(connections: set[Any], drain: Callable[[], object]) -> None:
+def _leave(drain: Callable[[], object]) -> None:
     drain()
     while True:
         # What is still open now is an idle keep-alive connection, a request that is being answered, or a client that
-        # does not care. Not reading on ends the first and the last; the answer can still be sent.
+        # does not care. Not reading on ends the first and the last.
         eventlet.sleep(0.5)
-        for client in list(connections):
-            with contextlib.suppress(OSError):
-                client.shutdown(socket.SHUT_RD)
+        connections.stop_reading()

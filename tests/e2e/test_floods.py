@@ -280,17 +280,17 @@ def websocket_request(address: bytes) -> bytes:
 
 
 def test_nothing_of_a_handshake_is_kept_that_is_not_used_again(server: Server, peers: Peers) -> None:
-    junk = b"".join(b"X-Junk-%d: " % number + b"x" * 7_000 + b"\r\n" for number in range(80))
+    junk = b"".join(b"X-Junk-%d: " % number + b"x" * 380 + b"\r\n" for number in range(80))
     peer = peers.open(OPEN % next(_addresses).encode() + junk + b"\r\n")
     peer.read(0.2)
     before = server.memory()
-    for _ in range(60):
+    for _ in range(600):
         peer.send(OPEN % next(_addresses).encode() + junk + b"\r\n")
-    wait_until(lambda: len(peer.read(0.05).statuses) == 61)
+    wait_until(lambda: len(peer.read(0.05).statuses) == 601)
 
-    assert peer.statuses == [200] * 61
-    # 60 × 560 KB would be 33 MB.
-    assert server.memory() - before < 16
+    assert peer.statuses == [200] * 601
+    # 600 × 31 KB would be 19 MB.
+    assert server.memory() - before < 10
 
 
 def test_who_does_not_read_an_answer_is_cut(server: Server, peers: Peers) -> None:

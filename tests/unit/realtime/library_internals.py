@@ -27,7 +27,6 @@ from typing import Any
 import engineio
 import socketio
 from engineio.base_socket import BaseSocket
-from eventlet import websocket
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base_async import AsyncWorker
 from redis.connection import Connection
@@ -47,8 +46,10 @@ _OWNERS: dict[str, tuple[type, ...]] = {
     "worker": (AsyncWorker,),
 }
 """Whose a name is, by the last part of what it is an attribute of."""
-_OTHERS = (*_SERVERS, socketio.Manager, BaseSocket, websocket.WebSocketWSGI, websocket.RFC6455WebSocket, Connection)
+_OTHERS = (*_SERVERS, socketio.Manager, BaseSocket, Connection)
 """Where a private name may be from, whatever it is an attribute of."""
+_MODULES = {"geventlet": "gunicorn.workers.geventlet"}
+"""Modules that may not be imported here, because that patches the process: their names are found by their sources."""
 
 
 def collect() -> dict[str, str]:
@@ -58,6 +59,7 @@ def collect() -> dict[str, str]:
     for module in _modules(chatsupport.realtime):
         tree = ast.parse(inspect.getsource(module))
         found |= _overridden(module) | _replaced(module, tree)
+        found |= _used_of_modules(tree)
         for owners, name in _used(tree, _defined(tree)):
             homes = {home for owner in owners if (home := _home(owner, name)) is not None}
             found |= homes
@@ -116,8 +118,17 @@ def _used(tree: ast.Module, ours: set[str]) -> Iterator[tuple[tuple[type, ...], 
             last = ast.unparse(node.value).rpartition(".")[2]
             if last in _OWNERS and node.attr not in ours:
                 yield _OWNERS[last], node.attr
-            elif node.attr.startswith("_") and node.attr not in ours and last != "os":
+            elif node.attr.startswith("_") and node.attr not in ours and last not in ("os", *_MODULES):
                 yield _OTHERS, node.attr
+
+
+def _used_of_modules(tree: ast.Module) -> set[str]:
+    """Return what is used of `_MODULES`, and the functions there that call it."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (module := _MODULES.get(ast.unparse(node.value))):
+            found |= {f"{module}.{node.attr}", *_where(rf"(?<![.\w]){node.attr}\b", f"{module}.")}
+    return found
 
 
 def _defined(tree: ast.Module) -> set[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatsupport.realtime.websocket import ChatWebSocket, Handover, encode_frame, forget_request, unmask
+from chatsupport.realtime.websocket import ChatWebSocket, encode_frame, unmask
 
 KEY = b"\x01\x80\xff\x37"
 TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
@@ -58,7 +57,7 @@ def naive_mask(data: bytes, key: bytes) -> bytes:
 
 def open_socket(*frames: bytes, piece: int = 65536) -> tuple[ChatWebSocket, Wire]:
     wire = Wire(b"".join(frames), piece)
-    return ChatWebSocket(wire, {"REMOTE_ADDR": "192.0.2.1"}, 13, max_frame_length=LIMIT), wire
+    return ChatWebSocket(wire, LIMIT), wire
 
 
 def close_code(wire: Wire) -> int:
@@ -153,19 +152,3 @@ def test_the_clients_close_ends_it() -> None:
 
     assert ws.wait() is None
     assert close_code(wire) == 1000
-
-
-def test_the_request_is_let_go_in_every_layer() -> None:
-    seen: list[dict[str, Any]] = []
-    outer = {"gunicorn.socket": "socket", "HTTP_UPGRADE": "websocket", "wsgi.input": "body", "REMOTE_ADDR": "a"}
-
-    def inner(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        seen.append(dict(environ))
-        assert environ["eventlet.input"].get_socket() == "socket"
-        forget_request(seen[0])
-        return []
-
-    Handover(inner)(outer, None)
-
-    assert seen[0] == {"REMOTE_ADDR": "a"}
-    assert outer == {}

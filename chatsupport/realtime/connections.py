@@ -1,0 +1,83 @@
+"""The clients' connections of this process, counted: gunicorn counts greenlets, and an idle websocket has none."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+from eventlet.semaphore import Semaphore
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+
+
+class Connections:
+    """The open sockets."""
+
+    def __init__(self) -> None:
+        self._open: set[Any] = set()
+        self._free: Any = None
+
+    def serve(self, listener: Any, handle: Callable[[Any, Any], object], limit: int) -> None:
+        """Accept connections, so many at a time, until `StopServe`; return when the last one is closed.
+
+        It is called in place of gunicorn's own function.
+        """
+        free = self._free = self._free or Semaphore(limit)
+        try:
+            while True:
+                free.acquire()
+                self._accept(listener, handle)
+        except eventlet.StopServe:
+            listener.close()
+        while self._open:
+            eventlet.sleep(0.05)
+
+    def keep(self, client: Any) -> Any:
+        """Return a connection's socket anew: one that is open, and counted, until it is discarded."""
+        kept = client.dup()
+        if client in self._open:
+            self._open.remove(client)
+            self._open.add(kept)
+        return kept
+
+    def discard(self, client: Any) -> None:
+        """Count a closed socket no longer."""
+        if client in self._open:
+            self._open.remove(client)
+            self._free.release()
+
+    def stop_reading(self) -> None:
+        """End all connections, as if the clients had; what is being answered can still be sent."""
+        for client in list(self._open):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RD)
+
+    def _accept(self, listener: Any, handle: Callable[[Any, Any], object]) -> None:
+        try:
+            client, address = listener.accept()
+        except OSError as error:
+            # No file is left, most likely. With gunicorn's own function nobody would accept from now on.
+            logger.error("A connection could not be accepted: %s", error.strerror or error)
+            self._free.release()
+            eventlet.sleep(RETRY_SECONDS)
+            return
+        self._open.add(client)
+        eventlet.spawn(self._handle, listener, handle, client, address)
+
+    def _handle(self, listener: Any, handle: Callable[[Any, Any], object], client: Any, address: Any) -> None:
+        try:
+            # Not if it was accepted just before the listener was closed: gunicorn would log a traceback.
+            if listener.fileno() >= 0:
+                handle(client, address)
+        finally:
+            client.close()
+            self.discard(client)
+
+
+connections = Connections()
