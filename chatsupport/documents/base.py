@@ -7,6 +7,11 @@ from typing import Any, ClassVar
 from mongoengine import Document
 from pymongo.collection import Collection
 
+REMOVED, CHANGED, KEPT = "removed", "changed", "kept"
+"""What the erasure of a person does with a text of the person's sessions or messages (`erasure` of the field): removes
+it by itself, changes it with code of its own, or keeps it because it names nobody.
+"""
+
 
 class BaseDocument(Document):
     """A document whose indexes the server builds itself, and whose unknown fields are left alone."""
@@ -23,3 +28,8 @@ class BaseDocument(Document):
         """Return the driver's collection of these documents, for the hot paths."""
         collection: Collection[Any] = cls._get_collection()
         return collection
+
+
+def removed_by_erasure(document: type[BaseDocument]) -> list[str]:
+    """Return the stored names of the fields that an erasure removes."""
+    return [field.db_field for field in document._fields.values() if getattr(field, "erasure", None) == REMOVED]

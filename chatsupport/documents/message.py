@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from mongoengine import BooleanField, DateTimeField, LongField, ObjectIdField, StringField
 
 from chatsupport.database.clock import now
-from chatsupport.documents.base import BaseDocument
+from chatsupport.documents.base import CHANGED, KEPT, REMOVED, BaseDocument
 
 MAX_LENGTH = 1000
 """Code points in a message, at most."""
@@ -20,11 +20,11 @@ class Message(BaseDocument):
 
     session_id = ObjectIdField(db_field="sessionId", required=True)
     seq = LongField(required=True)
-    sender_id = StringField(db_field="senderId", required=True, max_length=128)
-    sender_type = StringField(db_field="senderType", required=True, choices=SENDER_TYPES)
-    message = StringField(required=True, max_length=MAX_LENGTH)
+    sender_id = StringField(db_field="senderId", required=True, max_length=128, erasure=CHANGED)
+    sender_type = StringField(db_field="senderType", required=True, choices=SENDER_TYPES, erasure=KEPT)
+    message = StringField(required=True, max_length=MAX_LENGTH, erasure=CHANGED)
     timestamp = DateTimeField(required=True, default=now)
-    client_message_id = StringField(db_field="clientMessageId", max_length=64)
+    client_message_id = StringField(db_field="clientMessageId", max_length=64, erasure=REMOVED)
 
     erased = BooleanField()
     fence = BooleanField()

@@ -18,7 +18,7 @@ from mongoengine import (
 )
 
 from chatsupport.database.clock import now
-from chatsupport.documents.base import BaseDocument
+from chatsupport.documents.base import CHANGED, KEPT, REMOVED, BaseDocument
 
 WAITING, ACTIVE, ENDED = "waiting", "active", "ended"
 STATUSES = (WAITING, ACTIVE, ENDED)
@@ -61,13 +61,13 @@ class Mark(EmbeddedDocument):
 class Session(BaseDocument):
     """One conversation. `status` runs waiting → active → ended, back to waiting when its agent is lost."""
 
-    user_id = StringField(db_field="userId", required=True, max_length=128)
-    user_type = StringField(db_field="userType", required=True, choices=("user", "agent"), default="user")
-    guest_id = StringField(db_field="guestId", max_length=128)
+    user_id = StringField(db_field="userId", required=True, max_length=128, erasure=CHANGED)
+    user_type = StringField(db_field="userType", required=True, choices=("user", "agent"), default="user", erasure=KEPT)
+    guest_id = StringField(db_field="guestId", max_length=128, erasure=REMOVED)
     """Whose it was, for a moment after a guest has become a user (`services/sessions/identification.py`)."""
     agent_id = ObjectIdField(db_field="agentId", null=True)
     slot_id = ObjectIdField(db_field="slotId")
-    status = StringField(required=True, choices=STATUSES, default=WAITING)
+    status = StringField(required=True, choices=STATUSES, default=WAITING, erasure=KEPT)
     queue_priority = IntField(db_field="queuePriority", default=BACK)
     queued_at = DateTimeField(db_field="queuedAt")
     assigned_at = DateTimeField(db_field="assignedAt")
@@ -75,20 +75,21 @@ class Session(BaseDocument):
     preferred_agent_id = ObjectIdField(db_field="preferredAgentId")
     avoid_agent_id = ObjectIdField(db_field="avoidAgentId")
     avoid_strictly = BooleanField(db_field="avoidStrictly")
-    unassigned_reason = StringField(db_field="unassignedReason")
+    unassigned_reason = StringField(db_field="unassignedReason", erasure=KEPT)
     no_reply_due_at = DateTimeField(db_field="noReplyDueAt")
     idle_due_at = DateTimeField(db_field="idleDueAt")
     idle_warned_at = DateTimeField(db_field="idleWarnedAt")
     ended_at = DateTimeField(db_field="endedAt", null=True)
-    end_reason = StringField(db_field="endReason", null=True, max_length=200)
-    internal_reason = StringField(db_field="internalReason", max_length=200)
-    ended_by = StringField(db_field="endedBy", max_length=128)
+    end_reason = StringField(db_field="endReason", null=True, max_length=200, erasure=CHANGED)
+    internal_reason = StringField(db_field="internalReason", max_length=200, erasure=REMOVED)
+    ended_by = StringField(db_field="endedBy", max_length=128, erasure=CHANGED)
     total_messages = IntField(db_field="totalMessages")
     average_response_time = FloatField(db_field="averageResponseTime")
     first_response_ms = LongField(db_field="firstResponseMs", null=True)
-    untold = EmbeddedDocumentListField(Mark)
-    read_seq = EmbeddedDocumentListField(ReadMark, db_field="readSeq")
-    features = DictField()
+    untold = EmbeddedDocumentListField(Mark, erasure=KEPT)
+    """Its marks are removed when everybody was told, before an erasure ends."""
+    read_seq = EmbeddedDocumentListField(ReadMark, db_field="readSeq", erasure=CHANGED)
+    features = DictField(erasure=CHANGED)
     """What features keep with the session, each under its own name."""
     erased = BooleanField()
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)

@@ -24,6 +24,7 @@ from chatsupport.database.clock import now
 from chatsupport.database.connection import is_unavailable
 from chatsupport.documents import Agent, Denial, Message, Session
 from chatsupport.documents.agent import WITH_SESSIONS
+from chatsupport.documents.base import removed_by_erasure
 from chatsupport.documents.session import OPEN
 from chatsupport.events import PersonErased
 from chatsupport.identity import AGENT, API_KEY_CALLER, USER, Caller
@@ -170,8 +171,7 @@ class _Work:
     def _empty_messages(self, which: Document, *, everywhere: bool = False) -> int:
         """Empty the texts and rename the sender. What was erased before stays as it is."""
         not_yet = {**which, "fence": sequences.NO_FENCE}
-        # The client's own id of a message may say anything.
-        empty = {"$set": {"message": "", "erased": True}, "$unset": {"clientMessageId": ""}}
+        empty = {"$set": {"message": "", "erased": True}, "$unset": dict.fromkeys(removed_by_erasure(Message), "")}
         by_person = {**not_yet, "senderId": self.person.id, "senderType": self.person.type}
         rename = {"$set": {"senderId": self.erasure.pseudonym}}
         messages = Message.collection()
@@ -184,9 +184,8 @@ class _Work:
         collection, person = Session.collection(), self.person
         these = {"_id": {"$in": session_ids}}
         # What anybody wrote about the person's chats may say who.
-        collection.update_many(
-            these, {"$set": {"endReason": ERASED_REASON}, "$unset": {"internalReason": "", "guestId": ""}}
-        )
+        removed = dict.fromkeys(removed_by_erasure(Session), "")
+        collection.update_many(these, {"$set": {"endReason": ERASED_REASON}, "$unset": removed})
         collection.update_many({**these, "endedBy": person.id}, {"$set": {"endedBy": self.erasure.pseudonym}})
         collection.update_many(
             {**these, "readSeq.userId": person.id},

@@ -11,6 +11,7 @@ from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from chatsupport.contract.socket_events import RECEIVED
 from tests.api import Apis
 from tests.documents import client_events, openapi_document
 from tests.sockets import Socket, Sockets, succeeded
@@ -18,20 +19,11 @@ from tests.sockets import Socket, Sockets, succeeded
 PAYLOADS = 10_000
 LONGEST_CPU_SECONDS = 50.0
 """Not by the clock: the tests beside this one take their share of the machine."""
-FIELDS = (
-    "sessionId",
-    "message",
-    "clientMessageId",
-    "senderId",
-    "senderType",
-    "userId",
-    "userType",
-    "seq",
-    "after",
-    "reason",
-)
 OPERATORS: list[Any] = [{"$gt": ""}, {"$ne": None}, {"$where": "sleep(9)"}, {"$regex": ".*"}, {"__proto__": {}}]
 EVENTS = client_events()
+FIELDS = sorted(
+    {str(field.validation_alias) for event in RECEIVED.values() for field in event.body.model_fields.values()}
+)
 CODES = openapi_document()["components"]["schemas"]["Failure"]["properties"]["code"]["enum"]
 # What the wire can carry: JSON, with numbers of any size, NUL and halves of surrogate pairs in its texts.
 TEXTS = st.one_of(

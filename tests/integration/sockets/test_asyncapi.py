@@ -62,7 +62,8 @@ def test_every_schema_is_one() -> None:
 
 
 def right_payload(event: str, session_id: str) -> dict[str, Any]:
-    values = {"sessionId": session_id, "message": "hello", "seq": 1}
+    """Return what an event must have: the values of its example, but for the session and a seq that is there."""
+    values = {**MESSAGES[event]["examples"][0]["payload"], "sessionId": session_id, "seq": 1}
     schema = DOCUMENT["components"]["schemas"][MESSAGES[event]["payload"]["$ref"].rpartition("/")[2]]
     return {name: values[name] for name in schema["required"]}
 
