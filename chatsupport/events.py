@@ -375,6 +375,15 @@ class Unblocked:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    """The settings were replaced by those of this version; `changed` names the sections that differ."""
+
+    caller: Caller
+    version: int
+    changed: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class PersonErased:
     """A person was taken out of everything that is kept. `pseudonym` stands in the person's place."""
 

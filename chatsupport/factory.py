@@ -134,6 +134,7 @@ def _add_features(app: Flask) -> None:
     )
     orders.bind(leaving.OBEYED, *(each.orders for each in added))
     events.bind(reactions.table(added))
+    web.bind_look(each.widget for each in added if each.widget is not None)
     cli.register(app, [command for each in added for command in each.commands])
 
 

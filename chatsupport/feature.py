@@ -55,6 +55,8 @@ class Feature:
     """What it adds to `flask --app wsgi …`."""
     personal_data: PersonalData | None = None
     """How it exports and erases what it keeps about a person."""
+    widget: Callable[[], Mapping[str, Any]] | None = None
+    """Says what the chat bubble goes by on pages that do not say it themselves: as their `data-*` attributes would."""
     needs_ended_since: Callable[[], datetime | None] | None = None
     """Says from when on it still needs the sessions that have ended; None where it needs all of them."""
 

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, redirect, request
@@ -13,6 +15,7 @@ from flask.blueprints import BlueprintSetupState
 from flask_cors import cross_origin
 from werkzeug.wrappers import Response as AnyResponse
 
+from chatsupport import json_codec
 from chatsupport.blueprints.headers import TRUSTED_TYPES
 from chatsupport.blueprints.routing import ANYBODY, route
 from chatsupport.contract.calls import File
@@ -28,6 +31,15 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 for_any_site = cross_origin(origins="*", send_wildcard=True, supports_credentials=False)
 """Any site may load these files, whoever may call the API: a module of another origin needs leave to be run."""
+
+
+Look = Callable[[], Mapping[str, Any]]
+_look: list[Look] = []
+
+
+def bind_look(sources: Iterable[Look]) -> None:
+    """Have these say from now on what the chat bubble goes by on pages that do not say it themselves."""
+    _look[:] = sources
 
 
 @lru_cache(maxsize=1)
@@ -76,7 +88,8 @@ def get_widget() -> AnyResponse:
 
     It loads the rest.
     """
-    return _public(_loader(settings.config.socketio_client_url), "no-cache")
+    look = {option: value for source in _look for option, value in source().items()}
+    return _public(_loader(settings.config.socketio_client_url, json_codec.dumps(look)), "no-cache")
 
 
 @route(blueprint.get("/demo"), answers={200: File("The page", HTML)}, errors=[NotFoundError], access=ANYBODY)
@@ -115,9 +128,9 @@ def filled(path: str) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _loader(client_url: str | None) -> Asset:
+def _loader(client_url: str | None, look: str) -> Asset:
     # Every page with the bubble asks whether it is still the same.
-    return asset(_fill("widget/loader.js", client_url), ".js")
+    return asset(assets().loader(client_url, json_codec.loads(look)), ".js")
 
 
 @lru_cache(maxsize=32)

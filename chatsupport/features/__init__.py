@@ -9,5 +9,6 @@ INSTALLED = (
     "privacy",
     "replies",
     "reports",
+    "settings",
     "upkeep",
 )

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from chatsupport import json_codec
 from chatsupport.web import bundle
 from chatsupport.web.squeeze import squeezed
 
@@ -31,6 +35,7 @@ SQUEEZED = ("widget/", "shared/")
 LOADER = "widget/loader.js"
 CLIENT_PATH = "vendor/socket.io.esm.min.js"
 """The client of socket.io; vendor/README.md says where it comes from."""
+_SETTINGS = re.compile("""["'`]%SETTINGS%["'`]""")
 _SOURCE_MAP = b"\n//# sourceMappingURL="
 
 
@@ -50,6 +55,7 @@ class Assets:
     def __init__(self, folder: Path = FOLDER) -> None:
         """Read all files. Raises `OSError` where one cannot be read."""
         files = written(folder)
+        self._texts = bundle.texts(files.get(f"{bundle.TEXTS}en.js", b""))
         files |= bundle.bundled(files)
         files |= squeezed(
             {
@@ -87,6 +93,15 @@ class Assets:
         folder = f"web/{self.version}"
         client = client_url or f"{'..' if path == LOADER else folder}/{CLIENT_PATH}"
         return self._templates[path].replace("%ASSETS%", folder).replace("%SOCKETIO%", client).encode()
+
+    def loader(self, client_url: str | None, settings: Mapping[str, Any]) -> bytes:
+        """Return the loader with the settings that it goes by where a page says nothing.
+
+        In browsers, tables of texts are lists (bundle.py), so that the loader is told a text's place and not its name.
+        """
+        texts = {str(self._texts.index(name)): text for name, text in settings.get("texts", {}).items()}
+        stands_for = json_codec.dumps({**settings, **({"texts": texts} if texts else {})})
+        return _SETTINGS.sub(lambda _: stands_for, self.fill(LOADER, client_url).decode()).encode()
 
 
 def written(folder: Path = FOLDER) -> dict[str, bytes]:

@@ -39,7 +39,7 @@ def bundled(files: Mapping[str, bytes]) -> dict[str, bytes]:
         names = texts(files[f"{TEXTS}en.js"])
         chat, loader = _flat(CHAT_MAIN, files, names), _flat(LOADER, files, names)
         done[CHAT] = f"export function start(given) {{\n{chat}\nreturn {{ {CHAT_EXPORTS} }};\n}}\n".encode()
-        done[LOADER] = f"(() => {{\n{loader}\n}})();\n".encode()
+        done[LOADER] = f'((settings) => {{\n{loader}\n}})("%SETTINGS%");\n'.encode()
     if CONSOLE_MAIN in files:
         done[CONSOLE] = _together(CONSOLE_MAIN, files).encode()
         done[CONSOLE_STYLE] = b"".join(files[f"console/styles/{name}.css"] for name in CONSOLE_STYLES)

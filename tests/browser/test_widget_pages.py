@@ -11,7 +11,7 @@ from chatsupport.web.assets import FOLDER
 from tests.browser.conftest import MakePerson
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent, Widget
-from tests.e2e.server import Server
+from tests.e2e.server import Server, Servers
 
 BACKGROUND = "(panel) => getComputedStyle(panel).backgroundColor"
 WHITE, DARK = "rgb(255, 255, 255)", "rgb(23, 28, 34)"
@@ -23,6 +23,26 @@ NO_CONNECTION = [
     "Cross-Origin Request Blocked",
     "Loading module from",
 ]
+
+
+@pytest.mark.features("settings")
+def test_the_server_decides_what_the_page_does_not(servers: Servers, site: Site, person: MakePerson) -> None:
+    server = servers.start(FRONTEND_URLS=site.origin)
+    operator = server.operator()
+    settings = operator.get("/api/settings").data
+    settings["widget"].update(title="From the server", color="#ffd166", position="left", theme="dark", language="de")
+    settings["texts"].update(greeting="Welcome {} <b>", ended="Bye")
+    assert operator.request("PUT", "/api/settings", settings).status == 200
+
+    widget = Widget(person().open(site.embed(server.url, title="From the page"))).open()
+    expect(widget.panel.locator("h2")).to_have_text("From the page")
+    expect(widget.panel.locator("h3")).to_have_text("Welcome {} <b>")
+    expect(widget.panel).to_have_css("background-color", DARK)
+    expect(widget.panel.locator("header")).to_have_css("background-color", "rgb(255, 209, 102)")
+    expect(widget.panel.get_by_role("button", name="Schließen")).to_be_visible()
+    box = widget.panel.bounding_box()
+    assert box is not None
+    assert box["x"] < 100
 
 
 def test_the_page_chooses_light_or_dark(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:

@@ -13,7 +13,7 @@ from chatsupport.contract.fields import DEFAULT_PAGE, AgentId, Cursor, Id, Limit
 Action = Literal[
     "start", "assign", "requeue", "transfer", "end", "token", "sign_in", "sign_in_failed", "sign_out", "identify",
     "read", "revoke", "block", "unblock", "agent_created", "agent_changed", "agent_deleted", "export", "erase",
-    "retention", "reply_created", "reply_changed", "reply_deleted",
+    "retention", "reply_created", "reply_changed", "reply_deleted", "settings_changed",
 ]  # fmt: skip
 
 

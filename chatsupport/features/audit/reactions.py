@@ -21,6 +21,7 @@ from chatsupport.events import (
     SessionRequeued,
     SessionStarted,
     SessionTransferred,
+    SettingsChanged,
     SignedIn,
     SignedOut,
     SignInFailed,
@@ -182,6 +183,11 @@ def exported(event: PersonExported) -> None:
     audit.record(audit.EXPORT, event.caller, user_id=event.person_id, user_type=event.person_type)
 
 
+def settings_changed(event: SettingsChanged) -> None:
+    """Record that the settings were changed, and which of them."""
+    audit.record(audit.SETTINGS_CHANGED, event.caller, version=event.version, changed=list(event.changed))
+
+
 def old_deleted(event: OldSessionsDeleted) -> None:
     """Record that old sessions were deleted."""
     audit.record(audit.RETENTION, None, sessions=event.sessions, ended_before=serializers.iso(event.ended_before))
@@ -210,6 +216,7 @@ REACTIONS: Table = {
     GuestIdentified: [identified],
     Blocked: [blocked],
     Unblocked: [unblocked],
+    SettingsChanged: [settings_changed],
     PersonErased: [erased],
     PersonExported: [exported],
     OldSessionsDeleted: [old_deleted],

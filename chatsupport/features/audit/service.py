@@ -42,11 +42,12 @@ TOKEN, REVOKE, BLOCK, UNBLOCK = "token", "revoke", "block", "unblock"
 AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED = "agent_created", "agent_changed", "agent_deleted"
 SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY = "sign_in", "sign_in_failed", "sign_out", "identify"
 READ, EXPORT, ERASE, RETENTION = "read", "export", "erase", "retention"
+SETTINGS_CHANGED = "settings_changed"
 REPLY_CREATED, REPLY_CHANGED, REPLY_DELETED = "reply_created", "reply_changed", "reply_deleted"
 ACTIONS = frozenset(
     {START, ASSIGN, REQUEUE, TRANSFER, END, TOKEN, REVOKE, BLOCK, UNBLOCK, AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED}
     | {SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY, READ, EXPORT, ERASE, RETENTION}
-    | {REPLY_CREATED, REPLY_CHANGED, REPLY_DELETED}
+    | {REPLY_CREATED, REPLY_CHANGED, REPLY_DELETED, SETTINGS_CHANGED}
 )
 
 SERVER = "server"

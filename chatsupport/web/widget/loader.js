@@ -11,7 +11,8 @@ function install() {
   // Where the chat server is, its path included.
   const { origin, pathname } = new URL(dataset.server || src);
   const server = origin + pathname.replace(/(\/widget\.js)?\/*$/, "");
-  const options = { ...dataset, server, io: "%SOCKETIO%" };
+  // The page's attributes win over what the server is set to; bundle.py hands that over.
+  const options = { ...settings, ...dataset, server, io: "%SOCKETIO%" };
   const folder = `${server}/%ASSETS%/widget/`;
   const guestKey = `chat-support ${server}`;
   const handlers = new Set();
@@ -74,7 +75,7 @@ function install() {
   // Sets the colours: what is written on the accent is black or white, whichever is easier to read.
   /** @param {HTMLElement} frame */
   function paint(frame) {
-    const { color, theme } = dataset;
+    const { color, theme } = options;
     const dark = matchMedia("(prefers-color-scheme:dark)");
     const follow = () => frame.classList.toggle("dark", theme === "dark" || (theme !== "light" && dark.matches));
     dark.onchange = follow;
@@ -87,11 +88,13 @@ function install() {
 
   async function start() {
     // The language asked for, or the page's, or the browser's; each is a plain table.
-    const wanted = ["", dataset.language, document.documentElement.lang, ...navigator.languages, "en"].join(" ");
     // @ts-expect-error The last of them matches.
-    const [, lang] = wanted.toLowerCase().match(/ (en|de|ar)(?![a-z])/);
+    const [, lang] = ["", options.language, document.documentElement.lang, ...navigator.languages, "en"]
+      .join(" ")
+      .toLowerCase()
+      .match(/ (en|de|ar)(?![a-z])/);
     const [table, sheet] = await load(`languages/${lang}.js`, "bubble.css");
-    const texts = /** @type {Texts} */ (table.default);
+    const texts = /** @type {Texts} */ ({ ...table.default, ...options.texts });
 
     // The bubble is in a shadow root with a style of its own, which the chat is put into later.
     const bubble = icon(texts.open, "M4 5h16v11H10l-4 4v-4H4z", {
@@ -99,7 +102,7 @@ function install() {
       onclick: api.open,
       onpointerenter: prepare,
     });
-    const frame = h("div", { class: dataset.position, dir: texts.dir, lang }, bubble);
+    const frame = h("div", { class: options.position, dir: texts.dir, lang }, bubble);
     const host = h("chat-support");
     const root = host.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet];
@@ -130,8 +133,12 @@ function install() {
   // Somebody who has a chat goes on where they were.
   function goOn() {
     const key = keyOf(options.userId);
-    const isGuestsBefore = options.userId && has("localStorage", guestKey, '"token":"');
-    if (isGuestsBefore || has("localStorage", key, '"live":true') || has("sessionStorage", key, '"open":true')) show();
+    if (
+      (options.userId && has("localStorage", guestKey, 'token":"')) || // of the guest's who they were
+      has("localStorage", key, 'live":t') ||
+      has("sessionStorage", key, 'open":t')
+    )
+      show();
   }
 
   const show = () => (view ??= prepared().then(({ createView }) => createView()));

@@ -15,6 +15,8 @@ declare global {
 
   /** The parameter of the function that bundle.py puts around the chat's modules. */
   const given: Page;
+  /** The parameter of the one around the loader: what the server is set to, as data-* attributes would say it. */
+  const settings: Partial<Options>;
 }
 
 /** Makes a button with a line drawing. */

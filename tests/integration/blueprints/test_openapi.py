@@ -181,7 +181,7 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return succeeded
 
 
-@pytest.mark.features("audit", "blocks", "consoles", "metrics", "notes", "privacy", "replies", "reports")
+@pytest.mark.features("audit", "blocks", "consoles", "metrics", "notes", "privacy", "replies", "reports", "settings")
 def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api, described: set[str]) -> None:
     anybody, user = apis.anonymous(), apis.user("u1")
     for path in (
@@ -259,6 +259,7 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     operator.get(f"/api/chat/messages/{waiting}")
     operator.get(f"/api/chat/session/{waiting}")
     operator.delete(f"/api/agents/{agent_id}")
+    operator.put("/api/settings", data_of(operator.get("/api/settings")))
 
     assert described == {operation["operationId"] for _, _, operation in operations()}
 

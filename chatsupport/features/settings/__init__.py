@@ -1,0 +1,15 @@
+"""Settings: what supervisors decide about the chat without a restart, in one document."""
+
+from chatsupport.background import Every
+from chatsupport.feature import Feature
+from chatsupport.features.settings import orders, routes, service, widget
+from chatsupport.features.settings.documents import Settings
+
+FEATURE = Feature(
+    name="settings",
+    blueprint=routes.blueprint,
+    documents=[Settings],
+    orders={orders.ReadSettings: service.obey},
+    timed_work=[Every(service.LOOK_SECONDS, service.refresh)],
+    widget=widget.options,
+)

@@ -1,0 +1,10 @@
+"""What the processes tell each other about the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSettings:
+    """Read the settings, which have changed."""

@@ -1,0 +1,139 @@
+"""The settings are read from memory, wherever a chat needs them, and from the database by those who change them.
+
+The process that writes them has them at once. It orders the others to read them, and because an order may be lost, each
+looks for a new version several times a second. Until a process has read them for the first time, at its start, it goes
+by the defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from chatsupport import events, orders, serializers
+from chatsupport.database.clock import now
+from chatsupport.errors import ConflictError, ForbiddenError
+from chatsupport.events import SettingsChanged
+from chatsupport.extensions import socketio
+from chatsupport.features.settings.documents import Settings
+from chatsupport.features.settings.models import DEFAULT_COLOR, NewSettings
+from chatsupport.features.settings.orders import ReadSettings
+from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.services.shared import access
+
+Document = dict[str, Any]
+
+LOOK_SECONDS = 0.5
+SETTINGS = "settings"
+SECTIONS = ("hours", "texts", "widget", "endReasons", "preChat", "botId")
+
+DEFAULTS: Document = {
+    "version": 0,
+    "hours": None,
+    "texts": {"greeting": None, "away": None, "ended": None},
+    "widget": {
+        "title": None,
+        "color": DEFAULT_COLOR,
+        "position": "right",
+        "theme": "auto",
+        "logoUrl": None,
+        "language": None,
+    },
+    "endReasons": [
+        {"label": "Solved", "isPublic": True},
+        {"label": "The visitor does not answer", "isPublic": True},
+        {"label": "Spam or abuse", "isPublic": False},
+    ],
+    "preChat": [],
+    "botId": None,
+    "updatedAt": None,
+}
+
+
+class SettingsChangedError(ConflictError):
+    """Somebody else has changed the settings since they were read."""
+
+    code = "SETTINGS_CHANGED"
+
+    def __init__(self) -> None:
+        super().__init__("Somebody else has changed the settings. Get them again, and repeat your change.")
+
+
+_known = [DEFAULTS]
+"""What this process goes by. It is replaced, never changed."""
+
+
+def current() -> Document:
+    """Return the settings that this process goes by. No command."""
+    return _known[0]
+
+
+def forget() -> None:
+    """Go by the defaults until the settings are read: another application begins."""
+    _known[0] = DEFAULTS
+
+
+def read(caller: Caller) -> Document:
+    """Return the settings. For agents, supervisors and operators."""
+    if caller.type not in (AGENT, SYSTEM):
+        raise ForbiddenError("Only agents, systems and API keys can do this.")
+    return _read()
+
+
+def replace(caller: Caller, new: NewSettings) -> Document:
+    """Store new settings in the place of those of `new.version`, and return them. For operators and supervisors.
+
+    Raises `SettingsChangedError` where these are not the present ones any more.
+    """
+    access.require_manager(caller)
+    before = _read()
+    values = new.model_dump(by_alias=True, exclude={"version"})
+    for question in values["preChat"]:
+        if question["options"] is None:
+            del question["options"]
+    try:
+        stored: Any = Settings.collection().find_one_and_update(
+            {"_id": SETTINGS, "version": new.version},
+            {"$set": {**values, "updatedAt": now()}, "$inc": {"version": 1}},
+            # The first of all: another one that was faster has the id.
+            upsert=new.version == 0,
+            return_document=ReturnDocument.AFTER,
+        )
+    except DuplicateKeyError:
+        stored = None
+    if stored is None:
+        raise SettingsChangedError
+    _known[0] = settings = _as_they_are(stored)
+    orders.give(ReadSettings())
+    changed = [section for section in SECTIONS if settings[section] != before[section]]
+    events.happened(SettingsChanged(caller, settings["version"], changed))
+    return settings
+
+
+def refresh() -> None:
+    """Read the settings for this process."""
+    before = current()
+    found = _read()
+    # Others may have been written, or read, in the meantime.
+    if current() is before:
+        _known[0] = found
+
+
+def obey(order: ReadSettings) -> None:
+    """Read the settings, soon."""
+    socketio.start_background_task(refresh)
+
+
+def _read() -> Document:
+    stored = Settings.collection().find_one({"_id": SETTINGS})
+    return DEFAULTS if stored is None else _as_they_are(stored)
+
+
+def _as_they_are(stored: Document) -> Document:
+    """Return what is stored, with defaults in the place of what an earlier release did not know."""
+    whole: Document = {name: stored.get(name, default) for name, default in DEFAULTS.items()}
+    for section in ("texts", "widget"):
+        whole[section] = {name: whole[section].get(name, default) for name, default in DEFAULTS[section].items()}
+    return {**whole, "updatedAt": serializers.iso(whole["updatedAt"])}

@@ -1,0 +1,24 @@
+"""What the settings say to the chat bubble, on pages that do not say it themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatsupport.features.settings import service
+
+_NAMES = {"greeting": "hello", "away": "away", "ended": "ended"}
+"""How the bubble's tables of texts call those that can be set."""
+_OPTIONS = {"title": "title", "color": "color", "position": "position", "theme": "theme", "logoUrl": "logo"}
+_OPTIONS["language"] = "language"
+
+
+def options() -> dict[str, Any]:
+    """Return what `data-*` attributes would say, and under `texts` the texts. What is as built in is left out."""
+    settings, built_in = service.current(), service.DEFAULTS["widget"]
+    said = {
+        option: settings["widget"][name]
+        for name, option in _OPTIONS.items()
+        if settings["widget"][name] != built_in[name]
+    }
+    texts = {_NAMES[name]: text for name, text in settings["texts"].items() if text is not None}
+    return {**said, **({"texts": texts} if texts else {})}

@@ -1,0 +1,264 @@
+"""Settings: who reads and writes them, what they refuse, one writer at a time, and how soon everybody goes by them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from chatsupport import orders
+from chatsupport.features.settings import service
+from chatsupport.features.settings.documents import Settings
+from chatsupport.features.settings.orders import ReadSettings
+from tests.api import Api, Apis, assert_failure, data_of
+from tests.commands import COMMANDS
+from tests.concurrency import eventually, run_together
+
+PATH = "/api/settings"
+
+
+def settings_of(api: Api) -> dict[str, Any]:
+    return data_of(api.get(PATH))
+
+
+def change(api: Api, **sections: Any) -> dict[str, Any]:
+    """Change some sections, as a client does that reads everything first."""
+    return data_of(api.put(PATH, {**settings_of(api), **sections}))
+
+
+def look(**changes: Any) -> dict[str, Any]:
+    return {**service.DEFAULTS["widget"], **changes}
+
+
+def given(api: Api) -> dict[str, Any]:
+    """Return what the loader of the chat bubble is given."""
+    match = re.search(rb"\)\((\{.*\})\);?\s*\Z", api.get("/widget.js").data)
+    assert match
+    told: dict[str, Any] = json.loads(match[1])
+    return told
+
+
+@pytest.fixture
+def supervisor(apis: Apis, operator: Api) -> Api:
+    return apis.agent(operator.create_agent("Sue", role="supervisor")["id"])
+
+
+def test_settings_have_defaults_that_can_be_written_back(operator: Api) -> None:
+    before = settings_of(operator)
+
+    after = change(operator)
+
+    assert before["version"] == 0
+    assert before["hours"] is before["botId"] is None
+    assert before["widget"]["color"] == "#0f766e"
+    assert before["endReasons"][0] == {"label": "Solved", "isPublic": True}
+    assert {**after, "updatedAt": None} == {**before, "version": 1}
+
+
+def test_agents_read_supervisors_write_and_users_do_neither(
+    apis: Apis, operator: Api, supervisor: Api, ada: str, user: Api
+) -> None:
+    whole = settings_of(operator)
+
+    assert settings_of(apis.agent(ada)) == settings_of(supervisor) == whole
+    assert_failure(user.get(PATH), 403, "FORBIDDEN")
+    assert_failure(apis.anonymous().get(PATH), 401, "AUTH_REQUIRED")
+    for caller in (user, apis.agent(ada)):
+        assert_failure(caller.put(PATH, whole), 403, "FORBIDDEN")
+    assert data_of(supervisor.put(PATH, whole))["version"] == 1
+    assert data_of(operator.put(PATH, settings_of(operator)))["version"] == 2
+
+
+def test_all_of_it_is_stored(operator: Api) -> None:
+    wanted = {
+        "texts": {"greeting": "Hi $set {$ne: 1} ", "away": "\u202f", "ended": None},
+        "widget": look(title=" Fern & Clay ", color="#2F5D46", position="left", theme="dark", language="pt-BR"),
+        "endReasons": [{"label": "$gone", "isPublic": False}],
+        "preChat": [
+            {"key": "email", "label": "Your email", "type": "email", "required": True},
+            {"key": "topic", "label": "About", "type": "select", "options": ["A", "B"], "required": False},
+        ],
+    }
+
+    changed = change(operator, **wanted)
+
+    assert changed["texts"] == {"greeting": "Hi $set {$ne: 1}", "away": None, "ended": None}
+    assert changed["widget"] == {**wanted["widget"], "title": "Fern & Clay", "color": "#2f5d46"}  # type: ignore[dict-item]
+    assert changed["endReasons"] == wanted["endReasons"]
+    assert changed["preChat"] == wanted["preChat"]
+    assert settings_of(operator) == changed
+
+
+QUESTION = {"key": "topic", "label": "About", "type": "text", "required": True}
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "field"),
+    [
+        ("version", "1", "version"),
+        ("version", True, "version"),
+        ("version", -1, "version"),
+        ("hours", {"timeZone": "Europe/Berlin"}, "hours"),
+        ("botId", "6b02b4cd299fb66dc017f7e1", "botId"),
+        ("texts", None, "texts"),
+        ("texts", [], "texts"),
+        ("texts", {"greeting": "x" * 301}, "texts.greeting"),
+        ("texts", {"away": {"$gt": ""}}, "texts.away"),
+        ("texts", {"ended": "a\x00b"}, "texts.ended"),
+        ("widget", look(title="x" * 61), "widget.title"),
+        ("widget", look(color="red"), "widget.color"),
+        ("widget", look(color="#fff"), "widget.color"),
+        ("widget", look(color="#2f5d46\n"), "widget.color"),
+        ("widget", look(color=None), "widget.color"),
+        ("widget", look(position="top"), "widget.position"),
+        ("widget", look(theme="neon"), "widget.theme"),
+        ("widget", look(logoUrl="http://example.com/a.png"), "widget.logoUrl"),
+        ("widget", look(logoUrl="javascript:alert(1)"), "widget.logoUrl"),
+        ("widget", look(logoUrl="https://user:pw@example.com/a.png"), "widget.logoUrl"),
+        ("widget", look(logoUrl="https://[::1/a.png"), "widget.logoUrl"),
+        ("widget", look(logoUrl="https:///a.png"), "widget.logoUrl"),
+        ("widget", look(logoUrl='https://example.com/"a'), "widget.logoUrl"),
+        ("widget", look(logoUrl="https://example.com/" + "a" * 2000), "widget.logoUrl"),
+        ("widget", look(language="german"), "widget.language"),
+        ("endReasons", {}, "endReasons"),
+        ("endReasons", [{"label": "x", "isPublic": True}] * 21, "endReasons"),
+        ("endReasons", [{"label": " ", "isPublic": True}], "endReasons.0.label"),
+        ("endReasons", [{"label": "x", "isPublic": "yes"}], "endReasons.0.isPublic"),
+        ("endReasons", ["Solved"], "endReasons.0"),
+        ("preChat", [{**QUESTION, "key": f"q{number}"} for number in range(9)], "preChat"),
+        ("preChat", [QUESTION, QUESTION], "preChat"),
+        ("preChat", [{**QUESTION, "key": "1st"}], "preChat.0.key"),
+        ("preChat", [{**QUESTION, "key": "a" * 41}], "preChat.0.key"),
+        ("preChat", [{**QUESTION, "key": "a.b"}], "preChat.0.key"),
+        ("preChat", [{**QUESTION, "label": "x" * 81}], "preChat.0.label"),
+        ("preChat", [{**QUESTION, "type": "password"}], "preChat.0.type"),
+        ("preChat", [{**QUESTION, "type": "select"}], "preChat.0"),
+        ("preChat", [{**QUESTION, "options": ["a"]}], "preChat.0"),
+        ("preChat", [{**QUESTION, "type": "select", "options": ["a", "a"]}], "preChat.0.options"),
+        ("preChat", [{**QUESTION, "type": "select", "options": []}], "preChat.0"),
+        ("preChat", [{**QUESTION, "required": None}], "preChat.0.required"),
+    ],
+)
+def test_what_is_wrong_is_named_and_changes_nothing(operator: Api, section: str, value: Any, field: str) -> None:
+    refused = assert_failure(operator.put(PATH, {**service.DEFAULTS, section: value}), 400, "INVALID_SETTINGS")
+
+    assert refused["details"][0]["field"] == field
+    assert refused["message"] == refused["details"][0]["message"]
+    assert refused["message"].startswith(f"{field} must ")
+    assert settings_of(operator)["version"] == 0
+
+
+def test_each_wrong_field_is_named(operator: Api) -> None:
+    body = {**service.DEFAULTS, "texts": {"away": 1}, "widget": look(color="red", theme="neon")}
+    del body["endReasons"]
+
+    refused = assert_failure(operator.put(PATH, body), 400, "INVALID_SETTINGS")
+
+    assert [detail["field"] for detail in refused["details"]] == [
+        "texts.away",
+        "widget.color",
+        "widget.theme",
+        "endReasons",
+    ]
+    assert_failure(operator.put(PATH), 400, "INVALID_SETTINGS")
+
+
+def test_what_was_read_before_anothers_change_is_refused(operator: Api) -> None:
+    stale = settings_of(operator)
+    change(operator, texts={"greeting": "First", "away": None, "ended": None})
+
+    assert_failure(operator.put(PATH, stale), 409, "SETTINGS_CHANGED")
+    assert_failure(operator.put(PATH, {**stale, "version": 2}), 409, "SETTINGS_CHANGED")
+    assert settings_of(operator)["texts"]["greeting"] == "First"
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_of_changes_at_once_one_is_made(apis: Apis, operator: Api, version: int) -> None:
+    if version:
+        change(operator)
+    read = settings_of(operator)
+
+    answers = run_together(
+        *(
+            lambda number=number: apis.operator().put(  # type: ignore[misc]
+                PATH, {**read, "texts": {"greeting": f"{number}", "away": None, "ended": None}}
+            )
+            for number in range(8)
+        )
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    assert settings_of(operator)["version"] == version + 1
+    assert Settings.collection().count_documents({}) == 1
+
+
+def test_a_change_is_in_the_audit_log(operator: Api, supervisor: Api) -> None:
+    change(supervisor, endReasons=[], widget=look(theme="dark"))
+
+    entry = data_of(operator.get("/api/audit", action="settings_changed"))["entries"][0]
+    assert entry["callerType"] == "agent"
+    assert entry["details"] == {"version": 1, "changed": ["widget", "endReasons"]}
+
+
+def test_the_bubble_is_given_what_differs_from_what_is_built_in(apis: Apis, operator: Api) -> None:
+    page = apis.anonymous()
+    before = page.get("/widget.js").headers["ETag"]
+    assert given(page) == {}
+
+    change(operator, widget=look(title="</script>", color="#2f5d46"), texts={"greeting": "Hi \u2028%SETTINGS%"})
+
+    # By its place in the tables of texts, as browsers get them: the seventh is `hello`.
+    assert given(page) == {"title": "</script>", "color": "#2f5d46", "texts": {"6": "Hi \u2028%SETTINGS%"}}
+    after = page.get("/widget.js")
+    assert after.headers["ETag"] != before
+    unchanged = apis.anonymous(**{"If-None-Match": after.headers["ETag"]}).get("/widget.js")
+    assert unchanged.status_code == 304
+
+
+def test_another_process_reads_the_settings_when_told_and_by_itself(operator: Api) -> None:
+    change(operator, widget=look(theme="dark"))
+
+    service.forget()  # As a process that has not heard of it.
+    orders.give(ReadSettings())
+    assert eventually(lambda: service.current()["version"] == 1)
+
+    service.forget()
+    service.refresh()
+    assert service.current()["widget"]["theme"] == "dark"
+
+
+def test_a_read_that_was_under_way_does_not_undo_a_newer_change(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = service._read
+
+    def slowly() -> dict[str, Any]:
+        monkeypatch.setattr(service, "_read", read)
+        found = read()
+        change(operator, widget=look(theme="dark"))
+        return found
+
+    monkeypatch.setattr(service, "_read", slowly)
+    service.refresh()
+
+    assert service.current()["version"] == 1
+
+
+def test_settings_that_an_earlier_release_stored_get_defaults(operator: Api) -> None:
+    Settings.collection().insert_one({"_id": "settings", "version": 4, "widget": {"theme": "dark"}, "texts": {}})
+
+    read = settings_of(operator)
+
+    assert read["widget"] == look(theme="dark")
+    assert read["texts"] == service.DEFAULTS["texts"]
+    assert read["endReasons"] == service.DEFAULTS["endReasons"]
+    assert change(operator)["version"] == 5
+
+
+def test_the_bubble_costs_no_command(apis: Apis, operator: Api) -> None:
+    change(operator, widget=look(theme="dark"))
+
+    with COMMANDS.counted() as sent:
+        assert given(apis.anonymous()) == {"theme": "dark"}
+
+    assert sent == []
