@@ -1,6 +1,7 @@
-"""How gunicorn serves Chat Support: one eventlet worker, with the embedded MongoDB beside it where none is configured.
+"""How gunicorn serves Chat Support: with one eventlet worker, and an embedded MongoDB if MONGODB_URI is not set.
 
-https://docs.gunicorn.org/en/stable/settings.html explains the names; what is set here is what differs from the default.
+https://docs.gunicorn.org/en/stable/settings.html explains the settings. Only those that differ from the default are
+here.
 """
 
 import logging
@@ -16,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # Until gunicorn's handlers stand, Ctrl-C ends the process at once, before the imports below: a KeyboardInterrupt
-    # crashes orjson while it is imported, and is swallowed by eventlet while it patches.
+    # Until gunicorn sets its handlers, Ctrl-C ends the process at once: a KeyboardInterrupt would crash the import of
+    # orjson, and eventlet would swallow it while it patches.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from chatsupport.config import Config, ConfigError
@@ -46,27 +47,27 @@ except ConfigError as _error:
 _address = f"[{_config.host}]" if ":" in _config.host else _config.host
 bind = f"{_address}:{_config.port}"
 
-# Rooms and who is in them live in the worker's memory: more processes go side by side behind a sticky proxy.
+# Rooms and their members are in the worker's memory, so several processes need a sticky proxy.
 workers = 1
 worker_class = "eventlet"
-# The cap on open connections, websockets included; at the cap not even a health check is answered.
+# The limit of open connections, including websockets. At the limit, not even a health check is answered.
 worker_connections = _config.worker_connections
 backlog = 2048
-# Longer than the usual proxies keep an idle connection (60 s), so that it is never closed under a request.
+# Longer than usual proxies keep an idle connection (60 s), so that it is never closed during a request.
 keepalive = 65
-# A worker that has not ended after so many seconds is killed; Heroku gives 30 in all, Ctrl-C should not take 10.
+# A worker that has not ended after this many seconds is killed. Heroku allows 30; Ctrl-C should not take 10.
 graceful_timeout = 8
-# On Python 3.13 it crashes the master on SIGTERM, which leaves the worker behind.
+# On Python 3.13 the control socket crashes the master on SIGTERM, which leaves the worker behind.
 control_socket_disable = True
-# Forwarded headers are believed by the application alone, which knows how many proxies there are (TRUSTED_PROXIES).
+# Only the application reads forwarded headers, because it knows the number of proxies (TRUSTED_PROXIES).
 forwarded_allow_ips = ""
-# The application logs every request, and its logging takes gunicorn's warnings in.
+# The application logs every request, and also gunicorn's warnings.
 loglevel = "warning"
 master.name("chat-support")
 
 
 def on_starting(server):
-    """Set logging up and look whether the port is free, which gunicorn would try five times, a second each."""
+    """Set up logging, and check that the port is free: gunicorn would try it five times, a second apart."""
     _check_options(server.cfg)
     master.decline_signals(server, ends_with_terminal=_ends_with_terminal)
     setup_logging(_config)
@@ -82,7 +83,7 @@ def on_starting(server):
 
 
 def _check_options(options):
-    # What is given to gunicorn by its command line or GUNICORN_CMD_ARGS wins over this file.
+    # gunicorn's command line and GUNICORN_CMD_ARGS win over this file.
     given = {
         f"-w {options.workers}": options.workers != workers,
         f"-k {options.worker_class_str}": options.worker_class_str != worker_class,
@@ -99,13 +100,13 @@ def _check_options(options):
 
 
 def _tells_something_new(record):
-    # A worker that cannot load the application (status 4) has said why, in one line; gunicorn adds three.
+    # A worker that cannot load the application (status 4) has said why in one line. gunicorn would add three.
     text = record.getMessage()
     return not re.match(r"Worker \(pid:\d+\) exited with code 4\b|Shutting down: |Reason: App failed to load", text)
 
 
 def when_ready(server):
-    """Start the embedded MongoDB, now that the port is ours and signals wait in gunicorn's queue."""
+    """Start the embedded MongoDB. The port is ours by now, and gunicorn queues signals."""
     server.embedded_mongo = None
     if _config.mongodb_uri is None:
         server.embedded_mongo = EmbeddedMongo(_config.data_dir)
@@ -119,15 +120,15 @@ def when_ready(server):
 
 
 def post_fork(server, worker):
-    """Tie the worker to its master, and let it be ended at once until it serves."""
+    """Tie the worker to its master, and let signals end it at once until it serves."""
     from chatsupport.realtime.worker import begin
 
     begin(worker)
 
 
 def post_worker_init(worker):
-    """Say that it serves, and have SIGTERM tell the clients before their connections are closed."""
-    # Not before: what it reads with has to be patched for greenlets first.
+    """Log that the server is serving, and from now on tell clients on SIGTERM before closing their connections."""
+    # Not earlier, because the modules that it reads with must be patched for greenlets first.
     from chatsupport import shutdown
     from chatsupport.blueprints.errors import unreadable
     from chatsupport.realtime import http_requests
@@ -141,13 +142,13 @@ def post_worker_init(worker):
 
 
 def worker_exit(server, worker):
-    """Let nothing be forgotten of the requests that were answered after the sockets were closed, and be gone."""
+    """Write the buffers of requests that were answered after the sockets were closed, and exit."""
     if worker.booted:
         from chatsupport import shutdown
 
         shutdown.leave()
         if not worker.alive:
-            # PyMongo would wait a second for its monitors, which have nothing left to do.
+            # PyMongo would wait a second for its monitors, which are no longer needed.
             logging.shutdown()
             sys.stdout.flush()
             os._exit(0)
@@ -155,14 +156,14 @@ def worker_exit(server, worker):
 
 def on_exit(server):
     """Stop the embedded MongoDB, after the last worker."""
-    # There is nothing left to hurry. While Python itself ends, a handler of ours would be gone and the signal deadly.
+    # Nothing is left to interrupt. While Python exits, our handlers are gone, and the signal would kill it.
     master.ignore_the_terminal()
     if server.embedded_mongo is not None:
         server.embedded_mongo.stop()
 
 
 def _raise_file_limit(wanted):
-    # Every connection is a file, and the usual soft limit is 1024.
+    # Every connection is an open file, and the usual soft limit is 1024.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

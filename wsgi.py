@@ -5,13 +5,13 @@ import sys
 import warnings
 
 if __name__ == "__main__":
-    # Before anything is patched or imported: gunicorn's master is the one to do both.
+    # Replace this process before anything is patched or imported: gunicorn does both.
     os.chdir(os.path.dirname(os.path.abspath(__file__)))
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"])
 
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
-# The flask command has imported too much by now to be patched, and its commands need no greenlets.
+# The flask command has already imported too much to be patched, and its commands need no greenlets.
 IS_COMMAND = "FLASK_RUN_FROM_CLI" in os.environ
 
 if IS_COMMAND:
@@ -19,7 +19,10 @@ if IS_COMMAND:
 
     context = click.get_current_context(silent=True)
     if context is not None and context.info_name == "run":
-        print("flask run does not serve this: start the server with make run, or as README.md says.", file=sys.stderr)
+        print(
+            "`flask run` cannot serve this application. Start the server with `make run`, or as README.md says.",
+            file=sys.stderr,
+        )
         sys.exit(1)
 else:
     import eventlet

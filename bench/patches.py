@@ -166,7 +166,7 @@ def _options() -> argparse.Namespace:
     options.only = options.only.split(",")
     unknown = set(options.only) - set(PATCHES)
     if unknown:
-        parser.error(f"--only takes {', '.join(PATCHES)}")
+        parser.error(f"--only must be one or more of {', '.join(PATCHES)}")
     return options
 
 

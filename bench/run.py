@@ -112,7 +112,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     unknown = set((options.only or "closed").split(",")) - set(ALL)
     if unknown:
-        parser.error(f"--only takes {', '.join(ALL)}")
+        parser.error(f"--only must be one or more of {', '.join(ALL)}")
     quick = options.quick
     options.rounds = options.rounds or (1 if quick else 3)
     options.seconds = options.seconds or (2.0 if quick else 6.0)

@@ -18,16 +18,16 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def plain(text: str) -> str | None:
-    """Return an address in its one spelling: no port, brackets or zone, IPv4-mapped as IPv4. None if it is none."""
+    """Return an address in its standard spelling: no port, brackets or zone, IPv4-mapped as IPv4. None if invalid."""
     address = _parse(text) if len(text) <= MAX_LENGTH else None
     return None if address is None else str(address)
 
 
 @lru_cache(maxsize=4096)
 def counted(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one household has.
+    """Return the key by which clients are counted: an IPv4 address, or the /64 of an IPv6 address (one household).
 
-    Of what is no address, as that of a Unix socket, it returns the text itself.
+    A text that is not an address, such as that of a Unix socket, is returned as it is.
     """
     parsed = _parse(address)
     if isinstance(parsed, ipaddress.IPv6Address):
@@ -51,9 +51,9 @@ def _parse(text: str) -> _Address | None:
 
 
 class PlainAddresses:
-    """WSGI middleware: makes REMOTE_ADDR plain, whether the connection or a trusted proxy says it.
+    """WSGI middleware that normalizes REMOTE_ADDR, whether it comes from the connection or from a trusted proxy.
 
-    A proxy that names no address ("unknown") leaves the proxy's own.
+    If a proxy names no address ("unknown"), the proxy's own stays.
     """
 
     def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:

@@ -1,7 +1,7 @@
 """The four ways to do work later: coalesced, throttled, buffered, and every so often.
 
-Nothing here guards a rule: processes know nothing of each other's rounds. Work that fails is logged and does not end
-its loop. While the database is away, the log says so once, whatever waits for it.
+Nothing here guards a rule: processes know nothing of each other's rounds. A failure is logged and does not end the
+loop. While the database is away, the log says so once, however much work waits for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chatsupport.extensions import socketio
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-"""How soon work is repeated after it failed because the database was away."""
+"""How soon work is tried again after it failed because the database was away."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -29,10 +29,10 @@ Work = Callable[[], object]
 
 
 class Coalesced:
-    """A function that runs one round at a time, for all callers that asked before the round began.
+    """A function that runs one round at a time, for all callers that called before the round began. This saves work.
 
-    Each caller returns after a round that began after its call. A call from within a round returns at once, and another
-    round follows. This saves work.
+    Each call returns after a round that began after it. A call from within a round returns at once, and another round
+    follows.
     """
 
     def __init__(self, work: Work) -> None:
@@ -76,10 +76,10 @@ class Coalesced:
 
 
 class Throttled:
-    """A function that runs in the background after it was called: at once, and then at most every so often.
+    """A function that runs in the background after a call: at once, but not more often than its interval allows.
 
-    A round begins after the last call that it serves, and rounds never overlap. Work that calls for its own next round
-    goes on until it has nothing left to do. A round that the database was away for is repeated.
+    A round begins after the last call that it serves, and rounds never overlap. Work may ask for its own next round,
+    and so goes on until it has nothing left to do. A round that failed because the database was away is repeated.
     """
 
     def __init__(self, work: Work, seconds: float) -> None:
@@ -91,7 +91,7 @@ class Throttled:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no round runs or is asked for, and the time after the last one is over."""
+        """Whether no round runs or is due, and the interval after the last one is over."""
         return not self._running
 
     def __call__(self) -> None:
@@ -119,12 +119,13 @@ class Throttled:
 
 
 class Buffered(Generic[Key, Value]):
-    """What a process collects for so many seconds and then writes together.
+    """Values that a process collects for some seconds and then writes together.
 
-    Values of the same key are merged: the newer one is kept unless `merge(older, newer)` says otherwise. With `at_once`
-    the first value does not wait for others. What `write` does not take out of its batch before it raises stays, and
-    is tried again; beyond `most` keys, further values are lost, and the log says so. A process writes everything before
-    it leaves (`flush_all`), unless nobody needs it any more (`on_leaving`); one that is killed loses it.
+    Values with the same key are merged: the newer one is kept unless `merge(older, newer)` says otherwise. With
+    `at_once`, the first value does not wait for others. If `write` raises, the values that it has not taken out of its
+    batch stay and are tried again. Beyond `most` keys, further values are lost, and the log says so. A process writes
+    everything before it leaves (`flush_all`), unless nobody needs it any more (`on_leaving`). A process that is killed
+    loses it.
     """
 
     def __init__(
@@ -156,7 +157,7 @@ class Buffered(Generic[Key, Value]):
         return not self._running
 
     def add(self, key: Key, value: Value) -> None:
-        """Have a value written soon, together with others."""
+        """Write a value soon, together with others."""
         with self._mutex:
             if key in self._pending:
                 value = self._merge(self._pending[key], value)
@@ -173,9 +174,9 @@ class Buffered(Generic[Key, Value]):
         return self._pending.get(key, default)
 
     def flush(self) -> None:
-        """Write now what waits, after what is being written. Raises what writing raises; nothing is lost then.
+        """Write the waiting values now, after any write in progress. If writing raises, so does this; nothing is lost.
 
-        Raises `DatabaseUnavailableError` where something else is being written for longer than there is time.
+        Raises `DatabaseUnavailableError` if the write in progress takes longer than there is time.
         """
         with one_at_a_time(self._one_writes):
             with self._mutex:
@@ -233,9 +234,9 @@ class Lease(Protocol):
 
 
 class Every:
-    """Work that is done every so often: by every process or, `under` a lease, by the one that holds it.
+    """Work that is done at an interval: by every process or, `under` a lease, by the process that holds it.
 
-    `seconds` is a number, or a function where it depends on the configuration.
+    `seconds` is a number, or a function if it depends on the configuration.
     """
 
     def __init__(self, seconds: float | Callable[[], float], work: Work, *, under: Lease | None = None) -> None:
@@ -250,16 +251,16 @@ class Every:
 
     @property
     def is_constant(self) -> bool:
-        """Whether the seconds are the same in every configuration."""
+        """Whether the interval is the same in every configuration."""
         return not callable(self._seconds)
 
     @property
     def name(self) -> str:
-        """The name of what is done."""
+        """The name of the work."""
         return name_of(self._work)
 
     def __call__(self) -> None:
-        """Do the work now, if this process is the one to do so."""
+        """Do the work now, if this process holds the lease or needs none."""
         if self.under is None or self.under.hold():
             self._work()
 
@@ -274,9 +275,9 @@ class Every:
 
 
 def flush_all() -> list[Exception]:
-    """Write what the buffers of this process hold, as it is about to leave. Returns what went wrong."""
+    """Write the buffers of this process, which is about to leave. Returns the errors."""
     failures: dict[Buffered[Any, Any], Exception] = {}
-    # Twice: what one buffer writes may be something that another one has to write.
+    # Twice, because writing one buffer may fill another.
     for buffer in (*_buffers, *_buffers):
         try:
             if buffer.on_leaving and buffer not in failures:
@@ -289,13 +290,13 @@ def flush_all() -> list[Exception]:
 
 
 def clear_all() -> None:
-    """Forget what all buffers hold: another application begins."""
+    """Empty all buffers, because another application begins."""
     for buffer in _buffers:
         buffer.clear()
 
 
 def name_of(work: Callable[..., object]) -> str:
-    """Return the name of a function, as the log and the documentation have it."""
+    """Return the name of a function for the log and the documentation."""
     module = (getattr(work, "__module__", None) or "").removeprefix("chatsupport.")
     return f"{module}.{getattr(work, '__qualname__', type(work).__name__)}"
 
@@ -304,7 +305,7 @@ _buffers: list[Buffered[Any, Any]] = []
 
 
 class _Outage:
-    """What waits for the database, so that the log says so once an outage."""
+    """The work that waits for the database, so that the log says so once for each outage."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -315,7 +316,7 @@ class _Outage:
         """Note that this work failed because the database is away."""
         with self._mutex:
             if began_at < self._over_at:
-                return  # It waited for an answer in an outage that is over.
+                return  # It waited for an answer during an outage that is over.
             is_new = not self._waiting
             self._waiting.add(name)
         if is_new:
@@ -323,7 +324,7 @@ class _Outage:
             logger.warning("Background work is waiting for the database", extra=reason)
 
     def is_over_for(self, name: str) -> None:
-        """Note that this work was done: if it had to wait for the database, nothing has to any more."""
+        """Note that this work was done. If it had waited for the database, the outage is over for all work."""
         with self._mutex:
             if name not in self._waiting:
                 return
@@ -336,7 +337,7 @@ _outage = _Outage()
 
 
 def _attempt(work: Work, name: str | None = None) -> bool:
-    """Run the function and log what goes wrong. False if the database is away, so that it must be tried again."""
+    """Run the function and log its errors. False if the database is away, so that it must be tried again."""
     name, began_at = name or name_of(work), time.monotonic()
     try:
         work()
@@ -350,5 +351,5 @@ def _attempt(work: Work, name: str | None = None) -> bool:
 
 
 def _is_away(error: Exception) -> bool:
-    """Tell whether the error says no more than that the database does not answer."""
+    """Tell whether the error only says that the database does not answer."""
     return isinstance(error, DatabaseUnavailableError) or (isinstance(error, PyMongoError) and is_unavailable(error))

@@ -70,7 +70,7 @@ def user_typing(event: TypingChanged) -> None:
 
 
 def messages_read(event: MessagesRead) -> None:
-    """Tell the others how far somebody has read, and an agent's own sockets, in whatever browser they are."""
+    """Tell the others how far somebody has read, and also an agent's own sockets in any browser."""
     session_id, person, seq = str(event.session_id), event.person, event.seq
     emit(
         "messages_read",
@@ -94,7 +94,7 @@ def session_updated(for_user: dict[str, Any], for_staff: dict[str, Any], *, here
 
 
 def session_ended(session: Document, *, here: bool = False) -> None:
-    """Tell the room (with `here` the sockets of this process only) that the session takes no more messages."""
+    """Tell the room (with `here`, only the sockets of this process) that the session has ended."""
     emit(
         "session_ended",
         {
@@ -109,7 +109,7 @@ def session_ended(session: Document, *, here: bool = False) -> None:
 
 
 def agent_assigned(session: Document, agent: Document, *, here: bool = False) -> None:
-    """Tell the room (with `here` the sockets of this process only) who will answer."""
+    """Tell the room (with `here`, only the sockets of this process) which agent will answer."""
     emit(
         "agent_assigned",
         {
@@ -123,7 +123,7 @@ def agent_assigned(session: Document, agent: Document, *, here: bool = False) ->
 
 
 def session_assigned(agent_id: ObjectId, session: dict[str, Any], *, here: bool = False) -> None:
-    """Tell all of an agent's sockets, wherever they are, of a session (serialized) that is theirs now."""
+    """Tell all of an agent's sockets, in any process, about a session (serialized) that the agent now has."""
     emit("session_assigned", session, to=person_room(agent_id, "agent"), here=here)
 
 
@@ -140,7 +140,7 @@ def is_heard_here(room: str) -> bool:
 
 
 def session_idle(event: SessionIdle) -> None:
-    """Tell the room that the session will end for lack of messages, and when."""
+    """Tell the room that the session will end unless somebody writes, and when."""
     emit(
         "session_idle",
         {"sessionId": str(event.session_id), "endsAt": serializers.iso(event.ends_at)},
@@ -149,12 +149,12 @@ def session_idle(event: SessionIdle) -> None:
 
 
 def session_sync(session_id: ObjectId, last_seq: int) -> None:
-    """Tell the sockets of this process, and of no other, the session's last seq."""
+    """Tell only the sockets of this process the session's last seq."""
     emit_here("session_sync", {"sessionId": str(session_id), "lastSeq": last_seq}, session_room(session_id))
 
 
 def queue_update(session_id: ObjectId, queue_position: int) -> None:
-    """Tell the sockets of this process, and of no other, their session's new place in the queue."""
+    """Tell only the sockets of this process their session's new place in the queue."""
     emit_here(
         "queue_update",
         {"sessionId": str(session_id), "queuePosition": queue_position},

@@ -1,7 +1,7 @@
 """How a command reaches the sockets of running servers: through the database, whether or not there is a Redis.
 
-A command has no sockets. What it emits, events to clients and orders to processes, it leaves as notices, and every
-server process looks for new ones once a second and delivers them to its own sockets.
+A command has no sockets. It stores its events to clients and its orders to processes as notices. Every server process
+looks for new notices once a second and delivers them to its own sockets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOOK_SECONDS = 1.0
 
 
 def leave_all() -> None:
-    """Leave as notices whatever this process emits: it is a command."""
+    """Store everything that this process emits as notices, because it is a command."""
     server.emit_elsewhere(_leave)
 
 
@@ -39,13 +39,13 @@ _left: Buffered[ObjectId, str] = Buffered(_store, LOOK_SECONDS)
 
 
 class Reader:
-    """What one process has read of the notices."""
+    """The notices that one process has read."""
 
     def __init__(self) -> None:
         self._known: set[ObjectId] | None = None
 
     def look(self) -> None:
-        """Deliver the notices that are new to the sockets of this process: none that are older than the process."""
+        """Deliver new notices to the sockets of this process, but none that are older than the process."""
         recent = {"at": {"$gt": now() - timedelta(seconds=KEPT_SECONDS)}}
         notices = list(Notice.collection().find(recent, sort=[("_id", 1)]))
         known, self._known = self._known, {notice["_id"] for notice in notices}

@@ -43,14 +43,14 @@ class ChatSupportError(Exception):
 
 
 class InvalidRequestError(ChatSupportError):
-    """This is not HTTP that can be read. `realtime/http_requests.py` answers before any request is made of it."""
+    """The bytes are not a readable HTTP request. `realtime/http_requests.py` answers before Flask sees it."""
 
     status = 400
     code = "INVALID_REQUEST"
 
 
 class InvalidInputError(ChatSupportError):
-    """What the client sent cannot be used. The code names the field: `INVALID_USER_ID`, `INVALID_LIMIT`, …"""
+    """The client's input is invalid. The code names the field: `INVALID_USER_ID`, `INVALID_LIMIT`, …"""
 
     status = 400
     code = "INVALID_JSON"
@@ -61,14 +61,14 @@ class InvalidInputError(ChatSupportError):
 
 
 class AuthenticationError(ChatSupportError):
-    """Nobody we know is calling: no credentials, or wrong ones."""
+    """The caller has no credentials, or wrong ones."""
 
     status = 401
     code = "AUTH_REQUIRED"
 
 
 class InvalidTokenError(AuthenticationError):
-    """The token is none of ours, or is not valid any more."""
+    """The token is not from this server, or is no longer valid."""
 
     code = "INVALID_TOKEN"
 
@@ -80,7 +80,7 @@ class TokenExpiredError(AuthenticationError):
 
 
 class InvalidApiKeyError(AuthenticationError):
-    """The API key is none of ours."""
+    """The API key is not one of this server's."""
 
     code = "INVALID_API_KEY"
 
@@ -95,14 +95,14 @@ class CredentialsError(AuthenticationError):
 
 
 class ForbiddenError(ChatSupportError):
-    """A known caller asks for what is not its to have."""
+    """The caller is known, but not allowed to do this."""
 
     status = 403
     code = "FORBIDDEN"
 
 
 class InvalidUserHashError(ForbiddenError):
-    """Nobody has vouched for this user id, and it needs that."""
+    """This user id needs a `userHash`, and the request has none or a wrong one."""
 
     code = "INVALID_USER_HASH"
 
@@ -124,7 +124,7 @@ class NotFoundError(ChatSupportError):
 
 
 class SessionNotFoundError(NotFoundError):
-    """No session has this id (or the id is none at all)."""
+    """No session has this id, or the text is not an id."""
 
     code = "SESSION_NOT_FOUND"
 
@@ -142,14 +142,14 @@ class AgentNotFoundError(NotFoundError):
 
 
 class MethodNotAllowedError(ChatSupportError):
-    """The path exists, the method does not."""
+    """The path exists, but not with this method."""
 
     status = 405
     code = "METHOD_NOT_ALLOWED"
 
 
 class PayloadTooLargeError(ChatSupportError):
-    """The request body is larger than the server takes."""
+    """The request body is too large."""
 
     status = 413
     code = "PAYLOAD_TOO_LARGE"
@@ -163,7 +163,7 @@ class UnsupportedMediaTypeError(ChatSupportError):
 
 
 class ConflictError(ChatSupportError):
-    """The session or agent is in a state that does not allow this."""
+    """The state of the session or agent does not allow this."""
 
     status = 409
     code = "AGENT_BUSY"
@@ -188,7 +188,7 @@ class EmailTakenError(ConflictError):
 
 
 class SessionEndedError(ConflictError):
-    """The session takes no more messages."""
+    """The session has ended."""
 
     code = "SESSION_ENDED"
 
@@ -207,11 +207,11 @@ class RateLimitedError(ChatSupportError):
 
 
 class CannotServeError(Exception):
-    """This release must not work on this database, now or later; the message says what to do. No client hears of it."""
+    """This release must not use this database, now or later. The message says what to do; clients never see it."""
 
 
 class DatabaseUnavailableError(ChatSupportError):
-    """MongoDB does not answer, or this server is leaving it. Nothing was acknowledged; a retry is safe."""
+    """MongoDB does not answer, or this server is shutting down. Nothing was acknowledged; a retry is safe."""
 
     status = 503
     code = "DATABASE_UNAVAILABLE"
@@ -221,7 +221,7 @@ class DatabaseUnavailableError(ChatSupportError):
 
 
 class QueueFullError(ChatSupportError):
-    """As many people wait as QUEUE_LIMIT allows. `details` has the numbers."""
+    """The queue has reached QUEUE_LIMIT. `details` has the numbers."""
 
     status = 503
     code = "QUEUE_FULL"
@@ -235,7 +235,7 @@ class QueueFullError(ChatSupportError):
 
 
 class InternalError(ChatSupportError):
-    """A defect of the server. The log has the traceback under the request id."""
+    """An error in the server. The log has the traceback under the request id."""
 
     def __init__(self) -> None:
         super().__init__("Something went wrong on the server. If it happens again, report it with the requestId.")

@@ -1,8 +1,8 @@
-"""What can happen, and telling those who react to it.
+"""The events, and how they reach the reactions.
 
-A service writes to the database and then says what happened: `happened(SessionEnded(...))`. What follows is in one
-table, which the application factory binds: the core's reactions (`reactions.py`), then those of the features. A
-reaction takes the event and nothing else.
+A service writes to the database and then announces what happened: `happened(SessionEnded(...))`. One table, bound by
+the application factory, says what follows: first the core's reactions (`reactions.py`), then those of the features. A
+reaction gets the event and nothing else.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _bound: dict[type, Sequence[Reaction]] = {}
 
 
 def bind(table: Table) -> None:
-    """Have these reactions follow from now on, and no others."""
+    """Use this table of reactions from now on."""
     _bound.clear()
     _bound.update(table)
 
 
 def bound() -> Table:
-    """Return the reactions that follow now."""
+    """Return the current table of reactions."""
     return dict(_bound)
 
 
 def merge(tables: Iterable[Table]) -> Table:
-    """Return one table of several: for each event the reactions of the first table, then those of the next."""
+    """Join several tables: for each event, the reactions of the first table come first, then those of the next."""
     merged: dict[type, list[Reaction]] = {}
     for table in tables:
         for event, reactions in table.items():
@@ -52,9 +52,9 @@ def merge(tables: Iterable[Table]) -> Table:
 
 
 def happened(event: object) -> bool:
-    """Call the reactions to an event, in order. False where one failed because of the database: it can be repeated.
+    """Call the reactions to an event, in order. False if one failed because of the database, so it can be repeated.
 
-    A reaction that fails is logged. It neither undoes nor fails what happened, and the next one is called all the same.
+    A failure of a reaction is logged. It does not undo what happened, and the next reaction is still called.
     """
     is_complete = True
     for react in _bound.get(type(event), ()):
@@ -76,7 +76,7 @@ def happened(event: object) -> bool:
 
 
 def name_of(react: Reaction) -> str:
-    """Return where a reaction is, such as `assignment.slots.free_ended`."""
+    """Return the path of a reaction, such as `assignment.slots.free_ended`."""
     module = react.__module__.removeprefix("chatsupport.").removeprefix("services.")
     return f"{module}.{getattr(react, '__qualname__', type(react).__name__)}"
 
@@ -88,11 +88,11 @@ def name_of(react: Reaction) -> str:
 class SessionChange:
     """A change of a session's state, which was stored with a mark (`services/shared/outbox.py`).
 
-    `session` is the session after the change. `id` and `at` are those of the mark: they are the same however often the
-    change is told. `caller` asked for it; None where nobody did.
+    `session` is the session after the change. `id` and `at` are those of the mark, and stay the same however often the
+    change is announced. `caller` asked for it, or is None if the server acted by itself.
 
-    A change is told late, by a repeated call or by the sweep, where the process that made it was killed or failed to
-    tell it. Some may have heard of it then, so a reaction must do no harm the second time.
+    If the process that made the change was killed or could not announce it, a repeated call or the sweep announces it
+    later. Some reactions may then run twice, so they must be repeatable.
     """
 
     session: Document
@@ -108,7 +108,7 @@ class SessionStarted(SessionChange):
 
 
 class CameFrom(Enum):
-    """Where a session was before it was assigned."""
+    """The state of a session before it was assigned."""
 
     START = "start"
     QUEUE = "queue"
@@ -117,7 +117,7 @@ class CameFrom(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionAssigned(SessionChange):
-    """A session has an agent: a new one that nobody knows of yet, one from the queue, or one that another agent had."""
+    """A session has got an agent: a new session that was not announced yet, or one from the queue or another agent."""
 
     agent: Document
     came_from: CameFrom = CameFrom.QUEUE
@@ -134,7 +134,7 @@ class SessionLeft(SessionChange):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRequeued(SessionLeft):
-    """A session has left its agent and waits again, at the queue's front."""
+    """A session has left its agent and waits again, at the front of the queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,12 +149,12 @@ class SessionEnded(SessionChange):
 
 @dataclass(frozen=True, slots=True)
 class SlotFreed:
-    """A slot that nobody got is free again."""
+    """A slot was taken for no session, and is free again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionTransferred:
-    """Somebody has handed a session over: to `agent_id`, or without one back to the queue. Follows what it changed."""
+    """Somebody has transferred a session to `agent_id`, or to the queue if that is None. It follows the changes."""
 
     caller: Caller
     session_id: ObjectId
@@ -164,14 +164,14 @@ class SessionTransferred:
 
 @dataclass(frozen=True, slots=True)
 class SessionUpdated:
-    """What people see of a session has changed, other than its state: its user's id, or its agent's name."""
+    """A visible detail of a session has changed, but not its state: its user's id or its agent's name."""
 
     session: Document
 
 
 @dataclass(frozen=True, slots=True)
 class SessionIdle:
-    """A session stands still and will end at `ends_at` unless somebody writes."""
+    """A session is idle and will end at `ends_at` unless somebody writes."""
 
     session_id: ObjectId
     ends_at: datetime
@@ -179,7 +179,7 @@ class SessionIdle:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRead:
-    """Somebody has been given a session's messages: by joining it, or as a page of its history."""
+    """Somebody got a session's messages, by joining it or as a page of its history."""
 
     caller: Caller
     session: Document
@@ -190,9 +190,9 @@ class HistoryRead:
 
 @dataclass(frozen=True, slots=True)
 class MessageStored:
-    """A message is durable. The hot path: each reaction to this is paid for every message.
+    """A message is durable. This is the hot path: every message pays for each reaction.
 
-    `request_id` is that of the request or event that it came with.
+    `request_id` is the id of the request or event that sent it.
     """
 
     message: Document
@@ -262,7 +262,7 @@ class AgentCreated:
 
 @dataclass(frozen=True, slots=True)
 class AgentChanged:
-    """An agent was changed; `changes` holds what was set, by the names that clients use, without a password."""
+    """An agent was changed. `changes` holds the new values under the names that clients use, without a password."""
 
     caller: Caller
     before: Document
@@ -273,9 +273,7 @@ class AgentChanged:
 
 @dataclass(frozen=True, slots=True)
 class AgentDeleted:
-    """There is no such agent any more. `agent` is what it was; None where it had been deleted by an earlier call, and
-    what that call left undone is to be done.
-    """
+    """An agent was deleted. `agent` is its last state, or None if an earlier call deleted it and then failed."""
 
     caller: Caller
     agent_id: ObjectId
@@ -284,21 +282,21 @@ class AgentDeleted:
 
 @dataclass(frozen=True, slots=True)
 class AgentWentAway:
-    """An agent's lease ran out: it gets no sessions until it is back."""
+    """An agent's presence ran out: it gets no sessions until it is back."""
 
     agent_id: ObjectId
 
 
 @dataclass(frozen=True, slots=True)
 class AgentsCameBack:
-    """At least one of these agents had been away and takes sessions again."""
+    """At least one of these agents had been away and accepts sessions again."""
 
     agent_ids: Sequence[ObjectId]
 
 
 @dataclass(frozen=True, slots=True)
 class AgentConnected:
-    """An agent's socket is let in. It is in the agent's own room already; the answer to its connect follows."""
+    """An agent's socket was accepted. It is already in the agent's own room; the answer to its connect follows."""
 
     agent: Caller
     connection: str
@@ -309,7 +307,7 @@ class AgentConnected:
 
 @dataclass(frozen=True, slots=True)
 class TokenIssued:
-    """A token was made for an agent or a system, not for a user. `caller` is None where no API key was shown."""
+    """A token was made for an agent or a system, not for a user. `caller` is None if there was no API key."""
 
     caller: Caller | None
     person: Caller
@@ -325,7 +323,7 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class SignInFailed:
-    """Somebody failed to sign in: as this agent, or as none that there is. `cause` is `blocked`, or None."""
+    """A sign-in failed: as this agent, or with an unknown email. `cause` is `blocked` or None."""
 
     agent_id: ObjectId | None
     address: str
@@ -334,7 +332,7 @@ class SignInFailed:
 
 @dataclass(frozen=True, slots=True)
 class AccessDenied:
-    """Somebody, or an address, is not let in any more. `denial` is what was stored."""
+    """A person or an address is kept out from now on. `denial` is the stored document."""
 
     caller: Caller
     denial: Document
@@ -342,33 +340,33 @@ class AccessDenied:
 
 @dataclass(frozen=True, slots=True)
 class TokensRevoked(AccessDenied):
-    """All tokens of a person that there were have ended."""
+    """All tokens made for a person so far are invalid."""
 
     person: Caller
 
 
 @dataclass(frozen=True, slots=True)
 class SignedOut(AccessDenied):
-    """Somebody has ended the token that it showed."""
+    """Somebody has signed out: the token of the request is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuestIdentified(AccessDenied):
-    """A guest has become a user, the caller. The guest's own tokens are refused from now on."""
+    """A guest has become a user, the caller. The guest's tokens are refused from now on."""
 
     guest: Caller
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked(AccessDenied):
-    """A person or an address was blocked, for so many seconds or for good."""
+    """A person or an address was blocked, for some seconds or for good."""
 
     expires_in_seconds: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Unblocked:
-    """A block was lifted. `denial` is what it was."""
+    """A block was lifted. `denial` is the deleted document."""
 
     caller: Caller
     denial: Document
@@ -385,7 +383,7 @@ class SettingsChanged:
 
 @dataclass(frozen=True, slots=True)
 class PersonErased:
-    """A person was taken out of everything that is kept. `pseudonym` stands in the person's place."""
+    """A person was erased from all stored data. `pseudonym` stands in the person's place."""
 
     caller: Caller
     pseudonym: str
@@ -396,7 +394,7 @@ class PersonErased:
 
 @dataclass(frozen=True, slots=True)
 class PersonExported:
-    """Somebody was given what is kept of a person. `person_id` is None where that was nothing, after an erasure."""
+    """Somebody got the data stored about a person. `person_id` is None if there was none, after an erasure."""
 
     caller: Caller
     person_id: str | None

@@ -1,4 +1,4 @@
-"""The extension objects, bare; `factory.create_app` binds them to an application and its configuration."""
+"""The extension objects. `factory.create_app` binds them to an application and its configuration."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ class ChatSupport(Flask):
 def create_app(config: Config | None = None) -> Flask:
     """Return the application, ready to serve.
 
-    Raises `ConfigError` for a bad environment. A database that does not answer is no error here: the server starts,
-    says so in /api/health, and takes up its work when the database is there.
+    Raises `ConfigError` for a bad environment. If the database does not answer, the server still starts, says so in
+    /api/health, and begins its work as soon as the database answers.
     """
     config = config or read_config()
     logs.setup_logging(config)
@@ -110,7 +110,7 @@ def read_config(environ: Mapping[str, str] | None = None) -> Config:
 
 
 def register_calls(app: Flask) -> None:
-    """Give the application every call there is, and nothing else."""
+    """Register all blueprints."""
     core = (auth, chat, agents, docs, web, system)
     added = (each.blueprint for each in feature.install(features.INSTALLED))
     for blueprint in (*(module.blueprint for module in core), *added):
@@ -139,7 +139,7 @@ def _add_features(app: Flask) -> None:
 
 
 def _exactly(origin: str) -> re.Pattern[str]:
-    # In the brackets of an IPv6 address flask-cors would see a regular expression, which is anchored nowhere.
+    # flask-cors would read the brackets of an IPv6 address as a regular expression, and anchor it nowhere.
     return re.compile(rf"{re.escape(origin)}\Z")
 
 

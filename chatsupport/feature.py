@@ -1,7 +1,7 @@
-"""What a feature is made of.
+"""The parts of a feature.
 
-A feature is a package in `chatsupport/features/` and a line in its list. Its `FEATURE` names all that it adds, and
-`create_app` puts each part in its place. The core imports no feature, and no feature imports another one.
+A feature is a package in `chatsupport/features/` and a line in its list. Its `FEATURE` names everything that it adds,
+and `create_app` registers each part. The core imports no feature, and no feature imports another one.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class Feature:
 
     name: str
     blueprint: Blueprint | None = None
-    """Its calls over REST."""
+    """Its REST calls."""
     socket_events: SocketEvents = field(default_factory=SocketEvents)
     """The events of clients that it handles, with their models."""
     emitted: Mapping[str, Emitted] = field(default_factory=dict)
     """The events that it emits to clients (by `broadcasts.emit`), with their models."""
     documents: Sequence[type[Any]] = ()
-    """What it keeps, MongoEngine documents: their indexes are made with those of the core."""
+    """Its MongoEngine documents. Their indexes are made with those of the core."""
     reactions: Mapping[type[Any], Sequence[Callable[[Any], object]]] = field(default_factory=dict)
-    """What it does when something has happened, by the type of the event. The core's reactions come first."""
+    """Its reactions by the type of the event. The core's reactions come first."""
     session_part: SessionPart | None = None
     """What it adds to sessions: fields of a start, what is kept with a session, and what is shown of it."""
     indexes: Sequence[Index] = ()
@@ -48,17 +48,17 @@ class Feature:
     variables: Sequence[Variable[Any]] = ()
     """What configures it: variables of the environment. `settings.config.value` has the value of each."""
     orders: Handlers = field(default_factory=dict)
-    """What its parts in different processes tell each other, and who obeys it."""
+    """Its orders between processes, each with the function that carries it out."""
     timed_work: Sequence[Every] = ()
-    """What it does every so often, besides what the core does (`timed_work.CORE`)."""
+    """Its timed work, in addition to the core's (`timed_work.CORE`)."""
     commands: Sequence[click.Command] = ()
-    """What it adds to `flask --app wsgi …`."""
+    """Its commands for `flask --app wsgi …`."""
     personal_data: PersonalData | None = None
-    """How it exports and erases what it keeps about a person."""
+    """How it exports and erases its data about a person."""
     widget: Callable[[], Mapping[str, Any]] | None = None
     """Says what the chat bubble goes by on pages that do not say it themselves: as their `data-*` attributes would."""
     needs_ended_since: Callable[[], datetime | None] | None = None
-    """Says from when on it still needs the sessions that have ended; None where it needs all of them."""
+    """Returns the time from which on it still needs ended sessions, or None if it needs all of them."""
 
 
 _installed: list[Feature] = []
@@ -70,7 +70,7 @@ def installed() -> tuple[Feature, ...]:
 
 
 def install(names: Iterable[str]) -> tuple[Feature, ...]:
-    """Import these features, and have them `installed` from now on, in this order."""
+    """Import these features, and let `installed` return them from now on, in this order."""
     _installed[:] = load(names)
     session_parts.bind({each.name: each.session_part for each in _installed if each.session_part is not None})
     return installed()

@@ -29,13 +29,13 @@ TOKEN_LIFETIME = timedelta(days=30)
 SIGN_IN_LIFETIME = timedelta(hours=12)
 """An agent signs in once a working day."""
 RENEWABLE = timedelta(days=90)
-"""For how long after its end a guest's token still gets a new one."""
+"""How long after its expiry a guest's token can still be renewed."""
 
 GUEST_PREFIX = "guest-"
-"""What the ids begin with that the server makes: nobody can claim one."""
+"""The beginning of the ids that the server makes. Nobody can claim such an id."""
 
 MAX_VERIFIED = 4096
-"""Of so many tokens it is remembered that their signature is good."""
+"""How many tokens with a valid signature are remembered."""
 
 _AGENT_ID = re.compile(r"[0-9A-Fa-f]{24}")
 _BEARER = re.compile(r"Bearer[ \t]+(\S+)[ \t]*", re.IGNORECASE)
@@ -43,9 +43,9 @@ _BEARER = re.compile(r"Bearer[ \t]+(\S+)[ \t]*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody we know. `id` is a user's own id, an Agent's id, or a system's name.
+    """An authenticated caller. `id` is a user's id, an Agent's id, or a system's name.
 
-    Who it is, is the id and the type alone; the rest says of what token it came: when that was made (milliseconds
+    Only the id and the type identify the caller. The rest describes the token: when it was made (milliseconds since the
     since the epoch), when it ends (seconds since the epoch), what tells it from others, and whether the site's server
     vouched for the id. None of an API key.
     """
@@ -63,7 +63,7 @@ class Caller:
 
     @property
     def is_guest(self) -> bool:
-        """Whether the server made this user's id, so that only its own tokens vouch for it."""
+        """Whether the server made this user's id, so that a new token needs an earlier one."""
         return self.type == USER and self.id.startswith(GUEST_PREFIX)
 
     @property
@@ -79,15 +79,15 @@ API_KEY_CALLER = Caller("system", SYSTEM)
 
 
 def canonical_id(person_id: str, person_type: str) -> str:
-    """Return an id in its one form: of an agent in small letters, of anybody else as it is.
+    """Return an id in its standard spelling: an agent's in small letters, others unchanged.
 
-    An agent has one id, in whatever letters somebody writes it: else a token in capitals would outlive its revocation.
+    Otherwise a token with an agent's id in capitals would survive its revocation.
     """
     return person_id.lower() if person_type == AGENT and _AGENT_ID.fullmatch(person_id) else person_id
 
 
 def new_guest_id() -> str:
-    """Return an id that nobody can guess."""
+    """Return a new id that nobody can guess."""
     return GUEST_PREFIX + secrets.token_urlsafe(16)
 
 
@@ -99,9 +99,9 @@ def issue_token(
     *,
     is_vouched: bool = False,
 ) -> str:
-    """Return a JWT for this person, valid for so long. Needs an application context.
+    """Return a JWT for this person, valid for the given time. Needs an application context.
 
-    One that renews another is as old as that: whoever revokes the other while it is renewed revokes both.
+    A token that renews another one keeps its issue time, so a revocation during the renewal ends both.
     """
     issued_at_ms = clock.now_ms()
     issued_at = issued_at_ms // 1000
@@ -110,9 +110,9 @@ def issue_token(
         additional_claims={
             "userType": user_type,
             **({"vouched": True} if is_vouched else {}),
-            # `iat` is in seconds; a token made in the second of a revocation, but after it, is good.
+            # `iat` is in seconds, but a token made after a revocation in the same second must be valid.
             "issuedAtMs": issued_at_ms if renewed is None else renewed.issued_at_ms,
-            # Flask-JWT-Extended would take both from the clock of this machine.
+            # Flask-JWT-Extended would use the clock of this machine for both.
             "iat": issued_at,
             "exp": issued_at + int(lifetime.total_seconds()),
         },
@@ -121,10 +121,10 @@ def issue_token(
 
 
 def authenticate(token: str | None, api_key: str | None, expired_for: timedelta = timedelta(0)) -> Caller:
-    """Return who these credentials belong to; a right API key wins. Needs an application context.
+    """Return the owner of these credentials. A valid API key wins. Needs an application context.
 
-    A token may have expired up to `expired_for` ago. Whichever is given must be right: raises `AuthenticationError`
-    with AUTH_REQUIRED, INVALID_API_KEY, INVALID_TOKEN or TOKEN_EXPIRED.
+    A token may have expired up to `expired_for` ago. All given credentials must be valid; otherwise this raises
+    `AuthenticationError` with AUTH_REQUIRED, INVALID_API_KEY, INVALID_TOKEN or TOKEN_EXPIRED.
     """
     if api_key is not None:
         if not is_api_key(api_key):
@@ -145,7 +145,7 @@ def is_api_key(candidate: str) -> bool:
 
 
 def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Caller:
-    """Return the caller a JWT names, after signature, algorithm, type and expiry are checked.
+    """Return the caller that a JWT names, after checking signature, algorithm, type and expiry.
 
     It may have expired up to `expired_for` ago. Whether an agent still exists is known to `denials.check`.
     """
@@ -162,7 +162,7 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
         raise _invalid_token()
     expires_at = claims.get("exp")
     if not isinstance(expires_at, (int, float)) or not math.isfinite(expires_at):
-        raise _invalid_token()  # One that never ends is none of ours.
+        raise _invalid_token()  # Our tokens always expire.
     is_vouched = claims.get("vouched") is True
     return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at), id_of_token(token), is_vouched)
 
@@ -173,7 +173,7 @@ def id_of_token(token: str) -> str:
 
 
 def _claims(token: str, expired_for: timedelta) -> Mapping[str, Any]:
-    """Return what a token says, signed with the secret or with the one before it."""
+    """Return the claims of a token that was signed with the secret or with the previous one."""
     config = settings.config
     claims = _verified_claims(token, config.jwt_secret, config.jwt_secret_previous)
     _check_times(claims, expired_for)
@@ -181,7 +181,7 @@ def _claims(token: str, expired_for: timedelta) -> Mapping[str, Any]:
 
 
 def _check_times(claims: Mapping[str, Any], expired_for: timedelta) -> None:
-    """Raise what PyJWT would, which looks at the clock of this machine. Another server's may be ahead of ours."""
+    """Check the times by the database's clock. Raises what PyJWT would, which uses the clock of this machine."""
     time_now = clock.timestamp()
     expires_at = claims.get("exp")
     if isinstance(expires_at, (int, float)) and expires_at + expired_for.total_seconds() <= time_now:
@@ -192,7 +192,7 @@ def _check_times(claims: Mapping[str, Any], expired_for: timedelta) -> None:
 
 @functools.lru_cache(maxsize=MAX_VERIFIED)
 def _verified_claims(token: str, secret: str, previous: str | None) -> Mapping[str, Any]:
-    """Return a token's claims once its signature is checked: a good one stays good. Its times are not checked."""
+    """Return a token's claims after checking its signature, but not its times. A valid signature stays valid."""
     try:
         return _decode(token, secret)
     except InvalidSignatureError:
@@ -207,7 +207,7 @@ def _decode(token: str, secret: str) -> Mapping[str, Any]:
 
 
 def _issued_at_ms(claims: Mapping[str, Any]) -> int:
-    """Return when a token was made. Of one that does not say, anything may be revoked."""
+    """Return when a token was made. A token without that time counts as older than any revocation."""
     in_ms, in_seconds = claims.get("issuedAtMs"), claims.get("iat")
     if isinstance(in_ms, int):
         return in_ms
@@ -215,7 +215,7 @@ def _issued_at_ms(claims: Mapping[str, Any]) -> int:
 
 
 def bearer_token(header: str | None) -> str | None:
-    """Return the token of an Authorization header, None where there is no header."""
+    """Return the token of an Authorization header, or None if there is no header."""
     if header is None or not header.strip():
         return None
     match = _BEARER.fullmatch(header.strip())
@@ -225,7 +225,7 @@ def bearer_token(header: str | None) -> str | None:
 
 
 def expected_user_hash(user_id: str, identity_secret: str) -> str:
-    """Return hex HMAC-SHA256(identity_secret, user_id): what the site's own server vouches with."""
+    """Return hex HMAC-SHA256(identity_secret, user_id), by which the site's own server vouches for a user."""
     return hmac.new(identity_secret.encode(), user_id.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 

@@ -10,10 +10,10 @@ from flask.json.provider import JSONProvider
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse JSON. Raises `ValueError` for what is none, NaN and too deep nesting included.
+    """Parse JSON. Raises `ValueError` for anything else, including NaN and too deep nesting.
 
-    orjson refuses a string with half a surrogate pair altogether. Such text is parsed by the standard library, so that
-    the field it stands in can be named in the error.
+    orjson refuses a text with half a surrogate pair altogether. The standard library parses such a text, so that the
+    error can name the field.
     """
     try:
         return orjson.loads(text)
@@ -30,7 +30,7 @@ def loads(text: str | bytes) -> Any:
 def dumps(data: Any, **_: Any) -> str:
     """Return compact JSON as text. Options of other libraries' `dumps` are accepted and ignored.
 
-    Half a surrogate pair, as in a client's own event name that an error repeats, is written as its escape.
+    Half a surrogate pair is escaped. It can occur when an error repeats the name of a client's event.
     """
     try:
         return orjson.dumps(data).decode()

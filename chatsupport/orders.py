@@ -1,8 +1,7 @@
 """Orders that server processes send each other, and the function that carries out each.
 
-An order goes to every process, the one that gives it included. No client hears of it. It may come late, from a queue
-that waited for Redis, or never. The function therefore checks the current state first, and nothing that must hold
-depends on an order.
+An order goes to every process, including the one that gives it. Clients never see it. It may come late, from a queue
+that waited for Redis, or never. So the function checks the current state first, and no promise depends on an order.
 
 The core's orders are here, and features have their own; `bind` names their functions. The fields are JSON values.
 """
@@ -19,7 +18,7 @@ from chatsupport.realtime import server
 logger = logging.getLogger(__name__)
 
 EVENT = ROOM = "chatsupport:order"
-"""An order is an emit, which `sockets/hooks.py` takes out before it reaches clients."""
+"""The event name of orders. `sockets/hooks.py` takes them out before they reach clients."""
 
 BLOCKED, REVOKED = "blocked", "revoked"
 """Why sockets are closed."""
@@ -29,8 +28,8 @@ BLOCKED, REVOKED = "blocked", "revoked"
 class CloseSockets:
     """Close the sockets of a person, after sending each the reason.
 
-    With `tokens_up_to_ms` only those whose tokens were made by then, but for the one made at `kept_ms`; with `token_id`
-    only those of that token.
+    With `tokens_up_to_ms`, only sockets whose tokens were made by then, except the token made at `kept_ms`. With
+    `token_id`, only sockets of that token.
     """
 
     person_id: str
@@ -50,7 +49,7 @@ class CloseAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaveSession:
-    """Take the sockets of an agent out of a session, unless it is the agent's by then."""
+    """Take the sockets of an agent out of a session, unless the agent has it again."""
 
     session_id: str
     person_id: str
@@ -59,12 +58,12 @@ class LeaveSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TellPlaces:
-    """Tell the sessions that wait here their places in the queue, where these have changed."""
+    """Tell the waiting sessions here their places in the queue, if these have changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequeueSessionsOf:
-    """Look for sessions that an agent still gets at the moment of its deletion, and return them to the queue."""
+    """Return sessions to the queue that an agent still got at the moment of its deletion."""
 
     agent_id: str
 
@@ -74,20 +73,20 @@ _obeyed_by: dict[str, tuple[type, Callable[[Any], object]]] = {}
 
 
 def bind(*tables: Handlers) -> None:
-    """Carry out these orders from now on, each by its function, and no others."""
+    """Carry out only these orders from now on, each by its function."""
     _obeyed_by.clear()
     for table in tables:
         _obeyed_by.update({order.__name__: (order, obey) for order, obey in table.items()})
 
 
 def give(order: Any, *, here: bool = False) -> None:
-    """Give an order to every server process; with `here` to this one only."""
+    """Give an order to every server process, or with `here` only to this one."""
     data = {"order": type(order).__name__, **asdict(order)}
     server.emit(EVENT, data, ROOM, here=here)
 
 
 def obey(data: Mapping[str, Any]) -> None:
-    """Do what an order says. One that this release does not know is for processes of another release."""
+    """Carry out an order. An unknown one comes from a process of another release."""
     name = data["order"]
     if name not in _obeyed_by:
         logger.info("Ignored an order that this release does not know", extra={"order": name})

@@ -1,7 +1,7 @@
-"""What a feature keeps about people, and how it is exported and erased.
+"""How a feature's data about people is exported and erased.
 
-Each feature that keeps such data says so in its `FEATURE`, so `features/privacy` can export and erase people without
-knowing that feature. It knows itself what the core keeps about people.
+Each feature with such data declares it in its `FEATURE`, so `features/privacy` can export and erase people without
+knowing the feature. The data of the core is known to `features/privacy` itself.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from chatsupport.identity import Caller
 Document = dict[str, Any]
 
 RANGE = 100_000
-"""How many documents one command looks through where no index helps."""
+"""How many documents one command searches if no index helps."""
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """Taking a person out of what was stored up to a time. Whoever comes back later is somebody new."""
+    """Erasing a person from the data stored up to a time. A person who comes back later counts as somebody new."""
 
     person: Caller
     until: datetime
     pseudonym: str = field(default_factory=lambda: f"erased-{secrets.token_hex(16)}")
-    """What is stored in the place of the person's id."""
+    """The id that replaces the person's id."""
 
     @property
     def not_later(self) -> Document:
-        """The condition on the time at which something was stored."""
+        """The condition on the time at which a document was stored."""
         return {"$not": {"$gt": self.until}}
 
 
@@ -45,22 +45,22 @@ def _nothing(*_: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalData:
-    """How a feature exports and erases what it keeps about a person. Each erasure may be repeated."""
+    """How a feature exports and erases its data about a person. Each erasure may be repeated."""
 
     export: Callable[[Caller], Document]
     """Returns the fields that the feature adds to the export of a person."""
     erase: Callable[[Erasure], None] = _nothing
-    """Erases what an index finds, except what is about the person's sessions."""
+    """Erases the data that an index finds, except data about the person's sessions."""
     erase_in_sessions: Callable[[Erasure, Sequence[ObjectId]], None] = _nothing
-    """Erases what is about these sessions, in which the person was the visitor. They have ended."""
+    """Erases the data about these sessions, in which the person was the visitor. They have ended."""
     delete_with_sessions: Callable[[Sequence[ObjectId]], None] = _nothing
     """Deletes what is about these sessions, which are deleted for their age."""
     erase_elsewhere: Callable[[Erasure], None] = _nothing
-    """Erases what no index finds. It looks through `ranges`, and may be interrupted for lack of time."""
+    """Erases the data that no index finds. It searches through `ranges`, and may be interrupted for lack of time."""
 
 
 def ranges(collection: Collection[Document]) -> Iterator[Document]:
-    """Yield conditions by which all of a collection is looked through bit by bit, with a pause for others between."""
+    """Yield conditions that cover a collection bit by bit, with pauses for other work."""
     bounds: Document = {}
     while True:
         last = collection.find_one({"_id": bounds} if bounds else {}, {"_id": 1}, sort=[("_id", 1)], skip=RANGE - 1)

@@ -1,6 +1,6 @@
 """The address by which clients call this server: scheme, host and path, whatever proxies stand in between.
 
-PUBLIC_URL and BASE_PATH settle it. Where they are not set, the proxies that TRUSTED_PROXIES counts are believed.
+PUBLIC_URL and BASE_PATH determine it. If they are not set, the headers of trusted proxies (TRUSTED_PROXIES) do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PublicAddress:
         self._scheme = urlsplit(config.public_url).scheme if config.public_url else None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Pass the request on. A path may come with the prefix, or from a proxy that has taken it off."""
+        """Pass the request on. Its path may have the prefix, or a proxy may have removed it."""
         scheme = self._scheme or _SCHEMES.get(self._said(environ, "PROTO").lower())
         if scheme:
             environ["wsgi.url_scheme"] = scheme
@@ -44,8 +44,8 @@ class PublicAddress:
         return self._wsgi_app(environ, start_response)
 
     def _said(self, environ: dict[str, Any], what: str) -> str:
-        # The outermost trusted proxy knows what the client asked for. One that does not add to what it got, but
-        # replaces it, leaves fewer entries than there are proxies.
+        # The outermost trusted proxy knows what the client asked for. If a proxy replaces the header instead of
+        # appending to it, there are fewer entries than proxies.
         entries = str(environ.get(f"HTTP_X_FORWARDED_{what}", "")).split(",")
         return entries[-self._proxies :][0].strip() if self._proxies else ""
 
@@ -55,9 +55,9 @@ class PublicAddress:
 
 
 def is_own_origin(origin: str | None, environ: Mapping[str, Any]) -> bool:
-    """Tell whether a page of this server itself says to be the caller.
+    """Tell whether the request comes from a page of this server, by its Origin.
 
-    By host and port alone: a proxy that does TLS need not say so, and nothing depends on cookies.
+    Only host and port count: a proxy that does TLS need not say so, and nothing depends on cookies.
     """
     scheme, _, host = (origin or "").partition("://")
     own = str(environ.get("HTTP_HOST", ""))
@@ -65,6 +65,6 @@ def is_own_origin(origin: str | None, environ: Mapping[str, Any]) -> bool:
 
 
 def own_hosts(config: Config, host: str) -> list[str]:
-    """Return the hosts that a page of this server may connect to, fit for a header."""
+    """Return the hosts that a page of this server may connect to, for the Content-Security-Policy."""
     public = urlsplit(config.public_url).netloc if config.public_url else host
     return [name for name in dict.fromkeys((public, host)) if _HOST.fullmatch(name)]

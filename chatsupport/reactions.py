@@ -1,7 +1,7 @@
-"""What follows from each event: the one table of the core, and the features' behind it.
+"""The reactions to each event: the table of the core, followed by those of the features.
 
 Reactions are called from left to right, and the order is part of the design: a slot is freed before the queue is
-served. `flask --app wsgi reactions` prints the table as it is put together.
+served. `flask --app wsgi reactions` prints the complete table.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class HasReactions(Protocol):
 
     @property
     def reactions(self) -> Table:
-        """What the feature does when something happens."""
+        """The feature's reactions."""
 
 
 def table(features: Iterable[HasReactions] = ()) -> Table:
@@ -79,7 +79,7 @@ def _core() -> Table:
         SessionUpdated: [tell_of_update],
         SessionIdle: [broadcasts.session_idle],
         SlotFreed: [serving.serve_queue],
-        # The hot path: each entry here is paid for every message.
+        # This is the hot path: every message pays for each entry here.
         MessageStored: [broadcasts.new_message],
         MessagesRead: [broadcasts.messages_read],
         PersonJoined: [broadcasts.user_joined],
@@ -87,7 +87,8 @@ def _core() -> Table:
         TypingChanged: [broadcasts.user_typing],
         AgentCreated: [serving.serve_queue],
         AgentChanged: [tell_new_name, serving.serve_queue],
-        # The queue is served also where the agent had no sessions: one that avoided another agent may get that one now.
+        # The queue is served even if the agent had no sessions: a session that avoided another agent may get that one
+        # now.
         AgentDeleted: [close_sockets_of_deleted, transitions.requeue_deleted, serving.serve_queue],
         AgentWentAway: [transitions.requeue_away, serving.serve_queue],
         AgentsCameBack: [serving.serve_queue],
@@ -99,42 +100,42 @@ def _core() -> Table:
 
 
 def tell_room_of_agent(event: SessionAssigned) -> None:
-    """Tell the visitor who will answer."""
+    """Tell the visitor which agent will answer."""
     broadcasts.agent_assigned(event.session, event.agent)
 
 
 def tell_agent_of_session(event: SessionAssigned) -> None:
-    """Tell the agent, on all its sockets, which session it has."""
-    # Nobody can have written yet in a session that was stored a moment ago, and whose id nobody was told.
+    """Tell the agent about the session, on all its sockets."""
+    # Nobody can have written in a session that was just stored and whose id was given to nobody.
     last_seq = 0 if event.came_from is CameFrom.START else message_log.log.last_seq(event.session["_id"])
     session = serializers.session(event.session, event.agent, None, last_seq, now(), for_staff=True)
     broadcasts.session_assigned(event.agent["_id"], session)
 
 
 def tell_of_leaving(event: SessionLeft) -> None:
-    """Tell the room and the agent that the session has left the agent, unless it is back already."""
+    """Tell the room and the agent that the session has left the agent, unless the agent has it again."""
     if event.agent_id is not None and event.session.get("agentId") != event.agent_id:
         broadcasts.session_unassigned(event.session["_id"], event.agent_id, event.reason)
 
 
 def tell_room_of_end(event: SessionEnded) -> None:
-    """Tell the room that the session takes no more messages."""
+    """Tell the room that the session has ended."""
     broadcasts.session_ended(event.session)
 
 
 def tell_of_update(event: SessionUpdated) -> None:
-    """Tell what a session is now; of one that ended long ago there is nobody to tell."""
+    """Announce the state of a session, unless it ended long ago, when nobody would hear it."""
     session = event.session
     if session["status"] in OPEN or session.get("endReason") == identification.MERGED:
         broadcasts.session_updated(*reading.describe_stored(session["_id"]))
 
 
 def tell_new_name(event: AgentChanged) -> None:
-    """Tell those who are in the agent's open sessions what the agent is called now."""
+    """Tell everybody in the agent's open sessions the agent's new name."""
     if event.before["name"] == event.agent["name"]:
         return
     for session_id in event.agent.get("activeSessions", ()):
-        with contextlib.suppress(SessionNotFoundError):  # A slot that the reconciler is about to free.
+        with contextlib.suppress(SessionNotFoundError):  # The reconciler is about to free this slot.
             broadcasts.session_updated(*reading.describe_stored(session_id))
 
 

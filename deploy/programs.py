@@ -1,4 +1,4 @@
-"""The programs of a cluster: found, started, watched and ended."""
+"""Find, start, watch and end the programs of a cluster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 STOP_SECONDS = 15.0
 
-# Should this program itself be killed, the kernel ends the others too: PR_SET_PDEATHSIG (1).
+# If this program is killed, the kernel ends the others too: PR_SET_PDEATHSIG (1).
 _TIED = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
@@ -29,7 +29,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 class Program:
-    """One program of the cluster, in a session of its own: Ctrl-C reaches only who ends them in order."""
+    """One program of the cluster. It has its own session, so Ctrl-C reaches only the cluster, which ends it."""
 
     def __init__(
         self,
@@ -47,16 +47,16 @@ class Program:
 
     @property
     def has_ended(self) -> bool:
-        """Tell whether it runs no more."""
+        """Tell whether it has ended."""
         return self._process.poll() is not None
 
     def ask_to_end(self) -> None:
-        """Tell it to end, gently."""
+        """Ask it to end."""
         if not self.has_ended:
             self._process.send_signal(signal.SIGTERM)
 
     def wait(self) -> None:
-        """Wait for its end; by force after a while."""
+        """Wait for its end, and kill it after a while."""
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -82,7 +82,7 @@ def free_port() -> int:
 
 
 def wait_for_health(port: int, program: Program, seconds: float = 60.0) -> bool:
-    """Wait until the server answers. False when it ended or takes too long."""
+    """Wait until the server answers. False if it ended or takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not program.has_ended:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -96,7 +96,7 @@ def wait_for_health(port: int, program: Program, seconds: float = 60.0) -> bool:
 
 
 def wait_for_port(port: int, program: Program, seconds: float = 60.0) -> bool:
-    """Wait until the program accepts connections. False when it ended or takes too long."""
+    """Wait until the program accepts connections. False if it ended or takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not program.has_ended:
         with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""A REST client for tests, and what they make: callers, agents, sessions, messages."""
+"""A REST client for tests, which makes callers, agents, sessions and messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_token(user_id: str, user_type: str = "user", secret: str = JWT_SECRET, 
 
 
 def make_unsigned_token(**header: Any) -> str:
-    """Make a system's token that says by itself that it needs no signature."""
+    """Make a system's token whose header claims that it needs no signature."""
     parts = [{"typ": "JWT", **header}, {"sub": "u1", "userType": "system", "type": "access", "exp": 4102444800}]
     return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts) + "."
 
@@ -77,7 +77,7 @@ class Api:
 
 
 class Apis:
-    """Clients of one application, by who is calling."""
+    """Clients of one application, by their caller."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -108,7 +108,7 @@ def data_of(response: TestResponse) -> dict[str, Any]:
 
 
 def assert_failure(response: TestResponse, status: int, code: str) -> dict[str, Any]:
-    """Check a failure envelope, whole, and return it."""
+    """Check the whole failure envelope, and return it."""
     body: dict[str, Any] = response.json or {}
     assert (response.status_code, body.get("code")) == (status, code), body
     assert body["success"] is False

@@ -1,4 +1,4 @@
-"""Fixtures: an application in this process, on a real database that each test finds empty; Ada, and her visitor u1."""
+"""Fixtures: an application in this process with a real, empty database, the agent Ada, and her visitor u1."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ MakeApp = Callable[..., Flask]
 SetClock = Callable[[float], None]
 AsCommand = Callable[[Callable[[], object]], None]
 
-# While its commands are watched the driver draws a number for each, also in the background. Here from a source of its
-# own: Hypothesis holds the common one, and takes whoever else draws from it for a fault of the test's.
+# While its commands are watched, the driver draws a random number for each, also in the background. It gets its own
+# source here, because Hypothesis controls the common one and reports other users of it as a fault of the test.
 message.random = random.Random()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
 def make_app(make_config: MakeConfig) -> Iterator[MakeApp]:
-    """Make an application on an emptied database; keyword arguments override its configuration."""
+    """Make an application with an emptied database. Keyword arguments override its configuration."""
     made: list[Flask] = []
 
     def make(**overrides: object) -> Flask:
@@ -72,7 +72,7 @@ def operator(apis: Apis) -> Api:
 
 @pytest.fixture(autouse=True)
 def close_sockets() -> Iterator[None]:
-    """Close what sockets a test leaves open, so that the next one finds nobody there."""
+    """Close the sockets that a test leaves open, so that the next test finds none."""
     yield
     close_all()
     assert eventually(lambda: not membership.joined_sessions()), membership.joined_sessions()
@@ -103,7 +103,7 @@ def session_id(operator: Api, agent: dict[str, Any]) -> str:
 
 @pytest.fixture
 def ben(operator: Api, session_id: str) -> str:
-    """The id of Ben, an agent with room for one, who came when the session was Ada's."""
+    """The id of Ben, an agent with room for one, who was made when Ada had the session."""
     return str(operator.create_agent("Ben", maxUsers=1)["id"])
 
 
@@ -131,7 +131,7 @@ def agent_socket(sockets: Sockets, ada: str, session_id: str) -> Socket:
 
 @pytest.fixture
 def profile(app: Flask) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What MongoDB says of each command since the test began: the plan, and what was examined.
+    """MongoDB's explanation of each command since the test began: its plan, and what it examined.
 
     A test of failures may have ended while `slots.free_unused` still looks for a slot, which no index serves.
     It is left out.
@@ -146,7 +146,7 @@ def profile(app: Flask) -> Iterator[Callable[[], list[dict[str, Any]]]]:
 
 @pytest.fixture
 def set_clock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetClock]:
-    """Set the clock of this machine, as everything in the process reads it, so many seconds ahead."""
+    """Set the clock of this machine ahead by some seconds, for everything in this process."""
     measure_time()
     real, ahead = time.time, [0.0]
 
@@ -165,7 +165,7 @@ def set_clock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetClock]
 
 @pytest.fixture
 def as_command(app: Flask) -> AsCommand:
-    """Do something as a command does it, in place of a server."""
+    """Do something as a command instead of as a server."""
     manager = socketio.server.manager
 
     def run(work: Callable[[], object]) -> None:

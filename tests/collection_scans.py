@@ -1,6 +1,6 @@
-"""Fixture: no query of the server reads a whole collection. What an application sends in a test is explained after it.
+"""Fixture: no query of the server reads a whole collection. After each test, MongoDB explains the server's commands.
 
-A small collection hides the fault, for the answer comes at once. The plan shows it, whatever the size.
+With a small collection the answer comes at once and hides the fault, but the plan shows it at any size.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 PROJECT = Path(__file__).parents[1]
 SERVER, TESTS = str(PROJECT / "chatsupport"), str(PROJECT / "tests")
 AT_A_START = ("cli/", "migration/", "startup.py", "documents/indexes.py")
-"""What an operator or a start runs."""
+"""Functions that operators or a start run, which may scan."""
 MAY_SCAN = {
     "totals.py:_skew": "counts everything, at a start",
     "totals.py:_sum": "adds everything up, at the first start",
@@ -38,7 +38,7 @@ Command = dict[str, Any]
 
 
 class Watch(monitoring.CommandListener):
-    """Notes each kind of command that the server's code sends."""
+    """Records each kind of command that the server's code sends."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -66,7 +66,7 @@ class Watch(monitoring.CommandListener):
         """Nothing to do."""
 
     def scans(self, client: MongoClient[Any]) -> list[str]:
-        """Return which of the commands since the last time scan a collection: where they come from, what they ask."""
+        """Return the new commands that scan a collection: where they come from, and what they ask."""
         with self._mutex:
             new, self._new = self._new, []
         return [
@@ -77,7 +77,7 @@ class Watch(monitoring.CommandListener):
 
 
 def _place() -> str | None:
-    """Return the line of the server's that sends a command now; None where it may scan, or where a test sends it."""
+    """Return the server's line that sends the current command, or None if it may scan or a test sends it."""
     frame = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename
@@ -119,7 +119,7 @@ def _scans(database: Any, command: Command) -> bool:
         plan = database.command("explain", command, verbosity="queryPlanner")
     except PyMongoError as error:
         if getattr(error, "code", None) == NO_DATABASE:
-            return False  # It was asked of a MongoDB of the test's own.
+            return False  # The test has its own MongoDB.
         raise AssertionError(f"MongoDB cannot explain {command}") from error
     return "'stage': 'COLLSCAN'" in str(plan)
 
@@ -130,14 +130,14 @@ monitoring.register(WATCH)
 
 @pytest.fixture(scope="session")
 def own_client(mongodb_uri: str) -> Iterator[MongoClient[Any]]:
-    """A client that is not the application's."""
+    """A client that does not belong to the application."""
     with MongoClient[Any](mongodb_uri) as client:
         yield client
 
 
 @pytest.fixture(autouse=True)
 def no_collection_scans(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test in which the server asks MongoDB for something that no index answers."""
+    """Fail a test in which the server sends a query that no index answers."""
     if "mongodb_uri" not in request.fixturenames:
         yield  # It needs no database.
         return

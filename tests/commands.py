@@ -1,4 +1,4 @@
-"""What one thread sends to MongoDB, to hold operations to their budgets."""
+"""Count the commands that one thread sends to MongoDB, to hold operations to their budgets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pymongo import monitoring
 
 
 class Commands(monitoring.CommandListener):
-    """Notes the commands of a thread while it counts them. What is sent in the background does not count."""
+    """Records the commands of a thread while it counts them. Background commands do not count."""
 
     def __init__(self) -> None:
         self._noted: dict[int, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Running things at the same time, and waiting for what happens by itself."""
+"""Run things at the same time, and wait for conditions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def run_together(*calls: Callable[[], Any]) -> list[Any]:
-    """Run the calls at the same time, each in a thread; return their results in order. Raises the first's failure."""
+    """Run the calls at the same time, each in a thread. Returns the results in order, or raises the first failure."""
     barrier = threading.Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
@@ -24,7 +24,7 @@ def run_together(*calls: Callable[[], Any]) -> list[Any]:
 
 
 def eventually(probe: Callable[[], Result], timeout: float = 20.0) -> Result:
-    """Ask until the answer is true, and return it. The last answer is returned when the time is over."""
+    """Ask until the answer is true or the time is over, and return the last answer."""
     deadline = time.monotonic() + timeout
     while not (answer := probe()) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What all tests share: a real MongoDB for each worker, and a configuration for tests."""
+"""Fixtures of all tests: a real MongoDB for each worker, and a configuration for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JWT_SECRET = "a-secret-for-tests-only-0123456789abcdef"
 MakeConfig = Callable[..., Config]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # As a shell starts what runs in the background; the servers that the tests start and interrupt would inherit it.
+    # A shell ignores SIGINT in background jobs, and the servers that tests start and interrupt would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MongoDB: the one MONGODB_URI names, or a private one. Where there is none, the tests fail."""
+    """A real MongoDB: the one of MONGODB_URI, or a private one. Without any, the tests fail."""
     given = os.environ.get("MONGODB_URI")
     if given:
         yield given
@@ -51,13 +51,13 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def mongodb_db() -> str:
-    """A database of this worker's own."""
+    """The database of this worker."""
     return f"chat-support-test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 
 
 @pytest.fixture
 def make_config(mongodb_uri: str, mongodb_db: str, tmp_path: Path) -> MakeConfig:
-    """Make a configuration for an application in this process; keyword arguments override."""
+    """Make a configuration for an application in this process. Keyword arguments override it."""
 
     def make(**overrides: object) -> Config:
         values: dict[str, object] = {
@@ -71,7 +71,7 @@ def make_config(mongodb_uri: str, mongodb_db: str, tmp_path: Path) -> MakeConfig
             "log_to_files": False,
             "log_level": "WARNING",
             "rate_limits": False,
-            # The machine of the tests may be slow, and some look at every warning.
+            # The test machine may be slow, and some tests check every warning.
             "slow_ms": 0,
             "async_mode": "threading",
             "timed_work": False,

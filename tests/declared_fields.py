@@ -1,4 +1,4 @@
-"""What is stored has a field in its document: a test that leaves anything else in the database fails."""
+"""Every stored field is declared in its document: a test that leaves another one in the database fails."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from chatsupport import documents
 
 FOREIGN = {"__v", "_cls"}
-"""What other programs store beside it, and this one leaves alone."""
+"""Fields that other programs store, and this one leaves alone."""
 
 
 def undeclared() -> list[str]:

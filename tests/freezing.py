@@ -1,4 +1,4 @@
-"""Stopping a process without closing what it has open, as a machine that swaps itself to death."""
+"""Stop a process without closing its files, like a machine that swaps endlessly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.concurrency import eventually
 
 
 def freeze(process_id: int) -> None:
-    """Stop a process. On a busy machine some of its threads go on for a moment; this returns when none does."""
+    """Stop a process. On a busy machine some threads run on for a moment; this returns when none does."""
     os.kill(process_id, signal.SIGSTOP)
     if Path("/proc/self/task").is_dir():
         assert eventually(lambda: _states(process_id) <= {"T"}), _states(process_id)
@@ -25,6 +25,6 @@ def thaw(process_id: int) -> None:
 def _states(process_id: int) -> set[str]:
     states = set()
     for task in Path(f"/proc/{process_id}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # A thread that has just ended.
+        with contextlib.suppress(FileNotFoundError):  # The thread has just ended.
             states.add((task / "stat").read_text().rpartition(")")[2].split()[0])
     return states

@@ -1,4 +1,4 @@
-"""Making races happen: something is done exactly between two steps, or the process dies there."""
+"""Force races: something happens exactly between two steps, or the process dies there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WRITES = ("insert_one", "update_one", "update_many", "find_one_and_update", "fin
 
 
 class Killed(BaseException):
-    """The process ends here; no `except Exception` is run."""
+    """The process ends here. No `except Exception` catches it."""
 
 
 def just_before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, action: Callable[[], object]) -> None:
@@ -31,7 +31,7 @@ def just_after(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, action: C
 
 
 def lose_reply(monkeypatch: pytest.MonkeyPatch, collection: str, name: str) -> None:
-    """Have the next write of this name to the collection stored, while its caller hears nothing and gives up."""
+    """Let the next write of this name reach the collection, but lose the reply, so that its caller gives up."""
     original = getattr(Collection, name)
 
     @functools.wraps(original)
@@ -68,16 +68,16 @@ def _intervene(
 
 
 def _elsewhere(action: Callable[[], object]) -> None:
-    """Do it as somebody else would: in a thread that shares no Flask context with the one it interrupts."""
+    """Run it in another thread, which shares no Flask context with the one it interrupts."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(action).result()
 
 
 @contextmanager
 def kill_before_write(number: int) -> Iterator[list[str]]:
-    """Die instead of the `number`-th write to the database in the block. Yields the writes that were done.
+    """Die instead of the `number`-th write to the database in the block. Yields the writes before it.
 
-    Only this thread's writes count: what runs in the background (counters, audit) comes when it likes.
+    Only this thread's writes count, because background writes (counters, audit) happen at any time.
     """
     done: list[str] = []
     thread = threading.get_ident()

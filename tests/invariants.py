@@ -1,4 +1,4 @@
-"""What must hold in the database whenever nothing is in progress."""
+"""The rules that hold in the database whenever nothing is in progress."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pymongo.database
 
 
 def violations(database: pymongo.database.Database[dict[str, Any]]) -> list[str]:
-    """Return every broken rule of assignment, in words; an empty list is what we want."""
+    """Return every broken rule of assignment, in words. The list should be empty."""
     agents = list(database.agents.find())
     open_sessions = list(database.sessions.find({"status": {"$in": ["waiting", "active"]}}))
     active = [session for session in open_sessions if session["status"] == "active"]
@@ -48,7 +48,7 @@ def _slots_and_sessions_that_differ(agents: list[dict[str, Any]], active: list[d
 
 
 def _slots_of(agent: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Return the agent, session, user and id of each slot; a slot from before there were ids has none."""
+    """Return the agent, session, user and id of each slot. Slots of earlier releases have no id."""
     ids = {slot["sessionId"]: slot["id"] for slot in agent.get("slots", ())}
     held = zip(agent["activeSessions"], agent["activeUsers"], strict=True)
     slots = [(agent["_id"], session_id, user_id, ids.pop(session_id, None)) for session_id, user_id in held]

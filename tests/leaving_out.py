@@ -1,4 +1,4 @@
-"""A pytest plugin: tests whose machine lacks something are left out, and one line says which.
+"""A pytest plugin that leaves out tests for which the machine lacks something, and names them in one line.
 
 A mark names what a test needs. With REQUIRE_TOOLS=1, as in .ci/run, a missing tool is an error; what a machine does not
 allow (mounting a file system) or is not (Linux) still leaves tests out. Named in tests/conftest.py, because

@@ -1,4 +1,4 @@
-"""What is logged, as lines of a log file."""
+"""The log, as lines of a log file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Line = dict[str, Any]
 
 
 class Lines(logging.Handler):
-    """The lines as they would be written, with the context in which they were logged."""
+    """The lines that would be written, with the context in which they were logged."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)

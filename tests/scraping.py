@@ -1,4 +1,4 @@
-"""Reading what /metrics answers, as Prometheus does."""
+"""Read the answer of /metrics as Prometheus does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scrape:
         return {sample for sample, _ in self._values}
 
     def value(self, name: str, **labels: str) -> float:
-        """Return a sample; 0 where it is not there, which is what a counter is before it first counts."""
+        """Return a sample, or 0 if it is missing: a counter is missing before it first counts."""
         return self._values.get((name, frozenset(labels.items())), 0.0)
 
     def since(self, earlier: Scrape, name: str, **labels: str) -> float:

@@ -1,4 +1,4 @@
-"""A Socket.IO client inside this process: what it calls, what it hears, and how it is refused."""
+"""A Socket.IO client inside this process, which records its events and refusals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import API_KEY
 
 
 class _Client(SocketIOTestClient):
-    """Flask-SocketIO's client; it also keeps the data of a refused connection, which the original drops."""
+    """Flask-SocketIO's client. It also keeps the data of a refused connection, which the original drops."""
 
     refusal: Any = None
 
@@ -37,7 +37,7 @@ class _Client(SocketIOTestClient):
             server._send_packet = send
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> Any:
-        """Emit an event, and wait until what it began is done: messages are acknowledged by who writes them."""
+        """Emit an event, and wait until its work is done: messages are acknowledged by their writers."""
         sid = self.socketio.server.manager.sid_from_eio_sid(self.eio_sid, "/")
         self.acks = None
         answer = super().emit(event, *args, **kwargs)
@@ -61,7 +61,7 @@ class Socket:
 
     @property
     def refusal(self) -> Any:
-        """The data of the `connect_error`, None where there was none."""
+        """The data of the `connect_error`, or None."""
         error = self.client.refusal
         if error is None:
             return None
@@ -70,15 +70,15 @@ class Socket:
         return error["data"]
 
     def call(self, event: str, *arguments: Any) -> Any:
-        """Emit with a callback; return what it got."""
+        """Emit with a callback, and return its argument."""
         return self.client.emit(event, *arguments, callback=True)
 
     def emit(self, event: str, *arguments: Any) -> Any:
-        """Emit without a callback. Returns an acknowledgement that came all the same."""
+        """Emit without a callback. Returns an acknowledgement if one came nevertheless."""
         return self.client.emit(event, *arguments)
 
     def raw(self, packet: str) -> None:
-        """Hand the server a Socket.IO packet as it comes over the wire; what the library raises, it would log."""
+        """Hand the server a Socket.IO packet in its wire format. The library would log what it raises."""
         with contextlib.suppress(ValueError):
             self.client.socketio.server._handle_eio_message(self.client.eio_sid, packet)
 
@@ -94,7 +94,7 @@ class Socket:
         return self.call("send_message", {"sessionId": session_id, "message": text, **fields})
 
     def heard(self, event: str) -> list[Any]:
-        """Return the payloads of this event that came so far; they stay."""
+        """Return the payloads of this event so far, and keep them."""
         return [packet["args"][0] for packet in list(self.client.queue) if packet["name"] == event]
 
     def wait_for(self, event: str) -> list[Any]:
@@ -102,7 +102,7 @@ class Socket:
         return eventually(lambda: self.heard(event))
 
     def forget(self) -> None:
-        """Drop what came so far."""
+        """Drop all events so far."""
         self.client.queue.clear()
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ class Socket:
 
 
 class Sockets:
-    """Sockets of one application, by who connects."""
+    """Sockets of one application, by their caller."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -141,12 +141,12 @@ def close_all() -> None:
         if client.is_connected():
             client.disconnect()
     SocketIOTestClient.clients.clear()
-    for sid in list(connections._connections):  # Those of an application that another one has taken the place of.
+    for sid in list(connections._connections):  # These belong to an application that another one has replaced.
         handshake.disconnect(sid)
 
 
 def succeeded(answer: Any) -> dict[str, Any]:
-    """Check a success envelope, whole; return its data."""
+    """Check the whole success envelope, and return its data."""
     assert set(answer) == {"success", "message", "data"}, answer
     assert answer["success"] is True, answer
     data: dict[str, Any] = answer["data"]
@@ -154,7 +154,7 @@ def succeeded(answer: Any) -> dict[str, Any]:
 
 
 def assert_refused(answer: Any, code: str) -> dict[str, Any]:
-    """Check a failure envelope, whole; return it."""
+    """Check the whole failure envelope, and return it."""
     assert isinstance(answer, dict), answer
     assert (answer["success"], answer["code"]) == (False, code), answer
     assert set(answer) - {"details", "event"} == {"success", "code", "message", "requestId"}

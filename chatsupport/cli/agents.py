@@ -31,10 +31,10 @@ def agents() -> None:
 
 @contextmanager
 def _work() -> Iterator[None]:
-    """Give the database its time, and end with one line where something cannot be done."""
+    """Give the database time, and end with one line if something cannot be done."""
     try:
         with patience():
-            documents.ensure_indexes()  # No server may have run yet, and an email must be one agent's.
+            documents.ensure_indexes()  # No server may have run yet; an index keeps emails unique.
             yield
     except ChatSupportError as error:
         click.echo(error.message, err=True)
@@ -42,7 +42,7 @@ def _work() -> Iterator[None]:
 
 
 def _password(from_stdin: bool) -> str:
-    """Return a password: the first line of the input, or what is typed twice and not shown."""
+    """Return a password: the first line of the input, or else the text that is typed twice and not shown."""
     if from_stdin:
         try:
             return sys.stdin.readline(MAX_LINE).rstrip("\r\n")
@@ -125,5 +125,5 @@ def remove(id_or_email: str, yes: bool) -> None:
 
 
 def _printable(text: str) -> str:
-    """Return a text for a terminal, with control characters shown and not carried out."""
+    """Return a text for a terminal, with control characters escaped."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

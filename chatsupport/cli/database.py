@@ -1,4 +1,4 @@
-"""`flask --app wsgi init-db` and `migrate`: the database is made ready."""
+"""`flask --app wsgi init-db` and `migrate`: prepare the database."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from chatsupport.services.assignment import serving
 @click.command("init-db")
 @with_appcontext
 def init_db() -> None:
-    """Make the indexes and the default agents. A release runs it once."""
+    """Make the indexes and the default agents. Run it once for each release."""
     with patience():
         made = startup.prepare_database(settings.config)
         if made:
-            serving.drain_queue()  # A server may be running, and visitors may be waiting.
+            serving.drain_queue()  # Visitors may be waiting, if a server is running.
         count = Agent.objects.count()
     click.echo("The database is ready. All indexes exist.")
     if made:
@@ -35,7 +35,7 @@ def init_db() -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @with_appcontext
 def migrate(dry_run: bool) -> None:
-    """Take over the data of the Node.js system, in place. Stop all servers first; interrupted, run it again."""
+    """Take over the data of the Node.js system, in place. Stop all servers first. If interrupted, run it again."""
     with patience(unmigrated=True):
         connection.require_supported_version()
         todo = [_run_step(step, dry_run=dry_run) for step in migration.STEPS]
@@ -48,7 +48,7 @@ def migrate(dry_run: bool) -> None:
 
 
 def _run_step(step: migration.Step, *, dry_run: bool) -> int:
-    """Run a step, or only say how much it would do; return that."""
+    """Run a step, or only say how much it would change. Return that number."""
     database = connection.database()
     todo = step.count(database)
     if dry_run or not todo:

@@ -1,4 +1,4 @@
-"""Time for the database, everything written at the end, and one line where it cannot be worked on."""
+"""How commands use the database: with patience, with everything written at the end, and with one line on failure."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.extensions import settings
 
 PATIENCE_SECONDS = 86_400.0
-"""A command may take long: building an index on many documents takes its time."""
+"""A command may take long: building an index on many documents takes time."""
 ANSWER_SECONDS = 10.0
 """How long the database may take to answer at all."""
 
 
 @contextlib.contextmanager
 def patience(*, unmigrated: bool = False) -> Iterator[None]:
-    """Give the database all the time it needs; end with one line where it cannot be worked on.
+    """Give the database all the time it needs, and end with one line if the command cannot use it.
 
-    It may not answer, refuse the user, be too old, or have to be migrated, unless the command takes `unmigrated` ones.
-
-    What a server would write in the background is written before the command ends.
+    The database may not answer, refuse the user, be too old, or have to be migrated (unless the command allows
+    `unmigrated` ones). Everything that a server would write in the background is written before the command ends.
     """
     try:
-        # Without this, a database that is away would be waited for just as long, and a release with it.
+        # Without this, a command would wait just as long for a database that does not answer, and so would a
+        # deployment.
         with startup.refused(settings.config):
             connection.ping(ANSWER_SECONDS)
             connection.measure_time()

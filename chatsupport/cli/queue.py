@@ -17,7 +17,7 @@ from chatsupport.extensions import settings
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
 @with_appcontext
 def queue(limit: int) -> None:
-    """Show the waiting sessions in their order, and the agents that could take them. Needs only the database."""
+    """Show the waiting sessions in their order, and the agents who could take them. Needs only the database."""
     with patience():
         collection = Session.collection()
         waiting = collection.count_documents({"status": WAITING})

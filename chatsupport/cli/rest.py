@@ -1,4 +1,4 @@
-"""Calls of a running server, so that what a command changes is announced, and holds, as if a client had asked."""
+"""Calls to a running server, so that a command's change is announced and enforced as if a client had asked for it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RefusedError(Exception):
 
 
 class Rest:
-    """A server by its address, and credentials for it."""
+    """A server's address, and credentials for it."""
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:
         parts = urlsplit(url)
@@ -37,7 +37,7 @@ class Rest:
         self._parts, self._headers = parts, headers
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
-        """Return the data of the answer. Raises `RefusedError`, and OSError where no server answers."""
+        """Return the data of the answer. Raises `RefusedError`, or OSError if no server answers."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=TIMEOUT_SECONDS)
         try:
@@ -47,7 +47,7 @@ class Rest:
             response = connection.getresponse()
             return self._data(response.status, response.read(), response.headers.get("Retry-After"))
         except http.client.HTTPException as error:
-            raise ConnectionError(f"no Chat Support answers there ({type(error).__name__})") from error
+            raise ConnectionError(f"no Chat Support server answers there ({type(error).__name__})") from error
         finally:
             connection.close()
 
@@ -57,7 +57,7 @@ class Rest:
         except ValueError:
             envelope = None
         if not isinstance(envelope, dict) or "success" not in envelope:
-            raise ConnectionError(f"what answers there is no Chat Support (status {status})")
+            raise ConnectionError(f"the server there is not Chat Support (status {status})")
         if not envelope["success"]:
             seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
             raise RefusedError(status, envelope, seconds)
@@ -66,13 +66,13 @@ class Rest:
 
 
 def own_url(config: Config) -> str:
-    """Return where the server of this configuration serves on this machine."""
+    """Return the address of this configuration's server on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104 - none is opened here
     return f"http://[{host}]:{config.port}" if ":" in host else f"http://{host}:{config.port}"
 
 
 def own_server(config: Config, url: str | None) -> Rest:
-    """Return the server of this configuration, called as a system by a token of its own JWT_SECRET."""
+    """Return the server of this configuration, called as a system with a token signed with its own JWT_SECRET."""
     token = identity.issue_token(CALLER, identity.SYSTEM)
     return Rest(url or own_url(config), {"Authorization": f"Bearer {token}"})
 

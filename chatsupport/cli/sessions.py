@@ -26,7 +26,7 @@ _url = click.option("--url", help="Where the server is; by default on this machi
 @click.option("--user", "user_id", metavar="ID", help="Only those of this visitor.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
 def list_sessions(status: str | None, agent_id: str | None, user_id: str | None, limit: int) -> None:
-    """List sessions, the newest first. Needs the database only, not a server."""
+    """List sessions, the newest first. Needs only the database, not a server."""
     if agent_id is not None and not ObjectId.is_valid(agent_id):
         raise click.BadParameter(
             f"{agent_id} is not an id. `flask --app wsgi agents list` shows the ids of agents.", param_hint="--agent"
@@ -60,7 +60,7 @@ def list_sessions(status: str | None, agent_id: str | None, user_id: str | None,
 @click.option("--reason", default="Ended by an operator", show_default=True, help="The reason that both sides see.")
 @_url
 def end(session_id: str, reason: str, url: str | None) -> None:
-    """End a session by the running server, which tells both sides."""
+    """End a session through the running server, which tells both sides."""
     server = rest.own_server(settings.config, url)
     ended = rest.ask(server, "POST", f"/api/chat/end-session/{_id(session_id)}", {"reason": reason})
     click.echo(f"Ended at {ended['endedAt']}: {ended['reason']}")
@@ -71,7 +71,7 @@ def end(session_id: str, reason: str, url: str | None) -> None:
 @click.option("--agent", "agent_id", metavar="ID", help="The new agent; by default, the front of the queue.")
 @_url
 def transfer(session_id: str, agent_id: str | None, url: str | None) -> None:
-    """Hand a session to an agent or back to the queue, by the running server."""
+    """Hand a session to an agent or back to the queue, through the running server."""
     server = rest.own_server(settings.config, url)
     body = {} if agent_id is None else {"agentId": agent_id}
     session = rest.ask(server, "POST", f"/api/chat/transfer/{_id(session_id)}", body)

@@ -1,4 +1,4 @@
-"""`flask --app wsgi simulate`: people who chat, for demonstrations and for load. `bench/simulation` has them."""
+"""`flask --app wsgi simulate`: people who chat, for demonstrations and for load. They are in `bench/simulation`."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ def simulate(url: str | None, api_key: str | None, **wanted: Any) -> None:
     acknowledged message is lost or stored twice, or a chat failed.
     """
     try:
-        from bench import simulation  # Only this command needs it.
+        from bench import simulation  # No other command needs it.
     except ModuleNotFoundError:
-        raise click.ClickException("The simulation is in the folder bench, which is not installed here.") from None
+        raise click.ClickException(
+            "The simulation is in the folder bench, which is missing here. Use a checkout of the repository."
+        ) from None
 
     sys.exit(0 if simulation.run(_server(url, api_key), **wanted) else 1)
 

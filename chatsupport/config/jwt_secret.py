@@ -16,7 +16,7 @@ def stored_jwt_secret(data_dir: Path) -> str:
         _create(path)
     text = path.read_text("utf-8").strip()
     if len(text.encode()) < MIN_BYTES:
-        raise ValueError(f"{path} is damaged; delete it to have a new one made")
+        raise ValueError(f"{path} is damaged; delete it, and the server makes a new one")
     return text
 
 

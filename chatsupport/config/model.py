@@ -88,7 +88,7 @@ class Config:
 
     @property
     def public_origin(self) -> str | None:
-        """Return scheme, host and port of PUBLIC_URL, as a browser names a page's origin."""
+        """Return scheme, host and port of PUBLIC_URL, in the form that browsers use for an origin."""
         return "/".join(self.public_url.split("/")[:3]) if self.public_url else None
 
     @classmethod
@@ -107,7 +107,7 @@ class Config:
     def misspelled(
         cls, environ: Mapping[str, str] | None = None, variables: Iterable[Variable[Any]] = ()
     ) -> dict[str, str]:
-        """Return variables that are set and have no meaning, each with the name that was probably meant."""
+        """Return the variables whose names look misspelled, each with the name that was probably meant."""
         reader = Reader(_process_environment() if environ is None else environ)
         cls._read(reader, variables)
         return reader.misspelled()
@@ -201,7 +201,7 @@ class Config:
 
 
 def _process_environment() -> dict[str, str]:
-    # Nothing is written to os.environ, so what a test or a child process sees does not depend on who read first.
+    # os.environ is left as it is, so that tests and child processes see the same environment whether or not this ran.
     try:
         from_file = {name: text for name, text in dotenv_values(".env").items() if text is not None}
     except (OSError, UnicodeDecodeError) as error:
@@ -221,7 +221,7 @@ def _jwt_secret(reader: Reader, data_dir: Path, *, production: bool) -> str:
     except ValueError as error:
         reader.problems.append(f"JWT_SECRET cannot be read: {error}")
     except OSError as error:
-        reader.problems.append(f"DATA_DIR takes a directory to which the server can write: {error}")
+        reader.problems.append(f"DATA_DIR must be a directory that the server can write to: {error}")
     return ""
 
 

@@ -1,6 +1,6 @@
 """Functions that turn one environment variable's text into a value.
 
-Each raises ValueError whose text completes the sentence "NAME takes ...". They never repeat the text that was given,
+Each raises ValueError whose text completes the sentence "NAME must be ...". They never repeat the text that was given,
 because it may be a secret.
 """
 
@@ -32,7 +32,7 @@ _REDIS_SCHEMES = {"redis": "redis", "valkey": "redis", "rediss": "rediss", "valk
 _REDIS_TLS_OPTIONS = ("ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 PUBLISHED_SECRETS = {
     "replace-this-with-the-output-of-openssl-rand-hex-32",
-    # Those of the Node.js system.
+    # From the Node.js system.
     "your-super-secret-jwt-key-change-this-in-production",
     "your-api-key-here",
 }
@@ -70,7 +70,7 @@ def seconds(low: float, high: float, *, off: Literal[True]) -> Parser[float | No
 
 
 def seconds(low: float, high: float, *, off: bool = False) -> Parser[float] | Parser[float | None]:
-    """Take a number of seconds within bounds; with `off`, also "off", which reads as None."""
+    """Return a parser of a number of seconds between two bounds. With `off`, "off" is accepted too and becomes None."""
 
     def parse(text: str) -> float | None:
         if off and text.lower() in ("off", "0"):
@@ -80,14 +80,14 @@ def seconds(low: float, high: float, *, off: bool = False) -> Parser[float] | Pa
         except ValueError:
             value = math.nan
         if not low <= value <= high:
-            raise ValueError(f"seconds, {low:g} to {high:g}" + (', or "off"' if off else ""))
+            raise ValueError(f"a number of seconds from {low:g} to {high:g}" + (', or "off"' if off else ""))
         return value
 
     return parse
 
 
 def days(low: int, high: int) -> Parser[int | None]:
-    """Take a whole number of days within bounds, or "off", which reads as None."""
+    """Return a parser of a whole number of days between two bounds, or of "off", which becomes None."""
     number = integer(low, high)
 
     def parse(text: str) -> int | None:
@@ -96,13 +96,13 @@ def days(low: int, high: int) -> Parser[int | None]:
         try:
             return number(text)
         except ValueError:
-            raise ValueError(f'days, {low} to {high}, or "off"') from None
+            raise ValueError(f'a number of days from {low} to {high}, or "off"') from None
 
     return parse
 
 
 def boolean(text: str) -> bool:
-    """Return whether the text says on or off."""
+    """Return True for on and False for off, in any of their spellings."""
     if text.lower() in _TRUE:
         return True
     if text.lower() in _FALSE:
@@ -111,7 +111,7 @@ def boolean(text: str) -> bool:
 
 
 def one_of(*values: str) -> Parser[str]:
-    """Return a parser that takes exactly these lower-case words."""
+    """Return a parser that accepts only these words, in capital or small letters."""
 
     def parse(text: str) -> str:
         if text.lower() not in values:
@@ -152,25 +152,25 @@ def comma_list(item: Parser[T]) -> Parser[tuple[T, ...]]:
 
 
 def origin(*, wildcard: bool) -> Parser[str]:
-    """Return a parser of exact web origins as a browser sends them; `*` only where `wildcard`."""
-    takes = "exact origins, comma separated, such as https://shop.example.com (scheme, host, port; no path)"
+    """Return a parser of exact web origins as a browser sends them, and of `*` if `wildcard` is true."""
+    wanted = "exact origins, separated by commas, such as https://shop.example.com (scheme, host, port; no path)"
 
     def parse(text: str) -> str:
         if text == "*":
             if wildcard:
                 return text
-            raise ValueError(f"{takes}; * is not taken in production")
+            raise ValueError(f"{wanted}; * is not allowed in production")
         try:
             parts = urlsplit(text.rstrip("/"))
             port = parts.port
         except ValueError:
-            raise ValueError(takes) from None
+            raise ValueError(wanted) from None
         name = parts.hostname or ""
         if ":" in name:
             name = _plain_address(name) or ""
         extras = parts.path or parts.query or parts.fragment or "@" in parts.netloc
         if parts.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(name) or extras:
-            raise ValueError(takes)
+            raise ValueError(wanted)
         # Browsers leave the default port out of the Origin header, so an origin with it would never match.
         suffix = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
         return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}{suffix}"
@@ -179,7 +179,7 @@ def origin(*, wildcard: bool) -> Parser[str]:
 
 
 def _plain_address(text: str) -> str | None:
-    """Return an IPv6 address in the one spelling that browsers send, None for what is none."""
+    """Return an IPv6 address in the spelling that browsers send, or None if the text is not an IPv6 address."""
     try:
         return ipaddress.IPv6Address(text).compressed
     except ValueError:
@@ -187,27 +187,27 @@ def _plain_address(text: str) -> str | None:
 
 
 def public_url(text: str) -> str:
-    """Return the address by which the outside calls the server, without a slash at its end."""
-    takes = "the address of this server as others see it, such as https://chat.example.com or https://example.com/chat"
+    """Return the address at which others reach the server, without a slash at its end."""
+    wanted = "the address of this server as others see it, such as https://chat.example.com or https://example.com/chat"
     scheme, _, rest = text.rstrip("/").partition("://")
     host, slash, path = rest.partition("/")
     try:
         return origin(wildcard=False)(f"{scheme.lower()}://{host.lower()}") + _path(slash + path)
     except ValueError:
-        raise ValueError(takes) from None
+        raise ValueError(wanted) from None
 
 
 def base_path(public_url: str | None) -> Parser[str]:
-    """Return a parser of the path that the server is mounted under, which is that of PUBLIC_URL, if there is one."""
+    """Return a parser of the path under which the server is mounted: that of PUBLIC_URL, if it is set."""
 
     def parse(text: str) -> str:
         try:
             path = _path(text.rstrip("/"))
         except ValueError:
             names = ", ".join(_OWN_PATHS)
-            raise ValueError(f"a path such as /chat, none that begins with one of the server's own ({names})") from None
+            raise ValueError(f"a path such as /chat that does not begin with a path of the server ({names})") from None
         if public_url is not None and path_of(public_url) != path:
-            raise ValueError("the path at the end of PUBLIC_URL, or need not be set")
+            raise ValueError("the path at the end of PUBLIC_URL, or empty")
         return path
 
     return parse
@@ -226,22 +226,22 @@ def _path(text: str) -> str:
 
 
 def web_url(text: str) -> str:
-    """Return a URL that browsers can load from; what could end an attribute or a header is not taken."""
+    """Return a URL that browsers can load. Characters that could end an attribute or a header are refused."""
     if not re.fullmatch(r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?/[A-Za-z0-9._~!$*+/@%=&?-]*", text):
         raise ValueError("the URL of an ES module, such as https://cdn.example.com/socket.io.esm.min.js")
     return text
 
 
 def api_key(*, min_length: int, several: bool = True) -> Parser[str]:
-    """Return a parser of keys that fit into an HTTP header; `several` if it is for the items of a list.
+    """Return a parser of keys that fit into an HTTP header; `several` says that it parses the items of a list.
 
-    A key that must have some length must not be one that can be guessed, either.
+    If `min_length` is above 1, keys that can be guessed are refused too.
     """
 
     def parse(text: str) -> str:
         is_weak = min_length > 1 and is_guessable(text)
         if len(text) < min_length or is_weak or not re.fullmatch(r"[!-~]+", text):
-            what, end = ("keys", ", comma separated") if several else ("one key", "")
+            what, end = ("keys", ", separated by commas") if several else ("one key", "")
             what = f"{what} of at least {min_length} printable ASCII characters{end}"
             raise ValueError(what + (", such as the output of: openssl rand -hex 24" if is_weak else ""))
         return text
@@ -255,7 +255,7 @@ def secret(*, min_bytes: int) -> Parser[str]:
     def parse(text: str) -> str:
         if len(text.encode()) < min_bytes or is_guessable(text):
             raise ValueError(
-                f"a random secret of at least {min_bytes} bytes that is no example's and repeats nothing, "
+                f"a random secret of at least {min_bytes} bytes, not one from an example and not a repeated pattern, "
                 "such as the output of: openssl rand -hex 32"
             )
         return text
@@ -264,7 +264,7 @@ def secret(*, min_bytes: int) -> Parser[str]:
 
 
 def is_guessable(secret_text: str) -> bool:
-    """Tell whether a secret contains a published example, or has few different characters, or repeats a few."""
+    """Tell whether a secret contains a published example, has few different characters, or repeats a short pattern."""
     has_few = len(set(secret_text)) < LEAST_DIFFERENT
     repeats = any(secret_text[period:] == secret_text[:-period] for period in range(1, min(16, len(secret_text))))
     is_published = any(example in secret_text.lower() for example in PUBLISHED_SECRETS)
@@ -272,15 +272,16 @@ def is_guessable(secret_text: str) -> bool:
 
 
 def mongodb_uri(text: str) -> str:
-    """Return a MongoDB connection string; the driver checks the rest of it."""
+    """Return a MongoDB connection string. The driver checks everything after the scheme."""
     if not re.match(r"mongodb(\+srv)?://.", text):
         raise ValueError("a connection string that starts with mongodb:// or mongodb+srv://")
     return text
 
 
 def database_in(uri: str | None) -> str | None:
-    """Return the database that a connection string names, None where it names none or one of MongoDB's own, which is
-    where its user is known.
+    """Return the database that a connection string names, or None.
+
+    A database of MongoDB's own does not count: it is named because the user is defined there.
     """
     match = re.match(r"mongodb(?:\+srv)?://[^/?]+/([^/?.]+)", uri or "")
     name = unquote(match[1]) if match else None
@@ -288,19 +289,17 @@ def database_in(uri: str | None) -> str | None:
 
 
 def mongodb_name(text: str) -> str:
-    """Return a name that MongoDB takes for a database on every platform."""
+    """Return a database name that MongoDB accepts on every platform."""
     if not re.fullmatch(r"[^/\\. \"$*<>:|?\0]+", text) or len(text.encode()) > 63 or text in _DATABASES_OF_MONGODB:
-        raise ValueError(
-            'the name of a database of your own (not admin), at most 63 bytes without spaces and /\\."$*<>:|?'
-        )
+        raise ValueError('the name of your own database (not admin), at most 63 bytes, without spaces and /\\."$*<>:|?')
     return text
 
 
 def redis_url(*, verify: bool) -> Parser[str]:
-    """Return a parser of redis:// and rediss:// URLs; Valkey's schemes mean the same protocol.
+    """Return a parser of redis:// and rediss:// URLs, or the same with Valkey's schemes.
 
-    Without `verify` any certificate is taken. Other options than those of TLS are refused: time-outs, encodings and the
-    protocol are what the server relies on, and the client would let the URL win over it.
+    Without `verify`, any certificate is accepted. Only options of TLS are allowed: the server relies on its own
+    time-outs, encodings and protocol, and the client would let those of the URL win.
     """
 
     def parse(text: str) -> str:
@@ -312,8 +311,8 @@ def redis_url(*, verify: bool) -> Parser[str]:
             is_good = False
         if not is_good or not re.fullmatch(r"/?|/[0-9]{1,9}", parts.path) or re.search(r"\s", text):
             raise ValueError(
-                "a URL such as redis://:password@host:6379/0, also with rediss://, valkey:// or valkeys://; in a "
-                "password write / ? # [ ] @ % as %2F %3F %23 %5B %5D %40 %25"
+                "a URL such as redis://:password@host:6379/0, also with rediss://, valkey:// or valkeys://; in the "
+                "password, write / ? # [ ] @ % as %2F %3F %23 %5B %5D %40 %25"
             )
         scheme = _REDIS_SCHEMES[parts.scheme]
         _check_redis_options(options, is_encrypted=scheme == "rediss")
@@ -326,14 +325,12 @@ def redis_url(*, verify: bool) -> Parser[str]:
 
 def _check_redis_options(options: Mapping[str, str], *, is_encrypted: bool) -> None:
     if options.keys() - (_REDIS_TLS_OPTIONS if is_encrypted else ()):
-        raise ValueError(
-            f"a URL without other options than {', '.join(_REDIS_TLS_OPTIONS)}, and those only with rediss://"
-        )
+        raise ValueError(f"a URL with no options except {', '.join(_REDIS_TLS_OPTIONS)}, and these only with rediss://")
     if options.get("ssl_cert_reqs", "none") not in ("none", "optional", "required"):
-        raise ValueError("ssl_cert_reqs none, optional or required (or set REDIS_TLS_VERIFY=off)")
+        raise ValueError("a URL whose ssl_cert_reqs is none, optional or required (or set REDIS_TLS_VERIFY=off)")
     for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
         if name in options and not os.access(options[name], os.R_OK):
-            raise ValueError(f"in {name} the path of a file that can be read")
+            raise ValueError(f"a URL whose {name} is the path of a readable file")
 
 
 def rate(text: str) -> str:
@@ -348,5 +345,5 @@ def rate(text: str) -> str:
 def agent_name(text: str) -> str:
     """Return an agent's name of 1 to 100 characters."""
     if not 1 <= len(text) <= 100 or not text.isprintable():
-        raise ValueError("agents' names of at most 100 characters, comma separated")
+        raise ValueError("agents' names of at most 100 characters, separated by commas")
     return text

@@ -27,7 +27,7 @@ class Reader:
     """Parses variables of one environment; a bad one adds a line to `problems` and reads as its default."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """Read from `environ`, where an empty or blank value is the same as none.
+        """Read from `environ`, where an empty or blank value counts as not set.
 
         A pair of quotes around a value is taken off, as from `.env`: `docker run --env-file` leaves it.
         """
@@ -37,7 +37,7 @@ class Reader:
         self.problems: list[str] = []
 
     def misspelled(self) -> dict[str, str]:
-        """Return the variables that are set and nobody has asked for, but for one of almost that name: by that name."""
+        """Return the variables that are set and unknown but look like a known one, each with the known name."""
         found = {}
         for name in sorted(self._values.keys() - self._known):
             if close := get_close_matches(name, self._known, n=1, cutoff=_ALMOST):
@@ -55,30 +55,30 @@ class Reader:
         return next((name for name in names if name in self._values), names[0])
 
     def read(self, name: str, parse: Parser[T], default: T) -> T:
-        """Return the variable's value, or `default` where it is unset or bad."""
+        """Return the variable's value, or `default` if it is unset or bad."""
         self._known.add(name)
         if name not in self._values:
             return default
         try:
             return parse(self._values[name])
         except ValueError as error:
-            self.problems.append(f"{name} takes {error}")
+            self.problems.append(f"{name} must be {error}")
             return default
 
     def require(self, name: str, parse: Parser[T], default: T, where: str) -> T:
-        """Return the variable's value; it is a problem when it is unset (`where` says where it must be)."""
+        """Return the variable's value. It is a problem if it is unset; `where` says where it is required."""
         self._known.add(name)
         if name not in self._values:
             try:
                 parse("")
             except ValueError as error:
-                self.problems.append(f"{name} is required {where}: it takes {error}")
+                self.problems.append(f"{name} is required {where}: it must be {error}")
             return default
         return self.read(name, parse, default)
 
 
 def unquoted(text: str) -> str:
-    """Return a value without the blanks around it, and without a pair of quotes."""
+    """Return a value without surrounding blanks and without a pair of quotes around it."""
     text = text.strip()
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in text[1:-1]
     return text[1:-1].strip() if is_quoted else text

@@ -1,6 +1,6 @@
-"""What every model of the contract shares: its names on the wire, and how a request is read or refused.
+"""The base of every model of the contract: its names on the wire, and how a request is read or refused.
 
-A request gives a typed value, or the error of the first field that is wrong. A wrong type is never coerced: an operator
+Reading a request gives a typed value, or the error of its first wrong field. A wrong type is never coerced: an operator
 like {"$gt": ""} in place of a string is refused here and reaches no query.
 """
 
@@ -31,14 +31,14 @@ from chatsupport.errors import ChatSupportError, InvalidInputError
 Json = dict[str, Any]
 Payload = Mapping[str, Any]
 MAX_DETAILS = 20
-"""So many fields are named at most: a list may have thousands of wrong entries."""
+"""At most this many fields are named: a list may have thousands of wrong entries."""
 Note = TypeVar("Note")
 Own = TypeVar("Own", bound="Request")
 Open = TypeVar("Open", bound="OpenRequest")
 
 
 class Code:
-    """The code of the error where a field is wrong, and of a text that is too long if that has its own."""
+    """The error code for a wrong field, and another one for a text that is too long, if there is one."""
 
     def __init__(self, code: str, *, too_long: str | None = None) -> None:
         self.code = code
@@ -46,13 +46,13 @@ class Code:
 
 
 class Reads:
-    """How a kind of field is read. `read` returns the value, or raises `ValueError`; its text completes "<field> …".
+    """How a kind of field is read. `read` returns the value or raises `ValueError`, whose text completes "<field> …".
 
     Without a text the error says that the field must be `wording`; without a `wording`, what the schema says.
     """
 
     not_found: type[ChatSupportError] | None = None
-    """What is raised for a text of the wrong form, instead of the field's code."""
+    """The error that is raised for a text of the wrong form, instead of the field's code."""
 
     def __init__(self, read: Callable[[Any], Any], wording: str | None = None, **schema: Any) -> None:
         self.read = read
@@ -67,27 +67,27 @@ class Reads:
 
 
 def too_long(most: int) -> Exception:
-    """Return the error of a text that is too long."""
+    """Return the error for a text that is too long."""
     return PydanticCustomError("too_long", f"must have at most {most} characters.")
 
 
 def refused(field: str, code: str, sentence: str) -> InvalidInputError:
-    """Return the error of a field that is wrong beside the others."""
+    """Return the error for a field that does not go with the others."""
     return InvalidInputError(code, sentence, details=[{"field": field, "message": sentence}])
 
 
 def example(**fields: Any) -> ConfigDict:
-    """Return the `model_config` of a request with an example of it, as it is on the wire."""
+    """Return the `model_config` of a request, with an example of it as it is sent."""
     return ConfigDict(json_schema_extra={"example": fields})
 
 
 def absent(description: str | None = None) -> Any:
-    """Return the default of a field that may be left out, though null is no value of it."""
+    """Return the default of a field that may be left out but not be null."""
     return Field(default=None, description=description)
 
 
 class Model(BaseModel):
-    """An object of the contract. Its names are camelCase on the wire."""
+    """An object of the contract. Its fields are camelCase on the wire."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, validate_by_name=True)
 
@@ -102,51 +102,51 @@ class Model(BaseModel):
 
 
 class Answer(Model):
-    """What the server makes. `serializers` builds it; the model says what is in it, and nothing else is."""
+    """An object that the server sends. `serializers` builds it, with exactly the fields of the model."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 def record(name: str, /, **fields: Any) -> type[Answer]:
-    """Return the model of a small answer: its fields and their types, in which null is `None`."""
+    """Return the model of a small answer, from its fields and their types. A type of null is `None`."""
     definitions: Any = {field: (kind, ...) for field, kind in fields.items()}
     model: type[Answer] = create_model(name, __base__=Answer, **definitions)
     return model
 
 
 def about(kind: Any, description: str) -> Any:
-    """Return a field's type with what there is to say about the field."""
+    """Return a field's type with a description of the field."""
     return Annotated[kind, Field(description=description)]
 
 
 def page(name: str, items: str, item: type[Answer]) -> type[Answer]:
-    """Return the model of one page of a list, and where the next one begins."""
+    """Return the model of one page of a list, with the cursor of the next page."""
     return record(name, **{items: list[item]}, has_more=bool, next_cursor=str | None)  # type: ignore[valid-type]
 
 
 class Request(Model):
-    """What a client sends. Fields that are not described are ignored."""
+    """An object that a client sends. Unknown fields are ignored."""
 
     @classmethod
     def parse(cls: type[Own], data: Payload) -> Own:
-        """Return what the client sent. Raises the error of the first field that is wrong."""
+        """Return the client's request. Raises the error of the first wrong field."""
         try:
             read: Own = cls.__pydantic_validator__.validate_python(data, by_alias=True, by_name=False)
             return read
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)
-        # What is left out has no default where that follows from a field that is wrong.
+        # A field that is left out gets no default if the default depends on a wrong field.
         raise _refusal(cls, [problem for problem in found if problem["type"] != "default_factory_not_called"])
 
     def __repr__(self) -> str:
-        """Name the model only: its fields may hold a password or a person's message."""
+        """Return only the model's name: the fields may hold a password or a person's message."""
         return f"{type(self).__name__}(…)"
 
     __str__ = __repr__
 
     @classmethod
     def codes(cls, *, of_texts: bool = False) -> list[str]:
-        """Return every code that a wrong field may have, in the order of the fields; `of_texts` if all are texts."""
+        """Return the error codes of all fields, in their order. `of_texts` says that all values are texts."""
         codes: list[str | None] = []
         for notes in _notes(cls).values():
             code = _last(notes, Code)
@@ -156,12 +156,12 @@ class Request(Model):
 
     @classmethod
     def not_found(cls) -> list[type[ChatSupportError]]:
-        """Return the errors of ids that name nothing."""
+        """Return the errors for ids that name nothing."""
         return [error for error in map(_not_found, _notes(cls).values()) if error]
 
     @property
     def given(self) -> set[str]:
-        """The names of the fields that the client sent, null or not."""
+        """The names of the fields that the client sent, also those that are null."""
         return self.model_fields_set
 
 
@@ -192,7 +192,7 @@ class OpenRequest(Request):
 
 @cache
 def _notes(model: type[Model]) -> dict[str, list[Any]]:
-    """Return what stands beside each field's type, by the field's name on the wire; the outermost last."""
+    """Return the annotations of each field, by the field's name on the wire; the outermost comes last."""
     return {str(field.validation_alias or name): list(_notes_of(field)) for name, field in model.model_fields.items()}
 
 
@@ -212,7 +212,7 @@ def _not_found(notes: list[Any]) -> type[ChatSupportError] | None:
 
 
 def _refusal(model: type[Request], problems: list[ErrorDetails]) -> ChatSupportError:
-    """Return the error of the first field that is wrong. Its details name the others too."""
+    """Return the error of the first wrong field. Its details name the others too."""
     first = problems[0]
     notes = _notes(model)[str(first["loc"][0])]
     not_found = _not_found(notes)
@@ -229,7 +229,7 @@ def _name(problem: ErrorDetails) -> str:
 
 
 def _sentence(model: type[Request], problem: ErrorDetails) -> str:
-    """Return what to do about a field that is wrong."""
+    """Return what to do about a wrong field."""
     name, said = _name(problem), problem.get("ctx", {}).get("error")
     if problem["type"] in ("too_long", "not_found") or (isinstance(said, ValueError) and str(said)):
         return f"{name} {said or problem['msg']}"

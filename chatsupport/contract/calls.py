@@ -1,4 +1,4 @@
-"""The calls of the REST API as they are declared, and the OpenAPI document that follows from them."""
+"""The declarations of the REST calls, and the OpenAPI document that is made from them."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _CALLER: tuple[ErrorClass, ...] = (
     errors.RateLimitedError,
     errors.DatabaseUnavailableError,
 )
-"""What every call that needs a caller may answer."""
+"""The errors of every call that needs a caller."""
 _BODY: tuple[ErrorClass, ...] = (
     errors.InvalidInputError,
     errors.PayloadTooLargeError,
     errors.UnsupportedMediaTypeError,
 )
-"""What every call with a body may answer."""
+"""The errors of every call with a body."""
 
 _DESCRIPTION = """\
-Live chat between a site's visitors and its agents. What happens while a chat is open comes over Socket.IO (see
-docs/events.md and /api/asyncapi.json); everything can be done by these calls too.
+Live chat between a site's visitors and its agents. These calls can do everything. Live updates come over Socket.IO: see
+docs/events.md and /api/asyncapi.json.
 
 Every answer is an envelope: `{"success": true, "message", "data"}` or `{"success": false, "code", "message",
 "requestId", "details"?}`. Times are ISO 8601 in UTC with milliseconds; ids are strings.
@@ -44,17 +44,17 @@ Every answer is an envelope: `{"success": true, "message", "data"}` or `{"succes
 TEXT: Mapping[str, Any] = {"type": "string"}
 
 _STATUSES = {
-    400: "Something that was sent cannot be used",
-    401: "The caller is not known",
-    403: "The caller is known, but may not do this",
-    404: "It does not exist",
-    405: "This path takes other methods",
-    409: "The session or the agent is in another state",
+    400: "The request is invalid",
+    401: "The credentials are missing or invalid",
+    403: "The caller is not allowed to do this",
+    404: "There is no such thing",
+    405: "This path does not support the method",
+    409: "The state of the session or the agent does not allow this",
     413: "The body is too large",
-    415: "The body is not declared as JSON",
-    429: "Too often",
-    500: "A defect of the server",
-    503: "Not at this moment; try again",
+    415: "The Content-Type of the body is not JSON",
+    429: "Too many requests",
+    500: "An error in the server",
+    503: "Not possible at the moment; try again later",
 }
 
 
@@ -62,11 +62,11 @@ class Failure(Answer):
     """The envelope of every failure."""
 
     success: Literal[False]
-    code: str = Field(description="What went wrong, for programs. Codes never change.")
-    message: str = Field(description="What to do about it, for people.")
-    request_id: str = Field(description="Give it to us if you ask about this failure.")
-    details: list[Any] = absent("Each field that is wrong, as {field, message}; of NOT_FOUND the endpoints.")
-    data: Any = absent("Of /api/health only: the state, as in a success.")
+    code: str = Field(description="The error, for programs. Codes never change.")
+    message: str = Field(description="A sentence for people that says what to do.")
+    request_id: str = Field(description="Quote it when you ask about this failure.")
+    details: list[Any] = absent("The wrong fields, each as {field, message}. For NOT_FOUND, the endpoints.")
+    data: Any = absent("Only from /api/health: the state, as in a success.")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Says:
     message: str
     data: type[Answer]
     also: tuple[str, ...] = ()
-    """Other media types that the same may come as, by `Accept`."""
+    """Other media types in which the data is available, by `Accept`."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ Answers = Mapping[int, "Says | File"]
 
 @dataclass(frozen=True)
 class Call:
-    """One call: what it takes, what it answers, and how it may fail."""
+    """One call: its parameters, its answers and its errors."""
 
     name: str
     documentation: str
@@ -102,12 +102,12 @@ class Call:
     body: type[Request] | None = None
     query: type[Request] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Headers that stand for a field that the body does not have, and the field's name."""
+    """Headers that may replace a field of the body, with the field's name."""
     errors: Sequence[ErrorClass] = ()
     needs_caller: bool = True
 
     def operation(self, tag: str) -> Json:
-        """Return what OpenAPI says of it."""
+        """Return its OpenAPI operation."""
         summary, _, description = self.documentation.partition("\n")
         described: Json = {"operationId": self.name, "tags": [tag], "summary": summary.rstrip(".")}
         if description.strip():
@@ -138,7 +138,7 @@ class Call:
         yield from (_parameter(name, "header", body[stands_for], False) for name, stands_for in self.headers.items())
 
     def _codes(self) -> dict[str, int]:
-        """Return every code it may fail with, and its status."""
+        """Return every error code it may answer, with its status."""
         parts = [part for part in (self.path, self.query, self.body) if part is not None]
         codes = {code: 400 for part in parts for code in part.codes(of_texts=part is not self.body)}
         classes = [error for part in parts for error in part.not_found()]
@@ -153,7 +153,7 @@ def document(calls: Iterable[tuple[str, str, str, Call]], tags: Mapping[str, str
     """Return the OpenAPI document of these calls, each with its method, its path and its tag."""
     paths: dict[str, Json] = {}
     models: list[type[Any]] = [Failure]
-    # Those of events too, which fail with the same envelope.
+    # Including those of events, which fail with the same envelope.
     requests = [model for model in _derived(Request) if model.__module__.startswith("chatsupport.")]
     codes = {error.code for error in all_errors()} | {code for model in requests for code in model.codes()}
     for method, path, tag, call in calls:
@@ -179,7 +179,7 @@ def document(calls: Iterable[tuple[str, str, str, Call]], tags: Mapping[str, str
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
             "headers": {
-                "X-Request-ID": _header("The request's id; yours, if you sent a sane one.", "string"),
+                "X-Request-ID": _header("The id of the request: yours if you sent a valid one.", "string"),
                 "Retry-After": _header("Seconds after which a retry may succeed.", "integer"),
                 "WWW-Authenticate": _header("How to authenticate.", "string"),
             },
@@ -188,7 +188,7 @@ def document(calls: Iterable[tuple[str, str, str, Call]], tags: Mapping[str, str
 
 
 def all_errors() -> Iterator[ErrorClass]:
-    """Return every error class there is: it has a code and the code's status."""
+    """Return every error class. Each has a code and the code's status."""
     return _derived(errors.ChatSupportError)
 
 

@@ -1,4 +1,4 @@
-"""Sessions and messages: what clients ask for, and what they get."""
+"""Requests and answers about sessions and messages."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ DEFAULT_END_REASON = "User ended session"
 
 
 class StartSession(OpenRequest):
-    """Who starts a session: oneself, or for a system anybody."""
+    """A session to be started. Users and agents start their own; systems start one for anybody."""
 
     user_id: PersonId
     user_type: Annotated[Literal["user", "agent"], null_is("user"), Code("INVALID_USER_TYPE")] = Field(
-        default="user", description="For a user or an agent, its own; `agent` is for an agent that asks for help."
+        default="user", description="For users and agents, their own type. `agent` is for an agent who asks for help."
     )
 
     model_config = example(userId="visitor-1")
 
     @property
     def caller(self) -> Caller:
-        """The person as a caller, an agent's id in its one form."""
+        """The person as a caller. An agent's id has its standard spelling."""
         return Caller(self.user_id, self.user_type)
 
 
 class SessionEnd(Request):
-    """Why a session ends."""
+    """The end of a session, and its reason."""
 
     reason: Annotated[str, Line(200, instead=DEFAULT_END_REASON), Code("INVALID_REASON")] = Field(
-        default=DEFAULT_END_REASON, description="The user is told."
+        default=DEFAULT_END_REASON, description="The user sees it."
     )
     internal_reason: Annotated[str | None, Line(200), Code("INVALID_REASON")] = Field(
         default=None,
-        description="Only staff (the session's agent, supervisors, systems) may give it, and only staff see it: "
+        description="Only staff (the session's agent, supervisors, systems) may set it, and only staff see it: "
         "in the session, in lists and in session_changed.",
     )
 
@@ -68,14 +68,14 @@ class NewMessage(Request):
 
     text: Annotated[str, Text(MAX_LENGTH), Code("INVALID_MESSAGE", too_long="MESSAGE_TOO_LONG")] = Field(
         validation_alias="message",
-        description="Trimmed. Code points are counted, and one must be visible. No NUL, no unpaired surrogates.",
+        description="It is trimmed. The limit counts code points, one of them visible. No NUL, no unpaired surrogates.",
     )
     client_message_id: Annotated[str, Text(64), Code("INVALID_CLIENT_MESSAGE_ID")] | None = Field(
         default=None,
-        description="Your own id of the message: if the same sender repeats it in the session, nothing new is stored.",
+        description="Your own id for the message. If the same sender repeats it in the session, nothing new is stored.",
     )
     sender_id: Annotated[PersonId, Code("INVALID_SENDER_ID")] | None = Field(
-        default=None, description="Systems and API keys may give any; for others it must be their own."
+        default=None, description="Systems and API keys may send any; for others it must be their own."
     )
     sender_type: Annotated[PersonType, Code("INVALID_SENDER_TYPE")] | None = None
 
@@ -83,17 +83,18 @@ class NewMessage(Request):
 
 
 class Transfer(Request):
-    """Where a session goes."""
+    """The target of a transfer."""
 
     agent_id: AgentId | None = Field(
-        default=None, description="The agent who gets the session. Without one, it goes back to the front of the queue."
+        default=None,
+        description="The agent who gets the session. Without it, the session goes back to the front of the queue.",
     )
 
     model_config = example(agentId=None)
 
 
 class SessionFilter(OpenRequest):
-    """Which sessions a list shows, and from where on."""
+    """The filter and the page of a list of sessions."""
 
     status: Annotated[Status, Code("INVALID_STATUS")] | None = None
     agent_id: AgentId | None = Field(default=None, description="Only the sessions of this agent.")
@@ -103,17 +104,17 @@ class SessionFilter(OpenRequest):
 
 
 class Page(Request):
-    """Which part of a history: by offset, or after or before a seq."""
+    """A part of a history: by offset, or after or before a seq."""
 
     limit: Limit = DEFAULT_PAGE
     offset: Annotated[int, Field(ge=0, le=LARGEST), Digits, Code("INVALID_OFFSET")] = Field(
         default=0, description="How many messages to skip from the beginning."
     )
     after: Annotated[Seq, Digits] | None = Field(
-        default=None, description="A seq: the messages after it, the oldest of them first; wins over `offset`."
+        default=None, description="A seq. Returns the messages after it, oldest first. It wins over `offset`."
     )
     before: Annotated[Seq, Digits] | None = Field(
-        default=None, description="A seq: the messages right before it; not together with `after`."
+        default=None, description="A seq. Returns the messages right before it. It cannot be combined with `after`."
     )
 
     @model_validator(mode="after")
@@ -124,15 +125,15 @@ class Page(Request):
 
 
 class AgentSummary(Answer):
-    """What a visitor may know of an agent."""
+    """What a visitor may know about an agent."""
 
     id: Id
     name: str
-    is_online: bool = Field(description="It is set to online, and is present.")
+    is_online: bool = Field(description="True if the agent is set to online and is present.")
 
 
 class ReadMark(Answer):
-    """How far a participant has read."""
+    """The seq up to which a participant has read."""
 
     user_id: str
     user_type: str
@@ -148,20 +149,20 @@ class Message(Answer):
     sender_id: str
     sender_type: PersonType
     message: Annotated[str, Field(max_length=MAX_LENGTH)] = Field(
-        description="As it was sent, trimmed. Text, not HTML: escape it where you show it."
+        description="As it was sent, trimmed. It is text, not HTML: escape it when you show it."
     )
     timestamp: Time
     client_message_id: str = absent()
-    erased: Literal[True] = absent("There if the text was erased; `message` is empty then.")
+    erased: Literal[True] = absent("Present if the text was erased. `message` is then empty.")
 
 
 class SessionState(Answer):
-    """What changes in a session's life."""
+    """The state of a session."""
 
     status: Status
     agent_id: Id | None
     agent: AgentSummary | None
-    queue_position: Place | None = Field(description="From 1. Null if the session does not wait.")
+    queue_position: Place | None = Field(description="Counted from 1. Null if the session is not waiting.")
 
 
 class Session(SessionState):
@@ -175,17 +176,17 @@ class Session(SessionState):
     updated_at: Time | None
     ended_at: Time | None
     end_reason: str | None
-    internal_reason: str = absent("Why it has ended, for staff only: users do not get this field.")
+    internal_reason: str = absent("Why it ended, for staff only: users do not get this field.")
     message_count: Count
-    last_seq: Count = Field(description="The seq of the last message, 0 if there is none.")
-    read_seq: list[ReadMark] = Field(description="How far each participant has read.")
-    duration: Count = Field(description="Milliseconds, up to now while it is open.")
+    last_seq: Count = Field(description="The seq of the last message, or 0 if there is none.")
+    read_seq: list[ReadMark] = Field(description="The seq up to which each participant has read.")
+    duration: Count = Field(description="Milliseconds from the start to the end, or to now while the session is open.")
 
 
 class ListedSession(Session):
     """A session in a list."""
 
-    unread_count: Count = Field(description="The messages that its agent has not read.")
+    unread_count: Count = Field(description="How many messages its agent has not read.")
 
 
 class Instructions(Answer):
@@ -196,7 +197,7 @@ class Instructions(Answer):
 
 
 class StartedSession(SessionState):
-    """A session that has just begun, or was open."""
+    """A session that was just started, or was already open."""
 
     session_id: Id
     created_at: Time
@@ -205,22 +206,22 @@ class StartedSession(SessionState):
 
 
 class WaitingSession(Answer):
-    """A session that waits."""
+    """A waiting session."""
 
-    session_id: Id = absent("Not for agents who are not supervisors.")
+    session_id: Id = absent("Agents who are not supervisors do not get it.")
     user_id: str
     position: Place
     waiting_since: Time | None
 
 
 class Availability(Answer):
-    """Whether somebody is there."""
+    """The availability of the service."""
 
     is_open: bool
     opens_at: Time | None
-    is_staffed: bool = Field(description="An agent is there, busy or not.")
-    waiting: Count = absent("With credentials only.")
-    estimated_wait_seconds: Count | None = absent("With credentials only.")
+    is_staffed: bool = Field(description="True if an agent is online and present, busy or not.")
+    waiting: Count = absent("Only for callers with credentials.")
+    estimated_wait_seconds: Count | None = absent("Only for callers with credentials.")
 
 
 class AgentLoad(Answer):
@@ -243,7 +244,7 @@ EndedSession = record(
         "EndStatistics",
         duration=about(Count, "Milliseconds."),
         total_messages=Count,
-        average_response_time=about(float | None, "Seconds from a user's message to the agent's next."),
+        average_response_time=about(float | None, "Seconds from a user's message to the agent's next one."),
     ),
 )
 CurrentSession = record("CurrentSession", session=Session | None)
@@ -260,12 +261,12 @@ Statistics = record(
     sessions=record("SessionCounts", active=Count, waiting=Count, ended=Count, total=Count),
     messages=record("MessageCounts", total=Count, average_per_session=float),
     agents_total=Count,
-    agents=about(list[AgentLoad], "By name; the 200 busiest if there are more. Empty for users."),
+    agents=about(list[AgentLoad], "Sorted by name. If there are more than 200, the busiest 200. Empty for users."),
     performance=record(
         "Performance",
         average_session_duration=about(float, "Seconds."),
         average_wait_time=about(float, "Seconds."),
-        system_load=about(str, "Taken slots of agents that are there, as a percentage."),
+        system_load=about(str, "The taken slots of the agents who are present, as a percentage."),
     ),
     system_health=record(
         "SystemHealth",

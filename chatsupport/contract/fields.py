@@ -1,4 +1,4 @@
-"""The kinds of fields there are. Each limit stands here or in a model, and nowhere else."""
+"""The kinds of fields. Each limit is written here or in a model, and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatsupport.contract.schemas import LARGEST
 from chatsupport.contract.text import UNSTORABLE, is_visible, trimmed
 from chatsupport.errors import AgentNotFoundError, ChatSupportError, SessionNotFoundError
 
-NEXT_CURSOR, PAGE_BEFORE = "the nextCursor of the previous page, unchanged", "The nextCursor of the page before."
+NEXT_CURSOR, PAGE_BEFORE = "the nextCursor of the previous page, unchanged", "The nextCursor of the previous page."
 DEFAULT_PAGE, MAX_PAGE = 50, 100
 
 _DIGITS = re.compile(r"[0-9]{1,16}")
@@ -24,7 +24,7 @@ _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 
 
 class Text(Reads):
-    """A text, trimmed: 1 to `most` characters, one of which can be seen."""
+    """A text, trimmed: 1 to `most` characters, at least one of them visible."""
 
     def __init__(self, most: int) -> None:
         super().__init__(self._text, minLength=1, maxLength=most)
@@ -44,17 +44,17 @@ class Text(Reads):
 
 
 class PersonText(Text):
-    """Somebody's id. What no path could name is none."""
+    """A person's id. Ids that no path could contain are refused."""
 
     def _text(self, value: Any) -> str:
         text = super()._text(value)
         if text in (".", ".."):
-            raise ValueError("must be neither . nor ..: no path could name it.")
+            raise ValueError("must not be . or .., because no path could contain it.")
         return text
 
 
 class Line(Reads):
-    """A text of at most `most` characters, trimmed; `instead` of one in which nothing can be seen."""
+    """A text of at most `most` characters, trimmed. `instead` replaces one without visible characters."""
 
     def __init__(self, most: int, instead: str | None = None) -> None:
         super().__init__(self._line, minLength=0, maxLength=most)
@@ -71,12 +71,12 @@ class Line(Reads):
 
 
 def null_is(value: object) -> BeforeValidator:
-    """Take null for this value, as if the field were left out."""
+    """Read null as this value, as if the field were left out."""
     return BeforeValidator(lambda given: value if given is None else given)
 
 
 class DocumentId(Reads):
-    """The id of a document. A text that is no id names nothing: it is not found."""
+    """The id of a document. A text that is not an id means "not found"."""
 
     def __init__(self, not_found: type[ChatSupportError]) -> None:
         super().__init__(self._id)
@@ -91,7 +91,7 @@ class DocumentId(Reads):
 
 
 def _number(value: Any) -> Any:
-    """Read a decimal of a query string. Signs, spaces and other scripts' digits are none."""
+    """Read a decimal number of a query string. Signs, spaces and digits of other scripts are refused."""
     return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else str(value)
 
 
@@ -102,7 +102,7 @@ def _cursor(value: Any) -> tuple[datetime, ObjectId]:
     return _EPOCH + timedelta(milliseconds=int(match[1])), ObjectId(match[2])
 
 
-# What clients send.
+# Sent by clients.
 PersonType = Literal["user", "agent", "system"]
 PersonId = Annotated[str, PersonText(128), Code("INVALID_USER_ID")]
 UserType = Annotated[PersonType, null_is("user"), Code("INVALID_USER_TYPE")]
@@ -111,16 +111,18 @@ SessionId = Annotated[ObjectId, DocumentId(SessionNotFoundError), Code("INVALID_
 Seq = Annotated[int, Field(ge=0, le=LARGEST), Code("INVALID_CURSOR")]
 Reason = Annotated[str, Text(200), Code("INVALID_REASON")]
 
-# What a query string says: always texts.
+# In a query string: always texts.
 Digits = BeforeValidator(_number)
-Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="How many at most."), Digits, Code("INVALID_LIMIT")]
+Limit = Annotated[
+    int, Field(ge=1, le=MAX_PAGE, description="The largest number of entries."), Digits, Code("INVALID_LIMIT")
+]
 Cursor = Annotated[
     tuple[datetime, ObjectId],
     Reads(_cursor, NEXT_CURSOR, description=PAGE_BEFORE),
     Code("INVALID_CURSOR"),
 ]
 
-# What the server makes.
+# Sent by the server.
 Id = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
 Time = Annotated[
     str,

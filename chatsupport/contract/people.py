@@ -1,4 +1,4 @@
-"""Tokens, sign-ins and agents: what clients ask for, and what they get."""
+"""Requests and answers about tokens, sign-ins and agents."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@[^\W_](?:[\w.-]{0
 
 
 def email(value: Any) -> str:
-    """Return an email address, trimmed, in small letters and one form of each letter. Raises `ValueError`."""
+    """Return an email address, trimmed, in small letters and normalized. Raises `ValueError`."""
     text = (
         unicodedata.normalize("NFC", trimmed(value[: 2 * MAX_EMAIL_LENGTH])).lower() if isinstance(value, str) else ""
     )
@@ -46,7 +46,7 @@ def email(value: Any) -> str:
 
 
 class Password(Reads):
-    """A password, in one form of each letter: keyboards differ in how they write an accent."""
+    """A password, normalized because keyboards differ in how they write accents."""
 
     def __init__(self, least: int) -> None:
         super().__init__(self._password, minLength=least, maxLength=MAX_PASSWORD_LENGTH, format="password")
@@ -67,7 +67,7 @@ Email = Annotated[
     str,
     Reads(
         email,
-        f"an address like ada@example.com, of at most {MAX_EMAIL_LENGTH} characters",
+        f"an address such as ada@example.com, of at most {MAX_EMAIL_LENGTH} characters",
         minLength=3,
         maxLength=MAX_EMAIL_LENGTH,
     ),
@@ -79,13 +79,13 @@ AgentName = Annotated[str, Text(100), Code("INVALID_AGENT")]
 MaxUsers = Annotated[int, Field(ge=1, le=MAX_USERS_LIMIT), Code("INVALID_AGENT")]
 IsOnline = Annotated[bool, Code("INVALID_AGENT")]
 _TOKEN = "A JWT, for `Authorization: Bearer <token>` and for a socket's `auth: {token}`."  # noqa: S105
-_MAX_USERS = "How many people it takes at once."
-_IS_ONLINE = "Whether it wants sessions."
-_EMAIL_USE = "The address with which it signs in: trimmed, and kept in small letters. No two agents have the same."
+_MAX_USERS = "How many sessions it can have at once."
+_IS_ONLINE = "Whether it accepts sessions."
+_EMAIL_USE = "The address for signing in, unique among agents. It is trimmed and stored in small letters."
 
 
 class TokenRequest(Request):
-    """For whom a token is: for a `userId`, or with `guest` for one that the server makes."""
+    """A token to be made: for a `userId`, or with `guest` for an id that the server makes."""
 
     user_id: PersonId | None = Field(default=None, description="Required unless `guest` is true.")
     guest: Annotated[bool, Code("INVALID_USER_ID")] = Field(
@@ -94,8 +94,8 @@ class TokenRequest(Request):
     user_type: UserType = "user"
     user_hash: Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)] = Field(
         default=None,
-        description="Required for a user if IDENTITY_SECRET is set and the call has no API key: "
-        "hex HMAC-SHA256(IDENTITY_SECRET, userId).",
+        description="The hex HMAC-SHA256(IDENTITY_SECRET, userId). Required for a user if IDENTITY_SECRET is set and "
+        "the call has no API key.",
     )
 
     model_config = example(userId="visitor-1")
@@ -110,7 +110,7 @@ class TokenRequest(Request):
 
 
 class Person(Request):
-    """Who is meant."""
+    """A person."""
 
     user_id: PersonId
     user_type: UserType = "user"
@@ -119,12 +119,12 @@ class Person(Request):
 
     @property
     def caller(self) -> Caller:
-        """The person as a caller, an agent's id in its one form."""
+        """The person as a caller. An agent's id has its standard spelling."""
         return Caller(self.user_id, self.user_type)
 
 
 class GuestToken(Request):
-    """Which guest the caller was."""
+    """The guest that the caller was before."""
 
     guest_token: Annotated[
         str,
@@ -136,13 +136,13 @@ class GuestToken(Request):
 
 
 class AgentEmail(Request):
-    """With what an agent signs in."""
+    """An agent's sign-in."""
 
-    email: Email = Field(description="Trimmed. Capitals do not matter.")
+    email: Email = Field(description="It is trimmed. Capitals do not matter.")
 
 
 class SignIn(AgentEmail):
-    """With what an agent signs in, and what only it knows."""
+    """An agent's email and password."""
 
     password: OldPassword
 
@@ -152,18 +152,18 @@ class SignIn(AgentEmail):
 class AgentFields(Request):
     """A new agent."""
 
-    name: AgentName = Field(description="It need not be unique.")
+    name: AgentName = Field(description="Names need not be unique.")
     max_users: MaxUsers = Field(default=DEFAULT_MAX_USERS, description=_MAX_USERS)
     is_online: IsOnline = Field(default=True, description=_IS_ONLINE)
     email: Email | None = Field(default=None, description=_EMAIL_USE)
-    password: NewPassword | None = Field(default=None, description="Kept as argon2id.")
+    password: NewPassword | None = Field(default=None, description="Stored as an argon2id hash.")
     role: Role = "agent"
 
     model_config = example(name="Ada", maxUsers=3, email="ada@example.com", password="correct horse battery")  # noqa: S106 an example
 
 
 class AgentChanges(Request):
-    """What changes of an agent. `given` names the fields that are there; a null takes email or password away."""
+    """Changes of an agent. `given` names the fields that are present; null removes the email or the password."""
 
     name: AgentName = absent()
     max_users: MaxUsers = absent(_MAX_USERS)
@@ -172,7 +172,7 @@ class AgentChanges(Request):
     password: NewPassword | None = Field(default=None, description="null removes it.")
     role: Role = absent()
     current_password: OldPassword | None = Field(
-        default=None, description="To change your own password, or your own email."
+        default=None, description="Required to change your own password or email."
     )
 
     model_config = example(isOnline=False)
@@ -181,7 +181,7 @@ class AgentChanges(Request):
 class Token(Answer):
     """A token."""
 
-    user_id: str = absent("Of a new guest: the id that was made.")
+    user_id: str = absent("The new guest's id.")
     token: str = Field(description=_TOKEN)
     token_type: Literal["Bearer"]
     expires_in_seconds: Count
@@ -189,15 +189,15 @@ class Token(Answer):
 
 
 class Agent(Answer):
-    """An agent, as those see it who manage agents."""
+    """An agent, as shown to callers who manage agents."""
 
     id: Id
     name: str
     max_users: MaxUsers = Field(description=_MAX_USERS)
-    active_users: list[str] = Field(description="The users with whom it talks now.")
+    active_users: list[str] = Field(description="The users of its open sessions.")
     is_online: bool = Field(description=_IS_ONLINE)
-    is_away: bool = Field(description="Whether its sockets have been gone for longer than AGENT_GRACE.")
-    email: str | None = Field(description="With what it signs in; in small letters.")
+    is_away: bool = Field(description="True if its sockets have been gone for longer than AGENT_GRACE.")
+    email: str | None = Field(description="The address for signing in, in small letters.")
     role: Literal["agent", "supervisor"]
     created_at: Time | None
 
@@ -207,7 +207,7 @@ def _name_cursor(value: Any) -> tuple[str, ObjectId]:
         agent_id, name = str(value).split("-", 1)
         return base64.b64decode(name, altchars=b"-_", validate=True).decode(), ObjectId(agent_id)
     except (ValueError, InvalidId):
-        raise ValueError from None  # Without the text, which is not ours.
+        raise ValueError from None  # Not with the text, which may be personal.
 
 
 NameCursor = Annotated[
@@ -216,10 +216,10 @@ NameCursor = Annotated[
 
 
 class AgentPage(Request):
-    """Which page of the agents."""
+    """The page of the list of agents."""
 
     limit: Annotated[
-        int, Field(ge=1, le=MAX_AGENTS_PAGE, description="How many at most."), Digits, Code("INVALID_LIMIT")
+        int, Field(ge=1, le=MAX_AGENTS_PAGE, description="The largest number of agents."), Digits, Code("INVALID_LIMIT")
     ] = MAX_AGENTS_PAGE
     cursor: NameCursor | None = None
 
@@ -231,12 +231,12 @@ _OFFERED = record("OfferedAgent", id=Id, name=str)
 SignInOptions = record(
     "SignInOptions",
     development=bool,
-    agents=about(list[_OFFERED], "By name, 100 at most."),  # type: ignore[valid-type]
+    agents=about(list[_OFFERED], "Sorted by name, at most 100."),  # type: ignore[valid-type]
 )
 Identified = record(
     "Identified",
     session_id=about(Id | None, "The user's open session."),
-    sessions=about(Count, "How many were the guest's."),
+    sessions=about(Count, "How many sessions the guest had."),
 )
 Revoked = record("Revoked", user_id=str, user_type=PersonType, revoked_up_to=Time)
 Agents = page("Agents", "agents", Agent)

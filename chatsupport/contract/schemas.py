@@ -1,4 +1,4 @@
-"""The JSON schemas of models, without what pydantic adds for itself, and what a schema says in words."""
+"""The JSON schemas of models, without pydantic's own additions, and their meaning in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 REF = "#/components/schemas/"
 LARGEST = 2**53 - 1
-"""The largest whole number that every client can count with."""
+"""The largest whole number that every client can represent exactly."""
 
 
 def ref(model: type[BaseModel]) -> Json:
@@ -31,12 +31,12 @@ def components(models: Iterable[type[BaseModel]]) -> dict[str, Json]:
 
 
 def of(model: type[BaseModel]) -> Json:
-    """Return a model's own schema; those of the models in it are referred to."""
+    """Return a model's own schema, with references to the models in it."""
     return _with_parts(model, session_parts.names())[model.__name__]
 
 
 def at(model: type[BaseModel], location: Sequence[int | str]) -> Json:
-    """Return the schema of a field, which may be inside of others."""
+    """Return the schema of a field, which may be nested in others."""
     schema = of(model)
     for part in location:
         schema = plain(schema)
@@ -49,7 +49,7 @@ def at(model: type[BaseModel], location: Sequence[int | str]) -> Json:
 
 @cache
 def _with_parts(model: type[BaseModel], features: tuple[str, ...]) -> dict[str, Json]:
-    # Not worked out for each error: that takes a millisecond, and anybody can make errors.
+    # Cached, because it takes a millisecond and anybody can cause errors.
     return components([model])
 
 
@@ -86,7 +86,7 @@ def _worded(schema: Json) -> str:
 
 
 def characters_of(schema: Json) -> str:
-    """Return how many characters a text has: "1 to 64", "at most 200", or nothing."""
+    """Return the number of characters of a text, such as "1 to 64" or "at most 200", or nothing."""
     low, high = schema.get("minLength", 0), schema.get("maxLength")
     if high is None:
         return ""
@@ -94,7 +94,7 @@ def characters_of(schema: Json) -> str:
 
 
 def _clean(schema: Any) -> Any:
-    """Return a schema without titles, which repeat the names, and without nulls as defaults: left out is left out."""
+    """Return a schema without titles, which repeat the names, and without null as a default."""
     if isinstance(schema, list):
         return [_clean(part) for part in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""What the service says of itself."""
+"""Answers about the service itself."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ Health = record(
         database=Literal["connected", "disconnected"],
         sessions=about(_SESSIONS, "Null while the database does not answer."),
         indexes=_INDEXES,
-        clock=about(_CLOCK, "By how many seconds this machine's clock is ahead of the database's."),
+        clock=about(_CLOCK, "How many seconds this machine's clock is ahead of the database's."),
     ),
 )

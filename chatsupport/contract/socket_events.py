@@ -31,17 +31,17 @@ from chatsupport.contract.schemas import LARGEST
 _DESCRIPTION = """\
 Socket.IO (protocol 5, Engine.IO 4), by websocket or long-polling, at /socket.io/. Connect with `auth: {token}` or
 `auth: {apiKey}`. A refused client gets `connect_error`, whose `data` is a Failure. Every event of a client may carry an
-acknowledgement callback, which gets a success envelope with the data that is described here, or a Failure. Without a
-callback a Failure comes as the event `error`. A packet has at most 64 KiB, and no binary parts.
+acknowledgement callback. It gets a success envelope with the data described here, or a Failure. Without a callback, a
+Failure comes as the event `error`. A packet has at most 64 KiB and no binary parts.
 """
 
 
 class InSession(Request):
-    """Which session is meant."""
+    """The session that an event is about."""
 
     session_id: SessionId = Field(description="The session's id.")
     user_id: PersonId | None = Field(
-        default=None, description="Systems and API keys may say who is there; for others it must be their own."
+        default=None, description="Systems and API keys may name any person; for others it must be their own id."
     )
     user_type: Annotated[PersonType, Code("INVALID_USER_TYPE")] | None = None
 
@@ -49,12 +49,12 @@ class InSession(Request):
 
 
 class Join(InSession):
-    """Which session to join, and what to hand over."""
+    """The session to join, and the messages to hand over."""
 
     after: Annotated[int, Field(ge=0, le=LARGEST), Code("INVALID_CURSOR")] | None = Field(
         default=None, description="The last seq that the client has."
     )
-    lean: bool | None = Field(default=None, description="True: the acknowledgement has no `messages`.")
+    lean: bool | None = Field(default=None, description="If true, the acknowledgement has no `messages`.")
 
     model_config = example(sessionId="6b02b30b4405bfc85b4b0ba5", after=41, lean=True)
 
@@ -66,7 +66,7 @@ class SendMessage(NewMessage, InSession):
 
 
 class MarkRead(InSession):
-    """How far the caller has read."""
+    """The seq up to which the caller has read."""
 
     seq: Annotated[int, Field(ge=1, le=LARGEST), Code("INVALID_CURSOR")] = Field(
         description="The seq of the last message that was read."
@@ -76,7 +76,7 @@ class MarkRead(InSession):
 
 
 class EndSession(SessionEnd, InSession):
-    """Which session ends, and why."""
+    """The session to end, and the reason."""
 
     model_config = example(sessionId="6b02b30b4405bfc85b4b0ba5", reason="Solved")
 
@@ -88,7 +88,9 @@ class JoinAnswer(SessionState):
     last_seq: Count
     read_seq: list[ReadMark]
     messages: Annotated[list[Message], Field(max_length=200)] = absent()
-    has_more: bool = Field(description="Whether there are later messages with `after`, earlier ones without it.")
+    has_more: bool = Field(
+        description="With `after`, whether there are later messages; without it, whether there are earlier ones."
+    )
 
 
 class Joined(JoinAnswer):
@@ -107,23 +109,23 @@ _WHY_UNASSIGNED = Literal["agent_deleted", "agent_away", "transferred", "no_repl
 
 
 class ErrorEvent(Failure):
-    """The failure of an event without a callback; with `event` null, why the socket is about to be closed."""
+    """The failure of an event without a callback. If `event` is null, the reason why the socket will be closed."""
 
     event: str | None = absent()
 
 
 @dataclass(frozen=True)
 class Emitted:
-    """An event from the server: to whom it goes, and what it says."""
+    """An event from the server: its recipients and its payload."""
 
     to: str
     data: type[Answer]
     shown: str | None = None
-    """The payload in docs/events.md, where a list of its fields would be too long."""
+    """The payload in docs/events.md, if a list of its fields would be too long."""
 
 
 OTHERS = "the others in the room"
-"""To whom an event about a person goes: without the person's own sockets, in whatever process."""
+"""The recipients of an event about a person: everybody in the room but the person's own sockets, in any process."""
 
 SHOWN_SESSION = "the session, as [REST](rest.md#sessions) shows it"
 
@@ -134,7 +136,7 @@ CORE: Mapping[str, Emitted] = {
     "user_left": Emitted(OTHERS, record("PersonLeft", **_PRESENCE, reason=_WHY_LEFT)),
     "user_typing": Emitted(OTHERS, record("Typing", session_id=Id, user_id=str, user_type=PersonType, is_typing=bool)),
     "messages_read": Emitted(OTHERS, record("MessagesRead", session_id=Id, user_id=str, seq=Place)),
-    "session_read": Emitted("all sockets of the agent who has read, in any browser", Read),
+    "session_read": Emitted("all sockets of the agent who read them, in any browser", Read),
     "session_ended": Emitted(
         "the room", record("SessionEnded", session_id=Id, reason=str | None, ended_at=Time, ended_by=str | None)
     ),
@@ -191,7 +193,7 @@ def is_for_others(event: str) -> bool:
 
 @cache
 def document() -> Json:
-    """Return the AsyncAPI document of all that clients and the server emit."""
+    """Return the AsyncAPI document of all events."""
     models: list[type[Model]] = [Failure]
     messages: dict[str, Json] = {}
     for name, event in sorted(RECEIVED.items()):

@@ -1,4 +1,4 @@
-"""What counts as text: how it is trimmed, and whether there is anything to see in it."""
+"""How text is trimmed, and whether it has any visible character."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _WHITESPACE = (
     "\t\n\v\f\r \xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff"
     "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 )
-"""What String.prototype.trim() of JavaScript takes off. Python's strip() differs in six characters."""
+"""The characters that JavaScript's String.prototype.trim() removes. Python's strip() differs in six characters."""
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""NUL and unpaired surrogates: no database, log or other client can be trusted with them."""
+"""NUL and unpaired surrogates: databases, logs and clients may fail on them."""
 
 _VISIBLE = re.compile(
     "[^"
@@ -26,10 +26,10 @@ _VISIBLE = re.compile(
 
 
 def trimmed(text: str) -> str:
-    """Return the text without white space around it, as browsers trim it too."""
+    """Return the text without surrounding white space, trimmed as browsers do it."""
     return text.strip(_WHITESPACE)
 
 
 def is_visible(text: str) -> bool:
-    """Tell whether there is any character to see: neither white space nor of no width or shape."""
+    """Tell whether the text has a visible character: one that is not white space and has a width and a shape."""
     return _VISIBLE.search(text) is not None

@@ -1,11 +1,11 @@
 """The database's time: the only time that processes compare.
 
-Each machine has a clock of its own, and some are wrong. So a process measures how far the database's clock is from its
-own monotonic one, which cannot be set, and counts on from there. The wall clock has no influence. The primary's
-answer to `hello` has its time. That time belongs to some moment between the question and the answer, so the quickest
-of the last answers is the most exact. Until the first answer there is only the wall clock to go by.
+Each machine has a clock of its own, and some are wrong. So a process measures the difference between the database's
+clock and its own monotonic clock, which cannot be set, and counts on from there. The wall clock has no influence. The
+primary's answer to `hello` has its time. That time belongs to some moment between the question and the answer, so the
+quickest of the last answers is the most exact. Until the first answer, a process uses its wall clock.
 
-The monotonic clock goes on while the machine is suspended. The wall clock is for log lines alone.
+The monotonic clock runs on while the machine is suspended. The wall clock is used in log lines only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 OFF_SECONDS = 5.0
 """A clock that differs by more than this from the database's is wrong."""
 LEEWAY_SECONDS = 5.0
-"""How far in the future the issue time of another issuer's clock may be."""
+"""How far in the future a token's issue time may be, because its issuer's clock may be ahead."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SAMPLES = 8
@@ -44,7 +44,7 @@ _NEVER_SET = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def elapsed() -> float:
-    """Return the seconds since some moment, by a clock that cannot be set and runs while the machine is suspended."""
+    """Return the seconds since some moment. The clock cannot be set, and runs while the machine is suspended."""
     return time.clock_gettime(_NEVER_SET)
 
 
@@ -71,12 +71,12 @@ class Clock:
         offset = self._offset
         if offset is None:
             return time.time()
-        # A better measurement may correct the time by some milliseconds: then it stands still, but never goes back.
+        # A better measurement may correct the time by some milliseconds. Time then stands still, but never goes back.
         self._latest = max(self._latest, elapsed() + offset)
         return self._latest
 
     def take(self, theirs: datetime, asked: float, answered: float) -> float:
-        """Record what the primary's clock said between two moments of the monotonic clock.
+        """Record the time of the primary's clock, read between two moments of the monotonic clock.
 
         Returns the seconds by which its time has jumped since the last measurement, because somebody set its clock or
         there is another primary; 0 where it has not.

@@ -1,4 +1,4 @@
-"""The one connection to MongoDB, and what its failures mean."""
+"""The connection to MongoDB, and what its failures mean."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DURABLE = WriteConcern(w="majority", j=True)
 """An acknowledged write is in the journals of a majority of the members."""
 
 COMMITTED = ReadConcern("majority")
-"""No failover takes back what such a read returned. A standalone server has no majority: see `wait_until_durable`."""
+"""No failover loses what such a read returns. A standalone server has no majority: see `wait_until_durable`."""
 
 _DUPLICATE_KEY = 11000
 _NO_TIME = 1e-9
@@ -64,14 +64,14 @@ _NO_NAME_SERVER = re.compile("resolution lifetime expired|all nameservers failed
 """The driver's messages if no name server answers for a mongodb+srv:// name; it raises a configuration error."""
 _UNAUTHORIZED = 13
 _NOT_SIGNED_IN = {18, 8000}
-"""AuthenticationFailed, and what Atlas says instead."""
+"""AuthenticationFailed, and the code that Atlas uses instead."""
 _NO_CONNECTION_STRING = (
-    "MONGODB_URI takes a connection string such as mongodb://user:password@host:27017/?authSource=admin, in whose user "
-    "name and password any of : / ? # [ ] @ % is written as %3A %2F %3F %23 %5B %5D %40 %25"
+    "MONGODB_URI must be a connection string such as mongodb://user:password@host:27017/?authSource=admin; in the user "
+    "name and the password, write : / ? # [ ] @ % as %3A %2F %3F %23 %5B %5D %40 %25"
 )
 
 UNAVAILABLE_CODES = {
-    # A password or a right that was changed under a running server; at its start `refusal` tells.
+    # A password or a right was changed while the server ran. At a server's start, `refusal` explains these.
     *_NOT_SIGNED_IN,
     _UNAUTHORIZED,
     14031,  # OutOfDiskSpace
@@ -89,11 +89,11 @@ UNAVAILABLE_CODES = {
 def connect(uri: str, database: str) -> None:
     """Register the connection for all documents. No network traffic yet: the first operation opens it.
 
-    The driver alone reads `uri`, so that what it says about signing in holds whatever `database` is. Raises
-    `ConfigError` for a connection string that is none.
+    The driver reads `uri` itself, so its options for signing in hold whatever `database` is. Raises `ConfigError` if
+    `uri` is not a connection string.
     """
     if (uri, database) == _connected.get("to"):
-        return  # The same connection again is the one there is, which work in the background may be using.
+        return  # Background work may be using this connection.
     disconnect()
     client = _client(uri)
     mongoengine.connect(database, mongo_client_class=lambda **_: client, uuidRepresentation="standard")
@@ -110,11 +110,11 @@ def _client(uri: str) -> pymongo.MongoClient[dict[str, Any]]:
         # The driver opens two at a time by default. When one fails, it pauses the pool for all that wait behind it, and
         # considers the server lost again although it is back: after an outage, this repeated itself for a minute.
         "maxConnecting": 50,
-        # As long as an operation may take in all: a thousand clients that come back at once wait in line.
+        # As long as a whole operation may take: when a thousand clients come back at once, they wait in line.
         "waitQueueTimeoutMS": OPERATION_TIMEOUT_MS,
         "serverSelectionTimeoutMS": 3_000,
-        # How fast a server is, is measured by the heartbeats. After it hung, the old measure would fail calls with a
-        # short deadline until the next one.
+        # The driver measures a server's speed by heartbeats. After the server hung, the old measurement would make
+        # calls with a short deadline fail until the next heartbeat.
         "heartbeatFrequencyMS": 2_000,
         "connectTimeoutMS": 3_000,
         "timeoutMS": OPERATION_TIMEOUT_MS,
@@ -124,10 +124,10 @@ def _client(uri: str) -> pymongo.MongoClient[dict[str, Any]]:
         "appname": "chatsupport",
         "event_listeners": [*monitoring.LISTENERS, clock.MemberClocks()],
     }
-    # The driver's own words are not repeated where they may have a part of the password in them.
+    # The driver's own words are left out where they may contain a part of the password.
     try:
         with warnings.catch_warnings():
-            # What the driver would only warn of, such as `tls=maybe`, would be left out.
+            # The driver only warns of a bad value such as `tls=maybe`, and ignores it.
             warnings.simplefilter("error")
             return pymongo.MongoClient(uri, **options)
     except (InvalidURI, ValueError, TypeError):
@@ -135,11 +135,11 @@ def _client(uri: str) -> pymongo.MongoClient[dict[str, Any]]:
     except OSError as error:
         raise ConfigError([f"MONGODB_URI names a file that cannot be read: {error}"]) from None
     except (ConfigurationError, UserWarning) as error:
-        raise ConfigError([f"MONGODB_URI takes options that the driver knows: {error}"]) from None
+        raise ConfigError([f"MONGODB_URI must have only options that the driver knows: {error}"]) from None
 
 
 def refusal(error: BaseException | None, database: str) -> str | None:
-    """Return the sentence for an error that only another MONGODB_URI or another right in MongoDB ends, else None."""
+    """Return what to tell the operator if only another MONGODB_URI or another right in MongoDB helps, else None."""
     if isinstance(error, DatabaseUnavailableError):
         error = error.__cause__
     if isinstance(error, ConfigurationError) and not is_unavailable(error):
@@ -148,13 +148,11 @@ def refusal(error: BaseException | None, database: str) -> str | None:
         return None
     if error.code in _NOT_SIGNED_IN:
         return (
-            "MONGODB_URI has a user name or a password that MongoDB does not take, or another database has to vouch "
-            "for them (authSource; without one it is the database that MONGODB_URI names, or else admin)"
+            "MONGODB_URI has a user name or a password that MongoDB does not accept, or the user is defined in another "
+            "database (set authSource; the default is the database that MONGODB_URI names, or else admin)"
         )
     if error.code == _UNAUTHORIZED:
-        return (
-            f"MONGODB_URI takes a user that may read and write the database {database} (in MongoDB: the role readWrite)"
-        )
+        return f"MONGODB_URI must name a user that may read and write the database {database} (the role readWrite)"
     return None
 
 
@@ -182,29 +180,29 @@ def measure_time() -> float:
 
 
 def give_up_if_away(patience_seconds: float) -> None:
-    """Fail every operation at once, running ones too, if the database does not answer: the process is leaving."""
+    """If the database does not answer, make every operation fail at once, running ones too: the process is leaving."""
     client = database().client
     if client.topology_description.has_writable_server():
         with contextlib.suppress(DatabaseUnavailableError):
             ping(patience_seconds)
             return
-    with pymongo.timeout(_NO_TIME):  # Closing tells the server, if it answers.
+    with pymongo.timeout(_NO_TIME):  # Closing tells MongoDB, if it answers.
         client.close()
 
 
 class UnsupportedVersionError(CannotServeError):
-    """The MongoDB server is older than what the indexes need."""
+    """The MongoDB server is too old for our indexes."""
 
 
 def require_supported_version() -> None:
-    """Raise `UnsupportedVersionError` for a MongoDB before 6.0, whose partial indexes know no `$in`."""
+    """Raise `UnsupportedVersionError` for a MongoDB before 6.0, whose partial indexes do not support `$in`."""
     version = database().command("buildInfo")["version"]
     if int(version.split(".")[0]) < OLDEST_VERSION:
         raise UnsupportedVersionError(f"MongoDB {version} is too old: Chat Support needs {OLDEST_VERSION}.0 or later.")
 
 
 def is_unavailable(error: PyMongoError) -> bool:
-    """Tell whether this error says the database is away or overloaded, not that we asked it nonsense."""
+    """Tell whether this error means that the database is away or overloaded, and not that our command is wrong."""
     if isinstance(error, _AWAY):
         return True
     if getattr(error, "timeout", False):
@@ -216,7 +214,7 @@ def is_unavailable(error: PyMongoError) -> bool:
 
 @contextlib.contextmanager
 def answer_within(seconds: float) -> Iterator[None]:
-    """Give all operations of the block together this many seconds, or what an outer block has left if that is less."""
+    """Limit all operations of the block together to this many seconds, or to what an outer block has left."""
     time_now = time.monotonic()
     deadline = min(_deadline.get(), time_now + seconds)
     outer = _deadline.set(deadline)
@@ -228,7 +226,7 @@ def answer_within(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """Return what `answer_within` has left, never less than 0."""
+    """Return the seconds that `answer_within` has left, never less than 0."""
     return max(0.0, _deadline.get() - time.monotonic())
 
 
@@ -236,7 +234,7 @@ def seconds_left() -> float:
 def one_at_a_time(lock: threading.Lock) -> Iterator[None]:
     """Run the block while no other holder of this lock works on the database.
 
-    Raises `DatabaseUnavailableError` where the other one waits for longer than there is time.
+    Raises `DatabaseUnavailableError` if the lock is not free in time.
     """
     if not lock.acquire(timeout=min(seconds_left(), OPERATION_TIMEOUT_MS / 1000)):
         raise DatabaseUnavailableError
@@ -247,10 +245,10 @@ def one_at_a_time(lock: threading.Lock) -> Iterator[None]:
 
 
 def wait_until_durable() -> None:
-    """Wait until what was read just now cannot be lost any more, where the read itself could not ask for that.
+    """Wait until what was just read is durable, if the read itself could not ask for that.
 
-    A standalone server shows what is not in its journal yet. A write that changes nothing waits for the journal all
-    the same. A replica set shows only what a majority has, when it is asked to (`COMMITTED`).
+    A standalone server shows writes that are not in its journal yet, but even a write that changes nothing waits for
+    the journal. A replica set, read with `COMMITTED`, shows only what a majority has.
     """
     servers = database().client.topology_description.server_descriptions().values()
     if any(server.server_type_name == "Standalone" for server in servers):
@@ -259,7 +257,7 @@ def wait_until_durable() -> None:
 
 
 def inserted_before_collision(error: BulkWriteError) -> int:
-    """Return how many of an ordered insert were stored durably before one collided. Raises what was no collision."""
+    """Return how many documents of an ordered insert were stored durably before a collision. Re-raises other errors."""
     details = error.details or {}
     write_errors = details.get("writeErrors") or []
     code = write_errors[0].get("code") if write_errors else None

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 __all__ = ["EmbeddedMongo", "EmbeddedMongoError", "MongoKeeper", "ensure_uri", "find_mongod", "running_uri"]
 
-# How a process that started the server tells its children; not meant to be set by hand.
+# Tells child processes the URI of the server that their parent started. Not meant to be set by hand.
 URI_VARIABLE = "CHATSUPPORT_EMBEDDED_URI"
 
 _START_TIMEOUT_S = 60.0
@@ -36,7 +36,7 @@ _POLL_S = 0.02
 
 _ATTEMPTS = 4
 _STEADY_S = 2.0
-"""After mongod has run for this long, its next end counts as the first one again."""
+"""After mongod has run for this long, its next failure counts as the first one again."""
 
 # Run between fork and mongod: PR_SET_PDEATHSIG (1) has the kernel end mongod when the thread that started it dies,
 # even by SIGKILL. A program of its own rather than preexec_fn, which is not safe in a process with threads.
@@ -50,9 +50,9 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def ensure_uri(config: Config) -> tuple[str, EmbeddedMongo | None]:
-    """Return the URI to connect to, and the embedded server where it had to be started (the caller stops it).
+    """Return the URI to connect to, and the embedded server if it had to be started (the caller stops it).
 
-    Raise EmbeddedMongoError where neither a URI nor a server is to be had.
+    Raise EmbeddedMongoError if no URI is set and no server can be started.
     """
     uri = config.mongodb_uri or os.environ.get(URI_VARIABLE) or running_uri(config.data_dir)
     if uri:
@@ -91,7 +91,7 @@ class EmbeddedMongo:
 
     @property
     def ending(self) -> str:
-        """How mongod has ended by itself; empty while it runs, and if it was not started or was stopped."""
+        """How mongod ended by itself. Empty while it runs, if it was not started, and after it was stopped."""
         status = None if self._process is None else self._process.poll()
         if status is None:
             return ""
@@ -109,7 +109,7 @@ class EmbeddedMongo:
             socket = files.prepare(self._data_dir)
             lock = files.lock_file(self._data_dir)
         except OSError as error:
-            raise EmbeddedMongoError(f"DATA_DIR takes a directory to which the server can write: {error}") from error
+            raise EmbeddedMongoError(f"DATA_DIR must be a directory that the server can write to: {error}") from error
         with lock:
             self._acquire(lock)
             process = self._launch(binary, socket, lock)
@@ -118,7 +118,7 @@ class EmbeddedMongo:
         self._process, self._owner = process, os.getpid()
 
     def stop(self) -> None:
-        """Stop mongod and wait for it, 10 s and then by force; do nothing in a forked child or where none runs."""
+        """Stop mongod and wait for it, after 10 s by force. Does nothing in a forked child, or if no mongod runs."""
         process = self._process
         if process is None or os.getpid() != self._owner:
             return
@@ -132,16 +132,16 @@ class EmbeddedMongo:
             if process.poll() is not None:
                 break
         with contextlib.suppress(OSError), files.lock_file(self._data_dir) as lock:
-            # Where the lock is taken, another server has come since and the socket is its own.
+            # If the lock is taken, another server has started since, and the socket belongs to it.
             if files.try_lock(lock):
                 files.clean_up(self._data_dir)
 
     def _acquire(self, lock: IO[str]) -> None:
-        # mongod removes whatever lies at its socket's path before it looks whether another one uses its files, so
-        # a lock of our own has to come first. mongod inherits it: it is held exactly as long as mongod lives.
+        # mongod removes whatever lies at its socket's path before it checks whether another mongod uses its files, so
+        # we take a lock of our own first. mongod inherits it, so the lock is held exactly as long as mongod lives.
         started = time.monotonic()
         while not files.try_lock(lock):
-            # One whose server was just killed needs a moment to leave; a busy one stays.
+            # A mongod whose server was just killed needs a moment to leave; one that is in use stays.
             patience = _BUSY_TIMEOUT_S if running_uri(self._data_dir) else _LEAVING_TIMEOUT_S
             if time.monotonic() - started > patience:
                 raise EmbeddedMongoError(
@@ -157,7 +157,7 @@ class EmbeddedMongo:
         files.put_log_aside(self._data_dir)
         with open(files.output_file(self._data_dir), "w", encoding="utf-8") as output:
             try:
-                # In a session of its own, Ctrl-C in the terminal does not reach it before its clients have finished.
+                # In its own session, it does not get Ctrl-C from the terminal before its clients have finished.
                 return subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -171,7 +171,7 @@ class EmbeddedMongo:
                 raise EmbeddedMongoError(f"{binary} cannot be run: {error.strerror}") from error
 
     def failure_reason(self) -> str:
-        """Return in one line why it ended, as far as mongod said so."""
+        """Return in one line why mongod ended, if it gave a reason."""
         return files.failure_reason(self._data_dir)
 
     def _wait_until_ready(self) -> None:
@@ -188,7 +188,7 @@ class EmbeddedMongo:
 
 
 class MongoKeeper:
-    """Starts an embedded mongod again that has ended by itself: at once, then after 1, 2 and 4 s, then no more.
+    """Starts the embedded mongod again if it ends by itself: at once, then after 1, 2 and 4 s, then never.
 
     Its owner calls it in the thread that started mongod, every second or so.
     """
@@ -206,7 +206,7 @@ class MongoKeeper:
         _ = self._mongo.ending
 
     def look_after(self) -> None:
-        """Start mongod again if it has ended. Raise EmbeddedMongoError where it ends again and again."""
+        """Start mongod again if it has ended. Raise EmbeddedMongoError if it ends again and again."""
         ending, now = self._mongo.ending, time.monotonic()
         if ending:
             if self._next_attempt is None:

@@ -1,4 +1,4 @@
-"""The embedded mongod's binary, files and command line, and the reason for its end from its log."""
+"""The embedded mongod's binary, files and command line, and the reason it ended, read from its log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from chatsupport.config.reader import unquoted
 
-# What fits into a unix socket's address on every platform (104 bytes on macOS, 108 on Linux), rounded down.
+# The bytes that fit into a unix socket's address on every platform (104 on macOS, 108 on Linux), rounded down.
 _MAX_SOCKET_BYTES = 100
 # With this name mongod makes no second socket beside the one it is told to bind.
 _SOCKET_NAME = "mongodb-27017.sock"
@@ -34,7 +34,7 @@ def find_mongod() -> Path | None:
     override = unquoted(os.environ.get("MONGOD_BINARY", ""))
     if override:
         if not os.access(override, os.X_OK) or not os.path.isfile(override):
-            raise EmbeddedMongoError("MONGOD_BINARY takes the path of a mongod that the server can run")
+            raise EmbeddedMongoError("MONGOD_BINARY must be the path of a mongod that the server can run")
         return Path(override)
     package = find_spec("fiftyone")
     for folder in (package and package.submodule_search_locations) or ():
@@ -46,7 +46,7 @@ def find_mongod() -> Path | None:
 
 
 def running_uri(data_dir: Path) -> str | None:
-    """Return the URI of the embedded server that runs on this DATA_DIR now, or None."""
+    """Return the URI of the embedded server that now uses this DATA_DIR, or None."""
     socket = socket_path(data_dir)
     return uri(socket) if accepts(socket) else None
 
@@ -142,7 +142,7 @@ def failure_reason(data_dir: Path) -> str:
     log, output = log_file(data_dir), output_file(data_dir)
     reason = ""
     if log.exists():
-        # The first complaint is the cause; what follows says how mongod ends on account of it.
+        # The first error is the cause; the lines after it say how mongod ends because of it.
         complaints = map(_complaint, log.read_text("utf-8", "replace").splitlines())
         reason = next(filter(None, complaints), "")
     if not reason and output.exists():
@@ -174,7 +174,7 @@ def _home(data_dir: Path) -> Path:
 
 
 def socket_path(data_dir: Path) -> Path:
-    """Return where the server has its socket: in DATA_DIR, or elsewhere if that path is too long for a socket."""
+    """Return the path of the server's socket: in DATA_DIR, or elsewhere if that path is too long for a socket."""
     home = _home(data_dir)
     if len(os.fsencode(home / _SOCKET_NAME)) <= _MAX_SOCKET_BYTES:
         return home / _SOCKET_NAME

@@ -94,7 +94,7 @@ class Commands(CommandListener):
         self._collections: dict[int, object] = {}
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Remember what the command is about, which its end does not tell."""
+        """Remember the command's collection, because the event of its end does not name it."""
         name = event.command_name
         self._collections[event.request_id] = event.command.get("collection" if name == "getMore" else name)
 

@@ -1,4 +1,4 @@
-"""Whether the Redis or Valkey of REDIS_URL can be used, and what it means when it refuses."""
+"""Check that the Redis or Valkey of REDIS_URL can be used, and explain why it refuses."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from chatsupport.config import ConfigError
 
 TIMEOUT_SECONDS = 2.0
 _CERTIFICATE = (
-    "REDIS_URL leads to a server whose certificate is for another name or has no trusted signer: give its authority by "
-    "?ssl_ca_certs=/path/of/ca.pem, or set REDIS_TLS_VERIFY=off where the network is to be trusted (Heroku)"
+    "REDIS_URL leads to a server whose certificate is for another name or not signed by a trusted authority: name the "
+    "authority by ?ssl_ca_certs=/path/of/ca.pem, or set REDIS_TLS_VERIFY=off if you trust the network (Heroku)"
 )
-_NO_TLS = "REDIS_URL begins with rediss://, and the server does not speak TLS: write redis://, or another port"
+_NO_TLS = "REDIS_URL begins with rediss://, but the server does not speak TLS: use redis://, or another port"
 
 
 def check(url: str) -> None:
-    """Ask Redis for a sign of life. Raises `ConfigError` where only another configuration helps, else RedisError."""
+    """Ask Redis for a sign of life. Raises `ConfigError` if only another configuration helps, else RedisError."""
     with _client(url) as client:
         try:
             client.ping()
@@ -33,9 +33,9 @@ def check(url: str) -> None:
 
 
 def try_out(url: str) -> tuple[str, float]:
-    """Do what servers do with Redis: publish, listen, and count in a script. Changes nothing.
+    """Use Redis as servers do: publish, listen and run a script. Changes nothing.
 
-    Returns its version, and after how many milliseconds one hears what another has said. Raises as `check` does.
+    Returns the version of Redis, and the milliseconds until a published message arrived. Raises as `check` does.
     """
     check(url)
     try:
@@ -52,7 +52,9 @@ def try_out(url: str) -> tuple[str, float]:
             client.eval("return redis.call('EXISTS', KEYS[1])", 1, channel)
             info = client.info("server")
     except redis.ResponseError as error:
-        raise ConfigError([f"REDIS_URL takes a user that may publish, subscribe and run scripts: {error}"]) from error
+        raise ConfigError(
+            [f"REDIS_URL must name a user that may publish, subscribe and run scripts: {error}"]
+        ) from error
     return str(info.get("valkey_version") or info.get("redis_version")), taken
 
 
@@ -62,14 +64,14 @@ def _client(url: str) -> contextlib.closing[redis.Redis]:
 
 
 def _refusal(error: redis.RedisError) -> str | None:
-    """Return the sentence for an error that only another configuration ends, else None."""
+    """Return what to tell the operator if only another configuration helps, else None."""
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
         return _CERTIFICATE
     if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text:
         return _NO_TLS
     if isinstance(error, redis.AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
-        return "REDIS_URL has a user name or a password that Redis does not accept, or none although Redis requires one"
+        return "REDIS_URL has a user name or a password that Redis does not accept, or lacks one that Redis requires"
     if isinstance(error, redis.ResponseError):
         return f"REDIS_URL leads to a server that refuses: {error}"
     return None

@@ -16,7 +16,7 @@ from chatsupport.documents.session import Session
 CORE = (Agent, Session, Message, Lease, Counters, Denial, Notice, Process)
 
 ALL: list[type[Any]] = [*CORE]
-"""Those of the core, and those of the features that this application has."""
+"""The documents of the core, and of the features that this application has."""
 
 _indexes: list[Index] = []
 """What features need on documents of the core."""
@@ -47,17 +47,17 @@ def bind(of_features: Iterable[type[Any]], indexes: Iterable[Index] = ()) -> Non
 
 
 def missing_indexes() -> list[Index]:
-    """Return the indexes that are not there yet. Raises `IndexConflictError` where another one has the name of one."""
+    """Return the missing indexes. Raises `IndexConflictError` if a different index has the name of one of them."""
     return missing([*declared(ALL), *_indexes])
 
 
 def ensure_indexes() -> None:
-    """Make the indexes that are missing, and wait for them. A server builds them while it serves."""
+    """Make the missing indexes, and wait for them. A server builds them while it serves."""
     for index in missing_indexes():
         index.build()
     drop_retired()
 
 
 def drop_retired() -> None:
-    """Drop the indexes that an earlier release needed and that do harm now."""
+    """Drop the indexes of earlier releases that now do harm."""
     retire(ALL)

@@ -1,4 +1,4 @@
-"""An agent: somebody who answers, and the slots they have."""
+"""An agent: somebody who answers visitors, and the agent's slots."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ MEMBER, SUPERVISOR = "agent", "supervisor"
 ROLES = (MEMBER, SUPERVISOR)
 
 LEAST_LOADED = [("load", 1), ("idleSince", 1), ("_id", 1)]
-"""Who gets the next session: the smallest load; among equals, the one that has waited longest for work."""
+"""The order in which agents get the next session: the least loaded first; among equals, the longest idle first."""
 BY_NAME = [("name", 1), ("_id", 1)]
 
 ANY_STATE = {field: {"$in": [True, False, None]} for field in ("isOnline", "isAway", "hasRoom")}
-"""Every agent, in such a way that MongoDB merges the parts of the index `least_loaded` and finds them by their load."""
+"""Matches every agent, in a form for which MongoDB merges the parts of the index `least_loaded`, sorted by load."""
 WITH_SESSIONS = {**ANY_STATE, "load": {"$gt": 0}}
 
 
 class SlotId(EmbeddedDocument):
-    """The id of the slot that a session has now; the session keeps it too."""
+    """The id of the slot that a session holds. The session stores it too."""
 
     slot_id = ObjectIdField(db_field="id", required=True)
     session_id = ObjectIdField(db_field="sessionId", required=True)
@@ -44,11 +44,11 @@ class SlotId(EmbeddedDocument):
 
 
 class Agent(BaseDocument):
-    """One agent. A slot is an entry in `activeSessions`, with its user at the same place in `activeUsers`, and its id
-    in `slots`; a slot from before there were ids has none.
+    """One agent. A slot is an entry in `activeSessions`, with its user at the same place in `activeUsers` and its id in
+    `slots`. Slots from earlier releases have no id.
 
-    `load` and `hasRoom` follow from the lists. Every update that touches those keeps them (see `derived`), so that
-    one index answers "who is least loaded and free" whatever the number of agents.
+    `load` and `hasRoom` follow from the lists, and every update of the lists sets them too (see `derived`). So one
+    index finds the least loaded free agent, however many agents there are.
     """
 
     name = StringField(required=True, max_length=100)
@@ -76,7 +76,7 @@ class Agent(BaseDocument):
             # Equality first, then the order of choice: one descent finds the agent.
             {"name": "least_loaded", "fields": ["is_online", "is_away", "has_room", "load", "idle_since", "_id"]},
             {"name": "by_name", "fields": ["name", "_id"]},
-            # Whose lease has run out, and who is away and still has sessions. Both are nearly always nobody.
+            # Agents whose lease has run out, and agents who are away but have sessions. Both are nearly always empty.
             {
                 "name": "leases",
                 "fields": ["present_until"],
@@ -87,7 +87,7 @@ class Agent(BaseDocument):
                 "fields": ["load"],
                 "partialFilterExpression": {"isAway": True, "load": {"$gt": 0}},
             },
-            # Whose sign-in this is; stored in small letters.
+            # Finds the agent of a sign-in. Emails are stored in small letters.
             {
                 "name": "one_agent_per_email",
                 "fields": ["email"],
@@ -99,12 +99,12 @@ class Agent(BaseDocument):
 
 
 def role_of(agent: Mapping[str, Any]) -> str:
-    """Return what an agent is; one that was stored before there were roles is a member."""
+    """Return an agent's role. Agents from releases without roles are members."""
     return SUPERVISOR if agent.get("role") == SUPERVISOR else MEMBER
 
 
 def derived() -> list[dict[str, Any]]:
-    """Return the pipeline stages that recompute what follows from the slots; the end of every update of them."""
+    """Return the pipeline stages that recompute the fields derived from the slots. They end every update of slots."""
     return [
         {"$set": {"load": {"$size": "$activeSessions"}}},
         {"$set": {"hasRoom": {"$lt": ["$load", "$maxUsers"]}, "updatedAt": "$$NOW"}},

@@ -1,4 +1,4 @@
-"""What every document has in common."""
+"""The base class of every document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ it by itself, changes it with code of its own, or keeps it because it names nobo
 
 
 class BaseDocument(Document):
-    """A document whose indexes the server builds itself, and whose unknown fields are left alone."""
+    """A document whose indexes are built by the server, and whose unknown fields are kept."""
 
     meta: ClassVar[dict[str, Any]] = {
         "abstract": True,

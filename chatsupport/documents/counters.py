@@ -1,4 +1,4 @@
-"""Running totals of what sessions took (services/server/totals.py)."""
+"""Running totals for the statistics of sessions (services/server/totals.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatsupport.documents.base import BaseDocument
 
 
 class Counters(BaseDocument):
-    """Sums for the means, and by how much MongoDB's own counts are off."""
+    """Sums for the means, and corrections of MongoDB's own counts."""
 
     id = StringField(primary_key=True)
     ended = LongField(default=0)
@@ -19,6 +19,6 @@ class Counters(BaseDocument):
     waited_ms = FloatField(db_field="waitedMs", default=0)
     skew = DictField()
     through = DateTimeField()
-    """Up to when the hours are rolled up for reports; in a document of its own."""
+    """The time up to which hours are rolled up for reports. It is in a document of its own."""
 
     meta: ClassVar[dict[str, Any]] = {"collection": "counters"}

@@ -1,4 +1,4 @@
-"""A denial: somebody is not let in, or no longer by the tokens they have."""
+"""A denial: a person or an address is kept out, or tokens are no longer valid."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from chatsupport.documents.base import BaseDocument
 
 
 class Denial(BaseDocument):
-    """One person or address that is denied. What its `id` begins with says how:
+    """One denied person or address. The beginning of its `id` says how:
 
-    - `revoked:user:u1`: tokens made at or before `before` (milliseconds since the epoch) are worth nothing;
-      Of somebody who is erased it is deleted when that is done (`sweep_at`, `features/privacy/erasure.py`);
-    - `erased:<digest>`: the same of somebody who is erased, without the id (`services/people/tombstones.py`);
-    - `signed-out:<token>`: that one token (a digest of it) is worth nothing;
-    - `identified:user:guest-…`: the guest has become the user `identified_as`, and all its tokens are worth nothing.
-      `is_carried` says whether everything of the guest's was found to be that user's, `carried` how many sessions.
-    - `block:user:u1`, `block:address:192.0.2.1`: nothing is taken from them. `block_id` is what clients call it by.
+    - `revoked:user:u1`: tokens made at or before `before` (milliseconds since the epoch) are invalid.
+      For an erased person, it is deleted when the erasure is complete (`sweep_at`, `features/privacy/erasure.py`).
+    - `erased:<digest>`: the same for an erased person, without the id (`services/people/tombstones.py`).
+    - `signed-out:<token>`: this one token (stored as a digest) is invalid.
+    - `identified:user:guest-…`: the guest has become the user `identified_as`, and all tokens of the guest are invalid.
+      `is_carried` says whether all data of the guest now belongs to the user, `carried` how many sessions did so.
+    - `block:user:u1`, `block:address:192.0.2.1`: they are blocked. `block_id` is the block's id for clients.
 
-    One look-up by id answers for all of them.
+    One look-up finds all denials of a caller.
     """
 
     id = StringField(primary_key=True)
     before = LongField()
     kept = LongField()
-    """When the one token was made that a revocation spares: that of whoever changed the password (milliseconds)."""
+    """When the one token was made that stays valid: that of the caller who changed the password (milliseconds)."""
     erased_at = DateTimeField(db_field="erasedAt")
     erased_before = LongField(db_field="erasedBefore")
     sweep_at = DateTimeField(db_field="sweepAt")
@@ -46,24 +46,24 @@ class Denial(BaseDocument):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "denials",
-        # Not deleted by MongoDB, whose clock may be wrong.
+        # MongoDB does not delete these by age, because its clock may be wrong.
         "runs_out": True,
-        # An earlier release had MongoDB delete by age, also while its clock was wrong.
+        # An earlier release had MongoDB delete by age, even while its clock was wrong.
         "retired_indexes": ["expiry"],
         "indexes": [
             {"name": "run_out", "fields": ["expires_at", "_id"]},
-            # What is new, for those whom the order to close sockets has not reached.
+            # Finds new denials, for processes that the order to close sockets has not reached.
             {"name": "updated", "fields": ["updated_at"]},
-            # People who are erased, and are looked for once more.
+            # Erased people, whose data is searched for once more.
             {"name": "to_sweep", "fields": ["sweep_at"], "partialFilterExpression": {"sweepAt": {"$exists": True}}},
-            # What concerns a person, and the guests that a person was.
+            # The denials of a person, and the guests that a person was.
             {"name": "by_person", "fields": ["user_id", "user_type"]},
             {
                 "name": "identified",
                 "fields": ["identified_as"],
                 "partialFilterExpression": {"identifiedAs": {"$exists": True}},
             },
-            # Guests that have become known, and are looked at once more.
+            # Identified guests, whose sessions are searched for once more.
             {"name": "to_carry", "fields": ["created_at"], "partialFilterExpression": {"isCarried": False}},
             {
                 "name": "block_id",

@@ -1,4 +1,4 @@
-"""The indexes that the documents declare: which are missing, and how one is made."""
+"""The indexes that the documents declare: find the missing ones, and make them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Keys = tuple[tuple[str, int], ...]
 
 
 class IndexConflictError(CannotServeError):
-    """There is an index of this name, and it is another one than this release needs."""
+    """An index has the name of one that this release needs, but is different."""
 
     def __init__(self, index: Index, found: Mapping[str, Any]) -> None:
         there = "unique " if found.get("unique") else ""
@@ -44,16 +44,16 @@ class Index:
         return f"{self.collection}.{self.name}"
 
     def build(self) -> None:
-        """Make it, beside whoever works. Returns when it is there, which may take long.
+        """Make it while others work. Returns when it is complete, which may take long.
 
-        On a replica set a majority of the members has to have it, not all of them: one may be down for long.
+        On a replica set, a majority of the members must have it. Waiting for all could take for ever if one is down.
         """
         model = IndexModel(self.keys, name=self.name, **self.options)
         quorum = {"commitQuorum": "majority"} if "setName" in database().command("hello") else {}
         database()[self.collection].create_indexes([model], **quorum)
 
     def is_on_nothing(self) -> bool:
-        """Tell whether its collection has no documents, so that it is made at once."""
+        """Tell whether the collection has no documents, so that the index is made at once."""
         return database()[self.collection].find_one({}, {"_id": 1}) is None
 
 
@@ -68,10 +68,10 @@ def declared(documents: Iterable[Any]) -> list[Index]:
 
 
 def missing(indexes: list[Index]) -> list[Index]:
-    """Return those that are not there, or not whole. Raises `IndexConflictError` where another one has its name."""
+    """Return the indexes that are missing or incomplete. Raises `IndexConflictError` if a name is taken."""
     collections = {index.collection for index in indexes}
     there = {name: database()[name].index_information() for name in collections}
-    # MongoDB lists one that is being built with the others.
+    # MongoDB also lists an index that is still being built.
     unfinished = {name: _unfinished(name) for name in collections if there[name]}
     absent = []
     for index in indexes:
@@ -87,7 +87,7 @@ def missing(indexes: list[Index]) -> list[Index]:
 
 
 def retire(documents: Iterable[Any]) -> None:
-    """Drop the indexes that an earlier release needed and that do harm now: those that `meta` calls retired."""
+    """Drop the indexes of earlier releases that now do harm: those that `meta` calls retired."""
     for document in documents:
         if retired := document._meta.get("retired_indexes"):
             collection = database()[document._meta["collection"]]
@@ -101,21 +101,21 @@ def _unfinished(collection: str) -> list[str]:
     except OperationFailure as error:
         if error.code != _UNAUTHORIZED:
             raise
-        return []  # Then those that are being built are taken for whole.
+        return []  # Then indexes that are being built count as complete.
     names: list[str] = statistics["storageStats"].get("indexBuilds", [])
     return names
 
 
 def builds_under_way() -> dict[str, str]:
-    """Return the names of indexes that MongoDB builds now, and how far each is, such as "43 %"."""
-    # Those of others are shown only to a user who may see them.
+    """Return the names of the indexes that MongoDB is building, with their progress, such as "43 %"."""
+    # MongoDB shows the operations of others only to a user who may see them.
     stages = [{"$currentOp": {"idleConnections": False}}, {"$match": {"command.createIndexes": {"$exists": True}}}]
     found: dict[str, str] = {}
     for operation in database().client.admin.aggregate(stages):
         progress = operation.get("progress") or {}
         share = f"{100 * progress['done'] // max(1, progress['total'])} %" if progress else "waiting"
         for spec in operation["command"].get("indexes", []):
-            # One build has several operations: that which works, and those which wait for it.
+            # One build has several operations: the one that works, and those that wait for it.
             if progress or spec["name"] not in found:
                 found[spec["name"]] = share
     return found

@@ -1,4 +1,4 @@
-"""A lease: one process at a time does a piece of timed work."""
+"""A lease, by which only one process at a time does a piece of timed work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatsupport.documents.base import BaseDocument
 
 
 class Lease(BaseDocument):
-    """Who does the work `id` names, and until when unless it renews."""
+    """The process that does the work named by `id`, and when its lease ends unless it renews."""
 
     id = StringField(primary_key=True)
     owner = StringField(required=True)

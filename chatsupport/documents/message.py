@@ -10,7 +10,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents.base import CHANGED, KEPT, REMOVED, BaseDocument
 
 MAX_LENGTH = 1000
-"""Code points in a message, at most."""
+"""The most code points that a message may have."""
 
 SENDER_TYPES = ("user", "agent", "system")
 
@@ -33,7 +33,7 @@ class Message(BaseDocument):
     meta: ClassVar[dict[str, Any]] = {
         "collection": "messages",
         "indexes": [
-            # Two processes can never give the same seq; history pages by it.
+            # Keeps two processes from giving the same seq. The history is paged by it.
             {"name": "seq", "fields": ["session_id", "seq"], "unique": True},
             # MongoDB removes the fences of ended sessions (services/messages/message_log.py).
             {
@@ -42,7 +42,8 @@ class Message(BaseDocument):
                 "expireAfterSeconds": 0,
                 "partialFilterExpression": {"fence": True},
             },
-            # A retry of the same sender stores nothing new. (With `$type` no look-up could use the index.)
+            # Keeps a retry by the same sender from storing a second message. (With `$type`, no look-up could use the
+            # index.)
             {
                 "name": "retries",
                 "fields": ["session_id", "sender_id", "sender_type", "client_message_id"],

@@ -1,4 +1,4 @@
-"""What a command tells the server processes: an event or an order that it cannot send to sockets itself."""
+"""A notice: an event or an order from a command, which cannot send it to sockets itself."""
 
 from __future__ import annotations
 

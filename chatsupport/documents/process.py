@@ -1,4 +1,4 @@
-"""A server process that uses this database, and that it is alive."""
+"""A server process that uses this database, and its sign of life."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chatsupport.documents.base import BaseDocument
 
 
 class Process(BaseDocument):
-    """One process, which says once a second that it is there. Its `id` is its own, and a new one after a long silence.
+    """One process, which renews its sign of life once a second. After a long silence it takes a new `id`.
 
-    `redis` tells which Redis it uses without naming it; `clock_offset` is how far the clock of its machine is ahead of
-    the database's, in seconds; `knows` are the processes of which it knows.
+    `redis` identifies its Redis without naming it. `clock_offset` is how many seconds the clock of its machine is ahead
+    of the database's. `knows` lists the processes that it knows.
     """
 
     id = ObjectIdField(primary_key=True)

@@ -25,7 +25,7 @@ STATUSES = (WAITING, ACTIVE, ENDED)
 OPEN = (WAITING, ACTIVE)
 
 FRONT, BACK = 0, 1
-"""Where a session joins the queue: those that an agent had before go in front of those that are new."""
+"""Where a session joins the queue: sessions that already had an agent come before new ones."""
 
 QUEUE_ORDER = [("queuePriority", 1), ("queuedAt", 1), ("_id", 1)]
 NEWEST_FIRST = [("createdAt", -1), ("_id", -1)]
@@ -34,7 +34,7 @@ UNTOLD_INDEX = "untold"
 
 
 class ReadMark(EmbeddedDocument):
-    """How far a participant has read."""
+    """The seq up to which a participant has read."""
 
     user_id = StringField(db_field="userId", required=True, max_length=128)
     user_type = StringField(db_field="userType", required=True)
@@ -44,7 +44,7 @@ class ReadMark(EmbeddedDocument):
 
 
 class Mark(EmbeddedDocument):
-    """Something that happened to the session and was not told yet; see `services/shared/outbox.py`."""
+    """An event of the session that was not announced yet; see `services/shared/outbox.py`."""
 
     mark_id = ObjectIdField(db_field="id", required=True)
     kind = StringField(required=True)
@@ -59,12 +59,12 @@ class Mark(EmbeddedDocument):
 
 
 class Session(BaseDocument):
-    """One conversation. `status` runs waiting → active → ended, back to waiting when its agent is lost."""
+    """One conversation. `status` goes waiting → active → ended, and back to waiting if the session loses its agent."""
 
     user_id = StringField(db_field="userId", required=True, max_length=128, erasure=CHANGED)
     user_type = StringField(db_field="userType", required=True, choices=("user", "agent"), default="user", erasure=KEPT)
     guest_id = StringField(db_field="guestId", max_length=128, erasure=REMOVED)
-    """Whose it was, for a moment after a guest has become a user (`services/sessions/identification.py`)."""
+    """The guest's id, for a moment after the guest has become a user (`services/sessions/identification.py`)."""
     agent_id = ObjectIdField(db_field="agentId", null=True)
     slot_id = ObjectIdField(db_field="slotId")
     status = StringField(required=True, choices=STATUSES, default=WAITING, erasure=KEPT)
@@ -98,21 +98,21 @@ class Session(BaseDocument):
     meta: ClassVar[dict[str, Any]] = {
         "collection": "sessions",
         "indexes": [
-            # No user has two open sessions, whatever runs concurrently.
+            # Keeps a user from having two open sessions, whatever runs concurrently.
             {
                 "name": "one_open_session_per_user",
                 "fields": ["user_id", "user_type"],
                 "unique": True,
                 "partialFilterExpression": {"status": {"$in": list(OPEN)}},
             },
-            # The queue, in the order it is served.
+            # The queue, in the order in which it is served.
             {"name": "queue", "fields": ["status", "queue_priority", "queued_at", "_id"]},
-            # What is due to be looked at, where NO_REPLY_AFTER or IDLE_END_AFTER are set.
+            # The sessions that are due to be checked, if NO_REPLY_AFTER or IDLE_END_AFTER is set.
             {"name": "no_reply_due", "fields": ["status", "no_reply_due_at"]},
             {"name": "idle_due", "fields": ["status", "idle_due_at"]},
-            # What RETENTION_DAYS deletes.
+            # The sessions that RETENTION_DAYS deletes.
             {"name": "ended", "fields": ["ended_at"], "partialFilterExpression": {"status": ENDED}},
-            # What was not told yet. Nearly always empty.
+            # The sessions with events that were not announced yet. Nearly always empty.
             {
                 "name": UNTOLD_INDEX,
                 "fields": ["untold.at"],

@@ -25,12 +25,12 @@ _INCOMPLETE: dict[str, Any] = {
 
 
 def count_incomplete(database: Database) -> int:
-    """Return how many agents lack what we add."""
+    """Return how many agents lack our fields."""
     return int(database.agents.count_documents(_INCOMPLETE))
 
 
 def complete(database: Database) -> Iterator[int]:
-    """Add what is missing; what an agent can hold is brought within our bounds."""
+    """Add the missing fields, and bring each agent's `maxUsers` within our bounds."""
     capacity = {"$cond": [{"$isNumber": "$maxUsers"}, {"$trunc": "$maxUsers"}, DEFAULT_MAX_USERS]}
     values = {
         "name": {"$cond": [{"$eq": [{"$type": "$name"}, "string"]}, "$name", "Agent"]},
@@ -48,14 +48,14 @@ def complete(database: Database) -> Iterator[int]:
 
 
 def count_disagreements(database: Database) -> int:
-    """Return how many agents' slots are not those of their sessions, and sessions whose agent cannot have them."""
+    """Return how many agents have slots that do not match their sessions, plus the sessions that find no slot."""
     slots, bare = _plan(database)
     wrong = sum(_slots_of(agent) != slots[agent["_id"]] for agent in database.agents.find())
     return wrong + len(bare)
 
 
 def rebuild_slots(database: Database) -> Iterator[int]:
-    """Make each agent's slots those of its sessions, oldest first; who is too many goes to the queue's front."""
+    """Give each agent the slots of its sessions, oldest first. Sessions beyond its limit go to the queue's front."""
     slots, bare = _plan(database)
     requeued = {"status": WAITING, "agentId": None, "queuePriority": FRONT}
     yield database.sessions.update_many({"_id": {"$in": bare}}, {"$set": requeued}).modified_count
@@ -70,7 +70,7 @@ def rebuild_slots(database: Database) -> Iterator[int]:
 
 
 def _plan(database: Database) -> tuple[dict[Any, list[tuple[Any, str]]], list[Any]]:
-    """Return the slots each agent shall have, and the sessions that shall wait because there is no slot for them."""
+    """Return the slots that each agent gets, and the sessions that must wait because no slot is left for them."""
     capacity = {agent["_id"]: _capacity(agent.get("maxUsers")) for agent in database.agents.find()}
     slots: dict[Any, list[tuple[Any, str]]] = {agent_id: [] for agent_id in capacity}
     bare = []
@@ -88,7 +88,7 @@ def _plan(database: Database) -> tuple[dict[Any, list[tuple[Any, str]]], list[An
 
 
 def _capacity(max_users: Any) -> int:
-    """Return what an agent can hold, or will be able to when it is complete: a dry run looks before that."""
+    """Return an agent's limit, or the one it will have after the migration: a dry run sees agents without it."""
     if isinstance(max_users, bool) or not isinstance(max_users, int | float):
         return DEFAULT_MAX_USERS
     return max(1, min(MAX_USERS_LIMIT, int(max_users)))

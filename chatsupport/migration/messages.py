@@ -30,7 +30,7 @@ def is_any_unnumbered(database: Database) -> bool:
 
 
 def number(database: Database) -> Iterator[int]:
-    """Number the messages of each session that has any without a number; a session is numbered anew as a whole.
+    """Number the messages of each session that has unnumbered ones. All messages of such a session are numbered again.
 
     Messages of the same millisecond keep the order of their ids. All sessions are numbered side by side, in the order
     of time, because that is how messages lie on the disk: session by session, each update would touch a page of its
@@ -48,7 +48,7 @@ def has_index(database: Database) -> bool:
 
 
 def drop_index(database: Database) -> None:
-    """Remove the index that numbering needed; also the one that an interrupted migration has left."""
+    """Remove the index that numbering needed, also if an interrupted migration left it."""
     if has_index(database):
         database.messages.drop_index(INDEX)
 
@@ -59,7 +59,7 @@ def _sessions_with_unnumbered(database: Database) -> list[Any]:
 
 
 def _updates(database: Database, last_seqs: dict[Any, int]) -> Iterator[UpdateOne]:
-    """Yield what gives each message of these sessions its seq, where it has it not yet."""
+    """Yield the updates that give each message of these sessions its seq, unless it has it already."""
     rows = database.messages.find({}, {"sessionId": 1, "seq": 1}, sort=_ORDER, hint=INDEX)
     for row in rows:
         session_id = row.get("sessionId")

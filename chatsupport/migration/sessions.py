@@ -17,7 +17,7 @@ Database = pymongo.database.Database[dict[str, Any]]
 _USER_TYPES = ("user", "agent")
 _TEXT_IDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("sessions", "agentId", {"$type": "string"}),
-    # Of a session that nobody can find: left as it is.
+    # A text that is not an id names no session, so that message is left as it is.
     ("messages", "sessionId", {"$type": "string", "$regex": "^[0-9a-fA-F]{24}$"}),
 )
 
@@ -39,24 +39,24 @@ def count_text_ids(database: Database) -> int:
 
 
 def convert_text_ids(database: Database) -> Iterator[int]:
-    """Turn ids stored as text into ids; an agent's that is none is dropped."""
+    """Turn ids stored as text into ObjectIds. An agent's id that is not an id is dropped."""
     for name, field, is_text in _TEXT_IDS:
         convert = {"$convert": {"input": f"${field}", "to": "objectId", "onError": None}}
         yield database[name].update_many({field: is_text}, [{"$set": {field: convert}}]).modified_count
 
 
 def count_incomplete(database: Database) -> int:
-    """Return how many sessions lack what we add, or have a status we do not know."""
+    """Return how many sessions lack our fields, or have a status we do not know."""
     return int(database.sessions.count_documents(_INCOMPLETE))
 
 
 def is_any_incomplete(database: Database) -> bool:
-    """Tell whether any session lacks what we add."""
+    """Tell whether any session lacks our fields."""
     return database.sessions.find_one(_INCOMPLETE, {"_id": 1}) is not None
 
 
 def complete(database: Database) -> Iterator[int]:
-    """Add what is missing. A status we do not know is an end: better than a session that nobody can close."""
+    """Add the missing fields. A session with an unknown status counts as ended: nobody could close it otherwise."""
     known = {"$in": ["$status", [*OPEN, ENDED]]}
     created = {"$ifNull": ["$createdAt", {"$toDate": "$_id"}]}
     updated = {"$ifNull": ["$updatedAt", created]}
@@ -74,12 +74,12 @@ def complete(database: Database) -> Iterator[int]:
 
 
 def count_duplicates(database: Database) -> int:
-    """Return how many sessions are open beside a newer one of the same user."""
+    """Return how many open sessions have a newer open session of the same user."""
     return sum(len(older) for older in _duplicates(database))
 
 
 def end_duplicates(database: Database) -> Iterator[int]:
-    """End all open sessions of a user but the one that an agent has, or else the newest."""
+    """End all open sessions of a user except the one that has an agent, or else the newest."""
     for older in _duplicates(database):
         time = now()
         ended = {"status": ENDED, "endedAt": time, "endReason": DUPLICATE_REASON, "updatedAt": time}
@@ -90,7 +90,7 @@ def _duplicates(database: Database) -> Iterator[list[Any]]:
     rows = database.sessions.aggregate(
         [
             {"$match": {"status": {"$in": list(OPEN)}}},
-            # "active" sorts before "waiting": the first of a user is the one to keep.
+            # "active" sorts before "waiting", so a user's first session is the one to keep.
             {"$sort": {"status": 1, "createdAt": -1, "_id": -1}},
             {
                 "$group": {

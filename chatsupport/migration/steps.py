@@ -1,4 +1,4 @@
-"""The steps of the migration, in their order."""
+"""The steps of the migration, in order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Database = pymongo.database.Database[dict[str, Any]]
 
 
 class LaterSchemaError(CannotServeError):
-    """A later release has changed the database to something that this one does not know."""
+    """A later release has changed the database to a form that this one does not know."""
 
     def __init__(self, database: str, version: int) -> None:
         super().__init__(
@@ -31,13 +31,13 @@ class LaterSchemaError(CannotServeError):
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what it does, how much there is to do, and doing it."""
+    """One step: what it does, how many documents it would change, and how to do it."""
 
     title: str
     count: Callable[[Database], int]
     """Return how many documents the step would change."""
     run: Callable[[Database], Iterator[int]]
-    """Do it, yielding after each batch how many documents were changed."""
+    """Do it. Yields the number of changed documents after each batch."""
 
 
 def _count_indexes(database: Database) -> int:
@@ -54,7 +54,7 @@ def _ensure_indexes(database: Database) -> Iterator[int]:
 STEPS = (
     Step("Give ids stored as text their type", sessions.count_text_ids, sessions.convert_text_ids),
     Step("Complete sessions", sessions.count_incomplete, sessions.complete),
-    Step("End sessions that a user has beside another", sessions.count_duplicates, sessions.end_duplicates),
+    Step("End all but one of a user's open sessions", sessions.count_duplicates, sessions.end_duplicates),
     Step("Complete agents", agents.count_incomplete, agents.complete),
     Step("Make agents' slots and their sessions agree", agents.count_disagreements, agents.rebuild_slots),
     Step("Number messages", messages.count_unnumbered, messages.number),
@@ -63,9 +63,9 @@ STEPS = (
 
 
 def is_needed() -> bool:
-    """Tell whether the database holds data that the server cannot work on.
+    """Tell whether the database holds data that the server cannot use.
 
-    A database that is known to be current costs one look-up; one without that mark is examined once, and marked.
+    A database with the mark "current" costs one look-up. One without it is examined once, and marked.
     Raises `LaterSchemaError`.
     """
     database = connection.database()
@@ -74,7 +74,7 @@ def is_needed() -> bool:
         raise LaterSchemaError(database.name, mark["version"])
     if mark is not None and mark["version"] == SCHEMA_VERSION:
         return False
-    # The first two find at once what is true of all data of the Node.js system, however much there is.
+    # The first two steps answer at once for data of the Node.js system, however much there is.
     if messages.is_any_unnumbered(database) or sessions.is_any_incomplete(database):
         return True
     if any(step.count(database) for step in STEPS[:-1]):
@@ -84,6 +84,6 @@ def is_needed() -> bool:
 
 
 def mark_current() -> None:
-    """Note that nothing is to be migrated."""
+    """Mark the database as current: nothing is left to migrate."""
     mark = {"$set": {"version": SCHEMA_VERSION, "updatedAt": clock.now()}}
     connection.database().meta.update_one(_SCHEMA, mark, upsert=True)

@@ -105,7 +105,7 @@ def test_a_backup_that_is_stopped_leaves_the_database_open(
         backup.send_signal(number)
 
         _, err = backup.communicate(timeout=10)
-        assert (backup.returncode, err) == (1, "Stopped: there is no backup, and MongoDB takes writes again.\n")
+        assert (backup.returncode, err) == (1, "Stopped. There is no backup, and MongoDB accepts writes again.\n")
         assert not client.admin.command("currentOp").get("fsyncLock")
     os.close(ours)
     os.close(theirs)
@@ -118,5 +118,5 @@ def test_what_cannot_be_backed_up_is_said_in_one_line(server: Server, tmp_path: 
     for result in (away, unwritable):
         assert result.returncode == 1
         assert result.stderr.count("\n") == 1
-    # And the database takes writes all the same.
+    # And the database still accepts writes.
     assert server.operator().send(server.operator().start("visitor"), "hello").status == 201

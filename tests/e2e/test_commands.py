@@ -210,7 +210,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(server: Server) -> None:
     output = commands.run(server, "doctor", RATE_LIMIT_MESAGES="1/minute").stdout
     assert "RATE_LIMIT_MESAGES is set, but no such variable exists -> did you mean RATE_LIMIT_MESSAGES?" in output
     output = failed(commands.run(server, "doctor", WORKER_CONNECTIONS="many"))
-    assert "WORKER_CONNECTIONS takes" in output
+    assert "WORKER_CONNECTIONS must be" in output
 
 
 @pytest.mark.linux

@@ -175,7 +175,7 @@ def test_no_mongod_is_one_line(start: Any) -> None:
     status, _, err = start(MONGOD_BINARY="/nowhere/mongod").end()
 
     assert status == 1
-    assert err == "MONGOD_BINARY takes the path of a mongod that the server can run\n"
+    assert err == "MONGOD_BINARY must be the path of a mongod that the server can run\n"
 
 
 def test_a_port_in_use_is_one_line(start: Any, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_commands_work_beside_a_server_and_without_one(start: Any) -> None:
         status, _, err = start(*command).end(START_SECONDS)
         assert (status, err) == (0, ""), server
 
-    assert start(*command, PORT="0").end(START_SECONDS)[0::2] == (1, "PORT takes a port number from 1 to 65535\n")
+    assert start(*command, PORT="0").end(START_SECONDS)[0::2] == (1, "PORT must be a port number from 1 to 65535\n")
 
 
 @pytest.mark.features("audit")
@@ -272,7 +272,7 @@ def test_flask_run_is_one_line(start: Any) -> None:
     status, out, err = start("-m", "flask", "--app", "wsgi", "run").end()
 
     assert (status, out) == (1, "")
-    assert err == "flask run does not serve this: start the server with make run, or as README.md says.\n"
+    assert err == "`flask run` cannot serve this application. Start the server with `make run`, or as README.md says.\n"
 
 
 def test_gunicorns_other_signals_change_nothing(start: Any, tmp_path: Path) -> None:

@@ -79,10 +79,12 @@ def test_a_server_that_redis_refuses_does_not_start_and_says_why(
     with pytest.raises(AssertionError, match="the server ended") as ended:
         servers.start(REDIS_URL=guarded.url())
     (line,) = str(ended.value).splitlines()[1:]
-    assert line.startswith("REDIS_URL leads to a server whose certificate is for another name or has no trusted signer")
+    assert line.startswith(
+        "REDIS_URL leads to a server whose certificate is for another name or not signed by a trusted authority"
+    )
     assert "REDIS_TLS_VERIFY=off" in line
     output = commands.run(server, "doctor", REDIS_URL=guarded.url()).stdout
-    assert f"valkey: refuses to be used -> {line}" in output
+    assert f"valkey: cannot be used -> {line}" in output
 
 
 def test_one_that_is_away_is_waited_for(servers: Servers) -> None:
@@ -105,7 +107,7 @@ def test_who_is_let_in_may_use_it(guarded: Guarded) -> None:
         assert version
 
 
-def test_who_is_not_is_told_in_one_sentence(guarded: Guarded, tmp_path: Path) -> None:
+def test_an_unknown_user_gets_one_sentence(guarded: Guarded, tmp_path: Path) -> None:
     other = SelfSigned(tmp_path, guarded.valkey.port)
     for url, said in (
         (guarded.url(), "REDIS_TLS_VERIFY=off"),

@@ -1,3 +1,3 @@
-"""Features are tested as the core is: with the fixtures of the integration tests."""
+"""Features are tested like the core, with the fixtures of the integration tests."""
 
 from tests.integration.conftest import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""A feature can be deleted: its folder, its line and its tests. What is left is a system whose core works."""
+"""A feature can be deleted with its folder, its line and its tests, and the core still works."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OF_THE_DOCUMENTATION = ("tests/unit/test_documentation.py", "tests/unit/contract
 
 
 def delete(project: Path, *names: str) -> None:
-    """Copy the project there, and delete these features from it as somebody would."""
+    """Copy the project there, and delete these features from it by hand."""
     project.mkdir()
     for path in {path for pattern in PROJECT + FOLDERS for path in ROOT.glob(pattern)}:
         if path.is_dir():
@@ -53,7 +53,7 @@ def delete(project: Path, *names: str) -> None:
 
 
 def run(project: Path, uri: str, tests: Sequence[str]) -> None:
-    """Run tests there, on a database of their own."""
+    """Run tests there, with their own database."""
     environment = {**os.environ, "MONGODB_URI": uri, "PYTEST_XDIST_WORKER": f"without-{project.name}"}
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *(f"--ignore={path}" for path in OF_THE_DOCUMENTATION)]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""An application in this process, on a real database that each test finds empty."""
+"""An application in this process, with a real database that is empty for each test."""
 
 from tests.applications import (
     ada,

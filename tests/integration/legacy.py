@@ -45,7 +45,7 @@ class Legacy:
         self.agent(self.cleo, "Cleo", maxUsers="7", skills=["billing"])
         for session_id in (self.current, str(self.current)):
             for number in range(30):
-                # Not in the order of time, and several at once.
+                # Not in the order of time, and several at the same time.
                 self.message(session_id, minutes((number * 7) % 30 // 2), f"{number} of {type(session_id).__name__}")
         for number in range(3):
             self.message(self.ended, minutes(number), f"ended {number}", mood="good")

@@ -18,7 +18,7 @@ from tests.integration.legacy import Database, Document, Legacy
 
 @pytest.fixture
 def database(make_config: MakeConfig) -> Iterator[Database]:
-    """A database with nothing in it, not even an index; the tests that come after find it empty too."""
+    """A database with nothing in it, not even an index. Later tests find it empty too."""
     config = make_config()
     client: pymongo.MongoClient[Document] = pymongo.MongoClient(config.mongodb_uri, tz_aware=True)
     name = f"{config.mongodb_db}-migration"

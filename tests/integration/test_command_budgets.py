@@ -1,4 +1,4 @@
-"""No operation sends the database more than its budget: a command costs 0.2 ms, whatever it asks.
+"""No operation sends the database more commands than its budget: a command costs 0.2 ms, whatever it asks.
 
 This is a server that has been running for a while: what it looks up once in a while, it has looked up, and its callers
 have called before.
@@ -144,7 +144,7 @@ def test_an_arrival_costs_five(apis: Apis, sockets: Sockets, operator: Api) -> N
     ]
 
 
-def test_a_message_costs_its_sender_one_beside_what_the_log_does(user: Api, session_id: str) -> None:
+def test_a_message_costs_its_sender_one_command_besides_the_logs(user: Api, session_id: str) -> None:
     user.send(session_id)
     with COMMANDS.counted() as sent:
         user.send(session_id)

@@ -1,4 +1,4 @@
-"""What a command leaves in the database reaches the sockets of each server process, once."""
+"""The notices of a command reach the sockets of each server process once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from tests.applications import AsCommand
 from tests.sockets import Sockets
 
 
-def test_what_a_command_emits_is_heard_once_by_each_process(
-    sockets: Sockets, operator: Api, as_command: AsCommand
-) -> None:
+def test_each_process_delivers_a_commands_events_once(sockets: Sockets, operator: Api, as_command: AsCommand) -> None:
     session_id = operator.start("u1")["sessionId"]
     visitor = sockets.user("u1")
     visitor.join(session_id)
@@ -35,14 +33,14 @@ def test_what_a_command_emits_is_heard_once_by_each_process(
     second.look()
 
     assert [event["seq"] for event in visitor.heard("messages_read")] == [7, 8, 7, 8]
-    # One that starts later has no socket that missed anything.
+    # A process that starts later has no socket that missed anything.
     late = command_notices.Reader()
     for _ in range(2):
         late.look()
     assert len(visitor.heard("messages_read")) == 4
 
 
-def test_an_order_of_a_command_is_obeyed(sockets: Sockets, operator: Api, as_command: AsCommand) -> None:
+def test_an_order_of_a_command_is_carried_out(sockets: Sockets, operator: Api, as_command: AsCommand) -> None:
     agent = operator.create_agent(email="ada@example.com", password="correct horse battery")
     socket = sockets.agent(agent["id"])
     reader = command_notices.Reader()
@@ -56,6 +54,6 @@ def test_an_order_of_a_command_is_obeyed(sockets: Sockets, operator: Api, as_com
     assert socket.heard("error")[0]["code"] == denials.revoked().code
 
 
-def test_notices_are_not_kept(app: Flask) -> None:
+def test_notices_are_removed(app: Flask) -> None:
     indexes = Notice.collection().index_information()
     assert indexes["expiry"]["expireAfterSeconds"] == KEPT_SECONDS

@@ -1,4 +1,4 @@
-"""What takes the place of an application and its database."""
+"""Replacements for an application and its database."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from chatsupport.extensions import socketio
 
 @pytest.fixture(scope="session")
 def mongodb_uri() -> str:
-    """Nobody listens there: a unit test needs no database."""
+    """Nothing listens at this address: a unit test needs no database."""
     return "mongodb://127.0.0.1:1/"
 
 
 @pytest.fixture
 def background_tasks() -> None:
-    """Have Socket.IO start background tasks, as threads."""
+    """Let Socket.IO start background tasks, as threads."""
     socketio.init_app(Flask("tests"), async_mode="threading")

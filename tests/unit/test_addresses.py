@@ -1,4 +1,4 @@
-"""An address has one spelling, and an IPv6 household counts as one."""
+"""An address has one spelling, and an IPv6 household counts as one address."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ NONE = ["", "unknown", "_hidden", "192.0.2", "1.2.3.4:x", "[::1", "::1]", "1.2.3
 
 
 @pytest.mark.parametrize(("said", "address"), SPELLINGS)
-def test_an_address_is_made_plain(said: str, address: str) -> None:
+def test_an_address_is_normalized(said: str, address: str) -> None:
     assert plain(said) == address
     assert plain(address) == address
 
 
 @pytest.mark.parametrize("said", NONE)
-def test_what_is_no_address_is_none(said: str) -> None:
+def test_an_invalid_address_is_none(said: str) -> None:
     assert plain(said) is None
 
 
@@ -59,7 +59,7 @@ def test_ipv6_counts_by_the_network_of_a_household(one: str, other: str, same: b
         (None, "192.0.2.9"),
     ],
 )
-def test_the_application_sees_the_plain_address(forwarded: str | None, seen: str) -> None:
+def test_the_application_sees_the_normalized_address(forwarded: str | None, seen: str) -> None:
     environs: list[dict[str, Any]] = []
     app: Any = ProxyFix(PlainAddresses(lambda environ, _: environs.append(environ) or []))  # type: ignore[func-returns-value]
     environ = {"REMOTE_ADDR": "::ffff:192.0.2.9", "wsgi.url_scheme": "http"}

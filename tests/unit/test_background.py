@@ -1,4 +1,4 @@
-"""Work in the background: at most so often, collected, and every so often."""
+"""Work in the background: throttled, buffered, and at an interval."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.concurrency import eventually
 pytestmark = pytest.mark.usefixtures("background_tasks")
 
 
-def test_a_round_begins_after_the_last_call_and_rounds_keep_their_distance() -> None:
+def test_a_round_begins_after_the_last_call_and_rounds_keep_their_interval() -> None:
     asked, served, times = 0, 0, []
 
     def work() -> None:
@@ -51,7 +51,7 @@ def test_a_failure_ends_one_round_only() -> None:
     assert eventually(lambda: len(rounds) == 2)
 
 
-def test_a_round_for_which_the_database_is_away_is_repeated_and_told_once(
+def test_a_round_without_a_database_is_repeated_and_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(background, "RETRY_SECONDS", 0.01)
@@ -79,7 +79,7 @@ def test_a_round_for_which_the_database_is_away_is_repeated_and_told_once(
     ]
 
 
-def test_the_next_outage_is_told_also_where_rare_work_still_waits_for_the_last_one(
+def test_the_next_outage_is_logged_even_if_rare_work_still_waits_for_the_last_one(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(background, "RETRY_SECONDS", 0.01)
@@ -123,13 +123,13 @@ def test_work_that_asks_for_its_own_next_round_goes_on_until_it_is_done() -> Non
 
 @pytest.fixture
 def written() -> Iterator[list[dict[str, int]]]:
-    """What buffers that a test makes have written; the process forgets them afterwards."""
+    """The values that a test's buffers have written. The buffers are forgotten afterwards."""
     before = list(background._buffers)
     yield []
     background._buffers[:] = before
 
 
-def test_what_is_collected_is_merged_and_written_together(written: list[dict[str, int]]) -> None:
+def test_collected_values_are_merged_and_written_together(written: list[dict[str, int]]) -> None:
     sums = Buffered[str, int](written.append, 0.05, merge=operator.add)
     for _ in range(10):
         sums.add("a", 1)
@@ -140,7 +140,7 @@ def test_what_is_collected_is_merged_and_written_together(written: list[dict[str
     assert written == [{"a": 10, "b": 20}]
 
 
-def test_the_first_value_does_not_wait_where_it_need_not(written: list[dict[str, int]]) -> None:
+def test_with_at_once_the_first_value_does_not_wait(written: list[dict[str, int]]) -> None:
     last = Buffered[str, int](written.append, 0.2, at_once=True)
     last.add("a", 1)
     assert eventually(lambda: written, 0.15)
@@ -152,7 +152,7 @@ def test_the_first_value_does_not_wait_where_it_need_not(written: list[dict[str,
     assert written == [{"a": 1}, {"a": 4}]
 
 
-def test_what_cannot_be_written_stays_with_what_came_meanwhile(written: list[dict[str, int]]) -> None:
+def test_values_that_cannot_be_written_stay_together_with_newer_ones(written: list[dict[str, int]]) -> None:
     def write(batch: dict[str, int]) -> None:
         written.append(dict(batch))
         if len(written) == 1:
@@ -172,7 +172,7 @@ def test_what_cannot_be_written_stays_with_what_came_meanwhile(written: list[dic
     assert written[1] == {"a": 11, "b": 1, "new": 1}
 
 
-def test_a_buffer_that_is_full_loses_what_comes_and_says_so_once(
+def test_a_full_buffer_loses_new_values_and_logs_it_once(
     written: list[dict[str, int]], caplog: pytest.LogCaptureFixture
 ) -> None:
     last = Buffered[str, int](written.append, 60.0, most=2)
@@ -184,7 +184,7 @@ def test_a_buffer_that_is_full_loses_what_comes_and_says_so_once(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-def test_a_process_that_leaves_writes_what_it_has_collected(written: list[dict[str, int]]) -> None:
+def test_a_leaving_process_writes_its_collected_values(written: list[dict[str, int]]) -> None:
     lasting, needless = (Buffered[str, int](written.append, 60.0, on_leaving=is_needed) for is_needed in (True, False))
     failing = Buffered[str, int](lambda batch: batch.clear() or 1 // 0, 60.0)
     for buffer in (failing, lasting, needless):
@@ -194,7 +194,7 @@ def test_a_process_that_leaves_writes_what_it_has_collected(written: list[dict[s
     assert written == [{"a": 1}]
 
 
-def test_timed_work_goes_on_whatever_fails() -> None:
+def test_timed_work_continues_after_failures() -> None:
     rounds = 0
 
     def work() -> None:

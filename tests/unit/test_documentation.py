@@ -1,4 +1,4 @@
-"""What is documented is what there is: variables and their defaults, routes, links."""
+"""The documentation agrees with the code: variables and their defaults, routes and links."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 ENV_EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 
 NOT_IN_CONFIG = {"MONGOD_BINARY"}
-"""Read where the embedded MongoDB is started."""
+"""Read by the code that starts the embedded MongoDB."""
 FALLBACKS = {"NODE_ENV", "FRONTEND_URL"}
-"""Read where another variable is not set; .env.example only mentions them."""
+"""Read if another variable is not set. .env.example only mentions them."""
 FOR_TESTS = {"ASYNC_MODE"}
 """Not shown in .env.example."""
 FIELDS = {"API_KEY": "api_keys"}
-"""Variables whose field in Config is not called as they are."""
+"""Variables whose field in Config has another name."""
 
 Variables = dict[str, str]
 
 
 def rows(page: str) -> Variables:
-    """Return the variables in a page's tables, and the text of the column Default."""
+    """Return the variables in a page's tables, with the text of the column Default."""
     text = (ROOT / page).read_text("utf-8")
     return dict(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \| ([^|]*?) ?\|", text, re.MULTILINE))
 
 
 def given(default: str) -> str | None:
-    """Return the value that a column Default gives; None where it is empty, or describes one."""
+    """Return the value in the column Default, or None if it is empty or only a description."""
     match = re.fullmatch(r"`([^`]*)`", default.strip())
     return match[1] if match else None
 
@@ -158,7 +158,7 @@ def test_the_alerts_are_those_of_the_file() -> None:
 
 
 @pytest.mark.parametrize("name", ["scaling", "operations", "observability"])
-def test_a_socket_takes_what_was_measured(name: str) -> None:
+def test_the_memory_of_a_socket_is_the_measured_one(name: str) -> None:
     measured = re.search(r"ours: \*\*([\d.]+) KB\*\* a socket", (ROOT / "docs/performance.md").read_text("utf-8"))
     text = (ROOT / f"docs/{name}.md").read_text("utf-8")
 
@@ -166,14 +166,14 @@ def test_a_socket_takes_what_was_measured(name: str) -> None:
     assert set(re.findall(r"([\d.]+) KB (?:each|a socket|for each socket)", text)) == {measured[1]}
 
 
-def test_clients_come_back_at_one_rate() -> None:
+def test_the_rate_of_returning_clients_is_the_same_on_every_page() -> None:
     text = "".join((ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("scaling", "operations"))
 
     assert set(re.findall(r"about (\d+) (?:sockets )?a second", text, re.IGNORECASE)) == {"240"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     text = without_code(page)
     broken = []
     for target in re.findall(r"\]\(([^)\s]+)\)", text):

@@ -1,4 +1,4 @@
-"""What follows from an event: every reaction, in order, whatever the others do."""
+"""An event calls every reaction, in order, whatever the others do."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def test_reactions_are_called_in_order() -> None:
     assert heard == ["second 1", "first 1"]
 
 
-def test_nothing_follows_where_nothing_is_bound() -> None:
+def test_an_event_without_reactions_does_nothing() -> None:
     assert events.happened(Rang(1)) is True
     assert heard == []
 
 
-def test_a_reaction_that_fails_is_logged_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_reaction_is_logged_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
     events.bind({Rang: [failing, second]})
 
     assert events.happened(Rang(2)) is True, "to repeat it would not help"
@@ -72,7 +72,9 @@ def test_a_reaction_that_fails_is_logged_and_stops_no_other(caplog: pytest.LogCa
     assert record.__dict__["reaction"].endswith("test_events.failing")
 
 
-def test_a_reaction_that_the_database_fails_is_a_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reaction_that_fails_because_of_the_database_is_logged_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     events.bind({Rang: [unavailable]})
 
     assert events.happened(Rang(1)) is False
@@ -82,7 +84,7 @@ def test_a_reaction_that_the_database_fails_is_a_line_without_a_traceback(caplog
     assert record.exc_info is None
 
 
-def test_tables_are_put_together_in_their_order() -> None:
+def test_tables_are_joined_in_order() -> None:
     merged = events.merge([{Rang: [first]}, {Rang: [second], str: [first]}])
 
     assert merged == {Rang: [first, second], str: [first]}

@@ -1,4 +1,4 @@
-"""docs/performance.md is the one source of measured figures: what another page says agrees with it."""
+"""docs/performance.md is the source of all measured figures, and other pages agree with it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SAID = {
     "rejoin, CPU": (rf"sockets a second \(1 000 cost {NUMBER} s of CPU", 0.05),
     "churn, per second": (rf"starts and ends of sessions \| {NUMBER} a second", 0.05),
 }
-"""How each figure is written elsewhere, and how far it may be rounded."""
+"""How each figure is written on other pages, and how far it may be rounded."""
 
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, float]:
-    """What the bench has written for ours: by scenario and column."""
+    """The bench's figures of our server, by scenario and column."""
     text = PERFORMANCE.read_text("utf-8")
     lines = text.split("<!-- bench: begin -->")[1].split("<!-- bench: end -->")[0].splitlines()
     columns = [cell.strip() for cell in next(line for line in lines if line.startswith("| scenario")).split("|")]
@@ -51,15 +51,15 @@ def measured() -> dict[str, float]:
 
 
 def said(page: Path, pattern: str) -> list[tuple[str, float]]:
-    """Return where a page says the figure, and what it says."""
+    """Return the places where a page gives the figure, and the figures."""
     text = re.sub(r"\n *", " ", page.read_text("utf-8"))
     return [(f"{page.name}: {match[0]}", float(match[1].replace(" ", ""))) for match in re.finditer(pattern, text)]
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_a_figure_is_the_measured_one_wherever_it_is_said(measured: dict[str, float], name: str) -> None:
+def test_every_page_gives_the_measured_figures(measured: dict[str, float], name: str) -> None:
     pattern, rounding = SAID[name]
     figures = [each for page in PAGES for each in said(page, pattern)]
 
-    assert figures, f"no page says {name} any more: take its line out"
+    assert figures, f"no page mentions {name} any more: remove its line"
     assert not [place for place, figure in figures if figure != pytest.approx(measured[name], rel=rounding)]

@@ -1,4 +1,4 @@
-"""What the outside calls the server: scheme, host and path, by configuration or by what trusted proxies say."""
+"""The public address of the server: scheme, host and path, from the configuration or from trusted proxies."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def seen(make_config: MakeConfig) -> Any:
         (1, "https,", "http"),
     ],
 )
-def test_the_scheme_is_what_the_outermost_trusted_proxy_says(seen: Any, proxies: int, said: str, scheme: str) -> None:
+def test_the_scheme_comes_from_the_outermost_trusted_proxy(seen: Any, proxies: int, said: str, scheme: str) -> None:
     config = {"trusted_proxies": proxies}
 
     assert seen(config, HTTP_X_FORWARDED_PROTO=said)["wsgi.url_scheme"] == scheme
@@ -67,7 +67,7 @@ def test_the_scheme_is_what_the_outermost_trusted_proxy_says(seen: Any, proxies:
         (1, "", "inner:5000"),
     ],
 )
-def test_so_is_the_host(seen: Any, proxies: int, said: str, host: str) -> None:
+def test_the_host_comes_from_the_outermost_trusted_proxy(seen: Any, proxies: int, said: str, host: str) -> None:
     assert seen({"trusted_proxies": proxies}, HTTP_X_FORWARDED_HOST=said)["HTTP_HOST"] == host
 
 
@@ -90,7 +90,7 @@ def test_so_is_the_host(seen: Any, proxies: int, said: str, host: str) -> None:
         ({"trusted_proxies": 1}, "/<script>", "/x", "", "/x"),
     ],
 )
-def test_a_path_comes_with_the_prefix_or_without(
+def test_a_path_may_come_with_or_without_the_prefix(
     seen: Any, config: dict[str, object], said: str, path: str, prefix: str, rest: str
 ) -> None:
     environ = seen(config, path, HTTP_X_FORWARDED_PREFIX=said)
@@ -117,5 +117,5 @@ def test_a_path_comes_with_the_prefix_or_without(
         ("http://", "", False),
     ],
 )
-def test_the_own_origin_is_known_by_host_and_port(origin: str | None, host: str, own: bool) -> None:
+def test_the_servers_own_origin_is_recognized_by_host_and_port(origin: str | None, host: str, own: bool) -> None:
     assert is_own_origin(origin, {"HTTP_HOST": host}) is own

@@ -1,4 +1,4 @@
-"""Every regular expression of the package takes time in proportion to its input, whatever that is.
+"""Every regular expression of the package takes time in proportion to the length of its input.
 
 The expressions are found in the sources, so that a new one is not forgotten. For each, inputs are made of what the
 expression itself looks for, repeated; those that cost most are measured at two lengths. No clock is looked at but the
@@ -31,7 +31,7 @@ SOURCES = [*sorted((ROOT / "chatsupport").rglob("*.py")), ROOT / "gunicorn.conf.
 FUNCTIONS = {"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "subn"}
 SHORT, LONG = 500, 64 * 1024
 TIMES_MORE = 24.0
-"""Eight times the length costs eight times as much; squared it would be 64 times."""
+"""Eight times the length should cost eight times as much. A quadratic expression would cost 64 times as much."""
 CHARACTERS = "a1 :-/.@\t=,;\"'x_%[]\n\0ZJ"
 
 
@@ -45,7 +45,7 @@ def calls(source: Path) -> Iterator[ast.Call]:
 
 
 def text_of(pattern: ast.expr) -> str:
-    """Return a pattern; in one that is put together, what is put in must be escaped, and is an example here."""
+    """Return a pattern. Parts that are put in at run time must be escaped, and are replaced by an example."""
     if isinstance(pattern, ast.JoinedStr):
         return "".join(text_of(part) for part in pattern.values)
     if isinstance(pattern, ast.FormattedValue):
@@ -57,7 +57,7 @@ def text_of(pattern: ast.expr) -> str:
 
 
 def uses(source: Path, call: ast.Call) -> set[str]:
-    """Return by which methods an expression is used; by all of them where that cannot be told from its own file."""
+    """Return the methods by which an expression is used, or all methods if its own file does not show that."""
     assert isinstance(call.func, ast.Attribute)
     if call.func.attr != "compile":
         return {call.func.attr}
@@ -76,7 +76,7 @@ def uses(source: Path, call: ast.Call) -> set[str]:
 
 
 def expressions() -> dict[str, tuple[str, int, set[str]]]:
-    """Return each expression, its flags, and how it is used."""
+    """Return each expression with its flags and its methods."""
     found: dict[str, tuple[str, int, set[str]]] = {}
     for source in SOURCES:
         for call in calls(source):
@@ -93,7 +93,7 @@ FOUND = expressions()
 
 
 def samples(items: Any, found: set[str]) -> str:
-    """Return a text that a part of an expression may match; add all such texts of its parts to `found`."""
+    """Return a text that a part of an expression may match, and add all texts of its parts to `found`."""
     texts = [sample(operator, argument, found) for operator, argument in items]
     for first in range(len(texts)):
         for last in range(first + 1, len(texts) + 1):
@@ -151,7 +151,7 @@ def _as_expression(items: Any) -> str:
 
 
 def attacks(pattern: str, flags: int) -> Iterator[Callable[[int], str]]:
-    """Make texts of any length out of what an expression looks for: a beginning, something often, an end."""
+    """Make texts of any length from an expression's own texts: a beginning, a repeated part and an end."""
     found: set[str] = set()
     samples(_parser.parse(pattern, flags), found)
     short = sorted(text for text in found if 0 < len(text) <= 2)[:12]
@@ -195,13 +195,13 @@ def test_the_cost_grows_as_the_input_does(where: str) -> None:
     for search in {anchored.get(name, lambda text: compiled.sub("", text)) for name in used}:
         worst = sorted(attacks(pattern, flags), key=lambda attack: once(search, attack(SHORT)))[-3:]
         for attack in worst:
-            # The short ones first: what fails need not take its time.
+            # The short ones first, so that a failure is found quickly.
             for length in (2 * SHORT, LONG // 8):
                 times_more = cost(search, attack(8 * length)) / cost(search, attack(length))
                 assert times_more < TIMES_MORE, (pattern, attack(80), times_more)
 
 
-def test_what_was_quadratic_would_be_found() -> None:
+def test_a_quadratic_expression_would_be_found() -> None:
     for pattern in (r"\b[a-z][a-z0-9+.-]*://", r"(^|[;\t])(?=\s*[=\t])", r"eyJ[\w-]{5,}\."):
         search = functools.partial(re.compile(pattern).sub, "")
         worst = max(attacks(pattern, 0), key=lambda attack: once(search, attack(SHORT)))

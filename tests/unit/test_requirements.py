@@ -1,4 +1,4 @@
-"""What is installed is what was pinned: all of it, by hash, the same for servers and tests."""
+"""All requirements are pinned by hash, to the same versions for servers and tests."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_everything_is_pinned_by_hash_and_nothing_names_an_index(name: str) -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_wanted_is_pinned(name: str) -> None:
+def test_every_requirement_is_pinned(name: str) -> None:
     assert wanted(name)
     missing = wanted(name) - pins(name).keys()
     assert not missing, "run `make lock`"
 
 
-def test_tests_run_on_what_servers_run_on() -> None:
+def test_tests_use_the_same_versions_as_servers() -> None:
     tested = pins("requirements-dev")
     for name in ("requirements", "requirements-embedded"):
         for package, versions in pins(name).items():

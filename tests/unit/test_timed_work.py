@@ -1,4 +1,4 @@
-"""The table of timed work in docs/architecture.md is what is done."""
+"""The table of timed work in docs/architecture.md is complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROW = re.compile(
 )
 
 
-def test_the_table_of_timed_work_is_what_is_done() -> None:
+def test_the_table_lists_all_timed_work() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     documented = {
         name: (seconds, "the lease's holder" in who and "every process" not in who)

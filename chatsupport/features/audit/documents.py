@@ -12,7 +12,7 @@ from chatsupport.documents.base import BaseDocument
 class AuditEntry(BaseDocument):
     """An action, with its caller, subject, time and address.
 
-    Entries are added and run out; nothing changes one but an erasure.
+    Entries are added and expire. Only an erasure changes one.
     """
 
     id = ObjectIdField(primary_key=True)
@@ -31,9 +31,9 @@ class AuditEntry(BaseDocument):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "audit",
-        # Not deleted by MongoDB, whose clock may be wrong.
+        # MongoDB does not delete these by age, because its clock may be wrong.
         "runs_out": True,
-        # An earlier release had MongoDB delete by age, also while its clock was wrong.
+        # An earlier release had MongoDB delete by age, even while its clock was wrong.
         "retired_indexes": ["expiry"],
         "indexes": [
             {"name": "run_out", "fields": ["expires_at", "_id"]},

@@ -1,4 +1,4 @@
-"""The audit log: what operators ask for, and what they get."""
+"""Requests and answers about the audit log."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ def _session_id(value: Any) -> ObjectId:
 
 
 class AuditFilter(Request):
-    """Which entries of the audit log a list shows, and from where on."""
+    """The filter and the page of a list of audit entries."""
 
     action: Annotated[str, Text(40), Code("INVALID_ACTION")] | None = Field(
         default=None, description="Only this action."
     )
-    user_id: PersonId | None = Field(default=None, description="Only what concerned this person.")
-    agent_id: AgentId | None = Field(default=None, description="Only what concerned this agent.")
+    user_id: PersonId | None = Field(default=None, description="Only entries about this person.")
+    agent_id: AgentId | None = Field(default=None, description="Only entries about this agent.")
     session_id: Annotated[ObjectId, Reads(_session_id, "a session's id"), Code("INVALID_SESSION_ID")] | None = Field(
-        default=None, description="Only what concerned this session."
+        default=None, description="Only entries about this session."
     )
     limit: Limit = DEFAULT_PAGE
     cursor: Cursor | None = None
 
 
 class AuditEntry(Answer):
-    """Who did what to which session, agent or person, when and from where."""
+    """One action: who did it, when and from where, and to which session, agent or person."""
 
     id: Id
     at: Time
     action: Action
-    caller_id: str | None = Field(description="Who did it; null of what the server did by itself.")
+    caller_id: str | None = Field(description="Who did it. Null if the server did it by itself.")
     caller_type: Literal["user", "agent", "system", "server"]
     address: str | None = Field(description="From where.")
     request_id: str | None
@@ -52,7 +52,7 @@ class AuditEntry(Answer):
     agent_id: Id | None
     user_id: str | None = Field(description="To whom.")
     user_type: PersonType | None
-    details: dict[str, Any] = Field(description="What else there is to say, by the action.")
+    details: dict[str, Any] = Field(description="Further fields, depending on the action.")
 
 
 AuditLog = page("AuditLog", "entries", AuditEntry)

@@ -1,4 +1,4 @@
-"""What the audit log says of a person, and how the person is taken out of it."""
+"""Find the audit entries about a person, and take the person out of them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def erase_in_sessions(erasure: Erasure, session_ids: Sequence[ObjectId]) -> None
 
 
 def erase_elsewhere(erasure: Erasure) -> None:
-    """Take the person out of the entries of what the person did, and of the guest that became known."""
+    """Take the person out of the entries of the person's own actions, and of the guest that became this user."""
     person = erasure.person
     theirs = [{"callerId": person.id, "callerType": person.type}, {"details.guest_id": person.id}]
     for bounds in ranges(AuditEntry.collection()):

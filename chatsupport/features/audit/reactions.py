@@ -1,4 +1,4 @@
-"""What is written into the audit log when something happens."""
+"""The audit entries that events cause."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def transferred(event: SessionTransferred) -> None:
 
 
 def read(event: HistoryRead) -> None:
-    """Record that somebody reads a chat in which it has no part."""
+    """Record that somebody reads a chat without taking part in it."""
     audit.record_reading(event.caller, event.session)
 
 
@@ -86,7 +86,7 @@ def agent_created(event: AgentCreated) -> None:
 
 
 def agent_changed(event: AgentChanged) -> None:
-    """Record what was changed of an agent."""
+    """Record the changes of an agent."""
     changes = event.changes
     audit.record(
         audit.AGENT_CHANGED,
@@ -153,7 +153,7 @@ def blocked(event: Blocked) -> None:
 
 
 def unblocked(event: Unblocked) -> None:
-    """Record that a block was lifted, without the id of somebody who was erased, which is nowhere else any more."""
+    """Record that a block was lifted. The id of an erased person is left out, because it is stored nowhere else."""
     user_id, user_type = event.denial.get("userId"), event.denial.get("userType")
     if user_id is not None and tombstones.is_erased(Caller(user_id, event.denial["userType"])):
         user_id = None
@@ -179,7 +179,7 @@ def erased(event: PersonErased) -> None:
 
 
 def exported(event: PersonExported) -> None:
-    """Record that somebody was given what is kept of a person."""
+    """Record that somebody was given the data stored about a person."""
     audit.record(audit.EXPORT, event.caller, user_id=event.person_id, user_type=event.person_type)
 
 

@@ -1,8 +1,8 @@
 """The audit log: each action, its caller and address, and the session, agent or person it concerned.
 
-What an operator does is written before the operator's answer. What happens with every chat (a start, an assignment, an
-end) is written within a moment by the process that did it, many at a time, so that no chat waits for its entry. An
-entry that cannot be written fails nothing that has happened already; the log says so, and it is tried again.
+An operator's action is written before the operator gets the answer. Events of chats (a start, an assignment, an end)
+are written a moment later by the process that caused them, many at a time, so that no chat waits for its entry. If an
+entry cannot be written, the action still stands; the log says so, and the write is tried again.
 """
 
 from __future__ import annotations
@@ -64,14 +64,16 @@ MAX_READINGS = 20_000
 
 _mutex = threading.Lock()
 _readings: OrderedDict[tuple[Caller, ObjectId], float] = OrderedDict()
-"""When it was noted last that somebody reads a chat."""
+"""When a reader of a chat was last recorded."""
 
 
 def record(action: str, caller: Caller | None, **subject: Any) -> None:
-    """Write an entry now. `subject` is any of session_id, agent_id, user_id and user_type, `address` where nobody known
-    is calling, and details by their names.
+    """Write an entry now.
 
-    Raises nothing, because the action has happened already.
+    `subject` holds any of session_id, agent_id, user_id and user_type, `address` if the caller is unknown, and details
+    by name.
+
+    Raises nothing, because the action has already happened.
     """
     entry = _entry(action, caller, subject)
     try:
@@ -82,23 +84,23 @@ def record(action: str, caller: Caller | None, **subject: Any) -> None:
 
 
 def record_change(action: str, event: SessionChange, *, agent_id: ObjectId | None = None, **details: Any) -> None:
-    """Have an entry about a change of a session written within a moment, with others. Telling it twice makes one entry.
+    """Write an entry about a change of a session soon, together with others. The same event twice makes one entry.
 
-    `agent_id` says which agent it concerns, where that is not the one that the session has now.
+    `agent_id` names the agent concerned, if it is not the session's current one.
     """
     subject = _subject(event.session)
     if agent_id is not None:
         subject["agent_id"] = agent_id
-    # What is told late is told by nobody's request, or by another one than made it.
+    # An event that is announced late has no request, or not the one that caused it.
     asked = {} if event.caller is None or event.is_late else context.current()
     entry = _entry(action, event.caller, {**subject, **details}, asked=asked, at=event.at)
     _pending.add(event.id, {**entry, "_id": event.id})
 
 
 def record_reading(caller: Caller, session: Mapping[str, Any]) -> None:
-    """Have it noted within a moment that somebody reads a chat in which it has no part: an operator, a supervisor.
+    """Record soon that an operator or supervisor reads a chat without taking part in it.
 
-    Once in `READING_SECONDS` for each caller and chat, in each process: a console that asks again and again reads once.
+    Each process records a caller and a chat once in `READING_SECONDS`, so a console that polls is recorded once.
     """
     if not caller.may_act_for_others and access.may_access(caller, session):
         return
@@ -145,13 +147,13 @@ def _write(entries: dict[ObjectId, Document]) -> None:
     try:
         AuditEntry.collection().insert_many(batch, ordered=False)
     except PyMongoError as error:
-        if not _are_duplicates(error):  # An earlier try was stored although it was said to have failed.
+        if not _are_duplicates(error):  # An earlier attempt was stored although it seemed to have failed.
             raise
     _take_out_erased(batch)
 
 
 def _take_out_erased(batch: list[Document]) -> None:
-    """Take those out of entries that have just been written who were erased while these waited for long."""
+    """Take people out of entries just written if they were erased while the entries waited."""
     time = now()
     late = [entry for entry in batch if (time - entry["at"]).total_seconds() > tombstones.LATE_SECONDS]
     if not late:
@@ -165,8 +167,8 @@ def _take_out_erased(batch: list[Document]) -> None:
 
 
 def unname(which: Document, person: Caller, name: str) -> None:
-    """Put a pseudonym in a person's place in these entries, and take out what anybody wrote: names and reasons, ids of
-    requests, which the caller chooses, and the address that was the person's own.
+    """Put a pseudonym in a person's place in these entries. Remove free text (names, reasons, the callers' request ids)
+    and the person's own address.
     """
     is_caller = _is(person, "callerId", "callerType")
     is_subject = _is(person, "userId", "userType")
@@ -208,7 +210,7 @@ def _entry(
 ) -> Document:
     time = at or now()
     if asked is None:
-        # Nobody's: timed work goes on in greenlets that have no request, or that began within somebody's.
+        # No caller: timed work runs in greenlets without a request, or in ones that began within somebody's request.
         asked = {} if caller is None else context.current()
     address = subject.pop("address", None)
     known = {

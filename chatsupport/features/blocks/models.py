@@ -1,4 +1,4 @@
-"""Blocks: what operators ask for, and what they get."""
+"""Requests and answers about blocks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MAX_BLOCK_SECONDS = 10 * 365 * 24 * 3600
 
 
 def _address(value: Any) -> str:
-    """Return an address in its one spelling; of IPv6 also a /64, which is what one household has."""
+    """Return an address in its standard spelling. IPv6 networks /64 are also allowed: one household has one."""
     if not isinstance(value, str):
         raise ValueError
     if "/" in value:
@@ -57,16 +57,16 @@ BlockId = Annotated[ObjectId, DocumentId(BlockNotFoundError)]
 
 
 class NewBlock(Request):
-    """Whom to block: a person or an address."""
+    """A block to be made: of a person or of an address."""
 
     user_id: PersonId | None = Field(default=None, description="The person.")
     user_type: UserType = "user"
     address: (
         Annotated[str, Reads(_address, "an IP address, or an IPv6 network /64"), Code("INVALID_ADDRESS")] | None
-    ) = Field(default=None, description="Instead of a person: an IP address, or an IPv6 network /64.")
+    ) = Field(default=None, description="An IP address, or an IPv6 network /64, instead of a person.")
     reason: Reason | None = Field(default=None, description="For operators.")
     expires_in_seconds: Annotated[int, Field(ge=1, le=MAX_BLOCK_SECONDS), Code("INVALID_EXPIRY")] | None = Field(
-        default=None, description="Without it, the block stays until you delete it."
+        default=None, description="Without it, the block lasts until you delete it."
     )
 
     model_config = example(userId="visitor-1", reason="Abuse", expiresInSeconds=86400)
@@ -76,17 +76,17 @@ class NewBlock(Request):
         if self.address is not None and self.user_id is not None:
             raise refused("address", "INVALID_ADDRESS", "Give either userId or address, not both.")
         if self.address is None and self.user_id is None:
-            raise refused("userId", "INVALID_USER_ID", "userId is required, or an address instead.")
+            raise refused("userId", "INVALID_USER_ID", "Give either userId or address.")
         return self
 
     @property
     def person(self) -> Caller | None:
-        """Whom to block, an agent's id in its one form; None of an address."""
+        """The person to block, or None for an address. An agent's id has its standard spelling."""
         return None if self.user_id is None else Caller(self.user_id, self.user_type)
 
 
 class ListPage(Request):
-    """Which page of a list."""
+    """The page of a list."""
 
     limit: Limit = DEFAULT_PAGE
     cursor: Cursor | None = None
@@ -101,7 +101,7 @@ class Block(Answer):
     address: str | None
     reason: str | None
     created_at: Time
-    expires_at: Time | None = Field(description="null: until it is lifted.")
+    expires_at: Time | None = Field(description="When the block ends. Null if it lasts until it is deleted.")
 
 
 Blocks = page("Blocks", "blocks", Block)

@@ -30,13 +30,13 @@ def list_blocks(page: ListPage) -> Json:
     body=NewBlock,
     answers={
         201: Says("Blocked", Block),
-        200: Says("This was blocked already; its reason and end are the new ones", Block),
+        200: Says("It was already blocked; the block now has the new reason and end", Block),
     },
 )
 def create_block(new: NewBlock) -> tuple[Json, int]:
     """Block a person or an address.
 
-    At once, everywhere: its requests and connections are refused, its sockets are closed.
+    Takes effect at once and everywhere: requests and connections are refused, and open sockets are closed.
     """
     stored, created = service.block(caller(), new)
     return serializers.block(stored), 201 if created else 200

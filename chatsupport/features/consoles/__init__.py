@@ -1,4 +1,4 @@
-"""What agents and supervisors see of the queue, the sessions and each other."""
+"""Live updates for agents and supervisors: the queue, sessions and agents."""
 
 from chatsupport.background import Every
 from chatsupport.feature import Feature

@@ -1,4 +1,4 @@
-"""What consoles are shown."""
+"""The queue, as consoles show it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Queue(Answer):
     """Who waits."""
 
     total: Count
-    longest_wait: Count = Field(description="Seconds that the first session has waited.")
-    sessions: list[WaitingSession] = Field(description="The first 50, in the order they are served.")
+    longest_wait: Count = Field(description="How many seconds the first session has waited.")
+    sessions: list[WaitingSession] = Field(description="The first 50, in the order in which they are served.")
 
 
 class QueueState(Answer):
@@ -27,14 +27,14 @@ class QueueState(Answer):
     waiting: Count
     longest_waiting_since: Time | None
     sessions: Annotated[list[WaitingSession], Field(max_length=50)] = Field(
-        description="The first of those who wait; only supervisors get sessionId."
+        description="The first waiting sessions. Only supervisors get `sessionId`."
     )
 
 
 class AgentState(Agent):
-    """What an agent is, and has."""
+    """An agent and its load."""
 
-    load: Count = Field(description="How many sessions it has.")
+    load: Count = Field(description="How many sessions the agent has.")
 
 
 EMITTED = {

@@ -1,4 +1,4 @@
-"""What the processes tell each other for the consoles."""
+"""Orders between the processes for the consoles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TellConsoles:
-    """Tell the consoles what these sessions and agents are now."""
+    """Send the consoles the current state of these sessions and agents."""
 
     session_ids: list[str]
     agent_ids: list[str]
@@ -15,6 +15,6 @@ class TellConsoles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRole:
-    """Look up the role of an agent, which has changed, and let its sockets be where it lets them be."""
+    """Look up the changed role of an agent, and move its sockets into and out of rooms accordingly."""
 
     agent_id: str

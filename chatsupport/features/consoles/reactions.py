@@ -1,4 +1,4 @@
-"""What consoles are told of when something happens: which session or agent has changed."""
+"""Announce to consoles which session or agent an event has changed."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from chatsupport.features.consoles.orders import CheckRole
 
 
 def session_changed(event: SessionStarted | SessionAssigned | SessionEnded | SessionUpdated) -> None:
-    """Have consoles told of a session, and of the agent that has it."""
+    """Announce a session and its agent."""
     consoles.changed(event.session["_id"], event.session.get("agentId"))
 
 
 def session_left(event: SessionLeft) -> None:
-    """Have consoles told of a session, and of the agent that it has left."""
+    """Announce a session and the agent that it has left."""
     consoles.changed(event.session["_id"], event.agent_id)
 
 
 def agent_changed(event: AgentCreated | AgentChanged) -> None:
-    """Have consoles told of an agent."""
+    """Announce an agent."""
     consoles.changed(None, event.agent["_id"])
 
 
 def role_changed(event: AgentChanged) -> None:
-    """Have the agent's sockets looked at, in every process: they hear what its role may hear."""
+    """Have every process check that the agent's sockets are in the rooms that its role allows."""
     if "role" in event.changes:
         orders.give(CheckRole(agent_id=str(event.agent["_id"])))
 
 
 def agent_gone(event: AgentDeleted | AgentWentAway) -> None:
-    """Have consoles told of an agent that is away or deleted."""
+    """Announce an agent that is away or deleted."""
     consoles.changed(None, event.agent_id)
 
 
 def agents_back(event: AgentsCameBack) -> None:
-    """Have consoles told of agents that are back."""
+    """Announce agents that are back."""
     consoles.changed(None, *event.agent_ids)
 
 

@@ -1,4 +1,4 @@
-"""Supervisors' sockets: in the supervisors' room and in any session, for as long as they are supervisors."""
+"""Supervisors' sockets are in the supervisors' room and may be in any session, but only while they are supervisors."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from chatsupport.sockets.errors import as_chat_support_error
 
 
 def connected(event: AgentConnected) -> None:
-    """Let an agent's new socket hear what its role may hear. Where the database is away, the heartbeat does."""
+    """Put an agent's new socket into the rooms that its role allows. If the database is away, the heartbeat does it."""
     connection = connections.find(event.connection)
     if connection is None:
         return
     try:
         if access.is_supervisor(connection.caller):
             _enter(connection)
-            # It may have been demoted since it was looked up, and that told to its sockets before this one was in.
+            # The agent may have been demoted after the look-up, and its sockets told before this one was in the room.
             if not access.is_supervisor(connection.caller):
                 _leave(connection)
     except Exception as error:
         as_chat_support_error(error)
-    # The last, and nothing waits from here on: what is told comes behind the answer to the connect.
+    # This comes last and does not wait, so that everything it sends comes after the answer to the connect.
     server.enter(connection.sid, AGENTS_ROOM)
     consoles.forget_queue()
 
 
 def obey(order: CheckRole) -> None:
-    """Look up, soon, whether the sockets here of an agent whose role has changed are where it lets them be."""
+    """Check soon that the sockets here of an agent with a new role are in the rooms that it allows."""
     agent = Caller(order.agent_id, AGENT)
     if connections.of(agent):
         socketio.start_background_task(_check, [agent], has_changed=True)
 
 
 def check_all() -> None:
-    """Look up whether the sockets of all agents here are where their role lets them be."""
+    """Check that the sockets of all agents here are in the rooms that their roles allow."""
     agents = connections.agents()
     if agents:
         _check(agents, has_changed=False)
@@ -69,7 +69,7 @@ def _enter(connection: Connection) -> None:
 
 
 def _leave(connection: Connection) -> None:
-    """Take a socket out of all that is not its own. One that is just joining a session finds itself out of it."""
+    """Take a socket out of every room that is not its own, including that of a session it is just joining."""
     server.leave(connection.sid, SUPERVISORS_ROOM)
     for session_id in access.not_for(connection.caller, connection.people):
         leaving.leave_session(

@@ -17,8 +17,8 @@ blueprint = Blueprint("consoles", __name__, url_prefix="/api/chat")
 
 @route(blueprint.get("/queue"), answers={200: Says("Queue", Queue)})
 def get_queue() -> dict[str, Any]:
-    """See who waits.
+    """Read the queue.
 
-    For agents, supervisors, API keys and systems; `sessionId` for all of these but agents.
+    For agents, supervisors, API keys and systems. Agents do not get `sessionId`.
     """
     return consoles.queue_overview(caller())

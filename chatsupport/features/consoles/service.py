@@ -1,8 +1,7 @@
-"""What those who answer see of the whole: the queue, and for supervisors every session and agent as it changes.
+"""Live updates for consoles: the queue, and for supervisors every session and agent as it changes.
 
-Whoever changes something says only which session or agent it was. What it is then is read by the processes that have
-somebody who wants to know, once for all of them, and at most so often: no chat waits for that, and without consoles it
-costs nothing.
+A change names only its session or agent. Processes with consoles then read the current state, once for all of their
+consoles and at a limited rate. No chat waits for that, and it costs nothing without consoles.
 """
 
 from __future__ import annotations
@@ -28,22 +27,22 @@ from chatsupport.services.shared import access
 
 SESSION = "session"
 Item = tuple[str, ObjectId]
-"""Of which kind something is that has changed (SESSION or AGENT), and its id."""
+"""The kind of the changed thing (SESSION or AGENT), and its id."""
 Items = dict[Item, None]
 
 CHANGES_SECONDS = 0.2
 QUEUE_SECONDS = 1.0
 LOOK_UP_SECONDS = 5.0
 SHOWN = 50
-"""How many of those who wait are listed."""
+"""How many waiting sessions are listed."""
 
 _told_queue: dict[str, Any] | None = None
 
 
 def queue_overview(caller: Caller) -> dict[str, Any]:
-    """Return how many wait, for how long (in seconds), and the first of them. For agents, supervisors and operators.
+    """Return how many sessions wait, for how many seconds, and the first of them.
 
-    Only callers that may enter every session get their ids.
+    For agents, supervisors and operators. Only callers who may enter every session get the sessions' ids.
     """
     access.require_agent(caller)
     sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
@@ -56,7 +55,7 @@ def queue_overview(caller: Caller) -> dict[str, Any]:
 
 
 def changed(session_id: ObjectId | None = None, *agent_ids: ObjectId | None) -> None:
-    """Have the consoles told of a session and of agents, soon and together with other changes."""
+    """Announce a session and agents to the consoles, soon and together with other changes."""
     _add(_changed, [session_id], agent_ids)
 
 
@@ -66,26 +65,26 @@ def obey(order: TellConsoles) -> None:
 
 
 def tell_here(session_ids: Sequence[str] = (), agent_ids: Sequence[str] = ()) -> None:
-    """Tell the consoles of this process what these sessions and agents are now, and how many wait."""
+    """Send the consoles of this process the state of these sessions and agents, and of the queue."""
     if not is_heard_here(broadcasts.AGENTS_ROOM):
         return
     _tell_queue()
     if not is_heard_here(broadcasts.SUPERVISORS_ROOM):
-        # An agent hears of itself: its other browsers show what it has changed in one.
+        # An agent also gets its own changes, so that its other browsers show them.
         session_ids, agent_ids = (), [one for one in agent_ids if is_heard_here(person_room(one, AGENT))]
     if session_ids or agent_ids:
         _add(_to_tell, map(ObjectId, session_ids), map(ObjectId, agent_ids))
 
 
 def forget_queue() -> None:
-    """Forget what was told of the queue: somebody came who was told nothing yet."""
+    """Forget which state of the queue was sent last, because a new console has not got it."""
     global _told_queue
     _told_queue = None
     _tell_queue()
 
 
 def _pass_on(changed: Items) -> None:
-    """Say in one order to all processes what has changed."""
+    """Tell all processes in one order what has changed."""
     session_ids, agent_ids = _ids_of(SESSION, changed), _ids_of(AGENT, changed)
     orders.give(TellConsoles(session_ids=[str(one) for one in session_ids], agent_ids=[str(one) for one in agent_ids]))
 
@@ -118,12 +117,12 @@ def _tell_queue_now() -> None:
 _changed: Buffered[Item, None] = Buffered(_pass_on, CHANGES_SECONDS, at_once=True)
 """Sessions and agents that this process has changed."""
 _to_tell: Buffered[Item, None] = Buffered(_tell, CHANGES_SECONDS, at_once=True, on_leaving=False)
-"""Sessions that the supervisors here are to be told of, and agents that they or the agents themselves are."""
+"""Sessions to send to the supervisors here, and agents to send to them or to the agents themselves."""
 _tell_queue = Throttled(_tell_queue_now, QUEUE_SECONDS)
 
 
 def _first_in_queue(*, with_ids: bool) -> list[dict[str, Any]]:
-    """Return the first `SHOWN` of those who wait, with their sessions' ids for whoever may enter each."""
+    """Return the first `SHOWN` waiting sessions, with their ids if the caller may enter every session."""
     rows = Session.collection().find({"status": WAITING}, {"userId": 1, "queuedAt": 1}, sort=QUEUE_ORDER, limit=SHOWN)
     return [
         {

@@ -1,4 +1,4 @@
-"""The metrics of this process and of the whole, for Prometheus."""
+"""The metrics of this process and of the whole system, for Prometheus."""
 
 from chatsupport.feature import Feature
 from chatsupport.features.metrics import routes

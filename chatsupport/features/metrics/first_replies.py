@@ -1,7 +1,7 @@
-"""How long it took until an agent answered, for the metric. Looked up in the background: no message waits for it.
+"""Measure how long it took until an agent answered. The look-ups run in the background: no message waits for them.
 
-Whoever stores the first message of an agent in a session counts it, so that each session counts once, in whatever
-process. A process looks once at a session and remembers that it did.
+The process that stores the first message of an agent in a session counts it, so each session counts once. A process
+looks at a session once, and remembers that it did.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from chatsupport.observability import metrics
 LOOK_SECONDS = 1.0
 MAX_REMEMBERED = 20_000
 MAX_WAITING = 1_000
-"""While the database is slow, the metric goes without some."""
+"""While the database is slow, the metric misses some."""
 
 _seen: OrderedDict[ObjectId, None] = OrderedDict()
 _waiting: deque[Mapping[str, Any]] = deque(maxlen=MAX_WAITING)
 
 
 def note(event: MessageStored) -> None:
-    """Have a message looked at that may be the first an agent has written in its session."""
+    """Check soon whether this message is the first of an agent in its session."""
     message = event.message
     if message["senderType"] != AGENT or message["sessionId"] in _seen:
         return

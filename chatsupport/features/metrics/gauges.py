@@ -1,6 +1,7 @@
 """Figures of the whole system from the database, for the metrics: sessions, the queue, agents.
 
-Every process tells the same. It is read when Prometheus asks, at most once a second, and by counts that an index gives.
+They are the same in every process. They are read when Prometheus asks, at most once a second, by counts that an index
+answers.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _read_at = float("-inf")
 
 
 def refresh() -> None:
-    """Read the gauges that the database tells, unless that was done just now. Takes 2 s at most, and raises nothing.
+    """Read the gauges from the database, unless that was done just now. Takes at most 2 s, and raises nothing.
 
     Without a database they are unknown, and not shown.
     """

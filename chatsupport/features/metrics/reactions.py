@@ -1,4 +1,4 @@
-"""What is measured when something happens."""
+"""Measurements that events cause."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatsupport.observability import metrics
 
 
 def first_assigned(event: SessionAssigned) -> None:
-    """Measure how long a session waited for its first agent. An event that is told late may have been measured."""
+    """Measure how long a session waited for its first agent. A late event may have been measured already."""
     session = event.session
     if not event.is_late and session["assignedAt"] == session["firstAssignedAt"]:
         waited = serializers.milliseconds_between(session["createdAt"], session["assignedAt"])

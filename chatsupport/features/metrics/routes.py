@@ -37,8 +37,8 @@ blueprint = Blueprint("metrics", __name__)
 def get_metrics() -> Response:
     """Read what this process counts and measures.
 
-    For Prometheus: `Authorization: Bearer <METRICS_TOKEN>`, or without such a token only from the machine itself.
-    Within 2 s in any case.
+    For Prometheus, with `Authorization: Bearer <METRICS_TOKEN>`. If METRICS_TOKEN is not set, only from the machine
+    itself. It always answers within 2 s.
     """
     _check_access()
     gauges.refresh()

@@ -1,4 +1,4 @@
-"""What the law asks for: people get what is kept of them, and have it erased; nothing is kept for too long."""
+"""Privacy law: people get the data stored about them and can have it erased, and nothing is kept for too long."""
 
 from chatsupport.background import Every
 from chatsupport.feature import Feature

@@ -1,9 +1,9 @@
-"""Somebody is taken out of everything that is kept: texts become empty, the id becomes a random one; counts stay.
+"""Erase a person from all stored data: texts become empty, the id becomes a random one, and counts stay.
 
-What is under way is not waited for. A tombstone is written first, which refuses the person's tokens. Then everything is
-looked through, and again later (`finish`), for a start that was under way, and for what other processes write a
-moment after it happened: read marks, entries of the audit log. What is written even later, because a process was
-stopped for long, meets the tombstone (`services/people/tombstones.py`).
+An erasure does not wait for requests in progress. It first writes a tombstone, which invalidates the person's tokens.
+Then it searches all data, and again later (`finish`): a start may have been in progress, and other processes write some
+things a moment late, such as read marks and audit entries. A process that was stopped for long and writes even later
+finds the tombstone (`services/people/tombstones.py`).
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ Rows = Collection[Document]
 ERASED_REASON = "User erased"
 BATCH = 500
 ELSEWHERE_SECONDS = 4.0
-"""For so long whoever asks is kept waiting for what others' sessions have of the person; the rest is done later."""
+"""How long the caller waits while the sessions of others are searched for the person. The rest is done later."""
 SWEEPS = (timedelta(seconds=3), timedelta(seconds=30), timedelta(seconds=denials.RECENT_SECONDS))
-"""When to look again: for what other processes write within a moment, for what was under way, and for the last time.
-Until then the revocation beside the tombstone has the id, so that every process closes the person's sockets."""
+"""When to search again: for late writes of other processes, for requests that were in progress, and for the last time.
+Until then, the revocation beside the tombstone keeps the id, so that every process closes the person's sockets."""
 
 
 def erase(caller: Caller, person: Caller) -> dict[str, Any]:
-    """Take a person out of everything that is kept, with all that was begun before.
+    """Erase a person from all data stored so far.
 
-    Open sessions end first, and the person's tokens with them. Safe to repeat; what an interrupted call leaves, or one
-    that had too little time, is done within a minute. For operators only.
+    Open sessions end first, and the person's tokens become invalid. Safe to repeat. If a call is interrupted or has too
+    little time, the rest is done within a minute. For operators only.
     """
     access.require_operator(caller)
     erased_at = denials.bury(caller, person, SWEEPS[0])
@@ -67,7 +67,7 @@ def erase(caller: Caller, person: Caller) -> dict[str, Any]:
 
 
 def finish() -> None:
-    """Look once more for people who were erased a while ago, and in the end forget their ids."""
+    """Search once more for people who were erased a while ago, and in the end forget their ids."""
     for denial in list(Denial.collection().find({"sweepAt": {"$lte": now()}})):
         erased_at = denial["erasedAt"]
         work = _Work(Erasure(Caller(denial["userId"], denial["userType"]), erased_at + tombstones.UNDER_WAY))
@@ -86,19 +86,19 @@ def _personal_data() -> list[PersonalData]:
 
 
 class _Work:
-    """One look through everything for a person: what the core keeps, and what the features do."""
+    """One search for a person through the data of the core and of the features."""
 
     def __init__(self, erasure: Erasure) -> None:
         self.erasure, self.person = erasure, erasure.person
         self.sessions = self.messages = 0
 
     def erase_indexed(self, caller: Caller | None) -> None:
-        """Erase what can be found at once: the person's own sessions, and what else an index finds.
+        """Erase what an index finds: the person's own sessions, and other data.
 
-        `caller` is who asked for it, None where nobody did.
+        `caller` asked for the erasure; it is None in a later search.
         """
         read_marks.flush()
-        outbox.flush()  # A mark says who asked for the change.
+        outbox.flush()  # The mark of an end names its caller.
         self._erase_own(caller)
         denials.unname(self.person)
         for guest in denials.guests_of(self.person):
@@ -109,7 +109,7 @@ class _Work:
 
     def _erase_own(self, caller: Caller | None) -> None:
         by = (caller or API_KEY_CALLER).id
-        # Until there is none left: a request in progress may have started another.
+        # Repeated until none is left: a request in progress may have started another.
         while session_ids := self._some_sessions():
             for session_id in session_ids:
                 ending.end_now({"_id": session_id}, SessionEnd(reason=ERASED_REASON), by, caller)
@@ -122,7 +122,7 @@ class _Work:
             Agent.collection().update_one({"_id": ObjectId(self.person.id)}, {"$unset": {"signedInFrom": ""}})
 
     def try_elsewhere(self) -> bool:
-        """Erase what is elsewhere as far as there is time. False where some of it is left to `finish`."""
+        """Erase the rest as far as time allows. Returns False if some of it is left to `finish`."""
         try:
             with pymongo.timeout(ELSEWHERE_SECONDS):
                 self.erase_elsewhere()
@@ -134,7 +134,7 @@ class _Work:
         return True
 
     def erase_elsewhere(self) -> None:
-        """Erase what has no index, for nothing else ever asks for it: in others' sessions, and done by the person."""
+        """Erase what no index finds, because nothing else asks for it: data in others' sessions, and own actions."""
         person = self.person
         spoken = {"senderId": person.id, "senderType": person.type, "timestamp": self.erasure.not_later}
         self.messages += self._empty_messages(spoken, everywhere=True)
@@ -146,10 +146,11 @@ class _Work:
             array_filters=[{"mark.userId": person.id, "mark.userType": person.type}],
         )
         if person.is_guest:
-            # Of one that became known a moment ago the sessions say who it was (`services/sessions/identification.py`).
+            # The sessions of a guest identified a moment ago still have the guest's id
+            # (`services/sessions/identification.py`).
             was = {"createdAt": self.erasure.not_later, "guestId": person.id}
             self._everywhere(Session.collection(), was, {"$unset": {"guestId": ""}})
-        # It does not say of what type whoever ended it was; ids of agents are nobody else's.
+        # `endedBy` has no type, but no user has the id of an agent.
         if person.type == AGENT:
             self._everywhere(
                 Session.collection(),
@@ -163,13 +164,13 @@ class _Work:
             data.erase_elsewhere(self.erasure)
 
     def _some_sessions(self) -> list[ObjectId]:
-        # Those of the Node.js system may not say of what type.
+        # Messages of the Node.js system may have no type.
         types = [self.person.type, *([None] if self.person.type == USER else [])]
         own = {"userId": self.person.id, "userType": {"$in": types}, "createdAt": self.erasure.not_later}
         return [row["_id"] for row in Session.collection().find(own, {"_id": 1}, limit=BATCH)]
 
     def _empty_messages(self, which: Document, *, everywhere: bool = False) -> int:
-        """Empty the texts and rename the sender. What was erased before stays as it is."""
+        """Empty the texts and rename the sender. Messages erased before stay as they are."""
         not_yet = {**which, "fence": sequences.NO_FENCE}
         empty = {"$set": {"message": "", "erased": True}, "$unset": dict.fromkeys(removed_by_erasure(Message), "")}
         by_person = {**not_yet, "senderId": self.person.id, "senderType": self.person.type}
@@ -183,7 +184,7 @@ class _Work:
     def _rename_in_sessions(self, session_ids: list[ObjectId]) -> None:
         collection, person = Session.collection(), self.person
         these = {"_id": {"$in": session_ids}}
-        # What anybody wrote about the person's chats may say who.
+        # Free text about the person's chats may name the person.
         removed = dict.fromkeys(removed_by_erasure(Session), "")
         collection.update_many(these, {"$set": {"endReason": ERASED_REASON}, "$unset": removed})
         collection.update_many({**these, "endedBy": person.id}, {"$set": {"endedBy": self.erasure.pseudonym}})
@@ -199,7 +200,8 @@ class _Work:
         )
         for data in _personal_data():
             data.erase_in_sessions(self.erasure, session_ids)
-        # The last: by this the next call finds what an interrupted one left. None is open, so that none is met twice.
+        # This comes last: the next call finds by it what an interrupted one left. No session is open, so none is met
+        # twice.
         ended = {**these, "status": {"$nin": list(OPEN)}}
         collection.update_many(ended, {"$set": {"userId": self.erasure.pseudonym, "erased": True}})
 

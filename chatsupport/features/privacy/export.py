@@ -1,4 +1,4 @@
-"""What the law gives people: to have what is kept of them. That it is erased is `features/privacy/erasure.py`."""
+"""Export everything stored about a person. For erasure, see `features/privacy/erasure.py`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chatsupport.services.shared.pages import Document
 
 
 def export(caller: Caller, person: Caller) -> dict[str, Any]:
-    """Return everything kept of a person: sessions with their messages, an agent's own messages, audit entries, blocks.
+    """Return everything stored about a person: sessions with messages, an agent's messages, audit entries, blocks.
 
     For operators only.
     """
@@ -56,7 +56,7 @@ def export(caller: Caller, person: Caller) -> dict[str, Any]:
     for each in feature.installed():
         if each.personal_data is not None:
             data.update(each.personal_data.export(person))
-    # Looking whether anything is left of somebody who was erased writes the id down nowhere.
+    # The export of an erased person is not recorded, because that would store the id again.
     user_id = None if not exported and tombstones.is_erased(person) else person.id
     events.happened(PersonExported(caller, user_id, person.type))
     return data
@@ -66,7 +66,7 @@ def _own(person: Caller) -> Document:
     """Return the condition on the sessions in which the person is the visitor."""
     types: list[str | None] = [person.type]
     if person.type == "user":
-        types.append(None)  # Those of the Node.js system may not say.
+        types.append(None)  # Sessions of the Node.js system may have no type.
     return {"userId": person.id, "userType": {"$in": types}}
 
 
@@ -78,6 +78,6 @@ def _agent(person: Caller) -> Document | None:
 
 
 def _sent_elsewhere(person: Caller) -> Iterator[Document]:
-    """Yield what an agent wrote in the sessions of others. No index serves this, as nothing else ever asks it."""
+    """Yield an agent's messages in the sessions of others. No index serves this, because nothing else asks for it."""
     if person.type == AGENT:
         yield from Message.collection().find({"senderId": person.id, "senderType": AGENT})

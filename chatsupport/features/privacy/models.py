@@ -1,4 +1,4 @@
-"""Export and erasure of a person: how the person is named, and what the answers hold."""
+"""Requests and answers for the export and erasure of a person."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def _stored(value: Any) -> str:
 
 
 class Erasable(Request):
-    """Of which kind the person is whose id is in the path."""
+    """The type of the person whose id is in the path."""
 
     user_type: Annotated[Literal["user", "agent"], null_is("user"), Code("INVALID_USER_TYPE")] = "user"
 
 
 class StoredPerson(Erasable):
-    """Whose data is meant: any id that is stored, also one that would be refused today."""
+    """The person. Any stored id is allowed, also one that would be refused today."""
 
     user_id: Annotated[str, Reads(_stored, "the id exactly as it is stored"), Code("INVALID_USER_ID")] = Field(
-        description="Exactly as it is stored; also one that is refused today."
+        description="Exactly as it is stored. Ids that would be refused today are allowed."
     )
 
     @property
@@ -48,14 +48,14 @@ class ExportedSession(Session):
 
 
 class Export(Answer):
-    """Everything that is kept of somebody."""
+    """Everything that is stored about a person."""
 
     user_id: str
     user_type: str
     exported_at: Time
     sessions: list[ExportedSession]
     agent: Agent | None
-    sent_messages: list[Message] = Field(description="An agent's own, in the sessions of others.")
+    sent_messages: list[Message] = Field(description="The agent's own messages, in the sessions of others.")
     blocks: list[dict[str, Any]] = Field(description="As GET /api/blocks shows them.")
     notes: list[dict[str, Any]] = absent("An agent's own, as GET /api/chat/notes shows them.")
     audit_entries: list[dict[str, Any]] = Field(description="As GET /api/audit shows them.")

@@ -1,6 +1,6 @@
-"""What goes when its time is over: ended sessions and their messages (RETENTION_DAYS), audit entries, denials.
+"""Delete what is too old: ended sessions with their messages (RETENTION_DAYS), audit entries, and denials.
 
-Nothing is deleted by its age while clocks disagree: the one that is wrong may be the database's.
+Nothing is deleted by age while clocks disagree, because the wrong clock may be the database's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _told: list[str] = []
 
 
 def sweep() -> int:
-    """Delete what has had its time, batch by batch, unless clocks disagree. Returns how many sessions there were."""
+    """Delete what is too old, batch by batch, unless clocks disagree. Returns the number of deleted sessions."""
     if _clocks_disagree():
         return 0
     for document in documents.ALL:
@@ -53,13 +53,13 @@ def sweep() -> int:
 
 
 def _needed_since() -> list[datetime]:
-    """Return from when on each feature still needs the sessions that have ended."""
+    """Return for each feature the time from which on it still needs the ended sessions."""
     needs = [each.needs_ended_since for each in feature.installed() if each.needs_ended_since is not None]
     return [since() or _NEVER for since in needs]
 
 
 def _clocks_disagree() -> bool:
-    """Tell whether it is not known what is old, and say so once."""
+    """Tell whether clocks disagree, so that ages are unknown. Logs it once."""
     wrong = processes.here.wrong_clocks()
     if wrong and not _told:
         logger.warning(
@@ -86,7 +86,7 @@ def _delete_batch(which: dict[str, Any]) -> int:
     Message.collection().delete_many({"sessionId": {"$in": ids}})
     _delete_of_features(ids)
     for session in sessions:
-        # One by one: only what this process deleted itself is taken from the totals.
+        # One by one: this process subtracts only its own deletions from the totals.
         if Session.collection().delete_one({"_id": session["_id"], **which}).deleted_count:
             totals.add(**_taken_from_totals(session))
     _delete_of_features(ids)  # What came in between.
@@ -100,7 +100,7 @@ def _delete_of_features(session_ids: list[ObjectId]) -> None:
 
 
 def _taken_from_totals(session: dict[str, Any]) -> dict[str, int]:
-    """Return what a session has added to the totals, negative."""
+    """Return a session's share of the totals, negated."""
     amounts = {"ended": -1, "endedMs": -serializers.milliseconds_between(session["createdAt"], session["endedAt"])}
     assigned_at = session.get("firstAssignedAt")
     if assigned_at is not None:

@@ -1,6 +1,6 @@
 """Export and erasure of everything stored about a person. For API keys and systems.
 
-An id in the path is one that is taken today. The query takes every id that was ever stored, exactly as it is.
+An id in the path must be one that is allowed today. The query accepts every stored id, exactly as it is.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ EXPORTED, ERASED = {200: Says("Export", Export)}, {200: Says("Erased", Erased)}
 
 @route(blueprint.get("/export"), query=StoredPerson, answers=EXPORTED)
 def export_stored_user(person: StoredPerson) -> Json:
-    """Export everything that is kept of somebody, by an id in the query."""
+    """Export everything that is stored about a person, with the id in the query."""
     return export.export(caller(), person.caller)
 
 
 @route(blueprint.delete(""), query=StoredPerson, answers=ERASED)
 def erase_stored_user(person: StoredPerson) -> Json:
-    """Erase somebody, by an id in the query."""
+    """Erase a person, with the id in the query."""
     return erasure.erase(caller(), person.caller)
 
 
 @route(blueprint.get("/<id:user_id>/export"), query=Erasable, answers=EXPORTED)
 def export_user(user_id: PersonId, kind: Erasable) -> Json:
-    """Export everything that is kept of somebody."""
+    """Export everything that is stored about a person."""
     return export.export(caller(), Caller(user_id, kind.user_type))
 
 
@@ -51,8 +51,8 @@ def export_user(user_id: PersonId, kind: Erasable) -> Json:
     errors=[MethodNotAllowedError],
 )
 def erase_user(user_id: PersonId, kind: Erasable) -> Json:
-    """Erase somebody.
+    """Erase a person.
 
-    Open sessions end, texts become empty, the id becomes a random one everywhere. Counts stay.
+    Open sessions end, texts become empty, and the id becomes a random one everywhere. Counts stay.
     """
     return erasure.erase(caller(), Caller(user_id, kind.user_type))

@@ -1,4 +1,4 @@
-"""Reports: how much there was to do, how long people waited, and who did it."""
+"""Reports: how many sessions ended, how long people waited, and which agents answered."""
 
 from chatsupport.background import Every
 from chatsupport.feature import Feature
@@ -10,6 +10,6 @@ FEATURE = Feature(
     name="reports",
     blueprint=routes.blueprint,
     documents=[Rollup],
-    needs_ended_since=rollups.sweep,  # What is rolled up stays in the reports.
+    needs_ended_since=rollups.sweep,  # Rolled-up hours stay in the reports.
     timed_work=[Every(60.0, rollups.keep_up, under=HOUSEKEEPING)],
 )

@@ -1,4 +1,4 @@
-"""A roll-up: what the sessions that ended in one hour, day or month of UTC took (features/reports/rollups.py)."""
+"""A roll-up: figures of the sessions that ended in one hour, day or month of UTC (features/reports/rollups.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HOUR, DAY, MONTH = "hour", "day", "month"
 
 
 class Rollup(BaseDocument):
-    """The figures of one span and one agent, or with no `agent_id` of all sessions. Nobody is named in it."""
+    """The figures of one span and one agent, or of all sessions if `agent_id` is missing. It names no visitor."""
 
     span = StringField(required=True, choices=(HOUR, DAY, MONTH))
     start = DateTimeField(required=True)
@@ -27,9 +27,9 @@ class Rollup(BaseDocument):
     meta: ClassVar[dict[str, Any]] = {
         "collection": "rollups",
         "indexes": [
-            # Each is written once, whoever computes it; and in this order the buckets of a report are read.
+            # Each roll-up is written only once, whatever process computes it. Reports read them in this order.
             {"name": "one_each", "fields": ["span", "agent_id", "start"], "unique": True},
-            # All agents of a time.
+            # All agents of one span.
             {"name": "by_time", "fields": ["span", "start"]},
         ],
     }

@@ -1,7 +1,7 @@
-"""The figures of many sessions, in a form that can be added up: of hours to a day, of agents to a team.
+"""The figures of many sessions, in a form that can be added up: hours to a day, agents to a team.
 
-Percentiles cannot be added, histograms can. A histogram counts durations in steps that grow by 4 %, so that a
-percentile read from it is off by 2 % at most, whatever was added to what.
+Percentiles cannot be added, but histograms can. A histogram counts durations in steps that grow by 4 %, so a percentile
+read from it is off by at most 2 %, however many histograms were added.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Document = Mapping[str, Any]
 
 GROWTH = 1.04
 ERROR = math.sqrt(GROWTH) - 1
-"""By how much a percentile may be off, as a part of itself."""
+"""The largest relative error of a percentile."""
 _LOG_GROWTH = math.log(GROWTH)
 LAST_STEP = 800
-"""Where a thousand years are; what is longer counts there."""
+"""The step of a thousand years. Longer durations count there too."""
 
 
 @dataclass
 class Durations:
-    """Durations in milliseconds: how many, their sum, and their histogram by step."""
+    """Durations in milliseconds: their number, their sum, and their histogram by step."""
 
     count: int = 0
     sum_ms: int = 0
@@ -49,7 +49,7 @@ class Durations:
             steps[step] += count
 
     def stored(self) -> dict[str, Any]:
-        """Return this as it is kept: the histogram packed, the percentiles in seconds, ready to be read."""
+        """Return this in its stored form: the histogram packed, and the percentiles computed, in seconds."""
         used = [step for step, count in enumerate(self.steps) if count]
         return {
             "count": self.count,
@@ -80,7 +80,7 @@ class Figures:
     handling: Durations = field(default_factory=Durations)
 
     def add(self, session: Document, messages: int, first_response_ms: int | None) -> None:
-        """Count one session. Who ended it without an agent, ended it waiting."""
+        """Count one session. If it ended without an agent, it was abandoned while waiting."""
         self.sessions += 1
         self.messages += messages
         assigned_at: datetime | None = session.get("firstAssignedAt")
@@ -103,7 +103,7 @@ class Figures:
         self.handling.merge(stored["handling"])
 
     def stored(self) -> dict[str, Any]:
-        """Return this as it is kept."""
+        """Return this in its stored form."""
         return {
             "sessions": self.sessions,
             "abandoned": self.abandoned,
@@ -120,7 +120,7 @@ def step_of(milliseconds: int) -> int:
 
 
 def middle_of(step: int) -> float:
-    """Return the milliseconds that stand for a step: as far from its lower end as from its upper, as parts of them."""
+    """Return the milliseconds that stand for a step: relatively as far from its lower end as from its upper end."""
     return 0.0 if step == 0 else math.exp((step - 0.5) * _LOG_GROWTH)
 
 
@@ -137,7 +137,7 @@ def described(stored: Document) -> dict[str, Any]:
 
 
 def _packed(steps: list[int], counts: list[int]) -> bytes:
-    """Return the steps, two bytes each, and behind them how often each was counted, four bytes each."""
+    """Return the steps, two bytes each, followed by their counts, four bytes each."""
     return _in_order("H", steps).tobytes() + _in_order("I", counts).tobytes()
 
 

@@ -1,4 +1,4 @@
-"""Reports: which time they are about, and what is in them."""
+"""Requests and answers of reports."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TIME = re.compile(
 
 
 def _time(value: Any) -> datetime:
-    """Return a time in UTC. Without an offset it is UTC, without a time the day begins."""
+    """Return a time in UTC. Without an offset it counts as UTC; without a time, as the beginning of the day."""
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError
     text = match[0].replace("Z", "+00:00")
     if match[3]:
-        text = text.replace(match[3], f"{match[3]:0<7}")  # Python 3.10 reads 3 or 6 digits only.
+        text = text.replace(match[3], f"{match[3]:0<7}")  # Python 3.10 reads only 3 or 6 digits.
     try:
         time = datetime.fromisoformat(text)
         time = time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
@@ -43,7 +43,7 @@ _Moment = Annotated[
     datetime,
     Reads(
         _time,
-        "a date or time as in ISO 8601, like 2026-11-22 or 2026-11-22T09:00:00Z (and + sent as %2B)",
+        "a date or time of ISO 8601, such as 2026-11-22 or 2026-11-22T09:00:00Z (send + as %2B)",
         examples=["2026-11-22", "2026-11-22T09:00:00Z"],
     ),
     Code("INVALID_RANGE"),
@@ -51,7 +51,7 @@ _Moment = Annotated[
 
 
 class ReportQuery(Request):
-    """Which time a report is about: from when to when, in hours or days, of one agent or of all."""
+    """The time of a report, divided into hours or days, and the agent, unless it is about all."""
 
     end: _Moment = Field(
         default_factory=lambda: now(),
@@ -66,9 +66,9 @@ class ReportQuery(Request):
         "Rounded down to the bucket. Send + as %2B.",
     )
     bucket: Annotated[Literal["hour", "day"], Code("INVALID_BUCKET")] = Field(
-        default="day", description="Days are in UTC."
+        default="day", description="Days begin at midnight UTC."
     )
-    agent_id: AgentId | None = Field(default=None, description="Only the sessions that this agent had at their end.")
+    agent_id: AgentId | None = Field(default=None, description="Only sessions that this agent had when they ended.")
 
     @model_validator(mode="after")
     def _is_a_range(self) -> ReportQuery:
@@ -80,7 +80,7 @@ class ReportQuery(Request):
 
 
 class Durations(Answer):
-    """How long something took, in seconds. Percentiles are off by 2 % at most."""
+    """How long something took, in seconds. Percentiles are off by at most 2 %."""
 
     count: Count
     mean: float | None
@@ -89,10 +89,10 @@ class Durations(Answer):
 
 
 class Figures(Answer):
-    """What there was to do."""
+    """The figures of sessions."""
 
     sessions: Count = Field(description="Sessions that ended.")
-    abandoned: Count = Field(description="Those of them that ended waiting, without an agent.")
+    abandoned: Count = Field(description="Of these, the sessions that ended while waiting, without an agent.")
     messages: Count
     messages_per_session: float | None
     waiting: Durations = Field(description="From the start to the first agent.")
@@ -101,14 +101,14 @@ class Figures(Answer):
 
 
 class AgentFigures(Figures):
-    """What an agent had to do. A deleted one has no name."""
+    """The figures of an agent. A deleted agent has no name."""
 
     agent_id: Id
     name: str | None
 
 
 class BucketFigures(Figures):
-    """What there was to do in an hour or a day."""
+    """The figures of an hour or a day."""
 
     start: Time
 
@@ -120,7 +120,7 @@ class Report(Answer):
     to: Time
     bucket: Literal["hour", "day"]
     agent_id: Id | None
-    complete: bool = Field(description="False while a server is still at adding up an earlier time.")
+    complete: bool = Field(description="False while a server is still adding up earlier hours.")
     total: Figures
-    agents: list[AgentFigures] = Field(description="The agent with the most sessions first.")
-    buckets: list[BucketFigures] = Field(description="Every hour or day (UTC) of the time up to now.")
+    agents: list[AgentFigures] = Field(description="Agents with the most sessions come first.")
+    buckets: list[BucketFigures] = Field(description="Every hour or day (UTC) of the report's time, up to now.")

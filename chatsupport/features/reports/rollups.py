@@ -1,9 +1,9 @@
-"""Roll-ups: the figures of the sessions that ended in an hour, a day, a month, kept so that reports cost little.
+"""Roll-ups: stored figures of the sessions that ended in an hour, a day or a month, so that reports cost little.
 
-An hour is rolled up once nothing in it can change any more, from its ended sessions alone, and each roll-up is written
-only where there is none yet. So doing it twice, in two processes at once or after a kill, gives the same, and what
-RETENTION_DAYS deletes later stays counted. `through` says up to when everything is there: it moves on after an hour is
-written, and behind it the hours of a full day are added up, and the days of a full month.
+An hour is rolled up from its ended sessions once nothing in it can change any more, and a roll-up is written only if it
+does not exist yet. So doing it twice, in two processes at once or after a kill, gives the same result, and sessions
+that RETENTION_DAYS deletes later stay counted. `through` is the time up to which all roll-ups exist. It moves on after
+an hour is written; then the hours of a complete day are added up, and the days of a complete month.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ Document = dict[str, Any]
 
 STATE = "rollups"
 SETTLED_AFTER = timedelta(seconds=sequences.FENCE_SECONDS)
-"""How long after an hour no write that ends a session in it can be in progress any more."""
+"""How long after an hour a write that ends a session in it may still be in progress."""
 BATCH = 200
 PAUSE_EVERY = 100
-"""After so many rows, which take a few milliseconds, others go on."""
+"""After this many rows, which take a few milliseconds, other greenlets may run."""
 
 AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
 _NEEDED = dict.fromkeys(
@@ -45,17 +45,17 @@ _NEEDED = dict.fromkeys(
 _Key = ObjectId | None
 _Row = TypeVar("_Row")
 Groups = dict[_Key, Figures]
-"""Figures by agent; None has those of all sessions."""
+"""Figures by agent; the key None has those of all sessions."""
 
 
 def keep_up() -> None:
-    """Roll up the hours that are over, unless that would cost too much or close an hour too early."""
+    """Roll up the hours that are over, unless the cost is too high or an hour would be closed too early."""
     if not index_builds.is_missing("sessions.ended") and not processes.here.wrong_clocks():
         sweep(HOUSEKEEPING.hold)
 
 
 def sweep(may_go_on: Callable[[], bool] = lambda: True) -> datetime | None:
-    """Roll up every hour that is complete. Returns the end of the last; None where it has not got to any."""
+    """Roll up every complete hour. Returns the end of the last one, or None if there is none yet."""
     reached = through()
     horizon = floor_hour(now() - SETTLED_AFTER)
     while may_go_on():
@@ -70,13 +70,13 @@ def sweep(may_go_on: Callable[[], bool] = lambda: True) -> datetime | None:
 
 
 def through() -> datetime | None:
-    """Return up to when roll-ups are complete; None where none was made yet."""
+    """Return the time up to which roll-ups are complete, or None if there are none yet."""
     state = Counters.collection().find_one({"_id": STATE})
     return None if state is None else state["through"]
 
 
 def first_ended_since(start: datetime | None, end: datetime) -> datetime | None:
-    """Return when the first session ended in [start, end); None where none did. One index look-up."""
+    """Return when the first session ended in [start, end); None if none did. One index look-up."""
     between = {"$lt": end} if start is None else {"$gte": start, "$lt": end}
     query = {"status": ENDED, "endedAt": between}
     row = Session.collection().find_one(query, {"endedAt": 1}, sort=[("endedAt", 1)])
@@ -84,7 +84,7 @@ def first_ended_since(start: datetime | None, end: datetime) -> datetime | None:
 
 
 def figures_between(start: datetime, end: datetime) -> Groups:
-    """Return the figures of the sessions that ended in [start, end), from the sessions themselves."""
+    """Return the figures of the sessions that ended in [start, end), computed from the sessions."""
     groups: Groups = defaultdict(Figures)
     for session, messages, first_ms in _ended(start, end):
         groups[None].add(session, messages, first_ms)
@@ -102,7 +102,7 @@ def merged(rows: Iterable[Document]) -> Groups:
 
 
 def politely(rows: Iterable[_Row]) -> Iterator[_Row]:
-    """Yield the rows, and now and then let others go on: this process has chats to serve."""
+    """Yield the rows, and let other greenlets run now and then: this process also serves chats."""
     for number, row in enumerate(rows, start=1):
         if number % PAUSE_EVERY == 0:
             socketio.sleep(0)
@@ -130,15 +130,15 @@ def next_month(start: datetime) -> datetime:
 
 
 def _advance(reached: datetime | None, to: datetime) -> datetime:
-    """Move `through` on to where everything is rolled up; close the day and the month behind it before."""
+    """Move `through` on, after closing the day and the month that end before it."""
     _close_behind(reached, to)
-    # Another process may be further already.
+    # Another process may already be further.
     Counters.collection().update_one({"_id": STATE}, {"$max": {"through": to}}, upsert=True)
     return to
 
 
 def _close_behind(reached: datetime | None, to: datetime) -> None:
-    """Add up the day and the month of `reached` if they are over at `to`. Nothing ended between these times."""
+    """Add up the day and the month of `reached` if they are over at `to`. No session ended between the two times."""
     if reached is not None and floor_day(reached) < floor_day(to):
         _close(HOUR, DAY, floor_day(reached), floor_day(reached) + A_DAY)
         if floor_month(reached) < floor_month(to):
@@ -169,7 +169,7 @@ def _ended(start: datetime, end: datetime) -> Iterator[tuple[Document, int, int 
             yield session, session["totalMessages"], session["firstResponseMs"]
         else:
             unknown.append(session)
-    # Of an older release or another system, or the process was killed between the end and its statistics.
+    # From an older release or another system, or the process was killed before it stored the statistics.
     for first in range(0, len(unknown), BATCH):
         yield from _from_messages(unknown[first : first + BATCH])
 

@@ -1,4 +1,4 @@
-"""Reports: how much there was to do, and how long people waited. For API keys, systems and supervisors."""
+"""Reports: how many sessions ended, and how long people waited. For API keys, systems and supervisors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CSV = "text/csv"
 _COUNTS = ("sessions", "abandoned", "messages", "messagesPerSession")
 _DURATIONS = ("waiting", "firstResponse", "handling")
 _BOM = "\ufeff"
-"""By this spreadsheets know UTF-8."""
+"""Spreadsheets recognize UTF-8 by this."""
 _FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=\s*?[=+\-@|;\t\r\n＝＋－＠])")
-"""Where a formula could begin, also for a spreadsheet that takes another separator than the comma."""
+"""Places where a formula could begin, also for spreadsheets with another separator than the comma."""
 
 
 @route(
@@ -33,9 +33,9 @@ _FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=\s*?[=+\-@|;\t\r\n＝＋－＠])")
     answers={200: Says("Report", Report, also=(CSV,))},
 )
 def get_summary(wanted: ReportQuery) -> dict[str, Any] | Response:
-    """Report on the sessions that ended in a time.
+    """Report on the sessions that ended in a period.
 
-    As JSON or, if `Accept` prefers it, as CSV.
+    The report is JSON or, if `Accept` prefers it, CSV.
     """
     report = reports.summary(caller(), wanted)
 
@@ -53,7 +53,7 @@ def get_summary(wanted: ReportQuery) -> dict[str, Any] | Response:
 
 
 def _csv(report: Mapping[str, Any]) -> str:
-    """Return a report as RFC 4180 has it: one line for all, for each agent, and for each hour or day."""
+    """Return a report as CSV (RFC 4180): one line for the total, one for each agent, and one for each hour or day."""
     text = io.StringIO(_BOM)
     text.seek(len(_BOM))
     writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
@@ -75,5 +75,5 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _as_text(name: str | None) -> str | None:
-    """Return a name so that no spreadsheet takes it for a formula: an agent may be called `=HYPERLINK(…)`."""
+    """Return a name in a form that no spreadsheet reads as a formula: an agent may be called `=HYPERLINK(…)`."""
     return None if name is None else _FORMULA.sub(r"\1'", name)

@@ -1,4 +1,4 @@
-"""Reports: how much there was to do, how long people waited, and who did it."""
+"""Reports: how many sessions ended, how long people waited, and which agents answered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chatsupport.services.shared import access
 Document = dict[str, Any]
 
 MAX_LIVE = timedelta(hours=3)
-"""How much of the time that is not rolled up yet is added up while somebody waits for the report."""
+"""How much of the time without roll-ups is added up while the caller waits for the report."""
 
 _STEP = {HOUR: rollups.AN_HOUR, DAY: rollups.A_DAY}
 _FLOOR = {HOUR: rollups.floor_hour, DAY: rollups.floor_day}
@@ -29,9 +29,9 @@ _WITHOUT_HISTOGRAMS = {f"{name}.steps": 0 for name in ("waiting", "firstResponse
 
 
 def summary(caller: Caller, wanted: ReportQuery) -> dict[str, Any]:
-    """Return the figures of the sessions that ended in a time: of all, by agent, and hour by hour or day by day.
+    """Return the figures of the sessions that ended in a period: in total, by agent, and by hour or day.
 
-    For operators and supervisors only. What is rolled up is read from there, the latest hours from the sessions.
+    For operators and supervisors only. They are read from roll-ups, and for the latest hours from the sessions.
     """
     access.require_manager(caller)
     floor, step = _FLOOR[wanted.bucket], _STEP[wanted.bucket]
@@ -56,11 +56,11 @@ def summary(caller: Caller, wanted: ReportQuery) -> dict[str, Any]:
 
 
 def _not_rolled_up(start: datetime, end: datetime) -> tuple[dict[datetime, rollups.Groups], datetime, bool]:
-    """Return the latest figures hour by hour, from when on they are these, and whether none is missing before."""
+    """Return the latest figures by hour, the time at which they begin, and whether everything before is rolled up."""
     reached = rollups.through()
     earliest = rollups.floor_hour(now()) - MAX_LIVE
     live_start = earliest if reached is None else max(reached, earliest)
-    # Only a server that was off for long, or is new on old data, has not got so far; it is at it.
+    # A server that was off for long, or is new on old data, is still rolling up.
     complete = reached == live_start or rollups.first_ended_since(reached, live_start) is None
     live, hour = {}, max(live_start, rollups.floor_hour(start))
     while hour < min(end, now()):
@@ -70,7 +70,7 @@ def _not_rolled_up(start: datetime, end: datetime) -> tuple[dict[datetime, rollu
 
 
 def _rolled_up(start: datetime, end: datetime, agent_id: ObjectId | None) -> Iterator[Document]:
-    """Yield the roll-ups of [start, end): of whole months and days where there are, of hours at both ends."""
+    """Yield the roll-ups of [start, end): of whole months and days if possible, and of hours at both ends."""
     for span, first, last in _spans(start, end):
         query: Document = {"span": span, "start": {"$gte": first, "$lt": last}}
         if agent_id is not None:
@@ -101,7 +101,7 @@ def _ceil_day(time: datetime) -> datetime:
 
 
 def _by_agent(groups: rollups.Groups, only: ObjectId | None) -> list[Document]:
-    """Return the figures of each agent, who did most first. One that was deleted has no name any more."""
+    """Return the figures of each agent, sorted by the number of sessions. A deleted agent has no name."""
     ids = [agent_id for agent_id in groups if agent_id is not None and only in (None, agent_id)]
     rows = Agent.collection().find({"_id": {"$in": ids}}, {"name": 1})
     names = {row["_id"]: row["name"] for row in rows}
@@ -115,10 +115,10 @@ def _by_agent(groups: rollups.Groups, only: ObjectId | None) -> list[Document]:
 def _buckets(
     wanted: ReportQuery, start: datetime, end: datetime, rolled_end: datetime, live: Mapping[datetime, rollups.Groups]
 ) -> Iterator[Document]:
-    """Yield every hour or day of the time up to now, also those in which nothing ended."""
+    """Yield every hour or day of the period up to now, also those in which no session ended."""
     figures = _rolled_up_buckets(wanted, start, rolled_end)
     floor, step, agent_id = _FLOOR[wanted.bucket], _STEP[wanted.bucket], wanted.agent_id
-    # Of the last day some hours are rolled up, and some are not.
+    # Some hours of the last day are rolled up, and some are not.
     unfinished = max(start, floor(rolled_end))
     pieces: dict[datetime, Figures] = {}
     for row in _hours(unfinished, rolled_end, agent_id):

@@ -1,4 +1,4 @@
-"""What operators look at to keep an installation well."""
+"""Checks for operators."""
 
 from chatsupport.feature import Feature
 from chatsupport.features.upkeep.doctor import doctor

@@ -1,4 +1,4 @@
-"""`flask --app wsgi doctor`: one line for each thing a server needs, and what to do where it is not well."""
+"""`flask --app wsgi doctor`: one line for each thing that a server needs, and what to do if it has a problem."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLORS = {OK: "green", WARN: "yellow", FAIL: "red"}
 
 @dataclass(frozen=True)
 class Examination:
-    """One thing to look at. Some make no sense while the database is away or has to be migrated."""
+    """One check. Some make no sense while the database is away or has to be migrated."""
 
     title: str
     look: Callable[[Config], Iterator[Finding]]
@@ -44,11 +44,11 @@ EXAMINATIONS = (
 @click.command("doctor")
 @with_appcontext
 def doctor() -> None:
-    """Look at everything a server needs. Exit status 1 where something fails, 0 with warnings only."""
+    """Check everything that a server needs. The exit status is 1 if a check fails, and 0 if there are only warnings."""
     failed: set[str] = set()
     for examination in EXAMINATIONS:
         if examination.needs_database and "database" in failed:
-            findings = [Finding(FAIL, "not looked at, because of the database")]
+            findings = [Finding(FAIL, "not checked, because of the database")]
         else:
             findings = _look(examination)
         for finding in findings:
@@ -64,4 +64,4 @@ def _look(examination: Examination) -> list[Finding]:
     try:
         return list(examination.look(settings.config))
     except (PyMongoError, OSError) as error:
-        return [Finding(FAIL, f"could not be looked at: {type(error).__name__}", "try again, and look at the log")]
+        return [Finding(FAIL, f"could not be checked: {type(error).__name__}", "try again, and read the log")]

@@ -1,4 +1,4 @@
-"""What `doctor` looks at. Nothing here changes anything."""
+"""The checks of `doctor`. They change nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FREE_WARN_BYTES, FREE_FAIL_BYTES = 2 * 2**30, 200 * 2**20
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found, and what to do about it."""
+    """The result of a check, and what to do about it."""
 
     state: str
     what: str
@@ -46,7 +46,7 @@ class Finding:
 
 
 def configuration(config: Config) -> Iterator[Finding]:
-    """Look for what is allowed and yet hardly meant. What is not allowed has ended the command before."""
+    """Check for settings that are valid but probably wrong. Invalid settings have ended the command before."""
     yield Finding(OK, f"{config.app_env}, complete and readable")
     for name, meant in Config.misspelled(variables=feature.variables(feature.installed())).items():
         yield Finding(WARN, f"{name} is set, but no such variable exists", f"did you mean {meant}?")
@@ -64,7 +64,7 @@ def configuration(config: Config) -> Iterator[Finding]:
         yield Finding(
             WARN,
             "TRUSTED_PROXIES is 0",
-            "behind proxies, set it to their number; otherwise all visitors share one address",
+            "if the server is behind proxies, set it to their number; otherwise all visitors share one address",
         )
     plain = [url for url in config.frontend_urls if url.startswith("http://")]
     if plain:
@@ -78,7 +78,7 @@ def configuration(config: Config) -> Iterator[Finding]:
 
 
 def database(config: Config) -> Iterator[Finding]:
-    """Look whether the database answers, what it is, and how fast a write is safe."""
+    """Check the database: whether it answers, its version, and how long a durable write takes."""
     try:
         with startup.refused(config), translate_errors(), pymongo.timeout(5.0):
             client = connection.database().client
@@ -95,18 +95,18 @@ def database(config: Config) -> Iterator[Finding]:
                 yield Finding(WARN, "writes are slow", "check the disk of MongoDB, and the network to it")
             if "setName" not in hello and config.is_production:
                 yield Finding(
-                    WARN, "a single MongoDB, no replica set", "use three members: a lost disk means lost data"
+                    WARN, "a single MongoDB, not a replica set", "use three members: a lost disk means lost data"
                 )
             if migration.is_needed():
                 yield Finding(FAIL, "holds data of the Node.js system", "run `flask --app wsgi migrate`")
     except DatabaseUnavailableError:
         yield Finding(FAIL, "does not answer", "check MONGODB_URI, that MongoDB is running, and the network to it")
     except ConfigError as error:
-        yield Finding(FAIL, "refuses to be used", str(error))
+        yield Finding(FAIL, "cannot be used", str(error))
 
 
 def indexes(_: Config) -> Iterator[Finding]:
-    """Look whether every index is there, or how far it has come."""
+    """Check that every index exists, or how far its build is."""
     try:
         missing = documents.missing_indexes()
     except CannotServeError as error:
@@ -123,7 +123,7 @@ def indexes(_: Config) -> Iterator[Finding]:
 
 
 def clock(_: Config) -> Iterator[Finding]:
-    """Compare the clocks with the database's, by which everything goes: while one is wrong, nothing old is deleted."""
+    """Compare all clocks with the database's clock. While one is wrong, nothing old is deleted."""
     connection.measure_time()
     own = {"this machine": database_clock.own_offset() or 0.0}
     others = {f"{row['host']}, process {row['pid']},": row.get("clockOffset") or 0.0 for row in _running_processes()}
@@ -137,7 +137,7 @@ def clock(_: Config) -> Iterator[Finding]:
 
 
 def running(_: Config) -> Iterator[Finding]:
-    """Look which server processes use this database, and whether they hear of each other."""
+    """List the server processes of this database, and check that they can reach each other."""
     rows = _running_processes()
     shown = ", ".join(f"{row['host']} {row['pid']} (version {row['version']})" for row in rows)
     if len(rows) > 1 and (None in {row.get("redis") for row in rows} or len({row.get("redis") for row in rows}) > 1):
@@ -153,7 +153,7 @@ def _running_processes() -> list[dict[str, Any]]:
 
 
 def agents(_: Config) -> Iterator[Finding]:
-    """Look whether there is anybody to answer."""
+    """Check that some agent can answer visitors."""
     rows = list(Agent.collection().find({}))
     there = [row for row in rows if serializers.is_there(row)]
     if there:
@@ -166,14 +166,14 @@ def agents(_: Config) -> Iterator[Finding]:
 
 
 def valkey(config: Config) -> Iterator[Finding]:
-    """Look whether Valkey or Redis, where one is configured, does what servers ask of it."""
+    """Check that Valkey or Redis, if configured, can do what servers need."""
     if config.redis_url is None:
         yield Finding(OK, "not configured; only several server processes need it")
         return
     try:
         version, taken = redis_server.try_out(config.redis_url)
     except ConfigError as error:
-        yield Finding(FAIL, "refuses to be used", str(error))
+        yield Finding(FAIL, "cannot be used", str(error))
     except redis.RedisError as error:
         todo = "check REDIS_URL, and that it is running; until then, messages between processes are late"
         yield Finding(FAIL, f"does not answer ({type(error).__name__})", todo)
@@ -182,7 +182,7 @@ def valkey(config: Config) -> Iterator[Finding]:
 
 
 def open_files(config: Config) -> Iterator[Finding]:
-    """Compare the limit of open files, which the server raises to the hard one, with what connections need."""
+    """Compare the hard limit of open files, up to which the server raises its own, with the number of connections."""
     hard, wanted = resource.getrlimit(resource.RLIMIT_NOFILE)[1], config.worker_connections + FILES_BESIDE_SOCKETS
     if hard == resource.RLIM_INFINITY or hard >= wanted:
         shown = "no limit" if hard == resource.RLIM_INFINITY else str(hard)
@@ -193,9 +193,9 @@ def open_files(config: Config) -> Iterator[Finding]:
 
 
 def disk(config: Config) -> Iterator[Finding]:
-    """Look whether what is written here can be, and for how long."""
+    """Check that the server can write its files, and how much space is left."""
     directories = {"LOG_DIR": config.log_dir} if config.log_to_files else {}
-    if running_uri(config.data_dir) == config.mongodb_uri:  # The embedded MongoDB.
+    if running_uri(config.data_dir) == config.mongodb_uri:  # The embedded MongoDB is in DATA_DIR.
         directories["DATA_DIR"] = config.data_dir
     if not directories:
         yield Finding(OK, "nothing is written here")
@@ -214,20 +214,20 @@ def disk(config: Config) -> Iterator[Finding]:
 
 
 def server(config: Config) -> Iterator[Finding]:
-    """Look whether the server of this configuration serves."""
+    """Check that the server of this configuration answers."""
     url = own_url(config)
     try:
         state = Rest(url, {}).call("GET", "/api/health")
     except RefusedError as error:
-        yield Finding(FAIL, f"{url} answers {error}", "look at its log")
+        yield Finding(FAIL, f"{url} answers {error}", "read its log")
     except OSError as error:
-        yield Finding(WARN, f"none at {url} ({error})", "start it if it should run on this machine")
+        yield Finding(WARN, f"none at {url} ({error})", "start it, if it should run on this machine")
     else:
         yield Finding(OK, f"{url} is {state['status']}, version {state['version']}")
 
 
 def _nearest(directory: Path) -> Path:
-    """Return the directory, or the one above in which it would be made."""
+    """Return the directory, or the existing one in which it would be made."""
     for candidate in (directory, *directory.absolute().parents):
         if candidate.exists():
             return candidate

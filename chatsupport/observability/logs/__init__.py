@@ -15,12 +15,12 @@ from chatsupport.observability.logs.formatters import HumanFormatter, JsonFormat
 __all__ = ["bind", "clear", "enter", "leave", "log_context", "setup_logging"]
 
 REQUEST_ID = "chatsupport.request_id"
-"""Where the WSGI environment has the id of a request."""
+"""The key of a request's id in the WSGI environment."""
 MAX_BYTES = 10 * 1024 * 1024
 BACKUPS = 5
 
-# Libraries that report every packet or request at INFO, or every client's mistake at WARNING. A level of their own
-# also keeps python-engineio and python-socketio from adding a console handler of their own.
+# These libraries report every packet or request at INFO, or every client's mistake at WARNING. With an explicit level,
+# python-engineio and python-socketio also add no console handler of their own.
 _LIBRARY_LEVELS = {
     "engineio": logging.ERROR,
     "engineio.client": logging.ERROR,
@@ -34,7 +34,7 @@ _LIBRARY_LEVELS = {
     "werkzeug": logging.WARNING,
 }
 
-# What no line of ours shows need not be looked up for each record.
+# Our lines do not show these, so they need not be looked up for each record.
 for _unused in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
     setattr(logging, _unused, False)
 
@@ -42,7 +42,7 @@ _installed: list[logging.Handler] = []
 
 
 def setup_logging(config: Config) -> None:
-    """Send all logging to the console and LOG_DIR; calling it again replaces what the last call set up."""
+    """Send all logging to the console and LOG_DIR. A second call replaces the handlers of the first."""
     root = logging.getLogger()
     for handler in _installed:
         root.removeHandler(handler)
@@ -56,7 +56,7 @@ def setup_logging(config: Config) -> None:
 
     flood = LinesByAddress(config.rate_limit_log_lines) if config.rate_limits else None
     json_formatter = JsonFormatter()
-    # What a command prints is for who called it, and may go into a variable or a pipe.
+    # A command's output belongs to its caller, and may go into a variable or a pipe.
     stream = sys.stderr if "FLASK_RUN_FROM_CLI" in os.environ else sys.stdout
     human = config.app_env == "development" and stream.isatty()
     console = logging.StreamHandler(stream)
@@ -90,7 +90,7 @@ def _install(handler: logging.Handler, flood: logging.Filter | None) -> None:
 
 
 def _take_over_gunicorn() -> None:
-    # Gunicorn gives its logger a handler of its own and cuts it off from the root; its errors belong with ours.
+    # Gunicorn's logger has its own handler and does not pass records on; its errors belong in our log.
     logger = logging.getLogger("gunicorn.error")
     logger.handlers.clear()
     logger.propagate = True

@@ -1,4 +1,4 @@
-"""What every line logged during a request or an event carries: request_id, caller, session_id and the like."""
+"""The fields of every line logged during a request or an event: request_id, caller, session_id and the like."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _context: ContextVar[Fields | Callable[[], Fields]] = ContextVar("chatsupport_lo
 
 
 def bind(**fields: object) -> None:
-    """Add fields to every following line of this thread or greenlet; None takes one away."""
+    """Add fields to every following line of this thread or greenlet; None removes a field."""
     merged = {**current(), **fields}
     _context.set({name: value for name, value in merged.items() if value is not None})
 
@@ -26,23 +26,23 @@ def clear() -> None:
 
 @contextmanager
 def log_context(**fields: object) -> Iterator[None]:
-    """Bind fields for the length of a block; what was bound before, or inside, does not outlive it."""
+    """Bind fields for the length of a block. Fields bound before are back after it; those bound inside are gone."""
     before = _context.get()
     bind(**fields)
     try:
         yield
     finally:
-        # Not reset(token): a generator may be closed in another context than it began in, where reset() raises.
+        # Not reset(token): it raises when a generator is closed in another context than the one it began in.
         _context.set(before)
 
 
 def enter(fields: Callable[[], Fields]) -> Token[Fields | Callable[[], Fields]]:
-    """Bind fields that are worked out only when a line is logged; give what is returned to `leave`."""
+    """Bind fields that are computed only when a line is logged. Pass the returned value to `leave`."""
     return _context.set(fields)
 
 
 def leave(token: Token[Fields | Callable[[], Fields]]) -> None:
-    """Bind again what was bound before `enter`, in the same thread or greenlet."""
+    """Restore the fields that were bound before `enter`. Call it in the same thread or greenlet."""
     _context.reset(token)
 
 

@@ -23,7 +23,7 @@ class SharedRotatingFileHandler(logging.Handler):
     """Appends lines to a file; at `max_bytes` it becomes `.1`, `.1` becomes `.2`, and so on up to `backups`."""
 
     def __init__(self, path: Path, max_bytes: int, backups: int) -> None:
-        """Open the file at once; raise OSError where it cannot be written."""
+        """Open the file at once; raise OSError if it cannot be written."""
         super().__init__()
         self._path = path
         self._max_bytes = max_bytes
@@ -36,7 +36,7 @@ class SharedRotatingFileHandler(logging.Handler):
         try:
             line = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
             status = os.fstat(self._descriptor)
-            # Another process's rotation needs no check of its own: the file it renamed is full, so this sees it.
+            # This also notices another process's rotation: the file that it renamed is full.
             if status.st_nlink == 0 or status.st_size >= self._max_bytes:
                 self._renew()
             os.write(self._descriptor, line)

@@ -1,4 +1,4 @@
-"""How many lines one address may have logged: a flood must not push out of the logs what came before it."""
+"""A limit on the log lines that one address causes, so that a flood does not push older lines out of the logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatsupport.addresses import counted
 from chatsupport.observability.logs.context import current
 
 MAX_ADDRESSES = 10_000
-"""Beyond so many at once the others are counted together."""
+"""Addresses beyond this number are counted together."""
 OTHERS = "(others)"
 OURS = "chatsupport"
 VERDICT = "_is_within_rate"
@@ -21,10 +21,10 @@ logger = logging.getLogger(__name__)
 
 
 class LinesByAddress(logging.Filter):
-    """Leaves out what an address has logged beyond its rate, and says afterwards how much that was.
+    """Leaves out the lines beyond an address's rate, and says afterwards how many there were.
 
-    Lines of systems and API keys are not counted, nor are ours that are about no address. What libraries log, which
-    do not say on whose behalf, is counted by library.
+    Lines about systems and API keys are not counted, and neither are our own lines that concern no address. Libraries
+    do not say which address a line is about, so their lines are counted for each library.
     """
 
     def __init__(self, rate: str) -> None:
@@ -36,7 +36,7 @@ class LinesByAddress(logging.Filter):
         self._mutex = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a line is written; several handlers of one record share the answer."""
+        """Tell whether to write a line. All handlers of one record share the answer."""
         verdict: bool | None = getattr(record, VERDICT, None)
         if verdict is None:
             key = _key_of(record)

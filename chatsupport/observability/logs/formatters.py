@@ -1,4 +1,4 @@
-"""Turn log records into one line: JSON for machines, or something easy on the eye for a terminal."""
+"""Turn log records into lines: JSON for machines, or readable text for a terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class JsonFormatter(logging.Formatter):
     """Formats a record as one line of JSON: timestamp, level, logger, message, context, extra fields, exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; several handlers of one record share the work."""
+        """Return the line. All handlers of one record share it."""
         line: str | None = getattr(record, _LINE_CACHE, None)
         if line is None:
             line = _dump(
@@ -48,7 +48,7 @@ class HumanFormatter(logging.Formatter):
     """Formats a record for a terminal: time, level, logger, message, fields; an exception on lines below."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, with control characters escaped so that nobody can fake another line."""
+        """Return the line, with control characters escaped so that nobody can forge another line."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         parts = [f"{clock} {record.levelname:<8} {_printable(redact_text(record.getMessage()))}"]
         parts += [f"{name}={_printable(str(value))}" for name, value in _fields(record).items()]
@@ -84,7 +84,7 @@ def _dump(fields: dict[str, object]) -> str:
     try:
         return orjson.dumps(fields).decode()
     except TypeError:
-        # Lone surrogates and integers over 64 bits, which only the standard library's encoder takes.
+        # Only the standard library's encoder accepts lone surrogates and integers over 64 bits.
         return json.dumps(fields, ensure_ascii=True)
 
 

@@ -16,9 +16,9 @@ _SECRET_KEYS = frozenset(
 )
 
 MAX_CHARACTERS = 16_000
-"""Of a longer text the middle is left out."""
+"""The middle of a longer text is left out."""
 
-# Each takes a text in one pass: what an expression has looked at once, it takes, whether or not it is a secret.
+# Each expression reads a text in one pass: it consumes every character it looks at, whether or not it is in a secret.
 _JWT = re.compile(r"(?<![\w.-])([\w.-]*?)eyJ([\w.-]*)")
 _URI = re.compile(r"(://[^\s/@:\"']*:)([^\s@\"']*)(@?)")
 _NAMED = re.compile(
@@ -30,10 +30,10 @@ _SHORTEST_HEADER = 5
 
 
 def redact_text(text: str) -> str:
-    """Return the text with everything that looks like a secret masked, and without its middle where it is long."""
+    """Return the text with everything masked that looks like a secret, and without its middle if it is long."""
     if len(text) > MAX_CHARACTERS:
         text = _without_middle(text)
-    # Most texts hold none of these, and looking for a character costs a tenth of an expression.
+    # Most texts have none of these characters, and looking for one costs a tenth of running an expression.
     if "eyJ" in text:
         text = _JWT.sub(_mask_jwt, text)
     if "://" in text and "@" in text:
@@ -44,7 +44,7 @@ def redact_text(text: str) -> str:
 
 
 def _without_middle(text: str) -> str:
-    """Cut a text between words, so that no half of a secret is left that nobody recognizes."""
+    """Cut a text between words: the expressions would not recognize half a secret."""
     half = MAX_CHARACTERS // 2
     start, end = text[:half], text[-half:]
     start = start[: max(start.rfind(" "), start.rfind("\n"))]
@@ -54,7 +54,7 @@ def _without_middle(text: str) -> str:
 
 
 def redact(key: str, value: object) -> object:
-    """Return the value to log under a key, secrets masked at any depth."""
+    """Return the value to log under a key, with secrets masked at any depth."""
     if is_secret_key(key):
         return MASK
     if isinstance(value, str):

@@ -1,6 +1,6 @@
-"""What this process counts and measures, and how Prometheus reads it.
+"""Everything that this process counts and measures, in the text format of Prometheus.
 
-Any layer may count: `metrics.MESSAGES.add()`. docs/observability.md explains each metric.
+Any layer may count, as in `metrics.MESSAGES.add()`. docs/observability.md explains each metric.
 """
 
 from chatsupport.observability.metrics.catalogue import (

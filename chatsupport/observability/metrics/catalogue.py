@@ -1,4 +1,4 @@
-"""Every metric there is. docs/observability.md says of each what to look for, and a test holds it to this list."""
+"""Every metric. docs/observability.md explains what to look for in each, and a test compares it with this list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counters, gauges and histograms, as cheap as they can be in Python.
+"""Counters, gauges and histograms that cost as little as Python allows.
 
 prometheus-client's own take a lock for each observation and cost several times as much (docs/observability.md has the
 figures). These are read by its exposition only. Greenlets do not switch between the reading and the writing of a
@@ -14,13 +14,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 OTHER = "other"
 MAX_LABELS = 100
-"""How many values a label may have; what comes beyond is counted as `other`."""
+"""How many values a label may have. Further values are counted as `other`."""
 
 Readings = float | Mapping[str, float] | None
 
 
 class Counter:
-    """Something that is counted, from 0 at the process's start."""
+    """A count that starts at 0 with the process."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
@@ -37,7 +37,7 @@ class Counter:
 
 
 class LabelledCounter:
-    """Several counters, by one label. Those named at first are shown from the start."""
+    """Several counters, told apart by one label. The values given to the constructor are shown from the start."""
 
     def __init__(self, name: str, text: str, label: str, values: Sequence[str] = ()) -> None:
         self.name = name
@@ -46,7 +46,7 @@ class LabelledCounter:
         self.values = dict.fromkeys(values, 0)
 
     def add(self, value: str, amount: int = 1) -> None:
-        """Count under this value of the label."""
+        """Add to the counter with this value of the label."""
         values = self.values
         if value not in values and len(values) >= MAX_LABELS:
             value = OTHER
@@ -61,7 +61,7 @@ class LabelledCounter:
 
 
 class Gauge:
-    """Something that goes up and down: set, or read when Prometheus asks. Not shown while it is unknown."""
+    """A number that goes up and down. It is set, or read when Prometheus asks, and not shown while it is unknown."""
 
     def __init__(self, name: str, text: str, label: str | None = None) -> None:
         self.name = name
@@ -70,11 +70,11 @@ class Gauge:
         self._read: Callable[[], Readings] = lambda: None
 
     def set(self, readings: Readings) -> None:
-        """Show this number, or these by their label; None where it is unknown."""
+        """Show this number, or these numbers by their label; None means unknown."""
         self._read = lambda: readings
 
     def read_by(self, read: Callable[[], Readings]) -> None:
-        """Have it read by this function."""
+        """Call this function for the number when Prometheus asks."""
         self._read = read
 
     def families(self) -> Iterator[Metric]:
@@ -92,7 +92,7 @@ class Gauge:
 
 
 class Distribution:
-    """How often which amounts were seen: one histogram, or the part of one that has the same label."""
+    """How often amounts of each size were seen: one histogram, or the part of it with one label's value."""
 
     __slots__ = ("_bounds", "_counts", "_sum")
 
@@ -108,16 +108,16 @@ class Distribution:
 
     @property
     def count(self) -> int:
-        """How many amounts were seen."""
+        """The number of amounts."""
         return sum(self._counts)
 
     @property
     def sum(self) -> float:
-        """What they were together."""
+        """The sum of the amounts."""
         return self._sum
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Return the upper bounds, and how many amounts were at most that."""
+        """Return each upper bound with the number of amounts up to it."""
         total, rows = 0, []
         for bound, count in zip((*map(_number, self._bounds), "+Inf"), self._counts, strict=True):
             total += count
@@ -126,7 +126,7 @@ class Distribution:
 
 
 class Histogram(Distribution):
-    """A distribution under a name."""
+    """A distribution with a name."""
 
     __slots__ = ("name", "text")
 
@@ -141,7 +141,7 @@ class Histogram(Distribution):
 
 
 class LabelledHistogram:
-    """Several distributions, by one label whose values are known beforehand."""
+    """Several distributions, told apart by one label whose values are known beforehand."""
 
     def __init__(self, name: str, text: str, bounds: Sequence[float], label: str, values: Sequence[str]) -> None:
         self.name = name

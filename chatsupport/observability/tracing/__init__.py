@@ -1,8 +1,8 @@
-"""Where the time of one operation goes: a request, an event, a batch of messages.
+"""Where the time of one operation goes: a request, an event or a batch of messages.
 
-An operation carries its id, and the moments at which something happened to it. Noting them is a few attributes; what
-they mean is worked out only for the line of a slow one (SLOW_MS), and for the line that LOG_LEVEL=DEBUG has of each
-message. All moments are of the monotonic clock, in seconds.
+An operation carries its id and the moments at which it reached each step. Noting a moment only sets an attribute. The
+durations are computed only for the log line of a slow operation (SLOW_MS), and for the line that LOG_LEVEL=DEBUG writes
+for each message. All moments are seconds of the monotonic clock.
 """
 
 from chatsupport.observability.tracing.lines import batch, configure, finish, finish_command

@@ -1,4 +1,4 @@
-"""The lines of slow operations, and of each message at LOG_LEVEL=DEBUG."""
+"""The log lines of slow operations, and those of each message at LOG_LEVEL=DEBUG."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from chatsupport.observability.tracing.operations import Batch, DatabaseTimes, O
 logger = logging.getLogger(__name__)
 
 MAX_LINES = 10
-"""How many slow operations are logged a second: when all are slow, the first few tell."""
+"""How many slow operations are logged a second. When all are slow, the first few are enough."""
 
 
 class _Budget:
-    """How many lines of one kind there were in this second."""
+    """Counts the lines of one kind in this second."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -27,7 +27,7 @@ class _Budget:
         self._left_out = 0
 
     def take(self) -> dict[str, object] | None:
-        """Count one. Return what its line says of those left out before it; None where it is to be left out."""
+        """Count a line. Return the fields that say how many were left out before it, or None to leave this one out."""
         metrics.SLOW.add(self.kind)
         second = int(time.monotonic())
         if second != self._second:
@@ -45,14 +45,14 @@ _slow_seconds = float("inf")
 
 
 def configure(slow_ms: int) -> None:
-    """Log what takes so many milliseconds or longer; 0 for nothing."""
+    """Log operations that take this many milliseconds or more; with 0, none."""
     global _slow_seconds
     _slow_seconds = slow_ms / 1000 if slow_ms else float("inf")
 
 
 @contextmanager
 def batch(operations: list[Operation | None]) -> Iterator[Batch]:
-    """Follow the messages of these operations while they are written together."""
+    """Trace the messages of these operations while they are written together."""
     following = Batch(operations)
     outer, fields = enter(following), logs.enter(following.fields)
     try:
@@ -69,7 +69,7 @@ def batch(operations: list[Operation | None]) -> Iterator[Batch]:
 
 
 def finish(operation: Operation) -> float:
-    """Return the seconds it took, and log what there is to log."""
+    """Return the seconds that the operation took, and log it if it was slow."""
     seconds = time.monotonic() - operation.started
     if seconds >= _slow_seconds and (left_out := _operations.take()) is not None:
         _log_slow(operation, seconds, left_out)
@@ -79,7 +79,7 @@ def finish(operation: Operation) -> float:
 
 
 def finish_command(name: str, collection: object, seconds: float, *, succeeded: bool) -> None:
-    """Log a command of the database that was slow: what it was, never what it asked or got."""
+    """Log a slow database command: its name and collection, never its content or its result."""
     if seconds >= _slow_seconds and (left_out := _commands.take()) is not None:
         fields = {"event": "slow_command", "command": name, "collection": collection, "succeeded": succeeded}
         logger.warning("A slow command of the database", extra={**fields, "ms": _ms(seconds), **left_out})
@@ -92,7 +92,7 @@ def _log_slow(operation: Operation, seconds: float, left_out: dict[str, object])
 
 
 def _own_times(operation: Operation, seconds: float) -> dict[str, object]:
-    """Return what the database took of its time, and what is left, in milliseconds."""
+    """Return the milliseconds that the database took, and the rest."""
     times = operation.database or DatabaseTimes()
     return {
         **_database_fields(times),
@@ -101,7 +101,7 @@ def _own_times(operation: Operation, seconds: float) -> dict[str, object]:
 
 
 def _message_times(operation: Operation, seconds: float) -> dict[str, object]:
-    """Return what each part of a message's way took, in milliseconds. Without a batch, it never got that far."""
+    """Return the milliseconds of each step of a message. Without a batch, the message never got that far."""
     ended, following = operation.started + seconds, operation.batch
     taken = ended if following is None else following.started
     fields: dict[str, object] = {
@@ -119,7 +119,7 @@ def _message_times(operation: Operation, seconds: float) -> dict[str, object]:
 
 
 def _log_message(operation: Operation, seconds: float) -> None:
-    """Log a message's way: after how many milliseconds it was where."""
+    """Log the steps of a message, and after how many milliseconds it reached each."""
     following, moments = operation.batch, {"submitted_ms": operation.submitted}
     if following is None:
         return

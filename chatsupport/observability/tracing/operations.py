@@ -1,4 +1,4 @@
-"""What an operation carries: its id, and the moments at which something happened to it."""
+"""An operation: its id, and the moments at which it reached each step."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from contextvars import ContextVar, Token
 
 MAX_IDS = 10
-"""How many request ids a line about a batch names."""
+"""How many request ids the line of a batch names."""
 
 _numbers = itertools.count(1)
 _current: ContextVar[Operation | None] = ContextVar("chatsupport_operation", default=None)
 
 
 class DatabaseTimes:
-    """What the database did for an operation: seconds, and the moments at which the last of each kind was done."""
+    """The database's part in an operation: seconds, and the moment at which the last command of each kind ended."""
 
     __slots__ = ("commands", "read", "read_at", "waited", "written", "written_at")
 
@@ -36,7 +36,7 @@ class Operation:
         self._request_id = request_id
         self.started = time.monotonic()
         self.submitted = 0.0
-        """When its message began to wait for a batch; 0 where it has none."""
+        """When its message began to wait for a batch; 0 if it has no message."""
         self.announced = 0.0
         """When its message had been broadcast."""
         self.seq = 0
@@ -45,14 +45,14 @@ class Operation:
 
     @property
     def request_id(self) -> str:
-        """The id that answers and log lines carry; made when it is first asked for."""
+        """The id in answers and log lines. It is made when it is first read."""
         if not self._request_id:
             self._request_id = uuid.uuid4().hex
         return self._request_id
 
     @property
     def database_times(self) -> DatabaseTimes:
-        """What the database did for it, to be added to."""
+        """The database's part in it; commands add to it."""
         if self.database is None:
             self.database = DatabaseTimes()
         return self.database
@@ -63,7 +63,7 @@ class Operation:
 
 
 class Batch(Operation):
-    """Messages that are written together."""
+    """A batch of messages that are written together."""
 
     __slots__ = ("number", "operations", "size")
 
@@ -92,7 +92,7 @@ def current() -> Operation | None:
 
 
 def enter(operation: Operation | None) -> Token[Operation | None]:
-    """Make it the operation of this greenlet or thread; give what is returned to `leave`."""
+    """Make this the operation of this greenlet or thread. Pass the returned value to `leave`."""
     return _current.set(operation)
 
 

@@ -37,7 +37,7 @@ def only(operator: Api, **query: Any) -> dict[str, Any]:
     return entry
 
 
-def test_a_chats_life_is_in_the_log(apis: Apis, operator: Api, app: Flask) -> None:
+def test_every_step_of_a_chat_is_in_the_log(apis: Apis, operator: Api, app: Flask) -> None:
     ada, ben = (operator.create_agent(name, maxUsers=1)["id"] for name in ("Ada", "Ben"))
     session_id = apis.user("u1").start("u1")["sessionId"]
     operator.post(f"/api/chat/transfer/{session_id}", {"agentId": ben})
@@ -57,7 +57,7 @@ def test_a_chats_life_is_in_the_log(apis: Apis, operator: Api, app: Flask) -> No
     assert all(entry["at"].endswith("Z") for entry in log)
 
 
-def test_what_is_told_twice_is_one_entry(apis: Apis, operator: Api) -> None:
+def test_an_event_announced_twice_makes_one_entry(apis: Apis, operator: Api) -> None:
     session_id = apis.user("u1").start("u1")["sessionId"]
     apis.user("u1").end(session_id)
     stored = Session.collection().find_one({"_id": ObjectId(session_id)})
@@ -69,7 +69,7 @@ def test_what_is_told_twice_is_one_entry(apis: Apis, operator: Api) -> None:
     assert entries(operator, sessionId=session_id) == before
 
 
-def test_every_action_can_be_asked_for_and_nothing_else(operator: Api) -> None:
+def test_the_filter_accepts_exactly_the_existing_actions(operator: Api) -> None:
     named = {value for name, value in vars(audit).items() if name.isupper() and isinstance(value, str)}
     assert named - {audit.SERVER} == audit.ACTIONS
 
@@ -79,7 +79,7 @@ def test_every_action_can_be_asked_for_and_nothing_else(operator: Api) -> None:
         assert_failure(operator.get(AUDIT, action=action), 400, "INVALID_ACTION")
 
 
-def test_what_operators_do_is_in_the_log(apis: Apis, operator: Api) -> None:
+def test_actions_of_operators_are_in_the_log(apis: Apis, operator: Api) -> None:
     agent_id = operator.create_agent("Ada", maxUsers=3)["id"]
     operator.patch(f"/api/agents/{agent_id}", {"isOnline": False})
     operator.post("/api/auth/token", {"userId": agent_id, "userType": "agent"})
@@ -100,11 +100,11 @@ def test_what_operators_do_is_in_the_log(apis: Apis, operator: Api) -> None:
     assert (log[2]["userId"], log[2]["userType"]) == (agent_id, "agent")
     assert log[3]["details"] == {"blocked_address": "192.0.2.1", "reason": "spam"}
     assert (log[5]["userId"], log[5]["userType"]) == ("u1", "user")
-    # No secret is in it.
+    # It contains no secret.
     assert "eyJ" not in str(log)
 
 
-def test_who_reads_a_chat_in_which_it_has_no_part_is_in_the_log(apis: Apis, operator: Api, app: Flask) -> None:
+def test_reading_the_chat_of_others_is_in_the_log(apis: Apis, operator: Api, app: Flask) -> None:
     ada = operator.create_agent("Ada")["id"]
     grace = operator.create_agent("Grace", role="supervisor", isOnline=False)["id"]
     session_id = operator.start("u1")["sessionId"]
@@ -136,7 +136,7 @@ def test_a_chat_that_is_read_again_later_is_in_the_log_again(operator: Api, monk
     assert len(entries(operator, action="read")) == 2
 
 
-def test_of_only_so_many_readings_it_is_remembered(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bounded_number_of_readings_is_remembered(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "MAX_READINGS", 2)
     for number in range(5):
         operator.get(f"/api/chat/messages/{operator.start(f'u{number}')['sessionId']}")
@@ -144,7 +144,7 @@ def test_of_only_so_many_readings_it_is_remembered(operator: Api, monkeypatch: p
     assert len(audit._readings) == 2
 
 
-def test_what_was_refused_is_not_in_the_log(apis: Apis, operator: Api) -> None:
+def test_refused_actions_are_not_in_the_log(apis: Apis, operator: Api) -> None:
     session_id = operator.start("u1")["sessionId"]
     before = len(entries(operator))
 
@@ -187,7 +187,7 @@ def test_only_operators_read_it(apis: Apis, operator: Api) -> None:
     assert system.get(AUDIT).status_code == 200
 
 
-def test_entries_run_out_after_audit_days(make_app: MakeApp) -> None:
+def test_entries_expire_after_audit_days(make_app: MakeApp) -> None:
     operator = Apis(make_app(of_features={"AUDIT_DAYS": 30})).operator()
     operator.create_agent()
 
@@ -201,7 +201,7 @@ def test_entries_run_out_after_audit_days(make_app: MakeApp) -> None:
     assert AuditEntry.objects.count() == 0
 
 
-def test_what_happened_stays_when_its_entry_cannot_be_written(
+def test_an_action_stands_if_its_entry_cannot_be_written(
     operator: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     collection = AuditEntry.collection()
@@ -221,7 +221,7 @@ def test_what_happened_stays_when_its_entry_cannot_be_written(
     assert eventually(lambda: collection.count_documents({"action": "agent_created"})) == 1
 
 
-def test_the_server_does_what_nobody_asked_for(make_app: MakeApp) -> None:
+def test_actions_of_the_server_have_no_caller(make_app: MakeApp) -> None:
     operator = Apis(make_app(of_features={"RETENTION_DAYS": 1})).operator()
     session_id = operator.start("u1")["sessionId"]
     operator.end(session_id)

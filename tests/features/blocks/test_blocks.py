@@ -1,4 +1,4 @@
-"""Blocked people and addresses: refused everywhere at once, and let in again when it is over."""
+"""Blocked people and addresses are refused everywhere at once, and accepted again after the block."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_blocked_user_is_refused_everywhere_at_once(apis: Apis, operator: Api,
     assert_refused(socket.heard("error")[0], "BLOCKED")
     assert_refused(sockets.attempt({"token": make_token("u1")}).refusal, "BLOCKED")
     assert apis.user("u2").get(STATS).status_code == 200
-    # Another kind of caller with the same id is somebody else.
+    # A caller of another type with the same id is somebody else.
     assert apis.anonymous(Authorization=f"Bearer {make_token('u1', 'system')}").get(STATS).status_code == 200
 
     data_of(operator.delete(f"{BLOCKS}/{blocked['id']}"))
@@ -72,7 +72,7 @@ def test_a_blocked_address_is_refused(apis: Apis, operator: Api, blocked: str, a
         "/api/auth/token", json={"userId": "u1"}, environ_overrides={"REMOTE_ADDR": address}
     )
     assert_failure(token, 403, "BLOCKED")
-    # An API key is what lifts a block, and a balancer asks how we are.
+    # API keys lift blocks, and load balancers ask for the health.
     assert from_address(operator, address).status_code == 200
     assert from_address(apis.anonymous(), address, "/api/health").status_code == 200
 
@@ -102,7 +102,7 @@ def test_an_order_that_comes_after_the_block_was_lifted_closes_nothing(operator:
     assert socket.heard("error") == []
 
 
-def test_what_is_no_block_is_refused(operator: Api) -> None:
+def test_an_invalid_block_is_refused(operator: Api) -> None:
     for fields, code in [
         ({}, "INVALID_USER_ID"),
         ({"userId": {"$ne": ""}}, "INVALID_USER_ID"),
@@ -122,11 +122,11 @@ def test_what_is_no_block_is_refused(operator: Api) -> None:
     assert Denial.objects.count() == 0
 
 
-def test_a_block_runs_out_when_it_says(apis: Apis, operator: Api) -> None:
+def test_a_block_expires_on_time(apis: Apis, operator: Api) -> None:
     blocked = block(operator, userId="u1", expiresInSeconds=3600)
     assert_failure(apis.user("u1").get(STATS), 403, "BLOCKED")
 
-    # Before MongoDB has removed it.
+    # MongoDB has not removed it yet.
     Denial.objects.update(expires_at=now() - timedelta(seconds=1))
 
     assert apis.user("u1").get(STATS).status_code == 200

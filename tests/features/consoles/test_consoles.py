@@ -1,4 +1,4 @@
-"""What consoles hear without joining anything: the queue, sessions, agents; and what a role opens of sockets."""
+"""Live updates that consoles get without joining a session, and the rooms that a role opens for sockets."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tests.sockets import Socket, Sockets, assert_refused
 
 @pytest.fixture
 def grace(operator: Api) -> str:
-    """A supervisor who takes no sessions."""
+    """A supervisor who accepts no sessions."""
     agent_id: str = operator.create_agent("Grace", role="supervisor", isOnline=False)["id"]
     return agent_id
 
 
 def statuses(socket: Socket, session_id: str) -> list[tuple[str, str | None]]:
-    """Return what a supervisor heard of a session, each state once."""
+    """Return the states of a session that a supervisor was told, each once."""
     heard = [(row["status"], row["agentId"]) for row in socket.heard("session_changed") if row["id"] == session_id]
     return [state for place, state in enumerate(heard) if place == 0 or heard[place - 1] != state]
 
 
-def test_a_supervisor_hears_of_every_session(operator: Api, sockets: Sockets, ada: str, grace: str) -> None:
+def test_a_supervisor_gets_updates_of_every_session(operator: Api, sockets: Sockets, ada: str, grace: str) -> None:
     supervisor = sockets.agent(grace)
 
     session_id = operator.start("u1")["sessionId"]
@@ -46,7 +46,9 @@ def test_a_supervisor_hears_of_every_session(operator: Api, sockets: Sockets, ad
     }
 
 
-def test_a_supervisor_hears_of_agents_and_what_they_have(operator: Api, sockets: Sockets, ada: str, grace: str) -> None:
+def test_a_supervisor_gets_updates_of_agents_and_their_load(
+    operator: Api, sockets: Sockets, ada: str, grace: str
+) -> None:
     supervisor = sockets.agent(grace)
 
     session_id = operator.start("u1")["sessionId"]
@@ -59,7 +61,7 @@ def test_a_supervisor_hears_of_agents_and_what_they_have(operator: Api, sockets:
     assert supervisor.wait_for("agent_deleted") == [{"id": ben}]
 
 
-def test_agents_hear_of_the_queue_and_of_nothing_that_is_not_theirs(
+def test_agents_get_updates_of_the_queue_and_only_of_their_own_sessions(
     operator: Api, sockets: Sockets, ada: str, grace: str
 ) -> None:
     agent, supervisor, user = sockets.agent(ada), sockets.agent(grace), sockets.user("u9")
@@ -86,7 +88,7 @@ def test_agents_hear_of_the_queue_and_of_nothing_that_is_not_theirs(
     assert not user.heard("queue_changed")
 
 
-def test_a_crowd_is_told_of_at_most_once_a_second(operator: Api, sockets: Sockets, ada: str) -> None:
+def test_the_queue_is_announced_at_most_once_a_second(operator: Api, sockets: Sockets, ada: str) -> None:
     agent = sockets.agent(ada)
     started = now()
 
@@ -134,7 +136,7 @@ def test_the_heartbeat_leaves_supervisors_where_they_are(operator: Api, sockets:
     assert not user.heard("user_left")
 
 
-def test_who_is_no_supervisor_any_more_is_out_within_a_second(
+def test_a_demoted_supervisor_leaves_the_rooms_within_a_second(
     operator: Api, sockets: Sockets, ada: str, grace: str
 ) -> None:
     session_id = operator.start("u1")["sessionId"]
@@ -154,11 +156,11 @@ def test_who_is_no_supervisor_any_more_is_out_within_a_second(
     user.wait_for("session_ended")
     assert supervisor.is_connected
     assert not [name for name in ("new_message", "session_changed") if supervisor.heard(name)]
-    # Of itself an agent hears always.
+    # An agent always gets its own updates.
     assert {state["id"] for state in supervisor.heard("agent_changed")} <= {grace}
 
 
-def test_it_keeps_what_is_its_own(operator: Api, sockets: Sockets) -> None:
+def test_a_demoted_supervisor_keeps_its_own_sessions(operator: Api, sockets: Sockets) -> None:
     grace = operator.create_agent("Grace", role="supervisor")["id"]
     session_id = operator.start("u1")["sessionId"]
     user, supervisor = sockets.user("u1"), sockets.agent(grace)
@@ -172,7 +174,7 @@ def test_it_keeps_what_is_its_own(operator: Api, sockets: Sockets) -> None:
     assert supervisor.wait_for("new_message")
 
 
-def test_who_becomes_a_supervisor_hears_all_from_then_on(operator: Api, sockets: Sockets, ada: str) -> None:
+def test_a_new_supervisor_gets_all_updates_from_then_on(operator: Api, sockets: Sockets, ada: str) -> None:
     ben = operator.create_agent("Ben", isOnline=False)["id"]
     socket = sockets.agent(ben)
 
@@ -183,7 +185,7 @@ def test_who_becomes_a_supervisor_hears_all_from_then_on(operator: Api, sockets:
     assert socket.wait_for("session_changed")
 
 
-def test_a_lost_order_is_made_up_for_by_the_heartbeat(operator: Api, sockets: Sockets, ada: str, grace: str) -> None:
+def test_the_heartbeat_makes_up_for_a_lost_order(operator: Api, sockets: Sockets, ada: str, grace: str) -> None:
     sockets.agent(grace)
     assert is_heard_here(SUPERVISORS_ROOM)
     Agent.objects(id=grace).update(role="agent")
@@ -193,7 +195,9 @@ def test_a_lost_order_is_made_up_for_by_the_heartbeat(operator: Api, sockets: So
     assert eventually(lambda: not is_heard_here(SUPERVISORS_ROOM))
 
 
-def test_an_agent_hears_of_itself_in_all_its_browsers(operator: Api, apis: Apis, sockets: Sockets, ada: str) -> None:
+def test_an_agent_gets_its_own_updates_in_all_its_browsers(
+    operator: Api, apis: Apis, sockets: Sockets, ada: str
+) -> None:
     desk, phone, other = sockets.agent(ada), sockets.agent(ada), sockets.user("u1")
     colleague = sockets.agent(operator.create_agent("Ben")["id"])
 

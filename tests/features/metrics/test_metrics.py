@@ -1,4 +1,4 @@
-"""GET /metrics: what happens is counted, and what there is, is told."""
+"""GET /metrics counts events and reports the current state."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_chat_is_counted(app: Flask, operator: Api, sockets: Sockets) -> None:
     assert after.value("chatsupport_database_connections", state="idle") >= 1
 
 
-def test_a_session_has_its_first_reply_once_also_for_a_server_that_has_just_started(
+def test_the_first_reply_of_a_session_counts_once_even_after_a_restart(
     app: Flask, operator: Api, sockets: Sockets
 ) -> None:
     agent = operator.create_agent()
@@ -91,7 +91,7 @@ def test_a_session_has_its_first_reply_once_also_for_a_server_that_has_just_star
     assert scrape(app).since(before, "chatsupport_first_reply_seconds_count") == 2
 
 
-def test_resuming_is_counted_by_what_came_of_it(
+def test_resumptions_are_counted_by_their_outcome(
     app: Flask, operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatsupport.services.messages.history.RESUME_HISTORY", 2)
@@ -109,7 +109,7 @@ def test_resuming_is_counted_by_what_came_of_it(
         assert now.since(before, "chatsupport_resumes_total", result=result) == 1
 
 
-def test_what_came_too_often_is_counted_by_its_limit(make_app: MakeApp) -> None:
+def test_rate_limited_calls_are_counted_by_their_limit(make_app: MakeApp) -> None:
     app = make_app(rate_limits=True, rate_limit_messages="1/minute", max_sockets_per_caller=1)
     session_id = Apis(app).operator().start("u1")["sessionId"]
     before, user = scrape(app), Sockets(app).user("u1")
@@ -127,7 +127,7 @@ def test_what_came_too_often_is_counted_by_its_limit(make_app: MakeApp) -> None:
     assert after.since(before, "chatsupport_refused_total", code="INVALID_TOKEN") == 1
 
 
-def test_agents_are_told_apart_and_each_counts_once(app: Flask, operator: Api) -> None:
+def test_agents_are_counted_once_by_their_state(app: Flask, operator: Api) -> None:
     for name, fields in {
         "free": {},
         "full": {"hasRoom": False},
@@ -144,7 +144,7 @@ def test_agents_are_told_apart_and_each_counts_once(app: Flask, operator: Api) -
     assert states == {"online": 1, "full": 1, "away": 1, "offline": 2}
 
 
-def test_the_database_is_asked_once_a_second_whoever_asks(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_database_is_asked_at_most_once_a_second(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gauges, "KEPT_SECONDS", 60.0)
     monkeypatch.setattr(gauges, "_read_at", float("-inf"))
     assert scrape(app).value("chatsupport_sessions", status="waiting") == 0
@@ -158,14 +158,14 @@ def test_the_database_is_asked_once_a_second_whoever_asks(app: Flask, monkeypatc
 
 @pytest.fixture(scope="module")
 def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A MongoDB for this module only, which may be frozen."""
+    """A MongoDB only for this module, which may be frozen."""
     directory: Path = tmp_path_factory.mktemp("mongodb-metrics")
     server = EmbeddedMongo(directory)
     yield server.start()
     server.stop()
 
 
-def test_without_the_database_the_process_tells_of_itself(make_app: MakeApp, mongo: str) -> None:
+def test_without_the_database_the_process_still_reports_its_own_metrics(make_app: MakeApp, mongo: str) -> None:
     app = make_app(mongodb_uri=mongo)
     assert scrape(app).value("chatsupport_database_up") == 1
     process_id = connection.database().command("serverStatus")["pid"]
@@ -186,7 +186,7 @@ def test_without_the_database_the_process_tells_of_itself(make_app: MakeApp, mon
     eventually(lambda: scrape(app).value("chatsupport_database_up") == 1)
 
 
-def test_a_scrape_is_read_from_indexes_however_much_there_is(
+def test_a_scrape_reads_only_indexes_however_much_is_stored(
     app: Flask, profile: Callable[[], list[dict[str, Any]]]
 ) -> None:
     time_now = clock.now()

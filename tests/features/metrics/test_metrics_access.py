@@ -19,7 +19,7 @@ def from_address(app: Flask, address: str, **headers: str) -> int:
     return app.test_client().get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address}).status_code
 
 
-def test_the_token_is_asked_for_where_there_is_one(make_app: MakeApp) -> None:
+def test_a_configured_token_is_required(make_app: MakeApp) -> None:
     app = make_app(of_features={"METRICS_TOKEN": TOKEN})
     apis = Apis(app)
 
@@ -35,16 +35,16 @@ def test_the_token_is_asked_for_where_there_is_one(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
-def test_without_a_token_this_machine_may_ask(app: Flask, address: str) -> None:
+def test_without_a_token_this_machine_has_access(app: Flask, address: str) -> None:
     assert from_address(app, address) == 200
 
 
-def test_what_a_proxy_hides_has_one_path(app: Flask) -> None:
+def test_the_metrics_have_only_one_path_for_a_proxy_to_hide(app: Flask) -> None:
     assert app.test_client().get("/metrics/").status_code == 404
 
 
 @pytest.mark.parametrize("address", ["203.0.113.7", "10.0.0.1", "::ffff:203.0.113.7", "2001:db8::1", "", "localhost"])
-def test_without_a_token_no_other_machine_may(app: Flask, address: str) -> None:
+def test_without_a_token_no_other_machine_has_access(app: Flask, address: str) -> None:
     assert from_address(app, address) == 403
 
 
@@ -53,7 +53,7 @@ def test_without_a_token_no_other_machine_may(app: Flask, address: str) -> None:
     "header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via", "X-Forwarded-Proto", "X-Forwarded-Host"]
 )
 @pytest.mark.parametrize("text", ["203.0.113.7", "127.0.0.1"])
-def test_what_came_through_a_proxy_is_not_from_this_machine(
+def test_a_request_through_a_proxy_is_not_from_this_machine(
     make_app: MakeApp, trusted_proxies: int, header: str, text: str
 ) -> None:
     app = make_app(trusted_proxies=trusted_proxies)

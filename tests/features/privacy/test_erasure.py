@@ -1,4 +1,4 @@
-"""An erased person's id and texts, stored by every call and while more are in progress, are nowhere any more."""
+"""After an erasure, a person's id and texts are nowhere, although every call stored some and more were in progress."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SAID = {"message": SECRET, "clientMessageId": SECRET, "reason": SECRET, "seq": 1
 
 
 def leftovers(*needles: str) -> set[str]:
-    """Return where the database has any of these, in any document, as it is stored: byte for byte."""
+    """Return the documents that contain any of these texts, comparing their stored bytes."""
     read_marks.flush()
     audit.flush()
     totals.flush()
@@ -59,12 +59,12 @@ def leftovers(*needles: str) -> set[str]:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look again, for the last time, whenever `finish` is called."""
+    """Make every call of `finish` the last search."""
     monkeypatch.setattr(erasure, "SWEEPS", (timedelta(0),))
 
 
 class Life:
-    """Everything somebody may do here, and have done to them."""
+    """Everything that a person can do here, and that can be done to the person."""
 
     def __init__(self, app: Flask) -> None:
         self.apis, self.sockets = Apis(app), Sockets(app)
@@ -80,12 +80,12 @@ class Life:
         self.guest = ""
 
     def _named(self, api: Api) -> Api:
-        # Whoever calls chooses the request's id.
+        # The caller chooses the request's id.
         api.headers["X-Request-ID"] = f"{SECRET}.{api.headers.get('Authorization', 'key')[-4:]}"
         return api
 
     def start(self) -> str:
-        """Have a chat, the one there is or a new one, with texts of both sides."""
+        """Have a chat, the open one or a new one, with texts of both sides."""
         self.session_id = self.jane.start(JANE)["sessionId"]
         return self.session_id
 
@@ -93,7 +93,7 @@ class Life:
         session_id = self.start()
         self.jane.send(session_id, SECRET, clientMessageId=f"{JANE}-1")
         self.agent_in(session_id).send(session_id, f"Hello {JANE}, {SECRET}", clientMessageId=SECRET)
-        # A system speaks for her, in a chat of somebody else's too.
+        # A system speaks for her, also in somebody else's chat.
         for chat in (session_id, self.others_session):
             self.operator.send(chat, SECRET, senderId=JANE, senderType="user", clientMessageId=f"{SECRET}-2")
 
@@ -129,7 +129,7 @@ class Life:
         self._named(self.apis.bearer(token)).post("/api/auth/logout")
 
     def sign_in(self) -> None:
-        anybody = self.apis.anonymous()  # What was typed is not kept; whose it was nobody can say.
+        anybody = self.apis.anonymous()  # The typed text is not stored, so the entry identifies nobody.
         for email, password in (("ada@x.org", PASSWORD), (JANE, SECRET * 2)):
             anybody.post("/api/auth/login", {"email": email, "password": password})
 
@@ -138,7 +138,7 @@ class Life:
         self.plain_operator.delete(f"/api/agents/{agent}")
 
     def block(self) -> None:
-        """Be blocked, and let in again: as long as she is blocked she could do nothing else."""
+        """Be blocked and unblocked: while she is blocked, she could do nothing else."""
         blocked = data_of(self.operator.post("/api/blocks", {"userId": JANE, "reason": f"{JANE} {SECRET}"}))
         self.operator.delete(f"/api/blocks/{blocked['id']}")
 
@@ -187,7 +187,7 @@ CALLS: dict[str, Callable[[Life], object]] = {
     "DELETE /api/users/<id:user_id>": lambda life: life.jane.delete(f"/api/users/{JANE}"),
     "DELETE /api/users": lambda life: life.jane.delete("/api/users"),
 }  # fmt: skip
-# The last, for nothing works after it.
+# This comes last, because nothing works after it.
 LAST: dict[str, Callable[[Life], object]] = {
     "POST /api/auth/revoke": lambda life: life.operator.post("/api/auth/revoke", {"userId": JANE})
 }
@@ -208,7 +208,7 @@ def test_every_call_is_among_those_by_which_she_went_in(app: Flask) -> None:
 
 @pytest.fixture
 def life(app: Flask) -> Life:
-    """Jane's life here, lived."""
+    """Everything that Jane has done here."""
     life = Life(app)
     life.talk()
     for call in CALLS.values():
@@ -223,7 +223,7 @@ def life(app: Flask) -> Life:
 
 @contextlib.contextmanager
 def in_flight(life: Life) -> Iterator[None]:
-    """Go on while the block runs: messages, starts and read marks of hers, in other threads."""
+    """Send her messages, starts and read marks in other threads while the block runs."""
     over = threading.Event()
 
     def chat() -> None:
@@ -235,7 +235,7 @@ def in_flight(life: Life) -> Iterator[None]:
 
     def read() -> None:
         while not over.is_set():
-            with contextlib.suppress(AssertionError, RuntimeError, TypeError):  # Where she has just been let out.
+            with contextlib.suppress(AssertionError, RuntimeError, TypeError):  # She may just have been erased.
                 socket = life.socket()
                 session_id = life.session_id
                 socket.join(session_id)
@@ -256,7 +256,7 @@ def in_flight(life: Life) -> Iterator[None]:
 
 
 @pytest.mark.timeout(120)
-def test_who_did_everything_is_nowhere_any_more(life: Life, at_once: None) -> None:
+def test_a_person_who_did_everything_is_erased_everywhere(life: Life, at_once: None) -> None:
     counted = totals.counts()
     assert leftovers(JANE, SECRET, ADDRESS, life.guest)
 
@@ -265,7 +265,7 @@ def test_who_did_everything_is_nowhere_any_more(life: Life, at_once: None) -> No
         life.jane.get("/api/chat/stats")
     assert erased["isComplete"] is True
     message_log.log.wait_until_idle(5)
-    # What else was written down and not stored yet.
+    # Write what still waits in buffers.
     read_marks._pending.add((ObjectId(life.others_session), Caller(JANE, "user")), (1, time.monotonic()))
     read_marks.flush()
     erasure.finish()
@@ -276,7 +276,7 @@ def test_who_did_everything_is_nowhere_any_more(life: Life, at_once: None) -> No
     assert totals.counts()["sessions"] >= counted["sessions"]
 
 
-def test_what_is_left_of_a_block_is_the_id_that_it_keeps_out(life: Life, at_once: None) -> None:
+def test_after_an_erasure_a_block_keeps_only_the_id(life: Life, at_once: None) -> None:
     blocked = data_of(life.operator.post("/api/blocks", {"userId": JANE, "reason": f"{JANE} {SECRET}"}))
 
     life.apis.operator().delete(f"/api/users/{JANE}")
@@ -284,14 +284,14 @@ def test_what_is_left_of_a_block_is_the_id_that_it_keeps_out(life: Life, at_once
 
     (left,) = leftovers(JANE, SECRET, ADDRESS, life.guest)
     assert left.startswith(f"denials: {{'_id': 'block:user:{JANE}'")
-    # Neither lifting it nor looking whether anything is left writes the id down again.
+    # Neither lifting the block nor an export stores the id again.
     anew = life.apis.operator()
     assert data_of(anew.get(f"/api/users/{JANE}/export"))["sessions"] == []
     anew.delete(f"/api/blocks/{blocked['id']}")
     assert leftovers(JANE, SECRET) == set()
 
 
-def test_a_guest_that_is_erased_after_it_became_known_is_nowhere_any_more(apis: Apis, at_once: None) -> None:
+def test_an_identified_guest_is_erased_everywhere(apis: Apis, at_once: None) -> None:
     guest = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
     session_id = apis.anonymous(Authorization=f"Bearer {guest['token']}").start(guest["userId"])["sessionId"]
     data_of(apis.user(JANE).post("/api/auth/identify", {"guestToken": guest["token"]}))
@@ -303,7 +303,7 @@ def test_a_guest_that_is_erased_after_it_became_known_is_nowhere_any_more(apis: 
     assert apis.operator().session(session_id)["userId"] == JANE
 
 
-def test_others_keep_what_is_theirs(life: Life, at_once: None) -> None:
+def test_the_data_of_others_is_kept(life: Life, at_once: None) -> None:
     life.apis.user("u2").send(life.others_session, "not hers")
 
     life.apis.operator().delete(f"/api/users/{JANE}")
@@ -315,7 +315,7 @@ def test_others_keep_what_is_theirs(life: Life, at_once: None) -> None:
     assert life.apis.user("u2").get("/api/chat/stats").status_code == 200
 
 
-def test_who_comes_back_is_somebody_new(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_erased_person_who_comes_back_is_somebody_new(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(erasure, "SWEEPS", (timedelta(0), timedelta(hours=1)))
     monkeypatch.setattr(tombstones, "UNDER_WAY", timedelta(0))
     life.apis.operator().delete(f"/api/users/{JANE}")
@@ -329,7 +329,7 @@ def test_who_comes_back_is_somebody_new(life: Life, monkeypatch: pytest.MonkeyPa
     assert [message["message"] for message in data_of(again.get(f"/api/chat/messages/{session_id}"))["messages"]] == [
         "I am back"
     ]
-    # Revoked once more, she stays so when the erasure is forgotten.
+    # A new revocation outlives the erasure's.
     life.apis.operator().post("/api/auth/revoke", {"userId": JANE})
     monkeypatch.setattr(erasure, "SWEEPS", (timedelta(0),))
     Denial.collection().update_many({"sweepAt": {"$exists": True}}, {"$set": {"sweepAt": now()}})
@@ -338,7 +338,7 @@ def test_who_comes_back_is_somebody_new(life: Life, monkeypatch: pytest.MonkeyPa
     assert Denial.collection().count_documents({"sweepAt": {"$exists": True}}) == 0
 
 
-def test_what_was_stopped_for_long_meets_the_tombstone(life: Life, at_once: None) -> None:
+def test_late_writes_of_a_stopped_process_meet_the_tombstone(life: Life, at_once: None) -> None:
     """A process that is frozen has read marks and entries of the audit log to write, and writes them much later."""
     session_id, caller = ObjectId(life.session_id), Caller(JANE, "user")
     life.apis.operator().delete(f"/api/users/{JANE}")
@@ -355,7 +355,7 @@ def test_what_was_stopped_for_long_meets_the_tombstone(life: Life, at_once: None
     assert AuditEntry.collection().count_documents({"sessionId": late["_id"], "at": long_ago}) == 1
 
 
-def test_it_takes_no_longer_than_the_caller_can_wait(
+def test_an_erasure_takes_no_longer_than_the_caller_can_wait(
     life: Life, at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(personal_data, "RANGE", 1)
@@ -368,7 +368,7 @@ def test_it_takes_no_longer_than_the_caller_can_wait(
     assert leftovers(JANE, SECRET, ADDRESS, life.guest) == set()
 
 
-def test_an_agent_is_erased_wherever_it_worked(app: Flask, at_once: None) -> None:
+def test_an_agent_is_erased_from_every_session(app: Flask, at_once: None) -> None:
     apis, operator = Apis(app), Apis(app).operator()
     agent = operator.create_agent(SECRET, maxUsers=5, email="eve@x.org", password=PASSWORD)
     own = apis.agent(agent["id"])
@@ -396,9 +396,7 @@ def test_an_agent_is_erased_wherever_it_worked(app: Flask, at_once: None) -> Non
     assert [message["message"] for message in messages] == ["what the visitor wrote", ""]
 
 
-def test_an_erasure_that_was_cut_short_is_finished_by_itself(
-    life: Life, at_once: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unfinished_erasure_is_completed_later(life: Life, at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def die(*_: Any) -> None:
         raise RuntimeError
 
@@ -411,7 +409,7 @@ def test_an_erasure_that_was_cut_short_is_finished_by_itself(
     assert leftovers(JANE, SECRET, ADDRESS, life.guest) == set()
 
 
-def test_tokens_from_before_are_refused_for_good(make_app: MakeApp, at_once: None) -> None:
+def test_tokens_from_before_the_erasure_are_refused_for_good(make_app: MakeApp, at_once: None) -> None:
     apis = Apis(make_app())
     before = apis.bearer(data_of(apis.anonymous().post("/api/auth/token", {"userId": JANE}))["token"])
     apis.operator().delete(f"/api/users/{JANE}")

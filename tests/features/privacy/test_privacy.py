@@ -1,4 +1,4 @@
-"""What is kept of somebody: exported, erased, and deleted when its time is over."""
+"""Stored data about a person is exported, erased, and deleted after its time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ USER = "jane.doe@example.com"
 
 
 def everything() -> str:
-    """Return all that is in the database, but the revocation, which runs out with the tokens."""
+    """Return everything in the database except the revocation, which expires with the tokens."""
     audit.flush()
     database = connection.database()
     names = set(database.list_collection_names()) - {"denials"}
@@ -66,14 +66,16 @@ def test_an_export_holds_everything(apis: Apis, operator: Api, chat: dict[str, s
     assert "not his" not in json.dumps(data)
 
 
-def test_an_agents_export_holds_what_it_wrote(operator: Api, chat: dict[str, str]) -> None:
+def test_an_agents_export_has_its_messages(operator: Api, chat: dict[str, str]) -> None:
     data = data_of(operator.get(f"/api/users/{chat['agent']}/export", userType="agent"))
 
     assert data["agent"]["name"] == "Ada"
     assert [message["message"] for message in data["sentMessages"]] == [f"Hello {USER}"]
 
 
-def test_who_is_erased_is_nowhere_any_more(app: Flask, apis: Apis, operator: Api, chat: dict[str, str]) -> None:
+def test_an_erased_person_is_nowhere_in_the_database(
+    app: Flask, apis: Apis, operator: Api, chat: dict[str, str]
+) -> None:
     statistics = data_of(operator.get("/api/chat/stats"))
     socket = Sockets(app).user(USER)
     socket.join(chat["second"])
@@ -87,7 +89,7 @@ def test_who_is_erased_is_nowhere_any_more(app: Flask, apis: Apis, operator: Api
     assert "not his" in everything()
     assert not socket.is_connected
     assert_failure(apis.user(USER).get("/api/chat/stats"), 401, "INVALID_TOKEN")
-    # What happened and when stays, and one pseudonym stands for one person.
+    # Actions and times stay, and each person has one pseudonym.
     messages = data_of(operator.get(f"/api/chat/messages/{chat['first']}"))["messages"]
     assert [(message["seq"], message["message"], message["erased"]) for message in messages] == [
         (1, "", True),
@@ -123,11 +125,11 @@ def test_an_erasure_that_was_interrupted_is_finished_by_the_next(
     assert USER not in everything()
 
 
-def test_erasing_who_was_never_there_is_no_error(operator: Api) -> None:
+def test_erasing_an_unknown_person_is_no_error(operator: Api) -> None:
     assert data_of(operator.delete("/api/users/nobody"))["sessions"] == 0
 
 
-def test_an_erased_agents_words_are_gone(operator: Api, chat: dict[str, str]) -> None:
+def test_the_messages_of_an_erased_agent_are_emptied(operator: Api, chat: dict[str, str]) -> None:
     operator.delete(f"/api/users/{chat['agent']}?userType=agent")
 
     assert "Hello" not in everything()
@@ -153,7 +155,7 @@ def test_ids_with_slashes_and_dots_are_ids(operator: Api) -> None:
         assert data_of(operator.client.delete(f"/api/users/{path}", headers=operator.headers))["sessions"] == 1
 
 
-def test_a_path_that_is_no_text_is_nobodys(operator: Api) -> None:
+def test_a_path_that_is_not_valid_text_names_nobody(operator: Api) -> None:
     operator.start("\ufffd")
 
     for path in ("%ff", "a%C3", "%ED%A0%80"):
@@ -181,7 +183,7 @@ def test_old_sessions_are_deleted_with_their_messages(make_app: MakeApp, monkeyp
         operator.end(session_id)
     old = now() - timedelta(days=31)
     Session.objects(id__in=ids[:5]).update(ended_at=old, created_at=old - timedelta(minutes=1))
-    # An open session may be as old as it likes.
+    # An open session is kept at any age.
     Session.objects(id=ids[6]).update(created_at=old)
     Counters.objects.delete()
     totals.reset()

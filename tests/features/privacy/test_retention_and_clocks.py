@@ -1,4 +1,4 @@
-"""What is old is not known while clocks disagree."""
+"""While clocks disagree, nothing counts as old."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.applications import MakeApp, SetClock
 
 
 @pytest.mark.parametrize("wrong", ["this machine", "another process", "another member"])
-def test_nothing_is_deleted_by_its_age_while_clocks_disagree(
+def test_nothing_is_deleted_by_age_while_clocks_disagree(
     make_app: MakeApp,
     set_clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""Sessions of three months, and what a report should say of them, worked out the simple way."""
+"""Sessions of three months, and the report that they should give, computed in a simple way."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def set_time(monkeypatch: pytest.MonkeyPatch, time: datetime) -> None:
 
 
 def exact(made: Made) -> Document:
-    """Return the figures of these sessions, worked out the simple way."""
+    """Return the figures of these sessions, computed in a simple way."""
     seconds: dict[str, list[float]] = {name: [] for name in FIELDS}
     for session, messages in made:
         assigned, answer = session.get("firstAssignedAt"), first_answer(session, messages)

@@ -1,4 +1,4 @@
-"""The figures themselves: what is counted, and what adding them up does to them."""
+"""The figures of reports: counting sessions, and adding figures up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def counted(made: Made) -> Figures:
 
 
 @pytest.mark.parametrize("count", [0, 1, 500])
-def test_figures_say_what_the_sessions_say_however_they_are_added_up(count: int) -> None:
+def test_figures_are_right_however_they_are_added_up(count: int) -> None:
     rng = random.Random(count)
     agent_ids = [ObjectId() for _ in range(3)]
     made = [ended(NOW - timedelta(minutes=minute), rng, agent_ids, counted=False) for minute in range(count)]
@@ -33,7 +33,7 @@ def test_figures_say_what_the_sessions_say_however_they_are_added_up(count: int)
     assert_equal(figures.described(total.stored()), made)
 
 
-def test_steps_of_the_histogram_are_as_fine_as_is_said() -> None:
+def test_the_steps_of_the_histogram_are_as_fine_as_documented() -> None:
     rng = random.Random(1)
     for _ in range(2000):
         milliseconds = int(10 ** rng.uniform(0, 10))

@@ -1,4 +1,4 @@
-"""How reports are asked for, and what they look like."""
+"""Queries and formats of reports."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_csv_has_the_same_figures(app: Flask, operator: Api, stored: list[Any]) 
     assert "Accept" in response.headers["Vary"]
     assert response.headers["Content-Disposition"].startswith("attachment")
     assert response.text.endswith("\r\n")
-    # By the mark at its beginning spreadsheets know UTF-8; and what is no number stands in quotes.
+    # The mark at its beginning tells spreadsheets that it is UTF-8, and everything but numbers is quoted.
     assert response.data.startswith(b'\xef\xbb\xbf"row","start",')
     assert '\r\n"agent","","' in response.text
     rows = list(csv.DictReader(io.StringIO(response.text.removeprefix("\ufeff"), newline="")))
@@ -57,7 +57,7 @@ def test_csv_has_the_same_figures(app: Flask, operator: Api, stored: list[Any]) 
         ("Zoë\nB", "Zoë\nB"),
     ],
 )
-def test_no_name_is_a_formula_in_a_spreadsheet(operator: Api, name: str, shown: str) -> None:
+def test_no_name_becomes_a_formula_in_a_spreadsheet(operator: Api, name: str, shown: str) -> None:
     operator.create_agent(name)
     operator.end(operator.start("u1")["sessionId"])
     operator.headers["Accept"] = "text/csv"
@@ -92,7 +92,7 @@ def test_json_is_the_default(operator: Api, accept: str) -> None:
         ({"agentId": "x"}, "AGENT_NOT_FOUND"),
     ],
 )
-def test_what_is_no_time_is_refused(operator: Api, query: dict[str, str], code: str) -> None:
+def test_an_invalid_time_is_refused(operator: Api, query: dict[str, str], code: str) -> None:
     response = operator.get("/api/reports/summary", **query)
     assert_failure(response, 404 if code == "AGENT_NOT_FOUND" else 400, code)
 
@@ -103,7 +103,7 @@ def test_every_way_to_write_a_time_is_read(operator: Api) -> None:
         assert report["from"] == "2026-01-01T00:00:00.000Z"
 
 
-def test_times_to_come_have_no_buckets(operator: Api) -> None:
+def test_future_times_have_no_buckets(operator: Api) -> None:
     report = data_of(operator.get("/api/reports/summary", **{"from": "8000-01-01", "to": "8000-02-01"}))
     assert (report["buckets"], report["total"]["sessions"]) == ([], 0)
 

@@ -1,4 +1,4 @@
-"""Reports: what is rolled up is what the sessions say, whenever and however often it was rolled up."""
+"""Reports agree with the sessions, whenever and however often hours were rolled up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["agent_ids", "stored"]
 
 
 @pytest.mark.parametrize("query", RANGES, ids=str)
-def test_a_report_says_what_the_sessions_say(
+def test_a_report_agrees_with_the_sessions(
     operator: Api, stored: list[Any], agent_ids: list[ObjectId], query: dict[str, str]
 ) -> None:
     assert rollups.sweep() == datetime(2026, 5, 2, 10, tzinfo=timezone.utc)
@@ -70,7 +70,7 @@ def test_rolling_up_again_or_after_a_kill_changes_nothing(
                 deaths += 1
     assert deaths > 5
     report = assert_report_is_true(operator, stored, **RANGES[0])
-    # A process that was stopped for long still thinks that all is to be done.
+    # A process that was stopped for long still believes that everything is left to do.
     monkeypatch.setattr(rollups, "through", lambda: None)
     rollups.sweep()
     monkeypatch.undo()
@@ -78,7 +78,7 @@ def test_rolling_up_again_or_after_a_kill_changes_nothing(
     assert data_of(operator.get("/api/reports/summary", **RANGES[0])) == report
 
 
-def test_an_hour_is_rolled_up_when_no_write_into_it_can_be_under_way(
+def test_an_hour_is_rolled_up_once_no_write_into_it_can_be_in_progress(
     operator: Api, stored: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_time(monkeypatch, datetime(2026, 5, 2, 10, 9, 59, tzinfo=timezone.utc))
@@ -87,7 +87,7 @@ def test_an_hour_is_rolled_up_when_no_write_into_it_can_be_under_way(
     assert rollups.sweep() == datetime(2026, 5, 2, 10, tzinfo=timezone.utc)
 
 
-def test_what_retention_deletes_stays_in_the_reports(
+def test_sessions_deleted_by_retention_stay_in_the_reports(
     make_app: MakeApp, stored: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, messages = list(Session.collection().find()), list(Message.collection().find())
@@ -114,7 +114,7 @@ def test_a_report_says_when_it_is_not_complete(operator: Api, stored: list[Any])
     assert data_of(operator.get("/api/reports/summary", **RANGES[0]))["complete"]
 
 
-def test_a_chat_is_in_the_report_the_moment_it_ends(apis: Apis, operator: Api) -> None:
+def test_a_chat_is_in_the_report_as_soon_as_it_ends(apis: Apis, operator: Api) -> None:
     agent_id = operator.create_agent("Ada", maxUsers=1)["id"]
     user, agent = apis.user("u1"), apis.agent(agent_id)
     session_id = user.start("u1")["sessionId"]
@@ -132,7 +132,7 @@ def test_a_chat_is_in_the_report_the_moment_it_ends(apis: Apis, operator: Api) -
     assert isinstance(Session.objects.get(id=session_id).first_response_ms, int)
 
 
-def test_an_agent_does_not_answer_itself(apis: Apis, operator: Api) -> None:
+def test_an_agents_own_message_is_not_a_reply_to_itself(apis: Apis, operator: Api) -> None:
     asking = operator.create_agent("Ada", isOnline=False)["id"]
     answering = operator.create_agent("Ben")["id"]
     body = {"userId": asking, "userType": "agent"}
@@ -174,7 +174,7 @@ def test_nothing_is_read_without_an_index(operator: Api, stored: list[Any]) -> N
     assert not [read for read in reads if "COLLSCAN" in read["planSummary"]]
     for read in reads:
         if read["op"] == "query" and read["ns"].endswith(("sessions", "rollups")):
-            # A few more where a first page of many is cut off.
+            # A few more if a first page of many is cut off.
             assert read["docsExamined"] <= read["nreturned"] + 1, read["command"]
 
 

@@ -1,4 +1,4 @@
-"""The measurement of a start calls services itself, so that their changes can break it."""
+"""The measurement of a start calls services directly, so their changes can break it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from tests import ROOT
 
 
-def test_it_measures_starts_and_shows_the_index_that_chose_the_agent(mongodb_uri: str) -> None:
+def test_the_measurement_runs_and_shows_the_index_that_chose_the_agent(mongodb_uri: str) -> None:
     command = [sys.executable, "-m", "bench.assignment", "--agents", "8", "--clients", "1", "--starts", "2"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "MONGODB_URI": mongodb_uri}, capture_output=True, text=True, timeout=60

@@ -1,4 +1,4 @@
-"""Schemathesis makes calls from the OpenAPI document, right and wrong ones: no 500, and every answer as described."""
+"""Schemathesis makes right and wrong calls from the OpenAPI document: never a 500, and every answer as described."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ OPERATIONS = sorted(
     operation["operationId"]
     for path, methods in openapi_document()["paths"].items()
     for operation in methods.values()
-    # Schemathesis leaves out the call that the document itself came by.
+    # Schemathesis leaves out the call that returns the document.
     if path != "/api/openapi.json"
 )
 
 
 @pytest.fixture
 def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
-    """An application with something in it, and the ids of what there is."""
+    """An application with some data, and the ids of its documents."""
     app = make_app()
     operator = Apis(app).operator()
     operator.create_agent("Ada", maxUsers=50)
@@ -61,7 +61,7 @@ def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
     return app, ids
 
 
-def test_enough_examples() -> None:
+def test_there_are_enough_examples() -> None:
     assert EXAMPLES >= 20
 
 
@@ -98,7 +98,7 @@ def test_any_call_is_answered_as_described(real_ids: tuple[Any, dict[str, str]],
 
     call()
 
-    # A call without any input has one example only; it is made as often.
+    # A call without input has only one example, which is repeated as often.
     while calls[0] < EXAMPLES:
         case = operation.Case()
         case.path_parameters.update({parameter: ids[parameter] for parameter in parameters})

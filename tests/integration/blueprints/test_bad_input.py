@@ -1,4 +1,4 @@
-"""Whatever is sent to whichever route: an envelope comes back, never a 500, and nothing of the inside in it."""
+"""Any input to any route gets an envelope, never a 500, and nothing internal in it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VALUES: list[Any] = [
 
 @dataclass(frozen=True)
 class Route:
-    """A route that takes a body: its fields, and a body that is right."""
+    """A route with a body: its fields, and a valid body."""
 
     method: str
     path: str
@@ -115,13 +115,13 @@ def assert_envelope(response: TestResponse, *sent: Any) -> None:
 
 
 def bodies(route: Route) -> Iterator[tuple[str, Any, bytes]]:
-    """Every value in every field, the other fields right."""
+    """Every value in every field, with valid values in the others."""
     for field, value in product(route.fields, VALUES):
         yield field, value, json.dumps({**route.right, field: value}).encode()
 
 
 def routes(app: Flask) -> list[tuple[str, str]]:
-    """Return (method, path) of every route there is, but for the pages of the documentation, which take no input."""
+    """Return (method, path) of every route except the pages of the documentation, which have no input."""
     with app.app_context():
         rows = [row.split(" ", 1) for row in endpoints()]
     return [
@@ -149,7 +149,7 @@ def test_any_body_gets_an_answer(targets: Targets, route: Route) -> None:
         assert_envelope(targets.send(route, body, content_type), body[:30], content_type)
 
 
-def test_any_body_of_nobody_gets_an_answer(apis: Apis, targets: Targets) -> None:
+def test_any_body_without_credentials_gets_an_answer(apis: Apis, targets: Targets) -> None:
     nobody = Targets(apis.anonymous(), targets.session_id, targets.agent_id)
     for route in BODIES:
         for field, value, body in bodies(route):

@@ -1,4 +1,4 @@
-"""Which browsers' pages may call: exactly those of FRONTEND_URLS, with credentials."""
+"""Exactly the pages of FRONTEND_URLS may call from browsers, with credentials."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_browser_may_send_everything_a_call_needs(shop: Apis, origin: str, sub
             assert {"authorization", "content-type", "idempotency-key", "x-api-key", "x-request-id"} <= set(allowed)
 
 
-def test_other_pages_may_not(shop: Apis, subtests: pytest.Subtests) -> None:
+def test_other_pages_may_not_call(shop: Apis, subtests: pytest.Subtests) -> None:
     for origin in [
         "https://evil.example",
         "http://shop.example",
@@ -72,8 +72,8 @@ def test_other_pages_may_not(shop: Apis, subtests: pytest.Subtests) -> None:
                 assert "Access-Control-Allow-Credentials" not in response.headers
 
 
-def test_an_address_is_as_exact_as_a_name(make_app: MakeApp) -> None:
-    # In brackets flask-cors sees a regular expression, which is anchored nowhere.
+def test_an_ip_address_as_origin_matches_exactly(make_app: MakeApp) -> None:
+    # flask-cors reads brackets as a regular expression, and anchors it nowhere.
     origin = "http://[2001:db8::1]:3000"
     shop = Apis(make_app(frontend_urls=(origin,)))
     for path in ("/api/health", "/socket.io/?EIO=4&transport=polling"):
@@ -83,7 +83,7 @@ def test_an_address_is_as_exact_as_a_name(make_app: MakeApp) -> None:
             assert given == (origin if asking == origin else None), (path, asking)
 
 
-def test_an_allowed_page_may_read_answers_and_failures_alike(shop: Apis) -> None:
+def test_an_allowed_page_may_read_answers_and_failures(shop: Apis) -> None:
     anybody = shop.anonymous(Origin=SHOP)
 
     for response in (anybody.get("/api/health"), anybody.get("/api/chat/stats"), anybody.get("/nope")):
@@ -98,7 +98,7 @@ def test_without_a_wildcard_in_the_configuration_there_is_none_in_an_answer(shop
         assert shop.anonymous(**origin).get("/api/health").headers.get("Access-Control-Allow-Origin") != "*"
 
 
-def test_asking_for_permission_opens_nothing(shop: Apis) -> None:
+def test_a_preflight_request_gives_no_access(shop: Apis) -> None:
     response = preflight(shop.anonymous(), "GET", "/api/chat/stats", SHOP)
 
     assert response.data == b""

@@ -1,4 +1,4 @@
-"""What goes wrong over REST: one envelope for everything, and nothing of the inside in it."""
+"""All errors over REST have one envelope, with nothing internal in it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_an_unknown_path_lists_the_endpoints(apis: Apis, operator: Api, subtests
                 assert body["details"] == sorted(body["details"], key=lambda row: row.split()[::-1])
 
 
-def test_a_method_that_is_not_there_names_those_that_are(operator: Api, subtests: pytest.Subtests) -> None:
+def test_an_unsupported_method_gets_the_supported_ones(operator: Api, subtests: pytest.Subtests) -> None:
     for method, path, allowed in [
         ("PUT", "/api/health", {"GET", "HEAD", "OPTIONS"}),
         ("DELETE", "/", {"GET", "HEAD", "OPTIONS"}),
@@ -120,7 +120,7 @@ def test_a_body_that_is_too_large_is_refused(operator: Api, session_id: str, sub
             assert_failure(post_raw(operator, path, body, "text/plain"), 413, "PAYLOAD_TOO_LARGE")
 
 
-def test_the_largest_message_there_is_is_not_too_large(operator: Api, session_id: str) -> None:
+def test_the_largest_allowed_message_is_not_too_large(operator: Api, session_id: str) -> None:
     body = ('{"message": "' + r"\ud83d\ude00" * 1000 + '"}').encode()
 
     assert post_raw(operator, f"/api/chat/send-message/{session_id}", body).status_code == 201
@@ -129,7 +129,7 @@ def test_the_largest_message_there_is_is_not_too_large(operator: Api, session_id
 @pytest.mark.parametrize(
     "error", [RuntimeError("secret"), KeyError("secret"), ZeroDivisionError(), UnicodeError("secret")]
 )
-def test_a_defect_of_ours_tells_nothing_of_the_inside(
+def test_an_internal_error_reveals_nothing(
     operator: Api,
     session_id: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -173,7 +173,7 @@ def test_a_conflict_answers_409_with_its_code(operator: Api, monkeypatch: pytest
     assert_failure(operator.post("/api/chat/start-session", {"userId": "u1"}), 409, "AGENT_AT_CAPACITY")
 
 
-def test_a_sane_request_id_is_returned(apis: Apis, subtests: pytest.Subtests) -> None:
+def test_a_valid_request_id_is_returned(apis: Apis, subtests: pytest.Subtests) -> None:
     for sent in ["a", "x" * 128, "3f2b8c1e-0000-4000-8000-000000000000", "A.b_c:d-1"]:
         with subtests.test(sent=sent[:40]):
             anybody = apis.anonymous(**{"X-Request-ID": sent})
@@ -183,7 +183,7 @@ def test_a_sane_request_id_is_returned(apis: Apis, subtests: pytest.Subtests) ->
             assert assert_failure(anybody.get("/api/chat/stats"), 401, "AUTH_REQUIRED")["requestId"] == sent
 
 
-def test_an_insane_request_id_is_replaced(apis: Apis, subtests: pytest.Subtests) -> None:
+def test_an_invalid_request_id_is_replaced(apis: Apis, subtests: pytest.Subtests) -> None:
     for sent in ["", " ", "x" * 129, "a b", "<script>", "a\tb", "ü", '"', "a;b", "{}", "a%0d%0ab"]:
         with subtests.test(sent=sent[:40]):
             response = apis.anonymous(**{"X-Request-ID": sent}).get("/nope")

@@ -39,7 +39,7 @@ def validator(schema: dict[str, Any]) -> Draft202012Validator:
 
 
 def operation_for(method: str, path: str) -> dict[str, Any]:
-    """Return the description of the call that a path belongs to; fixed parts go before parameters."""
+    """Return the description of the call that a path belongs to. Fixed parts win over parameters."""
     matches = []
     for candidate, methods in DOCUMENT["paths"].items():
         pattern = re.sub(
@@ -81,7 +81,7 @@ BODIES = [(path, method.lower()) for method, path, operation in operations() if 
 
 
 def codes_in_the_source() -> set[str]:
-    """Return every code that the code gives: assigned or passed as `code`, or named like one."""
+    """Return every error code in the source: assigned or passed as `code`, or with the form of one."""
     found: set[str] = set()
     for file in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
@@ -130,7 +130,7 @@ def test_a_code_has_one_status() -> None:
     assert all(statuses.get(error.code, {str(error.status)}) == {str(error.status)} for error in all_errors())
 
 
-def test_a_call_that_is_not_there_is_not_described() -> None:
+def test_a_missing_call_is_not_described() -> None:
     app = Flask("other", static_folder=None)
     app.register_blueprint(bare_app().blueprints["chat"])
 
@@ -143,7 +143,7 @@ def test_a_call_that_is_not_there_is_not_described() -> None:
 
 
 @pytest.mark.parametrize(("path", "method"), BODIES)
-def test_every_body_has_an_example_that_is_right(path: str, method: str) -> None:
+def test_every_body_has_a_valid_example(path: str, method: str) -> None:
     content = DOCUMENT["paths"][path][method]["requestBody"]["content"][JSON_TYPE]
     (model,) = [body for body in models(Request) if body.__name__ == content["schema"]["$ref"].rpartition("/")[2]]
 
@@ -152,7 +152,7 @@ def test_every_body_has_an_example_that_is_right(path: str, method: str) -> None
     model.parse(content["example"])
 
 
-def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
+def test_every_schema_is_valid_and_every_reference_resolves() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         Draft202012Validator.check_schema(schema)
         assert schema, name
@@ -182,7 +182,7 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 @pytest.mark.features("audit", "blocks", "consoles", "metrics", "notes", "privacy", "replies", "reports", "settings")
-def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api, described: set[str]) -> None:
+def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, described: set[str]) -> None:
     anybody, user = apis.anonymous(), apis.user("u1")
     for path in (
         "/",
@@ -264,7 +264,7 @@ def test_every_answer_has_the_shape_that_is_described(apis: Apis, operator: Api,
     assert described == {operation["operationId"] for _, _, operation in operations()}
 
 
-def test_failures_have_the_shape_that_is_described(apis: Apis, operator: Api, described: set[str]) -> None:
+def test_failures_have_the_described_shape(apis: Apis, operator: Api, described: set[str]) -> None:
     user, session_id = apis.user("u1"), operator.start("u0")["sessionId"]
     bad_id = "x" * 200
     for api in (apis.anonymous(), apis.anonymous(Authorization="Bearer x"), user):

@@ -1,4 +1,4 @@
-"""A server behind proxies, and one that has a path of its own."""
+"""A server behind proxies, and one under a path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def handshake(apis: Apis, **headers: str) -> int:
 
 
 def test_the_console_connects_behind_a_balancer_and_nginx(make_app: MakeApp) -> None:
-    """The balancer does TLS, and deploy/nginx.conf says what it saw itself."""
+    """The balancer does TLS, and deploy/nginx.conf adds what it sees itself."""
     behind = Apis(make_app(trusted_proxies=2))
     console = {"Host": "chat.example.com", "Origin": "https://chat.example.com"}
 
@@ -27,13 +27,13 @@ def test_the_console_connects_behind_a_balancer_and_nginx(make_app: MakeApp) -> 
     assert handshake(behind, **{**console, "Origin": "https://evil.example"}) == 400
 
 
-def test_public_url_settles_what_the_server_is_called(make_app: MakeApp) -> None:
+def test_public_url_determines_the_servers_address(make_app: MakeApp) -> None:
     apis = Apis(make_app(public_url="https://chat.example.com", trusted_proxies=1))
     inner = {"Host": "inner:5000", "X-Forwarded-Proto": "http"}
 
     assert handshake(apis, Origin="https://chat.example.com", **inner) == 200
     assert handshake(apis, Origin="http://chat.example.com", **inner) == 400
-    # A browser names no origin where a page of the server itself polls.
+    # A browser sends no Origin when a page of the server itself polls.
     assert handshake(apis, **inner) == 200
     response = apis.anonymous(**inner).get("/console")
     assert "Strict-Transport-Security" in response.headers
@@ -44,7 +44,7 @@ def test_public_url_settles_what_the_server_is_called(make_app: MakeApp) -> None
 
 
 @pytest.mark.parametrize("path", ["/chat/api/openapi.json", "/api/openapi.json"])
-def test_under_a_path_the_document_names_it(make_app: MakeApp, path: str) -> None:
+def test_under_a_path_the_openapi_document_names_the_path(make_app: MakeApp, path: str) -> None:
     apis = Apis(make_app(base_path="/chat"))
     document = apis.anonymous().get(path).json
 
@@ -57,7 +57,7 @@ def test_under_a_path_the_document_names_it(make_app: MakeApp, path: str) -> Non
     assert apis.anonymous().client.get(f"/chat{HANDSHAKE}").status_code == 200
 
 
-def test_pages_name_what_they_load_from_where_they_are(apis: Apis) -> None:
+def test_pages_load_their_files_relative_to_their_address(apis: Apis) -> None:
     for page in ("/demo", "/console", "/api/docs"):
         with_slash = apis.anonymous().get(f"{page}/")
         assert with_slash.status_code == 302

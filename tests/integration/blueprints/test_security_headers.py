@@ -1,4 +1,4 @@
-"""The headers of every response, and what a page of ours may do."""
+"""The security headers of every response, and the policy of our pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATHS = ["/", "/api/health", "/api/chat/stats", "/api/nowhere", "/api/openapi.js
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_response_has_them(apis: Apis, path: str) -> None:
+def test_every_response_has_the_security_headers(apis: Apis, path: str) -> None:
     response = apis.anonymous().client.get(path)
 
     for name, value in EVERYWHERE.items():
@@ -52,7 +52,7 @@ def test_no_page_makes_html_or_scripts_of_text(apis: Apis, path: str) -> None:
     assert "trusted-types 'none'" in policy
 
 
-def test_what_is_told_is_kept_by_nobody(apis: Apis) -> None:
+def test_answers_are_not_cached(apis: Apis) -> None:
     user = apis.user("u1")
     for response in (
         user.get("/api/chat/stats"),
@@ -62,12 +62,12 @@ def test_what_is_told_is_kept_by_nobody(apis: Apis) -> None:
         assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_behind_tls_browsers_are_told_to_stay_there(make_app: MakeApp, app: Flask) -> None:
+def test_behind_tls_browsers_get_strict_transport_security(make_app: MakeApp, app: Flask) -> None:
     https = {"X-Forwarded-Proto": "https"}
 
     behind = Apis(make_app(trusted_proxies=1)).anonymous(**https).get("/")
     assert behind.headers["Strict-Transport-Security"] == "max-age=31536000"
-    # Who is not behind a proxy believes nobody who says so.
+    # Without a trusted proxy, the header is not believed.
     assert "Strict-Transport-Security" not in Apis(make_app()).anonymous(**https).get("/").headers
 
 
@@ -82,12 +82,12 @@ def test_the_page_loads_nothing_from_elsewhere(apis: Apis) -> None:
     assert {file.status_code for file in files} == {200}
     for response in (page, *(file for file in files if file.mimetype != "application/json")):
         assert not re.search(r"https?:|//[a-z]|@import|url\(", response.text.replace("// ", "").replace("  //", ""))
-    # Under its policy no script or style in the page itself would run.
+    # Its policy allows no inline scripts or styles.
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", page.text)
     assert page.headers["Content-Security-Policy"].split("; ")[1:4] == [
         "script-src 'self'", "style-src 'self'", "connect-src 'self'"
     ]  # fmt: skip
-    # What it shows is text: nothing makes HTML of it.
+    # It shows only text: nothing turns it into HTML.
     assert scripts
     for script in scripts:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", script.text)
@@ -105,7 +105,7 @@ def test_text_is_returned_as_it_was_sent(apis: Apis) -> None:
     assert sent.mimetype == "application/json"
 
 
-def test_only_the_configured_websites_get_leave(apis: Apis) -> None:
+def test_only_the_configured_websites_get_permission(apis: Apis) -> None:
     for origin, is_allowed in [
         ("http://localhost:3000", True),
         ("http://localhost:3000.evil.example", False),

@@ -1,4 +1,4 @@
-"""/, /api/health and /api/chat/stats: their shapes, and that their numbers are true."""
+"""/, /api/health and /api/chat/stats: their shapes, and true numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.applications import MakeApp
 
 
 def forget_totals() -> None:
-    """Lose the totals, as a restored backup without them does."""
+    """Delete the totals, as a restored backup without them does."""
     totals.reset()
     Counters.objects.delete()
 
@@ -26,7 +26,7 @@ def stats(api: Api) -> dict[str, Any]:
     return data_of(api.get("/api/chat/stats"))
 
 
-def test_the_index_says_what_this_is(apis: Apis) -> None:
+def test_the_index_describes_the_api(apis: Apis) -> None:
     response = apis.anonymous().get("/")
 
     data = data_of(response)
@@ -39,7 +39,7 @@ def test_the_index_says_what_this_is(apis: Apis) -> None:
 
 
 @pytest.mark.parametrize("app_env", ["development", "testing", "production"])
-def test_health_says_how_it_is(make_app: MakeApp, app_env: str) -> None:
+def test_health_reports_the_state(make_app: MakeApp, app_env: str) -> None:
     apis = Apis(make_app(app_env=app_env))
     apis.operator().create_agent(maxUsers=1)
     for user_id in ("u1", "u2", "u3"):
@@ -61,7 +61,7 @@ def test_health_says_how_it_is(make_app: MakeApp, app_env: str) -> None:
     }
 
 
-def test_statistics_of_nothing_are_nothing(operator: Api) -> None:
+def test_statistics_of_an_empty_system_are_zero(operator: Api) -> None:
     data = stats(operator)
 
     assert data["sessions"] == {"active": 0, "waiting": 0, "ended": 0, "total": 0}
@@ -100,7 +100,7 @@ def test_statistics_show_how_busy_each_agent_is(operator: Api) -> None:
     assert data["performance"]["systemLoad"] == "40%"
 
 
-def test_users_are_told_nothing_of_the_agents(apis: Apis, operator: Api) -> None:
+def test_users_see_no_agents_in_the_statistics(apis: Apis, operator: Api) -> None:
     ada = operator.create_agent("Ada", maxUsers=2)
     operator.start("u1")
 
@@ -112,7 +112,7 @@ def test_users_are_told_nothing_of_the_agents(apis: Apis, operator: Api) -> None
     assert set(of_user) == set(stats(operator))
 
 
-def test_of_many_agents_the_busiest_are_shown(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_many_agents_the_busiest_are_shown(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overview, "MAX_AGENTS", 2)
     names = ("Dan", "Ada", "Cy", "Ben")
     ids = {name: operator.create_agent(name, maxUsers=3, isOnline=name in ("Cy", "Dan"))["id"] for name in names}
@@ -165,9 +165,9 @@ def test_totals_are_kept_as_things_happen(operator: Api) -> None:
     assert totals.read() == kept
 
 
-def test_counts_that_mongodb_got_wrong_are_corrected(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_counts_of_mongodb_are_corrected(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     operator.send(operator.start("u1")["sessionId"])
-    # As after a kill of mongod, whose own count then missed what came since its last checkpoint.
+    # As after a kill of mongod, whose own count then misses everything since its last checkpoint.
     monkeypatch.setattr(
         "pymongo.collection.Collection.estimated_document_count", lambda self: self.count_documents({}) + 7
     )
@@ -179,7 +179,7 @@ def test_counts_that_mongodb_got_wrong_are_corrected(operator: Api, monkeypatch:
     assert stats(operator)["sessions"]["total"] == 1
 
 
-def test_statistics_tell_the_processs_own_state(operator: Api) -> None:
+def test_statistics_include_the_state_of_the_process(operator: Api) -> None:
     health = stats(operator)["systemHealth"]
 
     assert set(health) == {"status", "uptime", "memory", "timestamp"}
@@ -188,7 +188,7 @@ def test_statistics_tell_the_processs_own_state(operator: Api) -> None:
     assert 10 < health["memory"]["used"] < health["memory"]["total"]
 
 
-def test_statistics_need_a_caller_and_show_a_user_no_other_user(apis: Apis, operator: Api) -> None:
+def test_statistics_need_credentials_and_show_a_user_no_other_user(apis: Apis, operator: Api) -> None:
     operator.create_agent()
     operator.start("somebody-else")
 

@@ -1,4 +1,4 @@
-"""The files of the widget, the console and the demo: how they are found, kept by caches, and who may load them."""
+"""The files of the widget, the console and the demo: addresses, caching, and the sites that may load them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def folder(where: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", sorted(assets()._files))
-def test_every_file_is_served_to_any_site_for_ever(apis: Apis, path: str) -> None:
+def test_every_versioned_file_is_served_to_any_site_and_cached_for_ever(apis: Apis, path: str) -> None:
     response = apis.anonymous(**ELSEWHERE).get(f"/web/{assets().version}/{path}")
 
     assert response.status_code == 200
@@ -47,7 +47,7 @@ def test_every_file_is_served_to_any_site_for_ever(apis: Apis, path: str) -> Non
         assert response.data == (FOLDER / path).read_bytes()
 
 
-def test_the_script_that_sites_name_is_asked_for_again(apis: Apis) -> None:
+def test_the_embedded_script_is_revalidated(apis: Apis) -> None:
     anybody = apis.anonymous(**ELSEWHERE)
     first = anybody.get("/widget.js")
 
@@ -62,14 +62,14 @@ def test_the_script_that_sites_name_is_asked_for_again(apis: Apis) -> None:
     assert (again.status_code, again.data) == (304, b"")
 
 
-def test_a_file_that_is_known_is_not_sent_again(apis: Apis) -> None:
+def test_an_unchanged_file_is_not_sent_again(apis: Apis) -> None:
     path = f"/web/{assets().version}/widget/loader.js"
     tag = apis.anonymous().get(path).headers["ETag"]
 
     assert apis.anonymous(**{"If-None-Match": tag}).get(path).status_code == 304
 
 
-def test_browsers_get_it_packed(apis: Apis) -> None:
+def test_browsers_get_compressed_files(apis: Apis) -> None:
     path = f"/web/{assets().version}/widget/widget.css"
     plain = apis.anonymous().get(path)
     packed = apis.anonymous(**{"Accept-Encoding": "br, gzip;q=0.8"}).get(path)
@@ -85,7 +85,7 @@ def test_browsers_get_it_packed(apis: Apis) -> None:
     assert again.status_code == 304
 
 
-def test_another_version_leads_to_the_present_one(apis: Apis) -> None:
+def test_another_version_redirects_to_the_current_one(apis: Apis) -> None:
     response = apis.anonymous(**ELSEWHERE).get("/web/000000000000/widget/loader.js")
 
     assert response.status_code == 302
@@ -113,11 +113,11 @@ def test_another_version_leads_to_the_present_one(apis: Apis) -> None:
         "widget/loader.js%00",
     ],
 )
-def test_no_path_leads_anywhere_else(apis: Apis, path: str) -> None:
+def test_no_path_reaches_other_files(apis: Apis, path: str) -> None:
     assert_failure(apis.anonymous().get(f"/web/{assets().version}/{path}"), 404, "NOT_FOUND")
 
 
-def test_the_version_follows_from_all_files(tmp_path: Path) -> None:
+def test_the_version_depends_on_all_files(tmp_path: Path) -> None:
     there = folder(tmp_path / "a")
     first = Assets(there).version
     assert Assets(there).version == first
@@ -130,7 +130,7 @@ def test_the_version_follows_from_all_files(tmp_path: Path) -> None:
     assert len({first, second, Assets(there).version}) == 3
 
 
-def test_what_other_sites_load_is_squeezed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_for_other_sites_are_minified(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     there = folder(tmp_path / "a")
     code = "// Adds.\nexport function add(first, second) {\n  return first + second;\n}\n"
     for name in ("widget/add.js", "demo/add.js"):
@@ -146,7 +146,7 @@ def test_what_other_sites_load_is_squeezed(tmp_path: Path, caplog: pytest.LogCap
     assert loader == f'import("web/{files.version}/widget/add.js")'.encode()
     assert not caplog.records
 
-    # Where something cannot be read, browsers are left to see to it.
+    # A file that cannot be parsed is served unchanged.
     (there / "shared/broken.js").write_text("export function {\n")
     files = Assets(there)
     assert files._files["shared/broken.js"].body == b"export function {\n"
@@ -186,7 +186,7 @@ def test_a_page_may_load_its_own_files_only(apis: Apis, make_app: MakeApp) -> No
     assert "https://cdn.example.com/client.js" in elsewhere.get("/widget.js").text
 
 
-def test_nobody_writes_into_the_policy(apis: Apis) -> None:
+def test_no_request_can_change_the_policy(apis: Apis) -> None:
     for host in ("evil.example; script-src *", "a b", "x'y"):
         policy = apis.anonymous(Host=host).get("/demo").headers["Content-Security-Policy"]
         assert "evil" not in policy

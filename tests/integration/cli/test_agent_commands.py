@@ -75,7 +75,7 @@ def test_a_password_is_asked_for_twice_and_not_shown(command: Command, apis: Api
         ("remove", "nonsense", "--yes"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(command: Command, arguments: tuple[str, ...]) -> None:
+def test_an_error_is_one_line(command: Command, arguments: tuple[str, ...]) -> None:
     add(command)
     typed = PASSWORD if "Ben" in arguments else "short\n"
 

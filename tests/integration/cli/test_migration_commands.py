@@ -1,4 +1,4 @@
-"""How operators meet the migration: what the commands say, and servers that refuse to start."""
+"""The migration for operators: the output of the commands, and servers that refuse to start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["command", "database", "legacy"]
 
 
 @pytest.mark.features("upkeep")
-def test_every_command_says_in_one_line_that_it_must_be_migrated(command: Any, legacy: Legacy) -> None:
+def test_every_command_says_in_one_line_that_a_migration_is_needed(command: Any, legacy: Legacy) -> None:
     for arguments in (
         ["init-db"],
         ["sessions", "list"],
@@ -58,7 +58,7 @@ def test_after_a_migration_there_is_nothing_to_do(command: Any, legacy: Legacy) 
     assert last == "There is nothing to do."
 
 
-def test_init_db_says_which_agents_there_are(
+def test_init_db_lists_the_new_agents(
     make_config: MakeConfig, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")
@@ -73,7 +73,7 @@ def test_init_db_says_which_agents_there_are(
 
 
 @pytest.mark.parametrize("made_by_us", [False, True])
-def test_an_empty_or_current_database_needs_nothing(
+def test_an_empty_or_current_database_needs_no_migration(
     command: Any, database: Database, make_config: MakeConfig, made_by_us: bool
 ) -> None:
     if made_by_us:
@@ -82,7 +82,7 @@ def test_an_empty_or_current_database_needs_nothing(
         for user in ("u1", "u2", "u3", "u4"):
             operator.send(operator.start(user)["sessionId"])
         operator.end(operator.start("u1")["sessionId"])
-        database.meta.delete_many({})  # As a version of ours left it that did not know of migrations.
+        database.meta.delete_many({})  # As left by one of our releases without migrations.
 
     assert not migration.is_needed()
     assert database.meta.count_documents({"_id": "schema"}) == 1
@@ -90,7 +90,7 @@ def test_an_empty_or_current_database_needs_nothing(
     succeeded(command("migrate"))
 
 
-def test_a_server_does_not_start_on_it_before_it_is_migrated(legacy: Legacy, mongodb_uri: str, tmp_path: Path) -> None:
+def test_a_server_does_not_start_before_the_migration(legacy: Legacy, mongodb_uri: str, tmp_path: Path) -> None:
     environment = {
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
         "APP_ENV": "testing",
@@ -124,7 +124,7 @@ def test_a_server_does_not_start_on_it_before_it_is_migrated(legacy: Legacy, mon
     migrated = run("-m", "flask", "--app", "wsgi", "migrate")
     assert migrated.returncode == 0
     assert len(migrated.stdout.splitlines()) == len(migration.STEPS) + 1
-    # The log says who was assigned to whom, and what is written in the background is there too.
+    # The log has the assignments, and background writes are done too.
     assigned = [line for line in migrated.stderr.splitlines() if json.loads(line)["message"] == "Session assigned"]
     assert len(assigned) == legacy.database.audit.count_documents({"action": "assign"}) > 0
     assert [totals["assigned"] for totals in legacy.database.counters.find()] == [len(assigned)]

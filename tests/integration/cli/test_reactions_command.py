@@ -7,7 +7,7 @@ from flask import Flask
 from chatsupport import events
 
 
-def test_it_shows_what_follows_from_each_event_in_order(app: Flask) -> None:
+def test_it_shows_the_reactions_to_each_event_in_order(app: Flask) -> None:
     result = app.test_cli_runner().invoke(args=["reactions"])
 
     assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""A MongoDB that asks for a user and a password: who gets in, and what is said to whoever does not."""
+"""A MongoDB with access control: which users get in, and what the others are told."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROLES = [{"role": "readWrite", "db": name} for name in ("shop", "chat-support")]
 
 @dataclass(frozen=True)
 class Guarded:
-    """A mongod with `--auth`. `app` is known to admin, `local` to the database shop, `nobody` may do nothing."""
+    """A mongod with `--auth`. `app` is defined in admin, `local` in the database shop, and `nobody` has no rights."""
 
     address: str
     root: str
@@ -80,18 +80,18 @@ def start(make_config: MakeConfig) -> Callable[..., Flask]:
 @pytest.mark.parametrize(
     ("user", "password", "rest", "database"),
     [
-        # Where nothing else is said, users are those of admin.
+        # By default, users are defined in admin.
         ("app", ODD, "", "chat-support"),
         ("app", ODD, "/", "chat-support"),
         ("app", ODD, "/?retryWrites=true", "chat-support"),
-        # The database of users is no place for chats.
+        # Chats do not belong in the database of users.
         ("app", ODD, "/admin", "chat-support"),
         ("app", ODD, "/shop?authSource=admin", "shop"),
         ("local", "at home", "/shop", "shop"),
         ("local", "at home", "/?authSource=shop", "shop"),
     ],
 )
-def test_who_is_known_gets_in(
+def test_a_known_user_gets_access(
     guarded: Guarded, start: Callable[..., Flask], user: str, password: str, rest: str, database: str
 ) -> None:
     app = start(guarded.uri(user, password, rest), **({"MONGODB_DB": "shop"} if user == "local" else {}))
@@ -106,14 +106,14 @@ def test_who_is_known_gets_in(
 @pytest.mark.parametrize(
     ("user", "password", "rest", "said"),
     [
-        ("app", "wrong", "/", "MONGODB_URI has a user name or a password that MongoDB does not take"),
-        ("stranger", ODD, "/", "MONGODB_URI has a user name or a password that MongoDB does not take"),
-        # The database that is named is the one that is asked.
+        ("app", "wrong", "/", "MONGODB_URI has a user name or a password that MongoDB does not accept"),
+        ("stranger", ODD, "/", "MONGODB_URI has a user name or a password that MongoDB does not accept"),
+        # MongoDB looks for the user in the named database.
         ("app", ODD, "/shop", "authSource"),
-        ("nobody", "nothing", "/", "MONGODB_URI takes a user that may read and write the database chat-support"),
+        ("nobody", "nothing", "/", "MONGODB_URI must name a user that may read and write the database chat-support"),
     ],
 )
-def test_who_is_not_is_told_in_one_sentence(
+def test_an_unknown_user_gets_one_sentence(
     guarded: Guarded, start: Callable[..., Flask], user: str, password: str, rest: str, said: str
 ) -> None:
     with pytest.raises(ConfigError) as refused:
@@ -126,13 +126,13 @@ def test_who_is_not_is_told_in_one_sentence(
     assert "\n" not in line
 
 
-def test_without_a_user_nothing_is_given(guarded: Guarded, start: Callable[..., Flask]) -> None:
-    with pytest.raises(ConfigError, match="MONGODB_URI takes a user"):
+def test_without_a_user_there_is_no_access(guarded: Guarded, start: Callable[..., Flask]) -> None:
+    with pytest.raises(ConfigError, match="MONGODB_URI must name a user"):
         start(f"mongodb://{guarded.address}")
 
 
 @pytest.mark.features("upkeep")
-def test_a_command_says_the_same(
+def test_a_command_gives_the_same_sentence(
     guarded: Guarded, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")
@@ -144,10 +144,10 @@ def test_a_command_says_the_same(
         assert result.output.startswith("MONGODB_URI has a user name or a password"), arguments
         assert result.output.count("\n") == 1
     result = app.test_cli_runner().invoke(args=["doctor"])
-    assert "database: refuses to be used -> MONGODB_URI has a user name or a password" in result.output
+    assert "database: cannot be used -> MONGODB_URI has a user name or a password" in result.output
 
 
-def test_a_right_that_is_taken_from_a_running_server_is_a_database_that_is_away(
+def test_a_right_revoked_from_a_running_server_counts_as_an_unavailable_database(
     guarded: Guarded, start: Callable[..., Flask]
 ) -> None:
     with pymongo.MongoClient(guarded.root) as client:

@@ -1,4 +1,4 @@
-"""While the database does not answer: 503 in time, said in every place, and all well again afterwards."""
+"""While the database does not answer, every place answers 503 in time, and all is well afterwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.sockets import Socket, Sockets, assert_refused, succeeded
 
 @dataclass
 class Service:
-    """An application with a database of its own that can be taken away."""
+    """An application with its own database, which can be taken away."""
 
     apis: Apis
     operator: Api
@@ -44,7 +44,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A MongoDB for the tests of this module only."""
+    """A MongoDB only for the tests of this module."""
     server = EmbeddedMongo(tmp_path_factory.mktemp("mongodb-away"))
     yield server.start()
     server.stop()
@@ -52,7 +52,7 @@ def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def service(make_app: MakeApp, mongo: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    # The time-outs of a server, in short.
+    # The time-outs of a server, shortened.
     monkeypatch.setattr(connection, "OPERATION_TIMEOUT_MS", 800)
     monkeypatch.setattr(message_log, "BATCH_TIMEOUT_SECONDS", 0.8)
     monkeypatch.setattr(message_log, "MAX_WAIT_SECONDS", 1.0)
@@ -112,7 +112,7 @@ def test_every_call_that_needs_the_database_answers_503(service: Service) -> Non
             assert inside not in response.text
 
 
-def test_what_needs_no_database_goes_on(service: Service) -> None:
+def test_calls_without_the_database_still_work(service: Service) -> None:
     service.freeze()
 
     assert service.apis.anonymous().get("/").status_code == 200
@@ -120,7 +120,7 @@ def test_what_needs_no_database_goes_on(service: Service) -> None:
     assert service.socket.is_connected
 
 
-def test_sockets_hear_of_it_and_stay_connected(service: Service) -> None:
+def test_sockets_get_the_error_and_stay_connected(service: Service) -> None:
     service.freeze()
 
     assert_refused(service.socket.say(service.session_id), "DATABASE_UNAVAILABLE")
@@ -132,7 +132,7 @@ def test_sockets_hear_of_it_and_stay_connected(service: Service) -> None:
     assert service.socket.is_connected
 
 
-def test_when_it_is_back_a_retry_stores_the_message_once(service: Service) -> None:
+def test_after_the_outage_a_retry_stores_the_message_once(service: Service) -> None:
     succeeded(service.socket.say(service.session_id, "before"))
     service.freeze()
     assert_refused(service.socket.say(service.session_id, "retried", clientMessageId="c1"), "DATABASE_UNAVAILABLE")
@@ -151,7 +151,7 @@ def retry(service: Service) -> Any:
     return answer if answer["success"] else None
 
 
-def test_a_server_starts_without_its_database_and_prepares_it_when_it_is_there(
+def test_a_server_starts_without_its_database_and_prepares_it_later(
     service: Service,
     mongo: str,
     make_config: MakeConfig,

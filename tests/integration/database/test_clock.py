@@ -1,4 +1,4 @@
-"""What processes compare is the database's time: this machine's clock may be off, or be set while it serves."""
+"""Processes compare the database's time: this machine's clock may be wrong, or be set while a server runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def database_time() -> float:
     return float(theirs.replace(tzinfo=dt.timezone.utc).timestamp())
 
 
-def test_now_is_the_databases(wrong_by: float) -> None:
+def test_now_is_the_databases_time(wrong_by: float) -> None:
     assert abs(clock.now().timestamp() - database_time()) < 0.2
     assert abs(clock.own_offset() - wrong_by) < 0.2  # type: ignore[operator]
 
@@ -62,7 +62,7 @@ def test_tokens_are_made_and_checked_by_the_databases_time(apis: Apis, wrong_by:
         assert_failure(apis.bearer(make_token("u1", iat=nonsense)).get(STATS), 401, "INVALID_TOKEN")
 
 
-def test_a_revocation_holds_whatever_the_clock_says(
+def test_a_revocation_holds_whatever_the_machines_clock_says(
     apis: Apis, operator: Api, set_clock: SetClock, sockets: Sockets
 ) -> None:
     old = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))["token"]
@@ -87,7 +87,7 @@ def test_a_token_of_a_process_that_measured_a_little_late_is_revoked_and_a_newer
     assert apis.bearer(made_elsewhere(-10)).get(STATS).status_code == 200
 
 
-def test_setting_the_clock_disturbs_nobody(operator: Api, sockets: Sockets, set_clock: SetClock) -> None:
+def test_setting_the_machines_clock_disturbs_nobody(operator: Api, sockets: Sockets, set_clock: SetClock) -> None:
     agent_id = operator.create_agent()["id"]
     socket = sockets.agent(agent_id)
     session = operator.start("u1")
@@ -119,7 +119,7 @@ def test_rate_limits_count_on_when_the_clock_is_set(make_app: MakeApp, set_clock
     user.start("u1")
 
 
-def test_no_connection_is_taken_for_dead_because_the_clock_was_set(app: Flask, set_clock: SetClock) -> None:
+def test_setting_the_clock_makes_no_connection_look_dead(app: Flask, set_clock: SetClock) -> None:
     connection = EngineSocket(socketio.server.eio, "a-connection")
     connection.ping()
     set_clock(86_400.0)
@@ -139,7 +139,7 @@ def test_health_and_doctor_say_when_the_clock_is_wrong(apis: Apis, app: Flask, s
     assert "the clock of this machine is 300.0 s ahead of the database's" in found
 
 
-def test_mongodb_deletes_nothing_by_age_that_an_earlier_release_had_it_delete(make_app: MakeApp) -> None:
+def test_mongodb_no_longer_deletes_by_age_as_in_an_earlier_release(make_app: MakeApp) -> None:
     make_app()
     retired = [document for document in documents.ALL if "expiry" in document._meta.get("retired_indexes", ())]
     assert Denial in retired
@@ -150,7 +150,7 @@ def test_mongodb_deletes_nothing_by_age_that_an_earlier_release_had_it_delete(ma
         assert "expiry" not in document.collection().index_information()
 
 
-def test_the_drivers_heartbeats_tell_the_clock_of_each_member(app: Flask) -> None:
+def test_the_drivers_heartbeats_measure_the_clock_of_each_member(app: Flask) -> None:
     measure_time()
     assert eventually(lambda: len(clock._clock._members) == 1)
     ((seen, _),) = clock._clock._members.values()
@@ -158,7 +158,7 @@ def test_the_drivers_heartbeats_tell_the_clock_of_each_member(app: Flask) -> Non
     assert clock.wrong_members() == {}
 
 
-def test_a_token_of_the_command_line_is_good_though_that_machines_clock_is_ahead(
+def test_a_token_from_the_command_line_is_valid_even_if_that_machines_clock_is_ahead(
     app: Flask, apis: Apis, set_clock: SetClock
 ) -> None:
     clock.forget()

@@ -1,4 +1,4 @@
-"""The watch over queries that no index answers."""
+"""The check that finds queries without an index."""
 
 from __future__ import annotations
 

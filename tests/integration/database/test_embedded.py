@@ -1,4 +1,4 @@
-"""The embedded MongoDB: a real mongod that starts, refuses, stops and never stays behind."""
+"""The embedded MongoDB: a real mongod that starts, refuses to start, stops, and is never left behind."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def refusal(server: EmbeddedMongo) -> str:
     return str(caught.value)
 
 
-def test_it_serves_and_keeps_data(make_server: Any, tmp_path: Path) -> None:
+def test_it_serves_and_stores_data(make_server: Any, tmp_path: Path) -> None:
     for count in (1, 2):
         server = make_server()
         with pymongo.MongoClient[dict[str, Any]](server.start()) as client:
@@ -70,7 +70,7 @@ def test_it_serves_and_keeps_data(make_server: Any, tmp_path: Path) -> None:
         assert mongod_of(tmp_path) == []
 
 
-def test_only_this_user_reaches_it_and_only_by_its_socket(make_server: Any, tmp_path: Path) -> None:
+def test_only_this_user_reaches_it_and_only_through_its_socket(make_server: Any, tmp_path: Path) -> None:
     make_server().start()
 
     (pid,) = mongod_of(tmp_path)
@@ -85,7 +85,7 @@ def test_only_this_user_reaches_it_and_only_by_its_socket(make_server: Any, tmp_
     assert [path.name for path in (tmp_path / "mongodb").glob("*.sock")] == ["mongodb-27017.sock"]
 
 
-def test_it_has_a_session_of_its_own(make_server: Any, tmp_path: Path) -> None:
+def test_it_has_its_own_process_session(make_server: Any, tmp_path: Path) -> None:
     make_server().start()
 
     (pid,) = mongod_of(tmp_path)
@@ -108,7 +108,7 @@ def test_a_deep_data_directory_gets_its_socket_elsewhere(make_server: Any, tmp_p
     assert not socket.parent.exists()
 
 
-def test_a_directory_that_others_could_have_made_is_refused(make_server: Any, tmp_path: Path) -> None:
+def test_a_directory_that_another_user_may_have_made_is_refused(make_server: Any, tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     folder = mongod_files.socket_path(deep).parent
     folder.mkdir(mode=0o700)
@@ -119,7 +119,7 @@ def test_a_directory_that_others_could_have_made_is_refused(make_server: Any, tm
         folder.rmdir()
 
 
-def test_a_second_server_gets_one_line(make_server: Any, tmp_path: Path) -> None:
+def test_a_second_server_gets_an_error_of_one_line(make_server: Any, tmp_path: Path) -> None:
     uri = make_server().start()
     (pid,) = mongod_of(tmp_path)
 
@@ -184,7 +184,7 @@ def test_it_ends_when_the_process_ends_without_stopping_it(tmp_path: Path) -> No
 def test_a_forked_child_does_not_stop_it(make_server: Any, tmp_path: Path) -> None:
     server = make_server()
     server.start()
-    server._owner += 1  # What a child sees: somebody else's server.
+    server._owner += 1  # A child process sees a server that is not its own.
 
     server.stop()
 
@@ -199,7 +199,7 @@ def test_stopping_twice_is_fine(make_server: Any) -> None:
     server.stop()
 
 
-def test_one_that_does_not_listen_to_reason_is_killed(
+def test_a_mongod_that_ignores_sigterm_is_killed(
     make_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded, "_STOP_TIMEOUT_S", 0.3)

@@ -18,7 +18,7 @@ def fake_mongod(folder: Path, script: str) -> Path:
     return path
 
 
-def test_no_mongod_is_one_line_that_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_mongod_one_line_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MONGOD_BINARY", raising=False)
     monkeypatch.setattr(mongod_files, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "/nowhere")
@@ -47,10 +47,10 @@ def test_mongod_is_found_in_the_package_before_path(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", ["missing", ""])
-def test_a_bad_mongod_binary_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_bad_mongod_binary_gives_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("MONGOD_BINARY", str(tmp_path / name))
 
-    assert refusal(EmbeddedMongo(tmp_path)).startswith("MONGOD_BINARY takes")
+    assert refusal(EmbeddedMongo(tmp_path)).startswith("MONGOD_BINARY must be")
 
 
 def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "apt-get install libcurl4" in problem
 
 
-def test_damaged_files_are_told_from_mongods_log(tmp_path: Path) -> None:
+def test_damaged_files_are_recognized_from_mongods_log(tmp_path: Path) -> None:
     (tmp_path / "mongodb/files").mkdir(parents=True)
     (tmp_path / "mongodb/files/storage.bson").write_text("x")
 
@@ -73,16 +73,16 @@ def test_damaged_files_are_told_from_mongods_log(tmp_path: Path) -> None:
     assert "mongod.log" in problem
 
 
-def test_one_that_never_accepts_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mongod_that_never_accepts_connections_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "_START_TIMEOUT_S", 0.3)
     monkeypatch.setenv("MONGOD_BINARY", str(fake_mongod(tmp_path, "exec sleep 60")))
 
     assert "did not accept connections" in refusal(EmbeddedMongo(tmp_path))
 
 
-def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_data_directory_gives_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     assert refusal(EmbeddedMongo(tmp_path / "file")).startswith(
-        "DATA_DIR takes a directory to which the server can write"
+        "DATA_DIR must be a directory that the server can write to"
     )

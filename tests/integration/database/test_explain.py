@@ -1,4 +1,4 @@
-"""What a page costs does not depend on where it is.
+"""The cost of a page does not depend on its position.
 
 5 000 messages are enough to show it. A B-tree of a million has one or two more levels and is descended once all the
 same; what would grow with the session is the number of keys and documents examined, and that is counted here, exactly.
@@ -24,7 +24,7 @@ Document = dict[str, Any]
 
 
 class Commands:
-    """The commands that a block of code sends, so that MongoDB can be asked how it would run each."""
+    """The commands that a block of code sends, so that MongoDB can explain each."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[Document] = []
@@ -114,7 +114,7 @@ def test_every_page_of_a_long_session_costs_the_same(
         costs.append(commands.explain())
 
     assert costs[0] == costs[1] == costs[2]
-    # The last seq comes with the session; nothing is read that is not shown.
+    # The last seq comes with the session, and only shown messages are read.
     assert costs[0] == [("seq", LIMIT, LIMIT)]
 
 

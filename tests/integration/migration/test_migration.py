@@ -1,4 +1,4 @@
-"""Taking over a database of the Node.js system: nothing is lost, everything of ours holds afterwards."""
+"""Taking over a database of the Node.js system: nothing is lost, and all our promises hold afterwards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def by_id(documents: list[Document]) -> dict[Any, Document]:
     return {document["_id"]: document for document in documents}
 
 
-def test_a_dry_run_says_what_is_to_do_and_changes_nothing(command: Any, legacy: Legacy) -> None:
+def test_a_dry_run_lists_the_work_and_changes_nothing(command: Any, legacy: Legacy) -> None:
     before = legacy.contents()
     indexes = {name: legacy.database[name].index_information() for name in before}
 
@@ -39,7 +39,7 @@ def test_a_dry_run_says_what_is_to_do_and_changes_nothing(command: Any, legacy: 
     assert todo == {
         "Give ids stored as text their type": "33",
         "Complete sessions": str(len(before["sessions"])),
-        "End sessions that a user has beside another": "2",
+        "End all but one of a user's open sessions": "2",
         "Complete agents": "3",
         "Make agents' slots and their sessions agree": todo["Make agents' slots and their sessions agree"],
         "Number messages": str(len(before["messages"])),
@@ -47,7 +47,7 @@ def test_a_dry_run_says_what_is_to_do_and_changes_nothing(command: Any, legacy: 
     }
 
 
-def test_afterwards_everything_holds_and_nothing_is_lost(command: Any, legacy: Legacy) -> None:
+def test_after_a_migration_every_promise_holds_and_nothing_is_lost(command: Any, legacy: Legacy) -> None:
     before = deepcopy(legacy.contents())
 
     lines = succeeded(command("migrate"))
@@ -91,13 +91,13 @@ def test_sessions_are_completed_and_a_user_keeps_one(command: Any, legacy: Legac
     assert sessions[legacy.ended]["agentId"] == legacy.ben
     assert sessions[legacy.endless]["endedAt"] == minutes(30)
     assert (sessions[legacy.unknown]["status"], sessions[legacy.unknown]["endedAt"]) == ("ended", minutes(2))
-    # Those for whom there was no slot have one at somebody else, or wait without an agent.
+    # Sessions without a slot get one of another agent, or wait without an agent.
     lost = [legacy.orphan, legacy.nobodys, legacy.queued, *legacy.crowd]
     for session in (sessions[session_id] for session_id in lost):
         assert session["status"] == ("waiting" if session["agentId"] is None else "active")
 
 
-def test_agents_keep_whom_they_can_hold_oldest_first(command: Any, legacy: Legacy) -> None:
+def test_agents_keep_as_many_sessions_as_they_may_oldest_first(command: Any, legacy: Legacy) -> None:
     succeeded(command("migrate"))
 
     agents = by_id(list(legacy.database.agents.find()))
@@ -107,7 +107,7 @@ def test_agents_keep_whom_they_can_hold_oldest_first(command: Any, legacy: Legac
     assert all(len(agent["activeUsers"]) == len(agent["activeSessions"]) for agent in agents.values())
 
 
-def test_the_api_serves_what_was_taken_over(command: Any, legacy: Legacy, make_config: MakeConfig) -> None:
+def test_the_api_serves_the_migrated_data(command: Any, legacy: Legacy, make_config: MakeConfig) -> None:
     succeeded(command("migrate"))
     operator = Apis(create_app(make_config(mongodb_db=legacy.database.name))).operator()
 
@@ -122,7 +122,7 @@ def test_the_api_serves_what_was_taken_over(command: Any, legacy: Legacy, make_c
     assert operator.start("u1")["sessionId"] != str(legacy.current)
 
 
-def test_a_second_run_has_nothing_to_do(command: Any, legacy: Legacy) -> None:
+def test_a_second_run_finds_nothing_to_do(command: Any, legacy: Legacy) -> None:
     succeeded(command("migrate"))
     before = legacy.contents()
     succeeded(command("migrate"))
@@ -151,7 +151,7 @@ def test_an_interrupted_migration_is_run_again(
         assert command("migrate").exit_code != 0
     assert numbering.count_unnumbered(legacy.database) > 0
     assert migration.is_needed()
-    # What was not numbered may have changed meanwhile; what was is numbered again, in the order of time.
+    # Unnumbered messages may have changed meanwhile. Numbered ones are numbered again, in the order of time.
     legacy.message(legacy.current, minutes(-1), "the first of all")
 
     succeeded(command("migrate"))
@@ -168,7 +168,7 @@ def test_an_interrupted_migration_is_run_again(
 
 
 @pytest.mark.parametrize("number", range(1, len(migration.STEPS)))
-def test_it_goes_on_from_whichever_step_it_got_to(
+def test_a_migration_continues_after_any_step(
     command: Any, legacy: Legacy, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     with monkeypatch.context() as context:
@@ -184,7 +184,7 @@ def test_it_goes_on_from_whichever_step_it_got_to(
 
 
 def test_a_long_step_is_not_cut_off(command: Any, legacy: Legacy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The driver's limit is for those who wait for an answer; it would also end the building of an index."""
+    """The driver's time limit is for callers who wait for an answer. It would also end the build of an index."""
     monkeypatch.setattr(connection.database().client, "_timeout", 0.000_001)
 
     succeeded(command("migrate"))

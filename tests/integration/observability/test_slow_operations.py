@@ -1,4 +1,4 @@
-"""What is slow says where its time went, and not what it was about."""
+"""The log says where the time of a slow operation went, and not what it was about."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _a_new_second(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def slow_mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A MongoDB of the test's own, which may be frozen."""
+    """The test's own MongoDB, which may be frozen."""
     server = EmbeddedMongo(tmp_path_factory.mktemp("mongodb-slow"))
     yield server.start()
     server.stop()
 
 
 def delay(monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, seconds: float) -> None:
-    """Have one step on the way of a message take longer."""
+    """Slow down one step of a message."""
     step = getattr(owner, method)
 
     def delayed(*arguments: Any) -> Any:
@@ -56,7 +56,7 @@ def delay(monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, seconds: flo
 
 
 def parts_of(line: Line) -> dict[str, float]:
-    """Return what the parts of a slow message took; together they are not more than all of it."""
+    """Return the times of a slow message's steps. Together they are not longer than the whole."""
     assert (line["level"], line["operation"]) == ("WARNING", "send_message")
     parts = {name: line[name] for name in line if name.endswith("_ms")}
     assert sum(parts.values()) <= line["ms"] + 1
@@ -72,7 +72,7 @@ def parts_of(line: Line) -> dict[str, float]:
     ],
     ids=["waiting", "broadcasting", "before"],
 )
-def test_a_slow_message_says_where_its_time_went(
+def test_the_log_says_where_the_time_of_a_slow_message_went(
     make_app: MakeApp, log: Lines, monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, part: str
 ) -> None:
     app = make_app(slow_ms=200)
@@ -89,7 +89,7 @@ def test_a_slow_message_says_where_its_time_went(
     assert line["ms"] >= parts[part] >= 290
 
 
-def test_a_message_that_waited_for_the_database_says_so(slow_mongo: str, make_app: MakeApp, log: Lines) -> None:
+def test_the_log_says_that_a_message_waited_for_the_database(slow_mongo: str, make_app: MakeApp, log: Lines) -> None:
     app = make_app(slow_ms=200, mongodb_uri=slow_mongo)
     session_id = Apis(app).operator().start("u1")["sessionId"]
     user = Sockets(app).user("u1")
@@ -102,11 +102,11 @@ def test_a_message_that_waited_for_the_database_says_so(slow_mongo: str, make_ap
     (line,) = log.of("slow")
     parts = parts_of(line)
     assert parts["reading_ms"] + parts["connecting_ms"] >= 350, parts
-    # What is written in the background belongs to no batch.
+    # Background writes belong to no batch.
     assert {entry.get("batch") for entry in log.of("slow_command")} - {None} <= {line["batch"]}
 
 
-def test_a_slow_request_and_the_slow_command_in_it_are_told(
+def test_a_slow_request_and_its_slow_command_are_logged(
     make_app: MakeApp, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app(slow_ms=50)
@@ -130,7 +130,7 @@ def test_a_slow_request_and_the_slow_command_in_it_are_told(
     assert line["reading_ms"] + line["elsewhere_ms"] + line["connecting_ms"] <= line["ms"] + 0.5
 
 
-def test_a_command_that_failed_slowly_is_told_too(app: Flask, log: Lines) -> None:
+def test_a_command_that_failed_slowly_is_logged_too(app: Flask, log: Lines) -> None:
     tracing.configure(50)
     Session(user_id="u1", status="waiting").save()
     log.lines.clear()
@@ -143,7 +143,7 @@ def test_a_command_that_failed_slowly_is_told_too(app: Flask, log: Lines) -> Non
     assert "boom" not in json.dumps(command)
 
 
-def test_what_is_fast_or_switched_off_is_not_told(make_app: MakeApp, log: Lines) -> None:
+def test_fast_operations_are_not_logged_and_logging_can_be_switched_off(make_app: MakeApp, log: Lines) -> None:
     for slow_ms in (0, 60_000):
         app = make_app(slow_ms=slow_ms)
         Session(user_id="u1", status="waiting").save()
@@ -154,7 +154,7 @@ def test_what_is_fast_or_switched_off_is_not_told(make_app: MakeApp, log: Lines)
     assert not log.of("slow_command")
 
 
-def test_when_all_are_slow_the_first_few_tell_and_the_rest_are_counted(
+def test_when_all_are_slow_the_first_few_are_logged_and_the_rest_are_counted(
     make_app: MakeApp, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = [100.0]

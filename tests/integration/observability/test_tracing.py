@@ -59,7 +59,7 @@ def test_a_message_over_a_socket_can_be_followed(make_app: MakeApp, log: Lines) 
     assert "not for the log" not in json.dumps(log.lines)
 
 
-def test_messages_that_are_written_together_name_the_same_batch(make_app: MakeApp, log: Lines) -> None:
+def test_the_lines_of_messages_written_together_name_the_same_batch(make_app: MakeApp, log: Lines) -> None:
     app = make_app(log_level="DEBUG")
     operator = Apis(app).operator()
     ids = [operator.start(f"u{number}")["sessionId"] for number in range(6)]
@@ -95,7 +95,7 @@ def test_a_failure_carries_the_id_of_its_lines(make_app: MakeApp, log: Lines) ->
     assert not log.of("message")
 
 
-def test_what_could_not_be_broadcast_names_the_request(
+def test_a_failed_broadcast_is_logged_with_the_request(
     app: Flask, operator: Api, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id = operator.start("u1")["sessionId"]
@@ -111,7 +111,7 @@ def test_what_could_not_be_broadcast_names_the_request(
     assert line["request_id"] == response.headers["X-Request-ID"]
 
 
-def test_a_failed_batch_names_its_requests(
+def test_a_failed_batch_is_logged_with_its_requests(
     app: Flask, operator: Api, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id = operator.start("u1")["sessionId"]
@@ -126,7 +126,7 @@ def test_a_failed_batch_names_its_requests(
     assert line["request_ids"] == [error["requestId"]]
 
 
-def test_a_thread_that_answers_again_does_not_go_on_with_the_last_request(app: Flask, operator: Api) -> None:
+def test_a_reused_thread_does_not_keep_the_last_request(app: Flask, operator: Api) -> None:
     operator.get("/api/chat/stats")
 
     assert tracing.current() is None

@@ -1,4 +1,4 @@
-"""Hypothesis makes payloads for every event, right and wrong ones: an envelope for each, and the socket lives."""
+"""Hypothesis makes right and wrong payloads for every event: each gets an envelope, and the socket stays usable."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.sockets import Socket, Sockets, succeeded
 
 PAYLOADS = 10_000
 LONGEST_CPU_SECONDS = 50.0
-"""Not by the clock: the tests beside this one take their share of the machine."""
+"""Limited by number and not by time, because other tests run on the machine too."""
 OPERATORS: list[Any] = [{"$gt": ""}, {"$ne": None}, {"$where": "sleep(9)"}, {"$regex": ".*"}, {"__proto__": {}}]
 EVENTS = client_events()
 FIELDS = sorted(
     {str(field.validation_alias) for event in RECEIVED.values() for field in event.body.model_fields.values()}
 )
 CODES = openapi_document()["components"]["schemas"]["Failure"]["properties"]["code"]["enum"]
-# What the wire can carry: JSON, with numbers of any size, NUL and halves of surrogate pairs in its texts.
+# Everything that the wire can carry: JSON with numbers of any size, NUL, and halves of surrogate pairs.
 TEXTS = st.one_of(
     st.text(st.characters(codec=None), max_size=40),
     st.sampled_from(["", " ", "\x00", "\ud800", "x" * 1001, "x" * 129, "$where", "__proto__", "null", "0"]),
@@ -45,7 +45,7 @@ VALUES = st.one_of(
 
 
 def payloads(session_id: str) -> st.SearchStrategy[list[Any]]:
-    """Make the arguments of an event: mostly one object with some of the fields, and some right values in them."""
+    """Make the arguments of an event: mostly one object with some of the fields and some right values."""
     right = st.fixed_dictionaries(
         {"sessionId": st.just(session_id)},
         optional={
@@ -57,7 +57,7 @@ def payloads(session_id: str) -> st.SearchStrategy[list[Any]]:
     )
     wrong = st.dictionaries(st.sampled_from(FIELDS) | TEXTS, VALUES, max_size=5)
     mixed = st.builds(lambda first, then: {**first, **then}, right, wrong)
-    # Of ten: one is right, three have something wrong in them, three have nothing right, three are no object at all.
+    # Of ten, one is right, three have something wrong in them, three have nothing right, and three are not an object.
     return st.integers(0, 9).flatmap(
         lambda number: (
             st.lists(VALUES, max_size=3)
@@ -103,10 +103,10 @@ def test_any_payload_of_any_event_gets_an_envelope(app: Flask, caplog: pytest.Lo
 
 
 def fuzz(event: str, socket: Socket, session_id: str, count: int) -> int:
-    """Send so many payloads of one event; return how many there were."""
+    """Send some payloads of one event, and return their number."""
     sent = [0]
 
-    # Several payloads an example: making an example costs more than sending it.
+    # Several payloads for each example, because making an example costs more than sending it.
     @settings(
         max_examples=count // 10 + 1,
         deadline=None,

@@ -1,4 +1,4 @@
-"""What sockets hear of the queue and of agents: places, assignments, and whom an agent has."""
+"""Socket events about the queue and agents: places and assignments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _announce_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "ANNOUNCE_INTERVAL_SECONDS", 0.01)
 
 
-def test_who_waits_hears_who_will_answer(sockets: Sockets, operator: Api) -> None:
+def test_a_waiting_visitor_is_told_which_agent_will_answer(sockets: Sockets, operator: Api) -> None:
     session_id = operator.start("u1")["sessionId"]
     user, other = sockets.user("u1"), sockets.user("u2")
     user.join(session_id)
@@ -32,7 +32,7 @@ def test_who_waits_hears_who_will_answer(sockets: Sockets, operator: Api) -> Non
     assert other.heard("agent_assigned") == []
 
 
-def test_an_agent_hears_on_all_its_sockets_whom_it_has(sockets: Sockets, operator: Api) -> None:
+def test_an_agent_is_told_of_a_session_on_all_its_sockets(sockets: Sockets, operator: Api) -> None:
     ada = operator.create_agent("Ada", maxUsers=1)
     ben = operator.create_agent("Ben", maxUsers=1, isOnline=False)
     first, second, other = sockets.agent(ada["id"]), sockets.agent(ada["id"]), sockets.agent(ben["id"])
@@ -49,7 +49,7 @@ def test_an_agent_hears_on_all_its_sockets_whom_it_has(sockets: Sockets, operato
     assert other.heard("session_assigned") == []
 
 
-def test_an_agent_hears_of_who_had_waited(sockets: Sockets, operator: Api) -> None:
+def test_an_agent_is_told_of_a_session_that_had_waited(sockets: Sockets, operator: Api) -> None:
     agent = operator.create_agent(maxUsers=1)
     helper = sockets.agent(agent["id"])
     active, waiting = operator.start("u1"), operator.start("u2")
@@ -65,7 +65,7 @@ def test_an_agent_hears_of_who_had_waited(sockets: Sockets, operator: Api) -> No
     assert helper.heard("session_assigned")[1]["lastSeq"] == 1
 
 
-def test_who_waits_hears_its_place_when_it_changes(sockets: Sockets, operator: Api) -> None:
+def test_a_waiting_visitor_is_told_a_changed_place(sockets: Sockets, operator: Api) -> None:
     operator.create_agent(maxUsers=1)
     active = operator.start("u0")
     waiting = [operator.start(f"u{number}")["sessionId"] for number in (1, 2, 3)]
@@ -81,7 +81,7 @@ def test_who_waits_hears_its_place_when_it_changes(sockets: Sockets, operator: A
     assert users[0].heard("queue_update") == []
 
 
-def test_who_stands_behind_one_that_gives_up_moves_on(sockets: Sockets, operator: Api) -> None:
+def test_visitors_behind_one_who_gives_up_move_on(sockets: Sockets, operator: Api) -> None:
     first, second = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
     user = sockets.user("u2")
     user.join(second)
@@ -91,7 +91,7 @@ def test_who_stands_behind_one_that_gives_up_moves_on(sockets: Sockets, operator
     assert user.wait_for("queue_update")[-1] == {"sessionId": second, "queuePosition": 1}
 
 
-def test_an_agents_socket_may_join_what_it_was_given(sockets: Sockets, operator: Api) -> None:
+def test_an_agents_socket_may_join_an_assigned_session(sockets: Sockets, operator: Api) -> None:
     agent = operator.create_agent()
     helper = sockets.agent(agent["id"])
     operator.start("u1")

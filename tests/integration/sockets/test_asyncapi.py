@@ -1,4 +1,4 @@
-"""The AsyncAPI document is true: every event there is, what clients may send, and what they get."""
+"""The AsyncAPI document is true: it has every event, with the payloads that clients may send and get."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_event_is_described_and_no_other() -> None:
     assert DOCUMENT["info"]["version"] == __version__
 
 
-def test_every_schema_is_one() -> None:
+def test_every_schema_is_valid() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         Draft202012Validator.check_schema(schema)
         assert schema, name
@@ -69,7 +69,7 @@ def right_payload(event: str, session_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("event", client_events())
-def test_what_clients_may_send_is_what_is_described(app: Flask, event: str) -> None:
+def test_the_payloads_of_clients_match_the_document(app: Flask, event: str) -> None:
     session_id = Apis(app).operator().start("u1")["sessionId"]
     socket = Sockets(app).user("u1")
     socket.join(session_id)
@@ -89,7 +89,7 @@ def test_what_clients_may_send_is_what_is_described(app: Flask, event: str) -> N
 
 
 @pytest.mark.features("consoles", "notes")
-def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_payloads_to_clients_match_the_document(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     operator, sockets = Apis(app).operator(), Sockets(app)
     first, second = (operator.start(user)["sessionId"] for user in ("u1", "u2"))
     user, waiting, system = sockets.user("u1"), sockets.user("u2"), sockets.operator()
@@ -142,7 +142,7 @@ def test_what_clients_get_is_what_is_described(app: Flask, monkeypatch: pytest.M
 
 
 def check(socket: Socket) -> set[str]:
-    """Check all that a socket has heard; return the names."""
+    """Check all events that a socket got, and return their names."""
     for packet in socket.client.queue:
         if packet["name"] in MESSAGES:
             payload = packet["args"][0] if isinstance(packet["args"], list) else packet["args"]

@@ -1,4 +1,4 @@
-"""Whatever is emitted: a failure envelope comes back, and the socket stays usable."""
+"""Any emitted payload gets an envelope, and the socket stays usable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VALUES: list[Any] = [
     [], ["x"], [[]], {}, {"$gt": ""}, {"$ne": None}, {"sessionId": {}},
 ]  # fmt: skip
 
-# Binary parts come beside the JSON, and none is taken.
+# Binary parts come beside the JSON, and are refused.
 NO_OBJECTS: list[Any] = ["x", 7, 1.5, True, False, [], [{}], [["x"]], b"", b"bytes", {"sessionId": b"x"}, {"": [b"x"]}]
 
 
@@ -60,7 +60,7 @@ def test_any_session_id_gets_an_answer(user: Socket, session_id: str) -> None:
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_any_value_in_any_field_gets_an_answer(sockets: Sockets, user: Socket, session_id: str, event: str) -> None:
-    # An ended session takes no more, so what ends one is tried on none.
+    # An ended session accepts nothing, so events that end one are not sent to an existing session.
     target = "6b02a346410e8790f1f544d2" if event == "end_session" else session_id
     operator = sockets.operator()
     for caller, fields in (
@@ -73,7 +73,7 @@ def test_any_value_in_any_field_gets_an_answer(sockets: Sockets, user: Socket, s
     assert_usable(user, session_id)
 
 
-def test_a_payload_that_is_no_object_is_refused(user: Socket, session_id: str) -> None:
+def test_a_payload_that_is_not_an_object_is_refused(user: Socket, session_id: str) -> None:
     for event, payload in product(EVENTS, NO_OBJECTS):
         answer = user.call(event, payload)
         assert answer["code"] == "INVALID_JSON", (event, payload, answer)
@@ -122,7 +122,9 @@ def test_an_error_event_goes_to_nobody_else(sockets: Sockets, user: Socket, sess
     assert tab.heard("error") == []
 
 
-def test_an_unknown_event_names_those_there_are(user: Socket, session_id: str, subtests: pytest.Subtests) -> None:
+def test_an_unknown_event_gets_the_names_of_the_known_ones(
+    user: Socket, session_id: str, subtests: pytest.Subtests
+) -> None:
     for event in (
         "nope",
         "",
@@ -145,7 +147,7 @@ def test_an_unknown_event_names_those_there_are(user: Socket, session_id: str, s
     assert_usable(user, session_id)
 
 
-def test_packets_that_are_no_event_do_no_harm(user: Socket, session_id: str, subtests: pytest.Subtests) -> None:
+def test_packets_without_an_event_do_no_harm(user: Socket, session_id: str, subtests: pytest.Subtests) -> None:
     deep = "[" * 900 + "]" * 900
     for packet in (
         "2", "2[]", "2{}", '2"x"', "27", "2[null]", "2[7]", "2[true]", '2[["join_session"]]', '2[{"a":1}]', "2[1e999]",
@@ -158,7 +160,7 @@ def test_packets_that_are_no_event_do_no_harm(user: Socket, session_id: str, sub
             assert_usable(user, session_id)
 
 
-def test_half_a_surrogate_pair_is_refused_by_the_field_it_stands_in(user: Socket, session_id: str) -> None:
+def test_half_a_surrogate_pair_is_refused_with_the_name_of_its_field(user: Socket, session_id: str) -> None:
     user.raw(f'2["send_message",{{"sessionId":"{session_id}","message":"a\\ud800"}}]')
     user.raw('2["join_session",{"sessionId":"\\ud800"}]')
 
@@ -181,7 +183,7 @@ def test_somebody_elses_session_is_forbidden(sockets: Sockets, operator: Api, se
     assert operator.session(session_id)["status"] == "active"
 
 
-def test_a_defect_of_ours_tells_nothing_of_the_inside(
+def test_an_internal_error_reveals_nothing(
     user: Socket, session_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
@@ -196,7 +198,7 @@ def test_a_defect_of_ours_tells_nothing_of_the_inside(
     assert_usable(user, session_id)
 
 
-def test_a_defect_after_a_message_is_stored_keeps_nobody_waiting_for_its_acknowledgement(
+def test_an_error_after_a_message_is_stored_does_not_hold_back_the_acknowledgement(
     user: Socket, session_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:

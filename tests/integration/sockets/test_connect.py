@@ -1,4 +1,4 @@
-"""Connecting by socket: whose credentials open it, and how the others are refused."""
+"""Connect a socket: which credentials are accepted, and how others are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_token_or_an_api_key_opens_a_socket(sockets: Sockets, operator: Api) -
         assert socket.is_connected, socket.refusal
 
 
-def test_a_socket_is_who_its_credentials_say(sockets: Sockets, operator: Api) -> None:
+def test_a_sockets_caller_comes_from_its_credentials(sockets: Sockets, operator: Api) -> None:
     session_id = operator.start("u1")["sessionId"]
 
     own = succeeded(sockets.user("u1").say(session_id))["message"]
@@ -46,7 +46,7 @@ def test_a_socket_is_who_its_credentials_say(sockets: Sockets, operator: Api) ->
     assert (by_key["senderId"], by_key["senderType"]) == ("system", "system")
 
 
-def test_nobody_is_refused(sockets: Sockets, subtests: pytest.Subtests) -> None:
+def test_a_socket_without_credentials_is_refused(sockets: Sockets, subtests: pytest.Subtests) -> None:
     for auth in (None, {}, {"other": "x"}, [], ["token"], "token", 7, True, 0, "", {"Token": "x"}):
         with subtests.test(auth=auth):
             assert_shut(sockets.attempt(auth), "AUTH_REQUIRED")
@@ -79,14 +79,14 @@ def test_wrong_credentials_are_refused_with_their_code(sockets: Sockets, subtest
     for auth, headers, code in attempts:
         with subtests.test(auth=str(auth)[:40], headers=headers):
             if isinstance(auth, dict) and isinstance(auth.get("token"), bytes):
-                # Socket.IO knows no binary CONNECT, so this never comes over the wire; the handler stands it anyway.
+                # Socket.IO has no binary CONNECT, so this never comes over the wire. The handler tolerates it anyway.
                 with pytest.raises(Exception, match="must be a string"):
                     handshake.connect("sid", {"flask.app": sockets.app}, auth)
                 continue
             assert_shut(sockets.attempt(auth, **headers), code)
 
 
-def test_a_right_api_key_wins_over_any_token(sockets: Sockets) -> None:
+def test_a_valid_api_key_wins_over_any_token(sockets: Sockets) -> None:
     for socket in (
         sockets.attempt({"apiKey": API_KEY, "token": "wrong"}),
         sockets.attempt(None, **{"X-API-Key": API_KEY, "Authorization": "Basic dTpw"}),
@@ -103,7 +103,7 @@ def test_a_deleted_agents_token_opens_no_socket(sockets: Sockets, operator: Api)
     assert_shut(sockets.attempt({"token": make_token(agent["id"], "agent")}), "INVALID_TOKEN")
 
 
-def test_a_defect_while_connecting_refuses_and_lets_nobody_in(
+def test_an_error_while_connecting_refuses_the_socket(
     sockets: Sockets, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls: list[Any] = []
@@ -123,7 +123,7 @@ def test_a_defect_while_connecting_refuses_and_lets_nobody_in(
     assert caplog.text.count("TypeError: secret") == 2
 
 
-def test_a_refused_socket_is_not_remembered(sockets: Sockets) -> None:
+def test_a_refused_socket_leaves_no_trace(sockets: Sockets) -> None:
     before = connections.count()
 
     refused = sockets.attempt({"token": "wrong"})
@@ -133,7 +133,7 @@ def test_a_refused_socket_is_not_remembered(sockets: Sockets) -> None:
     assert connections.count() == before
 
 
-def test_a_closed_socket_is_forgotten(sockets: Sockets) -> None:
+def test_a_closed_socket_leaves_no_trace(sockets: Sockets) -> None:
     before = connections.count()
     socket = sockets.user("u1")
     assert connections.count() == before + 1
@@ -143,5 +143,5 @@ def test_a_closed_socket_is_forgotten(sockets: Sockets) -> None:
     assert connections.count() == before
 
 
-def test_with_an_identity_secret_a_socket_needs_no_more_than_its_token(make_app: MakeApp) -> None:
+def test_with_an_identity_secret_a_socket_needs_only_its_token(make_app: MakeApp) -> None:
     assert Sockets(make_app(identity_secret="s" * 32)).user("u1").is_connected

@@ -1,4 +1,4 @@
-"""How many sockets somebody may have, and for how long."""
+"""Limits on a caller's sockets: their number and their lifetime."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_socket_is_closed_when_its_token_expires(sockets: Sockets) -> None:
     assert long.is_connected
 
 
-def test_a_socket_that_is_gone_is_not_watched_for_ever(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_socket_is_not_watched_any_more(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadlines, "_SPARE", 2)
     stays = sockets.user("u0")
     for number in range(20):
@@ -49,7 +49,7 @@ def test_a_socket_that_is_gone_is_not_watched_for_ever(sockets: Sockets, monkeyp
     assert eventually(lambda: not deadlines._expiring)
 
 
-def test_a_caller_has_so_many_sockets_at_once(make_app: MakeApp) -> None:
+def test_a_caller_has_a_limited_number_of_sockets(make_app: MakeApp) -> None:
     app = make_app(max_sockets_per_caller=3)
     sockets = Sockets(app)
     mine = [sockets.user("u1") for _ in range(3)]
@@ -71,14 +71,14 @@ def test_sockets_that_come_together_are_counted_together(make_app: MakeApp) -> N
     assert sum(socket.is_connected for socket in together) <= 3
 
 
-def test_api_keys_and_systems_have_as_many_as_they_like(make_app: MakeApp) -> None:
+def test_api_keys_and_systems_may_have_any_number_of_sockets(make_app: MakeApp) -> None:
     sockets = Sockets(make_app(max_sockets_per_caller=2))
 
     assert all(sockets.operator().is_connected for _ in range(5))
     assert all(sockets.attempt({"token": make_token("crm", "system")}).is_connected for _ in range(5))
 
 
-def test_a_socket_is_in_so_many_sessions_at_once(app: Flask, apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_is_in_a_limited_number_of_sessions(app: Flask, apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chat.MAX_JOINED_SESSIONS == 50
     monkeypatch.setattr(chat, "MAX_JOINED_SESSIONS", 2)
     operator, socket = apis.operator(), Sockets(app).operator()
@@ -92,9 +92,9 @@ def test_a_socket_is_in_so_many_sessions_at_once(app: Flask, apis: Apis, monkeyp
     socket.join(ids[2])
 
 
-def test_who_does_not_finish_connecting_is_closed(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_that_does_not_finish_connecting_is_closed(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadlines, "HANDSHAKE_SECONDS", 0.1)
-    deadlines._handshakes.clear()  # Those of other tests have longer.
+    deadlines._handshakes.clear()  # Sockets of other tests have more time.
     closed: list[str] = []
     monkeypatch.setattr(socketio.server.eio, "disconnect", closed.append)
     there = sockets.user("u1")
@@ -106,6 +106,6 @@ def test_who_does_not_finish_connecting_is_closed(sockets: Sockets, monkeypatch:
     assert eventually(lambda: closed)
     assert eventually(lambda: not deadlines._handshakes)
     assert closed == ["half-open"]
-    # Who leaves the namespace and stays is closed as well.
+    # A socket that leaves the namespace but stays connected is closed as well.
     there.close()
     assert eventually(lambda: there.client.eio_sid in closed)

@@ -1,4 +1,4 @@
-"""Sending, reading and ending by socket; and that REST and sockets are one."""
+"""Send, read and end by socket, with the same results as over REST."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def history(api: Api, session_id: str) -> list[dict[str, Any]]:
     return messages
 
 
-def test_a_message_reaches_everybody_in_the_session_the_sender_included(
+def test_a_message_reaches_everybody_in_the_session_including_the_sender(
     user_socket: Socket, agent_socket: Socket, operator: Api, session_id: str
 ) -> None:
     data = succeeded(user_socket.say(session_id, " hello ", clientMessageId="c1"))
@@ -29,7 +29,7 @@ def test_a_message_reaches_everybody_in_the_session_the_sender_included(
     assert history(operator, session_id) == [message]
 
 
-def test_every_tab_hears_a_message_once(sockets: Sockets, user_socket: Socket, session_id: str) -> None:
+def test_every_tab_gets_a_message_once(sockets: Sockets, user_socket: Socket, session_id: str) -> None:
     tab = sockets.user("u1")
     tab.join(session_id)
     tab.join(session_id)
@@ -58,7 +58,7 @@ def test_rest_and_sockets_count_one_seq(
     assert agent_socket.heard("new_message") == history(operator, session_id)
 
 
-def test_sockets_hear_messages_in_the_order_of_their_seq(apis: Apis, agent_socket: Socket, session_id: str) -> None:
+def test_sockets_get_messages_in_the_order_of_their_seq(apis: Apis, agent_socket: Socket, session_id: str) -> None:
     operator = apis.operator()
 
     run_together(*[lambda: [operator.send(session_id) for _ in range(4)]] * 8)
@@ -75,7 +75,7 @@ def test_a_socket_may_send_without_joining(sockets: Sockets, agent_socket: Socke
     assert outside.heard("new_message") == []
 
 
-def test_a_repeat_is_acknowledged_with_the_first_message_and_told_nobody(
+def test_a_repeat_is_acknowledged_with_the_first_message_and_not_broadcast(
     apis: Apis, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     first = succeeded(user_socket.say(session_id, "first", clientMessageId="c1"))
@@ -109,7 +109,7 @@ def test_an_operators_socket_may_speak_for_others(sockets: Sockets, session_id: 
     assert (message["senderId"], message["senderType"]) == ("u1", "user")
 
 
-def test_the_others_hear_how_far_somebody_has_read(
+def test_the_others_are_told_how_far_somebody_has_read(
     sockets: Sockets, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     tab = sockets.user("u1")
@@ -126,13 +126,13 @@ def test_the_others_hear_how_far_somebody_has_read(
     assert user_socket.heard("messages_read") == tab.heard("messages_read") == []
 
 
-def test_what_is_no_seq_is_not_read(user_socket: Socket, session_id: str, subtests: pytest.Subtests) -> None:
+def test_an_invalid_seq_is_refused(user_socket: Socket, session_id: str, subtests: pytest.Subtests) -> None:
     for seq in [None, 0, -1, 1.5, "1", True, [], {}, {"$gt": 0}, 2**53]:
         with subtests.test(seq=seq):
             assert_refused(user_socket.call("mark_read", {"sessionId": session_id, "seq": seq}), "INVALID_CURSOR")
 
 
-def test_an_end_by_socket_is_told_everybody(
+def test_an_end_by_socket_is_announced_to_everybody(
     user_socket: Socket, agent_socket: Socket, operator: Api, session_id: str
 ) -> None:
     ended = succeeded(user_socket.call("end_session", {"sessionId": session_id, "reason": " solved "}))
@@ -143,7 +143,7 @@ def test_an_end_by_socket_is_told_everybody(
     assert set(ended) == {"sessionId", "endedAt", "reason", "statistics"}
 
 
-def test_an_end_over_rest_is_told_sockets_once(apis: Apis, user_socket: Socket, session_id: str) -> None:
+def test_an_end_over_rest_is_announced_to_sockets_once(apis: Apis, user_socket: Socket, session_id: str) -> None:
     apis.operator().end(session_id)
     apis.operator().end(session_id)
     user_socket.call("end_session", {"sessionId": session_id})
@@ -152,7 +152,7 @@ def test_an_end_over_rest_is_told_sockets_once(apis: Apis, user_socket: Socket, 
     assert (ended["reason"], ended["endedBy"]) == ("User ended session", "system")
 
 
-def test_an_ended_session_takes_no_more_over_sockets(
+def test_an_ended_session_accepts_nothing_over_sockets(
     user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     kept = succeeded(user_socket.say(session_id, clientMessageId="c1"))
@@ -164,7 +164,7 @@ def test_an_ended_session_takes_no_more_over_sockets(
     assert agent_socket.heard("new_message") == []
 
 
-def test_what_is_no_reason_ends_nothing(
+def test_an_invalid_reason_ends_nothing(
     user_socket: Socket, operator: Api, session_id: str, subtests: pytest.Subtests
 ) -> None:
     for reason in ["x" * 201, 7, [], {"$ne": ""}, "a\x00"]:

@@ -1,4 +1,4 @@
-"""Joining and leaving: the people in a session's room, and the events that the others get."""
+"""Join and leave: the people in a session's room, and the events that the others get."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from tests.api import Api, Apis
 from tests.sockets import Sockets, assert_refused, succeeded
 
 
-def test_joining_tells_the_caller_everything(
-    sockets: Sockets, apis: Apis, agent: dict[str, Any], session_id: str
-) -> None:
+def test_joining_returns_the_whole_state(sockets: Sockets, apis: Apis, agent: dict[str, Any], session_id: str) -> None:
     apis.user("u1").send(session_id, "hello")
     history = apis.user("u1").get(f"/api/chat/messages/{session_id}").json["data"]["messages"]
     socket = sockets.user("u1")
@@ -32,7 +30,7 @@ def test_joining_tells_the_caller_everything(
     }
 
 
-def test_who_waits_is_told_its_place(sockets: Sockets, operator: Api) -> None:
+def test_a_waiting_visitor_is_told_its_place(sockets: Sockets, operator: Api) -> None:
     operator.start("u1")
     session_id = operator.start("u2")["sessionId"]
 
@@ -42,7 +40,7 @@ def test_who_waits_is_told_its_place(sockets: Sockets, operator: Api) -> None:
     assert (joined["lastSeq"], joined["messages"], joined["hasMore"]) == (0, [], False)
 
 
-def test_a_newcomer_gets_the_last_50_messages(sockets: Sockets, operator: Api, session_id: str) -> None:
+def test_a_first_join_gets_the_last_50_messages(sockets: Sockets, operator: Api, session_id: str) -> None:
     for _ in range(51):
         operator.send(session_id)
 
@@ -52,7 +50,7 @@ def test_a_newcomer_gets_the_last_50_messages(sockets: Sockets, operator: Api, s
     assert (joined["hasMore"], joined["lastSeq"]) == (True, 51)
 
 
-def test_who_returns_gets_what_it_missed_and_200_at_most(sockets: Sockets, operator: Api, session_id: str) -> None:
+def test_a_returning_socket_gets_up_to_200_missed_messages(sockets: Sockets, operator: Api, session_id: str) -> None:
     for _ in range(202):
         operator.send(session_id)
     user = sockets.user("u1")
@@ -70,7 +68,7 @@ def test_who_returns_gets_what_it_missed_and_200_at_most(sockets: Sockets, opera
         assert (joined["hasMore"], joined["lastSeq"]) == (has_more, 202)
 
 
-def test_what_is_no_seq_to_resume_after_is_refused(
+def test_an_invalid_seq_to_resume_after_is_refused(
     sockets: Sockets, session_id: str, subtests: pytest.Subtests
 ) -> None:
     for after in [-1, 1.5, "1", True, [], {}, 2**53]:
@@ -80,7 +78,7 @@ def test_what_is_no_seq_to_resume_after_is_refused(
             assert_refused(answer, "INVALID_CURSOR")
 
 
-def test_the_others_hear_who_joined_and_the_newcomer_does_not(
+def test_the_others_are_told_who_joined_and_the_newcomer_is_not(
     sockets: Sockets, agent: dict[str, Any], session_id: str
 ) -> None:
     user, helper = sockets.user("u1"), sockets.agent(agent["id"])
@@ -109,9 +107,7 @@ def test_a_person_joins_once_however_many_tabs_are_open(
 
 
 @pytest.mark.parametrize("way", ["leave_session", "disconnect"])
-def test_a_person_has_left_with_its_last_tab(
-    sockets: Sockets, agent: dict[str, Any], session_id: str, way: str
-) -> None:
+def test_a_person_leaves_with_the_last_tab(sockets: Sockets, agent: dict[str, Any], session_id: str, way: str) -> None:
     helper, first, second = sockets.agent(agent["id"]), sockets.user("u1"), sockets.user("u1")
     for socket in (helper, first, second):
         socket.join(session_id)
@@ -136,7 +132,7 @@ def test_a_person_has_left_with_its_last_tab(
     }
 
 
-def test_who_comes_back_joins_again(sockets: Sockets, agent: dict[str, Any], session_id: str) -> None:
+def test_a_person_who_comes_back_joins_again(sockets: Sockets, agent: dict[str, Any], session_id: str) -> None:
     helper = sockets.agent(agent["id"])
     helper.join(session_id)
 
@@ -148,7 +144,7 @@ def test_who_comes_back_joins_again(sockets: Sockets, agent: dict[str, Any], ses
     assert len(helper.heard("user_joined")) == len(helper.heard("user_left")) == 2
 
 
-def test_who_left_hears_no_more(sockets: Sockets, operator: Api, session_id: str) -> None:
+def test_a_socket_that_left_gets_no_more_events(sockets: Sockets, operator: Api, session_id: str) -> None:
     user = sockets.user("u1")
     user.join(session_id)
     user.call("leave_session", {"sessionId": session_id})
@@ -158,7 +154,7 @@ def test_who_left_hears_no_more(sockets: Sockets, operator: Api, session_id: str
     assert user.heard("new_message") == []
 
 
-def test_leaving_a_session_one_is_not_in_is_no_error(sockets: Sockets, session_id: str) -> None:
+def test_leaving_a_session_without_being_in_it_is_no_error(sockets: Sockets, session_id: str) -> None:
     user = sockets.user("u1")
 
     for _ in range(2):
@@ -166,7 +162,7 @@ def test_leaving_a_session_one_is_not_in_is_no_error(sockets: Sockets, session_i
     assert_refused(sockets.user("u2").call("leave_session", {"sessionId": session_id}), "FORBIDDEN")
 
 
-def test_one_socket_is_in_several_sessions_and_hears_each_once(
+def test_a_socket_in_several_sessions_gets_each_event_once(
     sockets: Sockets, operator: Api, ada: str, session_id: str
 ) -> None:
     operator.patch(f"/api/agents/{ada}", {"maxUsers": 2})
@@ -211,7 +207,7 @@ def test_an_operator_may_join_in_anothers_name(sockets: Sockets, session_id: str
     assert (left["userId"], left["userType"]) == ("supervisor", "agent")
 
 
-def test_who_joins_again_as_somebody_else_has_left_as_the_first(sockets: Sockets, session_id: str) -> None:
+def test_a_socket_that_joins_as_another_person_leaves_as_the_first(sockets: Sockets, session_id: str) -> None:
     user, operator = sockets.user("u1"), sockets.operator()
     user.join(session_id)
 

@@ -1,4 +1,4 @@
-"""Typing: the others are told, and a start that is not renewed ends by itself."""
+"""Typing: the others are told, and typing that is not renewed ends by itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.sockets import Socket, Sockets, succeeded
 
 
 class Clock:
-    """A clock that stands until it is moved; it counts how often it was asked."""
+    """A clock that stands still until it is moved. It counts how often it was read."""
 
     def __init__(self) -> None:
         self.time, self.asked = time.monotonic(), 0
@@ -24,7 +24,7 @@ class Clock:
         return self.time
 
     def move(self, seconds: float) -> None:
-        """Go on, and wait until the ticking has seen it."""
+        """Move the clock, and wait until the timed work has read it."""
         self.time += seconds
         asked = self.asked
         assert eventually(lambda: self.asked >= asked + 4 or typing._look_later.is_idle)
@@ -45,11 +45,11 @@ def types(socket: Socket, session_id: str) -> None:
 
 
 def states(socket: Socket) -> list[bool]:
-    """Return what this socket heard of others' typing."""
+    """Return the typing events of others that this socket got."""
     return [event["isTyping"] for event in socket.heard("user_typing")]
 
 
-def test_the_others_hear_who_types_and_ones_own_tabs_do_not(
+def test_the_others_are_told_who_types_and_the_persons_own_tabs_are_not(
     clock: Clock, sockets: Sockets, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     tab = sockets.user("u1")
@@ -64,7 +64,7 @@ def test_the_others_hear_who_types_and_ones_own_tabs_do_not(
     assert user_socket.heard("user_typing") == tab.heard("user_typing") == []
 
 
-def test_the_others_hear_of_one_person_at_most_once_a_second(
+def test_typing_is_announced_at_most_once_a_second(
     clock: Clock, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     for _ in range(5):
@@ -76,7 +76,7 @@ def test_the_others_hear_of_one_person_at_most_once_a_second(
     assert eventually(lambda: states(agent_socket) == [True, False])
 
 
-def test_a_start_ends_by_itself_after_5_seconds(
+def test_typing_ends_by_itself_after_5_seconds(
     clock: Clock, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     types(user_socket, session_id)
@@ -87,7 +87,7 @@ def test_a_start_ends_by_itself_after_5_seconds(
     assert eventually(lambda: states(agent_socket) == [True, False])
 
 
-def test_a_renewed_start_goes_on(clock: Clock, user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
+def test_renewed_typing_goes_on(clock: Clock, user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
     types(user_socket, session_id)
     for _ in range(3):
         clock.move(4)
@@ -98,7 +98,7 @@ def test_a_renewed_start_goes_on(clock: Clock, user_socket: Socket, agent_socket
     assert eventually(lambda: states(agent_socket)[-1] is False)
 
 
-def test_people_type_each_for_themselves(
+def test_each_persons_typing_is_separate(
     clock: Clock, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     types(user_socket, session_id)
@@ -112,14 +112,14 @@ def test_people_type_each_for_themselves(
     assert eventually(lambda: states(user_socket) == [True, False])
 
 
-def test_who_leaves_types_no_more(user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
+def test_leaving_ends_the_typing(user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
     types(user_socket, session_id)
     user_socket.call("leave_session", {"sessionId": session_id})
 
     assert states(agent_socket) == [True, False]
 
 
-def test_whose_connection_breaks_types_no_more(user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
+def test_a_broken_connection_ends_the_typing(user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
     types(user_socket, session_id)
     user_socket.close()
 
@@ -146,13 +146,13 @@ def test_a_message_ends_the_typing(clock: Clock, user_socket: Socket, agent_sock
     assert states(agent_socket) == [True, False]
 
 
-def test_a_stop_of_who_does_not_type_is_told_nobody(user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
+def test_a_stop_without_typing_is_not_announced(user_socket: Socket, agent_socket: Socket, session_id: str) -> None:
     succeeded(user_socket.call("typing_stop", {"sessionId": session_id}))
 
     assert states(agent_socket) == []
 
 
-def test_typing_in_one_session_is_not_heard_in_another(
+def test_typing_is_announced_only_in_its_session(
     sockets: Sockets, operator: Api, user_socket: Socket, agent_socket: Socket, ada: str
 ) -> None:
     operator.patch(f"/api/agents/{ada}", {"maxUsers": 2})

@@ -1,4 +1,4 @@
-"""The tables of a measurement: medians, and ratios made round by round."""
+"""The tables of a measurement: medians, and ratios computed round by round."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _rows(text: str, name: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in rows]
 
 
-def test_a_side_is_shown_by_its_medians_and_each_other_side_divides_ours_round_by_round() -> None:
+def test_the_table_shows_medians_and_the_ratio_to_each_other_side_in_each_round() -> None:
     text = report.tables({"closed": {"ours": OURS, "base": BASE, "peer": PEER}}, {"date": "today"}, 3)
     figures, _, ratios = text.partition("Ours divided by the others")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.simulation.tally import Tally
 
 
-def test_what_was_acknowledged_and_is_not_there_is_lost() -> None:
+def test_an_acknowledged_message_that_is_not_stored_counts_as_lost() -> None:
     tally = Tally()
     for client_message_id in ("a", "b", "c"):
         tally.acknowledged("s", client_message_id, 0.01)
@@ -15,7 +15,7 @@ def test_what_was_acknowledged_and_is_not_there_is_lost() -> None:
     assert (tally["acked"], tally["checked"], tally["lost"], tally["doubled"]) == (3, 1, 1, 1)
 
 
-def test_times_are_those_of_the_acknowledgements() -> None:
+def test_times_are_measured_until_the_acknowledgement() -> None:
     tally = Tally()
     assert tally.milliseconds(50) == 0
     for number in range(1, 101):

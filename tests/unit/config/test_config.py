@@ -40,12 +40,12 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert not config.is_production
 
 
-def test_a_configuration_does_not_change() -> None:
+def test_a_configuration_is_immutable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         read().port = 1  # type: ignore[misc]
 
 
-def test_an_empty_value_is_the_same_as_none() -> None:
+def test_an_empty_value_counts_as_not_set() -> None:
     names = [field.name.upper() for field in dataclasses.fields(Config)] + ["API_KEY", "NODE_ENV", "FRONTEND_URL"]
     blank = {name: "  " for name in names if name != "JWT_SECRET"}
 
@@ -124,7 +124,7 @@ def test_an_empty_value_is_the_same_as_none() -> None:
         ({"ASYNC_MODE": "threading"}, "async_mode", "threading"),
     ],
 )
-def test_good_values_are_taken(environ: dict[str, str], field: str, value: Any) -> None:
+def test_good_values_are_accepted(environ: dict[str, str], field: str, value: Any) -> None:
     assert getattr(read(**environ), field) == value
 
 
@@ -227,13 +227,13 @@ def test_a_bad_value_is_one_line_that_names_the_variable(name: str, value: str) 
     found = problems({"JWT_SECRET": "test", name: value})
 
     assert len(found) == 1
-    assert re.match(rf"{name} takes \S", found[0])
+    assert re.match(rf"{name} must be \S", found[0])
     assert "\n" not in found[0]
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
-def test_quotes_around_a_value_are_taken_off(quote: str) -> None:
-    # `docker run --env-file` leaves them where `.env` and shells do not.
+def test_quotes_around_a_value_are_removed(quote: str) -> None:
+    # `docker run --env-file` keeps them; `.env` and shells do not.
     plain = {
         "JWT_SECRET": STRONG, "API_KEY": "one,two", "PORT": "6000", "FRONTEND_URLS": "https://a.example,http://b",
         "MONGODB_URI": "mongodb://u:p@h/x", "REDIS_URL": "redis://h", "IDENTITY_SECRET": "it",
@@ -242,17 +242,17 @@ def test_quotes_around_a_value_are_taken_off(quote: str) -> None:
 
     assert read(**{name: f" {quote}{value}{quote} " for name, value in plain.items()}) == read(**plain)
     assert read(PORT=quote * 2) == read()
-    # No pair, or more than one.
+    # Not one pair.
     for secret in (f"{quote}a", f"a{quote}", quote, f"{quote}a{quote},{quote}b{quote}"):
         assert read(JWT_SECRET=secret).jwt_secret == secret
 
 
-def test_a_slip_in_a_name_is_found() -> None:
+def test_a_misspelled_name_is_found() -> None:
     set_here = {
         "JWT_SECRET": STRONG, "RATE_LIMIT_MESAGES": "1/minute", "MONGODB_URL": "x", "FRONTEND_URLS": "http://a",
         "API_KEYS": "k", "LOGLEVEL": "x", "DATA_DIR": "x", "NODE_ENV": "test", "FRONTEND_URL": "http://b",
         "QUEUE_LIMITS": "3",
-        # Of others, or of the system.
+        # Variables of other programs or of the system.
         "PATH": "/bin", "HOME": "/", "HOSTNAME": "h", "APP_NAME": "x", "REDIS_TLS_URL": "x", "LANG": "C",
         "OPENAI_API_KEY": "x", "PYTHONPATH": "x", "LOG_FORMAT": "x", "XDG_DATA_DIRS": "x", "DYNO": "x",
         "WEB_CONCURRENCY": "2", "MONGOD_BINARY": "/x", "REDIS_TEMPORARY_URL": "x",

@@ -37,7 +37,7 @@ WEAK = [
 @pytest.mark.parametrize("name", ["JWT_SECRET", "JWT_SECRET_PREVIOUS", "IDENTITY_SECRET"])
 def test_production_refuses_a_weak_secret(name: str, secret: str) -> None:
     if name != "JWT_SECRET" and not secret:
-        return  # It may be left out.
+        return  # It is optional.
     (problem,) = problems({**PRODUCTION, name: secret})
 
     assert problem.startswith(f"{name} ")
@@ -54,19 +54,19 @@ def test_production_refuses_a_weak_key(key: str) -> None:
     assert key not in problem
 
 
-def test_random_secrets_are_taken() -> None:
+def test_random_secrets_are_accepted() -> None:
     for _ in range(300):
         for text in (secrets.token_hex(16), secrets.token_hex(32), secrets.token_urlsafe(32), str(uuid.uuid4())):
             assert not parsers.is_guessable(text), text
 
 
-def test_development_takes_any_secret() -> None:
+def test_development_accepts_any_secret() -> None:
     config = read(JWT_SECRET="x", IDENTITY_SECRET="x", API_KEY="x")
 
     assert (config.jwt_secret, config.identity_secret, config.api_keys) == ("x", "x", ("x",))
 
 
-def test_the_secret_that_the_example_shows_is_refused() -> None:
+def test_the_secret_of_the_example_is_refused() -> None:
     shown = re.findall(r"^#?[A-Z_]*(?:SECRET|KEY)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
 
     assert shown
@@ -103,7 +103,7 @@ def test_on_a_platform_production_logs_to_the_console_only(name: str) -> None:
 def test_production_refuses_a_wildcard_origin(urls: str) -> None:
     (problem,) = problems({**PRODUCTION, "FRONTEND_URLS": urls})
 
-    assert "* is not taken in production" in problem
+    assert "* is not allowed in production" in problem
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Config) if "rate_limit_" in field.name])
@@ -125,7 +125,7 @@ def test_a_random_secret_is_kept_in_the_data_directory(tmp_path: Path) -> None:
 
 
 def test_processes_that_race_for_the_secret_get_the_same_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Nobody sees the file at first, so that everybody makes one.
+    # At first no process sees the file, so each makes one.
     monkeypatch.setattr(Path, "exists", lambda path: False)
 
     with ThreadPoolExecutor(8) as pool:
@@ -147,7 +147,7 @@ def test_a_data_directory_that_cannot_be_made_is_reported(tmp_path: Path) -> Non
 
     (problem,) = problems({"DATA_DIR": str(tmp_path / "file/data")})
 
-    assert problem.startswith("DATA_DIR takes a directory to which the server can write")
+    assert problem.startswith("DATA_DIR must be a directory that the server can write to")
 
 
 def test_the_environment_wins_over_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +174,7 @@ def test_an_env_file_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch
         Config.from_env()
 
 
-def test_reading_it_imports_nothing_that_has_to_be_patched_first() -> None:
+def test_reading_the_configuration_imports_nothing_that_must_be_patched_first() -> None:
     modules = "chatsupport.config, chatsupport.database.embedded, chatsupport.observability.logs"
     script = f"import sys, {modules}; print(*sys.modules)"
 
@@ -194,7 +194,7 @@ def test_reading_it_imports_nothing_that_has_to_be_patched_first() -> None:
         ("mongodb://h/sh%6Fp", "shop"),
         ("mongodb://h/shop.messages", "shop"),
         ("mongodb://%2Ftmp%2Fmongodb.sock/shop", "shop"),
-        # There users are kept, and nothing else.
+        # MongoDB stores only users there.
         ("mongodb://u:p@h/admin", "chat-support"),
         ("mongodb://u:p@h/admin?authSource=admin", "chat-support"),
         ("mongodb://h/?authSource=shop", "chat-support"),
@@ -224,8 +224,8 @@ def test_the_connection_string_names_the_database(uri: str, name: str) -> None:
         "mongodb://h/a b",
     ],
 )
-def test_a_connection_string_that_the_driver_refuses_is_one_line(uri: str) -> None:
-    Config.from_env({"MONGODB_URI": uri, "JWT_SECRET": "x" * 32})  # Without the driver, which is not there yet.
+def test_a_connection_string_that_the_driver_refuses_gives_an_error_of_one_line(uri: str) -> None:
+    Config.from_env({"MONGODB_URI": uri, "JWT_SECRET": "x" * 32})  # Without the driver, which is not imported yet.
 
     with pytest.raises(ConfigError, match=r"^MONGODB_URI ") as refused:
         connection.connect(uri, "chat-support-test")
@@ -249,7 +249,7 @@ def test_a_connection_string_that_the_driver_refuses_is_one_line(uri: str) -> No
         ("The DNS query name does not exist: _mongodb._tcp.h.", False),
     ],
 )
-def test_a_name_server_that_is_away_is_a_database_that_is_away(said: str, is_away: bool) -> None:
+def test_a_name_server_that_does_not_answer_counts_as_an_unavailable_database(said: str, is_away: bool) -> None:
     error = ConfigurationError(said)
 
     assert connection.is_unavailable(error) is is_away

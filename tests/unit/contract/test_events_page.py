@@ -1,4 +1,4 @@
-"""docs/events.md names the events there are, and shows the recipe that the tests run."""
+"""docs/events.md names exactly the existing events, and shows the recipe that the tests run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs/events.md").read_text("utf-8")
 
 
 def section(title: str) -> str:
-    """Return what stands under a heading, up to the next of its kind."""
+    """Return the text under a heading, up to the next heading of the same level."""
     return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
@@ -61,6 +61,6 @@ def test_the_table_of_errors_has_every_code() -> None:
     assert all(str(error.status) in named[error.code] for error in all_errors())
 
 
-def test_its_recipe_is_the_one_that_is_tested() -> None:
+def test_its_recipe_is_the_tested_one() -> None:
     recipe = (ROOT / "tests/e2e/js/recipe.js").read_text("utf-8")
     assert f"```js\n{recipe}```" in PAGE

@@ -1,4 +1,4 @@
-"""Whatever JSON a client sends, a model gives typed values or the error of a field, and nothing else."""
+"""Whatever JSON a client sends, a model returns typed values or raises the error of a field."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ CODE = re.compile("INVALID_[A-Z_]+|MESSAGE_TOO_LONG|[A-Z]+_NOT_FOUND")
 
 
 def outcome(model: type[Request], data: dict[str, Any]) -> str | None:
-    """Return the code of the error that reading raises, None where it raises none."""
+    """Return the code of the error that reading raises, or None."""
     try:
         model.parse(data)
     except (InvalidInputError, NotFoundError) as error:
@@ -73,7 +73,7 @@ def test_any_object_is_read_or_refused_with_a_code(data: dict[str, Any]) -> None
         assert code is None or code in [*model.codes(), *(error.code for error in model.not_found()), "INVALID_JSON"]
 
 
-def test_the_models_are_found() -> None:
+def test_all_models_are_found() -> None:
     assert {TokenRequest, NewMessage, Page, InSession} <= set(READERS)
 
 
@@ -86,7 +86,7 @@ def test_any_value_is_an_id_or_is_not_found(value: Any) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(data=objects)
-def test_what_is_read_can_be_stored_and_sent(data: dict[str, Any]) -> None:
+def test_every_accepted_value_can_be_stored_and_sent(data: dict[str, Any]) -> None:
     for model in (TokenRequest, StartSession, NewMessage, AgentFields):
         if outcome(model, data) is None:
             for text in vars(model.parse(data)).values():
@@ -98,7 +98,7 @@ def test_what_is_read_can_be_stored_and_sent(data: dict[str, Any]) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=1200))
-def test_a_message_is_refused_exactly_when_there_is_nothing_to_see_or_too_much(text: str) -> None:
+def test_a_message_is_refused_exactly_if_it_is_invisible_or_too_long(text: str) -> None:
     length = len(trimmed(text))
 
     expected = "INVALID_MESSAGE" if not is_visible(text) else "MESSAGE_TOO_LONG" if length > 1000 else None
@@ -127,7 +127,7 @@ def test_json_that_is_nested_too_deeply_is_a_value_error(depth: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", '["\\ud800",NaN]', '["\\ud800",Infinity]', "", "{"])
-def test_what_is_no_json_is_a_value_error(text: str) -> None:
+def test_invalid_json_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 any of them
         json_codec.loads(text)
 
@@ -172,7 +172,7 @@ def test_an_agent_has_two_places_and_is_online_by_default() -> None:
         {"isOnline": "true"}, {"isOnline": None},
     ],
 )  # fmt: skip
-def test_what_is_no_agent_is_refused(body: dict[str, Any]) -> None:
+def test_an_invalid_agent_is_refused(body: dict[str, Any]) -> None:
     data = body if "name" in body or not body else {"name": "Ada", **body}
 
     assert outcome(AgentFields, data) == "INVALID_AGENT"
@@ -191,7 +191,7 @@ def test_an_id_is_24_hex_digits() -> None:
         assert outcome(Transfer, {"agentId": wrong}) == "INVALID_AGENT"
 
 
-def test_every_field_that_is_wrong_is_named_and_the_first_gives_the_code() -> None:
+def test_every_wrong_field_is_named_and_the_first_gives_the_code() -> None:
     with pytest.raises(InvalidInputError) as refused:
         NewMessage.parse({"message": "x" * 1001, "clientMessageId": 7, "senderType": ["user"], "senderId": None})
 
@@ -207,13 +207,13 @@ def test_every_field_that_is_wrong_is_named_and_the_first_gives_the_code() -> No
     ]
 
 
-def test_names_are_those_on_the_wire_and_no_others() -> None:
+def test_only_the_names_on_the_wire_are_read() -> None:
     message = NewMessage.parse({"message": " hello ", "text": "no", "client_message_id": "no", "sender_id": "no"})
 
     assert (message.text, message.client_message_id, message.sender_id) == ("hello", None, None)
 
 
-def test_null_takes_away_what_may_be_taken_away_and_nothing_else() -> None:
+def test_null_removes_only_fields_that_can_be_removed() -> None:
     changes = AgentChanges.parse({"email": None, "isOnline": False, "other": 1})
 
     assert changes.given == {"email", "is_online"}
@@ -229,13 +229,13 @@ def test_no_error_repeats_what_was_sent() -> None:
     assert "not an address" not in str(refused.value.envelope("x"))
 
 
-def test_what_is_logged_of_a_request_is_its_name() -> None:
+def test_only_the_name_of_a_request_is_logged() -> None:
     credentials = SignIn.parse({"email": "ada@example.com", "password": "correct horse"})
 
     assert f"{credentials} {credentials!r} {[credentials]}" == "SignIn(…) SignIn(…) [SignIn(…)]"
 
 
-def test_an_id_that_names_nothing_waits_for_its_turn() -> None:
+def test_an_id_that_names_nothing_is_reported_after_wrong_fields() -> None:
     assert outcome(SessionFilter, {"status": "x", "agentId": "x"}) == "INVALID_STATUS"
     assert outcome(SessionFilter, {"agentId": "x", "limit": "0"}) == "AGENT_NOT_FOUND"
     with pytest.raises(InvalidInputError) as refused:
@@ -244,14 +244,14 @@ def test_an_id_that_names_nothing_waits_for_its_turn() -> None:
 
 
 class Visitor(Request):
-    """Somebody, in a body that says more than one thing."""
+    """A person, nested in a body."""
 
     name: Annotated[str, Text(5)] | None = None
     tags: list[Annotated[str, Text(3)]] = absent()
 
 
 class Context(Request):
-    """A body with another object in it."""
+    """A body with a nested object."""
 
     visitor: Annotated[Visitor, Code("INVALID_CONTEXT")] | None = None
     fields: Annotated[dict[str, bool], Code("INVALID_FIELDS")] = absent()
@@ -268,21 +268,21 @@ class Context(Request):
         ({"fields": {"a": 1}}, "INVALID_FIELDS", "fields.a", "fields.a must be true or false."),
     ],
 )  # fmt: skip
-def test_a_field_inside_another_is_named_by_its_way(data: dict[str, Any], code: str, field: str, message: str) -> None:
+def test_a_nested_field_is_named_by_its_path(data: dict[str, Any], code: str, field: str, message: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
         Context.parse(data)
 
     assert (refused.value.code, refused.value.details) == (code, [{"field": field, "message": message}])
 
 
-def test_null_inside_another_object_can_be_told_from_nothing() -> None:
+def test_null_in_a_nested_object_differs_from_a_missing_field() -> None:
     context = Context.parse({"visitor": {"name": None}})
 
     assert context.visitor is not None
     assert context.visitor.given == {"name"}
 
 
-def test_a_long_list_of_wrong_entries_makes_no_long_answer() -> None:
+def test_a_long_list_of_wrong_entries_gets_a_short_answer() -> None:
     with pytest.raises(InvalidInputError) as refused:
         Context.parse({"visitor": {"tags": [1] * 1000}})
 

@@ -1,4 +1,4 @@
-"""Documents -> JSON, as REST, acknowledgements and events send it."""
+"""Documents become JSON, as REST, acknowledgements and events send it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_message() -> None:
     assert serializers.message({**document, "clientMessageId": "c1"}) == {**data, "clientMessageId": "c1"}
 
 
-def test_a_visitor_sees_an_agents_name_and_no_more() -> None:
+def test_a_visitor_sees_only_an_agents_name_and_whether_it_is_online() -> None:
     assert serializers.agent_summary(AGENT) == {"id": str(AGENT_ID), "name": "Ada", "isOnline": False}
     assert serializers.agent_summary(None) is None
 
@@ -148,7 +148,7 @@ def test_a_waiting_session_has_a_place_and_no_agent() -> None:
     assert (data["agentId"], data["agent"], data["queuePosition"]) == (None, None, 3)
 
 
-def test_documents_of_the_system_before_are_serialized_too() -> None:
+def test_documents_of_the_nodejs_system_are_serialized_too() -> None:
     old_session: dict[str, Any] = {"_id": ID, "userId": "u1", "status": "active", "createdAt": TIME, "__v": 0}
     old_agent = {"_id": AGENT_ID, "name": "Ada", "maxUsers": 2, "__v": 0}
 
@@ -197,7 +197,9 @@ FULL_SESSION = {
         (chat.EndedSession, serializers.session_end(FULL_SESSION), True),
     ],
 )
-def test_each_makes_what_its_model_describes(model: type[Answer], data: dict[str, Any], has_all: bool) -> None:
+def test_each_serializer_returns_what_its_model_describes(
+    model: type[Answer], data: dict[str, Any], has_all: bool
+) -> None:
     described = model.model_validate(data)
 
     assert described.model_dump(by_alias=True, exclude_unset=True) == data

@@ -1,4 +1,4 @@
-"""Trimming is that of JavaScript, and what is visible is what somebody would see."""
+"""Text is trimmed as in JavaScript, and counts as visible if people can see it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from chatsupport.contract.text import _WHITESPACE, is_visible, trimmed
 
 ALL = [chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF]
 PREPENDED = {chr(number) for number in (*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD)}
-"""Format characters that do have a shape: signs before Arabic, Syriac and Kaithi numbers."""
+"""Format characters with a visible shape: signs before Arabic, Syriac and Kaithi numbers."""
 
 
-def test_trimming_takes_off_what_is_listed() -> None:
+def test_trimming_removes_the_listed_characters() -> None:
     assert {character for character in ALL if not trimmed(character)} == set(_WHITESPACE)
     assert trimmed("\ufeff a b\u3000\n") == "a b"
     assert trimmed("\x1c\x85a") == "\x1c\x85a"
 
 
 @pytest.mark.node
-def test_trimming_is_that_of_javascript() -> None:
+def test_trimming_agrees_with_javascript() -> None:
     script = """
         const taken = [];
         for (let point = 0; point < 0x110000; point++) {
@@ -38,7 +38,7 @@ def test_trimming_is_that_of_javascript() -> None:
     assert set(map(chr, json.loads(answer.stdout))) == set(_WHITESPACE)
 
 
-def test_what_has_no_shape_is_not_visible() -> None:
+def test_characters_without_a_shape_are_not_visible() -> None:
     for character in ALL:
         category = unicodedata.category(character)
         if category in ("Cc", "Zs", "Zl", "Zp") or (category == "Cf" and character not in PREPENDED):
@@ -69,12 +69,12 @@ def test_what_has_no_shape_is_not_visible() -> None:
         "\U0001fae8",
     ],
 )
-def test_what_people_write_is_visible(text: str) -> None:
+def test_normal_texts_are_visible(text: str) -> None:
     assert is_visible(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "\u200b", "\u2800", "\u3164", "\uffa0", "\u180e", "\x00", "\u00ad\u2060\ufe0f"]
 )
-def test_what_nobody_sees_is_not(text: str) -> None:
+def test_invisible_texts_are_not(text: str) -> None:
     assert not is_visible(text)

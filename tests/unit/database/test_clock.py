@@ -1,4 +1,4 @@
-"""The database's time, whatever the clock of this machine says and however long an answer takes."""
+"""The database's time is right, whatever this machine's clock says and however long an answer takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ START = 1_800_000_000.0
 
 
 class Machine:
-    """A wall clock that may be wrong, a monotonic one that never is, and how far the database's time is from that."""
+    """A wall clock that may be wrong, a monotonic one that never is, and the database's difference from it."""
 
     def __init__(self) -> None:
         self.moment = 1000.0
@@ -28,7 +28,7 @@ class Machine:
         return START + self.moment + self.wall_ahead
 
     def measure(self, clock: Clock, there: float = 0.001, back: float = 0.001) -> float:
-        """Ask the database, as far away as that."""
+        """Ask the database, with these delays of the question and the answer."""
         asked = self.moment
         self.moment += there
         theirs = datetime.fromtimestamp(self.database_starts + self.moment, timezone.utc)
@@ -52,9 +52,11 @@ def clock() -> Clock:
 
 
 @pytest.mark.parametrize("ahead", [-86_400.0, -0.4, 0.4, 300.0])
-def test_a_wrong_clock_changes_nothing_nor_does_setting_it(machine: Machine, clock: Clock, ahead: float) -> None:
+def test_neither_a_wrong_wall_clock_nor_setting_it_changes_the_time(
+    machine: Machine, clock: Clock, ahead: float
+) -> None:
     machine.wall_ahead = ahead
-    assert clock.timestamp() == machine.time()  # There is nothing else to go by yet.
+    assert clock.timestamp() == machine.time()  # Only the wall clock is known.
 
     machine.measure(clock)
     assert abs(machine.error(clock)) < 0.002
@@ -64,7 +66,7 @@ def test_a_wrong_clock_changes_nothing_nor_does_setting_it(machine: Machine, clo
     assert clock.own_offset() == pytest.approx(-ahead * 7, abs=0.01)
 
 
-def test_the_quickest_answer_counts(machine: Machine, clock: Clock) -> None:
+def test_the_quickest_answer_is_used(machine: Machine, clock: Clock) -> None:
     machine.measure(clock)
     for _ in range(5):
         machine.moment += 1
@@ -84,7 +86,7 @@ def test_time_never_goes_back_by_a_better_measurement(machine: Machine, clock: C
 
 
 @pytest.mark.parametrize("jump", [-300.0, 0.5, 86_400.0])
-def test_time_goes_with_the_primary_at_once(machine: Machine, clock: Clock, jump: float) -> None:
+def test_a_jump_of_the_primarys_clock_is_followed_at_once(machine: Machine, clock: Clock, jump: float) -> None:
     for _ in range(8):
         machine.measure(clock)
     machine.database_starts += jump
@@ -93,7 +95,7 @@ def test_time_goes_with_the_primary_at_once(machine: Machine, clock: Clock, jump
     assert abs(machine.error(clock)) < 0.002
 
 
-def test_a_wrong_clock_is_told_once(machine: Machine, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wrong_clock_is_logged_once(machine: Machine, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="chatsupport.database.clock")
     for ahead, lines in ((4.0, 0), (300.0, 1), (301.0, 1), (0.0, 2)):
         machine.wall_ahead = ahead
@@ -103,7 +105,7 @@ def test_a_wrong_clock_is_told_once(machine: Machine, clock: Clock, caplog: pyte
     assert "300.0 s ahead of the database's" in caplog.messages[0]
 
 
-def test_members_whose_clock_is_wrong(machine: Machine, clock: Clock) -> None:
+def test_members_with_a_wrong_clock_are_listed(machine: Machine, clock: Clock) -> None:
     def said(seconds: float) -> datetime:
         return datetime.fromtimestamp(START + machine.moment + seconds, timezone.utc)
 

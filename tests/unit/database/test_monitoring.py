@@ -1,4 +1,4 @@
-"""What Grafana and Prometheus are given in deploy/, and docs/observability.md, name metrics that there are."""
+"""The files for Grafana and Prometheus in deploy/, and docs/observability.md, name only existing metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALERTS = yaml.safe_load((ROOT / "deploy/alerts.yml").read_text("utf-8"))
 DOCS = (ROOT / "docs/observability.md").read_text("utf-8")
 
 OTHERS = {"up", "probe_ssl_earliest_cert_expiry"}
-"""Prometheus' own, and the blackbox exporter's."""
+"""Metrics of Prometheus itself and of the blackbox exporter."""
 _NAME = re.compile(r"\b(?:(?:chatsupport|process|probe)_[a-z_]+|up)\b")
 _LABELS = re.compile(r"\{[^}]*\}|\b(?:by|on|without|ignoring) \([^)]*\)|\[[^\]]*\]")
 
@@ -45,7 +45,7 @@ def names_in(expression: str) -> set[str]:
 
 
 def sample_names() -> set[str]:
-    """Return the name of every sample there may be."""
+    """Return the names of all possible samples."""
     names = {"chatsupport_info"} | {
         name for name in Scrape(metrics.render().decode()).names() if name.startswith("process_")
     }
@@ -58,7 +58,7 @@ def sample_names() -> set[str]:
 
 
 def labels_of(name: str) -> set[str]:
-    """Return the labels of a metric, with those Prometheus gives."""
+    """Return the labels of a metric, including those that Prometheus adds."""
     instrument = next(instrument for instrument in metrics.ALL if name.startswith(instrument.name))
     own = getattr(instrument, "label", None)
     return {"instance", "job", "le"} | ({own} if own else set())
@@ -92,14 +92,14 @@ def test_the_dashboard_shows_every_metric() -> None:
     assert not missing
 
 
-def test_what_all_processes_tell_alike_is_not_added_up() -> None:
+def test_figures_that_are_the_same_in_all_processes_are_not_added_up() -> None:
     common = {instrument.name for instrument in metrics.GLOBAL}
     for expression in [*dashboard_expressions(), *[rule["expr"] for rule in rules()]]:
         for name in names_in(expression) & common:
             assert re.findall(rf"(\w+)(?: by \(\w+\))? ?\({name}\b", expression) == ["max"] * expression.count(name)
 
 
-def test_the_dashboard_is_one_that_grafana_takes() -> None:
+def test_the_dashboard_has_the_form_that_grafana_expects() -> None:
     assert DASHBOARD["title"]
     assert DASHBOARD["id"] is None
     assert DASHBOARD["uid"]
@@ -155,7 +155,7 @@ def anchors(text: str) -> set[str]:
 
 
 def documented() -> Iterator[tuple[str, str, str, str]]:
-    """Yield the name, the label, the type and the scope that the page's tables give."""
+    """Yield the name, label, type and scope of each metric in the page's tables."""
     yield from re.findall(
         r"^\| `(chatsupport_\w+)(?:\{(\w+)\})?` \| (counter|gauge|histogram)( of all)? \|", DOCS, re.MULTILINE
     )
@@ -174,7 +174,7 @@ def test_the_documentation_has_every_metric_and_no_other() -> None:
     assert told == there
 
 
-def test_the_documentation_has_every_value_of_a_label_that_is_known_beforehand() -> None:
+def test_the_documentation_lists_the_values_of_labels_with_fixed_values() -> None:
     for instrument in metrics.ALL:
         if isinstance(instrument, LabelledCounter):
             values = list(instrument.values) if instrument is not metrics.REFUSED else []
@@ -194,13 +194,13 @@ def promtool(*arguments: str, directory: Path = ROOT) -> None:
 
 
 @pytest.mark.promtool
-def test_promtool_takes_the_alerts_and_the_example() -> None:
+def test_promtool_accepts_the_alerts_and_the_example() -> None:
     promtool("check", "rules", "deploy/alerts.yml")
     promtool("check", "config", "deploy/prometheus.yml")
 
 
 @pytest.mark.promtool
-def test_the_alerts_come_when_they_should_and_only_then() -> None:
+def test_the_alerts_fire_exactly_when_they_should() -> None:
     tried = yaml.safe_load((ROOT / "tests/alerts.yml").read_text("utf-8"))
     names = {case["alertname"] for test in tried["tests"] for case in test["alert_rule_test"] if case["exp_alerts"]}
 
@@ -209,7 +209,7 @@ def test_the_alerts_come_when_they_should_and_only_then() -> None:
 
 
 @pytest.mark.promtool
-def test_promtool_takes_every_expression_of_the_dashboard(tmp_path: Path) -> None:
+def test_promtool_accepts_every_expression_of_the_dashboard(tmp_path: Path) -> None:
     expressions = [
         expr.replace("$__rate_interval", "5m").replace("$instance", ".*") for expr in dashboard_expressions()
     ]

@@ -11,7 +11,7 @@ from chatsupport.observability.logs.files import SharedRotatingFileHandler
 from tests import ROOT
 
 
-def test_rotation_keeps_so_many_files_of_that_size(tmp_path: Path) -> None:
+def test_rotation_keeps_the_configured_number_and_size_of_files(tmp_path: Path) -> None:
     handler = SharedRotatingFileHandler(tmp_path / "a.log", max_bytes=1000, backups=2)
     for number in range(100):
         handler.emit(logging.LogRecord("x", logging.INFO, "", 0, f"{number:099}", (), None))

@@ -1,4 +1,4 @@
-"""One address fills no log, and how much was left out is said."""
+"""One address cannot fill the log, and the log says how many lines were left out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def written(clock: Clock) -> Iterator[list[logging.LogRecord]]:
-    """Have lines written by two handlers of one filter; return those of the second."""
+    """Write lines with two handlers of one filter; return those of the second."""
     written: list[logging.LogRecord] = []
     limit = flood.LinesByAddress("3/minute")
     handlers = [logging.Handler(), logging.Handler()]
@@ -43,9 +43,11 @@ def written(clock: Clock) -> Iterator[list[logging.LogRecord]]:
     root.setLevel(level)
 
 
-def test_an_address_gets_so_many_lines_and_the_rest_is_counted(written: list[logging.LogRecord], clock: Clock) -> None:
+def test_an_address_gets_a_limited_number_of_lines_and_the_rest_is_counted(
+    written: list[logging.LogRecord], clock: Clock
+) -> None:
     for number in range(10):
-        # By a field or by the context, and IPv6 by the network.
+        # The address is in a field or in the context, and IPv6 counts by network.
         logger.info("a %d", number, extra={"address": f"2001:db8::{number}"})
         with log_context(address="192.0.2.1"):
             logger.info("b %d", number)
@@ -60,7 +62,7 @@ def test_an_address_gets_so_many_lines_and_the_rest_is_counted(written: list[log
     assert written[-1].getMessage() == "c"
 
 
-def test_systems_and_what_is_about_nobody_are_not_counted(written: list[logging.LogRecord]) -> None:
+def test_lines_about_systems_or_no_address_are_not_counted(written: list[logging.LogRecord]) -> None:
     for _ in range(10):
         logger.info("about nobody")
         logger.info("of a site", extra={"address": "192.0.2.1", "caller": "system:system"})
@@ -68,9 +70,7 @@ def test_systems_and_what_is_about_nobody_are_not_counted(written: list[logging.
     assert len(written) == 20
 
 
-def test_many_addresses_take_no_more_memory_than_some(
-    written: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_addresses_use_bounded_memory(written: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flood, "MAX_ADDRESSES", 5)
 
     for number in range(50):

@@ -1,4 +1,4 @@
-"""Secrets: whatever is logged, they are not written."""
+"""Secrets are never written to the log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1MSJ9.dBjftJeZ4CVP-mB92K27uhbUJU1p1r"
 
 
 def written(message: str, **extra: Any) -> Any:
-    """Return the line that is written for a message with fields, and the exception that is being handled."""
+    """Return the log line of a message with fields and the exception being handled."""
     error = sys.exc_info() if sys.exc_info()[0] else None
     record = logging.LogRecord("x", logging.INFO, "", 0, "%s", (message,), error)
     record.__dict__.update(extra)

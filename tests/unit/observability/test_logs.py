@@ -1,4 +1,4 @@
-"""Logging: what a line holds, what it never holds, and that files survive several processes."""
+"""Logging: what a line contains, what it never contains, and files that several processes write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("chatsupport.test")
 
 @pytest.fixture
 def set_up(tmp_path: Path) -> Iterator[SetUp]:
-    """Set logging up with LOG_DIR in a temporary directory; put everything back at the end."""
+    """Set up logging with LOG_DIR in a temporary directory, and restore everything at the end."""
     names = ["", "chatsupport", *logs._LIBRARY_LEVELS]
     levels = {name: logging.getLogger(name).level for name in names}
 
@@ -51,12 +51,12 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def app_log(set_up: SetUp) -> Callable[[], list[dict[str, Any]]]:
-    """Set logging up; call the fixture for the lines of app.log."""
+    """Set up logging. Call the fixture to get the lines of app.log."""
     config = set_up()
     return lambda: lines(config.log_dir / "app.log")
 
 
-def test_a_line_holds_time_level_logger_message_context_and_fields(app_log: Any) -> None:
+def test_a_line_has_time_level_logger_message_context_and_fields(app_log: Any) -> None:
     with logs.log_context(request_id="r1", caller="user:u1", session_id="s1"):
         logger.info("Sent %s", "it", extra={"event": "send_message", "status": 201, "ms": 1.5})
 
@@ -131,7 +131,7 @@ def test_the_level_is_the_configured_one(set_up: SetUp) -> None:
     assert not logger.isEnabledFor(logging.INFO)
 
 
-def test_setting_up_again_doubles_nothing(set_up: SetUp) -> None:
+def test_setting_up_twice_duplicates_no_line(set_up: SetUp) -> None:
     set_up()
     count = len(logging.getLogger().handlers)
     config = set_up()
@@ -176,7 +176,7 @@ def test_any_text_stays_one_line_of_json(set_up: SetUp, text: str) -> None:
 
 
 def test_half_a_surrogate_pair_is_escaped() -> None:
-    # Formatted directly: what tests log is captured and sent between processes, which such text does not survive.
+    # Formatted directly: pytest captures log records and sends them between processes, which fails for such text.
     line = JsonFormatter().format(logging.LogRecord("x", logging.INFO, "", 0, "\ud800", (), None))
 
     assert line.isascii()
@@ -207,7 +207,7 @@ def test_a_log_directory_that_cannot_be_written_is_one_warning(
     assert "LOG_DIR" in warning["message"]
 
 
-def test_a_file_that_cannot_be_written_any_more_breaks_nothing(
+def test_a_log_file_that_becomes_unwritable_breaks_nothing(
     set_up: SetUp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_up()

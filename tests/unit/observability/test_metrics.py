@@ -1,4 +1,4 @@
-"""The instruments: what they count is what Prometheus reads, and cheaply."""
+"""The instruments count correctly and cheaply, and Prometheus reads their numbers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_histogram_counts_each_amount_in_every_bucket_that_it_fits() -> None:
     }
 
 
-def test_the_parts_of_a_histogram_are_counted_apart() -> None:
+def test_the_parts_of_a_histogram_are_counted_separately() -> None:
     histogram = LabelledHistogram("x_seconds", "X.", (1.0,), "via", ("rest", "socket"))
 
     histogram.of("rest").observe(0.5)
@@ -83,7 +83,7 @@ def test_every_metric_is_ours_has_a_help_text_and_comes_once() -> None:
     assert set(metrics.GLOBAL) < set(metrics.ALL)
 
 
-def test_memory_and_processor_time_are_among_them() -> None:
+def test_memory_and_processor_time_are_metrics_too() -> None:
     scrape = Scrape(metrics.render().decode())
 
     assert scrape.value("process_resident_memory_bytes") > 1_000_000
@@ -91,7 +91,7 @@ def test_memory_and_processor_time_are_among_them() -> None:
 
 
 @pytest.mark.promtool
-def test_promtool_finds_nothing_to_say() -> None:
+def test_promtool_has_no_complaints() -> None:
     metrics.REFUSED.add("NOT_FOUND")
     for gauge in (metrics.QUEUE_LENGTH, metrics.LONGEST_WAIT, metrics.DATABASE_UP, metrics.CONNECTIONS_LIMIT):
         gauge.set(1)

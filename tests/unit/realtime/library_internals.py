@@ -1,4 +1,4 @@
-"""What chatsupport/realtime/ relies on inside libraries, found by reading its sources; a fingerprint of each place.
+"""Find the library internals that chatsupport/realtime/ relies on, by reading its sources, and fingerprint each.
 
 That is
 - methods of theirs that a class of ours overrides, and methods of the same class that call one of those;
@@ -45,15 +45,15 @@ _OWNERS: dict[str, tuple[type, ...]] = {
     "manager": (socketio.Manager,),
     "worker": (AsyncWorker,),
 }
-"""Whose a name is, by the last part of what it is an attribute of."""
+"""The class of an attribute, by the last part of the expression before it."""
 _OTHERS = (*_SERVERS, socketio.Manager, BaseSocket, Connection)
-"""Where a private name may be from, whatever it is an attribute of."""
+"""The modules that a private name may come from, whatever it is an attribute of."""
 _MODULES = {"geventlet": "gunicorn.workers.geventlet"}
 """Modules that may not be imported here, because that patches the process: their names are found by their sources."""
 
 
 def collect() -> dict[str, str]:
-    """Return what is relied on, with a fingerprint of each; `GONE` where the installed version does not have it."""
+    """Return the used internals with their fingerprints, or `GONE` if the installed version lacks one."""
     found: set[str] = set()
     unknown: set[str] = set()
     for module in _modules(chatsupport.realtime):
@@ -74,7 +74,7 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
 
 
 def _overridden(module: ModuleType) -> set[str]:
-    """Return what a class of ours overrides, and the methods beside it that call that."""
+    """Return the methods that a class of ours overrides, and the methods of the same class that call them."""
     found = set()
     for ours in vars(module).values():
         if inspect.isclass(ours) and ours.__module__ == module.__name__:
@@ -87,7 +87,7 @@ def _overridden(module: ModuleType) -> set[str]:
 
 
 def _replaced(module: ModuleType, tree: ast.Module) -> set[str]:
-    """Return what we put something else in the place of, and the functions that look it up there."""
+    """Return the names that we replace, and the functions that look them up."""
     found = set()
     for node in ast.walk(tree):
         for target in node.targets if isinstance(node, ast.Assign) else ():
@@ -112,7 +112,7 @@ def _replaced(module: ModuleType, tree: ast.Module) -> set[str]:
 
 
 def _used(tree: ast.Module, ours: set[str]) -> Iterator[tuple[tuple[type, ...], str]]:
-    """Yield the names of theirs that are used, with the classes they may be of."""
+    """Yield the names of theirs that we use, with the classes that they may belong to."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and not node.attr.startswith("__"):
             last = ast.unparse(node.value).rpartition(".")[2]
@@ -143,7 +143,7 @@ def _defined(tree: ast.Module) -> set[str]:
 
 
 def _home(owner: type, name: str) -> str | None:
-    """Return where a class has a name from, None where it has none such."""
+    """Return the class that defines a name for this class, or None."""
     for base in owner.__mro__[:-1]:
         home = f"{base.__module__}.{base.__qualname__}"
         if f"{home}.{name}" in _sources() or re.search(
@@ -163,7 +163,7 @@ def _where(pattern: str, prefix: str) -> set[str]:
 
 
 def _fingerprint(name: str) -> str:
-    """Return a hash of a function's source, or that of the class in which the name is but an attribute of objects."""
+    """Return a hash of a function's source, or of the class if the name is an attribute of its objects."""
     source = _sources().get(name)
     return "there" if source is None else hashlib.sha256(source.encode()).hexdigest()[:12]
 
@@ -189,7 +189,7 @@ def _read(node: Any, name: str, lines: list[str], found: dict[str, str]) -> None
         if isinstance(child, (ast.ClassDef, ast.FunctionDef)):
             inner = f"{name}.{child.name}"
             first = min([child.lineno, *(decorator.lineno for decorator in child.decorator_list)])
-            # Of two definitions under one name, as of a property and its setter, both count.
+            # If a name has two definitions, as with a property and its setter, both count.
             source = "\n".join(
                 line.strip() if isinstance(child, ast.FunctionDef) else line
                 for line in lines[first - 1 : child.end_lineno]

@@ -1,4 +1,4 @@
-"""Work outside of the greenlets, a few at a time."""
+"""Work outside the greenlets, a few pieces at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.concurrency import run_together
 from tests.conftest import MakeConfig
 
 
-def test_a_few_are_worked_at_a_time() -> None:
+def test_a_few_pieces_of_work_run_at_a_time() -> None:
     mutex, running, most = threading.Lock(), 0, 0
 
     def work(number: int) -> int:
@@ -37,7 +37,7 @@ def test_a_few_are_worked_at_a_time() -> None:
     assert most == native_threads.AT_ONCE
 
 
-def test_strangers_leave_a_place_to_others() -> None:
+def test_strangers_leave_a_place_for_others() -> None:
     at_work, done = threading.Event(), threading.Event()
 
     def occupy() -> None:
@@ -56,7 +56,7 @@ def test_strangers_leave_a_place_to_others() -> None:
         stranger.join()
 
 
-def test_who_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_that_waits_too_long_is_asked_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_threads, "WAIT_SECONDS", 0.01)
 
     def nested() -> None:
@@ -64,10 +64,12 @@ def test_who_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatc
             native_threads.offload(lambda: native_threads.offload(int))
 
     native_threads.offload(nested)
-    assert native_threads.offload(int) == 0  # A failure has taken no place for good.
+    assert native_threads.offload(int) == 0  # The failure did not keep its place.
 
 
-def test_it_is_done_where_the_server_says(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_runs_in_native_threads_only_under_eventlet(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     called: list[Callable[..., Any]] = []
     monkeypatch.setattr(tpool, "execute", lambda work, *arguments: called.append(work) or work(*arguments))
     hooks.init_app(Flask("tests"), make_config(async_mode="eventlet"))

@@ -1,4 +1,4 @@
-"""What becomes of what a client sends, on python-socketio's own server, with nothing of ours above."""
+"""How a client's packets are handled, with python-socketio's own server and none of our layers above."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatsupport.realtime.packets import MAX_REFUSALS, Receiver
 
 
 class Connection:
-    """A Socket.IO server with one Engine.IO connection, which notes what comes of its packets."""
+    """A Socket.IO server with one Engine.IO connection, which records the results of its packets."""
 
     def __init__(self) -> None:
         self.server = socketio.Server(async_mode="threading", async_handlers=False, json=json_codec)
@@ -85,14 +85,14 @@ def test_a_client_that_wants_an_acknowledgement_gets_one(connection: Connection)
     assert connection.sent == ['437[{"success":true}]']
 
 
-def test_of_a_stranger_no_event_is_taken(stranger: Connection) -> None:
+def test_events_before_connecting_are_ignored(stranger: Connection) -> None:
     for packet in ('2["send_message"]', '51-["x",{}]', "1", "3", "9", "", "\x00"):
         stranger.receive(packet)
 
     assert (stranger.events, stranger.sent) == ([], [])
 
 
-def test_a_client_that_leaves_is_gone(connection: Connection) -> None:
+def test_a_client_that_disconnects_is_removed(connection: Connection) -> None:
     connection.receive("1")
 
     assert connection.sid is None

@@ -1,4 +1,4 @@
-"""Our websocket: frames against a plain implementation, and the protocol's rules."""
+"""Our websocket: frames compared with a plain implementation, and the rules of the protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMIT = 1000
 
 
 class Wire:
-    """A socket that brings what the client sent, in pieces of any size, and keeps what was sent to it."""
+    """A socket that returns the client's bytes in pieces of any size, and records the bytes sent to it."""
 
     def __init__(self, incoming: bytes, piece: int = 65536) -> None:
         self._incoming = incoming
@@ -61,19 +61,19 @@ def open_socket(*frames: bytes, piece: int = 65536) -> tuple[ChatWebSocket, Wire
 
 
 def close_code(wire: Wire) -> int:
-    """Return the status of the close frame that ends what the server sent."""
+    """Return the status of the close frame at the end of the server's bytes."""
     at = wire.sent.index(0x88)
     code: int = struct.unpack("!H", wire.sent[at + 2 : at + 4])[0]
     return code
 
 
 @given(st.binary(max_size=5000), st.binary(min_size=4, max_size=4))
-def test_unmasking_is_the_protocols(data: bytes, key: bytes) -> None:
+def test_unmasking_follows_the_protocol(data: bytes, key: bytes) -> None:
     assert unmask(naive_mask(data, key), key) == data
 
 
 @given(st.one_of(st.text(max_size=300), st.binary(max_size=300), st.integers(0, 70_000).map(os.urandom)))
-def test_a_frame_is_what_eventlets_own_parser_reads(message: str | bytes) -> None:
+def test_frames_are_read_as_by_eventlets_own_parser(message: str | bytes) -> None:
     frame = encode_frame(message)
     data = message.encode() if isinstance(message, str) else message
 
@@ -89,7 +89,7 @@ def test_a_frame_is_what_eventlets_own_parser_reads(message: str | bytes) -> Non
 
 
 @given(st.lists(st.text(max_size=200), max_size=5), st.integers(1, 50))
-def test_messages_come_whole_however_the_network_cuts_them(messages: list[str], piece: int) -> None:
+def test_messages_arrive_whole_however_the_network_splits_them(messages: list[str], piece: int) -> None:
     frames = [client_frame(message.encode()) for message in messages if len(message.encode()) <= LIMIT]
     ws, _ = open_socket(*frames, piece=piece)
 
@@ -131,23 +131,23 @@ def test_a_frame_beyond_the_limit_is_refused_before_its_data_comes() -> None:
         ([b"\x81\x05hello"], 1002),  # Not masked.
         ([client_frame(b"x", 3)], 1002),  # No such opcode.
         ([client_frame(b"x", 11)], 1002),  # No such control frame.
-        ([b"\xc1" + client_frame(b"x")[1:]], 1002),  # Compressed, which was not agreed on.
+        ([b"\xc1" + client_frame(b"x")[1:]], 1002),  # Compressed, which was not negotiated.
         ([client_frame(b"x", PING, final=False)], 1002),
         ([client_frame(b"x" * 126, PING)], 1002),
-        ([client_frame(b"x", CONTINUATION)], 1002),  # Of nothing.
-        ([client_frame(b"x", final=False), client_frame(b"y")], 1002),  # A message inside another.
+        ([client_frame(b"x", CONTINUATION)], 1002),  # A continuation without a beginning.
+        ([client_frame(b"x", final=False), client_frame(b"y")], 1002),  # A new message inside another.
         ([client_frame(b"\xff")], 1007),
         ([client_frame(b"\xc3", final=False), client_frame(b"x", CONTINUATION)], 1007),
     ],
 )
-def test_what_breaks_the_protocol_is_told_so_and_ends(frames: list[bytes], code: int) -> None:
+def test_a_connection_that_breaks_the_protocol_is_closed_with_the_reason(frames: list[bytes], code: int) -> None:
     ws, wire = open_socket(*frames)
 
     assert ws.wait() is None
     assert close_code(wire) == code
 
 
-def test_the_clients_close_ends_it() -> None:
+def test_a_close_from_the_client_ends_the_connection() -> None:
     ws, wire = open_socket(client_frame(struct.pack("!H", 1000), CLOSE), client_frame(b"too late"))
 
     assert ws.wait() is None

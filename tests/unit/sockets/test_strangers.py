@@ -1,4 +1,4 @@
-"""Connections behind which nobody is known: how many there may be, and which goes."""
+"""Connections without a known caller: how many are allowed, and which is closed first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strangers, "_by_address", type(strangers._by_address)())
 
 
-def test_an_address_has_so_many_and_of_ipv6_a_network() -> None:
+def test_connections_are_limited_for_each_address_and_ipv6_network() -> None:
     for number in range(3):
         assert strangers.make_room(f"2001:db8::{number}") is None
         strangers.add(f"e{number}", f"2001:db8::{number}")
@@ -30,7 +30,7 @@ def test_an_address_has_so_many_and_of_ipv6_a_network() -> None:
     assert strangers.make_room("2001:db8::9") is None
 
 
-def test_where_there_are_too_many_in_all_the_oldest_goes() -> None:
+def test_beyond_the_total_limit_the_oldest_connection_is_closed() -> None:
     for number in range(4):
         strangers.add(f"e{number}", f"192.0.2.{number}")
 
@@ -39,7 +39,7 @@ def test_where_there_are_too_many_in_all_the_oldest_goes() -> None:
     assert strangers.make_room("192.0.2.9") is None
 
 
-def test_one_that_is_counted_or_gone_twice_counts_once() -> None:
+def test_a_connection_added_or_removed_twice_counts_once() -> None:
     strangers.add("e1", "192.0.2.1")
     strangers.add("e1", "192.0.2.1")
     assert strangers.count() == 1

@@ -1,4 +1,4 @@
-"""Modules as one file: each with names of its own, behind those it imports."""
+"""Modules are joined into one file: each keeps its own names, and follows the modules that it imports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def joined(**modules: str) -> str:
     return bundle.bundled({**files, **STYLES})[bundle.CONSOLE].decode()
 
 
-def test_each_module_stands_once_behind_those_it_imports() -> None:
+def test_each_module_appears_once_after_those_it_imports() -> None:
     main = 'import { b } from "./b.js";\nimport { a as first } from "./a.js";\n\nexport const booted = first + b;\n'
     text = joined(
         a="/** One.\n * @type {number} */\n// 1\nexport const a = 1; // *\n",
@@ -44,21 +44,21 @@ def test_each_module_stands_once_behind_those_it_imports() -> None:
         ({"main": "export default 1;\n"}, "not: export default 1;"),
     ],
 )
-def test_what_it_cannot_join_is_said_at_once(modules: dict[str, str], complaint: str) -> None:
+def test_a_module_that_cannot_be_joined_is_reported_at_once(modules: dict[str, str], complaint: str) -> None:
     with pytest.raises(ValueError, match=re.escape(complaint)):
         joined(**modules)
 
 
 def test_every_module_and_style_of_the_console_is_in_its_files() -> None:
     files = written()
-    alone = {"console/boot.js"}  # It loads the rest, and says so where the rest does not come.
+    alone = {"console/boot.js"}  # It loads the rest, and shows a message if that fails.
     modules = {path for path in files if path.startswith("console/") and path.endswith(".js")} - alone
 
     assert modules <= set(bundle.imported(MAIN, files))
     assert {path.stem for path in FOLDER.glob("console/styles/*.css")} == set(bundle.CONSOLE_STYLES)
 
 
-def test_the_page_names_them_before_a_script_asks_for_them() -> None:
+def test_the_page_names_the_files_before_a_script_requests_them() -> None:
     assets = Assets()
     for client in (None, "https://cdn.example.com/io.js"):
         page = assets.fill("console/index.html", client).decode()
@@ -81,7 +81,7 @@ def test_no_two_modules_in_one_function_have_the_same_name(main: str) -> None:
     assert sorted(names) == sorted(set(names))
 
 
-def test_nothing_is_unpacked_from_brackets() -> None:
+def test_no_destructuring_from_a_value_in_brackets() -> None:
     # tdewolff-minify 2.24 puts `let { b } = (a)` in front of what declares `a`.
     wrong = re.compile(r"(?:const|let) [{\[][^=;]*\] ?= (?:/\*.*?\*/ )?\(|(?:const|let) \{[^=;]*\} = (?:/\*.*?\*/ )?\(")
     for path in FOLDER.glob("widget/*.js"):

@@ -1,4 +1,4 @@
-"""The console's texts: a table for each language, with the same names, of which each is used."""
+"""The console's texts: each language has a table with the same names, and all names are used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEXT = re.compile(r'^ +(\w+): (?:"|\{.*\},$)', re.MULTILINE)
 GROUP = re.compile(r"^  (\w+): \{\n(.*?)^  \},$", re.MULTILINE | re.DOTALL)
 PLACE = re.compile(r"\{(\w+)\}")
 BY_CODE = {"lost", "empty"}
-"""Groups of which a text is found by a code of the server's or the name of a list."""
+"""Groups whose texts are found by a code of the server or by the name of a list."""
 
 
 def test_every_text_is_used() -> None:
@@ -43,12 +43,12 @@ def test_each_language_has_the_same_texts_with_the_same_values_in_them() -> None
     assert all(other == english for other in others)
 
 
-def test_no_sentence_stands_in_the_code() -> None:
+def test_no_sentence_is_written_in_the_code() -> None:
     sentences = re.compile(r'(?<!class: )"[A-Z][a-z]+(?: [a-z]+)+[.…]?"')
     found = [
         f"{path.name}: {sentence}"
         for path in FOLDER.glob("console/**/*.js")
-        if path.parent != LANGUAGES and path.name != "boot.js"  # boot.js says so where nothing else could be loaded.
+        if path.parent != LANGUAGES and path.name != "boot.js"  # boot.js shows this if nothing else could be loaded.
         for sentence in sentences.findall(path.read_text("utf-8"))
     ]
     assert found == []

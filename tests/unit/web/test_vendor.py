@@ -11,10 +11,10 @@ from tests.e2e.sockets import JS_DIRECTORY
 
 CLIENT = FOLDER / CLIENT_PATH
 SHA384 = "834VzTcRncaUC59tAyCD5pGCYi2irsZ3S07X7ieWfWcwnEcZ5bSFjFLIGSVY8oTF"
-"""Of version 4.8.4. `make vendor` for another version brings another one."""
+"""The hash of version 4.8.4. `make vendor` with another version changes the file."""
 
 
-def test_it_has_the_hash_of_the_release() -> None:
+def test_it_has_the_hash_of_the_release_on_npm() -> None:
     assert base64.b64encode(hashlib.sha384(CLIENT.read_bytes()).digest()).decode() == SHA384
 
 

@@ -40,7 +40,7 @@ def test_every_text_is_shown_and_no_other() -> None:
     used = {name for source in sources for name in USED.findall(source)}
 
     assert used == {name for name, _ in ENGLISH}
-    # The server puts a number in place of a name, which it finds in this form only.
+    # The server replaces a name with a number, and finds it only in this form.
     assert not [source for source in sources if re.search(r"\btexts\[|\} = texts\b", source)]
 
 
@@ -51,7 +51,7 @@ def test_browsers_get_the_texts_without_their_names() -> None:
     assert f"icon(texts[{[name for name, _ in ENGLISH].index('send')}]".encode() in done[bundle.CHAT]
 
 
-def test_each_table_is_offered() -> None:
+def test_every_language_is_offered() -> None:
     loader = (FOLDER / "widget/loader.js").read_text("utf-8")
     assert {path.stem for path in TABLES} == set(
         re.findall(r"\b\w\w\b", loader.partition("match(/ (")[2].partition(")")[0])

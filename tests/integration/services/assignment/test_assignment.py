@@ -1,4 +1,4 @@
-"""Who gets whom: the last agent again, the agent to be avoided, and races that must lose nobody."""
+"""The choice of an agent: the last agent again, the agent to avoid, and races that must lose no session."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def visit(operator: Api, user_id: str) -> str | None:
     return session["agentId"]  # type: ignore[no-any-return]
 
 
-def test_a_returning_user_gets_the_last_agent_though_another_is_less_busy(operator: Api) -> None:
+def test_a_returning_user_gets_the_last_agent_even_if_another_is_less_busy(operator: Api) -> None:
     ada = operator.create_agent("Ada")["id"]
     assert visit(operator, "u1") == ada
     operator.start("u2")
@@ -45,7 +45,7 @@ def test_a_returning_user_gets_the_last_agent_though_another_is_less_busy(operat
 
 
 @pytest.mark.parametrize("reason", ["full", "offline", "away", "deleted"])
-def test_a_returning_user_gets_another_agent_where_the_last_is_not_free(operator: Api, reason: str) -> None:
+def test_a_returning_user_gets_another_agent_if_the_last_is_not_free(operator: Api, reason: str) -> None:
     ada = operator.create_agent("Ada", maxUsers=1)["id"]
     assert visit(operator, "u1") == ada
     if reason == "full":
@@ -61,12 +61,12 @@ def test_a_returning_user_gets_another_agent_where_the_last_is_not_free(operator
     assert agent_of(operator, "u1") == ben
 
 
-def test_a_returning_user_that_has_to_wait_gets_the_last_agent_where_both_are_free_then(operator: Api) -> None:
+def test_a_waiting_user_gets_the_last_agent_if_that_one_is_free_too(operator: Api) -> None:
     ada = operator.create_agent("Ada", maxUsers=2)["id"]
     assert visit(operator, "u1") == ada
     operator.patch(f"/api/agents/{ada}", {"isOnline": False})
     session_id = operator.start("u1")["sessionId"]
-    # Both take sessions again at the same moment; Ben has waited longer.
+    # Both accept sessions again at the same moment; Ben has waited longer.
     ben = operator.create_agent("Ben", isOnline=False)["id"]
     Agent.collection().update_many({}, {"$set": {"isOnline": True}})
     Agent.collection().update_one({"_id": ObjectId(ben)}, {"$set": {"idleSince": clock.now() - timedelta(hours=1)}})
@@ -76,7 +76,7 @@ def test_a_returning_user_that_has_to_wait_gets_the_last_agent_where_both_are_fr
     assert operator.session(session_id)["agentId"] == ada
 
 
-def test_without_sticky_agent_the_least_loaded_one_is_taken(make_app: MakeApp) -> None:
+def test_without_sticky_agent_the_least_loaded_agent_is_chosen(make_app: MakeApp) -> None:
     operator = Apis(make_app(sticky_agent=False)).operator()
     ada = operator.create_agent("Ada")["id"]
     assert visit(operator, "u1") == ada
@@ -86,7 +86,7 @@ def test_without_sticky_agent_the_least_loaded_one_is_taken(make_app: MakeApp) -
     assert agent_of(operator, "u1") == ben
 
 
-def test_one_that_must_not_have_the_only_free_agent_does_not_block_the_next(operator: Api) -> None:
+def test_a_session_that_must_avoid_the_only_free_agent_does_not_block_the_next(operator: Api) -> None:
     ada = operator.create_agent("Ada", maxUsers=1)["id"]
     ben = operator.create_agent("Ben", maxUsers=1)["id"]
     silent, _ = operator.start("u1"), operator.start("u2")
@@ -128,7 +128,7 @@ def test_a_late_requeue_does_not_take_the_slot_of_the_next_assignment(
     seen = Session.collection().find_one()
 
     def meanwhile() -> None:
-        # The same session leaves the agent and comes back to it, when this one still thinks it is there as before.
+        # The same session leaves the agent and comes back, while this process still sees it there as before.
         assert transitions.requeue(seen, transitions.AWAY)
         serving.drain_queue()
 
@@ -140,8 +140,8 @@ def test_a_late_requeue_does_not_take_the_slot_of_the_next_assignment(
     assert violations(connection.database()) == []
 
 
-def test_a_release_that_was_delayed_does_not_free_the_slot_that_the_session_has_now(operator: Api) -> None:
-    """Two people with `maxUsers` 1 was the outcome: the session held the slot, and the agent seemed to have room."""
+def test_a_delayed_release_does_not_free_the_sessions_new_slot(operator: Api) -> None:
+    """This once gave an agent with `maxUsers` 1 two people: the session held the slot, but the agent seemed free."""
     ada = operator.create_agent(maxUsers=1)["id"]
     session_id = operator.start("u1")["sessionId"]
     before = Session.collection().find_one()
@@ -155,14 +155,14 @@ def test_a_release_that_was_delayed_does_not_free_the_slot_that_the_session_has_
     assert violations(connection.database()) == []
 
 
-def test_a_process_that_wakes_up_in_the_middle_of_an_end_frees_nobody_elses_slot(
+def test_a_process_stopped_during_an_end_frees_no_other_sessions_slot(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.create_agent(maxUsers=1)
     session_id = operator.start("u1")["sessionId"]
 
     def meanwhile() -> None:
-        # The reconciler has freed the slot, and somebody has it.
+        # The reconciler has freed the slot, and another session has it.
         slots.release(*slot_of(session_id))
         assert operator.start("u2")["status"] == "active"
 
@@ -179,7 +179,7 @@ def slot_of(session_id: str) -> tuple[ObjectId, ObjectId, ObjectId]:
 
 
 @pytest.mark.parametrize("leaves", ["end", "requeue", "transfer"])
-def test_a_session_and_a_slot_from_before_slots_had_ids_go_on(operator: Api, leaves: str) -> None:
+def test_a_session_and_a_slot_without_slot_ids_still_work(operator: Api, leaves: str) -> None:
     ada = operator.create_agent("Ada", maxUsers=2)["id"]
     old, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
     Agent.collection().update_one({}, {"$unset": {"slots": ""}})
@@ -201,15 +201,15 @@ def test_a_session_and_a_slot_from_before_slots_had_ids_go_on(operator: Api, lea
 
 
 @pytest.mark.parametrize("leaves", ["end", "requeue", "transfer"])
-def test_a_session_that_a_release_without_slot_ids_has_moved_goes_on(operator: Api, leaves: str) -> None:
-    """As in a rolling deploy: that release leaves the id of the slot before in the session, and the slot's entry."""
+def test_a_session_moved_by_a_release_without_slot_ids_still_works(operator: Api, leaves: str) -> None:
+    """As in a rolling deployment: that release leaves the previous slot's id in the session, and the slot's entry."""
     ada = operator.create_agent("Ada", maxUsers=3)["id"]
     moved, other = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
     ben = operator.create_agent("Ben", maxUsers=2)["id"]
     agents, session = Agent.collection(), {"_id": ObjectId(moved)}
     agents.update_one({"name": "Ada"}, {"$pull": {"activeSessions": session["_id"], "activeUsers": "u1"}})
     agents.update_one({"name": "Ada"}, {"$set": {"load": 1}})
-    operator.post(f"/api/chat/transfer/{other}", {"agentId": ben})  # The slot of this one has an id.
+    operator.post(f"/api/chat/transfer/{other}", {"agentId": ben})  # This session's slot has an id.
     agents.update_one({"name": "Ben"}, {"$push": {"activeSessions": session["_id"], "activeUsers": "u1"}})
     agents.update_one({"name": "Ben"}, {"$set": {"load": 2, "hasRoom": False}})
     Session.collection().update_one(session, {"$set": {"agentId": ObjectId(ben)}})
@@ -225,13 +225,13 @@ def test_a_session_that_a_release_without_slot_ids_has_moved_goes_on(operator: A
     assert violations(connection.database()) == []
 
 
-def test_a_session_whose_agent_is_deleted_before_it_is_told_goes_to_the_next(
+def test_a_session_whose_agent_is_deleted_during_the_assignment_goes_to_the_next(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     doomed = operator.create_agent("Ada")["id"]
     ben = operator.create_agent("Ben", isOnline=False)["id"]
     Agent.collection().update_one({"_id": ObjectId(ben)}, {"$set": {"isOnline": True, "load": 1}})
-    # Exactly between the slot and the session.
+    # Exactly between the writes of the slot and of the session.
     just_before(monkeypatch, transitions, "give", lambda: operator.delete(f"/api/agents/{doomed}"))
 
     session = operator.start("u1")
@@ -239,7 +239,7 @@ def test_a_session_whose_agent_is_deleted_before_it_is_told_goes_to_the_next(
     assert (session["status"], session["agentId"]) == ("active", ben)
 
 
-def test_who_ends_while_being_served_leaves_the_slot_to_the_next(
+def test_a_session_that_ends_during_its_assignment_leaves_the_slot_to_the_next(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
@@ -255,7 +255,7 @@ def status_of(operator: Api, *session_ids: str) -> list[str]:
     return [operator.session(session_id)["status"] for session_id in session_ids]
 
 
-def test_who_stands_in_front_is_not_passed_because_a_slot_comes_free_just_after_it_was_looked_for(
+def test_the_first_in_line_is_not_passed_if_a_slot_comes_free_during_the_search(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.create_agent(maxUsers=1)
@@ -271,8 +271,8 @@ def test_who_stands_in_front_is_not_passed_because_a_slot_comes_free_just_after_
     assert status_of(operator, first, second) == ["active", "waiting"]
 
 
-def test_a_newcomer_gives_its_slot_to_who_came_before(operator: Api) -> None:
-    # Stored by a process that was killed before it looked for an agent, or is about to.
+def test_a_new_session_gives_its_slot_to_an_earlier_one(operator: Api) -> None:
+    # Stored by a process that was killed before it looked for an agent, or is about to look.
     before = starting._insert(starting._new("u1", "user"))
     Agent.collection().insert_one(agents._document(AgentFields(name="Ada", max_users=1)))
 
@@ -284,7 +284,9 @@ def test_a_newcomer_gives_its_slot_to_who_came_before(operator: Api) -> None:
     assert violations(connection.database()) == []
 
 
-def test_who_returns_to_the_front_while_a_slot_is_taken_gets_it(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_returns_to_the_front_gets_the_slot_being_taken(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ada = operator.create_agent("Ada", maxUsers=1)["id"]
     returning, waiting = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
     Agent.collection().insert_one(agents._document(AgentFields(name="Ben", max_users=1)))
@@ -303,7 +305,7 @@ def test_who_returns_to_the_front_while_a_slot_is_taken_gets_it(operator: Api, m
     assert violations(connection.database()) == []
 
 
-def test_a_session_that_returns_from_an_agent_is_passed_for_that_agent_only(
+def test_a_session_returned_by_an_agent_is_passed_only_for_that_agent(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = operator.create_agent("Ada", maxUsers=1)["id"]
@@ -314,7 +316,7 @@ def test_a_session_that_returns_from_an_agent_is_passed_for_that_agent_only(
     assert session["agentId"] == ObjectId(ada)
     Agent.collection().update_one({"_id": ObjectId(ada)}, {"$set": {"isOnline": False}})
     transitions.requeue(session, transitions.NO_REPLY, avoid=True, strictly=True)
-    # Ada is back at the moment when nobody was found for the first in line; the next one is served with Ben's slot.
+    # Ada comes back just when no agent was found for the first in line; the next one gets Ben's slot.
     slot = slot_of(other)
     Session.collection().update_one({"_id": ObjectId(other)}, {"$set": {"status": "ended"}})
     just_before(monkeypatch, matching, "others_are_there", lambda: slots.release(*slot))
@@ -325,7 +327,7 @@ def test_a_session_that_returns_from_an_agent_is_passed_for_that_agent_only(
     assert violations(connection.database()) == []
 
 
-def test_starts_ends_and_requeues_at_once_break_no_rule(operator: Api) -> None:
+def test_concurrent_starts_ends_and_requeues_break_no_rule(operator: Api) -> None:
     team = [operator.create_agent(f"A{number}", maxUsers=2)["id"] for number in range(3)]
     open_sessions = [operator.start(f"u{number}")["sessionId"] for number in range(10)]
 
@@ -342,7 +344,7 @@ def test_starts_ends_and_requeues_at_once_break_no_rule(operator: Api) -> None:
     assert sorted(row["queuePosition"] for row in rows) == sorted(queue.places().values())
 
 
-def test_a_session_given_to_an_agent_that_is_deleted_meanwhile_goes_to_another_within_a_second(
+def test_a_session_of_an_agent_deleted_meanwhile_goes_to_another_within_a_second(
     operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     just_before(monkeypatch, transitions, "_store", lambda: operator.delete(f"/api/agents/{ada}"))
@@ -355,7 +357,7 @@ def test_a_session_given_to_an_agent_that_is_deleted_meanwhile_goes_to_another_w
     assert violations(connection.database()) == []
 
 
-def test_a_session_given_to_an_agent_that_a_command_deletes_meanwhile_waits_no_longer(
+def test_a_session_of_an_agent_deleted_by_a_command_waits_no_longer(
     operator: Api, ada: str, as_command: AsCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = command_notices.Reader()
@@ -376,7 +378,7 @@ def test_a_session_given_to_an_agent_that_a_command_deletes_meanwhile_waits_no_l
     assert violations(connection.database()) == []
 
 
-def test_a_deleted_agent_is_looked_for_until_no_assignment_can_be_under_way(
+def test_sessions_of_a_deleted_agent_are_searched_until_no_assignment_can_be_in_progress(
     operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.delete(f"/api/agents/{ada}")

@@ -1,4 +1,4 @@
-"""Presence of agents: the lease that an agent's sockets keep, and what happens when it expires."""
+"""Presence of agents: the lease that an agent's sockets renew, and the consequences when it expires."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def seconds_left(agent_id: str) -> float:
 
 
 def time_passes(agent_id: str, seconds: float) -> None:
-    """Let the agent's lease be older by so many seconds."""
+    """Make the agent's lease older by some seconds."""
     past = stored(agent_id)["presentUntil"] - timedelta(seconds=seconds)
     Agent.collection().update_one({"_id": ObjectId(agent_id)}, {"$set": {"presentUntil": past}})
 
@@ -67,14 +67,14 @@ def come_and_go(sockets: Sockets, agent_id: str, gone_for: float) -> None:
     time_passes(agent_id, gone_for)
 
 
-def test_an_agent_that_never_connected_goes_by_what_it_chose(operator: Api, agent: str) -> None:
+def test_an_agent_that_never_connected_is_online_if_it_is_set_to_online(operator: Api, agent: str) -> None:
     assert "presentUntil" not in stored(agent)
     assert availability.sweep() == 0
 
     assert operator.start("u1")["agentId"] == agent
 
 
-def test_an_agent_that_is_gone_for_the_grace_gets_no_new_sessions_and_loses_those_it_has(
+def test_an_agent_gone_for_the_grace_period_gets_no_sessions_and_loses_its_own(
     sockets: Sockets, operator: Api, agent: str
 ) -> None:
     had = [operator.start(f"u{number}")["sessionId"] for number in range(3)]
@@ -93,7 +93,7 @@ def test_an_agent_that_is_gone_for_the_grace_gets_no_new_sessions_and_loses_thos
     assert availability.sweep() == 0, "who is away goes away once"
 
 
-def test_its_sessions_go_to_whoever_is_there(sockets: Sockets, operator: Api, agent: str) -> None:
+def test_sessions_of_an_absent_agent_go_to_present_ones(sockets: Sockets, operator: Api, agent: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     other = operator.create_agent("Ben")["id"]
     come_and_go(sockets, agent, gone_for=GRACE + 1)
@@ -104,14 +104,14 @@ def test_its_sessions_go_to_whoever_is_there(sockets: Sockets, operator: Api, ag
     assert violations(connection.database()) == []
 
 
-def test_a_lease_that_ran_out_counts_before_anybody_has_swept(sockets: Sockets, operator: Api, agent: str) -> None:
+def test_an_expired_lease_counts_before_the_sweep(sockets: Sockets, operator: Api, agent: str) -> None:
     come_and_go(sockets, agent, gone_for=GRACE + 1)
 
     assert stored(agent)["isAway"] is False
     assert operator.start("u1")["status"] == "waiting"
 
 
-def test_back_within_the_grace_nothing_has_changed(sockets: Sockets, operator: Api, agent: str) -> None:
+def test_an_agent_back_within_the_grace_period_keeps_everything(sockets: Sockets, operator: Api, agent: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     before = operator.session(session_id)["updatedAt"]
     come_and_go(sockets, agent, gone_for=GRACE - 2)
@@ -126,7 +126,7 @@ def test_back_within_the_grace_nothing_has_changed(sockets: Sockets, operator: A
     assert operator.start("u2")["agentId"] == agent
 
 
-def test_back_after_the_grace_it_takes_sessions_again(sockets: Sockets, operator: Api, agent: str) -> None:
+def test_an_agent_back_after_the_grace_period_gets_sessions_again(sockets: Sockets, operator: Api, agent: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     come_and_go(sockets, agent, gone_for=GRACE + 1)
     availability.sweep()
@@ -139,9 +139,7 @@ def test_back_after_the_grace_it_takes_sessions_again(sockets: Sockets, operator
     assert operator.start("u2")["agentId"] == agent
 
 
-def test_back_after_the_grace_before_anybody_has_swept_it_serves_who_waits(
-    sockets: Sockets, operator: Api, agent: str
-) -> None:
+def test_an_agent_back_before_the_sweep_gets_waiting_sessions(sockets: Sockets, operator: Api, agent: str) -> None:
     come_and_go(sockets, agent, gone_for=GRACE + 1)
     session_id = operator.start("u1")["sessionId"]
 
@@ -151,7 +149,7 @@ def test_back_after_the_grace_before_anybody_has_swept_it_serves_who_waits(
     assert violations(connection.database()) == []
 
 
-def test_a_late_heartbeat_serves_who_waited_for_it(sockets: Sockets, operator: Api, agent: str) -> None:
+def test_a_late_heartbeat_serves_waiting_sessions(sockets: Sockets, operator: Api, agent: str) -> None:
     sockets.agent(agent)
     time_passes(agent, 2 * GRACE)
     session_id = operator.start("u1")["sessionId"]
@@ -162,7 +160,7 @@ def test_a_late_heartbeat_serves_who_waited_for_it(sockets: Sockets, operator: A
     assert operator.session(session_id)["agentId"] == agent
 
 
-def test_who_chose_offline_stays_offline(sockets: Sockets, operator: Api, agent: str) -> None:
+def test_an_agent_set_to_offline_stays_offline(sockets: Sockets, operator: Api, agent: str) -> None:
     operator.patch(f"/api/agents/{agent}", {"isOnline": False})
 
     first = sockets.agent(agent)
@@ -195,9 +193,11 @@ def test_heartbeats_keep_the_lease_while_any_socket_is_open(sockets: Sockets, ag
     assert stored(agent)["isAway"] is True
 
 
-def test_the_grace_is_whole_for_a_killed_process_and_exact_for_a_closed_socket(sockets: Sockets, agent: str) -> None:
+def test_the_grace_period_is_complete_after_a_kill_and_exact_after_a_closed_socket(
+    sockets: Sockets, agent: str
+) -> None:
     socket = sockets.agent(agent)
-    # Killed just before the next heartbeat: the grace still is to come.
+    # Killed just before the next heartbeat: the whole grace period still follows.
     assert seconds_left(agent) == pytest.approx(GRACE + availability.heartbeat_seconds(), abs=1)
 
     leave(socket, agent)
@@ -205,25 +205,25 @@ def test_the_grace_is_whole_for_a_killed_process_and_exact_for_a_closed_socket(s
     assert seconds_left(agent) == pytest.approx(GRACE, abs=1)
 
 
-def test_another_process_that_has_a_socket_keeps_the_agent_there(sockets: Sockets, operator: Api, agent: str) -> None:
+def test_a_socket_in_another_process_keeps_the_agent_present(sockets: Sockets, operator: Api, agent: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     come_and_go(sockets, agent, gone_for=GRACE + 1)
     renewed = {"$set": {"presentUntil": now() + timedelta(seconds=GRACE)}}
     with pytest.MonkeyPatch.context() as monkeypatch:
-        # The other one's heartbeat comes between the sweep's look and its mark.
+        # The other process's heartbeat comes between the sweep's read and its write.
         just_before(monkeypatch, Collection, "update_one", lambda: Agent.collection().update_one({}, renewed))
         assert availability.sweep() == 0
 
     assert operator.session(session_id)["agentId"] == agent
 
 
-def test_a_departure_that_is_written_late_leaves_the_agent_that_is_back_its_sessions(
+def test_a_departure_written_late_does_not_take_the_sessions_of_a_returned_agent(
     operator: Api, agent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id = operator.start("u1")["sessionId"]
     availability.connected(ObjectId(agent), "a socket of this process")
     long_ago = now() - timedelta(seconds=GRACE + 1)
-    # That process stood still before it wrote; the agent has a socket in another process by now.
+    # That process was stopped before its write. By now, the agent has a socket in another process.
     monkeypatch.setattr(availability, "now", lambda: long_ago)
     availability.disconnected(ObjectId(agent), "a socket of this process")
     monkeypatch.undo()
@@ -233,7 +233,7 @@ def test_a_departure_that_is_written_late_leaves_the_agent_that_is_back_its_sess
     assert operator.session(session_id)["agentId"] == agent
 
 
-def test_visitors_see_no_ghosts(apis: Apis, sockets: Sockets, operator: Api, agent: str) -> None:
+def test_visitors_see_an_absent_agent_as_offline(apis: Apis, sockets: Sockets, operator: Api, agent: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     assert apis.user("u1").session(session_id)["agent"]["isOnline"] is True
     Agent.collection().update_one({}, {"$set": {"isAway": True}})
@@ -246,9 +246,9 @@ def test_visitors_see_no_ghosts(apis: Apis, sockets: Sockets, operator: Api, age
     assert [row["isOnline"] for row in data_of(operator.get("/api/chat/stats"))["agents"]] == [False]
 
 
-def test_the_sockets_of_an_agent_that_is_gone_are_closed_by_the_heartbeat(sockets: Sockets, agent: str) -> None:
+def test_the_heartbeat_closes_the_sockets_of_a_deleted_agent(sockets: Sockets, agent: str) -> None:
     socket = sockets.agent(agent)
-    # As when it connected in another process at the moment it was deleted.
+    # As if it had connected in another process at the moment of its deletion.
     Agent.collection().delete_one({"_id": ObjectId(agent)})
 
     availability.renew()

@@ -1,4 +1,4 @@
-"""What a process must not go on believing: that somebody is there who left, or has a session that went to another."""
+"""A process must not keep believing that somebody is present who left, or has a session that went to another agent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def nobody_from_other_tests() -> Iterator[None]:
     availability._connections.clear()
 
 
-def test_who_leaves_while_it_is_let_in_leaves_nothing_behind(
+def test_a_socket_that_disconnects_while_connecting_leaves_nothing_behind(
     sockets: Sockets, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = connections.count()
@@ -45,7 +45,7 @@ def test_who_leaves_while_it_is_let_in_leaves_nothing_behind(
     assert connections.count() == known
 
 
-def test_a_socket_that_is_counted_out_twice_takes_no_other_with_it(sockets: Sockets, ada: str) -> None:
+def test_a_socket_removed_twice_removes_no_other(sockets: Sockets, ada: str) -> None:
     agent_id = ObjectId(ada)
     availability.connected(agent_id, "first")
     availability.connected(agent_id, "second")
@@ -57,7 +57,7 @@ def test_a_socket_that_is_counted_out_twice_takes_no_other_with_it(sockets: Sock
     assert availability._connections == {agent_id: {"second"}}
 
 
-def test_an_agent_that_was_not_told_of_a_transfer_leaves_the_room_with_the_next_heartbeat(
+def test_an_agent_not_told_of_a_transfer_leaves_the_room_at_the_next_heartbeat(
     sockets: Sockets, operator: Api, ada: str
 ) -> None:
     operator.patch(f"/api/agents/{ada}", {"maxUsers": 2})
@@ -66,7 +66,7 @@ def test_an_agent_that_was_not_told_of_a_transfer_leaves_the_room_with_the_next_
     for socket in (helper, user):
         socket.join(session_id)
     helper.join(other_id)
-    # The process that moved the session was killed before it said so.
+    # The process that moved the session was killed before it announced that.
     move = {"$set": {"agentId": ObjectId()}}
     Session.collection().update_one({"_id": ObjectId(session_id)}, move)
 
@@ -79,7 +79,7 @@ def test_an_agent_that_was_not_told_of_a_transfer_leaves_the_room_with_the_next_
     assert [message["sessionId"] for message in helper.wait_for("new_message")] == [other_id]
 
 
-def test_a_heartbeat_sends_nobody_out_who_belongs_there(sockets: Sockets, operator: Api, ada: str) -> None:
+def test_a_heartbeat_removes_nobody_who_belongs_there(sockets: Sockets, operator: Api, ada: str) -> None:
     operator.patch(f"/api/agents/{ada}", {"maxUsers": 2})
     visitor = operator.create_agent("Ben", isOnline=False)["id"]
     body = {"userId": visitor, "userType": "agent"}

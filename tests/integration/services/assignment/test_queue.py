@@ -1,4 +1,4 @@
-"""The queue: places and their announcement, its limit, and which visitor gets which agent."""
+"""The queue: places and their announcement, the limit, and the assignment of agents."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def test_places_follow_ends_starts_and_returns_to_the_front(operator: Api) -> No
     assert data_of(start(operator, "u3"))["queuePosition"] == 3, "a second start tells the place too"
 
 
-def test_places_of_sessions_that_came_in_the_same_millisecond_differ(operator: Api) -> None:
+def test_sessions_of_the_same_millisecond_have_different_places(operator: Api) -> None:
     queued = waiting(operator, *(f"u{number}" for number in range(5)))
     Session.collection().update_many({}, {"$set": {"queuedAt": clock.now()}})
 
     assert sorted(places(operator, queued)) == [1, 2, 3, 4, 5]
 
 
-def test_one_end_in_a_long_queue_writes_little_and_tells_each_once(
+def test_an_end_in_a_long_queue_writes_little_and_announces_each_place_once(
     sockets: Sockets, operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.create_agent(maxUsers=1)
@@ -79,7 +79,7 @@ def test_one_end_in_a_long_queue_writes_little_and_tells_each_once(
 
     assert eventually(lambda: users[299].heard("queue_update"))
     time.sleep(0.3)
-    # Eight, and what earlier tests left to be written; 300 if each place were stored.
+    # Eight, plus writes left by earlier tests. It would be 300 if each place were stored.
     assert documents_written() - before < 30
     assert list(collection.find({"status": "waiting"}, sort=[("_id", 1)])) == unchanged[1:]
     for number, user in users.items():
@@ -93,7 +93,7 @@ def documents_written() -> int:
     return int(written["inserted"] + written["updated"] + written["deleted"])
 
 
-def test_many_ends_together_are_told_together(sockets: Sockets, operator: Api) -> None:
+def test_many_ends_at_once_are_announced_together(sockets: Sockets, operator: Api) -> None:
     operator.create_agent(maxUsers=8)
     active = waiting(operator, *(f"a{number}" for number in range(8)))
     queued = waiting(operator, *(f"u{number}" for number in range(10)))
@@ -108,7 +108,7 @@ def test_many_ends_together_are_told_together(sockets: Sockets, operator: Api) -
     assert len(last.heard("queue_update")) <= 3
 
 
-def test_a_place_is_told_again_when_it_gets_worse(sockets: Sockets, operator: Api) -> None:
+def test_a_place_is_announced_again_if_it_gets_worse(sockets: Sockets, operator: Api) -> None:
     agent = operator.create_agent(maxUsers=1)
     operator.start("u0")
     (queued,) = waiting(operator, "u1")
@@ -120,7 +120,7 @@ def test_a_place_is_told_again_when_it_gets_worse(sockets: Sockets, operator: Ap
     assert user.wait_for("queue_update")[-1] == {"sessionId": queued, "queuePosition": 2}
 
 
-def test_a_session_that_leaves_its_agent_hears_so_and_then_of_the_next(sockets: Sockets, operator: Api) -> None:
+def test_a_session_is_told_that_it_left_its_agent_and_then_of_the_next(sockets: Sockets, operator: Api) -> None:
     agent = operator.create_agent(maxUsers=1)
     session_id = operator.start("u1")["sessionId"]
     user = sockets.user("u1")
@@ -134,7 +134,7 @@ def test_a_session_that_leaves_its_agent_hears_so_and_then_of_the_next(sockets: 
     assert user.wait_for("agent_assigned")[0]["agentId"] == other["id"]
 
 
-def test_a_full_queue_says_so_with_the_numbers(make_app: MakeApp) -> None:
+def test_a_full_queue_is_refused_with_the_numbers(make_app: MakeApp) -> None:
     operator = Apis(make_app(queue_limit=2)).operator()
     first, second = waiting(operator, "u1", "u2")
 
@@ -153,7 +153,7 @@ def test_a_full_queue_says_so_with_the_numbers(make_app: MakeApp) -> None:
     assert operator.start("u4")["status"] == "active"
 
 
-def test_a_start_counts_no_queue_that_has_much_room(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_does_not_count_a_queue_with_much_room(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = Apis(make_app(queue_limit=5_000)).operator()
     counted: list[int] = []
     count = queue._count_waiting
@@ -170,7 +170,7 @@ def test_a_start_counts_no_queue_that_has_much_room(make_app: MakeApp, monkeypat
     assert counted == [5_000, 5_000, 5_001]
 
 
-def test_a_session_goes_back_to_a_full_queue_all_the_same(make_app: MakeApp) -> None:
+def test_a_session_returns_even_to_a_full_queue(make_app: MakeApp) -> None:
     operator = Apis(make_app(queue_limit=1)).operator()
     agent = operator.create_agent(maxUsers=1)
     had, queued = waiting(operator, "u1", "u2")
@@ -190,19 +190,20 @@ def test_many_starts_at_once_never_overfill_the_queue(make_app: MakeApp) -> None
             if answer.status_code != 201:
                 assert_failure(answer, 503, "QUEUE_FULL")
                 assert answer.headers["Retry-After"]
-        # Rather one too few than one too many.
+        # One too few is acceptable; one too many is not.
         assert 2 <= len(accepted) <= 3
         assert sorted(places(operator, accepted), key=str) == list(range(1, len(accepted) + 1))
         for session_id in accepted:
             operator.end(session_id)
 
 
-def test_one_that_was_let_in_is_not_pushed_out_by_one_that_began_earlier(
+def test_an_accepted_session_is_not_displaced_by_an_earlier_start(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator = Apis(make_app(queue_limit=1)).operator()
     later: list[dict[str, Any]] = []
-    # The slow one has its time and has seen the room in the queue; the quick one is let in before it is stored.
+    # The slow start has its time and has seen room in the queue. The quick one is accepted before the slow one is
+    # stored.
     just_after(monkeypatch, queue, "check_room", lambda: later.append(operator.start("quick")))
 
     assert_failure(start(operator, "slow"), 503, "QUEUE_FULL")

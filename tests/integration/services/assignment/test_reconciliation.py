@@ -1,4 +1,4 @@
-"""Repairing what a killed process left, and who does the timed work."""
+"""Repairs after a killed process, and the lease of the timed work."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def log(app: Flask, caplog: pytest.LogCaptureFixture) -> Callable[[], list[loggi
 
 @pytest.fixture
 def full(operator: Api) -> dict[str, Any]:
-    """Two agents, one of them full, and one user who waits for that one to have room."""
+    """Two agents, one of them full, and a user who waits for the full one."""
     ada = operator.create_agent("Ada", maxUsers=2)["id"]
     first, second = operator.start("u1")["sessionId"], operator.start("u2")["sessionId"]
     waiting = operator.start("u3")["sessionId"]
@@ -105,7 +105,7 @@ def test_damage_is_repaired_and_logged(operator: Api, full: dict[str, Any], log:
     assert reconciliation.run() == 0
 
 
-def test_a_session_gets_its_slot_back_where_its_agent_has_room(operator: Api, full: dict[str, Any]) -> None:
+def test_a_session_gets_its_slot_back_if_its_agent_has_room(operator: Api, full: dict[str, Any]) -> None:
     DAMAGE["sessions whose agent holds no slots for them"][0](full)
 
     reconciliation.run()
@@ -114,7 +114,7 @@ def test_a_session_gets_its_slot_back_where_its_agent_has_room(operator: Api, fu
     assert operator.session(full["waiting"])["status"] == "waiting"
 
 
-def test_sessions_of_an_agent_that_is_gone_go_to_the_front_in_their_order(operator: Api, full: dict[str, Any]) -> None:
+def test_sessions_of_a_missing_agent_go_to_the_front_in_order(operator: Api, full: dict[str, Any]) -> None:
     DAMAGE["sessions whose agent is gone"][0](full)
 
     reconciliation.run()
@@ -126,7 +126,7 @@ def test_sessions_of_an_agent_that_is_gone_go_to_the_front_in_their_order(operat
 def test_a_healthy_system_is_left_as_it_is_and_nothing_is_logged(operator: Api, full: dict[str, Any], log: Any) -> None:
     silent = Session.collection().find_one({"userId": "u2"})
     operator.patch(f"/api/agents/{full['ben']}", {"isOnline": True})
-    # It waits beside a free slot, but for somebody else than the agent that did not answer.
+    # It waits although a slot is free, because it avoids the agent that did not answer.
     transitions.requeue(silent, transitions.NO_REPLY, avoid=True, strictly=True)
     background.flush_all()
     before = [list(document.collection().find()) for document in documents.ALL]
@@ -137,7 +137,7 @@ def test_a_healthy_system_is_left_as_it_is_and_nothing_is_logged(operator: Api, 
     assert log() == []
 
 
-def test_work_in_progress_is_no_damage(
+def test_work_in_progress_is_not_treated_as_damage(
     operator: Api, full: dict[str, Any], log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     damage(Session, full["first"], status="ended")
@@ -151,14 +151,14 @@ def test_work_in_progress_is_no_damage(
     assert held(operator, full["ada"]) == ["u2", "u3"]
 
 
-def test_a_slot_that_is_used_as_it_is_freed_is_made_good(
+def test_a_slot_used_while_it_is_freed_is_repaired(
     operator: Api, full: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.end(full["waiting"])
     damage(Session, full["first"], status="waiting", agentId=None)
     agent = Agent.collection().find_one({"_id": ObjectId(full["ada"])})
     session = Session.collection().find_one({"_id": ObjectId(full["first"])})
-    # The process that claimed the slot was stopped for long, and goes on exactly now.
+    # The process that claimed the slot was stopped for long, and continues exactly now.
     slot = slots.Slot(session["slotId"], agent, session["_id"])
     just_before(monkeypatch, slots, "release", lambda: transitions.give(slot))
 
@@ -205,7 +205,7 @@ def start_at_once(operator: Api, ids: dict[str, Any]) -> object:
 
 
 @pytest.mark.parametrize("chat", [start, start_at_once, serve, end, transfer, put_back, delete, leave])
-def test_a_kill_between_any_two_writes_is_made_good(app: Flask, operator: Api, chat: Chat, request: Any) -> None:
+def test_a_kill_between_any_two_writes_is_repaired(app: Flask, operator: Api, chat: Chat, request: Any) -> None:
     for number in itertools.count(1):
         for document in documents.ALL:
             document.collection().delete_many({})
@@ -226,7 +226,7 @@ def test_a_kill_between_any_two_writes_is_made_good(app: Flask, operator: Api, c
 
 
 class TimedWork:
-    """What one process does under the lease of housekeeping."""
+    """The work of one process under the housekeeping lease."""
 
     def __init__(self, name: str, worked: list[str]) -> None:
         self._lease = Lease("housekeeping", HOUSEKEEPING_SECONDS)
@@ -247,7 +247,7 @@ def test_one_process_at_a_time_does_the_timed_work(app: Flask, monkeypatch: pyte
     second.tick()
     first.tick()
 
-    # Each reconciles as it starts: it may be the one that was killed.
+    # Each process reconciles when it starts, because it may replace a killed one.
     assert worked == ["the first sweeps", "reconciles", "reconciles", "the first sweeps"]
     worked.clear()
     documents.Lease.collection().update_many({}, {"$set": {"expiresAt": now() - timedelta(seconds=1)}})

@@ -1,4 +1,4 @@
-"""Whether somebody is there: what a page may know before anybody has written."""
+"""Availability: what a page may know before a visitor writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOBODY = {"isOpen": True, "opensAt": None, "isStaffed": False}
         ({"presentUntil": now() - timedelta(seconds=1)}, False),
     ],
 )
-def test_a_page_learns_whether_an_agent_is_there(
+def test_a_page_learns_whether_an_agent_is_present(
     apis: Apis, operator: Api, changes: dict[str, object], is_staffed: bool
 ) -> None:
     assert data_of(apis.anonymous().get(PATH)) == NOBODY

@@ -1,4 +1,4 @@
-"""The right to write is looked up once in a while if that is safe, and each time if it is not."""
+"""The right to write is checked now and then if that is safe, and each time if it is not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ USER = Caller("u1", "user")
 
 @pytest.fixture
 def session_id(operator: Api) -> str:
-    """A session of u1 that waits."""
+    """A waiting session of u1."""
     return str(operator.start("u1")["sessionId"])
 
 
@@ -43,7 +43,7 @@ def user(sockets: Sockets, session_id: str) -> Socket:
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
-    """How often sessions were read since the test began."""
+    """The number of reads of sessions since the test began."""
     calls: list[object] = []
     look = Admission._look
     monkeypatch.setattr(Admission, "_look", lambda *arguments: (calls.append(1), look(*arguments)))
@@ -51,7 +51,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
 
 
 def say(log: MessageLog, session_id: str, caller: Caller = USER) -> Draft:
-    """Send as a socket does; return the draft when it is done."""
+    """Send as a socket does, and return the finished draft."""
     done = threading.Event()
     draft = Draft(ObjectId(session_id), caller, caller.id, caller.type, "hello", None)
     draft.on_done = lambda _: done.set()
@@ -67,7 +67,7 @@ def test_a_visitors_session_is_not_read_for_each_message(user: Socket, session_i
     assert looks() == 0
 
 
-def test_after_a_while_it_is_read_again(
+def test_after_a_while_the_session_is_read_again(
     user: Socket, session_id: str, looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "KEPT_SECONDS", 0.0)
@@ -78,7 +78,7 @@ def test_after_a_while_it_is_read_again(
     assert looks() == 3
 
 
-def test_somebody_else_is_refused_where_the_visitor_has_just_written(
+def test_others_are_refused_even_if_the_visitor_has_just_written(
     user: Socket, sockets: Sockets, operator: Api, session_id: str
 ) -> None:
     agent = operator.create_agent(isOnline=False)
@@ -88,7 +88,7 @@ def test_somebody_else_is_refused_where_the_visitor_has_just_written(
     succeeded(sockets.operator().say(session_id))
 
 
-def test_an_agent_is_shut_out_the_moment_the_session_moves(
+def test_an_agent_loses_access_as_soon_as_the_session_moves(
     user: Socket, sockets: Sockets, operator: Api, session_id: str
 ) -> None:
     ada, ben = operator.create_agent("Ada"), operator.create_agent("Ben")
@@ -102,7 +102,7 @@ def test_an_agent_is_shut_out_the_moment_the_session_moves(
     succeeded(sockets.agent(ben["id"]).say(session_id))
 
 
-def test_nothing_comes_after_an_end_of_this_process(user: Socket, operator: Api, session_id: str) -> None:
+def test_no_message_follows_an_end_in_this_process(user: Socket, operator: Api, session_id: str) -> None:
     ended = data_of(operator.end(session_id))
 
     assert_refused(user.say(session_id), "SESSION_ENDED")
@@ -110,7 +110,7 @@ def test_nothing_comes_after_an_end_of_this_process(user: Socket, operator: Api,
 
 
 @pytest.mark.parametrize("applied", [True, False], ids=["applied", "not applied"])
-def test_an_end_whose_answer_was_lost_is_looked_for(
+def test_an_end_whose_answer_was_lost_is_noticed(
     user: Socket, operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch, applied: bool
 ) -> None:
     change = Collection.find_one_and_update
@@ -130,8 +130,8 @@ def test_an_end_whose_answer_was_lost_is_looked_for(
         succeeded(user.say(session_id))
 
 
-def test_beside_other_processes_it_is_read_for_each_message(make_app: MakeApp, looks: Looks) -> None:
-    # That there is a Redis says there are other processes; nobody needs to answer.
+def test_with_other_processes_the_session_is_read_for_each_message(make_app: MakeApp, looks: Looks) -> None:
+    # A configured Redis implies other processes; it need not answer.
     operator = Apis(make_app(redis_url="redis://127.0.0.1:1/0")).operator()
     session_id = operator.start("u1")["sessionId"]
     log = MessageLog(on_stored=lambda stored: None)
@@ -141,14 +141,14 @@ def test_beside_other_processes_it_is_read_for_each_message(make_app: MakeApp, l
     assert looks() == 3
 
 
-def test_a_session_that_the_full_queue_gives_up_takes_no_message(
+def test_a_session_given_up_by_a_full_queue_accepts_no_message(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator = Apis(make_app(queue_limit=1)).operator()
     operator.start("first")
     log, seen = MessageLog(on_stored=lambda stored: None), []
     monkeypatch.setattr(message_log, "log", log)
-    monkeypatch.setattr(queue, "check_room", lambda: None)  # Several came at once.
+    monkeypatch.setattr(queue, "check_room", lambda: None)  # Several started at once.
     withdraw = queue.withdraw_overflow
 
     def write_meanwhile(session: dict[str, Any]) -> None:
@@ -162,14 +162,14 @@ def test_a_session_that_the_full_queue_gives_up_takes_no_message(
     assert isinstance(say(log, seen[0]).error, SessionNotFoundError)
 
 
-def test_a_look_that_began_before_an_end_is_not_remembered(
+def test_a_read_that_began_before_an_end_is_not_remembered(
     app: Flask, operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = MessageLog(on_stored=lambda stored: None)
     read = admission.Session.collection().find
 
     class Reading:
-        """The sessions; an end comes when they were read, and before that is known here."""
+        """The sessions. An end happens after they were read, but before the result arrives here."""
 
         def find(self, *arguments: Any, **options: Any) -> list[Any]:
             rows = list(read(*arguments, **options))
@@ -183,16 +183,14 @@ def test_a_look_that_began_before_an_end_is_not_remembered(
     assert not log._admission._knows(Draft(ObjectId(session_id), USER, "u1", "user", "hello", None))
 
 
-def test_who_sends_over_rest_is_told_the_status_as_it_is(
-    user: Socket, apis: Apis, operator: Api, session_id: str
-) -> None:
+def test_a_sender_over_rest_gets_the_current_status(user: Socket, apis: Apis, operator: Api, session_id: str) -> None:
     assert data_of(apis.user("u1").send(session_id))["sessionStatus"] == "waiting"
     operator.create_agent()
 
     assert data_of(apis.user("u1").send(session_id))["sessionStatus"] == "active"
 
 
-def test_what_failed_is_looked_at_again(
+def test_a_failed_read_is_repeated(
     user: Socket, session_id: str, looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:

@@ -1,4 +1,4 @@
-"""Ended means ended: a write that another process has in progress comes before the end, or not at all."""
+"""Ended means ended: a write in progress in another process comes before the end, or not at all."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.interleaving import just_after, just_before
 
 OPERATOR = Caller("system", "system")
 NOBODYS_REDIS = "redis://127.0.0.1:1/0"
-"""That there is one says there are other processes; nobody needs to answer."""
+"""A configured Redis implies other processes; it need not answer."""
 
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """An application that knows it is not alone."""
+    """An application that has other processes."""
     return make_app(redis_url=NOBODYS_REDIS)
 
 
@@ -43,14 +43,14 @@ def stored(session_id: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("messages_before", [0, 1, 3])
-def test_a_write_that_has_seen_the_session_open_comes_too_late(
+def test_a_write_that_saw_an_open_session_comes_too_late(
     operator: Api, monkeypatch: pytest.MonkeyPatch, messages_before: int
 ) -> None:
     session_id = operator.start("u1")["sessionId"]
     log = other_process()
     for _ in range(messages_before):
         log.append(draft(session_id))
-    # The other process has read that the session is open; it ends before the write.
+    # The other process has read that the session is open, and the session ends before the write.
     just_before(monkeypatch, log, "_insert", lambda: data_of(operator.end(session_id)))
 
     with pytest.raises(SessionEndedError):
@@ -61,12 +61,10 @@ def test_a_write_that_has_seen_the_session_open_comes_too_late(
     assert data_of(operator.end(session_id))["statistics"]["totalMessages"] == messages_before
 
 
-def test_a_write_that_is_faster_than_the_fence_comes_before_the_end(
-    operator: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_faster_than_the_fence_comes_before_the_end(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     session_id = operator.start("u1")["sessionId"]
     log, sent = other_process(), draft(session_id, "just in time")
-    # Between the end's mark and its fence: the write was under way.
+    # The write was in progress between the end's mark and its fence.
     just_before(monkeypatch, sequences, "fence", lambda: log._insert([sent]))
 
     ended = data_of(operator.end(session_id))
@@ -76,7 +74,7 @@ def test_a_write_that_is_faster_than_the_fence_comes_before_the_end(
     assert operator.session(session_id)["messageCount"] == 1
 
 
-def test_writers_and_an_end_that_race_agree_on_what_was_said(operator: Api) -> None:
+def test_racing_writers_and_an_end_agree_on_the_messages(operator: Api) -> None:
     for number in range(10):
         session_id = operator.start(f"race-{number}")["sessionId"]
         logs = [other_process() for _ in range(2)]
@@ -146,7 +144,7 @@ def test_nobody_sees_a_fence(apis: Apis, operator: Api) -> None:
     assert data_of(operator.get("/api/chat/stats"))["messages"]["total"] == 3
 
 
-def test_a_fence_is_not_what_session_sync_tells(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_session_sync_does_not_count_a_fence(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     session_id = operator.start("u1")["sessionId"]
     data_of(operator.send(session_id))
     data_of(operator.end(session_id))
@@ -159,7 +157,7 @@ def test_a_fence_is_not_what_session_sync_tells(operator: Api, monkeypatch: pyte
     assert told == [(ObjectId(session_id), 1)]
 
 
-def test_mongodb_removes_fences_and_nothing_else(app: Flask, operator: Api) -> None:
+def test_mongodb_removes_only_fences(app: Flask, operator: Api) -> None:
     index = Message.collection().index_information()["fences"]
     assert index["expireAfterSeconds"] == 0
     assert index["partialFilterExpression"] == {"fence": True}
@@ -172,7 +170,7 @@ def test_mongodb_removes_fences_and_nothing_else(app: Flask, operator: Api) -> N
     assert (fence["expiresAt"] - ended).total_seconds() >= sequences.FENCE_SECONDS - 1
 
 
-def test_alone_there_is_no_fence(make_app: MakeApp) -> None:
+def test_a_single_process_writes_no_fence(make_app: MakeApp) -> None:
     operator = Apis(make_app()).operator()
     session_id = operator.start("u1")["sessionId"]
     data_of(operator.end(session_id))

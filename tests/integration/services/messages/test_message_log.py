@@ -1,4 +1,4 @@
-"""The message log under many senders: seq without gap or repeat, in one process and in several."""
+"""The message log with many senders: no gaps or repeats of seq, in one process and in several."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def stored(session_id: ObjectId) -> list[dict[str, Any]]:
 
 
 def sender(log: MessageLog, session_id: ObjectId, name: str, count: int, acknowledged: list[int]) -> Callable[[], None]:
-    """Send `count` messages one after the other; note the seq of each when it is acknowledged."""
+    """Send `count` messages one after the other, and record the seq of each acknowledgement."""
 
     def send() -> None:
         for number in range(count):
@@ -123,7 +123,7 @@ def test_a_repeat_inside_one_batch_is_the_first_message(app: Flask) -> None:
     assert [sent.created for sent in batch] == [True, True, False]
 
 
-def test_a_collision_in_a_batch_repeats_and_loses_nothing_of_it(app: Flask) -> None:
+def test_a_collision_in_a_batch_is_retried_and_loses_nothing(app: Flask) -> None:
     calm, contested = make_session("u1"), make_session("u2")
     log, other_log = (MessageLog(on_stored=lambda stored: None) for _ in range(2))
     log.append(draft(contested, text="1"))
@@ -137,7 +137,7 @@ def test_a_collision_in_a_batch_repeats_and_loses_nothing_of_it(app: Flask) -> N
     assert [message["message"] for message in stored(contested)] == ["1", "2", "3", "4"]
 
 
-def test_one_batch_serves_many_sessions_and_refuses_only_who_did_wrong(app: Flask) -> None:
+def test_one_batch_serves_many_sessions_and_refuses_only_wrong_messages(app: Flask) -> None:
     first, second, ended = make_session("u1"), make_session("u2"), make_session("u3", "ended")
     log = MessageLog(on_stored=lambda stored: None)
     batch = [draft(first), draft(ended), draft(second), draft(ObjectId()), draft(first), draft(second)]
@@ -173,7 +173,7 @@ def test_a_sender_is_woken_after_the_broadcast(app: Flask) -> None:
     assert seen == ["broadcast", "acknowledged"]
 
 
-def test_a_broadcast_that_fails_is_no_failure_of_the_sender(
+def test_a_failed_broadcast_does_not_fail_the_sender(
     app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     session_id = make_session()
@@ -201,9 +201,7 @@ def test_messages_are_written_durably(app: Flask, monkeypatch: pytest.MonkeyPatc
     assert concerns == [DURABLE]
 
 
-def test_senders_who_come_while_a_write_is_in_flight_share_the_next(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_messages_during_a_write_share_the_next_one(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     session_id, released, batches = make_session(), threading.Event(), []
     log = MessageLog(on_stored=lambda stored: None)
     write = log._write
@@ -231,7 +229,7 @@ def test_senders_who_come_while_a_write_is_in_flight_share_the_next(
     assert [message["seq"] for message in stored(session_id)] == list(range(1, 11))
 
 
-def test_a_retry_of_what_was_stored_but_answered_as_failed_is_broadcast(
+def test_a_retry_of_a_message_stored_but_answered_as_failed_is_broadcast(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[int] = []

@@ -1,4 +1,4 @@
-"""Reading a history in pages: by offset, and after or before a seq."""
+"""Read a history in pages: by offset, and after or before a seq."""
 
 from __future__ import annotations
 
@@ -144,19 +144,19 @@ NO_NUMBERS = [
 ]
 
 
-def test_what_is_no_limit_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
+def test_an_invalid_limit_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
     for limit in [*NO_NUMBERS, "0", "101", "1000"]:
         with subtests.test(limit=limit):
             assert_failure(operator.get(f"/api/chat/messages/{session_id}", limit=limit), 400, "INVALID_LIMIT")
 
 
-def test_what_is_no_offset_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
+def test_an_invalid_offset_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
     for offset in [*NO_NUMBERS, str(2**53)]:
         with subtests.test(offset=offset):
             assert_failure(operator.get(f"/api/chat/messages/{session_id}", offset=offset), 400, "INVALID_OFFSET")
 
 
-def test_what_is_no_cursor_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
+def test_an_invalid_cursor_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
     for cursor in [*NO_NUMBERS, str(2**53)]:
         with subtests.test(cursor=cursor):
             for name in ("after", "before"):

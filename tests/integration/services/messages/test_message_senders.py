@@ -1,4 +1,4 @@
-"""In whose name a message is: the caller's own, or whomever a system names."""
+"""The sender of a message: the caller, or the person that a system names."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def test_a_system_speaks_in_its_own_name(apis: Apis, session_id: str) -> None:
     assert (message["senderId"], message["senderType"]) == ("crm", "system")
 
 
-def test_what_is_no_sender_id_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
+def test_an_invalid_sender_id_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
     for sender_id in ["", " ", "x" * 129, "a\x00", 7, [], {"$gt": ""}]:
         with subtests.test(sender_id=sender_id):
             assert_failure(operator.send(session_id, senderId=sender_id), 400, "INVALID_SENDER_ID")
 
 
-def test_what_is_no_sender_type_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
+def test_an_invalid_sender_type_is_refused(operator: Api, session_id: str, subtests: pytest.Subtests) -> None:
     for sender_type in ["", "User", "admin", 1, [], {"$ne": "user"}]:
         with subtests.test(sender_type=sender_type):
             assert_failure(operator.send(session_id, senderType=sender_type), 400, "INVALID_SENDER_TYPE")
 
 
-def test_an_api_keys_socket_speaks_as_whom_it_has_joined_as(app: Flask, operator: Api) -> None:
+def test_an_api_keys_socket_speaks_as_the_person_it_joined_as(app: Flask, operator: Api) -> None:
     agent_id = operator.create_agent()["id"]
     session_id = operator.start("u1")["sessionId"]
     sockets = Sockets(app)
@@ -79,7 +79,7 @@ def test_an_api_keys_socket_speaks_as_whom_it_has_joined_as(app: Flask, operator
 
         message = socket.say(session_id, "hello")["data"]["message"]
         assert (message["senderId"], message["senderType"]) == sender
-        # What a message says itself goes before.
+        # A sender named in the message wins.
         message = socket.say(session_id, "hello", senderId="u9", senderType="user")["data"]["message"]
         assert (message["senderId"], message["senderType"]) == ("u9", "user")
         message = socket.say(session_id, "hello", senderType="agent")["data"]["message"]

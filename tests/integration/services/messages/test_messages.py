@@ -1,4 +1,4 @@
-"""Sending messages over REST: what is stored, in whose name, and what a repetition does."""
+"""Send messages over REST: the stored message, its sender, and repeats."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_refused_message_takes_no_number(user: Api, session_id: str) -> None:
     assert data_of(user.send(session_id))["message"]["seq"] == 2
 
 
-def test_who_waits_may_write_already(apis: Apis, operator: Api) -> None:
+def test_a_waiting_visitor_may_already_write(apis: Apis, operator: Api) -> None:
     session_id = operator.start("u1")["sessionId"]
 
     assert data_of(apis.user("u1").send(session_id))["sessionStatus"] == "waiting"
@@ -89,7 +89,7 @@ def test_1001_code_points_are_too_long(user: Api, session_id: str, subtests: pyt
             assert user.session(session_id)["messageCount"] == 0
 
 
-def test_what_is_no_text_is_no_message(user: Api, session_id: str, subtests: pytest.Subtests) -> None:
+def test_an_invalid_text_is_no_message(user: Api, session_id: str, subtests: pytest.Subtests) -> None:
     for text in ["", "  \n\t ", "a\x00b", None, 7, True, [], ["hi"], {}, {"$gt": ""}]:
         with subtests.test(text=str(text)[:20]):
             assert_failure(user.send(session_id, text), 400, "INVALID_MESSAGE")
@@ -182,13 +182,13 @@ def test_a_client_message_id_has_up_to_64_characters(user: Api, session_id: str,
             assert sent["message"]["clientMessageId"] == client_message_id
 
 
-def test_what_is_no_client_message_id_is_refused(user: Api, session_id: str, subtests: pytest.Subtests) -> None:
+def test_an_invalid_client_message_id_is_refused(user: Api, session_id: str, subtests: pytest.Subtests) -> None:
     for client_message_id in ["", "  ", "x" * 65, "a\x00", 7, False, [], {}, {"$gt": ""}]:
         with subtests.test(client_message_id=client_message_id):
             assert_failure(user.send(session_id, clientMessageId=client_message_id), 400, "INVALID_CLIENT_MESSAGE_ID")
 
 
-def test_the_end_tells_how_long_answers_took(operator: Api, session_id: str) -> None:
+def test_an_end_reports_the_mean_response_time(operator: Api, session_id: str) -> None:
     start = now()
     for seconds, sender_type in ((0, "user"), (2, "user"), (3, "system"), (4, "agent"), (5, "agent"), (9, "user")):
         sent = data_of(operator.send(session_id, senderType=sender_type))
@@ -196,7 +196,7 @@ def test_the_end_tells_how_long_answers_took(operator: Api, session_id: str) -> 
 
     statistics = data_of(operator.end(session_id))["statistics"]
 
-    # The users' messages at 0 and 2 were answered at 4; the one at 9 never was, and the system's answers nobody.
+    # The user's messages at 0 and 2 were answered at 4. The one at 9 was not, and the system's message is no answer.
     assert statistics["averageResponseTime"] == 3.0
     assert statistics["totalMessages"] == 6
     assert 0 <= statistics["duration"] < 60_000

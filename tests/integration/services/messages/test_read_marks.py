@@ -1,4 +1,4 @@
-"""How far everybody has read: never back, told at once, stored once a second, counted in lists."""
+"""Read marks: they never move back, are announced at once, stored once a second, and counted in lists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ USER = Caller("u1", "user")
 
 @pytest.fixture(autouse=True)
 def nothing_is_known() -> Iterator[None]:
-    """Begin, and end, as a process that has just started."""
+    """Begin and end like a process that has just started."""
     forget()
     yield
     eventually(lambda: read_marks._pending.is_idle)
@@ -47,7 +47,7 @@ def session_id(agent: dict[str, Any], operator: Api) -> str:
 
 @pytest.fixture
 def stores(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
-    """When marks are written to the database, and how many at once."""
+    """The writes of marks to the database, with the number of marks in each."""
     stores: list[tuple[float, int]] = []
     bulk_write = Collection.bulk_write
 
@@ -61,7 +61,7 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
 
 
 def mark(socket: Socket, session_id: str, seq: int) -> int:
-    """Mark as read; return the mark as it stands."""
+    """Mark as read, and return the resulting mark."""
     marked: int = succeeded(socket.call("mark_read", {"sessionId": session_id, "seq": seq}))["seq"]
     return marked
 
@@ -93,7 +93,7 @@ def test_a_mark_is_stored_at_most_once_a_second(
     while time.monotonic() - started < 2.5:
         for seq in range(1, 11):
             mark(user_socket, session_id, seq)
-            read_marks._known.clear()  # So that every event is one that would be stored.
+            read_marks._known.clear()  # So that every event would be stored.
     assert eventually(lambda: read_marks._pending.is_idle)
 
     times = [at for at, _ in stores]
@@ -112,7 +112,7 @@ def test_marks_of_many_are_stored_together(operator: Api, session_id: str, store
     assert stored(session_id) == {person.id: 5 for person in people}
 
 
-def test_everybody_has_a_mark_of_their_own(
+def test_each_participant_has_its_own_mark(
     user_socket: Socket, agent_socket: Socket, operator: Api, session_id: str, agent: dict[str, Any]
 ) -> None:
     mark(user_socket, session_id, 4)
@@ -141,7 +141,7 @@ def test_two_processes_keep_the_higher_mark(app: Flask, session_id: str) -> None
     key = ObjectId(session_id)
 
     def store(seq: int) -> Callable[[], Any]:
-        # What a process that knows nothing of the other's marks writes.
+        # Written by a process that does not know the other's marks.
         return lambda: Session.collection().bulk_write([read_marks._update(key, USER, seq)])
 
     run_together(*[store(seq) for seq in (3, 9, 1, 7, 9, 2, 8, 4)])
@@ -149,7 +149,7 @@ def test_two_processes_keep_the_higher_mark(app: Flask, session_id: str) -> None
     assert stored(session_id) == {"u1": 9}
 
 
-def test_what_another_process_told_is_not_told_older(
+def test_an_older_mark_is_not_announced_after_a_newer_one_of_another_process(
     app: Flask, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     mark(user_socket, session_id, 3)
@@ -169,7 +169,7 @@ def test_unread_messages_of_others_are_counted_in_lists(
         count: int = session["unreadCount"]
         return count
 
-    # The agent's own four are not unread to it; an operator sees what the agent has before it.
+    # The agent's own four messages are not unread. An operator sees the agent's count.
     assert (unread(mine), unread(operator)) == (6, 6)
     mark(agent_socket, session_id, 4)
     assert eventually(lambda: unread(mine) == 2)
@@ -179,7 +179,7 @@ def test_unread_messages_of_others_are_counted_in_lists(
     assert (unread(mine), unread(operator)) == (1, 1)
 
 
-def test_a_store_that_fails_is_repeated(
+def test_a_failed_write_is_repeated(
     user_socket: Socket, session_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as context:
@@ -194,14 +194,14 @@ def test_a_mark_that_a_killed_process_had_not_stored_comes_with_the_next(user_so
     mark(user_socket, session_id, 3)
     assert eventually(lambda: stored(session_id) == {"u1": 3})
     mark(user_socket, session_id, 5)
-    forget()  # Killed in the second in which it collects.
+    forget()  # Killed within the second in which it collects marks.
     assert stored(session_id) == {"u1": 3}
 
     assert mark(user_socket, session_id, 6) == 6
     assert eventually(lambda: stored(session_id) == {"u1": 6})
 
 
-def test_an_agents_own_sockets_hear_how_far_it_has_read(
+def test_an_agents_own_sockets_get_its_read_marks(
     user_socket: Socket, sockets: Sockets, operator: Api, session_id: str
 ) -> None:
     agent_id = operator.session(session_id)["agentId"]

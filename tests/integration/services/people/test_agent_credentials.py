@@ -1,4 +1,4 @@
-"""Email, password and role of an agent: who may set them, and what that ends."""
+"""Email, password and role of an agent: who may set them, and which tokens that ends."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def signed_in(apis: Apis, email: str = EMAIL, password: str = PASSWORD) -> Api:
         ({"role": {"$ne": "agent"}}, "INVALID_ROLE"),
     ],
 )
-def test_what_cannot_be_one_is_refused(
+def test_invalid_credentials_are_refused(
     operator: Api, account: dict[str, Any], fields: dict[str, Any], code: str
 ) -> None:
     assert_failure(operator.post("/api/agents", {"name": "Ben", **fields}), 400, code)
     assert_failure(operator.patch(f"/api/agents/{account['id']}", fields), 400, code)
 
 
-def test_what_looks_like_an_operator_of_the_database_is_text(
+def test_text_that_looks_like_a_database_operator_is_just_text(
     apis: Apis, operator: Api, account: dict[str, Any]
 ) -> None:
     password = "$passwordHash $$NOW"
@@ -68,7 +68,7 @@ def test_an_email_belongs_to_one_agent(operator: Api, account: dict[str, Any]) -
 @pytest.mark.parametrize(
     "changes", [{"password": NEW}, {"password": None}, {"email": "b@example.com"}, {"email": None}]
 )
-def test_other_credentials_end_tokens_and_sockets(
+def test_new_credentials_end_tokens_and_sockets(
     apis: Apis, sockets: Sockets, operator: Api, account: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     agent = signed_in(apis)
@@ -84,9 +84,7 @@ def test_other_credentials_end_tokens_and_sockets(
     assert_failure(apis.anonymous().post("/api/auth/login", body), 401, "INVALID_CREDENTIALS")
 
 
-def test_what_changes_nothing_about_signing_in_ends_no_token(
-    apis: Apis, operator: Api, account: dict[str, Any]
-) -> None:
+def test_changes_unrelated_to_signing_in_end_no_token(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
     agent = signed_in(apis)
     operator.patch(f"/api/agents/{account['id']}", {"email": EMAIL.upper(), "name": "Ada L.", "role": "supervisor"})
 
@@ -159,7 +157,9 @@ def test_changing_a_password_takes_the_one_before(apis: Apis, operator: Api, acc
 
 
 @pytest.mark.parametrize("changes", [{"role": "supervisor"}, {"email": "b@example.com"}, {"password": None}])
-def test_an_agent_gives_itself_nothing(apis: Apis, account: dict[str, Any], changes: dict[str, Any]) -> None:
+def test_an_agent_cannot_give_itself_credentials_or_a_role(
+    apis: Apis, account: dict[str, Any], changes: dict[str, Any]
+) -> None:
     agent, path = signed_in(apis), f"/api/agents/{account['id']}"
 
     assert_failure(agent.patch(path, {**changes, "currentPassword": PASSWORD}), 403, "FORBIDDEN")
@@ -167,7 +167,7 @@ def test_an_agent_gives_itself_nothing(apis: Apis, account: dict[str, Any], chan
     assert data_of(agent.get(path)) == account
 
 
-def test_a_role_in_a_token_or_a_body_is_worth_nothing(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
+def test_a_role_in_a_token_or_a_body_is_ignored(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
     token = make_token(account["id"], "agent", role="supervisor")
     agent = apis.anonymous(Authorization=f"Bearer {token}")
 
@@ -175,7 +175,7 @@ def test_a_role_in_a_token_or_a_body_is_worth_nothing(apis: Apis, operator: Api,
     assert_failure(agent.post("/api/agents", {"name": "Eve", "role": "supervisor"}), 403, "FORBIDDEN")
 
 
-def test_an_agent_of_before_there_were_roles_is_an_agent(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
+def test_an_agent_stored_without_a_role_is_a_plain_agent(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
     Agent.collection().update_many({}, {"$unset": {"role": "", "email": "", "passwordHash": ""}})
 
     read = data_of(operator.get(f"/api/agents/{account['id']}"))

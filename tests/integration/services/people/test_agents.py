@@ -1,4 +1,4 @@
-"""The agents' API: who may do what, what is refused, and what happens to the sessions."""
+"""The agents' API: rights, refusals, and the effects on sessions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_new_agent_has_the_whole_shape_and_the_defaults(operator: Api) -> None
 
 
 @pytest.mark.parametrize("name", ["$name", "{}", "O'Brien ☕", "a" * 100])
-def test_a_name_is_taken_as_it_is(operator: Api, name: str) -> None:
+def test_a_name_is_stored_unchanged(operator: Api, name: str) -> None:
     agent = operator.create_agent("Ada")
 
     assert operator.create_agent(name)["name"] == name
@@ -99,7 +99,7 @@ def test_the_list_goes_from_page_to_page_by_name(operator: Api) -> None:
     assert {agent["id"] for agent in shown} == ids
 
 
-def test_an_agent_that_goes_between_two_pages_takes_nobody_with_it(operator: Api) -> None:
+def test_an_agent_deleted_between_two_pages_hides_no_other(operator: Api) -> None:
     for name in ("Ada", "Ben", "Cleo"):
         operator.create_agent(name)
     first = data_of(operator.get("/api/agents", limit=1))
@@ -123,7 +123,7 @@ def test_a_page_of_agents_reads_one_more_than_it_shows(
     reads = [entry for entry in profile()[before:] if entry["ns"].endswith(".agents")]
     assert len(reads) == 5
     assert {read["planSummary"].replace("IXSCAN ", "") for read in reads} <= {BY_NAME, f"{BY_NAME}, {BY_NAME}"}
-    # The first of another name is looked at where there are two parts.
+    # If the query has two parts, the first agent with another name is examined too.
     assert all(read["docsExamined"] <= 5 + 1 + 1 for read in reads)
 
 
@@ -154,7 +154,7 @@ def test_an_agent_needs_a_name(operator: Api) -> None:
     assert_failure(operator.post("/api/agents", {}), 400, "INVALID_AGENT")
 
 
-def test_a_patch_changes_what_it_names_and_nothing_else(operator: Api) -> None:
+def test_a_patch_changes_only_the_fields_it_names(operator: Api) -> None:
     agent = operator.create_agent("Ada", maxUsers=3)
     path = f"/api/agents/{agent['id']}"
 
@@ -174,7 +174,7 @@ def test_an_unknown_agent_is_not_found(operator: Api, agent_id: str) -> None:
         assert_failure(response, 404, "AGENT_NOT_FOUND")
 
 
-def test_an_agent_reads_itself_and_says_whether_it_is_online_and_no_more(apis: Apis, operator: Api) -> None:
+def test_an_agent_may_only_read_itself_and_set_whether_it_is_online(apis: Apis, operator: Api) -> None:
     agent = operator.create_agent("Ada")
     ada, path = apis.agent(agent["id"]), f"/api/agents/{agent['id']}"
 
@@ -203,7 +203,7 @@ def test_another_agent_and_a_user_may_do_nothing(apis: Apis, operator: Api) -> N
     assert data_of(operator.get("/api/agents"))["agents"] == [agent, other]
 
 
-def test_fewer_slots_than_sessions_keep_the_sessions_and_give_no_new_ones(operator: Api) -> None:
+def test_with_fewer_slots_than_sessions_an_agent_keeps_them_and_gets_no_new_ones(operator: Api) -> None:
     agent = operator.create_agent("Ada", maxUsers=3)
     path = f"/api/agents/{agent['id']}"
     first, second, third = (operator.start(f"u{number}")["sessionId"] for number in (1, 2, 3))
@@ -218,7 +218,7 @@ def test_fewer_slots_than_sessions_keep_the_sessions_and_give_no_new_ones(operat
     assert data_of(operator.get(path))["activeUsers"] == ["w1"]
 
 
-def test_more_slots_and_going_online_serve_those_who_wait_in_order(operator: Api) -> None:
+def test_more_slots_or_going_online_serve_the_queue_in_order(operator: Api) -> None:
     agent = operator.create_agent("Ada", maxUsers=1, isOnline=False)
     path = f"/api/agents/{agent['id']}"
     waiting = [operator.start(f"u{number}")["sessionId"] for number in range(4)]
@@ -240,7 +240,7 @@ def test_going_offline_keeps_the_sessions_and_gives_no_new_ones(operator: Api) -
     assert operator.start("u2")["status"] == "waiting"
 
 
-def test_deleting_requeues_at_the_front_in_the_old_order(operator: Api) -> None:
+def test_deleting_an_agent_returns_its_sessions_to_the_front_in_order(operator: Api) -> None:
     agent = operator.create_agent("Ada", maxUsers=3)
     had = [operator.start(f"u{number}")["sessionId"] for number in range(3)]
     new = operator.start("w1")["sessionId"]
@@ -255,7 +255,7 @@ def test_deleting_requeues_at_the_front_in_the_old_order(operator: Api) -> None:
     assert waiting_places(operator, [*had, new]) == [None, None, 1, 2]
 
 
-def test_deleting_hands_the_sessions_to_whoever_is_free(operator: Api) -> None:
+def test_deleting_an_agent_hands_its_sessions_to_free_agents(operator: Api) -> None:
     agent = operator.create_agent("Ada", maxUsers=2)
     sessions = [operator.start(f"u{number}")["sessionId"] for number in range(2)]
     other = operator.create_agent("Ben", maxUsers=2)
@@ -266,7 +266,7 @@ def test_deleting_hands_the_sessions_to_whoever_is_free(operator: Api) -> None:
     assert violations(connection.database()) == []
 
 
-def test_a_deleted_agents_token_is_worth_nothing_at_once(apis: Apis, operator: Api) -> None:
+def test_a_deleted_agents_token_is_invalid_at_once(apis: Apis, operator: Api) -> None:
     agent = operator.create_agent("Ada")
     ada, session_id = apis.agent(agent["id"]), operator.start("u1")["sessionId"]
     assert ada.session(session_id)["agentId"] == agent["id"]
@@ -288,7 +288,7 @@ def test_a_deleted_agents_sockets_are_closed(app: Flask, operator: Api) -> None:
     assert bystander.is_connected
 
 
-def test_deleting_while_everybody_starts_loses_nobody(operator: Api) -> None:
+def test_deleting_an_agent_during_many_starts_loses_no_session(operator: Api) -> None:
     doomed = operator.create_agent("Ada", maxUsers=10)
     operator.create_agent("Ben", maxUsers=3)
 
@@ -306,7 +306,7 @@ def test_deleting_while_everybody_starts_loses_nobody(operator: Api) -> None:
     assert Agent.objects.count() == 1
 
 
-def test_a_new_name_is_told_in_open_chats(app: Flask, apis: Apis, operator: Api) -> None:
+def test_a_new_name_is_announced_in_open_chats(app: Flask, apis: Apis, operator: Api) -> None:
     agent_id = operator.create_agent("Ada", maxUsers=1)["id"]
     session_id = apis.user("u1").start("u1")["sessionId"]
     apis.user("u2").start("u2")

@@ -1,4 +1,4 @@
-"""Authentication: tokens and API keys, right and wrong, in every form of the headers."""
+"""Authentication: valid and invalid tokens and API keys, in every form of the headers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PUBLIC = {
 
 
 def signed(algorithm: str = "HS256", secret: str = JWT_SECRET, **claims: Any) -> str:
-    """Sign a user's claims; `name=None` leaves a claim out."""
+    """Sign a user's claims. `name=None` leaves a claim out."""
     payload = {"sub": "u1", "userType": "user", "type": "access", "exp": 4102444800, **claims}
     return jwt.encode({name: value for name, value in payload.items() if value is not None}, secret, algorithm)
 
@@ -51,7 +51,7 @@ def assert_unauthorized(response: TestResponse, code: str) -> None:
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_nothing_is_told_to_who_is_nobody(apis: Apis, subtests: pytest.Subtests) -> None:
+def test_a_caller_without_credentials_is_told_nothing(apis: Apis, subtests: pytest.Subtests) -> None:
     with apis.app.app_context():
         protected = set(endpoints()) - PUBLIC
     assert len(protected) >= 8
@@ -73,7 +73,7 @@ def test_the_authorization_header_may_be_written_in_several_ways(apis: Apis, sub
             assert ask(apis, Authorization=header.format(signed())).status_code == 200
 
 
-def test_what_is_no_bearer_header_is_refused(apis: Apis, subtests: pytest.Subtests) -> None:
+def test_an_invalid_authorization_header_is_refused(apis: Apis, subtests: pytest.Subtests) -> None:
     for header in [
         "Bearer",
         "Bearer ",
@@ -89,13 +89,13 @@ def test_what_is_no_bearer_header_is_refused(apis: Apis, subtests: pytest.Subtes
             assert_unauthorized(ask(apis, Authorization=header.format(signed(), "x")), "INVALID_TOKEN")
 
 
-def test_an_empty_authorization_header_is_none(apis: Apis) -> None:
+def test_an_empty_authorization_header_counts_as_missing(apis: Apis) -> None:
     assert_unauthorized(ask(apis, Authorization=""), "AUTH_REQUIRED")
     assert ask(apis, Authorization="", X_API_Key=API_KEY).status_code == 200
 
 
 @pytest.mark.filterwarnings("ignore:The HMAC key is")
-def test_a_token_that_we_did_not_sign_is_refused(apis: Apis, subtests: pytest.Subtests) -> None:
+def test_a_token_with_a_wrong_signature_is_refused(apis: Apis, subtests: pytest.Subtests) -> None:
     for token in [
         "x",
         "a.b.c",
@@ -139,7 +139,7 @@ def test_a_token_without_the_right_claims_is_refused(apis: Apis, subtests: pytes
             assert_unauthorized(ask(apis, Authorization=f"Bearer {signed(**claims)}"), "INVALID_TOKEN")
 
 
-def test_a_token_whose_subject_is_no_text_is_refused(apis: Apis) -> None:
+def test_a_token_whose_subject_is_not_text_is_refused(apis: Apis) -> None:
     token = jwt.api_jws.encode(
         json.dumps({"sub": 7, "userType": "user", "type": "access", "exp": 4102444800}).encode(),
         JWT_SECRET,
@@ -149,7 +149,7 @@ def test_a_token_whose_subject_is_no_text_is_refused(apis: Apis) -> None:
     assert_unauthorized(ask(apis, Authorization=f"Bearer {token}"), "INVALID_TOKEN")
 
 
-def test_a_token_whose_age_is_no_number_is_as_old_as_can_be(apis: Apis) -> None:
+def test_a_token_whose_issue_time_is_not_a_number_counts_as_oldest(apis: Apis) -> None:
     for issued_at in (math.nan, -math.inf):
         token = signed(iat=issued_at)
         assert ask(apis, Authorization=f"Bearer {token}").status_code == 200
@@ -164,7 +164,7 @@ def test_an_expired_token_says_so(apis: Apis) -> None:
     assert ask(apis, Authorization=f"Bearer {signed(exp=int(time.time()) + 60)}").status_code == 200
 
 
-def test_an_expired_token_of_somebody_elses_is_just_invalid(apis: Apis) -> None:
+def test_an_expired_token_with_a_wrong_signature_is_just_invalid(apis: Apis) -> None:
     token = signed(secret="another secret that is as long as it takes", exp=1)
 
     assert_unauthorized(ask(apis, Authorization=f"Bearer {token}"), "INVALID_TOKEN")
@@ -196,7 +196,7 @@ def test_only_operators_manage_agents(apis: Apis, operator: Api) -> None:
         assert len(data_of(caller.get("/api/agents"))["agents"]) == 1
 
 
-def test_each_of_several_api_keys_is_right(make_app: MakeApp) -> None:
+def test_each_of_several_api_keys_is_valid(make_app: MakeApp) -> None:
     apis = Apis(make_app(api_keys=("the-old-key", "the-new-key")))
 
     assert ask(apis, X_API_Key="the-old-key").status_code == 200
@@ -205,30 +205,30 @@ def test_each_of_several_api_keys_is_right(make_app: MakeApp) -> None:
         assert_unauthorized(ask(apis, X_API_Key=wrong), "INVALID_API_KEY")
 
 
-def test_without_configured_keys_no_key_is_right(make_app: MakeApp) -> None:
+def test_without_configured_keys_no_key_is_valid(make_app: MakeApp) -> None:
     apis = Apis(make_app(api_keys=(), app_env="development"))
 
     for wrong in ("", "None", "()", API_KEY):
         assert_unauthorized(ask(apis, X_API_Key=wrong), "INVALID_API_KEY")
 
 
-def test_a_right_api_key_wins_over_any_token(apis: Apis, subtests: pytest.Subtests) -> None:
+def test_a_valid_api_key_wins_over_any_token(apis: Apis, subtests: pytest.Subtests) -> None:
     for authorization in ["Bearer wrong", "Bearer " + signed(exp=1), "Basic dTpw", "Bearer", "garbage"]:
         with subtests.test(authorization=authorization):
             assert ask(apis, X_API_Key=API_KEY, Authorization=authorization).status_code == 200
 
 
-def test_a_right_api_key_beside_a_users_token_is_an_operator(apis: Apis) -> None:
+def test_a_valid_api_key_with_a_users_token_is_an_operator(apis: Apis) -> None:
     both = apis.anonymous(**{"X-API-Key": API_KEY, "Authorization": f"Bearer {signed()}"})
 
     assert both.create_agent()["name"] == "Ada"
 
 
-def test_a_wrong_api_key_spoils_a_right_token(apis: Apis) -> None:
+def test_a_wrong_api_key_is_refused_despite_a_valid_token(apis: Apis) -> None:
     assert_unauthorized(ask(apis, X_API_Key="wrong", Authorization=f"Bearer {signed()}"), "INVALID_API_KEY")
 
 
-def test_credentials_in_the_query_or_the_body_are_none(apis: Apis) -> None:
+def test_credentials_in_the_query_or_the_body_are_ignored(apis: Apis) -> None:
     anybody = apis.anonymous()
 
     assert_unauthorized(anybody.get(STATS, token=signed(), apiKey=API_KEY, access_token=signed()), "AUTH_REQUIRED")

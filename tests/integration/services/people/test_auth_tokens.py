@@ -1,4 +1,4 @@
-"""POST /api/auth/token: who gets a token, for whom, and what is in it."""
+"""POST /api/auth/token: who gets a token, for which person, and with which claims."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_token_names_its_person_and_lasts_30_days(anybody: Api) -> None:
     assert abs(claims["iat"] - time.time()) < 60
 
 
-def test_a_token_opens_what_is_its_persons(apis: Apis, anybody: Api) -> None:
+def test_a_token_gives_access_to_its_persons_session(apis: Apis, anybody: Api) -> None:
     token = data_of(anybody.post(TOKEN, {"userId": "u1"}))["token"]
     user = apis.anonymous(Authorization=f"Bearer {token}")
 
@@ -75,7 +75,7 @@ def test_a_user_id_is_trimmed(anybody: Api, subtests: pytest.Subtests) -> None:
             assert claims_of(data_of(response)["token"])["sub"] == stored
 
 
-def test_what_is_no_user_id_gets_no_token(anybody: Api, subtests: pytest.Subtests) -> None:
+def test_an_invalid_user_id_gets_no_token(anybody: Api, subtests: pytest.Subtests) -> None:
     for user_id in [
         "",
         " \t\n",
@@ -101,7 +101,7 @@ def test_a_missing_user_id_gets_no_token(anybody: Api) -> None:
     assert_failure(anybody.post(TOKEN), 400, "INVALID_USER_ID")
 
 
-def test_half_a_surrogate_pair_is_no_user_id(anybody: Api, subtests: pytest.Subtests) -> None:
+def test_half_a_surrogate_pair_is_refused_in_a_user_id(anybody: Api, subtests: pytest.Subtests) -> None:
     for escape in [r"\ud800", r"\udfff", r"a\uDC00\uD800"]:
         with subtests.test(escape=escape):
             body = f'{{"userId": "{escape}"}}'
@@ -119,7 +119,7 @@ def test_a_whole_surrogate_pair_is_one_character(anybody: Api) -> None:
     assert claims_of(data_of(response)["token"])["sub"] == "😀"
 
 
-def test_a_user_type_is_one_of_three(anybody: Api, subtests: pytest.Subtests) -> None:
+def test_only_three_user_types_are_accepted(anybody: Api, subtests: pytest.Subtests) -> None:
     for user_type in ["", "User", "admin", "user ", 1, True, [], ["user"], {"$ne": "user"}]:
         with subtests.test(user_type=user_type):
             assert_failure(anybody.post(TOKEN, {"userId": "u1", "userType": user_type}), 400, "INVALID_USER_TYPE")
@@ -145,7 +145,7 @@ def test_tokens_of_agents_and_systems_need_an_api_key(
 
 
 @pytest.mark.parametrize("app_env", ["testing", "development", "production"])
-def test_with_an_api_key_every_token_is_given(make_app: MakeApp, app_env: str) -> None:
+def test_with_an_api_key_any_token_can_be_made(make_app: MakeApp, app_env: str) -> None:
     operator = Apis(make_app(app_env=app_env)).operator()
 
     for user_type in ("user", "agent", "system"):
@@ -232,7 +232,7 @@ def test_a_wrong_api_key_gets_no_token_at_all(make_app: MakeApp, api_keys: tuple
         assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_an_agents_token_does_not_buy_other_tokens(apis: Apis, operator: Api) -> None:
+def test_an_agents_token_cannot_make_other_tokens(apis: Apis, operator: Api) -> None:
     agent = apis.agent(operator.create_agent()["id"])
 
     response = agent.post(TOKEN, {"userId": "x", "userType": "system"})
@@ -249,7 +249,7 @@ def test_with_an_identity_secret_the_sites_server_vouches_for_a_user(make_app: M
     assert anybody.post(TOKEN, {"userId": "ü😀", "userHash": user_hash("ü😀")}).status_code == 201
 
 
-def test_without_the_right_hash_nobody_talks_in_anothers_name(make_app: MakeApp, subtests: pytest.Subtests) -> None:
+def test_without_the_right_hash_nobody_gets_anothers_token(make_app: MakeApp, subtests: pytest.Subtests) -> None:
     for given in [
         None,
         "",
@@ -281,7 +281,7 @@ def test_an_api_key_needs_no_hash(make_app: MakeApp) -> None:
     ("app_env", "identity_secret", "warnings"),
     [("production", None, 1), ("production", IDENTITY_SECRET, 0), ("development", None, 0), ("testing", None, 0)],
 )
-def test_production_says_at_its_start_that_anybody_can_claim_any_id(
+def test_production_warns_at_its_start_that_anybody_can_claim_any_id(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture, app_env: str, identity_secret: str | None, warnings: int
 ) -> None:
     app = make_app(app_env=app_env, identity_secret=identity_secret)
@@ -292,7 +292,7 @@ def test_production_says_at_its_start_that_anybody_can_claim_any_id(
     assert [record.levelname for record in said] == ["WARNING"] * warnings
 
 
-def test_a_hash_is_no_way_to_an_agents_token(make_app: MakeApp) -> None:
+def test_a_hash_does_not_give_an_agents_token(make_app: MakeApp) -> None:
     anybody = Apis(make_app(identity_secret=IDENTITY_SECRET)).anonymous()
 
     body = {"userId": "u1", "userType": "agent", "userHash": user_hash("u1")}

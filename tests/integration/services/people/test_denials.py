@@ -1,4 +1,4 @@
-"""Revoked tokens, and secrets that are replaced: refused everywhere at once, and newer tokens are not."""
+"""Revoked tokens and replaced secrets: old tokens are refused everywhere at once, and newer ones are accepted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def revoke(operator: Api, user_id: str, user_type: str = "user") -> dict[str, An
     return data_of(operator.post("/api/auth/revoke", {"userId": user_id, "userType": user_type}))
 
 
-def test_a_revoked_token_is_worth_nothing_at_once(apis: Apis, operator: Api, sockets: Sockets) -> None:
+def test_a_revoked_token_is_invalid_at_once(apis: Apis, operator: Api, sockets: Sockets) -> None:
     user, socket, other = apis.user("u1"), sockets.user("u1"), sockets.user("u2")
     assert user.get(STATS).status_code == 200
 
@@ -45,7 +45,7 @@ def test_a_revoked_token_is_worth_nothing_at_once(apis: Apis, operator: Api, soc
     assert apis.user("u2").get(STATS).status_code == 200
 
 
-def test_a_token_made_after_the_revocation_is_good(apis: Apis, operator: Api, sockets: Sockets) -> None:
+def test_a_token_made_after_the_revocation_is_valid(apis: Apis, operator: Api, sockets: Sockets) -> None:
     before = data_of(apis.anonymous().post("/api/auth/token", {"userId": "u1"}))["token"]
     time.sleep(0.002)
     revoke(operator, "u1")
@@ -57,7 +57,7 @@ def test_a_token_made_after_the_revocation_is_good(apis: Apis, operator: Api, so
     assert sockets.attempt({"token": after}).is_connected
 
 
-def test_tokens_that_do_not_say_when_they_were_made_to_the_millisecond(apis: Apis, operator: Api) -> None:
+def test_tokens_without_milliseconds_in_their_issue_time(apis: Apis, operator: Api) -> None:
     revoke(operator, "u1")
     seconds = now_ms() // 1000
     for claims, is_good in (({}, False), ({"iat": seconds - 60}, False), ({"iat": seconds + 1, "nbf": 0}, True)):
@@ -68,9 +68,7 @@ def test_tokens_that_do_not_say_when_they_were_made_to_the_millisecond(apis: Api
 
 
 @pytest.mark.features("blocks")
-def test_an_order_that_was_lost_is_made_up_for(
-    operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_order_is_made_up_for(operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
     old, blocked, other = sockets.user("u1"), sockets.user("u2"), sockets.user("u3")
     with monkeypatch.context() as lost:
         lost.setattr(orders, "obey", lambda order: None)
@@ -88,18 +86,20 @@ def test_an_order_that_was_lost_is_made_up_for(
     assert other.is_connected
 
 
-def test_revoking_twice_never_takes_it_back(apis: Apis, operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_revocation_never_weakens_the_first(
+    apis: Apis, operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = make_token("u1", issuedAtMs=now_ms())
     time.sleep(0.002)
     revoke(operator, "u1")
-    # As by another process, whose clock is behind.
+    # As if by another process, whose clock is behind.
     monkeypatch.setattr(denials, "now_ms", lambda: 1)
     revoke(operator, "u1")
 
     assert_failure(apis.bearer(token).get(STATS), 401, "INVALID_TOKEN")
 
 
-def test_an_agents_and_a_systems_tokens_are_revoked_like_any(apis: Apis, operator: Api, sockets: Sockets) -> None:
+def test_tokens_of_agents_and_systems_are_revoked_too(apis: Apis, operator: Api, sockets: Sockets) -> None:
     agent_id = operator.create_agent()["id"]
     system = apis.bearer(make_token("crm", "system"))
     socket = sockets.agent(agent_id)
@@ -133,7 +133,7 @@ def test_only_operators_deny(apis: Apis, operator: Api, call: tuple[str, str]) -
 
 
 @pytest.mark.parametrize("when", [just_before, just_after])
-def test_who_is_denied_while_connecting_does_not_get_in(
+def test_a_person_denied_while_connecting_is_refused(
     operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch, when: Any
 ) -> None:
     when(monkeypatch, denials, "check", lambda: revoke(operator, "u1"))
@@ -144,7 +144,7 @@ def test_who_is_denied_while_connecting_does_not_get_in(
     assert_refused(socket.refusal, "INVALID_TOKEN")
 
 
-def test_who_is_denied_while_its_presence_is_noted_does_not_get_in(
+def test_an_agent_denied_while_its_presence_is_stored_is_refused(
     operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent_id = operator.create_agent()["id"]
@@ -172,7 +172,7 @@ def test_a_call_costs_one_look_up(apis: Apis, monkeypatch: pytest.MonkeyPatch) -
     assert len(asked) == 1
 
 
-def test_tokens_signed_with_the_previous_secret_are_read(make_app: MakeApp) -> None:
+def test_tokens_signed_with_the_previous_secret_are_accepted(make_app: MakeApp) -> None:
     old = "the secret of last year, which is long enough"
     apis = Apis(make_app(jwt_secret_previous=old))
 
@@ -186,11 +186,11 @@ def test_tokens_signed_with_the_previous_secret_are_read(make_app: MakeApp) -> N
         (make_token("u1", secret="neither of the two, though it is long enough"), "INVALID_TOKEN"),
     ]:
         assert_failure(apis.bearer(token).get(STATS), 401, code)
-    # Without it, nothing signed with it is good.
+    # Without it, its tokens are invalid.
     assert_failure(Apis(make_app()).bearer(make_token("u1", secret=old)).get(STATS), 401, "INVALID_TOKEN")
 
 
-def test_a_token_that_never_ends_is_none_of_ours(apis: Apis) -> None:
+def test_a_token_without_an_expiry_is_refused(apis: Apis) -> None:
     import jwt
 
     token = jwt.encode({"sub": "u1", "userType": "user", "type": "access"}, JWT_SECRET, "HS256")

@@ -1,4 +1,4 @@
-"""Guests: ids that the server makes, and that only their own earlier tokens renew."""
+"""Guests: the server makes their ids, and only their own earlier tokens get new ones."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_guest_gets_an_id_that_nobody_can_guess(apis: Apis) -> None:
     assert bearer(apis, data["token"]).start(data["userId"])["status"] == "waiting"
 
 
-def test_what_a_guest_sends_beside_it(apis: Apis, subtests: pytest.Subtests) -> None:
+def test_other_fields_of_a_guests_request(apis: Apis, subtests: pytest.Subtests) -> None:
     anybody = apis.anonymous()
     for body, code in [
         ({"guest": True, "userId": "u1"}, "INVALID_USER_ID"),
@@ -97,7 +97,7 @@ def test_a_guests_id_cannot_be_claimed(apis: Apis, operator: Api, subtests: pyte
     assert_failure(apis.anonymous().post(TOKEN, {"userId": "guest-of-mine"}), 403, "INVALID_USER_HASH")
 
 
-def test_a_guests_token_is_renewed_until_90_days_after_its_end(apis: Apis) -> None:
+def test_a_guests_token_can_be_renewed_until_90_days_after_its_expiry(apis: Apis) -> None:
     guest_id, _ = new_guest(apis)
     for ago, is_good in ((-60, True), (60, True), (90 * DAY - 60, True), (90 * DAY + 60, False)):
         old = make_token(guest_id, exp=int(time.time()) - ago, issuedAtMs=1)
@@ -154,7 +154,7 @@ def test_refusals_are_kept_until_no_token_renews_anything(apis: Apis, operator: 
 
 
 @pytest.mark.parametrize("when", [just_before, just_after])
-def test_a_token_that_is_revoked_while_it_is_renewed_does_not_live_on(
+def test_a_token_revoked_during_its_renewal_does_not_survive(
     apis: Apis, operator: Api, monkeypatch: pytest.MonkeyPatch, when: Any
 ) -> None:
     guest_id, token = new_guest(apis)
@@ -163,7 +163,7 @@ def test_a_token_that_is_revoked_while_it_is_renewed_does_not_live_on(
     time.sleep(0.002)
 
     def revoke() -> None:
-        # As by a process that looked at its clock a moment before it came to write.
+        # As if by a process that read its clock a moment before it wrote.
         with pytest.MonkeyPatch.context() as earlier:
             earlier.setattr(denials, "now_ms", lambda: before)
             operator.post("/api/auth/revoke", {"userId": guest_id})
@@ -205,7 +205,7 @@ def test_signing_out_ends_the_token_and_its_sockets_only(apis: Apis, operator: A
         assert bearer(apis, other).get("/api/chat/stats").status_code == 200
 
 
-def test_a_token_that_is_signed_out_after_its_end_renews_nothing(apis: Apis) -> None:
+def test_a_token_signed_out_after_its_expiry_renews_nothing(apis: Apis) -> None:
     guest_id, _ = new_guest(apis)
     old = make_token(guest_id, exp=int(time.time()) - DAY)
 
@@ -215,7 +215,7 @@ def test_a_token_that_is_signed_out_after_its_end_renews_nothing(apis: Apis) -> 
     assert_failure(bearer(apis, make_token(guest_id, exp=1)).post("/api/auth/logout"), 401, "TOKEN_EXPIRED")
 
 
-def test_a_signature_that_is_written_in_another_way_is_the_same_token(apis: Apis) -> None:
+def test_another_spelling_of_the_signature_is_the_same_token(apis: Apis) -> None:
     token = make_token("u1")
     assert bearer(apis, token + "=").get("/api/chat/stats").status_code == 200
 
@@ -224,7 +224,7 @@ def test_a_signature_that_is_written_in_another_way_is_the_same_token(apis: Apis
     assert_failure(bearer(apis, token + "=").get("/api/chat/stats"), 401, "INVALID_TOKEN")
 
 
-def test_an_order_to_close_a_signed_out_socket_that_was_lost_is_made_up_for(
+def test_a_lost_order_to_close_a_signed_out_socket_is_made_up_for(
     apis: Apis, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = make_token("u1", jti="a")

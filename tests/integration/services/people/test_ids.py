@@ -1,4 +1,4 @@
-"""One form for every id, and a way to name every id there is: in tokens, bodies, paths, queries and what is stored."""
+"""Every id has one spelling, and every stored id can be named: in tokens, bodies, paths and queries."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_an_agent_in_capitals_is_the_same_agent(apis: Apis, operator: Api, socke
     assert data_of(operator.get(f"/api/users/{agent.upper()}/export", userType="agent"))["userId"] == agent
 
 
-def test_a_session_that_was_stored_in_capitals_is_still_the_agents(apis: Apis, agent: str) -> None:
+def test_a_session_stored_with_an_id_in_capitals_is_still_the_agents(apis: Apis, agent: str) -> None:
     api = apis.agent(agent)
     session_id = data_of(api.post("/api/chat/start-session", {"userId": agent, "userType": "agent"}))["sessionId"]
     Session.collection().update_many({}, {"$set": {"userId": agent.upper()}})
@@ -113,9 +113,7 @@ def test_ids_of_users_are_compared_letter_by_letter(apis: Apis, operator: Api, a
 
 
 @pytest.mark.features("blocks")
-def test_denials_that_were_stored_in_capitals_are_read(
-    apis: Apis, operator: Api, agent: str, make_config: MakeConfig
-) -> None:
+def test_denials_stored_in_capitals_still_hold(apis: Apis, operator: Api, agent: str, make_config: MakeConfig) -> None:
     time_now, capitals = now(), agent.upper()
     common = {"userId": capitals, "userType": "agent", "createdAt": time_now, "updatedAt": time_now}
     collection = Denial.collection()
@@ -142,7 +140,7 @@ def test_denials_that_were_stored_in_capitals_are_read(
 
 
 @pytest.mark.features("blocks", "privacy")
-def test_what_nobody_could_name_or_see_is_no_id(apis: Apis, operator: Api, subtests: pytest.Subtests) -> None:
+def test_an_unnameable_or_invisible_id_is_refused(apis: Apis, operator: Api, subtests: pytest.Subtests) -> None:
     session_id = operator.start("u1")["sessionId"]
     for user_id in (".", "..", " .. ", *INVISIBLE):
         with subtests.test(user_id=user_id):
@@ -160,9 +158,7 @@ def assert_is_no_id(apis: Apis, operator: Api, session_id: str, user_id: str) ->
     )
 
 
-def test_what_cannot_be_seen_is_no_message_and_no_name(
-    operator: Api, sockets: Sockets, subtests: pytest.Subtests
-) -> None:
+def test_an_invisible_message_or_name_is_refused(operator: Api, sockets: Sockets, subtests: pytest.Subtests) -> None:
     socket = sockets.user("u1")
     for text in (*INVISIBLE, " \u200b\n"):
         with subtests.test(text=text):
@@ -190,7 +186,7 @@ STORED = [
 
 
 @pytest.mark.features("privacy")
-def test_every_id_that_is_stored_can_be_exported_and_erased(operator: Api, subtests: pytest.Subtests) -> None:
+def test_every_stored_id_can_be_exported_and_erased(operator: Api, subtests: pytest.Subtests) -> None:
     for user_id in STORED:
         with subtests.test(user_id=user_id):
             session_id = operator.start("u1")["sessionId"]
@@ -233,7 +229,7 @@ ENCODED = [
 ]
 
 
-def test_an_encoded_slash_separates_nothing(operator: Api, subtests: pytest.Subtests) -> None:
+def test_an_encoded_slash_is_part_of_the_id(operator: Api, subtests: pytest.Subtests) -> None:
     for path in ENCODED:
         with subtests.test(path=path):
             assert operator.client.get(path, headers=operator.headers).status_code in (404, 405)
@@ -247,8 +243,8 @@ def test_other_letters_may_be_encoded(operator: Api) -> None:
         assert data_of(operator.get(path))["sessions"][0]["id"] == session_id
 
 
-def test_a_path_is_read_once_however_it_is_written() -> None:
-    """What costs time here is paid for by whoever answers; a line of a request has 4 KB at most."""
+def test_a_path_is_decoded_once_however_it_is_written() -> None:
+    """A slow path would cost the server time. A request line has at most 4 KB."""
     for target in ("/%41" * 5000, "/a%41#" + "/%41" * 5000, "/" * 20_000 + "%41", "/%2f" * 5000, "/%" * 10_000):
         environ = {"PATH_INFO": "/aA", "RAW_URI": target}
         began = time.perf_counter()

@@ -59,7 +59,7 @@ def test_a_password_is_the_same_from_any_keyboard(apis: Apis, operator: Api) -> 
     assert_failure(sign_in(apis, password="pass word \U0001f511 12"), 401, "INVALID_CREDENTIALS")
 
 
-def test_unknown_wrong_and_without_a_password_look_and_cost_the_same(
+def test_every_failed_sign_in_looks_and_costs_the_same(
     apis: Apis, operator: Api, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.create_agent("Ben", email="ben@example.com")
@@ -78,7 +78,7 @@ def test_unknown_wrong_and_without_a_password_look_and_cost_the_same(
     assert set(parameters) == {"$argon2id$v=19$m=47104,t=1,p=1"}
 
 
-def test_nothing_that_matches_the_hash_of_nobody_signs_in(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_password_matches_the_dummy_hash(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_verify", lambda stored, text: True)
 
     assert_failure(sign_in(apis), 401, "INVALID_CREDENTIALS")
@@ -101,7 +101,7 @@ def test_nothing_that_matches_the_hash_of_nobody_signs_in(apis: Apis, monkeypatc
         (EMAIL, "\ud800 half a pair", "INVALID_PASSWORD"),
     ],
 )
-def test_what_cannot_be_one_is_refused_before_anything_is_computed(
+def test_an_impossible_password_is_refused_before_any_computation(
     apis: Apis, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch, email: Any, password: Any, code: str
 ) -> None:
     monkeypatch.setattr(passwords, "_verify", lambda *_: pytest.fail("computed"))
@@ -113,7 +113,7 @@ def test_a_huge_password_is_not_even_read(apis: Apis) -> None:
     assert_failure(sign_in(apis, password="x" * 1_000_000), 413, "PAYLOAD_TOO_LARGE")
 
 
-def test_tries_are_counted_by_email_and_by_address_before_anything_is_computed(make_app: MakeApp) -> None:
+def test_attempts_are_counted_by_email_and_address_before_any_computation(make_app: MakeApp) -> None:
     apis = Apis(make_app(rate_limits=True, rate_limit_logins="2/minute", rate_limit_logins_address="4/minute"))
     for _ in range(2):
         assert_failure(apis.anonymous().post("/api/auth/login", WRONG), 401, "INVALID_CREDENTIALS")
@@ -131,7 +131,7 @@ def test_tries_are_counted_by_email_and_by_address_before_anything_is_computed(m
         assert_failure(apis.anonymous().post("/api/auth/login", other), 429, "RATE_LIMITED")
 
 
-def test_strangers_do_not_keep_an_agent_out_that_has_signed_in_from_its_address_before(make_app: MakeApp) -> None:
+def test_strangers_cannot_lock_an_agent_out_of_its_usual_address(make_app: MakeApp) -> None:
     apis = Apis(make_app(rate_limits=True, rate_limit_logins="2/minute", rate_limit_logins_address="9/minute"))
     apis.operator().create_agent("Ada", email=EMAIL, password=PASSWORD)
 
@@ -143,18 +143,18 @@ def test_strangers_do_not_keep_an_agent_out_that_has_signed_in_from_its_address_
     assert from_address("2001:db8::1") == 200
     assert [from_address(f"192.0.2.{number}", "wrong") for number in range(3)] == [401, 429, 429]
 
-    # By its household's other address, too.
+    # Also from another address of its household.
     assert from_address("2001:db8::2") == 200
     assert from_address("192.0.2.9") == 429
     stored = Agent.collection().find_one({"email": EMAIL})
     assert len(stored["signedInFrom"]) == 1
     assert "2001" not in str(stored["signedInFrom"])
-    # Where it is known it is counted as well.
+    # Attempts from a known address are counted as well.
     assert [from_address("2001:db8::1", "wrong") for _ in range(2)] == [401, 429]
 
 
 @pytest.mark.features("blocks")
-def test_a_blocked_agent_does_not_sign_in_and_only_who_knows_the_password_hears_why(
+def test_a_blocked_agent_cannot_sign_in_and_learns_why_only_with_the_password(
     apis: Apis, operator: Api, account: dict[str, Any]
 ) -> None:
     operator.post("/api/blocks", {"userId": account["id"], "userType": "agent"})
@@ -179,9 +179,7 @@ def test_sign_ins_are_audited_and_nobody_s_email_is_kept(apis: Apis, operator: A
     assert "my-secret" not in str(list(database().audit.find()))
 
 
-def test_a_hash_is_made_anew_where_it_is_outdated(
-    apis: Apis, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_outdated_hash_is_replaced(apis: Apis, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     before = Agent.collection().find_one({"email": EMAIL})["passwordHash"]
     assert before.startswith("$argon2id$")
     monkeypatch.setattr(passwords, "_HASHER", passwords.PasswordHasher(time_cost=2, memory_cost=1024, parallelism=1))
@@ -195,7 +193,7 @@ def test_a_hash_is_made_anew_where_it_is_outdated(
 
 
 @pytest.mark.features("audit", "privacy")
-def test_the_hash_leaves_the_database_by_no_way(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
+def test_the_hash_never_leaves_the_database(apis: Apis, operator: Api, account: dict[str, Any]) -> None:
     answers = [
         sign_in(apis),
         operator.get("/api/agents"),
@@ -212,7 +210,7 @@ def test_the_hash_leaves_the_database_by_no_way(apis: Apis, operator: Api, accou
         assert "horse" not in answer.text
 
 
-def test_a_password_that_changes_during_a_sign_in_is_worth_nothing(
+def test_a_password_changed_during_a_sign_in_is_no_longer_valid(
     apis: Apis, operator: Api, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verify = passwords._verify
@@ -227,7 +225,7 @@ def test_a_password_that_changes_during_a_sign_in_is_worth_nothing(
     assert_failure(sign_in(apis), 401, "INVALID_CREDENTIALS")
 
 
-def test_the_console_may_offer_agents_only_where_tokens_are_free(make_app: MakeApp) -> None:
+def test_the_console_offers_agents_only_if_tokens_need_no_key(make_app: MakeApp) -> None:
     for overrides, free in (
         ({"app_env": "development", "api_keys": ()}, True),
         ({"app_env": "development"}, False),
@@ -244,7 +242,7 @@ def test_the_console_may_offer_agents_only_where_tokens_are_free(make_app: MakeA
         assert token.status_code == (201 if free else 401)
 
 
-def test_two_agents_who_take_one_email_at_once_are_one(app: Flask, operator: Api) -> None:
+def test_of_two_agents_created_at_once_with_one_email_only_one_exists(app: Flask, operator: Api) -> None:
     def create(number: int) -> int:
         body = {"name": f"Ada {number}", "email": EMAIL.upper() if number % 2 else EMAIL}
         return Apis(app).operator().post("/api/agents", body).status_code
@@ -255,12 +253,12 @@ def test_two_agents_who_take_one_email_at_once_are_one(app: Flask, operator: Api
     assert Agent.collection().count_documents({"email": EMAIL}) == 1
 
 
-def test_an_index_finds_who_signs_in(apis: Apis, account: dict[str, Any]) -> None:
+def test_an_index_finds_the_agent_of_a_sign_in(apis: Apis, account: dict[str, Any]) -> None:
     plan = Agent.collection().find({"email": EMAIL}).explain()["queryPlanner"]["winningPlan"]
 
     assert "one_agent_per_email" in str(plan)
 
 
-def test_agents_without_an_email_are_in_nobody_s_way(app: Flask) -> None:
+def test_several_agents_may_have_no_email(app: Flask) -> None:
     Agent.collection().insert_many([{"name": "Old", "email": email} for email in (None, None, 1, 1)])
     Agent.collection().insert_many([{"name": "Old"}, {"name": "Old"}])

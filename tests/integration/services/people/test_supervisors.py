@@ -1,4 +1,4 @@
-"""Supervisors see every session, take over, and manage agents; no longer than they are supervisors."""
+"""Supervisors see every session, take sessions over and manage agents, but only while they are supervisors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def id_of_supervisor() -> str:
     return str(supervisor["_id"])
 
 
-def test_a_supervisor_does_in_any_session_what_its_agent_does(
+def test_a_supervisor_may_do_everything_in_any_session_that_its_agent_may(
     apis: Apis, operator: Api, grace: Api, session_id: str
 ) -> None:
     own_id = id_of_supervisor()
@@ -54,7 +54,7 @@ def test_a_supervisor_speaks_for_nobody_else(grace: Api, ada: str, session_id: s
     assert_failure(grace.send(session_id, senderId=ada, senderType="agent"), 403, "FORBIDDEN")
 
 
-def test_an_agent_who_is_none_does_nothing_of_that(apis: Apis, operator: Api, session_id: str, ada: str) -> None:
+def test_a_plain_agent_may_do_none_of_that(apis: Apis, operator: Api, session_id: str, ada: str) -> None:
     ben = apis.agent(operator.create_agent("Ben")["id"])
 
     for response in (
@@ -73,7 +73,7 @@ def test_an_agent_who_is_none_does_nothing_of_that(apis: Apis, operator: Api, se
 
 
 @pytest.mark.features("consoles")
-def test_a_user_with_a_supervisor_s_id_is_a_user(apis: Apis, grace: Api, session_id: str) -> None:
+def test_a_user_with_a_supervisors_id_is_just_a_user(apis: Apis, grace: Api, session_id: str) -> None:
     user = apis.user(id_of_supervisor())
 
     assert_failure(user.get(f"/api/chat/session/{session_id}"), 403, "FORBIDDEN")
@@ -81,7 +81,7 @@ def test_a_user_with_a_supervisor_s_id_is_a_user(apis: Apis, grace: Api, session
     assert_failure(user.get("/api/agents"), 403, "FORBIDDEN")
 
 
-def test_a_supervisor_takes_over_as_long_as_it_has_room(
+def test_a_supervisor_may_take_over_sessions_while_it_has_room(
     apis: Apis, operator: Api, grace: Api, session_id: str, ada: str
 ) -> None:
     own_id = id_of_supervisor()
@@ -131,7 +131,7 @@ def test_an_agent_lists_its_own_ended_sessions(apis: Apis, operator: Api, sessio
 
 
 @pytest.mark.features("audit", "blocks", "privacy")
-def test_a_supervisor_manages_agents_and_nothing_of_the_operators(grace: Api, ada: str) -> None:
+def test_a_supervisor_manages_agents_but_has_no_operator_rights(grace: Api, ada: str) -> None:
     made = data_of(grace.post("/api/agents", {"name": "Ben", "email": "ben@example.com", "password": "0123456789"}))
     assert data_of(grace.patch(f"/api/agents/{made['id']}", {"password": "9876543210", "role": "supervisor"}))
     assert {row["name"] for row in data_of(grace.get("/api/agents"))["agents"]} == {"Ada", "Ben", "Grace"}
@@ -159,7 +159,7 @@ def test_access_ends_with_the_role(apis: Apis, operator: Api, grace: Api, sessio
 
 
 @pytest.mark.features("consoles")
-def test_everybody_who_answers_sees_the_queue_and_only_some_its_ids(
+def test_agents_and_operators_see_the_queue_and_only_some_see_ids(
     apis: Apis, operator: Api, grace: Api, session_id: str, ada: str
 ) -> None:
     operator.start("u2")
@@ -176,11 +176,11 @@ def test_everybody_who_answers_sees_the_queue_and_only_some_its_ids(
 
 
 @pytest.mark.features("consoles")
-def test_nobody_waits(grace: Api) -> None:
+def test_an_empty_queue(grace: Api) -> None:
     assert data_of(grace.get("/api/chat/queue")) == {"total": 0, "longestWait": 0, "sessions": []}
 
 
-def test_a_role_is_looked_up_only_where_access_would_be_refused(
+def test_a_role_is_looked_up_only_if_access_would_be_refused(
     operator: Api, session_id: str, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_up: list[list[str]] = []

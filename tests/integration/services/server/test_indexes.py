@@ -1,4 +1,4 @@
-"""Indexes that are missing: they are built while the server serves, and those that hold a promise before it writes."""
+"""Missing indexes are built while the server serves, but those that hold a promise before it writes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Start = Callable[[], Apis]
 
 @pytest.fixture
 def start(make_config: MakeConfig, database: Database) -> Iterator[Start]:
-    """Start an application on a database of its own, which is kept."""
+    """Start an application with its own database, which is kept."""
     yield lambda: Apis(create_app(make_config(mongodb_db=database.name)))
     assert eventually(lambda: not index_builds._missing)
 
 
 @pytest.fixture
 def used(start: Start) -> Apis:
-    """A database that was used before: there are sessions, messages and agents."""
+    """A used database, with sessions, messages and agents."""
     apis = start()
     apis.operator().create_agent()
     apis.user("u1").send(apis.user("u1").start("u1")["sessionId"])
@@ -45,7 +45,7 @@ def used(start: Start) -> Apis:
 
 @pytest.fixture
 def building(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Builds end when this is set."""
+    """Index builds end when this is set."""
     may_end, build = threading.Event(), Index.build
 
     def build_slowly(index: Index) -> None:
@@ -62,12 +62,14 @@ def indexes_of(apis: Apis) -> dict[str, Any]:
     return state
 
 
-def test_a_new_database_has_them_before_it_serves(start: Start) -> None:
+def test_a_new_database_gets_its_indexes_before_the_server_serves(start: Start) -> None:
     assert indexes_of(start()) == {"status": "ready", "missing": []}
     assert documents.missing_indexes() == []
 
 
-def test_others_are_built_while_the_server_serves(used: Apis, start: Start, building: threading.Event) -> None:
+def test_an_old_database_gets_missing_indexes_while_the_server_serves(
+    used: Apis, start: Start, building: threading.Event
+) -> None:
     start()
     Session.collection().drop_index("newest")
     Message.collection().drop_index("fences")
@@ -86,7 +88,7 @@ def test_others_are_built_while_the_server_serves(used: Apis, start: Start, buil
 @pytest.mark.parametrize(
     ("document", "name"), [(Session, "one_open_session_per_user"), (Message, "seq"), (Message, "retries")]
 )
-def test_nothing_is_changed_before_those_are_there_that_hold_a_promise(
+def test_nothing_is_written_before_the_indexes_of_promises_exist(
     used: Apis, start: Start, building: threading.Event, monkeypatch: pytest.MonkeyPatch, document: Any, name: str
 ) -> None:
     monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.0)
@@ -104,7 +106,7 @@ def test_nothing_is_changed_before_those_are_there_that_hold_a_promise(
     assert data_of(apis.anonymous().get("/api/health"))["status"] == "healthy"
 
 
-def test_one_that_mongodb_refuses_is_told_and_tried_again(
+def test_an_index_refused_by_mongodb_is_logged_and_tried_again(
     used: Apis, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(index_builds, "RETRY_SECONDS", 0.05)
@@ -125,7 +127,7 @@ def test_one_that_mongodb_refuses_is_told_and_tried_again(
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
 
 
-def test_another_index_of_the_same_name_ends_the_start_with_one_sentence(used: Apis, start: Start) -> None:
+def test_a_different_index_of_the_same_name_stops_the_start_with_one_sentence(used: Apis, start: Start) -> None:
     start()
     for name, keys, options, said in (
         (
@@ -161,7 +163,7 @@ def test_a_later_schema_is_refused_with_one_sentence(used: Apis, start: Start, d
 
 
 @pytest.mark.features("upkeep")
-def test_the_doctor_says_what_is_missing_and_what_is_in_the_way(used: Apis, start: Start) -> None:
+def test_the_doctor_reports_missing_and_conflicting_indexes(used: Apis, start: Start) -> None:
     app = start().app
     sessions = Session.collection()
     sessions.drop_index("newest")
@@ -173,9 +175,7 @@ def test_the_doctor_says_what_is_missing_and_what_is_in_the_way(used: Apis, star
     sessions.drop_index("newest")
 
 
-def test_a_build_that_the_database_does_not_answer_is_taken_up_again(
-    used: Apis, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_index_build_is_continued(used: Apis, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "RETRY_SECONDS", 0.05)
     start()
     Message.collection().drop_index("fences")

@@ -1,4 +1,4 @@
-"""Who else uses this database: a process knows so from the database, and changes nothing before the others know."""
+"""A process learns from the database which others use it, and changes nothing before the others know of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REDIS = "redis://127.0.0.1:1/0"
 
 @pytest.fixture
 def wait(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Pass:
-    """Have so many seconds pass, for every process."""
+    """Let some seconds pass for every process."""
     passed = [0.0]
     real = processes.elapsed
     monkeypatch.setattr(processes, "elapsed", lambda: real() + passed[0])
@@ -49,7 +49,7 @@ def stored() -> list[dict[str, Any]]:
     return list(Process.collection().find())
 
 
-def test_the_first_is_alone_and_waits_for_nobody(app: Flask) -> None:
+def test_the_first_process_is_alone_and_does_not_wait(app: Flask) -> None:
     first = process()
     assert not first.is_alone()
     assert not first.is_known()
@@ -63,7 +63,7 @@ def test_the_first_is_alone_and_waits_for_nobody(app: Flask) -> None:
     assert abs(document["clockOffset"]) < 1
 
 
-def test_one_that_comes_changes_nothing_before_the_other_knows(wait: Pass) -> None:
+def test_a_new_process_changes_nothing_before_the_others_know_it(wait: Pass) -> None:
     first, second = process(), process()
     first.beat()
 
@@ -71,11 +71,11 @@ def test_one_that_comes_changes_nothing_before_the_other_knows(wait: Pass) -> No
     assert not second.is_alone()
     assert not second.is_known()
     assert first.is_alone()
-    first.beat()  # From here on the first knows.
+    first.beat()  # From here on, the first process knows.
     assert not first.is_alone()
     second.beat()
     assert not second.is_known()
-    first.beat()  # And says so.
+    first.beat()  # And it has stored that it knows.
     second.beat()
     assert second.is_known()
     for _ in range(3):
@@ -85,7 +85,7 @@ def test_one_that_comes_changes_nothing_before_the_other_knows(wait: Pass) -> No
             assert not each.is_alone()
 
 
-def test_one_that_stands_still_is_waited_for_as_long_as_it_thinks_that_it_is_alone(wait: Pass) -> None:
+def test_a_stopped_process_is_waited_for_while_it_may_believe_it_is_alone(wait: Pass) -> None:
     frozen, second = process(), process()
     frozen.beat()
     second.beat()
@@ -102,7 +102,7 @@ def test_one_that_stands_still_is_waited_for_as_long_as_it_thinks_that_it_is_alo
     assert not frozen.is_alone()
 
 
-def test_nobody_is_alone_beside_one_that_was_killed_until_nothing_of_it_can_arrive(wait: Pass) -> None:
+def test_no_process_is_alone_until_no_write_of_a_killed_one_can_arrive(wait: Pass) -> None:
     first, killed = process(), process()
     for each in (first, killed, first):
         each.beat()
@@ -117,7 +117,7 @@ def test_nobody_is_alone_beside_one_that_was_killed_until_nothing_of_it_can_arri
     assert len(stored()) == 1
 
 
-def test_one_that_leaves_is_gone_at_once(wait: Pass) -> None:
+def test_a_process_that_leaves_is_gone_at_once(wait: Pass) -> None:
     first, second = process(), process()
     for each in (first, second, first):
         each.beat()
@@ -129,7 +129,7 @@ def test_one_that_leaves_is_gone_at_once(wait: Pass) -> None:
     assert len(stored()) == 1
 
 
-def test_what_was_read_before_another_one_came_is_not_trusted_when_that_one_has_left(wait: Pass) -> None:
+def test_data_read_before_another_process_came_is_not_trusted_after_it_left(wait: Pass) -> None:
     first, second = process(), process()
     first.beat()
     read_at = processes.elapsed()
@@ -143,13 +143,13 @@ def test_what_was_read_before_another_one_came_is_not_trusted_when_that_one_has_
     assert not first.was_alone_since(read_at)
     read_at = processes.elapsed()
     assert first.was_alone_since(read_at)
-    wait(ALONE_SECONDS + 1)  # Meanwhile another one may have come and left.
+    wait(ALONE_SECONDS + 1)  # Meanwhile another process may have come and left.
     first.beat()
     assert first.is_alone()
     assert not first.was_alone_since(read_at)
 
 
-def test_one_that_starts_after_another_was_killed_waits_for_nobody_in_vain(wait: Pass) -> None:
+def test_a_process_started_after_a_kill_does_not_wait_in_vain(wait: Pass) -> None:
     process().beat()
     Process.collection().update_many({}, [{"$set": {"beatAt": {"$subtract": ["$$NOW", 5_000]}}}])
 
@@ -159,7 +159,7 @@ def test_one_that_starts_after_another_was_killed_waits_for_nobody_in_vain(wait:
     assert not second.is_alone()
 
 
-def test_one_that_was_silent_for_long_is_a_new_one(wait: Pass) -> None:
+def test_a_process_silent_for_long_counts_as_new(wait: Pass) -> None:
     silent, other = process(), process()
     for each in (silent, other, silent, other):
         each.beat()
@@ -177,7 +177,7 @@ def test_one_that_was_silent_for_long_is_a_new_one(wait: Pass) -> None:
     assert {row["_id"] for row in stored()} == {silent._id, other._id}
 
 
-def test_one_whose_document_was_lost_begins_anew(wait: Pass) -> None:
+def test_a_process_whose_document_was_lost_starts_again(wait: Pass) -> None:
     first = process()
     first.beat()
     Process.collection().delete_many({})
@@ -186,7 +186,7 @@ def test_one_whose_document_was_lost_begins_anew(wait: Pass) -> None:
     assert len(stored()) == 1
 
 
-def test_one_that_does_not_hear_whether_it_has_come_waits_as_long(wait: Pass, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_unsure_of_its_registration_waits_as_long(wait: Pass, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = process(), process()
     first.beat()
     update = Collection.update_one
@@ -208,7 +208,7 @@ def test_one_that_does_not_hear_whether_it_has_come_waits_as_long(wait: Pass, mo
     assert second.is_known()
 
 
-def test_one_that_leaves_during_a_beat_does_not_come_back(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_leaves_during_a_beat_does_not_come_back(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     first = process()
     first.beat()
     just_before(monkeypatch, first, "_say", first.leave)
@@ -218,7 +218,7 @@ def test_one_that_leaves_during_a_beat_does_not_come_back(app: Flask, monkeypatc
 
 
 @pytest.mark.parametrize("still", ["the database", "the process"])
-def test_after_a_standstill_time_begins_again(wait: Pass, still: str) -> None:
+def test_after_a_standstill_all_periods_begin_again(wait: Pass, still: str) -> None:
     first = process()
     assert first.beat()
     wait(1)
@@ -231,7 +231,7 @@ def test_after_a_standstill_time_begins_again(wait: Pass, still: str) -> None:
     assert first.steady_seconds() < 1
 
 
-def test_two_without_redis_are_told_once(
+def test_two_processes_without_redis_are_logged_once(
     wait: Pass, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.ERROR, logger="chatsupport.services.server.processes")
@@ -241,12 +241,12 @@ def test_two_without_redis_are_told_once(
         second.beat()
         wait(1)
 
-    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]  # Each of the two.
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]  # Each of the two processes logs it.
     assert "REDIS_URL" in caplog.messages[0]
     assert processes.metrics.PROCESSES._read() == {"together": 1, "apart": 1}
 
 
-def test_two_with_one_redis_are_fine(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+def test_two_processes_with_one_redis_are_fine(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
     make_app(redis_url=REDIS)
     first, second = process(), process()
     for _ in range(3):
@@ -257,11 +257,13 @@ def test_two_with_one_redis_are_fine(make_app: MakeApp, caplog: pytest.LogCaptur
     assert processes.metrics.PROCESSES._read() == {"together": 2, "apart": 0}
     third = process()
     third.beat()
-    assert third.is_known()  # At once: nobody remembers anything.
+    assert third.is_known()  # At once, because no process remembers anything.
     assert not first.is_alone()
 
 
-def test_nothing_is_changed_before_the_others_know(apis: Apis, wait: Pass, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_changes_nothing_before_the_others_know_it(
+    apis: Apis, wait: Pass, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session_id = apis.user("u1").start("u1")["sessionId"]
     process().beat()
     monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.0)
@@ -279,28 +281,28 @@ def test_nothing_is_changed_before_the_others_know(apis: Apis, wait: Pass, monke
     assert apis.user("u1").send(session_id).status_code == 201
 
 
-def test_nobody_is_judged_right_after_a_standstill(
+def test_no_agent_loses_its_sessions_right_after_a_standstill(
     make_app: MakeApp, wait: Pass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swept: list[str] = []
     for module in (availability, inactivity):
         monkeypatch.setattr(module, "sweep", lambda time, name=module.__name__: swept.append(name))
     processes.here.begin()
-    # First the server starts, and later it stands still for 20 s.
+    # The server starts, and later it is stopped for 20 s.
     for seconds in (0, 20):
         wait(seconds)
         for step in range(8):
             availability.beat()
             availability.look()
             inactivity.look()
-            # By then every process has renewed the leases of its agents: a heartbeat is 15 s.
+            # By then, every process has renewed the leases of its agents: the heartbeat interval is 15 s.
             assert bool(swept) == (step == 7), step
             wait(4)
         assert swept == [availability.__name__, inactivity.__name__]
         swept.clear()
 
 
-def test_times_of_a_process_are_the_databases(wait: Pass) -> None:
+def test_the_times_of_a_process_are_the_databases(wait: Pass) -> None:
     first = process()
     first.beat()
     (document,) = stored()

@@ -1,4 +1,4 @@
-"""POST /api/auth/identify: a guest becomes known, and all that was the guest's is the user's."""
+"""POST /api/auth/identify: a guest becomes a user, who gets everything of the guest's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IDENTIFY = "/api/auth/identify"
 
 
 class Guest:
-    """A guest with a token, and everything that shows who somebody is in a session."""
+    """A guest with a token, and with everything in a session that identifies a person."""
 
     def __init__(self, apis: Apis) -> None:
         data = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
@@ -49,7 +49,7 @@ def identify(user: Api, guest: Guest) -> dict[str, Any]:
 
 
 def traces(guest: Guest) -> list[Any]:
-    """Return what still names the guest, besides its denial and the audit log."""
+    """Return everything that still names the guest, except its denial and the audit log."""
     named = {"$in": [guest.id]}
     return [
         *Session.collection().find({"$or": [{"userId": named}, {"readSeq.userId": named}, {"endedBy": named}]}),
@@ -59,13 +59,13 @@ def traces(guest: Guest) -> list[Any]:
 
 
 def make_all_old() -> None:
-    """Let the moment pass after which what is left behind is looked for."""
+    """Let the time pass after which late data is searched for."""
     ago = timedelta(minutes=1)
     Denial.collection().update_many({}, [{"$set": {"createdAt": {"$subtract": ["$createdAt", 60_000]}}}])
     assert ago > identification.FINISH_AFTER
 
 
-def test_a_guests_chat_becomes_the_users(apis: Apis, operator: Api, user: Api, guest: Guest) -> None:
+def test_the_chat_of_a_guest_becomes_the_users(apis: Apis, operator: Api, user: Api, guest: Guest) -> None:
     agent_id = operator.create_agent()["id"]
     session_id = guest.start()
     read_marks.mark(reading.find_open(guest.id, "user")["_id"], Caller(guest.id, "user"), 1)
@@ -98,13 +98,13 @@ def test_ended_chats_are_carried_over_too(apis: Apis, user: Api, guest: Guest) -
     assert traces(guest) == []
 
 
-def test_a_guest_without_a_chat_becomes_known_too(user: Api, guest: Guest) -> None:
+def test_a_guest_without_a_chat_can_be_identified_too(user: Api, guest: Guest) -> None:
     assert identify(user, guest) == {"sessionId": None, "sessions": 0}
     assert_failure(guest.api.get("/api/chat/stats"), 401, "INVALID_TOKEN")
 
 
 @pytest.mark.parametrize("agents", [0, 1])
-def test_where_the_user_has_an_open_session_the_guests_ends(
+def test_if_the_user_has_an_open_session_the_guests_session_ends(
     operator: Api, user: Api, guest: Guest, sockets: Sockets, agents: int
 ) -> None:
     for _ in range(agents):
@@ -138,7 +138,7 @@ def test_the_guests_tokens_are_refused_from_then_on(
         assert_refused(sockets.attempt({"token": token}).refusal, "INVALID_TOKEN")
 
 
-def test_the_guests_sockets_close_and_the_staffs_hear_of_the_session(
+def test_the_guests_sockets_close_and_staff_are_told_of_the_session(
     operator: Api, user: Api, guest: Guest, sockets: Sockets
 ) -> None:
     agent_id = operator.create_agent()["id"]
@@ -159,7 +159,7 @@ def test_the_guests_sockets_close_and_the_staffs_hear_of_the_session(
 
 
 @pytest.mark.features("audit")
-def test_a_repeat_by_the_same_user_says_the_same(apis: Apis, user: Api, guest: Guest) -> None:
+def test_a_repeat_by_the_same_user_gets_the_same_answer(apis: Apis, user: Api, guest: Guest) -> None:
     session_id = guest.start()
     first = identify(user, guest)
 
@@ -181,7 +181,7 @@ def test_another_user_gets_nothing(apis: Apis, user: Api, guest: Guest) -> None:
     assert user.session(session_id)["userId"] == "u1"
 
 
-def test_of_two_users_at_once_one_gets_it_all(apis: Apis, guest: Guest) -> None:
+def test_if_two_users_identify_at_once_one_gets_everything(apis: Apis, guest: Guest) -> None:
     guest.start()
     answers = run_together(*[lambda n=n: identify(apis.user(f"u{n}"), guest) for n in range(4)])
 
@@ -190,14 +190,16 @@ def test_of_two_users_at_once_one_gets_it_all(apis: Apis, guest: Guest) -> None:
     assert traces(guest) == []
 
 
-def test_only_a_user_that_is_no_guest_becomes_one(apis: Apis, operator: Api, guest: Guest) -> None:
+def test_a_guest_can_only_become_a_user_that_is_no_guest(apis: Apis, operator: Api, guest: Guest) -> None:
     for api in (operator, apis.agent(operator.create_agent()["id"]), guest.api, Guest(apis).api):
         assert_failure(api.post(IDENTIFY, {"guestToken": guest.token}), 403, "FORBIDDEN")
     assert_failure(apis.anonymous().post(IDENTIFY, {"guestToken": guest.token}), 401, "AUTH_REQUIRED")
 
 
 @pytest.mark.features("blocks")
-def test_what_is_no_guest_token(apis: Apis, operator: Api, user: Api, guest: Guest, subtests: pytest.Subtests) -> None:
+def test_an_invalid_guest_token_is_refused(
+    apis: Apis, operator: Api, user: Api, guest: Guest, subtests: pytest.Subtests
+) -> None:
     revoked, signed_out, blocked = Guest(apis), Guest(apis), Guest(apis)
     time.sleep(0.002)
     operator.post("/api/auth/revoke", {"userId": revoked.id})
@@ -226,7 +228,7 @@ def test_what_is_no_guest_token(apis: Apis, operator: Api, user: Api, guest: Gue
 
 
 @pytest.mark.parametrize("has_own", [False, True], ids=["carried", "merged"])
-def test_a_repeat_finishes_what_a_kill_left(apis: Apis, operator: Api, has_own: bool) -> None:
+def test_a_repeat_finishes_the_work_after_a_kill(apis: Apis, operator: Api, has_own: bool) -> None:
     for write in range(1, 30):
         for document in (Agent, Session, Message, Denial):
             document.collection().delete_many({})
@@ -246,7 +248,7 @@ def test_a_repeat_finishes_what_a_kill_left(apis: Apis, operator: Api, has_own: 
         expected = {"sessionId": own or session_id, "sessions": 1}
         if write % 2:
             assert identify(user, guest) == expected, done
-        elif done:  # Nobody repeats it; but for the first write, after which nothing has happened yet.
+        elif done:  # Nobody repeats the call, except after the first write, when nothing has happened yet.
             make_all_old()
             identification.finish()
         else:
@@ -258,11 +260,11 @@ def test_a_repeat_finishes_what_a_kill_left(apis: Apis, operator: Api, has_own: 
     assert 5 < write < 29
 
 
-def test_what_was_under_way_is_carried_over_a_moment_later(
+def test_writes_in_progress_are_carried_over_a_moment_later(
     apis: Apis, operator: Api, user: Api, guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.create_agent()
-    # The guest was let in, and its session is stored when it has become known already.
+    # The guest was accepted, and its session is stored when the guest has already become a user.
     just_before(monkeypatch, starting, "_open", lambda: identify(user, guest))
     session_id = guest.api.start(guest.id)["sessionId"]
     read_marks.mark(reading.find_open(guest.id, "user")["_id"], Caller(guest.id, "user"), 0)
@@ -277,11 +279,11 @@ def test_what_was_under_way_is_carried_over_a_moment_later(
     assert violations(Session.collection().database) == []
 
 
-def test_a_message_of_another_process_behind_it_is_the_users(user: Api, guest: Guest) -> None:
+def test_a_late_message_from_another_process_becomes_the_users(user: Api, guest: Guest) -> None:
     session_id = guest.start()
     identify(user, guest)
     user.send(session_id, "again", clientMessageId="m2")
-    # Written by a process that had read the session before; and the user has sent it again meanwhile.
+    # Written by a process that had read the session before. Meanwhile the user has sent the message again.
     first = Message.collection().find_one({"clientMessageId": "m2"})
     late = {**first, "_id": session_id, "seq": 3, "senderId": guest.id}
     Message.collection().insert_many([late, {**late, "_id": guest.id, "seq": 4, "clientMessageId": "m3"}])
@@ -294,7 +296,7 @@ def test_a_message_of_another_process_behind_it_is_the_users(user: Api, guest: G
 
 
 @pytest.mark.parametrize("when", [just_before, just_after])
-def test_a_session_that_gets_its_agent_at_that_moment(
+def test_a_session_that_gets_its_agent_at_the_same_moment(
     operator: Api, user: Api, guest: Guest, monkeypatch: pytest.MonkeyPatch, when: Any
 ) -> None:
     session_id = guest.start()
@@ -310,14 +312,14 @@ def test_a_session_that_gets_its_agent_at_that_moment(
 
 
 @pytest.mark.parametrize("when", [just_before, just_after])
-def test_a_message_that_is_being_written_at_that_moment(
+def test_a_message_that_is_written_at_the_same_moment(
     user: Api, guest: Guest, monkeypatch: pytest.MonkeyPatch, when: Any
 ) -> None:
     session_id = guest.start()
     with ThreadPoolExecutor(1) as pool:
 
         def identify_meanwhile() -> None:
-            # It waits for what is being written.
+            # It waits for the write in progress.
             identified.append(pool.submit(identify, user, guest))
             assert eventually(lambda: Session.objects.get(id=session_id).user_id == "u1")
 
@@ -351,10 +353,10 @@ def test_messages_and_identify_together(operator: Api, user: Api, guest: Guest, 
     assert violations(Session.collection().database) == []
 
 
-def test_an_end_at_that_moment(user: Api, guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_at_the_same_moment(user: Api, guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
     session_id = guest.start()
     own = user.start("u1")["sessionId"]
-    # The user's own session ends while the guest's is about to be merged into it, and the guest's by itself.
+    # The user's own session ends while the guest's is about to be merged into it, and the guest's session ends too.
     just_before(monkeypatch, ending, "end_now", lambda: (user.end(own), guest.api.end(session_id)))
 
     assert identify(user, guest) == {"sessionId": None, "sessions": 1}

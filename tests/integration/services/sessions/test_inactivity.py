@@ -1,4 +1,4 @@
-"""Chats that stand still: moved on when the agent is silent, warned and ended when everybody is."""
+"""Idle chats: they move to another agent if the agent is silent, and are warned and ended if everybody is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def app(make_app: MakeApp) -> Flask:
 
 
 def time_passes(seconds: float) -> None:
-    """Let everything stored be older by so many seconds."""
+    """Make everything stored older by some seconds."""
     for collection, fields in ((Session.collection(), TIMES), (Message.collection(), ("timestamp",))):
         for document in collection.find():
             older = {
@@ -77,14 +77,16 @@ def test_an_agent_that_answered_keeps_the_session(
     assert operator.session(session_id)["agentId"] == ben
 
 
-def test_a_session_without_messages_waits_for_no_answer(operator: Api, ada: str, ben: str, session_id: str) -> None:
+def test_a_session_without_messages_is_not_moved(operator: Api, ada: str, ben: str, session_id: str) -> None:
     inactivity.sweep()
     sweep_after(PATIENCE * 3)
 
     assert operator.session(session_id)["agentId"] == ada
 
 
-def test_a_new_agent_has_its_own_patience(apis: Apis, operator: Api, ada: str, ben: str, session_id: str) -> None:
+def test_a_new_agent_has_the_whole_time_to_reply(
+    apis: Apis, operator: Api, ada: str, ben: str, session_id: str
+) -> None:
     apis.user("u1").send(session_id)
     sweep_after(PATIENCE + 1)
     assert operator.session(session_id)["agentId"] == ben
@@ -95,7 +97,7 @@ def test_a_new_agent_has_its_own_patience(apis: Apis, operator: Api, ada: str, b
     assert operator.session(session_id)["agentId"] == ada
 
 
-def test_where_the_others_are_full_it_waits_for_them_and_never_goes_straight_back(
+def test_if_the_others_are_full_a_moved_session_waits_and_never_goes_straight_back(
     apis: Apis, operator: Api, ada: str, ben: str, session_id: str
 ) -> None:
     with_ben = operator.start("u2")
@@ -114,7 +116,7 @@ def test_where_the_others_are_full_it_waits_for_them_and_never_goes_straight_bac
 
 
 @pytest.mark.parametrize("other", [None, {"isOnline": False}])
-def test_where_nobody_else_is_there_it_stays(
+def test_if_no_other_agent_is_present_the_session_stays(
     apis: Apis, operator: Api, ada: str, session_id: str, other: dict[str, Any] | None
 ) -> None:
     if other is not None:
@@ -128,7 +130,7 @@ def test_where_nobody_else_is_there_it_stays(
     assert operator.session(session_id)["agentId"] == colleague
 
 
-def test_an_agent_that_visits_another_one_is_answered_by_that_one(apis: Apis, operator: Api, ada: str) -> None:
+def test_an_agent_asking_for_help_is_answered_by_the_sessions_agent(apis: Apis, operator: Api, ada: str) -> None:
     body = {"userId": "visitor", "userType": "agent"}
     session_id = operator.post("/api/chat/start-session", body).json["data"]["sessionId"]
     operator.create_agent("Ben")
@@ -140,9 +142,7 @@ def test_an_agent_that_visits_another_one_is_answered_by_that_one(apis: Apis, op
     assert operator.session(session_id)["agentId"] == ada
 
 
-def test_a_session_that_stands_still_is_warned_and_then_ended(
-    app: Flask, operator: Api, ada: str, session_id: str
-) -> None:
+def test_an_idle_session_is_warned_and_then_ended(app: Flask, operator: Api, ada: str, session_id: str) -> None:
     user = Sockets(app).user("u1")
     user.join(session_id)
     sweep_after(IDLE_END - 1)
@@ -164,8 +164,8 @@ def test_a_session_that_stands_still_is_warned_and_then_ended(
     assert violations(connection.database()) == []
 
 
-def test_who_is_warned_late_still_has_the_time_it_is_told(operator: Api, ada: str, session_id: str) -> None:
-    sweep_after(IDLE_END * 10)  # As after a long stop, or when IDLE_END_AFTER is set for the first time.
+def test_a_late_warning_still_leaves_the_announced_time(operator: Api, ada: str, session_id: str) -> None:
+    sweep_after(IDLE_END * 10)  # As after a long stop, or after IDLE_END_AFTER is set for the first time.
     inactivity.sweep()
 
     assert operator.session(session_id)["status"] == "active"
@@ -173,7 +173,7 @@ def test_who_is_warned_late_still_has_the_time_it_is_told(operator: Api, ada: st
     assert operator.session(session_id)["status"] == "ended"
 
 
-def test_a_message_after_the_warning_keeps_the_session(
+def test_a_message_after_the_warning_keeps_the_session_open(
     app: Flask, apis: Apis, operator: Api, ada: str, session_id: str
 ) -> None:
     user = Sockets(app).user("u1")
@@ -190,7 +190,7 @@ def test_a_message_after_the_warning_keeps_the_session(
     assert operator.session(session_id)["status"] == "ended"
 
 
-def test_sessions_that_wait_are_left_alone(operator: Api) -> None:
+def test_waiting_sessions_are_not_ended(operator: Api) -> None:
     session_id = operator.start("u1")["sessionId"]
     operator.send(session_id, senderId="u1", senderType="user")
 

@@ -1,4 +1,4 @@
-"""Lists of sessions: who sees what, filters, pages that neither repeat nor miss, and what they cost."""
+"""Lists of sessions: rights, filters, pages that neither repeat nor miss a session, and their cost."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_filters(operator: Api, some: dict[str, str]) -> None:
     assert users(operator, agentId=str(ObjectId())) == []
 
 
-def test_an_agent_sees_its_own_and_a_user_nothing(apis: Apis, operator: Api, some: dict[str, str]) -> None:
+def test_an_agent_sees_its_own_sessions_and_a_user_none(apis: Apis, operator: Api, some: dict[str, str]) -> None:
     ada = apis.agent(some["ada"])
 
     assert users(ada) == ["u1", "u3"]
@@ -107,7 +107,7 @@ def test_a_cursor_shows_an_agent_nothing_of_others(apis: Apis, operator: Api, so
 
 
 @pytest.mark.parametrize(("count", "limit"), [(4, 5), (5, 5), (6, 5), (10, 5), (11, 5), (3, 1)])
-def test_pages_hold_everything_once(operator: Api, count: int, limit: int) -> None:
+def test_the_pages_contain_every_session_once(operator: Api, count: int, limit: int) -> None:
     ids = store(count)
 
     pages = all_pages(operator, limit=limit)
@@ -144,7 +144,7 @@ def test_sessions_that_start_between_two_pages_move_nothing(operator: Api) -> No
     assert len([session_id for ids in all_pages(operator, limit=4) for session_id in ids]) == 15
 
 
-def test_one_that_ends_while_the_list_is_made_is_still_shown_once(
+def test_a_session_that_ends_while_the_list_is_read_is_shown_once(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = operator.start("u1")["sessionId"]

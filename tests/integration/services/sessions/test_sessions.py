@@ -1,4 +1,4 @@
-"""Starting, reading and ending sessions over REST."""
+"""Start, read and end sessions over REST."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_among_equals_the_agent_that_waited_longest_is_next(operator: Api) -> No
     assert operator.start("u4")["agentId"] == ada["id"]
 
 
-def test_an_offline_agent_gets_nobody(operator: Api) -> None:
+def test_an_offline_agent_gets_no_session(operator: Api) -> None:
     operator.create_agent("Ada", isOnline=False)
 
     assert operator.start("u1")["status"] == "waiting"
@@ -56,7 +56,7 @@ def test_start_answers_the_whole_shape(operator: Api) -> None:
     }
 
 
-def test_who_finds_no_agent_waits_in_line_and_is_served_in_order(operator: Api) -> None:
+def test_sessions_without_an_agent_wait_and_are_served_in_order(operator: Api) -> None:
     operator.create_agent("Ada", maxUsers=1)
     active = operator.start("u1")
     waiting = [operator.start(f"u{number}") for number in (2, 3, 4)]
@@ -71,7 +71,7 @@ def test_who_finds_no_agent_waits_in_line_and_is_served_in_order(operator: Api) 
     assert [operator.session(session["sessionId"])["queuePosition"] for session in waiting] == [None, 1, 2]
 
 
-def test_a_newcomer_does_not_overtake(operator: Api) -> None:
+def test_a_new_session_does_not_overtake_waiting_ones(operator: Api) -> None:
     first = operator.start("u1")
     operator.create_agent("Ada", maxUsers=1)
 
@@ -81,7 +81,7 @@ def test_a_newcomer_does_not_overtake(operator: Api) -> None:
     assert second["status"] == "waiting"
 
 
-def test_a_new_agent_serves_those_who_wait(operator: Api) -> None:
+def test_a_new_agent_gets_waiting_sessions(operator: Api) -> None:
     waiting = operator.start("u1")
 
     agent = operator.create_agent("Ada")
@@ -116,7 +116,7 @@ def test_one_user_starting_many_times_at_once_has_one_session(apis: Apis, operat
     assert Agent.objects.first().active_users == ["u1"]
 
 
-def test_users_racing_for_the_last_slot_share_it_between_nobody(operator: Api) -> None:
+def test_of_users_racing_for_the_last_slot_exactly_one_gets_it(operator: Api) -> None:
     operator.create_agent("Ada", maxUsers=1)
 
     def start(number: int) -> Any:
@@ -124,7 +124,7 @@ def test_users_racing_for_the_last_slot_share_it_between_nobody(operator: Api) -
 
     started = run_together(*[start(number) for number in range(8)])
 
-    # None where the one who got the slot was given it by another start, just after it had heard that it waits.
+    # None if the session got its slot from another start, just after its own start answered that it waits.
     assert sorted(session["status"] for session in started).count("active") <= 1
     assert Session.objects(status="active").count() == 1
     agent = Agent.objects.first()
@@ -194,7 +194,7 @@ def test_an_end_without_a_body_has_the_default_reason(apis: Apis) -> None:
     assert data_of(response)["reason"] == "User ended session"
 
 
-def test_an_ended_session_takes_no_more_messages(operator: Api) -> None:
+def test_an_ended_session_accepts_no_messages(operator: Api) -> None:
     session_id = operator.start("u1")["sessionId"]
     operator.end(session_id)
 
@@ -276,8 +276,8 @@ def test_an_internal_reason_is_for_staff_only(apis: Apis, sockets: Sockets, oper
     assert "internalReason" not in operator.session(session_id)
 
 
-def test_an_open_session_is_found_though_a_newer_one_has_ended(operator: Api, user: Api, session_id: str) -> None:
-    """As where a guest has brought its session along to a user who had another one meanwhile."""
+def test_an_open_session_is_found_even_if_a_newer_one_has_ended(operator: Api, user: Api, session_id: str) -> None:
+    """As after a guest has brought its session along to a user who had another one meanwhile."""
     operator.end(session_id)
     newer = operator.start("u1")["sessionId"]
     operator.end(newer)

@@ -1,4 +1,4 @@
-"""What happened in another process, whose event was lost, a process tells its own sockets."""
+"""If the event of a change in another process is lost, a process still tells its own sockets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sockets(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Sockets:
 
 @contextmanager
 def elsewhere() -> Iterator[None]:
-    """Do the block in another process, whose events do not come here."""
+    """Run the block as another process, whose events do not arrive here."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(socketio.server.manager, "emit", lambda *args, **kwargs: None)
         yield
@@ -44,7 +44,7 @@ def forget(*sockets: Socket) -> None:
         socket.forget()
 
 
-def test_an_assignment(sockets: Sockets, operator: Api) -> None:
+def test_an_assignment_in_another_process_is_announced(sockets: Sockets, operator: Api) -> None:
     session_id = operator.start("u1")["sessionId"]
     visitor = sockets.user("u1")
     visitor.join(session_id)
@@ -60,7 +60,7 @@ def test_an_assignment(sockets: Sockets, operator: Api) -> None:
     assert [session["id"] for session in agent.heard("session_assigned")] == [session_id]
 
 
-def test_a_session_that_left_its_agent_and_waits(sockets: Sockets, operator: Api, ada: str) -> None:
+def test_a_session_that_left_its_agent_and_waits_is_announced(sockets: Sockets, operator: Api, ada: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     visitor, agent = sockets.user("u1"), sockets.agent(ada)
     for socket in (visitor, agent):
@@ -78,7 +78,7 @@ def test_a_session_that_left_its_agent_and_waits(sockets: Sockets, operator: Api
     assert visitor.heard("user_left")[-1]["userId"] == ada
 
 
-def test_a_session_that_went_to_another_agent(sockets: Sockets, operator: Api, ada: str) -> None:
+def test_a_session_that_went_to_another_agent_is_announced(sockets: Sockets, operator: Api, ada: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     ben = str(operator.create_agent("Ben", maxUsers=1)["id"])
     visitor, old, new = sockets.user("u1"), sockets.agent(ada), sockets.agent(ben)
@@ -98,7 +98,7 @@ def test_a_session_that_went_to_another_agent(sockets: Sockets, operator: Api, a
     assert eventually(lambda: visitor.heard("user_left"))
 
 
-def test_a_session_that_left_its_agent_and_ended(sockets: Sockets, operator: Api, ada: str) -> None:
+def test_a_session_that_left_its_agent_and_ended_is_announced(sockets: Sockets, operator: Api, ada: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     agent = sockets.agent(ada)
     assert eventually(lambda: (ada, session_id) in told_here._assigned), "what it has is known from the beginning"
@@ -112,7 +112,7 @@ def test_a_session_that_left_its_agent_and_ended(sockets: Sockets, operator: Api
     assert [event["sessionId"] for event in agent.heard("session_unassigned")] == [session_id]
 
 
-def test_a_session_that_an_agent_found_in_its_list_and_lost(sockets: Sockets, operator: Api, ada: str) -> None:
+def test_the_loss_of_a_session_from_an_agents_list_is_announced(sockets: Sockets, operator: Api, ada: str) -> None:
     agent = sockets.agent(ada)
     assert eventually(lambda: ada in told_here._agents)
     with elsewhere():
@@ -128,7 +128,7 @@ def test_a_session_that_an_agent_found_in_its_list_and_lost(sockets: Sockets, op
     assert [event["sessionId"] for event in agent.heard("session_unassigned")] == [session_id]
 
 
-def test_an_end(sockets: Sockets, operator: Api, ada: str) -> None:
+def test_an_end_in_another_process_is_announced(sockets: Sockets, operator: Api, ada: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     visitor, agent = sockets.user("u1"), sockets.agent(ada)
     for socket in (visitor, agent):
@@ -143,7 +143,7 @@ def test_an_end(sockets: Sockets, operator: Api, ada: str) -> None:
         assert (event["sessionId"], event["reason"]) == (session_id, "User ended session")
 
 
-def test_a_message_of_a_process_that_nothing_connects_with_this_one(sockets: Sockets, operator: Api, ada: str) -> None:
+def test_a_message_of_an_unconnected_process_is_announced(sockets: Sockets, operator: Api, ada: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     visitor = sockets.user("u1")
     visitor.join(session_id)
@@ -157,7 +157,7 @@ def test_a_message_of_a_process_that_nothing_connects_with_this_one(sockets: Soc
 
 
 @pytest.mark.features("consoles")
-def test_how_many_wait(sockets: Sockets, operator: Api, ada: str) -> None:
+def test_the_length_of_the_queue_is_announced(sockets: Sockets, operator: Api, ada: str) -> None:
     agent = sockets.agent(ada)
     agent.wait_for("queue_changed")
     with elsewhere():
@@ -169,7 +169,7 @@ def test_how_many_wait(sockets: Sockets, operator: Api, ada: str) -> None:
     assert eventually(lambda: agent.heard("queue_changed")[-1]["waiting"] == 1)
 
 
-def test_who_heard_everything_is_told_nothing(sockets: Sockets, operator: Api, ada: str) -> None:
+def test_a_socket_that_got_every_event_is_told_nothing(sockets: Sockets, operator: Api, ada: str) -> None:
     agent, ben = sockets.agent(ada), str(operator.create_agent("Ben", maxUsers=2)["id"])
     other = sockets.agent(ben)
     first, second = (operator.start(user_id)["sessionId"] for user_id in ("u1", "u2"))
@@ -192,7 +192,7 @@ def test_who_heard_everything_is_told_nothing(sockets: Sockets, operator: Api, a
             assert socket.heard(event) == []
 
 
-def test_who_reads_the_state_on_coming_back_is_told_nothing(sockets: Sockets, operator: Api) -> None:
+def test_a_socket_that_reads_the_state_on_reconnecting_is_told_nothing(sockets: Sockets, operator: Api) -> None:
     session_id = operator.start("u1")["sessionId"]
     visitor = sockets.user("u1")
     visitor.join(session_id)
@@ -208,9 +208,7 @@ def test_who_reads_the_state_on_coming_back_is_told_nothing(sockets: Sockets, op
     assert visitor.heard("agent_assigned") == []
 
 
-def test_an_agent_that_has_just_connected_is_not_told_what_is_in_its_list(
-    sockets: Sockets, operator: Api, ada: str
-) -> None:
+def test_a_newly_connected_agent_is_not_told_of_sessions_in_its_list(sockets: Sockets, operator: Api, ada: str) -> None:
     operator.start("u1")
     long_ago = now() - timedelta(minutes=1)
     Session.collection().update_one({}, {"$set": {"assignedAt": long_ago}})
@@ -224,7 +222,7 @@ def test_an_agent_that_has_just_connected_is_not_told_what_is_in_its_list(
 def test_a_late_order_leaves_an_agent_in_the_session_that_it_has_again(
     sockets: Sockets, operator: Api, ada: str
 ) -> None:
-    """Ada lost it to Ben in one process and got it back in another; what the first one said comes last."""
+    """Ada lost it to Ben in one process and got it back in another. The first one's order comes last."""
     session_id = operator.start("u1")["sessionId"]
     agent, visitor = sockets.agent(ada), sockets.user("u1")
     for socket in (agent, visitor):
@@ -237,9 +235,7 @@ def test_a_late_order_leaves_an_agent_in_the_session_that_it_has_again(
     assert visitor.heard("user_left") == []
 
 
-def test_an_agent_that_was_told_late_that_it_lost_a_session_hears_that_it_has_it(
-    sockets: Sockets, operator: Api, ada: str
-) -> None:
+def test_an_agent_told_late_of_a_loss_learns_that_it_has_the_session(sockets: Sockets, operator: Api, ada: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     agent, visitor = sockets.agent(ada), sockets.user("u1")
     for socket in (agent, visitor):
@@ -255,9 +251,7 @@ def test_an_agent_that_was_told_late_that_it_lost_a_session_hears_that_it_has_it
     assert [event["agentId"] for event in visitor.heard("agent_assigned")] == [ada]
 
 
-def test_an_agent_that_was_refused_a_session_hears_that_it_has_it_again(
-    sockets: Sockets, operator: Api, ada: str
-) -> None:
+def test_an_agent_refused_a_session_learns_that_it_has_it_again(sockets: Sockets, operator: Api, ada: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     agent = sockets.agent(ada)
     assert eventually(lambda: (ada, session_id) in told_here._assigned)
@@ -273,7 +267,7 @@ def test_an_agent_that_was_refused_a_session_hears_that_it_has_it_again(
     assert [session["id"] for session in agent.heard("session_assigned")] == [session_id]
 
 
-def test_a_guest_who_became_known(sockets: Sockets, apis: Apis, operator: Api, ada: str) -> None:
+def test_an_identified_guest_is_announced(sockets: Sockets, apis: Apis, operator: Api, ada: str) -> None:
     guest = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
     session_id = operator.start(guest["userId"])["sessionId"]
     agent = sockets.agent(ada)

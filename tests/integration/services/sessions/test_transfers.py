@@ -1,4 +1,4 @@
-"""Handing a session over, and what becomes of whoever had it."""
+"""Transfers of sessions, and their effects on the former agent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def held(operator: Api, agent_id: str) -> list[str]:
     return users
 
 
-def test_to_another_agent(apis: Apis, operator: Api, ada: str, ben: str, session_id: str) -> None:
+def test_a_session_is_transferred_to_another_agent(
+    apis: Apis, operator: Api, ada: str, ben: str, session_id: str
+) -> None:
     response = transfer(apis.agent(ada), session_id, ben)
 
     session = data_of(response)
@@ -55,7 +57,7 @@ def test_the_former_agent_has_no_access_any_more(apis: Apis, ada: str, ben: str,
     assert new.session(session_id)["agentId"] == ben
 
 
-def test_the_sockets_hear_of_it_and_the_former_agents_leave_the_room(
+def test_the_sockets_are_told_and_the_former_agents_leave_the_room(
     app: Flask, operator: Api, ada: str, ben: str, session_id: str
 ) -> None:
     sockets = Sockets(app)
@@ -82,7 +84,7 @@ def test_the_sockets_hear_of_it_and_the_former_agents_leave_the_room(
 
 
 @pytest.mark.parametrize("moment", ["find_session", "joined"])
-def test_an_agent_that_joins_while_it_loses_the_session_is_not_let_in(
+def test_an_agent_that_joins_while_it_loses_the_session_is_refused(
     app: Flask, operator: Api, ada: str, ben: str, session_id: str, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     sockets = Sockets(app)
@@ -99,13 +101,15 @@ def test_an_agent_that_joins_while_it_loses_the_session_is_not_let_in(
     assert user.heard("user_joined") == []
 
 
-def test_back_to_the_queues_front_and_to_somebody_else(
+def test_a_session_goes_to_the_front_of_the_queue_and_to_another_agent(
     apis: Apis, operator: Api, ada: str, ben: str, session_id: str
 ) -> None:
     assert data_of(transfer(apis.agent(ada), session_id))["agentId"] == ben
 
 
-def test_back_to_the_queue_where_nobody_else_has_room(apis: Apis, operator: Api, ada: str, session_id: str) -> None:
+def test_a_session_waits_in_the_queue_if_no_other_agent_has_room(
+    apis: Apis, operator: Api, ada: str, session_id: str
+) -> None:
     operator.patch(f"/api/agents/{ada}", {"isOnline": False})
     newcomer = operator.start("u2")["sessionId"]
 
@@ -116,12 +120,12 @@ def test_back_to_the_queue_where_nobody_else_has_room(apis: Apis, operator: Api,
     assert held(operator, ada) == []
 
 
-def test_back_to_the_queue_where_nobody_else_is_there(apis: Apis, ada: str, session_id: str) -> None:
+def test_a_session_waits_in_the_queue_if_no_other_agent_is_present(apis: Apis, ada: str, session_id: str) -> None:
     assert data_of(transfer(apis.agent(ada), session_id))["agentId"] == ada
     assert violations(connection.database()) == []
 
 
-def test_a_full_agent_and_one_that_is_not_there_take_nothing(
+def test_a_full_agent_and_an_absent_one_cannot_get_a_session(
     apis: Apis, operator: Api, ada: str, ben: str, session_id: str
 ) -> None:
     operator.start("u2")
@@ -137,7 +141,7 @@ def test_a_full_agent_and_one_that_is_not_there_take_nothing(
     assert (held(operator, ada), held(operator, ben)) == (["u1"], ["u2"])
 
 
-def test_what_cannot_be_transferred(apis: Apis, operator: Api, ada: str, ben: str, session_id: str) -> None:
+def test_invalid_transfers_are_refused(apis: Apis, operator: Api, ada: str, ben: str, session_id: str) -> None:
     assert_failure(transfer(apis.agent(ada), session_id, UNKNOWN), 404, "AGENT_NOT_FOUND")
     assert_failure(transfer(apis.agent(ada), session_id, "nobody"), 404, "AGENT_NOT_FOUND")
     assert_failure(transfer(apis.agent(ada), session_id, {"$ne": ""}), 400, "INVALID_AGENT")
@@ -149,7 +153,7 @@ def test_what_cannot_be_transferred(apis: Apis, operator: Api, ada: str, ben: st
     assert_failure(transfer(operator, session_id), 409, "SESSION_ENDED")
 
 
-def test_an_operator_gives_a_waiting_session_to_an_agent(operator: Api, ada: str, ben: str, session_id: str) -> None:
+def test_an_operator_may_give_a_waiting_session_to_an_agent(operator: Api, ada: str, ben: str, session_id: str) -> None:
     operator.start("u2")
     first, second = (operator.start(f"w{number}")["sessionId"] for number in (1, 2))
     carl = operator.create_agent("Carl", isOnline=False)["id"]
@@ -160,7 +164,7 @@ def test_an_operator_gives_a_waiting_session_to_an_agent(operator: Api, ada: str
     connection.database().agents.update_one({"name": "Carl"}, {"$set": {"isOnline": True}})
     assert data_of(transfer(operator, second, carl))["agentId"] == carl
 
-    serving.drain_queue()  # Nobody was told that Carl is online.
+    serving.drain_queue()  # No process knows yet that Carl is online.
     assert operator.session(first)["agentId"] == carl
     assert violations(connection.database()) == []
 

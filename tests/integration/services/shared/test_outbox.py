@@ -1,4 +1,4 @@
-"""What was stored is told and done to its end, once somebody asks again or the sweep comes by."""
+"""Stored changes are announced and completed, by a repeated call or by the sweep."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.sockets import Socket, Sockets
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mark is late at once, and is not removed before a test asks for it."""
+    """Marks are late at once, and removed only when a test asks for it."""
     monkeypatch.setattr(outbox, "LATE", timedelta(seconds=-1))
     monkeypatch.setattr(outbox._told, "seconds", 60.0)
 
@@ -49,7 +49,7 @@ WAYS = [by_repeating, by_sweeping]
 
 
 def told(sockets: Sockets, *, agent: str, joined: str) -> tuple[Socket, Socket]:
-    """Return sockets of the visitor, who is in the session, and of an agent."""
+    """Return a socket of the visitor, in the session, and one of an agent."""
     visitor = sockets.user("u1")
     visitor.join(joined)
     return visitor, sockets.agent(agent)
@@ -100,7 +100,7 @@ def test_an_assignment_whose_reply_was_lost(
     waiting = operator.start("u2")["sessionId"]
     visitor, agent = Sockets(app).user("u2"), Sockets(app).agent(ada)
     visitor.join(waiting)
-    # The end is one update, the slot's is of another collection, and the next of sessions is the assignment.
+    # The end is one update, the slot's update is in another collection, and the next one of sessions is the assignment.
     monkeypatch.setattr(serving, "drain_queue", drain_losing(serving.drain_queue, monkeypatch))
 
     operator.end(session_id)
@@ -153,7 +153,7 @@ def test_a_transfer_whose_reply_was_lost(
     assert sweep() == 0
 
 
-def test_what_was_told_leaves_no_mark(operator: Api, session_id: str) -> None:
+def test_an_announced_change_leaves_no_mark(operator: Api, session_id: str) -> None:
     operator.start("u2")
     operator.end(session_id)
     assert Session.objects(untold__0__exists=True).count() == 2
@@ -164,7 +164,7 @@ def test_what_was_told_leaves_no_mark(operator: Api, session_id: str) -> None:
     assert Session.objects(untold__0__exists=True).count() == 0
 
 
-def test_a_repeated_end_tells_nothing_twice(app: Flask, operator: Api, ada: str, session_id: str) -> None:
+def test_a_repeated_end_announces_nothing_twice(app: Flask, operator: Api, ada: str, session_id: str) -> None:
     visitor, _ = told(Sockets(app), agent=ada, joined=session_id)
 
     first, second = operator.end(session_id), operator.end(session_id)
@@ -173,7 +173,7 @@ def test_a_repeated_end_tells_nothing_twice(app: Flask, operator: Api, ada: str,
     assert len(visitor.wait_for("session_ended")) == 1
 
 
-def test_nothing_is_told_while_the_index_is_being_built(operator: Api, session_id: str) -> None:
+def test_the_sweep_waits_for_its_index(operator: Api, session_id: str) -> None:
     forget_what_was_told()
     Session.collection().drop_index(UNTOLD_INDEX)
     try:
@@ -184,14 +184,14 @@ def test_nothing_is_told_while_the_index_is_being_built(operator: Api, session_i
 
 
 def forget_what_was_told() -> None:
-    """Be another process, which does not know what was told."""
+    """Act as another process, which does not know what was announced."""
     outbox.reset()
 
 
-def test_what_is_told_late_says_what_is_true_now(app: Flask, operator: Api, ada: str, session_id: str) -> None:
+def test_a_late_announcement_shows_the_current_state(app: Flask, operator: Api, ada: str, session_id: str) -> None:
     visitor, agent = told(Sockets(app), agent=ada, joined=session_id)
     agent.join(session_id)
-    # Away from Ada and back to her; nobody has removed the marks.
+    # The session leaves Ada and comes back to her. Nobody has removed the marks.
     session = Session.collection().find_one({"_id": ObjectId(session_id)})
     transitions.requeue(session, transitions.AWAY)
     serving.drain_queue()
@@ -217,8 +217,8 @@ def claim_beside_somebody_who_waits(operator: Api, ada: str) -> tuple[str, slots
     return waiting, slot
 
 
-def test_an_assignment_that_reaches_the_database_too_late_is_none(operator: Api, ada: str) -> None:
-    """A process or a network that stood still may hold the write for long; the slot has been freed since."""
+def test_an_assignment_that_reaches_the_database_too_late_has_no_effect(operator: Api, ada: str) -> None:
+    """A stopped process or network may hold the write for long, and the slot has been freed since."""
     waiting, slot = claim_beside_somebody_who_waits(operator, ada)
     slot.agent["idleSince"] -= slots.LONGEST_WRITE
 
@@ -231,7 +231,7 @@ def test_an_assignment_that_reaches_the_database_too_late_is_none(operator: Api,
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Have the database not answer the next call of this function of `slots`."""
+    """Let the database not answer the next call of this function of `slots`."""
     original = getattr(slots, name)
 
     def fail(*args: Any) -> Any:
@@ -242,7 +242,7 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 @pytest.mark.parametrize("stands_still", [False, True])
-def test_the_slot_of_an_assignment_that_failed_goes_to_who_waits(
+def test_the_slot_of_a_failed_assignment_goes_to_the_next_in_line(
     operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch, stands_still: bool
 ) -> None:
     waiting, slot = claim_beside_somebody_who_waits(operator, ada)
@@ -257,7 +257,7 @@ def test_the_slot_of_an_assignment_that_failed_goes_to_who_waits(
     assert violations(connection.database()) == []
 
 
-def test_a_slot_that_nobody_got_and_that_could_not_be_given_back_is_free_soon(
+def test_a_slot_that_was_not_used_and_not_released_is_free_soon(
     operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting, slot = claim_beside_somebody_who_waits(operator, ada)
@@ -271,7 +271,7 @@ def test_a_slot_that_nobody_got_and_that_could_not_be_given_back_is_free_soon(
     assert eventually(lambda: violations(connection.database()) == [])
 
 
-def test_a_slot_of_which_it_stayed_unknown_whether_it_was_taken_goes_to_who_waits(
+def test_a_slot_whose_claim_got_no_answer_goes_to_the_next_in_line(
     operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slots, "LONGEST_WRITE", timedelta(seconds=0.5))
@@ -297,7 +297,7 @@ def test_a_deletion_of_an_agent_whose_reply_was_lost_is_done_by_repeating_it(
 
 
 @pytest.mark.parametrize("change", [{"isOnline": True}, {"maxUsers": 2}])
-def test_an_agent_of_whom_it_was_not_heard_that_there_is_room_gets_who_waits(
+def test_an_agent_whose_free_slot_was_not_announced_gets_the_next_in_line(
     operator: Api, ada: str, session_id: str, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
     waiting = operator.start("u2")["sessionId"]
@@ -320,7 +320,7 @@ CHANGES: dict[str, Callable[[Api, str, str], Any]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_kill_after_the_change_is_made_good_by_the_sweep_alone(app: Flask, operator: Api, name: str) -> None:
+def test_the_sweep_alone_repairs_a_kill_after_the_change(app: Flask, operator: Api, name: str) -> None:
     made_good = 0
     for number in itertools.count(1):
         for document in documents.ALL:
@@ -343,7 +343,7 @@ def test_a_kill_after_the_change_is_made_good_by_the_sweep_alone(app: Flask, ope
             made_good += 1
 
 
-def test_what_a_reaction_could_not_do_without_the_database_is_done_by_the_sweep(
+def test_the_sweep_repeats_reactions_that_failed_without_the_database(
     operator: Api, ada: str, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_once(monkeypatch, "_release")
@@ -356,7 +356,7 @@ def test_what_a_reaction_could_not_do_without_the_database_is_done_by_the_sweep(
     assert sweep() == 0
 
 
-def test_an_event_that_is_told_twice_says_so_and_is_the_same_one(
+def test_an_event_announced_twice_has_the_same_id(
     operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[SessionEnded] = []

@@ -1,4 +1,4 @@
-"""How often somebody may do something, over REST and sockets counted together."""
+"""Rate limits, which count REST and sockets together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.sockets import Sockets, assert_refused, succeeded
 
 @pytest.fixture
 def limited(make_app: MakeApp) -> Iterator[Any]:
-    """Make an application with limits; afterwards there are none again."""
+    """Make an application with limits. They are switched off again afterwards."""
 
     def make(**limits: str) -> Flask:
         return make_app(rate_limits=True, **{f"rate_limit_{name}": limit for name, limit in limits.items()})
@@ -42,7 +42,7 @@ def token(api: Api, user_id: str = "u1", address: str = "192.0.2.1") -> TestResp
     )
 
 
-def test_an_address_gets_so_many_tokens_a_minute(limited: Any) -> None:
+def test_an_address_gets_a_limited_number_of_tokens_a_minute(limited: Any) -> None:
     apis = Apis(limited(tokens="2/minute"))
     anybody = apis.anonymous()
 
@@ -67,7 +67,7 @@ def test_wrong_api_keys_and_hashes_do_not_get_around_the_limit(make_app: MakeApp
     assert [token(anybody).status_code for _ in range(3)] == [403, 403, 429]
 
 
-def test_a_user_starts_so_many_sessions_a_minute(limited: Any) -> None:
+def test_a_user_starts_a_limited_number_of_sessions_a_minute(limited: Any) -> None:
     apis = Apis(limited(start_session="2/minute"))
 
     def start(api: Api, user_id: str = "u1") -> TestResponse:
@@ -92,7 +92,7 @@ def test_messages_over_rest_and_sockets_are_counted_together(limited: Any) -> No
     assert_refused(sockets.user("u1").say(session_id), "RATE_LIMITED")
 
 
-def test_operators_and_systems_send_as_much_as_they_like(limited: Any) -> None:
+def test_operators_and_systems_are_not_limited(limited: Any) -> None:
     app = limited(messages="1/minute")
     apis, sockets = Apis(app), Sockets(app)
     session_id = apis.operator().start("u1")["sessionId"]
@@ -104,7 +104,7 @@ def test_operators_and_systems_send_as_much_as_they_like(limited: Any) -> None:
     assert [succeeded(socket.say(session_id))["message"]["seq"] for _ in range(3)] == [7, 8, 9]
 
 
-def test_people_are_limited_each_for_themselves(limited: Any) -> None:
+def test_each_person_is_limited_separately(limited: Any) -> None:
     app = limited(messages="1/minute")
     operator = Apis(app).operator()
     agent = operator.create_agent()
@@ -126,7 +126,7 @@ def test_typing_is_limited(limited: Any) -> None:
         assert_refused(socket.call(event, {"sessionId": session_id}), "RATE_LIMITED")
 
 
-def test_an_address_connects_so_often_a_minute(limited: Any) -> None:
+def test_an_address_makes_a_limited_number_of_connections_a_minute(limited: Any) -> None:
     sockets = Sockets(limited(connections="2/minute"))
     sockets.user("u1")
     assert_refused(sockets.attempt({"token": "wrong"}).refusal, "INVALID_TOKEN")
@@ -165,7 +165,7 @@ def test_an_ipv6_household_counts_as_one(limited: Any) -> None:
         rate_limits.check_address(rate_limits.CONNECTIONS, "2001:db8::3")
 
 
-def test_an_address_starts_so_many_new_sessions_a_minute(limited: Any) -> None:
+def test_an_address_starts_a_limited_number_of_new_sessions_a_minute(limited: Any) -> None:
     apis = Apis(limited(start_session_address="2/minute"))
 
     def start(api: Api, user_id: str) -> TestResponse:
@@ -173,7 +173,7 @@ def test_an_address_starts_so_many_new_sessions_a_minute(limited: Any) -> None:
 
     assert [start(apis.user(user_id), user_id).status_code for user_id in ("u1", "u2")] == [201, 201]
     assert_limited(start(apis.user("u3"), "u3"))
-    # One that is open already is no new session, and a site's server speaks for everybody.
+    # An open session is not a new one, and a site's server acts for everybody.
     assert start(apis.user("u1"), "u1").status_code == 200
     assert start(apis.operator(), "u3").status_code == 201
 
@@ -189,6 +189,6 @@ def test_calls_without_valid_credentials_are_counted_by_address(limited: Any) ->
 
     assert_limited(wrong_key.get("/api/agents"))
     assert_limited(apis.anonymous().get("/api/chat/stats"))
-    # Who has valid ones is in nobody's way, and health needs none.
+    # Callers with valid credentials are not limited, and health needs none.
     assert apis.operator().get("/api/agents").status_code == 200
     assert apis.anonymous().get("/api/health").status_code == 200

@@ -1,4 +1,4 @@
-"""The backlog of the message log: batches beside each other while few come, large ones when many do, order always."""
+"""The backlog of the message log: parallel batches for few messages, large ones for many, and always in order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def draft(session_id: ObjectId, text: str = "hello") -> Draft:
 
 
 class Writer:
-    """Takes batches, each only when it is released; notes which were in progress at the same time."""
+    """Writes each batch when it is released, and records which batches were in progress at the same time."""
 
     def __init__(self) -> None:
         self.begun: list[list[str]] = []
@@ -37,7 +37,7 @@ class Writer:
             draft.succeed({"seq": 1}, created=True)
 
 
-def test_who_comes_during_a_write_to_the_same_session_is_in_the_next_batch() -> None:
+def test_a_message_during_a_write_to_its_session_joins_the_next_batch() -> None:
     writer, session_id = Writer(), ObjectId()
     waiting = Backlog(writer)
 
@@ -52,7 +52,7 @@ def test_who_comes_during_a_write_to_the_same_session_is_in_the_next_batch() -> 
     assert writer.begun == [["first"], ["second", "third", "fourth"]]
 
 
-def test_while_they_are_few_nobody_waits_for_another_sessions_write() -> None:
+def test_few_messages_do_not_wait_for_the_write_of_another_session() -> None:
     writer, session_id = Writer(), ObjectId()
     waiting = Backlog(writer)
 
@@ -70,7 +70,7 @@ def test_while_they_are_few_nobody_waits_for_another_sessions_write() -> None:
     assert sorted(later) == ["behind the second", "one more than there are writers"]
 
 
-def test_when_they_are_many_all_that_wait_are_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_waiting_messages_form_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "FEW", 3)
     one_goes_on, writer = threading.Semaphore(0), Writer()
     writer.may_go_on.set()
@@ -87,7 +87,7 @@ def test_when_they_are_many_all_that_wait_are_one_batch(monkeypatch: pytest.Monk
         eventually(lambda number=number: len(begun) == number + 1)
     for number in range(3, 12):
         waiting.add(draft(ObjectId(), str(number)))
-    # The first to finish leaves what waits to the others; the last one takes all of it.
+    # The first to finish leaves the waiting messages to the others; the last one takes all of them.
     one_goes_on.release()
     assert eventually(lambda: len(writer.begun) == 1)
     assert waiting.count_waiting() == 9
@@ -98,7 +98,7 @@ def test_when_they_are_many_all_that_wait_are_one_batch(monkeypatch: pytest.Monk
     assert begun == [["0"], ["1"], ["2"], [str(number) for number in range(3, 12)]]
 
 
-def test_a_batch_has_its_limit_and_the_rest_comes_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_is_limited_and_the_rest_follows_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "MAX_BATCH", 2)
     writer, session_id = Writer(), ObjectId()
     waiting = Backlog(writer)
@@ -113,7 +113,7 @@ def test_a_batch_has_its_limit_and_the_rest_comes_behind_it(monkeypatch: pytest.
     assert writer.begun == [["0"], ["1", "2"], ["3", "4"], ["5"]]
 
 
-def test_a_session_is_settled_when_its_write_is_done_and_any_other_at_once() -> None:
+def test_a_session_is_settled_after_its_write_and_others_at_once() -> None:
     writer, busy = Writer(), ObjectId()
     waiting = Backlog(writer)
     waiting.add(draft(busy))
@@ -143,7 +143,7 @@ def test_a_draft_that_its_sender_gave_up_is_not_written() -> None:
     assert writer.begun == [["first"]]
 
 
-def test_under_many_senders_a_session_is_in_one_batch_at_a_time_and_its_order_is_kept() -> None:
+def test_with_many_senders_a_session_is_in_one_batch_at_a_time_and_keeps_its_order() -> None:
     under_way: set[ObjectId] = set()
     most = 0
     written: dict[ObjectId, list[str]] = {}
@@ -179,7 +179,7 @@ def test_under_many_senders_a_session_is_in_one_batch_at_a_time_and_its_order_is
     assert written == {session_id: [f"{number:03}" for number in range(100)] for session_id in ids}
 
 
-def test_an_answer_that_cannot_be_given_keeps_nobody_else_waiting(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_answer_delays_no_other(caplog: pytest.LogCaptureFixture) -> None:
     first, second = draft(ObjectId()), draft(ObjectId())
     answered: list[Draft] = []
     first.on_done = lambda _: {}["a defect"]

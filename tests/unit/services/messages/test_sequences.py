@@ -1,4 +1,4 @@
-"""What a process remembers of the last seqs."""
+"""A process remembers the last seqs of its sessions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_last_seqs_of_the_latest_sessions_are_remembered(monkeypatch: pytest
     assert last_seqs.known([first, third]) == {third: 1}
 
 
-def test_what_is_forgotten_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forgotten_seq_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     session_id = ObjectId()
     monkeypatch.setattr(sequences, "last_seq", {session_id: 5}.__getitem__)
     last_seqs = LastSeqs()

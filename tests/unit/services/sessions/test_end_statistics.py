@@ -27,25 +27,25 @@ def statistics(*messages: tuple[str, float]) -> tuple[int, float | None]:
         (("system", 0), ("agent", 5)),
     ],
 )
-def test_without_an_answer_there_is_no_mean(messages: tuple[tuple[str, float], ...]) -> None:
+def test_there_is_no_mean_without_an_answer(messages: tuple[tuple[str, float], ...]) -> None:
     assert statistics(*messages) == (len(messages), None)
 
 
-def test_an_answer_is_the_next_message_of_an_agent() -> None:
+def test_the_next_message_of_an_agent_is_the_answer() -> None:
     assert statistics(("user", 0), ("agent", 4)) == (2, 4.0)
     assert statistics(("user", 0), ("agent", 4), ("agent", 60)) == (3, 4.0)
     assert statistics(("agent", 0), ("user", 10), ("agent", 13)) == (3, 3.0)
 
 
-def test_a_system_between_answers_nothing() -> None:
+def test_a_message_of_a_system_is_not_an_answer() -> None:
     assert statistics(("user", 0), ("system", 1), ("agent", 4)) == (3, 4.0)
 
 
-def test_each_message_of_a_user_waits_for_the_same_answer() -> None:
+def test_every_message_of_a_user_counts_up_to_the_same_answer() -> None:
     assert statistics(("user", 0), ("user", 2), ("agent", 4)) == (3, 3.0)
 
 
-def test_the_mean_is_over_all_answered_messages() -> None:
+def test_the_mean_covers_all_answered_messages() -> None:
     assert statistics(("user", 0), ("agent", 1), ("user", 10), ("agent", 16), ("user", 20)) == (5, 3.5)
 
 

@@ -1,4 +1,4 @@
-"""Look-ups that share a query: of many at once few are made, and each sees what was written before it asked."""
+"""Look-ups that share a query: many at once make few queries, and each sees everything written before it began."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.concurrency import eventually, run_together
 
 
 class Store:
-    """Documents, and who reads them; a read may be held up."""
+    """Documents, with a record of their readers. A read may be held up."""
 
     def __init__(self) -> None:
         self.documents: dict[str, dict[str, Any]] = {}
@@ -27,7 +27,7 @@ class Store:
         return [self.documents[document_id] for document_id in ids if document_id in self.documents]
 
 
-def test_one_alone_is_a_query_at_once() -> None:
+def test_a_single_look_up_makes_its_query_at_once() -> None:
     store = Store()
     store.documents["a"] = {"_id": "a"}
     look_up = SharedLookUps(store.read)
@@ -37,7 +37,7 @@ def test_one_alone_is_a_query_at_once() -> None:
     assert store.reads == [["a", "b"], ["b"]]
 
 
-def test_those_that_come_during_a_query_share_the_next_and_see_what_was_written_before() -> None:
+def test_look_ups_during_a_query_share_the_next_one_and_see_earlier_writes() -> None:
     store = Store()
     look_up = SharedLookUps(store.read)
     store.may_read.clear()
@@ -67,7 +67,7 @@ def test_those_that_come_during_a_query_share_the_next_and_see_what_was_written_
     assert {name: rows[0]["_id"] for name, rows in found.items() if name != "first"} == {"b": "b", "c": "c", "d": "d"}
 
 
-def test_a_query_that_fails_fails_those_who_share_it_and_nobody_after() -> None:
+def test_a_failed_query_fails_only_the_look_ups_that_share_it() -> None:
     store, failing = Store(), True
 
     def read(ids: list[str]) -> Iterable[dict[str, Any]]:
@@ -104,7 +104,7 @@ def test_a_query_that_fails_fails_those_who_share_it_and_nobody_after() -> None:
     assert outcomes == ["found", "failed", "failed", "failed", "found"]
 
 
-def test_who_came_last_asks_for_those_who_came_before() -> None:
+def test_the_last_caller_queries_for_the_earlier_ones() -> None:
     asked_by: list[str] = []
     may_read = threading.Event()
 
@@ -124,11 +124,11 @@ def test_who_came_last_asks_for_those_who_came_before() -> None:
     for thread in threads:
         thread.join(5)
 
-    # Who has waited for longest may have no time left for a query of its own.
+    # The caller that has waited longest may have no time left for its own query.
     assert asked_by == ["first", "last"]
 
 
-def test_many_at_once_each_find_their_own() -> None:
+def test_many_look_ups_at_once_each_get_their_own_result() -> None:
     store = Store()
     store.documents = {str(number): {"_id": str(number)} for number in range(0, 400, 2)}
     look_up = SharedLookUps(store.read)
@@ -141,7 +141,7 @@ def test_many_at_once_each_find_their_own() -> None:
 
 
 @pytest.mark.parametrize("ended", [KeyboardInterrupt, SystemExit])
-def test_who_is_ended_during_a_query_leaves_nobody_waiting(ended: type[BaseException]) -> None:
+def test_a_caller_killed_during_a_query_leaves_nobody_waiting(ended: type[BaseException]) -> None:
     def read(ids: list[str]) -> Iterable[dict[str, Any]]:
         if "a" in ids:
             raise ended
