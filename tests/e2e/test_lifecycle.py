@@ -233,7 +233,7 @@ def test_commands_work_beside_a_server_and_without_one(start: Any) -> None:
 def test_a_bad_variable_of_a_feature_ends_the_start(start: Any) -> None:
     status, _, err = start(AUDIT_DAYS="0").end(START_SECONDS)
 
-    assert (status, err) == (4, "AUDIT_DAYS takes a whole number from 1 to 3650\n")
+    assert (status, err) == (4, "AUDIT_DAYS must be a whole number from 1 to 3650\n")
 
 
 def test_the_log_says_what_happened_and_no_more(start: Any, tmp_path: Path) -> None:

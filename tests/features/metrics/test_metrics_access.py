@@ -73,7 +73,7 @@ def test_a_trusted_proxy_does_not_make_a_stranger_local(make_app: MakeApp) -> No
 
 
 def test_production_takes_long_tokens_only() -> None:
-    with pytest.raises(ConfigError, match=r"^METRICS_TOKEN takes one key of at least 16 printable ASCII characters$"):
+    with pytest.raises(ConfigError, match=r"^METRICS_TOKEN must be one key of at least 16 printable ASCII characters$"):
         Config.from_env({**PRODUCTION, "METRICS_TOKEN": STRONG[:15]}, [METRICS_TOKEN])
 
     assert (

@@ -49,7 +49,7 @@ def test_production_refuses_a_weak_secret(name: str, secret: str) -> None:
 def test_production_refuses_a_weak_key(key: str) -> None:
     (problem,) = problems({**PRODUCTION, "API_KEY": key})
 
-    assert problem.startswith("API_KEY takes ")
+    assert problem.startswith("API_KEY must be ")
     assert "at least 16 printable" in problem
     assert key not in problem
 

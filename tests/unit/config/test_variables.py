@@ -20,7 +20,7 @@ def test_a_variable_has_its_value_or_its_default() -> None:
 
 def test_production_may_be_stricter() -> None:
     assert Config.from_env({"JWT_SECRET": "test", "SOME_TOKEN": "x"}, [TOKEN]).value(TOKEN) == "x"
-    with pytest.raises(ConfigError, match=r"^SOME_TOKEN takes .* at least 16 "):
+    with pytest.raises(ConfigError, match=r"^SOME_TOKEN must be .* at least 16 "):
         Config.from_env({**PRODUCTION, "SOME_TOKEN": "x"}, [TOKEN])
 
 
@@ -29,8 +29,8 @@ def test_a_bad_one_is_reported_with_the_others() -> None:
         Config.from_env({"JWT_SECRET": "test", "PORT": "x", "SOME_DAYS": "10"}, [DAYS])
 
     assert refused.value.problems == [
-        "PORT takes a port number from 1 to 65535",
-        "SOME_DAYS takes a whole number from 1 to 9",
+        "PORT must be a port number from 1 to 65535",
+        "SOME_DAYS must be a whole number from 1 to 9",
     ]
 
 
