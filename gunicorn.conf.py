@@ -134,7 +134,7 @@ def post_worker_init(worker):
     from chatsupport.realtime import http_requests
     from chatsupport.realtime.worker import serve
 
-    http_requests.install(_config.send_timeout, unreadable)
+    http_requests.install(worker.cfg, _config.send_timeout, unreadable)
     serve(worker, shutdown.drain, graceful_timeout)
     if worker.age == 1:
         name = "localhost" if _config.host in ("127.0.0.1", "0.0.0.0", "::1", "::") else _address

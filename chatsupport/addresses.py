@@ -19,8 +19,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 def plain(text: str) -> str | None:
     """Return an address in its standard spelling: no port, brackets or zone, IPv4-mapped as IPv4. None if invalid."""
-    address = _parse(text) if len(text) <= MAX_LENGTH else None
-    return None if address is None else str(address)
+    return _spelled(text) if len(text) <= MAX_LENGTH else None
 
 
 @lru_cache(maxsize=4096)
@@ -36,6 +35,11 @@ def counted(address: str) -> str:
 
 
 @lru_cache(maxsize=4096)
+def _spelled(text: str) -> str | None:
+    address = _parse(text)
+    return None if address is None else str(address)
+
+
 def _parse(text: str) -> _Address | None:
     text = text.strip()
     match = _WITH_PORT.fullmatch(text)

@@ -62,9 +62,7 @@ def create_token(wanted: TokenRequest) -> Json:
     that begins with `guest-` needs that guest's earlier token as a Bearer, which may have expired up to 90 days ago, or
     an X-API-Key. 30 a minute from one address.
     """
-    asker = tokens.Asker(
-        api_key(), request.headers.get("Authorization"), request.remote_addr or "", is_on_this_machine()
-    )
+    asker = tokens.Asker(api_key(), request.headers.get("Authorization"), request.remote_addr or "", is_on_this_machine)
     return tokens.issue(wanted, asker)
 
 

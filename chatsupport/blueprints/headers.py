@@ -20,6 +20,7 @@ _ALWAYS = {
     # Tokens, chats and people's data are for who asked, and for no proxy.
     "Cache-Control": "no-store",
 }
+_BY_LOWER_NAME = [(header[0].lower(), header) for header in _ALWAYS.items()]
 TRUSTED_TYPES = "require-trusted-types-for 'script'; trusted-types 'none'"
 """Nothing in a page of ours may make HTML or a script of text, and no script may give itself leave to."""
 PAGE_POLICY = (
@@ -32,7 +33,7 @@ PAGE_POLICY = (
 def complete(headers: list[tuple[str, str]], environ: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return a response's headers with those it lacks. What a response sets itself stays."""
     there = {name.lower() for name, _ in headers}
-    missing = [(name, value) for name, value in _ALWAYS.items() if name.lower() not in there]
+    missing = [header for name, header in _BY_LOWER_NAME if name not in there]
     if environ.get("wsgi.url_scheme") == "https":
         missing.append(("Strict-Transport-Security", f"max-age={HSTS_SECONDS}"))
     return [*headers, *missing]

@@ -51,23 +51,25 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    g.request_id = request.environ.get(logs.REQUEST_ID) or uuid.uuid4().hex
-    g.operation = tracing.Operation(request.endpoint or "(unknown)", g.request_id)
-    tracing.enter(g.operation)
+    asked = request._get_current_object()  # type: ignore[attr-defined]
+    request_id = g.request_id = asked.environ.get(logs.REQUEST_ID) or uuid.uuid4().hex
+    operation = g.operation = tracing.Operation(asked.endpoint or "(unknown)", request_id)
+    tracing.enter(operation)
     logs.clear()
-    session_id = (request.view_args or {}).get("session_id")
-    logs.bind(request_id=g.request_id, session_id=session_id, address=request.remote_addr)
+    session_id = (asked.view_args or {}).get("session_id")
+    logs.bind(request_id=request_id, session_id=session_id, address=asked.remote_addr)
 
 
 def _log(response: Response) -> Response:
-    seconds = tracing.finish(g.operation)
+    operation = g.operation
+    seconds = tracing.finish(operation)
     budget = g.get("budget")
     if budget is not None:
         budget.charge(response.content_length or 0)
     code = g.get("error_code")
     if code is not None:
         metrics.REFUSED.add(code)
-    elif g.operation.batch is not None:
+    elif operation.batch is not None:
         _sent.observe(seconds)
     if logger.isEnabledFor(logging.INFO):
         logger.info(

@@ -15,6 +15,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,11 +54,14 @@ _HOST = re.compile(r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def install(send_timeout: float, refuse: Callable[[int, str], Answer]) -> None:
+def install(settings: Any, send_timeout: float, refuse: Callable[[int, str], Answer]) -> None:
     """Have gunicorn's workers of this process read, refuse and answer requests like this.
 
-    `refuse` makes the answer to what cannot be read as a request, of gunicorn's status and its reason.
+    `settings` is gunicorn's configuration, which does not change any more. `refuse` makes the answer to what cannot be
+    read as a request, of gunicorn's status and its reason.
     """
+    # Gunicorn looks 24 settings up for each request, by `__getattr__`, which is not asked for what is there already.
+    vars(settings).update({name: setting.get() for name, setting in settings.settings.items()})
     parser.SocketUnreader = PatientUnreader
     parser.RequestParser.__next__ = _next_request
     parser.RequestParser.next = _next_request
@@ -66,7 +70,9 @@ def install(send_timeout: float, refuse: Callable[[int, str], Answer]) -> None:
     util.write_error = functools.partial(_write_error, refuse)
     util.write = _in_time(util.write, send_timeout)
     util.write_chunk = _in_time(util.write_chunk, send_timeout)
+    util.http_date = _date
     Response.default_headers = _without_banner(Response.default_headers)
+    Response.write = _together(Response.write)
 
 
 class PatientUnreader(SocketUnreader):
@@ -228,6 +234,30 @@ def _in_time(write: Callable[..., None], send_timeout: float) -> Callable[..., N
             raise BrokenPipeError(errno.EPIPE, "The client does not read its answer.")
 
     return write_in_time
+
+
+def _date() -> str:
+    return _date_at(int(time.time()))
+
+
+@functools.lru_cache(maxsize=1)
+def _date_at(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def _together(write: Callable[..., None]) -> Callable[..., None]:
+    """Return gunicorn's function to write a part of an answer, that sends a whole answer with its headers at once."""
+
+    def write_together(self: Any, data: bytes) -> None:
+        if self.headers_sent or self.response_length != len(data):
+            write(self, data)
+            return
+        self.headers_sent = True
+        self.sent = len(data)
+        lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
+        util.write(self.sock, "".join(lines).encode("latin-1") + data)
+
+    return write_together
 
 
 def _without_banner(default_headers: Any) -> Any:

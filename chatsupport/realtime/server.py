@@ -41,6 +41,7 @@ def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> N
         logger=False,
         engineio_logger=False,
     )
+    app.wsgi_app = websocket.Handover(app.wsgi_app)  # type: ignore[method-assign]
     native_threads.bind(tpool.execute if config.async_mode == "eventlet" else None)
     engine.install(hooks, MAX_PACKET_BYTES)
     websocket.install()

@@ -33,12 +33,28 @@ FINAL, MASKED = 0x80, 0x80
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 NORMAL_CLOSURE, PROTOCOL_ERROR, INVALID_TEXT, TOO_BIG = 1000, 1002, 1007, 1009
 _VERSION = "13"
+_SOCKET = "chatsupport.socket"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def install() -> None:
     """Have python-engineio upgrade requests by this handshake."""
     driver._async["websocket"] = Handshake
+
+
+class Handover:
+    """WSGI middleware: keeps the connection's socket for `Handshake` under a name that python-engineio does not know.
+
+    It would define a class for each request, of REST too, to hand the socket to eventlet's websockets.
+    """
+
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Pass the request on."""
+        environ[_SOCKET] = environ.pop("gunicorn.socket", None)
+        return self._wsgi_app(environ, start_response)
 
 
 class Handshake:
@@ -57,7 +73,7 @@ class Handshake:
         if version is None or key is None:
             start_response("400 Bad Request", [("Connection", "close")])
             return (b"",)
-        client = environ["gunicorn.socket"]
+        client = environ[_SOCKET]
         proof = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
         client.sendall(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -11,7 +11,7 @@ def earlier_token(guest: Caller, authorization: str | None, address: str) -> Cal
     """Return what a guest's earlier token says, which may have expired up to `RENEWABLE` ago.
 
     Raises `ForbiddenError` with INVALID_USER_HASH where the header holds no such token, or one that is refused;
-    `BlockedError`. Needs an application context.
+    `BlockedError`.
     """
     try:
         token = bearer_token(authorization)

@@ -29,7 +29,7 @@ MAX_REMEMBERED = 20
 
 
 def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
-    """Return a token for `SIGN_IN_LIFETIME`, and the agent. Needs an application context.
+    """Return a token for `SIGN_IN_LIFETIME`, and the agent.
 
     An agent that has signed in from this address before is counted apart from strangers who try its email, and does
     not wait for them. Raises `RateLimitedError` by address and by email, counted before anything is computed;

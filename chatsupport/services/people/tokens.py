@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +34,11 @@ class Asker:
     api_key: str | None
     authorization: str | None
     address: str
-    is_on_this_machine: bool
+    is_on_this_machine: Callable[[], bool]
 
 
 def issue(request: TokenRequest, asker: Asker) -> dict[str, Any]:
-    """Return a token and its lifetime, with a new guest's id. Needs an application context.
+    """Return a token and its lifetime, with a new guest's id.
 
     Raises `AuthenticationError` where an API key is wrong or missing, `ForbiddenError` with INVALID_USER_HASH where the
     site's server did not vouch for the user, or no earlier token for the guest; `BlockedError`, `RateLimitedError` by
@@ -95,7 +96,7 @@ def _check_user_hash(person: identity.Caller, user_hash: str | None) -> None:
 
 
 def _check_freely_given(request: TokenRequest, asker: Asker) -> None:
-    if not sign_ins.are_free(asker.is_on_this_machine):
+    if not sign_ins.are_free(asker.is_on_this_machine()):
         raise AuthenticationError(f"A token for userType {request.user_type} needs a valid X-API-Key.")
     logger.warning(
         "A token was issued without an API key, because this is development and no API_KEY is set",

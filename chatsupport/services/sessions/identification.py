@@ -46,7 +46,7 @@ def identify(caller: Caller, guest_token: str, address: str) -> Document:
 
     A repeat by the same user finishes what was left undone; for another user nothing is carried. Raises
     `ForbiddenError` unless a user is calling that is no guest, `InvalidInputError` with INVALID_GUEST_TOKEN,
-    `BlockedError` where the guest is blocked. Needs an application context.
+    `BlockedError` where the guest is blocked.
     """
     if caller.type != USER or caller.is_guest:
         raise ForbiddenError("Only a user who is not a guest can take over a guest's sessions.")

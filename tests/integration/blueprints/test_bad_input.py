@@ -163,7 +163,7 @@ def test_any_id_gets_an_answer(app: Flask, operator: Api) -> None:
     for (method, route), text in product(routes(app), IDS):
         path = re.sub(r":\w+(:\w+)?", lambda _: text, route)  # noqa: B023
         if path != route:
-            body = {"message": "hello"} if method == "POST" else None
+            body = {"message": "hello", "text": "hello"} if method == "POST" else None
             response = operator.client.open(path, method=method, json=body, headers=operator.headers)
 
             assert_envelope(response, method, route, text)
