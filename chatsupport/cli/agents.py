@@ -55,8 +55,8 @@ def _password(from_stdin: bool) -> str:
 def _find(id_or_email: str) -> dict[str, Any]:
     """Return the agent with this id or email. Raises `NotFoundError`."""
     is_id = ObjectId.is_valid(id_or_email)
-    which = {"_id": ObjectId(id_or_email)} if is_id else {"email": AgentEmail.parse({"email": id_or_email}).email}
-    agent = Agent.collection().find_one(which)
+    which = {"id": ObjectId(id_or_email)} if is_id else {"email": AgentEmail.parse({"email": id_or_email}).email}
+    agent = Agent.objects(**which).as_pymongo().first()
     if agent is None:
         raise NotFoundError(f"There is no such agent: {_printable(id_or_email)}. `agents list` shows all agents.")
     return dict(agent)

@@ -19,10 +19,9 @@ from chatsupport.extensions import settings
 def queue(limit: int) -> None:
     """Show the waiting sessions in their order, and the agents who could take them. Needs only the database."""
     with patience():
-        collection = Session.collection()
-        waiting = collection.count_documents({"status": WAITING})
-        rows = list(collection.find({"status": WAITING}, sort=QUEUE_ORDER, limit=limit))
-        agents = list(Agent.collection().find({}))
+        waiting = Session.objects(status=WAITING).count()
+        rows = list(Session.collection().find({"status": WAITING}, sort=QUEUE_ORDER, limit=limit))
+        agents = list(Agent.objects.as_pymongo())
     there = [agent for agent in agents if serializers.is_there(agent)]
     room = sum(max(0, agent["maxUsers"] - len(agent.get("activeUsers", ()))) for agent in there)
     click.echo(

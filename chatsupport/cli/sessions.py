@@ -36,7 +36,7 @@ def list_sessions(status: str | None, agent_id: str | None, user_id: str | None,
     query |= {} if user_id is None else {"userId": user_id}
     with patience():
         rows = list(Session.collection().find(query, sort=NEWEST_FIRST, limit=limit))
-        names = {row["_id"]: row["name"] for row in Agent.collection().find({}, {"name": 1})}
+        names = dict(Agent.objects.scalar("id", "name"))
         counts = sequences.last_seqs(row["_id"] for row in rows)
     tables.show(
         ["ID", "STATUS", "VISITOR", "AGENT", "MESSAGES", "STARTED", "ENDED"],

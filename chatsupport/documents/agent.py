@@ -27,7 +27,7 @@ ROLES = (MEMBER, SUPERVISOR)
 
 LEAST_LOADED = [("load", 1), ("idleSince", 1), ("_id", 1)]
 """The order in which agents get the next session: the least loaded first; among equals, the longest idle first."""
-BY_NAME = [("name", 1), ("_id", 1)]
+BY_NAME = ("name", "id")
 
 ANY_STATE = {field: {"$in": [True, False, None]} for field in ("isOnline", "isAway", "hasRoom")}
 """Matches every agent, in a form for which MongoDB merges the parts of the index `least_loaded`, sorted by load."""

@@ -49,7 +49,7 @@ def export(caller: Caller, person: Caller) -> dict[str, Any]:
         "sentMessages": [serializers.message(message) for message in _sent_elsewhere(person)],
         "blocks": [
             serializers.block(row)
-            for row in Denial.collection().find({"_id": f"block:{person}"})
+            for row in Denial.objects(id=f"block:{person}").as_pymongo()
             if row.get("blockId") is not None
         ],
     }
@@ -73,11 +73,11 @@ def _own(person: Caller) -> Document:
 def _agent(person: Caller) -> Document | None:
     if person.type != AGENT or not ObjectId.is_valid(person.id):
         return None
-    agent: Document | None = Agent.collection().find_one({"_id": ObjectId(person.id)})
+    agent: Document | None = Agent.objects(id=person.id).as_pymongo().first()
     return agent
 
 
 def _sent_elsewhere(person: Caller) -> Iterator[Document]:
     """Yield an agent's messages in the sessions of others. No index serves this, because nothing else asks for it."""
     if person.type == AGENT:
-        yield from Message.collection().find({"senderId": person.id, "senderType": AGENT})
+        yield from Message.objects(sender_id=person.id, sender_type=AGENT).as_pymongo()

@@ -103,8 +103,7 @@ def _ceil_day(time: datetime) -> datetime:
 def _by_agent(groups: rollups.Groups, only: ObjectId | None) -> list[Document]:
     """Return the figures of each agent, sorted by the number of sessions. A deleted agent has no name."""
     ids = [agent_id for agent_id in groups if agent_id is not None and only in (None, agent_id)]
-    rows = Agent.collection().find({"_id": {"$in": ids}}, {"name": 1})
-    names = {row["_id"]: row["name"] for row in rows}
+    names = dict(Agent.objects(id__in=ids).scalar("id", "name"))
     ids.sort(key=lambda agent_id: (-groups[agent_id].sessions, str(agent_id)))
     return [
         {"agentId": str(agent_id), "name": names.get(agent_id), **described(groups[agent_id].stored())}

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from bson import ObjectId
+from mongoengine import Q
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
@@ -30,11 +31,11 @@ def list_page(caller: Caller, wanted: AgentPage) -> tuple[list[dict[str, Any]], 
     A page begins after the name and id at which the last one ended, so that it costs the same at any depth.
     """
     access.require_manager(caller)
-    after: dict[str, Any] = {}
+    after = Q()
     if wanted.cursor is not None:
         name, agent_id = wanted.cursor
-        after = {"$or": [{"name": name, "_id": {"$gt": agent_id}}, {"name": {"$gt": name}}]}
-    rows = list(Agent.collection().find(after, sort=BY_NAME, limit=wanted.limit + 1))
+        after = Q(name=name, id__gt=agent_id) | Q(name__gt=name)
+    rows = list(Agent.objects(after).order_by(*BY_NAME).limit(wanted.limit + 1).as_pymongo())
     page, more = rows[: wanted.limit], len(rows) > wanted.limit
     return page, _cursor(page[-1]) if more else None
 
@@ -42,7 +43,7 @@ def list_page(caller: Caller, wanted: AgentPage) -> tuple[list[dict[str, Any]], 
 def list_all(caller: Caller) -> list[dict[str, Any]]:
     """Return every agent, by name. For operators and supervisors."""
     access.require_manager(caller)
-    return list(Agent.collection().find({}, sort=BY_NAME))
+    return list(Agent.objects.order_by(*BY_NAME).as_pymongo())
 
 
 def _cursor(agent: dict[str, Any]) -> str:
@@ -61,7 +62,7 @@ def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
         raise EmailTakenError from None
     logger.info("Agent created", extra={"event": "agent_created", "agent_id": str(agent["_id"])})
     events.happened(AgentCreated(caller, agent))
-    created: dict[str, Any] = Agent.collection().find_one({"_id": agent["_id"]}) or agent
+    created: dict[str, Any] = Agent.objects(id=agent["_id"]).as_pymongo().first() or agent
     return created
 
 
@@ -146,7 +147,7 @@ def _values(changes: AgentChanges) -> dict[str, Any]:
 
 
 def _find(agent_id: ObjectId) -> dict[str, Any]:
-    agent: dict[str, Any] | None = Agent.collection().find_one({"_id": agent_id})
+    agent: dict[str, Any] | None = Agent.objects(id=agent_id).as_pymongo().first()
     if agent is None:
         raise AgentNotFoundError
     return agent

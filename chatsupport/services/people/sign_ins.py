@@ -85,7 +85,7 @@ def options(*, is_on_this_machine: bool) -> Document:
     """Return whether this is development, where agents need no password, and then who may be chosen from."""
     if not are_free(is_on_this_machine):
         return {"development": False, "agents": []}
-    agents = Agent.collection().find({}, {"name": 1}, sort=BY_NAME, limit=MAX_OPTIONS)
+    agents = Agent.objects.only("name").order_by(*BY_NAME).limit(MAX_OPTIONS).as_pymongo()
     return {"development": True, "agents": [{"id": str(agent["_id"]), "name": agent["name"]} for agent in agents]}
 
 
