@@ -164,9 +164,11 @@ class SessionTransferred:
 
 @dataclass(frozen=True, slots=True)
 class SessionUpdated:
-    """A visible detail of a session has changed, but not its state: its user's id or its agent's name."""
+    """A visible detail of a session has changed, but not its state. `caller` changed the fields in `changed`."""
 
     session: Document
+    caller: Caller | None = None
+    changed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ INSTALLED = (
     "audit",
     "blocks",
     "consoles",
+    "context",
     "metrics",
     "notes",
     "privacy",

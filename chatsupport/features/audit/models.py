@@ -11,9 +11,10 @@ from chatsupport.contract.base import Answer, Code, Reads, Request, page
 from chatsupport.contract.fields import DEFAULT_PAGE, AgentId, Cursor, Id, Limit, PersonId, PersonType, Text, Time
 
 Action = Literal[
-    "start", "assign", "requeue", "transfer", "end", "token", "sign_in", "sign_in_failed", "sign_out", "identify",
-    "read", "revoke", "block", "unblock", "agent_created", "agent_changed", "agent_deleted", "export", "erase",
-    "retention", "reply_created", "reply_changed", "reply_deleted", "settings_changed",
+    "start", "assign", "requeue", "transfer", "update", "end", "token", "sign_in", "sign_in_failed", "sign_out",
+    "identify", "read", "revoke", "block", "unblock", "agent_created", "agent_changed", "agent_deleted",
+    "export", "erase", "retention", "reply_created", "reply_changed", "reply_deleted",
+    "settings_changed",
 ]  # fmt: skip
 
 

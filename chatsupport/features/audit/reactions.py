@@ -21,6 +21,7 @@ from chatsupport.events import (
     SessionRequeued,
     SessionStarted,
     SessionTransferred,
+    SessionUpdated,
     SettingsChanged,
     SignedIn,
     SignedOut,
@@ -33,6 +34,7 @@ from chatsupport.events import (
 from chatsupport.features.audit import service as audit
 from chatsupport.identity import AGENT, USER, Caller
 from chatsupport.services.people import tombstones
+from chatsupport.services.shared import access
 
 
 def started(event: SessionStarted) -> None:
@@ -53,6 +55,21 @@ def requeued(event: SessionRequeued) -> None:
 def ended(event: SessionEnded) -> None:
     """Record an end."""
     audit.record_change(audit.END, event, reason=event.session.get("endReason"))
+
+
+def updated(event: SessionUpdated) -> None:
+    """Record which fields of a session staff have changed, without what they hold."""
+    if event.caller is not None and access.is_staff(event.caller, event.session):
+        session = event.session
+        audit.record(
+            audit.UPDATE,
+            event.caller,
+            session_id=session["_id"],
+            agent_id=session.get("agentId"),
+            user_id=session["userId"],
+            user_type=session.get("userType", "user"),
+            changed=", ".join(event.changed),
+        )
 
 
 def transferred(event: SessionTransferred) -> None:
@@ -203,6 +220,7 @@ REACTIONS: Table = {
     SessionAssigned: [assigned],
     SessionRequeued: [requeued],
     SessionEnded: [ended],
+    SessionUpdated: [updated],
     SessionTransferred: [transferred],
     HistoryRead: [read],
     AgentCreated: [agent_created],

@@ -37,7 +37,7 @@ from chatsupport.services.shared.pages import Document
 
 logger = logging.getLogger(__name__)
 
-START, ASSIGN, REQUEUE, TRANSFER, END = "start", "assign", "requeue", "transfer", "end"
+START, ASSIGN, REQUEUE, TRANSFER, UPDATE, END = "start", "assign", "requeue", "transfer", "update", "end"
 TOKEN, REVOKE, BLOCK, UNBLOCK = "token", "revoke", "block", "unblock"
 AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED = "agent_created", "agent_changed", "agent_deleted"
 SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY = "sign_in", "sign_in_failed", "sign_out", "identify"
@@ -45,7 +45,8 @@ READ, EXPORT, ERASE, RETENTION = "read", "export", "erase", "retention"
 SETTINGS_CHANGED = "settings_changed"
 REPLY_CREATED, REPLY_CHANGED, REPLY_DELETED = "reply_created", "reply_changed", "reply_deleted"
 ACTIONS = frozenset(
-    {START, ASSIGN, REQUEUE, TRANSFER, END, TOKEN, REVOKE, BLOCK, UNBLOCK, AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED}
+    {START, ASSIGN, REQUEUE, TRANSFER, UPDATE, END, TOKEN, REVOKE, BLOCK, UNBLOCK}
+    | {AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED}
     | {SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY, READ, EXPORT, ERASE, RETENTION}
     | {REPLY_CREATED, REPLY_CHANGED, REPLY_DELETED, SETTINGS_CHANGED}
 )

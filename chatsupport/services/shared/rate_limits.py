@@ -39,6 +39,7 @@ STARTS_FROM = "session starts from this address"
 REFUSALS = "calls without valid credentials"
 MESSAGES = "messages"
 TYPING = "typing events"
+UPDATES = "updates of sessions"
 
 _LABELS = {
     TOKENS: "tokens",
@@ -50,6 +51,7 @@ _LABELS = {
     REFUSALS: "refusals",
     MESSAGES: "messages",
     TYPING: "typing",
+    UPDATES: "updates",
 }
 """What the metrics call them."""
 
@@ -93,6 +95,7 @@ def configure(config: Config) -> None:
         REFUSALS: parse(config.rate_limit_refusals),
         MESSAGES: parse(config.rate_limit_messages),
         TYPING: parse(config.rate_limit_typing),
+        UPDATES: parse(config.rate_limit_updates),
     }
 
 

@@ -181,7 +181,9 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return succeeded
 
 
-@pytest.mark.features("audit", "blocks", "consoles", "metrics", "notes", "privacy", "replies", "reports", "settings")
+@pytest.mark.features(
+    "audit", "blocks", "consoles", "context", "metrics", "notes", "privacy", "replies", "reports", "settings"
+)
 def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, described: set[str]) -> None:
     anybody, user = apis.anonymous(), apis.user("u1")
     for path in (
@@ -226,6 +228,7 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     user.get(f"/api/chat/messages/{waiting}")
     operator.get("/api/chat/sessions", limit=1)
     operator.get("/api/chat/stats")
+    operator.patch(f"/api/chat/session/{waiting}", {"page": {"url": "https://a.example"}, "fields": {"plan": "pro"}})
     operator.post(f"/api/chat/transfer/{waiting}", {"agentId": other_id})
     operator.post(f"/api/chat/transfer/{waiting}")
     operator.post(f"/api/chat/notes/{waiting}", {"text": "Called twice."})

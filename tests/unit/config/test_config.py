@@ -103,6 +103,7 @@ def test_an_empty_value_counts_as_not_set() -> None:
         ({"RATE_LIMIT_TOKENS": "5 / Second"}, "rate_limit_tokens", "5/second"),
         ({"RATE_LIMIT_MESSAGES": "100/1 hours"}, "rate_limit_messages", "100/hour"),
         ({"RATE_LIMIT_TYPING": "7/3 minute"}, "rate_limit_typing", "7/3 minutes"),
+        ({"RATE_LIMIT_UPDATES": "9/minute"}, "rate_limit_updates", "9/minute"),
         ({"RATE_LIMIT_REFUSALS": "5/minute"}, "rate_limit_refusals", "5/minute"),
         ({"RATE_LIMIT_START_SESSION_ADDRESS": "5/minute"}, "rate_limit_start_session_address", "5/minute"),
         ({"RATE_LIMIT_EVENTS": "5/second"}, "rate_limit_events", "5/second"),
