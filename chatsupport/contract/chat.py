@@ -54,10 +54,9 @@ class SessionEnd(Request):
     reason: Annotated[str, Line(200, instead=DEFAULT_END_REASON), Code("INVALID_REASON")] = Field(
         default=DEFAULT_END_REASON, description="The user sees it."
     )
-    internal_reason: Annotated[str | None, Line(200), Code("INVALID_REASON")] = Field(
-        default=None,
-        description="Only staff (the session's agent, supervisors, systems) may set it, and only staff see it: "
-        "in the session, in lists and in session_changed.",
+    internal_reason: Annotated[str | None, Line(200), Code("INVALID_REASON")] = absent(
+        "Only staff (the session's agent, supervisors, systems) may set it, and only staff see it: "
+        "in the session, in lists and in session_changed."
     )
 
     model_config = example(reason="Solved")
@@ -70,12 +69,11 @@ class NewMessage(Request):
         validation_alias="message",
         description="It is trimmed. The limit counts code points, one of them visible. No NUL, no unpaired surrogates.",
     )
-    client_message_id: Annotated[str, Text(64), Code("INVALID_CLIENT_MESSAGE_ID")] | None = Field(
-        default=None,
-        description="Your own id for the message. If the same sender repeats it in the session, nothing new is stored.",
+    client_message_id: Annotated[str, Text(64), Code("INVALID_CLIENT_MESSAGE_ID")] | None = absent(
+        "Your own id for the message. If the same sender repeats it in the session, nothing new is stored."
     )
-    sender_id: Annotated[PersonId, Code("INVALID_SENDER_ID")] | None = Field(
-        default=None, description="Systems and API keys may send any; for others it must be their own."
+    sender_id: Annotated[PersonId, Code("INVALID_SENDER_ID")] | None = absent(
+        "Systems and API keys may send any; for others it must be their own."
     )
     sender_type: Annotated[PersonType, Code("INVALID_SENDER_TYPE")] | None = None
 
@@ -85,9 +83,8 @@ class NewMessage(Request):
 class Transfer(Request):
     """The target of a transfer."""
 
-    agent_id: AgentId | None = Field(
-        default=None,
-        description="The agent who gets the session. Without it, the session goes back to the front of the queue.",
+    agent_id: AgentId | None = absent(
+        "The agent who gets the session. Without it, the session goes back to the front of the queue."
     )
 
     model_config = example(agentId=None)
@@ -97,8 +94,8 @@ class SessionFilter(OpenRequest):
     """The filter and the page of a list of sessions."""
 
     status: Annotated[Status, Code("INVALID_STATUS")] | None = None
-    agent_id: AgentId | None = Field(default=None, description="Only the sessions of this agent.")
-    user_id: PersonId | None = Field(default=None, description="Only the sessions of this user.")
+    agent_id: AgentId | None = absent("Only the sessions of this agent.")
+    user_id: PersonId | None = absent("Only the sessions of this user.")
     limit: Limit = DEFAULT_PAGE
     cursor: Cursor | None = None
 
@@ -110,11 +107,11 @@ class Page(Request):
     offset: Annotated[int, Field(ge=0, le=LARGEST), Digits, Code("INVALID_OFFSET")] = Field(
         default=0, description="How many messages to skip from the beginning."
     )
-    after: Annotated[Seq, Digits] | None = Field(
-        default=None, description="A seq. Returns the messages after it, oldest first. It wins over `offset`."
+    after: Annotated[Seq, Digits] | None = absent(
+        "A seq. Returns the messages after it, oldest first. It wins over `offset`."
     )
-    before: Annotated[Seq, Digits] | None = Field(
-        default=None, description="A seq. Returns the messages right before it. It cannot be combined with `after`."
+    before: Annotated[Seq, Digits] | None = absent(
+        "A seq. Returns the messages right before it. It cannot be combined with `after`."
     )
 
     @model_validator(mode="after")

@@ -87,15 +87,14 @@ _EMAIL_USE = "The address for signing in, unique among agents. It is trimmed and
 class TokenRequest(Request):
     """A token to be made: for a `userId`, or with `guest` for an id that the server makes."""
 
-    user_id: PersonId | None = Field(default=None, description="Required unless `guest` is true.")
+    user_id: PersonId | None = absent("Required unless `guest` is true.")
     guest: Annotated[bool, Code("INVALID_USER_ID")] = Field(
         default=False, description="If true, the server makes a `userId` that nobody can guess."
     )
     user_type: UserType = "user"
-    user_hash: Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)] = Field(
-        default=None,
-        description="The hex HMAC-SHA256(IDENTITY_SECRET, userId). Required for a user if IDENTITY_SECRET is set and "
-        "the call has no API key.",
+    user_hash: Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)] = absent(
+        "The hex HMAC-SHA256(IDENTITY_SECRET, userId). Required for a user if IDENTITY_SECRET is set and "
+        "the call has no API key."
     )
 
     model_config = example(userId="visitor-1")
@@ -155,8 +154,8 @@ class AgentFields(Request):
     name: AgentName = Field(description="Names need not be unique.")
     max_users: MaxUsers = Field(default=DEFAULT_MAX_USERS, description=_MAX_USERS)
     is_online: IsOnline = Field(default=True, description=_IS_ONLINE)
-    email: Email | None = Field(default=None, description=_EMAIL_USE)
-    password: NewPassword | None = Field(default=None, description="Stored as an argon2id hash.")
+    email: Email | None = absent(_EMAIL_USE)
+    password: NewPassword | None = absent("Stored as an argon2id hash.")
     role: Role = "agent"
 
     model_config = example(name="Ada", maxUsers=3, email="ada@example.com", password="correct horse battery")  # noqa: S106 an example
@@ -168,12 +167,10 @@ class AgentChanges(Request):
     name: AgentName = absent()
     max_users: MaxUsers = absent(_MAX_USERS)
     is_online: IsOnline = absent(_IS_ONLINE)
-    email: Email | None = Field(default=None, description="null removes it.")
-    password: NewPassword | None = Field(default=None, description="null removes it.")
+    email: Email | None = absent("null removes it.")
+    password: NewPassword | None = absent("null removes it.")
     role: Role = absent()
-    current_password: OldPassword | None = Field(
-        default=None, description="Required to change your own password or email."
-    )
+    current_password: OldPassword | None = absent("Required to change your own password or email.")
 
     model_config = example(isOnline=False)
 

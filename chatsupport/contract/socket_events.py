@@ -25,7 +25,7 @@ from chatsupport.contract.chat import (
     SessionEnd,
     SessionState,
 )
-from chatsupport.contract.fields import Count, Id, PersonId, PersonType, Place, SessionId, Time
+from chatsupport.contract.fields import Count, Id, PersonId, PersonType, Place, Seq, SessionId, Time
 from chatsupport.contract.schemas import LARGEST
 
 _DESCRIPTION = """\
@@ -40,9 +40,7 @@ class InSession(Request):
     """The session that an event is about."""
 
     session_id: SessionId = Field(description="The session's id.")
-    user_id: PersonId | None = Field(
-        default=None, description="Systems and API keys may name any person; for others it must be their own id."
-    )
+    user_id: PersonId | None = absent("Systems and API keys may name any person; for others it must be their own id.")
     user_type: Annotated[PersonType, Code("INVALID_USER_TYPE")] | None = None
 
     model_config = example(sessionId="6b02b30b4405bfc85b4b0ba5")
@@ -51,10 +49,8 @@ class InSession(Request):
 class Join(InSession):
     """The session to join, and the messages to hand over."""
 
-    after: Annotated[int, Field(ge=0, le=LARGEST), Code("INVALID_CURSOR")] | None = Field(
-        default=None, description="The last seq that the client has."
-    )
-    lean: bool | None = Field(default=None, description="If true, the acknowledgement has no `messages`.")
+    after: Seq | None = absent("The last seq that the client has.")
+    lean: bool | None = absent("If true, the acknowledgement has no `messages`.")
 
     model_config = example(sessionId="6b02b30b4405bfc85b4b0ba5", after=41, lean=True)
 

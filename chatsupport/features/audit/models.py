@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from bson import ObjectId
 from pydantic import Field
 
-from chatsupport.contract.base import Answer, Code, Reads, Request, page
+from chatsupport.contract.base import Answer, Code, Reads, Request, absent, page
 from chatsupport.contract.fields import DEFAULT_PAGE, AgentId, Cursor, Id, Limit, PersonId, PersonType, Text, Time
 
 Action = Literal[
@@ -27,13 +27,11 @@ def _session_id(value: Any) -> ObjectId:
 class AuditFilter(Request):
     """The filter and the page of a list of audit entries."""
 
-    action: Annotated[str, Text(40), Code("INVALID_ACTION")] | None = Field(
-        default=None, description="Only this action."
-    )
-    user_id: PersonId | None = Field(default=None, description="Only entries about this person.")
-    agent_id: AgentId | None = Field(default=None, description="Only entries about this agent.")
-    session_id: Annotated[ObjectId, Reads(_session_id, "a session's id"), Code("INVALID_SESSION_ID")] | None = Field(
-        default=None, description="Only entries about this session."
+    action: Annotated[str, Text(40), Code("INVALID_ACTION")] | None = absent("Only this action.")
+    user_id: PersonId | None = absent("Only entries about this person.")
+    agent_id: AgentId | None = absent("Only entries about this agent.")
+    session_id: Annotated[ObjectId, Reads(_session_id, "a session's id"), Code("INVALID_SESSION_ID")] | None = absent(
+        "Only entries about this session."
     )
     limit: Limit = DEFAULT_PAGE
     cursor: Cursor | None = None

@@ -9,7 +9,7 @@ from bson import ObjectId
 from pydantic import Field, model_validator
 
 from chatsupport import addresses
-from chatsupport.contract.base import Answer, Code, Reads, Request, example, page, refused
+from chatsupport.contract.base import Answer, Code, Reads, Request, absent, example, page, refused
 from chatsupport.contract.fields import (
     DEFAULT_PAGE,
     Cursor,
@@ -59,14 +59,14 @@ BlockId = Annotated[ObjectId, DocumentId(BlockNotFoundError)]
 class NewBlock(Request):
     """A block to be made: of a person or of an address."""
 
-    user_id: PersonId | None = Field(default=None, description="The person.")
+    user_id: PersonId | None = absent("The person.")
     user_type: UserType = "user"
     address: (
         Annotated[str, Reads(_address, "an IP address, or an IPv6 network /64"), Code("INVALID_ADDRESS")] | None
-    ) = Field(default=None, description="An IP address, or an IPv6 network /64, instead of a person.")
-    reason: Reason | None = Field(default=None, description="For operators.")
-    expires_in_seconds: Annotated[int, Field(ge=1, le=MAX_BLOCK_SECONDS), Code("INVALID_EXPIRY")] | None = Field(
-        default=None, description="Without it, the block lasts until you delete it."
+    ) = absent("An IP address, or an IPv6 network /64, instead of a person.")
+    reason: Reason | None = absent("For operators.")
+    expires_in_seconds: Annotated[int, Field(ge=1, le=MAX_BLOCK_SECONDS), Code("INVALID_EXPIRY")] | None = absent(
+        "Without it, the block lasts until you delete it."
     )
 
     model_config = example(userId="visitor-1", reason="Abuse", expiresInSeconds=86400)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from chatsupport.contract.base import Answer, Code, Reads, Request, refused
+from chatsupport.contract.base import Answer, Code, Reads, Request, absent, refused
 from chatsupport.contract.fields import AgentId, Count, Id, Time
 from chatsupport.database.clock import now
 
@@ -68,7 +68,7 @@ class ReportQuery(Request):
     bucket: Annotated[Literal["hour", "day"], Code("INVALID_BUCKET")] = Field(
         default="day", description="Days begin at midnight UTC."
     )
-    agent_id: AgentId | None = Field(default=None, description="Only sessions that this agent had when they ended.")
+    agent_id: AgentId | None = absent("Only sessions that this agent had when they ended.")
 
     @model_validator(mode="after")
     def _is_a_range(self) -> ReportQuery:

@@ -76,17 +76,15 @@ Words = Annotated[str, Line(300)] | None
 class Texts(Model):
     """Texts of your own for the chat bubble. Null is the built-in text, in the visitor's language."""
 
-    greeting: Words = Field(default=None, description="Above a conversation that has not begun.")
-    away: Words = Field(default=None, description="While no agent is there.")
-    ended: Words = Field(default=None, description="Below a chat that has ended.")
+    greeting: Words = absent("Above a conversation that has not begun.")
+    away: Words = absent("While no agent is there.")
+    ended: Words = absent("Below a chat that has ended.")
 
 
 class Look(Model):
     """How the chat bubble looks on pages that do not say so themselves."""
 
-    title: Annotated[str, Line(60)] | None = Field(
-        default=None, description="The heading. Null is the built-in one, in the visitor's language."
-    )
+    title: Annotated[str, Line(60)] | None = absent("The heading. Null is the built-in one, in the visitor's language.")
     color: Annotated[str, _matching(_COLOR, "a color such as #0f766e"), BeforeValidator(_lower)] = DEFAULT_COLOR
     position: Literal["right", "left"] = Field(
         default="right", description="The side of the page; `right` is the other side where people write from there."
