@@ -1,1 +1,1 @@
-"""REST: each handler parses, calls one service function and serializes."""
+"""REST: each handler parses the request, calls one service function and serializes the answer."""

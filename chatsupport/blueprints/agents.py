@@ -1,4 +1,4 @@
-"""Agents: those who answer. For API keys, systems and supervisors; an agent may read and change its own record."""
+"""The agents who answer. For API keys, systems and supervisors; an agent may read and change its own record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 @route(blueprint.get(""), query=AgentPage, answers={200: Says("Agents", Agents)})
 def list_agents(page: AgentPage) -> Json:
-    """List the agents, by name."""
+    """List the agents, sorted by name."""
     rows, cursor = agents.list_page(caller(), page)
     return serializers.page("agents", [serializers.agent(row) for row in rows], cursor)
 
@@ -36,7 +36,7 @@ def list_agents(page: AgentPage) -> Json:
 def create_agent(fields: AgentFields) -> Json:
     """Make an agent.
 
-    Waiting sessions get its slots at once.
+    Waiting sessions get the agent's slots at once.
     """
     return serializers.agent(agents.create(caller(), fields))
 
@@ -56,8 +56,8 @@ def get_agent(agent_id: AgentId) -> Json:
 def update_agent(agent_id: AgentId, changes: AgentChanges) -> Json:
     """Change an agent.
 
-    An agent itself may change its isOnline, and with currentPassword its password. Another email or password ends its
-    tokens, but for the one it used itself.
+    An agent itself may change its `isOnline` and, with `currentPassword`, its password. A new email or password ends
+    the agent's tokens, except the one of the request.
     """
     return serializers.agent(agents.update(caller(), agent_id, changes))
 
@@ -66,6 +66,6 @@ def update_agent(agent_id: AgentId, changes: AgentChanges) -> Json:
 def delete_agent(agent_id: AgentId) -> Json:
     """Delete an agent.
 
-    Its access ends at once, its sessions requeue.
+    The agent's access ends at once, and its sessions go back to the queue.
     """
     return {"id": str(agents.delete(caller(), agent_id)["_id"])}

@@ -1,4 +1,4 @@
-"""Tokens: getting one, and ending them."""
+"""Get tokens, and end them."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ Json = dict[str, Any]
 def create_token(wanted: TokenRequest) -> Json:
     """Get a token.
 
-    For a user, or with `guest` for one whose id is made here; for an agent or a system only with an X-API-Key. An id
-    that begins with `guest-` needs that guest's earlier token as a Bearer, which may have expired up to 90 days ago, or
-    an X-API-Key. 30 a minute from one address.
+    For a user, or with `guest` for a new guest whose id the server makes. Tokens for agents and systems need an
+    X-API-Key. An id that begins with `guest-` needs an X-API-Key, or that guest's earlier token as a Bearer, which may
+    have expired up to 90 days ago. 30 a minute from one address.
     """
     asker = tokens.Asker(api_key(), request.headers.get("Authorization"), request.remote_addr or "", is_on_this_machine)
     return tokens.issue(wanted, asker)
@@ -76,7 +76,7 @@ def create_token(wanted: TokenRequest) -> Json:
 def sign_in(credentials: SignIn) -> Json:
     """Sign an agent in, for 12 hours.
 
-    Tries are counted: 5 a minute for one email, and 5 from one address.
+    5 attempts a minute for one email, and 5 a minute from one address.
     """
     token, agent = sign_ins.sign_in(credentials, request.remote_addr or "")
     return {
@@ -96,7 +96,7 @@ def sign_in(credentials: SignIn) -> Json:
 def get_sign_in_options() -> Json:
     """See how agents may sign in.
 
-    In development without API_KEY anybody may get an agent's token; then here are the agents.
+    In development without API_KEY, anybody may get an agent's token. The answer then lists the agents.
     """
     return sign_ins.options(is_on_this_machine=is_on_this_machine())
 
@@ -107,9 +107,10 @@ def get_sign_in_options() -> Json:
     answers={200: Says("Tokens revoked", Revoked)},
 )
 def revoke_tokens(person: Person) -> Json:
-    """Revoke all tokens of somebody.
+    """Revoke all tokens of a person.
 
-    By API key or system. At once, everywhere: its sockets are closed. Newer tokens are good.
+    For API keys and systems. It takes effect at once and everywhere, and closes the person's sockets. Tokens made later
+    are valid.
     """
     who = person.caller
     revoked_up_to = serializers.iso_of_ms(denials.revoke(caller(), who))
@@ -124,8 +125,8 @@ def revoke_tokens(person: Person) -> Json:
 def identify_guest(guest: GuestToken) -> Json:
     """Carry a guest's sessions over to the caller.
 
-    By a user that is no guest. The guest's sessions become the user's, and the guest's tokens are refused from then on.
-    If the user has an open session already, the guest's ends with the reason `merged`. Safe to repeat.
+    For users who are not guests. The guest's sessions become the user's, and the guest's tokens are refused from then
+    on. If the user already has an open session, the guest's ends with the reason `merged`. Safe to repeat.
     """
     return identification.identify(caller(), guest.guest_token, request.remote_addr or "")
 
@@ -136,10 +137,10 @@ def identify_guest(guest: GuestToken) -> Json:
     access=RENEWING_CALLER,
 )
 def sign_out() -> Json:
-    """End the token that is shown.
+    """Sign out: end the token of the request.
 
-    By users and agents. At once, everywhere; its sockets are closed. Other tokens stay good. One that expired up to 90
-    days ago is taken too: a guest's would renew.
+    For users and agents. It takes effect at once and everywhere, and closes the token's sockets. Other tokens stay
+    valid. A token that expired up to 90 days ago is accepted too, because a guest's could still be renewed.
     """
     denials.sign_out(caller())
     return {}

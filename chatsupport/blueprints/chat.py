@@ -40,14 +40,14 @@ Json = dict[str, Any]
     body=StartSession,
     answers={
         201: Says("Session started", contract.StartedSession),
-        200: Says("This user has an open session already", contract.StartedSession),
+        200: Says("This user already has an open session", contract.StartedSession),
     },
     errors=[QueueFullError],
 )
 def start_session(start: StartSession) -> tuple[Json, int]:
     """Start a session, or get the open one.
 
-    A user has one open session at most. 10 a minute.
+    A user has at most one open session. 10 a minute.
     """
     asked = Start(
         caller=caller(),
@@ -88,7 +88,7 @@ def get_session(session_id: SessionId) -> Json:
 def end_session(session_id: SessionId, end: SessionEnd) -> Json:
     """End a session.
 
-    A second call answers with the first end, unchanged.
+    A repeated call returns the first end unchanged.
     """
     return ending.end(caller(), session_id, end)
 
@@ -112,14 +112,14 @@ def get_messages(session_id: SessionId, page: Page) -> Json:
     headers={"Idempotency-Key": "clientMessageId"},
     answers={
         201: Says("Message sent", contract.SentMessage),
-        200: Says("This message was sent before", contract.SentMessage),
+        200: Says("This message was already sent", contract.SentMessage),
     },
     errors=[SessionEndedError],
 )
 def send_message(session_id: SessionId, message: NewMessage) -> tuple[Json, int]:
     """Send a message.
 
-    Answered when it is durable. 20 in 10 s. A repeated `clientMessageId` gets the first message.
+    The answer comes when the message is durable. A repeated `clientMessageId` returns the first message. 20 in 10 s.
     """
     sent = sending.send(caller(), session_id, message)
     return serializers.sent_message(sent.message, sent.session_status), 201 if sent.created else 200
@@ -133,7 +133,7 @@ def send_message(session_id: SessionId, message: NewMessage) -> tuple[Json, int]
 def list_sessions(wanted: SessionFilter) -> Json:
     """List sessions, newest first.
 
-    An agent's own; all for supervisors, API keys and systems.
+    Agents get their own sessions; supervisors, API keys and systems get all.
     """
     return lists.list_sessions(caller(), wanted)
 
@@ -147,7 +147,7 @@ def list_sessions(wanted: SessionFilter) -> Json:
 def transfer_session(session_id: SessionId, transfer: Transfer) -> Json:
     """Hand a session to an agent, or back to the queue's front.
 
-    By its agent, a supervisor, an API key or a system. With its own id a supervisor takes over.
+    For its agent, supervisors, API keys and systems. A supervisor takes a session over with its own id.
     """
     return transfers.transfer(caller(), session_id, transfer.agent_id)
 
@@ -159,9 +159,10 @@ def transfer_session(session_id: SessionId, transfer: Transfer) -> Json:
     access=ANYBODY,
 )
 def get_availability() -> Json:
-    """Ask whether somebody is there.
+    """Read whether an agent is present.
 
-    For everybody: a page asks before anybody writes. With credentials the answer also says how many wait.
+    For everybody, because a page asks before a visitor writes. With credentials, the answer also has the queue's
+    length.
     """
     is_stranger = not ("Authorization" in request.headers or "X-API-Key" in request.headers)
     if not is_stranger:

@@ -1,4 +1,4 @@
-"""What the calls and events are, for tools and for people. Open to everybody: it says nothing of anybody."""
+"""Descriptions of the calls and events, for tools and for people. Open to everybody: they have no personal data."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def get_docs() -> AnyResponse:
 
 
 def _url() -> str:
-    """Return where tools find the calls: whole where that is certain, so that an import can be sent at once."""
+    """Return the address of the calls for tools: complete if it is certain, so that an imported call works at once."""
     here = request.url_root.rstrip("/") if is_on_this_machine() else None
     return settings.config.public_url or here or request.script_root or "/"
 

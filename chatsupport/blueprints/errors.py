@@ -1,4 +1,4 @@
-"""Errors -> failure envelopes, for every REST response."""
+"""Turn errors into failure envelopes, for every REST response."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ logger = logging.getLogger(__name__)
 
 _UNREADABLE = {
     400: "The request could not be read. Check its syntax.",
-    417: "This server meets no expectation but 100-continue.",
+    417: "This server supports no expectation but 100-continue.",
     431: "The request's headers are too large.",
-    501: "The request's body is encoded in a way that is not understood here.",
+    501: "This server does not support the encoding of the request's body.",
 }
 
 
 def unreadable(status: int, reason: str) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Return status line, headers and body that answer what could not be read as a request."""
+    """Return the status line, headers and body of the answer to an unreadable request."""
     request_id = uuid.uuid4().hex
     envelope = {
         "success": False,
@@ -64,7 +64,7 @@ def register(app: Flask) -> None:
 
 
 def _refuse_other_spellings() -> None:
-    # Werkzeug would take //metrics for /metrics, which a proxy may have forbidden.
+    # Werkzeug would read //metrics as /metrics, which a proxy may forbid.
     if request.environ["PATH_INFO"].startswith("//"):
         raise UnknownPath
 
@@ -84,7 +84,7 @@ def respond(error: ChatSupportError) -> Response:
 
 
 def _counted(error: ChatSupportError) -> ChatSupportError:
-    """Return the error, or that too many calls without valid credentials came from this address."""
+    """Return the error, or a `RateLimitedError` if too many calls without valid credentials came from this address."""
     try:
         rate_limits.check_address(rate_limits.REFUSALS, request.remote_addr or "")
     except RateLimitedError as limited:

@@ -1,4 +1,4 @@
-"""Whether a request comes from the machine itself, without a proxy that may forward for others."""
+"""Tell whether a request comes from the machine itself, without a proxy that may forward for others."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from flask import request
 from chatsupport.extensions import settings
 
 _BY_PROXY = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-cluster-client-ip"}
-"""What only a proxy or a tunnel sends. Whether it is a trusted one does not matter: behind it may be anybody."""
+"""Headers that only a proxy or a tunnel sends. Even if it is trusted, anybody may be behind it."""
 _PREFIXES_BY_PROXY = ("x-forwarded", "x-original-", "cf-", "x-envoy-", "x-amz", "fly-", "x-vercel-", "ngrok-")
 
 
 def connects_from_this_machine() -> bool:
-    """Tell whether the connection itself comes from here, and no proxy says that it speaks for another."""
+    """Tell whether the connection comes from this machine and no proxy says that it forwards for another client."""
     names = [name.lower() for name, _ in request.headers]
     if any(name in _BY_PROXY or name.startswith(_PREFIXES_BY_PROXY) for name in names):
         return False
@@ -23,10 +23,10 @@ def connects_from_this_machine() -> bool:
 
 
 def is_on_this_machine() -> bool:
-    """Tell whether a program or a page of this machine calls it by a name of its own.
+    """Tell whether a program or page of this machine calls the server by a name of this machine.
 
-    By another name comes what a tunnel without headers carries, or a page somewhere whose name leads here for a moment.
-    A page names its origin: it is of this machine, or FRONTEND_URLS names it (`*` names none).
+    A tunnel without headers uses another name, and so does a page elsewhere whose host name resolves to this machine
+    for a moment. A page sends its origin: it must be of this machine or in FRONTEND_URLS (`*` does not count).
     """
     origin = request.headers.get("Origin")
     is_ours = origin is None or origin in settings.config.frontend_urls or _is_own_name(origin)

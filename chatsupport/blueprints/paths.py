@@ -1,6 +1,6 @@
-"""Slashes in paths: one that is sent as %2f is part of a name, and never separates two.
+"""Slashes in paths: a slash sent as %2f is part of a name, and never a separator.
 
-WSGI hands over paths with everything decoded, where the two look alike. What the client sent is beside it.
+WSGI passes decoded paths, in which the two look alike. The original path is in another variable.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ NO_PATH = "/%2F"
 
 
 class EncodedSlashes:
-    """WSGI middleware that keeps encoded slashes as `%2F` in a path, so that no route takes them for slashes.
+    """WSGI middleware that keeps encoded slashes as `%2F` in a path, so that no route treats them as separators.
 
-    Behind `USERS` the path stays as it was sent, whole: `UserId` decodes it.
+    Under `USERS`, the whole path stays as it was sent, and `UserId` decodes it.
     """
 
     def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
@@ -37,13 +37,13 @@ class EncodedSlashes:
 
 
 class UserId(BaseConverter):
-    """A user's id in a path. It may hold slashes, encoded or not."""
+    """A user's id in a path. It may contain slashes, encoded or not."""
 
     regex = ".+?"
     part_isolating = False
 
     def to_python(self, value: str) -> str:
-        """Decode what `EncodedSlashes` has left as it was sent. A path that is not UTF-8 names no user."""
+        """Decode the path that `EncodedSlashes` has left encoded. A path that is not UTF-8 names no user."""
         try:
             return unquote(value, errors="strict")
         except UnicodeDecodeError as error:
@@ -51,7 +51,7 @@ class UserId(BaseConverter):
 
 
 def take_user_ids(state: BlueprintSetupState) -> None:
-    """Have routes take `<id:user_id>`; for a blueprint's `record`, before its routes."""
+    """Allow `<id:user_id>` in routes. Pass it to a blueprint's `record` before its routes."""
     state.app.url_map.converters["id"] = UserId
 
 
@@ -68,7 +68,7 @@ def _path(path: str, target: str) -> str:
 
 
 def _sent_as(path: str, target: str, decode: Callable[[str], str]) -> str | None:
-    """Return the end of the target that the path is, which may lack what came before: where it is mounted."""
+    """Return the end of the target that matches the path, which may lack the prefix under which it is mounted."""
     names = target.split("/")
     length = 0
     for number in range(len(names) - 1, 0, -1):

@@ -1,4 +1,4 @@
-"""One id and one log line a request."""
+"""One id and one log line for each request."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ StartResponse = Callable[..., Any]
 
 
 class RequestIds:
-    """WSGI middleware: gives every request an id (the caller's, if it sent a sane one) and returns it in X-Request-ID,
-    with the headers that every response has.
+    """WSGI middleware that gives every request an id and every response its common headers.
 
-    It stands outside Socket.IO's own middleware, so that long-polling responses carry it as well.
+    The id is the caller's, if it sent a valid one. The response returns it in X-Request-ID.
+
+    It wraps Socket.IO's own middleware, so that long-polling responses have it as well.
     """
 
     def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:

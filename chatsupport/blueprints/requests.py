@@ -1,4 +1,4 @@
-"""What every REST handler shares: who is calling, the body, the envelope."""
+"""The common parts of REST handlers: the caller, the body and the envelope."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CHANGES_NOTHING = ("auth.create_token", "auth.sign_in")
 
 
 def wait_until_ready() -> None:
-    """Let nothing be changed before this process may. A token changes nothing."""
+    """Refuse changes before this process may make any. Making a token changes nothing."""
     if request.method not in ("GET", "HEAD", "OPTIONS") and request.endpoint not in _CHANGES_NOTHING:
         readiness.wait_until_ready()
 
@@ -32,7 +32,7 @@ def require_caller(expired_for: timedelta = timedelta(0)) -> None:
     A token may have expired up to `expired_for` ago.
     """
     if request.method == "OPTIONS":
-        return  # A browser asks with no credentials whether it may send them.
+        return  # A browser's preflight request has no credentials.
     key = api_key()
     token = bearer_token(request.headers.get("Authorization")) if key is None else None
     g.caller = authenticate(token, key, expired_for)
@@ -44,24 +44,24 @@ def require_caller(expired_for: timedelta = timedelta(0)) -> None:
 
 
 def caller() -> Caller:
-    """Return who is calling, in a blueprint that requires a caller."""
+    """Return the caller, in a blueprint that requires one."""
     return g.caller  # type: ignore[no-any-return]
 
 
 def api_key() -> str | None:
-    """Return the X-API-Key header, None where there is none."""
+    """Return the X-API-Key header, or None."""
     return request.headers.get("X-API-Key")
 
 
 def json_body() -> Mapping[str, Any]:
-    """Return the body, a JSON object; an empty one where there is no body.
+    """Return the body, a JSON object, or an empty one if there is no body.
 
     Raises `InvalidInputError` with INVALID_JSON, or `UnsupportedMediaTypeError`.
     """
     body = request.get_data(cache=True)
     limit = request.max_content_length
     if request.content_length is None and limit is not None and len(body) >= limit:
-        raise RequestEntityTooLarge  # Sent in chunks, and cut off by Werkzeug without a word.
+        raise RequestEntityTooLarge  # It was sent in chunks, and Werkzeug has silently cut it off.
     if not body.strip():
         return {}
     if not request.is_json:
@@ -71,7 +71,7 @@ def json_body() -> Mapping[str, Any]:
     except ValueError:
         raise InvalidInputError("INVALID_JSON", "The body is not valid JSON.") from None
     if not isinstance(data, dict):
-        raise InvalidInputError("INVALID_JSON", 'The body must be a JSON object, like {"userId": "…"}.')
+        raise InvalidInputError("INVALID_JSON", 'The body must be a JSON object, such as {"userId": "…"}.')
     return data
 
 

@@ -1,4 +1,4 @@
-"""How a call is declared: what `route` is told is what the handler gets, what clients get, and what OpenAPI says."""
+"""The declaration of calls: `route` defines what the handler gets, what clients get, and what OpenAPI says."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Handler = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Access:
-    """Who may make a call."""
+    """The callers that may make a call."""
 
     needs_caller: bool = True
     expired_for: timedelta = timedelta(0)
@@ -99,7 +99,7 @@ def route(
 
 @lru_cache(maxsize=1)
 def openapi(app: Flask) -> dict[str, Any]:
-    """Return the OpenAPI document of all calls that are registered with the application."""
+    """Return the OpenAPI document of all calls of the application."""
     found, tags = [], {}
     for rule in app.url_map.iter_rules():
         call = getattr(app.view_functions[rule.endpoint], "call", None)
@@ -114,6 +114,6 @@ def openapi(app: Flask) -> dict[str, Any]:
 
 
 def _with_headers(body: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the body, with a header's value in each field that it stands for and that is not there."""
+    """Return the body. Missing fields get the value of the header that may replace them."""
     missing = {field: request.headers.get(name) for name, field in headers.items() if body.get(field) is None}
     return {**body, **{field: value for field, value in missing.items() if value}} if missing else body

@@ -1,4 +1,4 @@
-"""What the service is and how it is. Open to everybody: balancers and people with a browser come here."""
+"""The description and the health of the service. Open to everybody, because load balancers and browsers use it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ blueprint = Blueprint("system", __name__)
 
 @route(blueprint.get("/"), answers={200: Says("Chat Support System API", Index)}, access=ANYBODY)
 def get_index() -> dict[str, Any]:
-    """See what this is."""
+    """Read the name and version of the API, with its endpoints."""
     return {
         "message": "Chat Support System API",
         "version": __version__,
@@ -37,9 +37,9 @@ def get_index() -> dict[str, Any]:
     access=ANYBODY,
 )
 def get_health() -> dict[str, Any] | Response:
-    """See how it is.
+    """Read the health of the service.
 
-    Within 2 s in any case. 503, with the state as `data`, while the database does not answer.
+    It always answers within 2 s: with 503, and the state as `data`, while the database does not answer.
     """
     state, alive = overview.health()
     if alive:

@@ -1,4 +1,4 @@
-"""/widget.js, /console, /demo and their files. No authentication: what is public on every page that has the widget.
+"""/widget.js, /console, /demo and their files. They need no authentication: pages with the widget are public.
 
 `page()` serves the page of any folder in chatsupport/web, under a policy that lets it load its own files only.
 """
@@ -30,7 +30,7 @@ HTML = ("text/html",)
 FOR_EVER = "public, max-age=31536000, immutable"
 
 for_any_site = cross_origin(origins="*", send_wildcard=True, supports_credentials=False)
-"""Any site may load these files, whoever may call the API: a module of another origin needs leave to be run."""
+"""Any site may load these files, even if it may not call the API: browsers run no other origin's module without this."""
 
 
 Look = Callable[[], Mapping[str, Any]]
@@ -38,13 +38,13 @@ _look: list[Look] = []
 
 
 def bind_look(sources: Iterable[Look]) -> None:
-    """Have these say from now on what the chat bubble goes by on pages that do not say it themselves."""
+    """Use these for the settings of the chat bubble on pages that do not set them themselves."""
     _look[:] = sources
 
 
 @lru_cache(maxsize=1)
 def assets() -> Assets:
-    """Return the files, read once, when the application is made."""
+    """Return the files, which are read once, when the application is made."""
     return Assets()
 
 
@@ -57,7 +57,7 @@ def _read_files(_: BlueprintSetupState) -> None:
     blueprint.get("/web/<version>/<path:path>"),
     answers={
         200: File("The file", tuple(sorted(MEDIA_TYPES.values()))),
-        302: File("It is at another version", ("text/html",)),
+        302: File("Redirects to the current version", ("text/html",)),
     },
     errors=[NotFoundError],
     access=ANYBODY,
@@ -66,7 +66,7 @@ def _read_files(_: BlueprintSetupState) -> None:
 def get_asset(version: str, path: str) -> AnyResponse:
     """Get a file of the widget, the console or the demo.
 
-    The version is in the pages that name the file; any other leads to the present one.
+    The pages that name the file have the version. Any other version redirects to the current one.
     """
     file = assets().find(path)
     if file is None:
@@ -84,9 +84,9 @@ def get_asset(version: str, path: str) -> AnyResponse:
 )
 @for_any_site
 def get_widget() -> AnyResponse:
-    """Get the chat bubble's script, for any site's page.
+    """Get the chat bubble's script, for pages of any site.
 
-    It loads the rest.
+    It loads the other files.
     """
     look = {option: value for source in _look for option, value in source().items()}
     return _public(_loader(settings.config.socketio_client_url, json_codec.dumps(look)), "no-cache")
@@ -94,7 +94,7 @@ def get_widget() -> AnyResponse:
 
 @route(blueprint.get("/demo"), answers={200: File("The page", HTML)}, errors=[NotFoundError], access=ANYBODY)
 def get_demo() -> AnyResponse:
-    """Get a shop's page with the chat bubble.
+    """Get the page of a demo shop with the chat bubble.
 
     Not in production.
     """
@@ -107,7 +107,7 @@ def get_demo() -> AnyResponse:
 def get_console() -> AnyResponse:
     """Get the agents' console.
 
-    An agent without a token sees a form to sign in.
+    An agent without a token sees a form for signing in.
     """
     return page("console")
 
@@ -115,7 +115,7 @@ def get_console() -> AnyResponse:
 def page(folder: str, policy: str | None = None) -> AnyResponse:
     """Return the index.html of a folder in chatsupport/web, with %ASSETS% and %SOCKETIO% filled in."""
     if request.path.endswith("/"):
-        return redirect(f"../{folder}")  # What it names, it names from where it is.
+        return redirect(f"../{folder}")  # Its addresses are relative to its own.
     response = Response(filled(f"{folder}/index.html"), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Content-Security-Policy"] = policy or _page_policy()
@@ -123,13 +123,13 @@ def page(folder: str, policy: str | None = None) -> AnyResponse:
 
 
 def filled(path: str) -> bytes:
-    """Return a file that names other files, with their present names."""
+    """Return a file that names other files, with their current names."""
     return _fill(path, settings.config.socketio_client_url)
 
 
 @lru_cache(maxsize=8)
 def _loader(client_url: str | None, look: str) -> Asset:
-    # Every page with the bubble asks whether it is still the same.
+    # Every page with the bubble checks whether it has changed.
     return asset(assets().loader(client_url, json_codec.loads(look)), ".js")
 
 
@@ -141,7 +141,7 @@ def _fill(path: str, client_url: str | None) -> bytes:
 def _page_policy() -> str:
     url = urlsplit(settings.config.socketio_client_url or "")
     client = f" {url.scheme}://{url.netloc}" if url.netloc else ""
-    # Not every browser takes 'self' to include the websockets of the same host.
+    # In some browsers, 'self' does not include websockets of the same host.
     sockets = "".join(f" ws://{host} wss://{host}" for host in own_hosts(settings.config, request.host))
     return (
         f"default-src 'none'; script-src 'self'{client}; style-src 'self'; img-src 'self' data:; font-src 'self'; "

@@ -1,7 +1,7 @@
 """All code that reaches into gunicorn, eventlet, python-engineio and python-socketio.
 
-It knows connections, packets and rooms. What they mean is known above: by the `Hooks` that `server.init_app` is given.
-README.md says for each patch what it does, why, and how to take it out.
+It handles connections, packets and rooms. Their meaning is in the layer above, in the `Hooks` given to
+`server.init_app`. README.md says for each patch what it does, why, and how to take it out.
 """
 
 from __future__ import annotations
@@ -11,36 +11,36 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Acknowledge = Callable[[dict[str, Any]], int]
-"""Sends an envelope to the client's callback, and returns how many bytes that took."""
+"""Sends an envelope to the client's callback, and returns the number of bytes."""
 Answer = tuple[str, list[tuple[str, str]], bytes]
 """An HTTP status line, headers and a body."""
 
 
 class HandleEvent(Protocol):
-    """Takes an event of a connected socket. `is_behind` tells that the client has not read all we have sent it."""
+    """Handles an event of a connected socket. `is_behind` says that the client has not read everything we have sent."""
 
     def __call__(
         self, sid: str, name: object, arguments: list[Any], acknowledge: Acknowledge | None, *, is_behind: bool
     ) -> None:
-        """Handle it; raises nothing."""
+        """Handle the event. Raises nothing."""
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """What this package calls. Each Engine.IO connection has an id, and another one as a Socket.IO socket (`sid`)."""
+    """The functions that this package calls. A connection has an Engine.IO id, and a Socket.IO id (`sid`)."""
 
     refuse: Callable[[dict[str, Any]], Answer | None]
-    """Looks at a request for a new connection; its answer refuses it."""
+    """Checks a request for a new connection. If it returns an answer, the connection is refused with it."""
     opened: Callable[[str, dict[str, Any]], None]
     """There is a new connection (its id, its environment), not authenticated yet."""
     closed: Callable[[str], None]
     """A connection is gone."""
     may_stray: Callable[[str], bool]
-    """A connection has sent a packet that is no event of a socket. False closes it."""
+    """A connection has sent a packet that is not an event of a socket. False closes it."""
     connect: Callable[[str, dict[str, Any], object], None]
     """A socket connects (its sid, environment, credentials). Raises `ConnectionRefusedError`, and nothing else."""
     disconnect: Callable[[str, str], None]
-    """A socket is gone (its sid, why)."""
+    """A socket is gone (its sid, the reason)."""
     event: HandleEvent
     overhear: Callable[[str, Any, Any, Collection[str]], Collection[str] | None]
     """An event is on its way to the sockets here (its name and data, the room, the sids left out).

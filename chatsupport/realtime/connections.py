@@ -1,4 +1,4 @@
-"""The clients' connections of this process, counted: gunicorn counts greenlets, and an idle websocket has none."""
+"""Count the clients' connections of this process: gunicorn counts greenlets, and an idle websocket has none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Connections:
         self._free: Any = None
 
     def serve(self, listener: Any, handle: Callable[[Any, Any], object], limit: int) -> None:
-        """Accept connections, so many at a time, until `StopServe`; return when the last one is closed.
+        """Accept connections up to a limit, until `StopServe`. Returns when the last one is closed.
 
         It is called in place of gunicorn's own function.
         """
@@ -39,7 +39,7 @@ class Connections:
             eventlet.sleep(0.05)
 
     def keep(self, client: Any) -> Any:
-        """Return a connection's socket anew: one that is open, and counted, until it is discarded."""
+        """Return a connection's socket as one that counts as open until it is discarded."""
         kept = client.dup()
         if client in self._open:
             self._open.remove(client)
@@ -47,13 +47,13 @@ class Connections:
         return kept
 
     def discard(self, client: Any) -> None:
-        """Count a closed socket no longer."""
+        """Stop counting a closed socket."""
         if client in self._open:
             self._open.remove(client)
             self._free.release()
 
     def stop_reading(self) -> None:
-        """End all connections, as if the clients had; what is being answered can still be sent."""
+        """End all connections as if the clients had ended them. Answers in progress can still be sent."""
         for client in list(self._open):
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_RD)
@@ -62,7 +62,7 @@ class Connections:
         try:
             client, address = listener.accept()
         except OSError as error:
-            # No file is left, most likely. With gunicorn's own function nobody would accept from now on.
+            # Probably no file descriptor is left. gunicorn's own function would accept no connection from now on.
             logger.error("A connection could not be accepted: %s", error.strerror or error)
             self._free.release()
             eventlet.sleep(RETRY_SECONDS)
@@ -72,7 +72,7 @@ class Connections:
 
     def _handle(self, listener: Any, handle: Callable[[Any, Any], object], client: Any, address: Any) -> None:
         try:
-            # Not if it was accepted just before the listener was closed: gunicorn would log a traceback.
+            # If it was accepted just before the listener was closed, gunicorn would log a traceback.
             if listener.fileno() >= 0:
                 handle(client, address)
         finally:

@@ -1,8 +1,9 @@
-"""One Engine.IO connection, made light: what waits in python-engineio's own class as a greenlet each does not here.
+"""A lightweight Engine.IO connection, without the waiting greenlets of python-engineio's own class.
 
-python-engineio has three greenlets a connection: one reads, one writes, one sleeps until the next ping. Here the first
-exists while bytes come (`websocket`). A packet is written at once by whoever sends it; only when the peer does not keep
-up is it queued, and a writer runs until the queue is empty. One greenlet sends everybody's pings.
+python-engineio has three greenlets for each connection: one reads, one writes, and one sleeps until the next ping. Here
+a reader exists only while bytes arrive (`websocket`). The sender of a packet writes it at once. Only if the peer does
+not keep up, the packet is queued, and a writer runs until the queue is empty. One greenlet sends the pings of all
+connections.
 
 The queue is bounded: a client that stops reading is dropped, and costs the others nothing.
 """
@@ -28,7 +29,7 @@ from chatsupport.realtime.websocket import ChatWebSocket, encode_frame
 logger = logging.getLogger(__name__)
 
 MAX_POLLED_PACKETS = 16
-"""How many packets one answer of long-polling holds. Python's client drops a connection whose answer holds more."""
+"""The most packets in one answer of long-polling. Python's client drops a connection after a larger answer."""
 MAX_QUEUED_BYTES = 1024 * 1024
 _CONTROL_PACKETS = ("1", "3", "5")
 UPGRADE_SECONDS = 10.0
@@ -37,7 +38,7 @@ CLOSE_SECONDS = 2.0
 
 
 def install(hooks: Hooks, max_packet_bytes: int) -> None:
-    """Have python-engineio make connections of this class, for this process."""
+    """Let python-engineio make connections of this class in this process."""
     engineio.socket.Socket = EngineSocket
     EngineSocket.hooks, EngineSocket.pinger = hooks, Pinger()
     # The JavaScript client packs whatever was emitted meanwhile into one POST, limited by bytes alone. With more than
@@ -63,7 +64,7 @@ class EngineSocket(engineio.socket.Socket):
         self._dropped = False
 
     def check_ping_timeout(self) -> bool:
-        """Tell whether the client is there; close the connection if a ping has waited too long for its answer."""
+        """Tell whether the client is connected. Closes the connection if a ping has waited too long for its answer."""
         if self.closed:
             raise SocketIsClosedError
         if self.last_ping is not None and time.monotonic() - self.last_ping > self.server.ping_timeout:
@@ -72,7 +73,7 @@ class EngineSocket(engineio.socket.Socket):
         return True
 
     def send(self, pkt: Any) -> None:
-        """Send a packet: now, if nothing waits and the peer reads, else behind what waits. Raises when closed."""
+        """Send a packet: now if nothing waits and the peer reads, or else after the waiting ones. Raises if closed."""
         if not self.check_ping_timeout():
             return
         ws = self._websocket
@@ -80,7 +81,7 @@ class EngineSocket(engineio.socket.Socket):
             self._enqueue(pkt)
 
     def take_stray(self) -> bool:
-        """Count a packet that is no event of an authenticated socket. After too many, close and return False."""
+        """Count a packet that is not an event of an authenticated socket. After too many, close and return False."""
         if self.closed or self.closing:
             return False
         if self.hooks.may_stray(self.sid):
@@ -89,13 +90,13 @@ class EngineSocket(engineio.socket.Socket):
         return False
 
     def receive(self, pkt: Any) -> None:
-        """Take a packet from the client."""
+        """Handle a packet from the client."""
         if pkt.packet_type != packet.MESSAGE and not self.take_stray():
             raise SocketIsClosedError
         super().receive(pkt)
 
     def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """Take the packets of a POST. Raises `EngineIOError`, which ends the connection, where they are none."""
+        """Handle the packets of a POST. Raises `EngineIOError`, which ends the connection, for anything else."""
         try:
             length = int(environ.get("CONTENT_LENGTH") or 0)
             if length > self.server.max_http_buffer_size:
@@ -125,10 +126,10 @@ class EngineSocket(engineio.socket.Socket):
         return packets
 
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
-        """Close the connection; run the disconnect handlers first."""
+        """Run the disconnect handlers, and close the connection."""
         super().close(wait=False, abort=abort, reason=reason)
         if self._writer_runs:
-            # It waits for a peer that may never read again.
+            # The writer waits for a peer that may never read again.
             self.server.start_background_task(self._abort_later)
         self._start_writer()
 
@@ -175,7 +176,7 @@ class EngineSocket(engineio.socket.Socket):
             self._queued_bytes -= len(pkt.encode())
 
     def _drop(self) -> None:
-        """Give up a client that does not read. Its disconnect handlers run in a greenlet of their own."""
+        """Drop a client that does not read. Its disconnect handlers run in their own greenlet."""
         if self._dropped:
             return
         self._dropped = True
@@ -232,13 +233,13 @@ class EngineSocket(engineio.socket.Socket):
         ws.listen(self._take, self._gone)
 
     def _upgrade(self, ws: ChatWebSocket) -> bool:
-        """Take over from long-polling, as the protocol's probe says. False where the client did not go on."""
+        """Take over from long-polling after the protocol's probe. False if the client did not continue."""
         self.upgrading = True
         ws.socket.settimeout(UPGRADE_SECONDS)
         deadline = time.monotonic() + UPGRADE_SECONDS
 
         def check_time() -> None:
-            # Each frame may come in time and the frames still never end.
+            # Each frame may come in time, and yet the frames may never end.
             if time.monotonic() > deadline:
                 raise TimeoutError
 
@@ -257,9 +258,9 @@ class EngineSocket(engineio.socket.Socket):
             self.upgrading = False
 
     def _take(self, data: str | bytes) -> bool:
-        """Take one packet from the client. False when the connection is over."""
+        """Handle one packet from the client. False if the connection is over."""
         try:
-            # What the packet class would do, without trying to parse the text as JSON first.
+            # Like the packet class, but without trying to parse the text as JSON first.
             if data[:1] == "4":
                 self.server._trigger_event("message", self.sid, data[1:], run_async=False)
             elif type(data) is bytes:
@@ -276,7 +277,7 @@ class EngineSocket(engineio.socket.Socket):
         return not self.closed
 
     def _send_frame(self, frame: bytes) -> None:
-        """Send a frame of the websocket's own, behind what waits."""
+        """Send a control frame of the websocket, after the waiting packets."""
         if not self.closed:
             pkt = packet.Packet(packet.NOOP)
             pkt.frame = frame
@@ -288,7 +289,7 @@ class EngineSocket(engineio.socket.Socket):
 
 
 def _frame_of(pkt: Any) -> bytes:
-    """Return the packet as a websocket frame; made once for all that get the same packet."""
+    """Return the packet as a websocket frame, which is made once for all receivers."""
     frame: bytes | None = getattr(pkt, "frame", None)
     if frame is None:
         frame = pkt.frame = encode_frame(pkt.encode())
@@ -315,7 +316,7 @@ class Pinger:
             due, connection = self._due[0]
             wait = due - time.monotonic()
             if wait > 0:
-                # At least a moment, so that those due together are pinged together.
+                # At least a moment, so that connections due together are pinged together.
                 server.sleep(max(wait, 0.05))
                 continue
             self._due.popleft()

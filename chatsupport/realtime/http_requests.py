@@ -41,12 +41,12 @@ from chatsupport.realtime import Answer
 REQUEST_SECONDS = 10.0
 """The longest time a client may take to send one request, including its body."""
 SEND_BYTES_PER_SECOND = 16 * 1024
-"""The slowest rate at which a client may read, beside the time that it has for any answer."""
+"""The slowest rate at which a client may read, in addition to the time for any answer."""
 MAX_DISCARDED_BYTES = 1024 * 1024
 """How much of an unread body is read to keep the connection; if there is more, the connection is closed."""
 
 MAX_HEADERS_BYTES = 32 * 1024
-"""How long the headers of a request may be together, as with nginx: long-polling keeps them while it waits."""
+"""The largest total length of a request's headers, as in nginx: long-polling keeps them while it waits."""
 MAX_CHUNK_LINE_BYTES = 4096
 """The longest line before a chunk: its size and its extensions."""
 
@@ -55,7 +55,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def install(settings: Any, send_timeout: float, refuse: Callable[[int, str], Answer]) -> None:
-    """Have gunicorn's workers of this process read, refuse and answer requests like this.
+    """Let gunicorn's workers in this process read, refuse and answer requests in this way.
 
     `settings` is gunicorn's configuration, which does not change any more. `refuse` makes the answer to what cannot be
     read as a request, of gunicorn's status and its reason.
@@ -87,12 +87,12 @@ class PatientUnreader(SocketUnreader):
         self._is_over = False
 
     def begin(self, *, idle: bool) -> None:
-        """Expect a request: now, or, with `idle`, when its first byte arrives."""
+        """Expect a request: now or, with `idle`, from its first byte on."""
         self._left = REQUEST_SECONDS
         self._idle = idle and not self.buf.getbuffer().nbytes
 
     def chunk(self) -> bytes:
-        """Return the bytes that arrived; none at the end, or when the time is over."""
+        """Return the arrived bytes; none at the end or after the time is over."""
         if self._is_over:
             return b""
         if self._idle:
@@ -110,9 +110,9 @@ class PatientUnreader(SocketUnreader):
 
 
 class Body:
-    """A request's body as the application reads it: a broken one is a client's mistake, not a defect.
+    """A request's body as the application reads it. A broken body is the client's error, not the server's.
 
-    Where the next request would begin nobody can say then, so the connection ends with the answer.
+    It is then unknown where the next request begins, so the connection ends with the answer.
     """
 
     def __init__(self, request: Any) -> None:
@@ -150,7 +150,7 @@ def _next_request(self: Any) -> Any:
     if self.mesg and self.mesg.should_close():
         raise StopIteration
     self.finish_body()
-    self.mesg = None  # What an idle connection would keep.
+    self.mesg = None  # An idle connection would keep these.
     self.unreader.begin(idle=self.req_count > 0)
     self.req_count += 1
     self.mesg = self.mesg_class(self.cfg, self.unreader, self.source_addr, self.req_count)
@@ -160,7 +160,7 @@ def _next_request(self: Any) -> Any:
         raise LimitRequestHeaders("all headers together")
     for name, value in self.mesg.headers:
         if _CONTROL.search(value):
-            # Gunicorn takes a vertical tab for a space. A proxy that does not would see another body than we do.
+            # Gunicorn treats a vertical tab as a space. A proxy that does not would see another body than we do.
             raise InvalidHeader(name)
     _require_one_target(self.mesg)
     self.mesg.body = Body(self.mesg)
@@ -168,7 +168,7 @@ def _next_request(self: Any) -> Any:
 
 
 def _require_one_target(request: Any) -> None:
-    """Refuse a request that a proxy could take for one to another host or path than we do. Raises `ParseException`."""
+    """Refuse a request if a proxy could see another host or path in it than we do. Raises `ParseException`."""
     hosts = [value for name, value in request.headers if name == "HOST"]
     if len(hosts) > 1 or (not hosts and request.version >= (1, 1)) or not all(map(_HOST.fullmatch, hosts)):
         raise InvalidHeader("HOST")
@@ -182,7 +182,7 @@ def _require_one_target(request: Any) -> None:
 def _in_whole_lines(parse_chunk_size: Callable[..., Any]) -> Callable[..., Any]:
     """Return gunicorn's reader of a chunk's size, given lines that are whole, not too long, and end with CR LF only.
 
-    A proxy that takes a bare LF for the end of that line would see other chunks than we do.
+    A proxy that treats a bare LF as the end of that line would see other chunks than we do.
     """
 
     def parse(self: Any, unreader: Any, data: bytes | None = None) -> Any:
@@ -213,7 +213,7 @@ def _finish_body(self: Any) -> None:
 
 
 def _write_error(refuse: Callable[[int, str], Answer], sock: Any, status: int, reason: str, _: str) -> None:
-    """Refuse what could not be read as a request; repeat nothing of it."""
+    """Refuse an unreadable request, and repeat nothing of it."""
     status_line, headers, body = refuse(status, reason)
     lines = [f"HTTP/1.1 {status_line}", *(f"{name}: {value}" for name, value in headers)]
     util.write_nonblock(sock, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)

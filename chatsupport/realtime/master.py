@@ -18,13 +18,13 @@ ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 
 def name(product: str) -> None:
-    """Have gunicorn say that it is this."""
+    """Set gunicorn's name for this server in its log."""
     gunicorn.SERVER = product
 
 
 def has_terminal() -> bool:
     """Tell whether this process was started from a terminal, and must end with it."""
-    # Under nohup SIGHUP is ignored from the start, and shall be.
+    # Under nohup, SIGHUP is ignored from the start, and must stay so.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return False
     try:
@@ -41,7 +41,7 @@ def ignore_the_terminal() -> None:
 
 
 def decline_signals(server: Any, *, ends_with_terminal: bool) -> None:
-    """Decline what would reload, or add workers: old code beside new, and processes that do not know of each other."""
+    """Decline signals that would reload code or add workers: they would run old code beside new, in unconnected processes."""
     for each in ("HUP", "TTIN", "TTOU", "USR2"):
         setattr(server, f"handle_{each.lower()}", functools.partial(_decline, f"SIG{each}"))
     if ends_with_terminal:
@@ -53,7 +53,7 @@ def _decline(number: str) -> None:
 
 
 def end_gently(server: Any) -> None:
-    """Have the first Ctrl-C end the server as gently as SIGTERM does; gunicorn takes a later one as to hurry."""
+    """Let the first Ctrl-C end the server as gently as SIGTERM does. gunicorn treats a later one as an order to hurry."""
 
     def interrupt(number: int, frame: object) -> None:
         server.SIG_QUEUE.put_nowait(signal.SIGINT if pressed else signal.SIGTERM)
@@ -77,7 +77,7 @@ def _without_signals(spawn: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def look_after(server: Any, notice: Callable[[], object], keep: Callable[[], object], fatal: type[Exception]) -> None:
-    """Have the master look after a child that is no worker.
+    """Let the master look after a child that is not a worker.
 
     It looks after its children when one has ended, and every second. It takes each for a worker, so `notice` looks
     first how the child has ended; `keep` starts it again. The server ends where that raises `fatal`.

@@ -1,7 +1,7 @@
 """Work that takes much CPU time, done outside the greenlets, so that no chat waits for it.
 
-What it is worked with must let go of Python's lock. A few are worked at a time, so that a flood can take neither all
-memory nor all processors; and strangers never take the last place, so that their flood does not keep others out.
+The functions must release Python's lock. Only a few run at a time, so that a flood can use up neither the memory nor
+the processors. Strangers never get the last place, so that their flood does not keep others out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _directly(work: Callable[..., Any], *arguments: Any) -> Any:
 
 
 class Offloading:
-    """Where such work is done: here, unless the server's greenlets have native threads beside them."""
+    """Runs such work: in place, unless the server's greenlets have native threads beside them."""
 
     def __init__(self) -> None:
         self._execute: Executor = _directly
@@ -36,7 +36,7 @@ class Offloading:
         self._room_for_strangers = threading.BoundedSemaphore(STRANGERS_AT_ONCE)
 
     def bind(self, execute: Executor | None) -> None:
-        """Use this to call a function in a native thread; None calls it where it is."""
+        """Use this to call a function in a native thread; None calls it in place."""
         self._execute = execute or _directly
         self._make_room()
 

@@ -1,5 +1,7 @@
-"""What clients send: Socket.IO packets, taken in place of python-socketio's own method, which raises on most that are
-out of order, collects binary parts, and hides from handlers whether the client wants an acknowledgement.
+"""Handle the Socket.IO packets of clients, in place of python-socketio's own method.
+
+That one raises on most packets that are out of order, collects binary parts, and hides from handlers whether the client
+wants an acknowledgement.
 """
 
 from __future__ import annotations
@@ -16,24 +18,24 @@ from chatsupport.realtime import Hooks
 
 MAX_ACK_ID_DIGITS = 18
 MAX_REFUSALS = 5
-"""An Engine.IO connection whose CONNECT was refused so often may not try once more."""
+"""After this many refused CONNECTs, an Engine.IO connection may not try again."""
 _REFUSALS = "chatsupport.refusals"
-"""The key, in the environment of an Engine.IO connection, of the number of its refusals."""
+"""The key of the number of refusals in the environment of an Engine.IO connection."""
 _BINARY = "b"
 _BINARY_EVENT = re.compile(r"5[0-9]{1,10}-([0-9]{0,18})(?=\[)", re.ASCII)
 
 
 class Receiver:
-    """Takes the packets of all connections of one server."""
+    """Handles the packets of all connections of one server."""
 
     def __init__(self, server: Any, hooks: Hooks) -> None:
         self._server = server
         self._hooks = hooks
 
     def take(self, eio_sid: str, data: Any) -> None:
-        """Take an Engine.IO message.
+        """Handle an Engine.IO message.
 
-        All packets that are no events of a connected client are counted: an honest client sends few of them.
+        Packets that are not events of a connected client are counted, because an honest client sends few of them.
         """
         kind = data[:1] if type(data) is str else _BINARY
         if kind == "2" and self._take_event(eio_sid, data):
@@ -50,7 +52,7 @@ class Receiver:
             server._handle_disconnect(eio_sid, "/", server.reason.CLIENT_DISCONNECT)
 
     def _take_event(self, eio_sid: str, data: str) -> bool:
-        """Take an event packet. False if no connected client can have sent it."""
+        """Handle an event packet. False if no connected client can have sent it."""
         start = data.find("[")
         ack_id = data[1:start]
         if start == 1 or (ack_id.isascii() and ack_id.isdigit() and len(ack_id) <= MAX_ACK_ID_DIGITS):
@@ -63,7 +65,7 @@ class Receiver:
         return odd is not None and self._handle(eio_sid, odd.namespace or "/", odd.id, odd.data)
 
     def _connect(self, eio_sid: str, data: str) -> None:
-        """Take a CONNECT. A connection that was refused too often is closed."""
+        """Handle a CONNECT. A connection that was refused too often is closed."""
         server, wanted = self._server, self._decoded(data)
         environ = server.environ.get(eio_sid)
         if wanted is None or environ is None:
@@ -75,14 +77,14 @@ class Receiver:
                 server.eio.disconnect(eio_sid)
 
     def _decoded(self, data: str) -> Any:
-        """Return a Socket.IO packet; None where it is none."""
+        """Return a Socket.IO packet, or None if the text is not one."""
         try:
             return self._server.packet_class(encoded_packet=data)
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
             return None
 
     def _refuse_binary(self, eio_sid: str, data: Any) -> None:
-        """Answer an event with binary parts, of which we take none, as any other whose payload is no object.
+        """Answer an event with binary parts, which we do not accept, like any event whose payload is not an object.
 
         The parts themselves follow as messages of their own. python-socketio would collect up to a billion of them.
         """
@@ -112,7 +114,7 @@ class Receiver:
         return True
 
     def _acknowledge(self, eio_sid: str, sid: str, namespace: str, ack_id: int, envelope: dict[str, Any]) -> int:
-        """Call the client's callback, if it is still there; return how many bytes that took."""
+        """Call the client's callback, if the client is still connected. Returns the number of bytes."""
         if not self._server.manager.is_connected(sid, namespace):
             return 0
         where = "" if namespace == "/" else f"{namespace},"

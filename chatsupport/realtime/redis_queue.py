@@ -1,10 +1,10 @@
-"""The events between server processes through Redis, on two connections: one publishes, one listens.
+"""Exchange events between server processes through Redis, on two connections: one publishes, one listens.
 
 The events of a session have a channel of their own. Processes with a socket in that session listen to it; everything
 else goes to all.
 
-Whoever emits only puts the event into an outbox, so that a Redis that is away or stuck holds nobody up. What waits
-there goes out when Redis is back; what the others have missed meanwhile, their clients learn by `session_sync`.
+Emitting only puts an event into an outbox, so nobody waits for a Redis that is away or stuck. The outbox is sent when
+Redis is back. Clients of other processes find out what they have missed by `session_sync`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ RETRY_SECONDS = 1.0
 
 
 def _keepalive() -> dict[int, int]:
-    """Return the options by which a connection without traffic is found to be dead within half a minute."""
+    """Return the options by which a dead connection without traffic is noticed within half a minute."""
     wanted = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
     return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
 
 
 class RedisQueue:
-    """An outbox, and a listener; their connections come back within seconds.
+    """An outbox and a listener, which reconnect within seconds.
 
     A room whose name begins with `prefix` has a channel of its own.
     """
@@ -58,17 +58,17 @@ class RedisQueue:
         self._sending = 0
 
     def flush(self, seconds: float) -> None:
-        """Wait until the outbox is empty, for so many seconds at most."""
+        """Wait until the outbox is empty, for at most this many seconds."""
         deadline = time.monotonic() + seconds
         while (self._sending or not self._outbox.empty()) and time.monotonic() < deadline:
             socketio.sleep(0.01)
 
     def channel_of(self, room: object) -> str | None:
-        """Return the room's own channel; None if all processes get its events."""
+        """Return the room's own channel, or None if all processes get its events."""
         return f"{CHANNEL}:{room}" if isinstance(room, str) and room.startswith(self._prefix) else None
 
     def _connect(self, **options: Any) -> Redis:
-        """Return a client that makes one connection and reports a failure at once, instead of waiting and retrying."""
+        """Return a client that makes one connection and reports a failure at once, without retrying."""
         return Redis.from_url(
             self._url,
             socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -79,7 +79,7 @@ class RedisQueue:
         )
 
     def publish(self, event: str, data: Any, room: str | list[str]) -> None:
-        """Send an event of one room or several to the other processes, soon."""
+        """Send an event of one or several rooms to the other processes, soon."""
         if not self._publishing:
             self._publishing = True
             socketio.start_background_task(self._publish_all)
@@ -105,7 +105,7 @@ class RedisQueue:
             self._sending = 0
 
     def _wait_for(self, redis: Any) -> None:
-        """Wait until Redis answers again, and so long that the others are back too: it keeps nothing for them."""
+        """Wait until Redis answers again and the other processes should be back, because it keeps nothing for them."""
         while not _answers(redis):
             socketio.sleep(RETRY_SECONDS)
         socketio.sleep(2 * RETRY_SECONDS)
@@ -123,7 +123,7 @@ class RedisQueue:
         return True
 
     def listen(self, take: Callable[[str, Any, str | list[str]], None]) -> None:
-        """Hand on what the other processes publish (an event, its data, the room or rooms), for ever."""
+        """Pass on everything that other processes publish (an event, its data, the room or rooms), for ever."""
         for text in self._texts():
             try:
                 said = json_codec.loads(text)
@@ -151,11 +151,11 @@ class RedisQueue:
             socketio.sleep(RETRY_SECONDS)
 
     def _text(self, said: dict[str, Any]) -> str:
-        """Return what is published; the process it is from comes first."""
+        """Return the published text. It begins with the process that sends it."""
         return json_codec.dumps({"host_id": self._process_id, **said})
 
     def _subscriber(self) -> Any:
-        """Return a connection to listen on: without a time-out, for it waits as long as nothing comes."""
+        """Return a connection to listen on. It has no time-out, because it waits until something comes."""
         return self._connect(socket_timeout=None, protocol=2).connection_pool.get_connection()
 
 

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 CONFIRM_SECONDS = 1.0
 """How long a joining socket waits for Redis."""
 PAUSE_SECONDS = 5.0
-"""How long joining sockets do not wait after Redis did not confirm in time."""
+"""How long joining sockets skip waiting after Redis did not confirm in time."""
 MAX_CHANNELS = 500
 """How many channels go into one command."""
 
@@ -63,7 +63,7 @@ class RoomChannels:
             self._order("SUBSCRIBE", channel)
 
     def remove(self, channel: str) -> None:
-        """Listen to a channel no more, unless it was added once more than removed."""
+        """Stop listening to a channel, unless it was added more often than removed."""
         uses = self._uses[channel] - 1
         if uses:
             self._uses[channel] = uses
@@ -82,7 +82,7 @@ class RoomChannels:
             self.remove(channel)
 
     def listen(self) -> Iterator[bytes]:
-        """Yield what is published. Raises what ends the connection."""
+        """Yield the published texts. Raises the error that ends the connection."""
         connection: Any = None
         try:
             connection = self._connect()
@@ -106,7 +106,7 @@ class RoomChannels:
     def _order(self, command: str, channel: str) -> None:
         link = self._link
         if link is None:
-            return  # The next connection begins with all that is in use then.
+            return  # The next connection begins with all channels that are then in use.
         if command == "SUBSCRIBE":
             self._unconfirmed[channel] = self._unconfirmed.get(channel, 0) + 1
         link.orders.append((command, channel))
@@ -128,7 +128,7 @@ class RoomChannels:
                 return
 
     def _confirm(self, channel: str) -> None:
-        """Count a confirmation. A channel that was ordered, cancelled and ordered again has the second one to come."""
+        """Count a confirmation. A channel that was ordered, cancelled and ordered again still expects another one."""
         missing = self._unconfirmed.get(channel, 0) - 1
         if missing > 0:
             self._unconfirmed[channel] = missing
@@ -154,7 +154,7 @@ def _send_all(link: _Link) -> None:
                 channels.append(link.orders.popleft()[1])
             for part in link.connection.pack_command(command, *channels):
                 link.connection._sock.sendall(part)
-    except (OSError, AttributeError):  # redis-py has no socket any more where the reader has just given it up.
+    except (OSError, AttributeError):  # redis-py has no socket any more if the reader has just given it up.
         with contextlib.suppress(OSError, AttributeError):
             link.connection._sock.shutdown(socket.SHUT_RDWR)
     link.is_sending = False

@@ -1,4 +1,4 @@
-"""Rooms: of this process alone, or joined with those of other processes by Redis."""
+"""Rooms of this process alone, or connected with those of other processes by Redis."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from chatsupport.realtime.redis_queue import RedisQueue
 
 
 def make(redis_url: str | None, hooks: Hooks, channel_prefix: str) -> Manager:
-    """Return the rooms of one process, or those of several that share a Redis."""
+    """Return the rooms of a single process, or of one that shares a Redis with others."""
     return Rooms(hooks) if redis_url is None else SharedRooms(hooks, RedisQueue(redis_url, channel_prefix))
 
 
 class Rooms(Manager):
-    """Rooms of one process, and for each socket the rooms it is in.
+    """Rooms of one process, and the rooms of each socket.
 
-    A disconnect looks at those and not, as in python-socketio, at all rooms there are.
+    A disconnect looks only at the socket's rooms, and not at all rooms as in python-socketio.
     """
 
     def __init__(self, hooks: Hooks) -> None:
@@ -68,10 +68,10 @@ class Rooms(Manager):
             self._deliver(event, data, room, skipped)
 
     def _deliver(self, event: str, data: Any, room: Any, skipped: Collection[str]) -> None:
-        """Send an event to the sockets of this process in a room, or in several; one packet for all of them.
+        """Send an event to the sockets of this process in one or several rooms, as one packet for all of them.
 
-        What python-socketio's `emit` does, without packets of its own, attachments and callbacks: it is most of what a
-        message costs that comes to few sockets.
+        It does the same as python-socketio's `emit`, without packet objects, attachments and callbacks. For a message
+        to few sockets, most of the cost is here.
         """
         packet: Packet | None = None
         for sid, eio_sid in self.get_participants("/", room):
@@ -81,11 +81,11 @@ class Rooms(Manager):
                 self.server._send_eio_packet(eio_sid, packet)
 
     def listening(self, room: str) -> contextlib.AbstractContextManager[None]:
-        """Hear a room from elsewhere; there is no elsewhere."""
+        """Listen to other processes' events of a room. There are no other processes here."""
         return contextlib.nullcontext()
 
     def flush(self, seconds: float) -> None:
-        """Nothing waits here."""
+        """Return at once: nothing waits here."""
 
 
 class SharedRooms(Rooms):
@@ -96,23 +96,23 @@ class SharedRooms(Rooms):
         self._queue = queue
 
     def initialize(self) -> None:
-        """Begin to listen; called before the first connection is taken."""
+        """Begin to listen. Called before the first connection is accepted."""
         self.server.start_background_task(self._queue.listen, self._take)
 
     def listening(self, room: str) -> contextlib.AbstractContextManager[None]:
-        """Hear what other processes say in a session's room, for the length of a block, from its beginning on."""
+        """Get other processes' events of a session's room during the block, from its beginning on."""
         channel = self._queue.channel_of(room)
         return contextlib.nullcontext() if channel is None else self._queue.channels.hold(channel)
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
-        """Put a socket into a room; the first one of a session's has this process listen to it."""
+        """Put a socket into a room. With the first socket of a session, this process listens to the room's channel."""
         channel, is_first = self._queue.channel_of(room), not self.has_members(namespace, room)
         super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
         if channel is not None and is_first:
             self._queue.channels.add(channel)
 
     def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
-        """Take a socket out of a room; after the last one of a session's, this process hears of it no more."""
+        """Take a socket out of a room. After the last socket of a session, this process stops listening."""
         channel, had_members = self._queue.channel_of(room), self.has_members(namespace, room)
         super().basic_leave_room(sid, namespace, room)
         if channel is not None and had_members and not self.has_members(namespace, room):
@@ -122,17 +122,17 @@ class SharedRooms(Rooms):
     def emit(
         self, event: str, data: Any, namespace: Any = None, room: Any = None, skip_sid: Any = None, **kwargs: Any
     ) -> None:
-        """Emit to the sockets of all processes, or with `ignore_queue` to those of this one."""
+        """Emit to the sockets of all processes, or with `ignore_queue` only to those of this one."""
         super().emit(event, data, namespace, room, skip_sid)
         if not kwargs.get("ignore_queue"):
             self._queue.publish(event, data, room)
 
     def flush(self, seconds: float) -> None:
-        """Wait until the other processes have it all, for so many seconds at most."""
+        """Wait until everything is sent to the other processes, for at most this many seconds."""
         self._queue.flush(seconds)
 
     def _take(self, event: str, data: Any, room: Any) -> None:
-        """Take an event from another process to the sockets of this one."""
+        """Pass an event of another process on to the sockets of this one."""
         skipped = self._hooks.overhear_from_elsewhere(event, data)
         if skipped is not None:
             skipped = self._hooks.overhear(event, data, room, skipped)

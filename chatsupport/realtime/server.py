@@ -1,4 +1,4 @@
-"""The Socket.IO server: how it is set up, and what the rest of Chat Support does with its sockets and rooms."""
+"""The Socket.IO server: its setup, and the functions by which the rest of Chat Support uses sockets and rooms."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ logger = logging.getLogger(__name__)
 
 MAX_PACKET_BYTES = 64 * 1024
 _CONNECT_KEEPS = ("REMOTE_ADDR", "HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "flask.app")
-"""What a CONNECT, which may come late or again, looks at in the request that its connection began with."""
+"""The parts of a connection's first request that a CONNECT reads. It may come late or again."""
 
 
 def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> None:
-    """Bind Socket.IO to the application. With Redis each room whose name begins like this has a channel of its own."""
+    """Bind Socket.IO to the application. With Redis, each room whose name has this prefix has its own channel."""
     socketio.init_app(
         app,
         async_mode=config.async_mode,
-        # One event of a socket after the other, in the order they were sent.
+        # The events of a socket are handled one after the other, in the order they were sent.
         async_handlers=False,
         cors_allowed_origins=_allowed_origins(config),
         json=json_codec,
@@ -52,7 +52,7 @@ def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> N
     server.on("connect", hooks.connect)
     server.on("disconnect", hooks.disconnect)
     server._handle_eio_message = Receiver(server, hooks).take
-    # It logs as errors, once, the first mistake of any client; the client itself is told by the answer.
+    # It logs the first mistake of any client as an error, once. The answer tells the client itself.
     server.eio._log_error_once = _log_nothing
     server.eio._handle_connect = functools.partial(_open, hooks, server.eio._handle_connect)
     server.eio.on("connect", functools.partial(_begin, hooks, server._handle_eio_connect))
@@ -61,13 +61,13 @@ def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> N
 
 
 def emit(event: str, data: Any, room: str | list[str], *, skip: list[str] | None = None, here: bool = False) -> None:
-    """Emit to the sockets in a room, or in several, in all processes; with `here` in this one. `skip` are sids."""
-    # Not socketio.emit(): between it and the manager there is nothing but conveniences we do not use.
+    """Emit to the sockets in one or several rooms, in all processes or only `here`. `skip` are sids."""
+    # Not socketio.emit(), which only adds conveniences that we do not use.
     socketio.server.manager.emit(event, data, "/", room=room, skip_sid=skip, ignore_queue=here)
 
 
 def emit_elsewhere(take: Callable[[str, Any, str | list[str]], None]) -> None:
-    """Have `take` get what is emitted to all processes (event, data, rooms): this process has no sockets."""
+    """Pass everything that is emitted to all processes (event, data, rooms) to `take`: this process has no sockets."""
 
     def emit(event: str, data: Any, namespace: str, room: str | list[str], *, ignore_queue: bool, **_: Any) -> None:
         if not ignore_queue:
@@ -102,13 +102,13 @@ def is_in(sid: str, room: str) -> bool:
 
 
 def listening(room: str) -> contextlib.AbstractContextManager[None]:
-    """Hear what other processes say in a room, for the length of a block, from its beginning on."""
+    """Get other processes' events of a room during the block, from its beginning on."""
     held: contextlib.AbstractContextManager[None] = socketio.server.manager.listening(room)
     return held
 
 
 def disconnect(sid: str) -> None:
-    """Disconnect a socket. Its client does not come back by itself."""
+    """Disconnect a socket. Its client does not reconnect by itself."""
     socketio.server.disconnect(sid)
 
 
@@ -131,7 +131,7 @@ def is_used(eio_sid: str) -> bool | None:
 
 
 def cut(eio_sid: str | None) -> None:
-    """Close an Engine.IO connection. Its client may come back by itself."""
+    """Close an Engine.IO connection. Its client may reconnect by itself."""
     if eio_sid is not None:
         socketio.server.eio.disconnect(eio_sid)
 
@@ -146,7 +146,7 @@ def close_all() -> None:
 
 
 def flush(seconds: float) -> None:
-    """Wait until other processes have what was emitted to them, for so many seconds at most."""
+    """Wait until events for other processes are sent, for at most this many seconds."""
     socketio.server.manager.flush(seconds)
 
 
@@ -167,7 +167,7 @@ def _count_connections() -> dict[str, float]:
 
 
 def _log_nothing(*_: object) -> None:
-    """Stand in for a library's function that logs."""
+    """Replace a library's function that logs."""
 
 
 def _open(
@@ -181,13 +181,13 @@ def _open(
 
 
 def _begin(hooks: Hooks, begin: Callable[[str, Any], Any], eio_sid: str, environ: dict[str, Any]) -> Any:
-    """Take a new Engine.IO connection."""
+    """Handle a new Engine.IO connection."""
     hooks.opened(eio_sid, environ)
     return begin(eio_sid, {name: environ[name] for name in _CONNECT_KEEPS if name in environ})
 
 
 def _end(hooks: Hooks, server: Any, eio_sid: str, *reason: Any) -> None:
-    """Forget an Engine.IO connection that is gone; python-engineio would raise at a POST that comes after it."""
+    """Forget a closed Engine.IO connection. python-engineio would raise at a later POST."""
     server._handle_eio_disconnect(eio_sid, *reason)
     server.eio.sockets.pop(eio_sid, None)
     hooks.closed(eio_sid)

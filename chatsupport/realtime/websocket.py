@@ -1,6 +1,6 @@
-"""Websockets (RFC 6455) for very many connections, few of which say anything at a time.
+"""Websockets (RFC 6455) for very many connections, most of them idle.
 
-It stands in the place of eventlet's, which keeps a greenlet and the request of each connection. Compared with it, this
+It replaces eventlet's implementation, which keeps a greenlet and the request of each connection. In contrast, this one
 - has no greenlet while nothing comes: the hub knows the descriptor, and a greenlet begins when there are bytes;
 - takes no per-message deflate (two zlib contexts are 100 KB a connection, and short chat messages gain nothing);
 - reads what is there with one call instead of four a frame, and unmasks it as one big number;
@@ -38,7 +38,7 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def install() -> None:
-    """Have python-engineio upgrade requests by this handshake."""
+    """Let python-engineio upgrade requests by this handshake."""
     driver._async["websocket"] = Handshake
 
 
@@ -80,7 +80,7 @@ class Handshake:
             b"Sec-WebSocket-Accept: %b\r\n\r\n" % proof
         )
         self._handler(ChatWebSocket(client, self._max_bytes))
-        wsgi.WSGI_LOCAL.already_handled = True  # Gunicorn neither answers then nor reads another request.
+        wsgi.WSGI_LOCAL.already_handled = True  # Then gunicorn neither answers nor reads another request.
         return ()
 
 
@@ -114,15 +114,15 @@ class ChatWebSocket:
     def __init__(self, client: Any, max_bytes: int) -> None:
         self.socket = client
         self.on_odd_frame: Callable[[], object] = bool
-        """Is called for each frame that is no whole message."""
+        """Called for each frame that is not a whole message."""
         self.pong: Callable[[bytes], object] | None = None
-        """Sends a frame in its turn; None while nobody else writes."""
+        """Sends a frame in turn; None while nobody else writes."""
         self._max_bytes = max_bytes
         self._buffer = b""
         self._kind, self._fragments = CONTINUATION, b""
         self._is_closing = self._is_over = self._is_writing = False
         self._listener: Any = None
-        # TLS has buffers of its own: its socket may be readable where its descriptor is not.
+        # TLS has its own buffers: its socket may be readable although its descriptor is not.
         self._descriptor: Any = client.fd if type(client) is GreenSocket else None
 
     def wait(self) -> str | bytes | None:
@@ -155,11 +155,11 @@ class ChatWebSocket:
         self._go_on()
 
     def send(self, message: str | bytes) -> None:
-        """Write a message and wait until the peer's side has taken it."""
+        """Write a message, and wait until the peer's side has received it."""
         self.write(encode_frame(message))
 
     def write(self, frame: bytes) -> None:
-        """Write a frame, or the rest of one, and wait until the peer's side has taken it."""
+        """Write a frame, or the rest of one, and wait until the peer's side has received it."""
         self._is_writing = True
         try:
             self.socket.sendall(frame)
@@ -169,7 +169,7 @@ class ChatWebSocket:
                 self._let_go()
 
     def try_send(self, frame: bytes) -> int:
-        """Write as much of a frame as goes without waiting; return how many bytes went. Raises `OSError`."""
+        """Write as much of a frame as possible without waiting, and return the number of bytes. Raises `OSError`."""
         if self._descriptor is None:
             return 0
         try:
@@ -187,12 +187,12 @@ class ChatWebSocket:
             self.write(frame) if self._descriptor is None else self.try_send(frame)
 
     def hang_up(self) -> None:
-        """Say goodbye and end the connection."""
+        """Send the closing frame, and end the connection."""
         self.say_goodbye()
         self.abort()
 
     def abort(self) -> None:
-        """Cut the connection without a word: whoever reads or writes here stops at once."""
+        """Cut the connection without a closing frame. Readers and writers stop at once."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
@@ -201,7 +201,7 @@ class ChatWebSocket:
         reader = greenlet(self._read, hubs.get_hub().greenlet)
         reader.switch()
         if not reader.dead:
-            # It waits for something else. What comes meanwhile has to wait too.
+            # It waits for something else, so new bytes have to wait too.
             self._stop_listening()
 
     def _read(self) -> None:
@@ -225,7 +225,7 @@ class ChatWebSocket:
                     break
             else:
                 if self._listener is None:
-                    # The second function would be called if somebody else closed the descriptor.
+                    # The second function would be called if other code closed the descriptor.
                     hub = hubs.get_hub()
                     self._listener = hub.add(hub.READ, self.socket.fileno(), self._readable, _ignore, _ignore)
                 return
@@ -243,7 +243,7 @@ class ChatWebSocket:
             self.say_goodbye()
             self._is_over = True
             if self._is_writing:
-                self.abort()  # The writer stops, and lets go.
+                self.abort()  # The writer stops, and releases the socket.
             else:
                 self._let_go()
 
@@ -326,7 +326,7 @@ def _decode(data: bytes) -> str:
 
 
 def _closing_status(data: bytes) -> tuple[int, str]:
-    """Return what to answer to a closing frame: its own status, if a client may send that (RFC 6455, section 7.4)."""
+    """Return the answer to a closing frame: its own status, if clients may send that one (RFC 6455, section 7.4)."""
     if not data:
         return NORMAL_CLOSURE, ""
     status = int.from_bytes(data[:2], "big")

@@ -1,4 +1,4 @@
-"""What gunicorn's eventlet worker does here beside serving: it is tied to its master, and leaves gently."""
+"""Changes to gunicorn's eventlet worker: it is tied to its master, and ends gently."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from chatsupport.realtime.master import ENDING, ignore_the_terminal
 
 
 def begin(worker: Any) -> None:
-    """Tie the worker to its master, and let it be ended at once until it serves. For gunicorn's `post_fork`."""
+    """Tie the worker to its master, and let signals end it at once until it serves. For gunicorn's `post_fork`."""
     for number in worker.SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    # Ctrl-C and the end of the terminal reach a worker too, but it is the master that says when to end.
+    # Ctrl-C and the end of the terminal reach the worker too, but the master decides when it ends.
     ignore_the_terminal()
     worker.init_signals = lambda: None
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
@@ -31,15 +31,15 @@ def begin(worker: Any) -> None:
 
 
 def serve(worker: Any, drain: Callable[[], object], graceful_seconds: int) -> None:
-    """Have SIGTERM `drain` before connections are closed. For gunicorn's `post_worker_init`."""
-    from gunicorn.workers import geventlet  # Whoever imports this is patched for greenlets.
+    """Call `drain` on SIGTERM, before connections are closed. For gunicorn's `post_worker_init`."""
+    from gunicorn.workers import geventlet  # This module is imported only after patching for greenlets.
 
     geventlet._eventlet_serve = connections.serve
     type(worker).init_signals(worker)
     ignore_the_terminal()
 
     def leave(number: int, frame: object) -> None:
-        # Nothing may wait in a signal handler: the rest is a greenlet's work.
+        # A signal handler must not wait, so a greenlet does the rest.
         if worker.alive:
             worker.alive = False
             # The master kills a worker that takes too long, but the master itself may have been killed.
@@ -48,7 +48,7 @@ def serve(worker: Any, drain: Callable[[], object], graceful_seconds: int) -> No
             eventlet.spawn(_leave, drain)
 
     signal.signal(signal.SIGTERM, leave)
-    # The order to hurry. Gunicorn's own handler raises SystemExit in a greenlet, which prints a traceback.
+    # This is the order to hurry. Gunicorn's own handler raises SystemExit in a greenlet, which prints a traceback.
     signal.signal(signal.SIGQUIT, lambda number, frame: os._exit(0))
 
 

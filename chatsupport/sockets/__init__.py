@@ -1,1 +1,1 @@
-"""Socket.IO: each handler parses, calls the same service function as REST, and acknowledges."""
+"""Socket.IO: each handler parses the event, calls the same service function as REST, and acknowledges."""

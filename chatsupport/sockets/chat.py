@@ -38,12 +38,12 @@ events = SocketEvents()
 
 MAX_JOINED_SESSIONS = 50
 MESSAGE_BYTES = 300
-"""About how many bytes a message of a history takes beside its text."""
+"""The approximate size of a message in a history, without its text, in bytes."""
 
 
 @events.on("join_session", body=Join, answer=JoinAnswer)
 def join_session(connection: Connection, join: Join) -> Answer:
-    """Join a session's room, and get its last messages, or those after `after`, then all that comes, in order and once.
+    """Join a session's room. The socket gets the last messages, or those after `after`, and then all new ones in order.
 
     The history is in the event; a client that asks for a lean answer does not get it again in the acknowledgement.
     """
@@ -95,13 +95,13 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
             else:
                 connection.people.pop(session_id, None)
             raise
-        # From here to the end of the block nothing yields, so no message can come in between.
+        # From here to the end of the block nothing yields, so no message can arrive in between.
         held_events.hand_over(connection.sid, room, joined, held)
         told_here.joined(session_id, joined)
         if joined["status"] == ACTIVE and joined["agentId"] == connection.caller.id:
             told_here.knows_of(connection.caller.id, session_id)
         server.enter(connection.sid, room)
-        # A system that speaks for a user gets what the user may see.
+        # A system that acts for a user gets only what the user may see.
         if is_staff and connection.people[session_id].type != USER:
             server.enter(connection.sid, broadcasts.staff_room(session_id))
     return joined
@@ -123,7 +123,7 @@ def send_message(connection: Connection, message: SendMessage, finish: Finish) -
     access.act_as(connection.caller, message.user_id, message.user_type)
     person = connection.people.get(session_id, connection.caller)
     if person != connection.caller and message.sender_id is None and message.sender_type is None:
-        # A system that said on joining on whose behalf it speaks.
+        # A system that named the person it acts for when it joined.
         message = message.model_copy(update={"sender_id": person.id, "sender_type": person.type})
 
     def answer(sent: Draft) -> None:
@@ -140,7 +140,7 @@ def send_message(connection: Connection, message: SendMessage, finish: Finish) -
 
 @events.on("typing_start", body=InSession, answer=TypingState)
 def typing_start(connection: Connection, typed: InSession) -> Answer:
-    """Tell the others that the caller types. Renew it within 5 s. 60 a minute, with typing_stop."""
+    """Tell the others that the caller is typing. Renew it within 5 s. 60 a minute, together with typing_stop."""
     session_id, person = _present(connection, typed)
     typing.start(session_id, person, connection.caller)
     return "Typing", {"sessionId": str(session_id), "isTyping": True}
@@ -169,7 +169,7 @@ def end_session(connection: Connection, end: EndSession) -> Answer:
 
 
 def _present(connection: Connection, named: InSession) -> tuple[ObjectId, Caller]:
-    """Return the session and the caller's person in it; a caller that has not joined is checked as for joining."""
+    """Return the session and the caller's person in it. A caller that has not joined is checked as when joining."""
     person = connection.people.get(named.session_id)
     if person is None:
         access.find_session(connection.caller, named.session_id)
@@ -179,7 +179,7 @@ def _present(connection: Connection, named: InSession) -> tuple[ObjectId, Caller
 
 
 def _person(connection: Connection, named: InSession) -> Caller:
-    """Return the caller's person in the session: itself, or the one that a system names."""
+    """Return the caller's person in the session: the caller itself, or the person that a system names."""
     access.act_as(connection.caller, named.user_id, named.user_type)
     if named.user_id is None or not connection.caller.may_act_for_others:
         return connection.caller

@@ -18,20 +18,20 @@ from chatsupport.sockets.open_sends import OpenSends
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One connected socket. `people` holds, for each session it joined, the person it is there."""
+    """One connected socket. `people` has its person in each session that it has joined."""
 
     sid: str
     caller: Caller
     address: str
     budget: Budget | None = None
-    """What its caller may still ask for; None if that is not limited."""
+    """The budget of its caller, or None if it is not limited."""
     refused: int = 0
-    """How often it exceeded the budget, less one for each later event within it."""
+    """How often it exceeded the budget, minus one for each later event within it."""
     people: dict[ObjectId, Caller] = field(default_factory=dict)
     open_sends: OpenSends = field(default_factory=OpenSends)
     accepted: bool = False
     denied: ChatSupportError | None = None
-    """Why the socket must be closed, if that was decided before it was accepted."""
+    """The reason to close the socket, if that was decided before it was accepted."""
 
 
 _connections: dict[str, Connection] = {}
@@ -45,7 +45,7 @@ def add(connection: Connection) -> None:
 
 
 def find(sid: str) -> Connection | None:
-    """Return the socket's connection, None if it is not (or no longer) connected."""
+    """Return the socket's connection, or None if it is not connected."""
     return _connections.get(sid)
 
 
@@ -86,7 +86,7 @@ def close(connection: Connection, why: ChatSupportError | None = None) -> None:
 
 
 def cut(connection: Connection, why: ChatSupportError) -> None:
-    """Close the transport of a socket that asks for too much, after an `error` event. It may reconnect by itself."""
+    """Send an `error` event to a socket that asks for too much, and close its transport. It may reconnect by itself."""
     broadcasts.to_socket(connection.sid, "error", {**why.envelope(uuid.uuid4().hex), "event": None})
     server.cut(server.connection_of(connection.sid))
 

@@ -1,6 +1,6 @@
-"""Sockets whose time is over: those whose token has expired, and those that never finished connecting.
+"""Close sockets whose token has expired, and those that do not finish connecting.
 
-One greenlet looks after all of them, once a second.
+One greenlet checks all of them, once a second.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOOK_SECONDS = 1.0
 _SPARE = 1024
 
 _expiring: list[tuple[float, str]] = []
-"""When each socket's token expires, in seconds since the epoch, the next one first. Sockets that are gone stay in."""
+"""When each socket's token expires, in seconds since the epoch, the next one first. Closed sockets stay in the list."""
 _handshakes: deque[tuple[float, str]] = deque()
 
 

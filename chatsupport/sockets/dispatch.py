@@ -1,4 +1,4 @@
-"""Dispatching what clients emit: one handler an event, one envelope an answer, one log line each.
+"""Dispatch the events of clients: each event has one handler, one envelope as its answer, and one log line.
 
 Handlers are registered with `SocketEvents.on`, with the models of what they take and of what is acknowledged. They
 return (message, data) for the acknowledgement or raise a `ChatSupportError`. Those registered with `answered_later`
@@ -40,7 +40,7 @@ _sent = metrics.SEND.of("socket")
 
 
 class SocketEvents(dict[str, Received]):
-    """The events of clients that one part of the application handles: what a blueprint is for calls."""
+    """The client events that one part of the application handles, like a blueprint for calls."""
 
     def on(self, name: str, *, body: type[InSession], answer: type[Model]) -> Callable[[Handler], Handler]:
         """Register the handler of an event."""
@@ -54,7 +54,7 @@ class SocketEvents(dict[str, Received]):
     def answered_later(
         self, name: str, *, body: type[InSession], answer: type[Model]
     ) -> Callable[[LateHandler], LateHandler]:
-        """Register a handler whose answer comes when what it began is done; it calls back exactly once."""
+        """Register a handler that answers later, by calling back exactly once."""
 
         def register(handler: LateHandler) -> LateHandler:
             self[name] = Received(body, answer, handler, is_answered_later=True)
@@ -71,7 +71,7 @@ def names() -> list[str]:
 def handle(
     sid: str, name: object, arguments: list[Any], acknowledge: Acknowledge | None, *, is_behind: bool = False
 ) -> None:
-    """Run the event's handler. `acknowledge` gets the envelope; where there is none, a failure is an `error` event.
+    """Run the event's handler. `acknowledge` gets the envelope; without it, a failure becomes an `error` event.
 
     Of a client that is behind with reading, one message is taken at a time: its answers would only add to its queue.
     """
@@ -142,7 +142,7 @@ class Event(tracing.Operation):
 
     @property
     def known_name(self) -> str:
-        """Its name, if it is one of ours."""
+        """Its name, if it is a known event."""
         name = self.name
         return name if isinstance(name, str) and name in RECEIVED else "(unknown)"
 
@@ -160,7 +160,7 @@ class Event(tracing.Operation):
         )
 
     def finish_later(self, outcome: Answer | Exception) -> None:
-        """Answer the client from where its message was written: another greenlet, which logs in its own name."""
+        """Answer the client from the greenlet that wrote its message, which has another log context."""
         before = logs.enter(self.fields)
         try:
             self.finish(outcome)
@@ -220,10 +220,10 @@ def _payload(running: Event, received: Received) -> InSession:
     if payload is None:
         payload = {}
     if not isinstance(payload, dict):
-        raise InvalidInputError("INVALID_JSON", 'The payload must be one JSON object, like {"sessionId": "…"}.')
+        raise InvalidInputError("INVALID_JSON", 'The payload must be one JSON object, such as {"sessionId": "…"}.')
     return received.body.parse(payload)
 
 
 def _printable(name: object) -> str | None:
-    """Return an event's name as it can be sent back: short, and without half a surrogate pair, which is no UTF-8."""
+    """Return an event's name in a form that can be sent back: short, and valid as UTF-8."""
     return name[:64].encode("utf-8", "replace").decode() if isinstance(name, str) else None

@@ -1,4 +1,4 @@
-"""Errors -> failure envelopes, for acknowledgements, the `error` event and refused connections."""
+"""Turn errors into failure envelopes, for acknowledgements, the `error` event and refused connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def as_chat_support_error(error: Exception) -> ChatSupportError:
-    """Return what the client may see of an exception. Anything unexpected is logged with its traceback."""
+    """Return the error to show to the client. Anything unexpected is logged with its traceback."""
     if isinstance(error, ChatSupportError):
         return error
     if isinstance(error, PyMongoError) and is_unavailable(error):

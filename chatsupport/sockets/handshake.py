@@ -1,4 +1,4 @@
-"""Connecting and disconnecting."""
+"""Connect and disconnect sockets."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ TOO_MANY_SOCKETS_SECONDS = 30
 
 
 def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
-    """Accept a socket whose credentials are right; refuse any other with the failure envelope.
+    """Accept a socket with valid credentials, and refuse others with the failure envelope.
 
-    Nothing but a refusal may leave this function: python-socketio takes a TypeError for an old signature and would
-    call again without the credentials.
+    This function must raise nothing but a refusal: python-socketio would read a TypeError as an old signature, and call
+    it again without the credentials.
     """
     address = str(environ.get("REMOTE_ADDR", ""))
     eio_sid = server.connection_of(sid)
@@ -66,7 +66,7 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
         told_here.agent_connected()
         happened(AgentConnected(caller, sid))
     if eio_sid is None or not server.is_open(eio_sid):
-        # It left while it was connecting, and python-socketio does not call the disconnect handler then.
+        # It disconnected while it was connecting, and python-socketio then does not call the disconnect handler.
         disconnect(sid, "left while it was let in")
         raise refuse(NotFoundError("This socket is closed. Connect again."))
     if connection.denied is not None:
@@ -81,7 +81,7 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
 
 
 def _admit(connection: Connection) -> Connection:
-    """Remember a socket, unless its caller is denied or has too many. Raises `ChatSupportError`.
+    """Remember a socket, unless its caller is denied or has too many sockets. Raises `ChatSupportError`.
 
     It is remembered before the look-up, so that a denial during the look-up finds it among the connections.
     """
@@ -112,7 +112,7 @@ def disconnect(sid: str, reason: str = "") -> None:
         return
     eio_sid = server.connection_of(sid)
     if eio_sid is not None:
-        deadlines.watch_handshake(eio_sid)  # In case it stays open although its caller has left.
+        deadlines.watch_handshake(eio_sid)  # In case the connection stays open after the socket has disconnected.
         if server.is_open(eio_sid):
             strangers.add(eio_sid, connection.address)
     for session_id, person in list(connection.people.items()):
@@ -123,7 +123,7 @@ def disconnect(sid: str, reason: str = "") -> None:
 
 
 def _tell_availability(tell: Callable[[ObjectId, str], None], agent: Caller, sid: str) -> None:
-    """Count an agent's socket. When the database is away, the next heartbeat makes up for it."""
+    """Count an agent's socket. If the database is away, the next heartbeat makes up for it."""
     try:
         tell(ObjectId(agent.id), sid)
     except Exception as error:
@@ -131,7 +131,7 @@ def _tell_availability(tell: Callable[[ObjectId, str], None], agent: Caller, sid
 
 
 def _authenticate(environ: Mapping[str, Any], auth: object) -> Caller:
-    """Return the caller that connects: by the client's `auth` object, or by the same headers as in REST."""
+    """Return the connecting caller, from the client's `auth` object or from the same headers as in REST."""
     given = auth if isinstance(auth, dict) else {}
     token, api_key = given.get("token"), given.get("apiKey")
     if token is not None and not isinstance(token, str):
@@ -146,7 +146,7 @@ def _authenticate(environ: Mapping[str, Any], auth: object) -> Caller:
 
 
 def _counted(error: ChatSupportError, address: str) -> ChatSupportError:
-    """Return the error, or a `RateLimitedError` if there were too many tries from this address."""
+    """Return the error, or a `RateLimitedError` after too many attempts from this address."""
     try:
         rate_limits.check_address(rate_limits.CONNECTIONS, address)
     except ChatSupportError as limited:

@@ -1,4 +1,4 @@
-"""Joining a session without a gap and without a repeat.
+"""Join a session without a gap and without a repeat.
 
 A socket that joins gets the history first and live events after. Between reading the one and entering the room for
 the other, events may come. They are held back for the socket here, and handed on, in order, right behind the history.
@@ -30,7 +30,7 @@ _histories: dict[str, dict[str, tuple[int, float]]] = {}
 
 @contextmanager
 def hold_back(room: str) -> Iterator[list[Held]]:
-    """Collect the events to this room of this process for the length of the block."""
+    """Hold back this process's events to the room during the block."""
     events: list[Held] = []
     _held.setdefault(room, []).append(events)
     try:
@@ -45,7 +45,7 @@ def hold_back(room: str) -> Iterator[list[Held]]:
 
 
 def hand_over(sid: str, room: str, joined: dict[str, Any], held: list[Held]) -> None:
-    """Send a socket what it joined, then what was held back; messages in the order of their seq."""
+    """Send a socket the session's state, and then the held-back events, with messages in the order of their seq."""
     broadcasts.to_socket(sid, "session_joined", joined)
     last_seq, history = joined["lastSeq"], joined["messages"]
     for_it = [(event, data) for event, data, skipped in held if sid not in skipped]
@@ -66,7 +66,7 @@ def forget(sid: str, room: str) -> None:
 
 
 def overhear(event: str, data: Any, room: object, skipped: Collection[str]) -> Collection[str]:
-    """Take note of an event on its way to the sockets of this process; return those that must not get it."""
+    """Note an event for the sockets of this process, and return the sockets that must not get it."""
     if not _held and not _histories:
         return skipped
     rooms = [room] if isinstance(room, str) else room if isinstance(room, list) else []

@@ -1,4 +1,4 @@
-"""The functions that the layer below, realtime, calls for connections and events."""
+"""The functions that `realtime`, the layer below, calls for connections and events."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def _refuse(environ: dict[str, Any]) -> Answer | None:
 
 
 def _opened(eio_sid: str, environ: dict[str, Any]) -> None:
-    """Take a new connection, which has a while to authenticate."""
+    """Note a new connection, which has some time to authenticate."""
     strangers.add(eio_sid, environ.get("REMOTE_ADDR", ""))
     deadlines.watch_handshake(eio_sid)
 
 
 def _overhear(event: str, data: Any, room: Any, skipped: Collection[str]) -> Collection[str] | None:
-    """Carry out orders instead of sending them to clients; let others take note of events for clients."""
+    """Carry out orders instead of sending them to clients, and let other modules note events for clients."""
     if event == orders.EVENT:
         orders.obey(data)
         return None
@@ -66,13 +66,13 @@ def _overhear(event: str, data: Any, room: Any, skipped: Collection[str]) -> Col
 
 def _overhear_from_elsewhere(event: str, data: Any) -> Collection[str] | None:
     if event == orders.EVENT:
-        # It may have to ask the database, and nothing may block here.
+        # It may have to ask the database, and this function must not wait.
         socketio.start_background_task(orders.obey, data)
         return None
     if event == "messages_read":
         read_marks.heard(data)
     if socket_events.is_for_others(event):
-        # The process it is from has left out the person's sockets there; these are the ones here.
+        # The sending process has left out the person's sockets there. These are the person's sockets here.
         return membership.connections_of_user(data["sessionId"], data["userId"])
     return ()
 

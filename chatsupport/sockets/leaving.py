@@ -1,4 +1,4 @@
-"""How sockets leave a session or the server: by themselves, or because a process orders it (`orders.py`)."""
+"""Sockets leave a session or the server by themselves, or because of an order (`orders.py`)."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ logger = logging.getLogger(__name__)
 
 
 def close_sockets(order: CloseSockets) -> None:
-    """Close the sockets here of a person, unless they are closed for a block that has been lifted since."""
+    """Close the sockets of a person here, unless the reason is a block that has been lifted since."""
     denials.forget(Caller(order.person_id, order.person_type))
     _close(_meant_by(order), order.why)
 
 
 def close_address(order: CloseAddress) -> None:
-    """Close the sockets here from an address, unless the block has been lifted since."""
+    """Close the sockets from an address here, unless the block has been lifted since."""
     denials.forget_address(order.address)
     meant = connections.from_addresses(lambda address: order.address in denials.networks_of(address))
     # An API key is never denied.

@@ -1,6 +1,6 @@
 """The presence of agents: each has a lease, renewed while any of its sockets is open in any process.
 
-`isOnline` is what the agent or the operator chose; presence never changes it. An agent that has ever connected by
+The agent or the operator sets `isOnline`; presence never changes it. An agent that has ever connected by
 socket has `presentUntil`. When that passes, it is away: it gets no new sessions, and its open ones go back to the front
 of the queue. An agent that never connected, because it works by REST alone, has no lease and goes by `isOnline`.
 """
@@ -26,7 +26,7 @@ from chatsupport.services.server import processes
 logger = logging.getLogger(__name__)
 
 RECOVERY_SECONDS = 10.0
-"""The longest time after a break until every process beats again: an operation in progress has to fail first."""
+"""The longest time after a break until every process beats again, because an operation in progress must fail first."""
 
 _mutex = threading.Lock()
 _connections: dict[ObjectId, set[str]] = {}
@@ -47,14 +47,14 @@ def look_seconds() -> float:
 
 
 def connected(agent_id: ObjectId, connection_id: str) -> None:
-    """Count a connection in. An agent that was away takes sessions again."""
+    """Count a new connection. An agent that was away gets sessions again."""
     with _mutex:
         _connections.setdefault(agent_id, set()).add(connection_id)
     _renew([agent_id])
 
 
 def disconnected(agent_id: ObjectId, connection_id: str) -> None:
-    """Count a connection out. After the last one the grace period begins, unless another process renews the lease."""
+    """Count a closed connection. The grace period begins after the last one, unless another process renews the lease."""
     with _mutex:
         mine = _connections.get(agent_id, set())
         if connection_id not in mine:
@@ -97,7 +97,7 @@ def look() -> None:
     A visitor may wait beside a free agent if a process never learned that the agent is free.
     """
     if elapsed() - _renewed_at[0] > heartbeat_seconds():
-        renew()  # This process was late itself.
+        renew()  # This process itself was late.
     time = now()
     if all_could_renew():
         sweep(time)

@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 def next_waiting(passed: Sequence[ObjectId] = (), limit: int = 1) -> list[Document]:
-    """Return the first sessions of the queue, without those that must not go to the agents in `passed`."""
+    """Return the first sessions of the queue, except those that must not go to the agents in `passed`."""
     query: Document = {"status": WAITING}
     if passed:
         query["$nor"] = [{"avoidStrictly": True, "avoidAgentId": {"$in": list(passed)}}]
@@ -27,7 +27,7 @@ def next_waiting(passed: Sequence[ObjectId] = (), limit: int = 1) -> list[Docume
 
 
 def claim_slot_for(session: Mapping[str, Any]) -> Slot | None:
-    """Take the slot that suits the session: of the agent it had last time, else of the least loaded.
+    """Take a slot for the session: of the agent it had last time, or else of the least loaded agent.
 
     An agent that gave the session away gets it back only if no other agent can take it, and one that left it without
     an answer only if no other agent is present at all.
@@ -45,15 +45,15 @@ def claim_slot_for(session: Mapping[str, Any]) -> Slot | None:
 
 
 def first_in_line(slot: Slot) -> Document:
-    """Return the condition on sessions that the slot is for: whoever waits and may have its agent, and the session it
-    was taken for.
+    """Return the condition on the sessions that may get the slot: all waiting ones that may have its agent, and the
+    session it was taken for.
     """
     may_have_it = {"avoidAgentId": {"$ne": slot.agent["_id"]}}
     return {"status": WAITING, "$or": [may_have_it, {"_id": slot.session_id}]}
 
 
 def others_are_there(agent_id: ObjectId) -> bool:
-    """Tell whether an agent besides this one takes sessions, now or when it has room."""
+    """Tell whether another agent accepts sessions, now or when it has room."""
     condition = slots.can_take()
     del condition["hasRoom"]
     return Agent.collection().find_one({**condition, "_id": {"$ne": agent_id}}, {"_id": 1}) is not None

@@ -30,7 +30,7 @@ ANNOUNCE_INTERVAL_SECONDS = 0.5
 OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS = 20, 0.02
 
 PLENTY, PLENTY_SECONDS = 1_000, 1.0
-"""With room for this many, the queue is not counted again for this long: a start in a short queue costs no count."""
+"""With room for this many, the queue is not counted again for this long, so most starts cost no count."""
 
 _plenty = (0, 0.0)
 """The limit under which there was plenty of room, and the time until which that is assumed."""
@@ -128,7 +128,7 @@ def announce_positions() -> None:
 
 
 def announce(event: object) -> None:
-    """Announce changed places: another session is waiting."""
+    """Announce changed places, because another session is waiting."""
     announce_positions()
 
 

@@ -1,4 +1,4 @@
-"""Repairing what a killed process left half done between two writes.
+"""Repair what a killed process left unfinished between two writes.
 
 A slot is taken before its session is claimed and freed after its session has left; a kill in between leaves a slot
 without a session. A session without its slot comes from an agent that was deleted under a kill, or from a restored
@@ -26,15 +26,15 @@ from chatsupport.services.server.leases import Lease
 logger = logging.getLogger(__name__)
 
 SECOND_LOOK_SECONDS = 10.0
-"""Longer than a write may take (`database.connection.OPERATION_TIMEOUT_MS`): what is half done then stays so."""
+"""Longer than a write may take (`database.connection.OPERATION_TIMEOUT_MS`): unfinished work then stays unfinished."""
 
 INTERVAL_SECONDS = 60.0
 LEASE_SECONDS = 30.0
-"""Longer than a reconciliation takes, its second look included."""
+"""Longer than a reconciliation takes, including its second look."""
 
 Document = dict[str, Any]
 SlotOf = tuple[Any, ObjectId, ObjectId | None]
-"""An agent, a session, and the id of the session's slot at the agent; None for a slot from before slots had ids."""
+"""An agent, a session, and the id of the session's slot at the agent, or None for a slot without an id."""
 
 
 class Reconciler:
@@ -49,7 +49,7 @@ class Reconciler:
         self._next_at = 0.0
 
     def look(self) -> None:
-        """Reconcile if it is time, and this process's turn."""
+        """Reconcile if it is time and this process's turn."""
         if elapsed() < self._next_at or not (self._is_first or self._housekeeping.hold()) or not self._turn.hold():
             return
         try:
@@ -69,7 +69,7 @@ def run() -> int:
     if lost_slots or bare_sessions or waiting is not None:
         socketio.sleep(SECOND_LOOK_SECONDS)
     freed = [slot for slot in (lost_slots & _lost_slots() if lost_slots else ()) if slots.release(*slot)]
-    # A process that was stopped for long may have gone on just now, and used a slot as it was freed.
+    # A process that was stopped for long may have continued just now, and used a slot while it was freed.
     suspects = bare_sessions.union(session_id for _, session_id, _ in freed)
     repairs = {
         "slots_freed": len(freed),
@@ -100,7 +100,7 @@ def _sessions_without_slot() -> set[ObjectId]:
 
 
 def _without_id(taken: Iterable[SlotOf]) -> set[SlotOf]:
-    """Return the slots as a process that knew no ids has taken them: their sessions may name an earlier slot."""
+    """Return the slots in the form of releases without slot ids: their sessions may name an earlier slot."""
     return {(agent_id, session_id, None) for agent_id, session_id, _ in taken}
 
 
@@ -111,7 +111,7 @@ def _held(which: Document) -> set[SlotOf]:
 
 
 def _taken(which: Document) -> set[SlotOf]:
-    """Return the slots that these sessions say they have, those of them that are active."""
+    """Return the slots that those of these sessions have that are active."""
     active = Session.collection().find({**which, "status": ACTIVE}, {"agentId": 1, "slotId": 1})
     return {(session.get("agentId"), session["_id"], session.get("slotId")) for session in active}
 
@@ -129,13 +129,13 @@ def _repair_session(session: Document) -> bool:
         return transitions.requeue(session, transitions.DELETED)
     unchanged = {"_id": session_id, "status": ACTIVE, "agentId": agent_id, "slotId": session.get("slotId")}
     if not Session.collection().update_one(unchanged, {"$set": {"slotId": slot.id}}).modified_count:
-        slots.give_back(slot)  # It ended or moved meanwhile.
+        slots.give_back(slot)  # It has ended or moved in the meantime.
         return False
     return True
 
 
 def _waiting_beside_a_free_slot() -> ObjectId | None:
-    """Return the session at the queue's front, if an agent could take it now."""
+    """Return the first session of the queue, if an agent could take it now."""
     waiting = matching.next_waiting()
     if not waiting or waiting[0].get("avoidStrictly"):
         return None
@@ -144,7 +144,7 @@ def _waiting_beside_a_free_slot() -> ObjectId | None:
 
 
 def _correct_loads() -> int:
-    """Recompute the fields derived from the slots where they are wrong."""
+    """Recompute the fields derived from the slots if they are wrong."""
     size = {"$size": {"$ifNull": ["$activeSessions", []]}}
     wrong = {
         "$expr": {

@@ -1,4 +1,4 @@
-"""Serving the queue, first come, first served: giving free slots to the sessions that wait.
+"""Serve the queue, first come, first served: give free slots to waiting sessions.
 
 Every step is one conditional update of one document, so the rules hold in any number of processes. A slot is taken
 only from an agent that is there and has room, in the same update that chooses the least loaded (`slots`). Then the
@@ -31,12 +31,12 @@ def _drain() -> None:
         if slot is not None:
             served = transitions.give(slot)
             if len(waiting_ones) == 1 and served is not None and served["_id"] == waiting["_id"]:
-                break  # It was the last one. Whoever has come since has looked for a slot after this one was taken.
+                break  # It was the last one. Sessions that have come since looked for a slot after this one was taken.
         elif waiting.get("avoidStrictly"):
-            # It waits for others than that agent. Those behind may have it, unless they wait for others too.
+            # It waits for other agents. Sessions behind it may have this one, unless they wait for others too.
             passed.append(waiting["avoidAgentId"])
         else:
-            break  # No agent has room. Any release of a slot from now on serves the queue again.
+            break  # No agent has room. Any slot that is freed from now on serves the queue again.
 
 
 drain_queue = Coalesced(_drain)
@@ -55,7 +55,7 @@ def serve(newcomer: Document) -> tuple[Document, Document | None]:
             return served, slot.agent
         others_were_served = True
         if served is None:
-            drain_queue()  # The slot is free again, and another visitor may have come meanwhile.
+            drain_queue()  # The slot is free again, and another visitor may have come in the meantime.
             break
     if not others_were_served:
         return newcomer, None
@@ -74,6 +74,6 @@ def serve_after_end(event: SessionEnded) -> None:
 
 
 def serve_late(event: SessionStarted) -> None:
-    """Serve the queue for a session whose start was cut short: it may wait beside a free agent."""
+    """Serve the queue for a session whose start was interrupted: it may be waiting although an agent is free."""
     if event.is_late and event.session["status"] == WAITING:
         drain_queue()

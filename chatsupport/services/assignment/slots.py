@@ -1,4 +1,4 @@
-"""An agent's slots. Taking one, passing it on and freeing it are each one conditional update of the agent.
+"""An agent's slots. To take one, to pass it on and to free it are each one conditional update of the agent.
 
 A slot is an entry in `activeSessions` with its user at the same place in `activeUsers`, and an entry in `slots` that
 gives it an id. Its session keeps that id (`slotId`), and whoever frees the slot names it. So freeing it twice changes
@@ -54,7 +54,7 @@ class Slot:
 def claim(
     session_id: ObjectId, user_id: str, *, only: ObjectId | None = None, excluding: ObjectId | None = None
 ) -> Slot | None:
-    """Take a slot from the least loaded agent that can take a session, or from `only`; None if none can.
+    """Take a slot of the least loaded agent that can take a session, or of `only`. Returns None if no agent can.
 
     Least loaded, and among equals the one that has waited longest for work, is the order of an index, so the choice
     costs the same with ten agents and with ten thousand.
@@ -141,7 +141,7 @@ def free_ended(event: SessionEnded) -> None:
 
 
 def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
-    """Have the session's slot, wherever it is, say that its user has another id now. False where none said the old."""
+    """Write the user's new id into the session's slot, whichever agent has it. False if no slot had the old id."""
     slots = {"$zip": {"inputs": [_list("activeUsers"), _list("activeSessions")]}}
     is_meant = {"$eq": ["$$slot", [{"$literal": old_id}, session_id]]}
     new_user = {"$cond": [is_meant, {"$literal": new_id}, {"$arrayElemAt": ["$$slot", 0]}]}
@@ -167,7 +167,7 @@ def holds(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) ->
 
 
 def held_by(agent: Mapping[str, Any]) -> list[tuple[ObjectId, ObjectId | None]]:
-    """Return the session and the id of each slot of an agent; None for the id of one from before there were ids."""
+    """Return the session and the id of each slot of an agent. The id is None for slots of releases without ids."""
     sessions = Counter(agent.get("activeSessions", ()))
     with_id = [(slot["sessionId"], slot["id"]) for slot in agent.get("slots", ()) if slot["sessionId"] in sessions]
     without = sessions - Counter(session_id for session_id, _ in with_id)
@@ -175,7 +175,7 @@ def held_by(agent: Mapping[str, Any]) -> list[tuple[ObjectId, ObjectId | None]]:
 
 
 def any_there() -> bool:
-    """Tell whether any agent is present and takes sessions, with room for one or not."""
+    """Tell whether any agent is present and set to online, with or without room."""
     there = can_take()
     del there["hasRoom"]
     return Agent.collection().find_one(there, {"_id": 1}) is not None
@@ -215,7 +215,7 @@ def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None,
 
 def _appended(slot_id: ObjectId | None, session_id: ObjectId, user_id: str) -> Document:
     """Return the expressions for an agent's lists with one more slot."""
-    # An entry without its session is what a process that knew no ids has left.
+    # A release without slot ids left this entry without its session.
     has_session = {"$in": ["$$slot.sessionId", _list("activeSessions")]}
     entries = {"$filter": {"input": _list("slots"), "as": "slot", "cond": has_session}}
     return {
@@ -230,7 +230,7 @@ def _removed(slot_id: ObjectId | None, session_id: ObjectId) -> Document:
     others = {"$filter": {"input": _list("slots"), "as": "slot", "cond": {"$ne": ["$$slot.id", slot_id]}}}
     held_for: object = session_id
     if slot_id is not None:
-        # By its id: a process may have been killed before it wrote for whom the slot is now.
+        # By its id, because a process may have been killed before it wrote the slot's new session.
         named = {"$filter": {"input": _list("slots"), "as": "slot", "cond": {"$eq": ["$$slot.id", slot_id]}}}
         sessions = {"$map": {"input": named, "as": "slot", "in": "$$slot.sessionId"}}
         held_for = {"$arrayElemAt": [{"$concatArrays": [sessions, [session_id]]}, 0]}

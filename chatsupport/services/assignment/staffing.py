@@ -1,4 +1,4 @@
-"""What visitors may know about the team: whether an agent is present."""
+"""The availability that visitors may see: whether an agent is present."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatsupport.services.assignment import queue, slots
 
 
 def describe(caller: Caller | None) -> dict[str, Any]:
-    """Return whether the chat is open and an agent is present, busy or not; for a caller also how many wait."""
+    """Return whether the chat is open and an agent is present, busy or not. Callers also get the queue's length."""
     public = {"isOpen": True, "opensAt": None, "isStaffed": slots.any_there()}
     if caller is None:
         return public

@@ -49,18 +49,18 @@ FORGOTTEN_ON_ASSIGNMENT = [
 """Fields that a session has only until its next agent."""
 
 DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferred", "no_reply"
-"""Why a session left its agent."""
+"""The reasons why a session leaves its agent."""
 
 LATE_LOOK_SECONDS = 1.0
 
 _deleted: dict[ObjectId, float] = {}
-"""The agents that were deleted a moment ago, and when this process heard of it."""
+"""The agents that were just deleted, and when this process learned it."""
 
 
 def give(slot: Slot, newcomer_id: ObjectId | None = None) -> Document | None:
     """Give the slot to the first session in the queue that may have it, nearly always the one it was taken for.
 
-    Returns the session. None where nobody is served: nobody waits any more and the slot is back, or the agent is gone.
+    Returns the session. None if no session waits any more (the slot is returned) or the agent is gone.
     The newcomer is a session that was just stored as the last in the queue, and that was not announced yet.
     """
     session = _assign(slot, matching.first_in_line(slot), sort=QUEUE_ORDER, newcomer_id=newcomer_id)
@@ -86,8 +86,8 @@ def _assign(
 ) -> Document | None:
     """Make the session that meets the condition active with the slot's agent, and report it.
 
-    None where there is no such session; the slot is back then. The session waits again where the agent was deleted
-    between slot and session, at once or within a second (`requeue_late`).
+    Returns None, and returns the slot, if there is no such session. If the agent was deleted between the two writes,
+    the session waits again, at once or within a second (`requeue_late`).
     """
     agent_id = slot.agent["_id"]
     with contextlib.ExitStack() as changes:
@@ -103,7 +103,7 @@ def _assign(
         for moved in marks:
             outbox.tell(_left(session, moved))
         is_named = session["_id"] == slot.session_id
-        # One from the queue that was served at once needs no look: whoever deletes the agent looks after it.
+        # A session from the queue needs no check here: the process that deletes the agent requeues it.
         if not (is_named and leaving is None) and not _holds(session, is_named=is_named):
             requeue(session, DELETED)
             outbox.told(session["_id"], mark["id"])
@@ -143,7 +143,7 @@ def _store(
 
 
 def _holds(session: Document, *, is_named: bool) -> bool:
-    """Tell whether the agent holds the session's slot, and have the slot name the session if it does not yet."""
+    """Tell whether the agent holds the session's slot, and write the session into the slot if it is missing there."""
     agent_id, slot_id = session["agentId"], session.get("slotId")
     if is_named:
         return slots.holds(agent_id, session["_id"], slot_id)
@@ -165,7 +165,7 @@ def _assigned(session: Document, mark: Document) -> SessionAssigned | None:
 def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, strictly: bool = False) -> bool:
     """Take an active session from its agent and return it to the front of the queue, where it is served next.
 
-    Among those at the front the old order holds. False where the session has been assigned anew since it was read.
+    Sessions at the front keep their old order. False if the session has been assigned again since it was read.
     """
     agent_id, slot_id = session.get("agentId"), session.get("slotId")
     values: Document = {
@@ -213,7 +213,7 @@ def requeue_all_of(agent_id: ObjectId, reason: str) -> int:
 
 
 def requeue_deleted(event: AgentDeleted) -> None:
-    """Requeue the sessions of an agent that was deleted, and soon those that it gets in this moment.
+    """Requeue the sessions of a deleted agent, and soon also those that it gets at this moment.
 
     Every process looks for those: the one that deletes the agent may be a command, which ends, or may be killed.
     """
@@ -222,7 +222,7 @@ def requeue_deleted(event: AgentDeleted) -> None:
 
 
 def expect_late(order: RequeueSessionsOf) -> None:
-    """Have `requeue_late` look for an agent's sessions for a while."""
+    """Let `requeue_late` look for an agent's sessions for a while."""
     _deleted[ObjectId(order.agent_id)] = elapsed()
 
 

@@ -1,6 +1,6 @@
 """Admission of messages: is the session open, and does the sender belong to it?
 
-A visitor and a system keep their right to a session as long as it is open. So where this process is the only one, what
+A visitor and a system keep their right to a session while it is open. So if this process is the only one, what
 it has read is good for a while; whoever is about to end a session has it forgotten first. For agents the session is
 read with each batch, because a transfer shuts them out at once; and where there are other processes, for everybody.
 """
@@ -29,8 +29,7 @@ Document = dict[str, Any]
 KEPT_SECONDS = 10.0
 """How long a session that was read is remembered."""
 FORGOTTEN_SECONDS = 600.0
-"""How long a session that was forgotten is read each time: longer than any end may be on its way, through a database
-that stood still included.
+"""How long a forgotten session is read each time: longer than an end may take, even if the database stood still.
 """
 MAX_KEPT = 50_000
 
@@ -45,19 +44,19 @@ class Admission:
 
     def __init__(self, on_repeated: Callable[[Draft, Document], None]) -> None:
         self._on_repeated = on_repeated
-        # When it was read, and as what; None, and until when, where it is to be read each time.
+        # When it was read, and the result; or None, and the time until which it is read each time.
         self._kept: OrderedDict[ObjectId, tuple[float, Document | None]] = OrderedDict()
         self._mutex = threading.Lock()
 
     def admit(self, batch: list[Draft]) -> list[Draft]:
-        """Return those that may be written, and answer the others. One read of all sessions that are not known."""
+        """Return the drafts that may be written, and answer the others. Reads all unknown sessions at once."""
         unknown = {draft.session_id for draft in batch if not self._knows(draft)}
         if unknown:
             self._look([draft for draft in batch if draft.session_id in unknown], list(unknown))
         return [draft for draft in batch if not draft.is_done]
 
     def forget(self, session_id: ObjectId) -> None:
-        """Have the session read each time from now on: it is about to end, or something unforeseen happened there."""
+        """Read the session each time from now on: it is about to end, or something unexpected happened there."""
         self._keep(session_id, elapsed() + FORGOTTEN_SECONDS, None)
 
     def _knows(self, draft: Draft) -> bool:
@@ -95,7 +94,7 @@ class Admission:
         stored = drafts.find_stored(draft)
         if stored is None:
             raise SessionEndedError
-        wait_until_durable()  # Another process may have its write under way.
+        wait_until_durable()  # Another process may have a write in progress.
         self._on_repeated(draft, stored)
 
     def _keep(self, session_id: ObjectId, looked_at: float, session: Document | None) -> None:

@@ -35,7 +35,7 @@ class Backlog:
         self._changed = threading.Condition()
 
     def add(self, draft: Draft) -> None:
-        """Append a draft to those that wait, and have it written."""
+        """Append a draft, which is written soon."""
         with self._changed:
             self._waiting.append(draft)
             if self._is_starting or draft.session_id in self._in_flight:
@@ -44,7 +44,7 @@ class Backlog:
                 return
             self._writers += 1
             self._is_starting = True
-        # It begins when this greenlet next waits: what the others send until then comes with it.
+        # The write begins when this greenlet next waits, so messages sent until then join the batch.
         socketio.start_background_task(self._write_all)
 
     def count_waiting(self) -> int:
@@ -52,17 +52,17 @@ class Backlog:
         return len(self._waiting)
 
     def wait_for_writes(self, session_id: ObjectId, timeout: float) -> None:
-        """Wait until no batch with this session is under way, for `timeout` seconds at most."""
+        """Wait until no batch with this session is in progress, for at most `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: session_id not in self._in_flight, timeout)
 
     def wait_until_idle(self, timeout: float) -> bool:
-        """Wait until nothing waits or is being written. False when that took longer than `timeout` seconds."""
+        """Wait until nothing waits or is being written. False if that takes longer than `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._writers, timeout)
 
     def _write_all(self) -> None:
-        """Write batch after batch, until there is nothing that another writer does not take."""
+        """Write batch after batch, until other writers take everything that is left."""
         self._is_starting = False
         batch: list[Draft] = []
         while batch := self._next_batch(batch):
@@ -82,7 +82,7 @@ class Backlog:
         return batch
 
     def _take(self) -> list[Draft]:
-        """Take the waiting drafts in their order, except those of sessions in other batches."""
+        """Take the waiting drafts in order, except those of sessions in other batches."""
         batch: list[Draft] = []
         staying: list[Draft] = []
         while self._waiting and len(batch) < MAX_BATCH:

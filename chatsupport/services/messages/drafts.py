@@ -70,7 +70,7 @@ class Draft:
         """When its sender gives up, by the monotonic clock."""
         self.on_done: Callable[[Draft], object] = _tell_nobody
         self.operation = tracing.current()
-        """The request or event that it came with."""
+        """The request or event that sent it."""
 
     @property
     def retry_key(self) -> RetryKey:
@@ -79,7 +79,7 @@ class Draft:
 
     @property
     def request_id(self) -> str | None:
-        """The id of the request or event that it came with."""
+        """The id of the request or event that sent it."""
         return None if self.operation is None else self.operation.request_id
 
     @property
@@ -98,7 +98,7 @@ class Draft:
         self._finish()
 
     def fail(self, error: Exception) -> None:
-        """Tell the sender what went wrong."""
+        """Tell the sender the error."""
         self.error = error
         self._finish()
 
@@ -126,7 +126,7 @@ class Draft:
 
 
 def find_stored(draft: Draft) -> dict[str, Any] | None:
-    """Return the message that an earlier sending of this draft stored, None if this is the first."""
+    """Return the message that an earlier attempt of this draft stored, None if this is the first."""
     if draft.client_message_id is None:
         return None
     stored: dict[str, Any] | None = sequences.committed().find_one(

@@ -1,4 +1,4 @@
-"""Reading the messages of a session: a page of them, the last ones, or those that a client has missed."""
+"""Read the messages of a session: a page, the last ones, or those that a client has missed."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ JOIN_HISTORY = 50
 RESUME_HISTORY = 200
 """The most messages that a returning client gets at once."""
 DURABLE_AFTER = timedelta(seconds=30)
-"""After this, what was written is durable: longer than any write may take, with some room for clocks that differ."""
+"""After this time a write is durable: longer than any write may take, with some room for differing clocks."""
 
 
 def read_page(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any]:
     """Return one page of a session's messages, oldest first.
 
-    Because `seq` counts without a gap, an offset is a seq: page one thousand costs what page one does.
+    Because `seq` has no gaps, an offset is a seq, and page one thousand costs as much as page one.
     """
     session = access.find_session(caller, session_id, sequences.WITH_LAST_SEQ)
     events.happened(HistoryRead(caller, session))
@@ -68,7 +68,7 @@ def joined(after: int | None) -> list[dict[str, Any]]:
 def of_joined(session: Mapping[str, Any], after: int | None) -> tuple[list[dict[str, Any]], bool, int]:
     """Return the messages of a session that was read with `joined`, whether there are more, and its last seq.
 
-    Whatever is not among the messages, nor announced by "more", is after that seq.
+    Messages that are neither among them nor announced by "more" have a later seq.
     """
     rows = session["messages"] if after is not None else session["messages"][::-1]
     _make_durable(session["_id"], rows)
@@ -107,7 +107,7 @@ def _make_durable(session_id: ObjectId, rows: list[dict[str, Any]]) -> None:
 
 
 def _may_be_lost(session_id: ObjectId, message: dict[str, Any]) -> bool:
-    """Tell whether a message may not be on disk yet: a message that was read must not vanish."""
+    """Tell whether a message may not be on disk yet. A message that was read must not vanish."""
     return not (
         message["seq"] <= message_log.log.known_last_seqs([session_id]).get(session_id, 0)
         or message["timestamp"] < now() - DURABLE_AFTER

@@ -1,4 +1,4 @@
-"""How far each participant of a session has read.
+"""Read marks: the seq up to which each participant of a session has read.
 
 Others hear of a mark at once. It is stored at most once a second a participant, because a client marks every message
 it shows. A mark never moves back, in whatever order marks arrive and in whatever process.
@@ -65,7 +65,7 @@ def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
 
 
 def heard(mark: Mapping[str, Any]) -> None:
-    """Take note of what another process told everybody, so that no older mark is told from here."""
+    """Note a mark that another process announced, so that this one announces no older mark."""
     with _mutex:
         marks = _known.get(ObjectId(mark["sessionId"]), {})
         for caller_type in CALLER_TYPES:
@@ -111,7 +111,7 @@ def _batches(marks: dict[Key, Mark]) -> Iterator[dict[Key, Mark]]:
 
 
 def _take_out_erased(batch: dict[Key, Mark]) -> None:
-    """Remove the marks of people who were erased while these waited for long, because this process was stopped."""
+    """Remove the marks of people who were erased while the marks waited, because this process was stopped."""
     before = time.monotonic() - tombstones.LATE_SECONDS
     late = [key for key, (_, marked_at) in batch.items() if marked_at < before]
     for person in tombstones.erased_among({person for _, person in late}) if late else ():
@@ -130,7 +130,7 @@ flush = _pending.flush
 
 
 def _update(session_id: ObjectId, person: Caller, seq: int) -> UpdateOne:
-    """Return what sets the person's mark to `seq`, or leaves it where it is further on, whoever else stores."""
+    """Return the update that sets the person's mark to `seq` unless it is further, whoever else writes."""
     marks = {"$ifNull": ["$readSeq", []]}
     is_mine = {
         "$and": [

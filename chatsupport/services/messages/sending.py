@@ -1,4 +1,4 @@
-"""Sending a message, over REST and sockets alike."""
+"""Send a message, over REST and sockets alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatsupport.services.shared import access, rate_limits
 
 
 def send(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.Draft:
-    """Store a message and tell the session's room; returns when it is durable.
+    """Store a message and tell the session's room. Returns when the message is durable.
 
     The draft says what was stored, whether it is new (a repeated `clientMessageId` gives the first one), and the
     session's status. Raises `ForbiddenError`, `SessionNotFoundError`, `SessionEndedError`, `DatabaseUnavailableError`.
@@ -27,7 +27,7 @@ def send(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.Dr
 def submit(
     caller: Caller, session_id: ObjectId, message: NewMessage, on_done: Callable[[drafts.Draft], object]
 ) -> None:
-    """Have a message stored, and the session's room told; `on_done` gets the draft when it is durable, or has failed.
+    """Begin to store a message and tell the session's room. `on_done` gets the draft when it is durable or has failed.
 
     Messages that a caller submits to a session are stored in that order. Raises at once what `send` raises before it
     writes.
@@ -48,7 +48,7 @@ def _draft(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.
 
 
 def _named_sender(caller: Caller, session_id: ObjectId, message: NewMessage) -> tuple[str, str]:
-    """Return on whose behalf a system speaks: the sender it names, or itself.
+    """Return the sender for whom a system speaks: the one it names, or itself.
 
     A type left out is that of the named person in the session; a name left out with a type given is the session's
     user or agent.

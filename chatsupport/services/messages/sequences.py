@@ -30,12 +30,12 @@ FENCE_SECONDS = processes.GONE_SECONDS
 
 
 def committed() -> Any:
-    """Return the messages that no failover takes back. A seq counted from one that is taken back would leave a gap."""
+    """Return the messages that no failover can lose. A seq counted from a lost one would leave a gap."""
     return Message.collection().with_options(read_concern=COMMITTED)
 
 
 def last_seq(session_id: ObjectId) -> int:
-    """Return the seq of the session's last message, 0 where there is none. One index look-up."""
+    """Return the seq of the session's last message, or 0 if there is none. One index look-up."""
     messages = {"sessionId": session_id, "fence": NO_FENCE}
     last = committed().find_one(messages, {"seq": 1}, sort=[("seq", -1)])
     return 0 if last is None else int(last["seq"])
@@ -50,11 +50,11 @@ WITH_LAST_SEQ: dict[str, Any] = {
         "as": "last",
     }
 }
-"""Reads the last message's seq with a session, in one command; `last_seq_of` returns it."""
+"""Reads a session and its last message's seq in one command. `last_seq_of` returns the seq."""
 
 
 def last_seq_of(session: Mapping[str, Any]) -> int:
-    """Return the last seq of a session that was read `WITH_LAST_SEQ`, 0 where it has no message."""
+    """Return the last seq of a session that was read `WITH_LAST_SEQ`, or 0 if it has no message."""
     return int(session["last"][0]["seq"]) if session["last"] else 0
 
 
@@ -99,7 +99,7 @@ def fence(session_id: ObjectId) -> None:
 
 
 class LastSeqs:
-    """What a process remembers of the last seqs, so that it need not read them for every write.
+    """The last seqs that a process remembers, so that it need not read them for every write.
 
     A seq is a hint: another process may have written since, and then the index refuses the next one.
     """
@@ -124,5 +124,5 @@ class LastSeqs:
         self._hints.pop(session_id, None)
 
     def known(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
-        """Return those that are remembered."""
+        """Return the remembered ones."""
         return {session_id: self._hints[session_id] for session_id in session_ids if session_id in self._hints}

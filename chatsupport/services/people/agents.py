@@ -1,4 +1,4 @@
-"""Agents, for those who manage them."""
+"""Agents, for callers who manage them."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def read(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
 
 
 def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[str, Any]:
-    """Change an agent; who waits gets the room this makes. An agent itself may go online and offline, and change its
-    password if it knows the one it has; so may a supervisor its own email.
+    """Change an agent; waiting sessions get any new room. An agent itself may go online and offline, and change its
+    password if it knows the current one. A supervisor may change its own email in the same way.
 
     A smaller `maxUsers` keeps the sessions there are and gives no new ones; going offline does the same. Another email
     or password ends the agent's tokens, but for the one with which it changed its own. Raises `EmailTakenError`.
@@ -121,13 +121,13 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
 
 
 def _needs_manager(changes: AgentChanges) -> bool:
-    """Tell whether an agent may not do this to itself."""
+    """Tell whether this is a change that an agent may not make to itself."""
     removes_password = "password" in changes.given and changes.password is None
     return removes_password or not changes.given <= {"is_online", "password", "current_password"}
 
 
 def _values(changes: AgentChanges) -> dict[str, Any]:
-    """Return what a pipeline update sets. What a client sent is taken as it is, and not for a field or a variable."""
+    """Return the values of a pipeline update. A client's text is taken literally, not as a field or a variable."""
     values: dict[str, Any] = {}
     if changes.name is not None:
         values["name"] = {"$literal": changes.name}
@@ -154,9 +154,9 @@ def _find(agent_id: ObjectId) -> dict[str, Any]:
 
 
 def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
-    """Delete an agent: its access ends at once, its sessions go to the queue's front in their old order.
+    """Delete an agent: its access ends at once, and its sessions go to the front of the queue in their old order.
 
-    Raises `AgentNotFoundError` also where it was deleted before; what that left undone is then done.
+    Raises `AgentNotFoundError` also if it was deleted before, but first completes that deletion.
     """
     access.require_manager(caller)
     deleted: dict[str, Any] | None = Agent.collection().find_one_and_delete({"_id": agent_id})
@@ -171,7 +171,7 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
 
 
 def create_defaults(names: tuple[str, ...]) -> int:
-    """Create the default agents if there are no agents at all. Returns how many are new.
+    """Create the default agents if there are no agents. Returns how many are new.
 
     Each has an id that follows from its place, so that processes starting together make each once.
     """

@@ -1,4 +1,4 @@
-"""What this process found of denials a moment ago, so that a caller's next call needs no look-up.
+"""Remember recent look-ups of denials, so that a caller's next call needs no look-up.
 
 No denial is overlooked, whatever process stores it. This memory is trusted only until `TRUSTED_SECONDS` after the last
 look for recent denials began, and each look forgets what it finds to be changed. Whoever denies somebody while there
@@ -21,14 +21,14 @@ TRUSTED_SECONDS = 2.0
 SETTLED_SECONDS = TRUSTED_SECONDS + 0.1
 """Longer, because the clocks of two machines do not run equally fast."""
 KEPT_SECONDS = 30.0
-"""What is older is looked up again: nobody tells of what is changed in the database by hand, or by a killed process."""
+"""Older findings are looked up again: nobody announces changes made by hand, or by a process that was killed."""
 MOST = 50_000
 
 Document = dict[str, Any]
 
 AGENT_PREFIX = "agent:"
 _LASTING = ("revoked:", "erased:", AGENT_PREFIX)
-"""What is remembered if it was found. Other denials can be lifted or deleted: only their absence is remembered."""
+"""Denials that are remembered if found. Others can be lifted or deleted, so only their absence is remembered."""
 _UNKNOWN: tuple[float, None] = (-math.inf, None)
 
 
@@ -51,15 +51,15 @@ class DenialMemory:
 
     @property
     def state(self) -> int:
-        """What `remember` wants to know from before the look-up: it changes whenever something is forgotten."""
+        """The state before a look-up, which `remember` needs: it changes whenever something is forgotten."""
         return self._forgot
 
     def is_trusted(self) -> bool:
-        """Tell whether a denial that was answered in another process would be known here."""
+        """Tell whether a denial stored by another process would be known here by now."""
         return elapsed() < self._trusted_until and self._is_announced()
 
     def recall(self, ids: Iterable[str]) -> list[Document] | None:
-        """Return the documents with these ids. None where one of them must be looked up."""
+        """Return the documents with these ids, or None if one of them must be looked up."""
         if not self.is_trusted():
             return None
         oldest = elapsed() - KEPT_SECONDS
@@ -73,7 +73,7 @@ class DenialMemory:
         return found
 
     def remember(self, ids: Iterable[str], found: Iterable[Document], state: int) -> None:
-        """Remember what a look-up of these ids has found, unless something was forgotten since it began."""
+        """Remember the findings of a look-up, unless something was forgotten since it began."""
         documents = {document["_id"]: document for document in found}
         with self._mutex:
             if state != self._forgot or not self.is_trusted():
@@ -95,5 +95,5 @@ class DenialMemory:
                 self._forgot += 1
 
     def trust_from(self, moment: float) -> None:
-        """Trust what is known, after a look that began at that moment and whose findings are forgotten."""
+        """Trust the memory again after a look at recent denials that began at that moment."""
         self._trusted_until = moment + TRUSTED_SECONDS

@@ -41,14 +41,14 @@ ENFORCE_SECONDS = 1.0
 RECENT_SECONDS = 600
 """When a process starts, it enforces the denials of this many seconds."""
 LATE_SECONDS = 60
-"""More than the longest time by which a denial may appear late."""
+"""More than the longest delay after which a denial may appear."""
 
 AGREEMENT_MS = 20
 """Two processes' measurements of the database's time differ by less."""
 
 _looked_at = -math.inf
 REFUSALS_KEPT = TOKEN_LIFETIME + RENEWABLE + timedelta(days=1)
-"""For how long the refusal of tokens is kept: until the last of them has run out and renews nothing any more."""
+"""How long the refusal of tokens is kept: until the last of them has expired and cannot be renewed any more."""
 
 
 memory = DenialMemory(processes.here.is_announced)
@@ -57,14 +57,14 @@ memory = DenialMemory(processes.here.is_announced)
 def check(caller: Caller, address: str) -> None:
     """Raise `BlockedError`, or `AuthenticationError` if the caller's token is refused. One look-up at most.
 
-    An API key is never denied: it is what lifts a block. An agent that was deleted is refused.
+    An API key is never denied, because it lifts blocks. A deleted agent is refused.
     """
     if caller.issued_at_ms is not None and identified_as(caller, address) is not None:
         raise revoked()
 
 
 def identified_as(caller: Caller, address: str) -> str | None:
-    """Return the user that a guest has become, None of anybody else. Raises what else `check` raises."""
+    """Return the user that a guest has become, or None for anybody else. Raises the other errors of `check`."""
     known_as: str | None = None
     issued_at_ms = caller.issued_at_ms or 0
     denials = _in_force(caller, address)
@@ -94,7 +94,7 @@ def revoked() -> ChatSupportError:
 
 
 def revoke(caller: Caller, person: Caller) -> int:
-    """End all tokens of a person that there are now, and close its sockets. Returns up to when, in milliseconds.
+    """End all tokens made for a person so far, and close its sockets. Returns up to which time, in milliseconds.
 
     For operators only.
     """
@@ -103,9 +103,9 @@ def revoke(caller: Caller, person: Caller) -> int:
 
 
 def end_tokens(caller: Caller, person: Caller, keep: Caller | None = None) -> int:
-    """Do what `revoke` does, for a service that has checked the caller. Of `keep` its one token stays good.
+    """Do what `revoke` does, for a service that has checked the caller. The token of `keep` stays valid.
 
-    One that was revoked meanwhile is not kept, and one that does not say when it was made neither.
+    It is not kept if it was revoked in the meantime, or if it has no issue time.
     """
     denial = _end_tokens(person, keep)
     take_effect(TokensRevoked(caller, denial, person))
@@ -142,36 +142,36 @@ def _end_tokens(person: Caller, keep: Caller | None = None) -> dict[str, Any]:
 
 
 def shut_out(agent_id: ObjectId) -> None:
-    """End the tokens of an agent that was deleted. Its sockets are closed by what follows from the deletion."""
+    """End the tokens of a deleted agent. A reaction to the deletion closes its sockets."""
     memory.forget(_known_by(_end_tokens(Caller(str(agent_id), AGENT))))
 
 
 def take_effect(event: AccessDenied) -> None:
-    """Tell of a denial that was just stored, and return when it holds in every process."""
+    """Announce a denial that was just stored, and return when it holds in every process."""
     memory.forget(_known_by(event.denial))
     events.happened(event)
     settle()
 
 
 def settle() -> None:
-    """Return when no process trusts what it knew of denials before this call: at once if there is no other process."""
+    """Return when no process trusts its memory from before this call: at once if there is no other process."""
     began = elapsed()
     if processes.here.has_others():
         socketio.sleep(max(0.0, began + SETTLED_SECONDS - elapsed()))
 
 
 def note_new_guest(guest: Caller) -> None:
-    """Note that nobody can have denied this guest yet, whose id was made a moment ago."""
+    """Note that nobody can have denied this guest, because its id was just made."""
     memory.remember(_ids_of(guest), (), memory.state)
 
 
 def note_new_token(token: str) -> None:
-    """Note that nobody can have signed out this token yet, which was made a moment ago."""
+    """Note that nobody can have signed out this token, because it was just made."""
     memory.remember([_sign_out_id(id_of_token(token))], (), memory.state)
 
 
 def forget(person: Caller) -> None:
-    """Look up a person's denials again: another process has given an order because there is a new one."""
+    """Look up a person's denials again, because an order of another process announced a new one."""
     memory.forget(_ids_of(person))
 
 
@@ -218,7 +218,7 @@ def unname(person: Caller) -> None:
 
 
 def guests_of(person: Caller) -> list[Caller]:
-    """Return the guests that the person was."""
+    """Return the guests that have become this person."""
     if person.type != USER:
         return []
     was = Denial.collection().find({"identifiedAs": person.id}, {"userId": 1, "userType": 1})
@@ -285,7 +285,7 @@ def identify(guest: Caller, user: Caller) -> str:
 
 
 def write_agents_in_small_letters() -> None:
-    """Rewrite denials of agents that were stored under an id in capitals, which nobody is called by any more."""
+    """Rewrite denials of agents that were stored under an id in capitals, which is no longer in use."""
     collection = Denial.collection()
     for kind in ("block", "revoked"):
         of_agents = {"$gte": f"{kind}:{AGENT}:", "$lt": f"{kind}:{AGENT};", "$regex": "[A-F]"}
@@ -368,7 +368,7 @@ def _in_force(person: Caller, address: str) -> list[Document]:
 
 @functools.lru_cache(maxsize=4096)
 def _ids(person_id: str, person_type: str, token_id: str | None, address: str) -> tuple[str, ...]:
-    """Return the ids of all that may deny somebody, and of what shows that an agent exists."""
+    """Return the ids of all denials that may concern a caller, and of the entry that shows that an agent exists."""
     of_token = () if token_id is None else (_sign_out_id(token_id),)
     of_address = (block_id(None, name) for name in networks_of(address))
     return (*_ids_of(Caller(person_id, person_type)), *of_address, *of_token)
@@ -384,7 +384,7 @@ def _ids_of(person: Caller) -> list[str]:
 
 
 def _known_by(denial: Mapping[str, Any]) -> list[str]:
-    """Return the ids of what is known otherwise since this denial: an agent may have been deleted."""
+    """Return the ids of the entries that this denial has changed: an agent may have been deleted."""
     ids: list[str] = [denial["_id"]]
     if denial.get("userType") == AGENT:
         ids.append(f"{AGENT_PREFIX}{denial['userId']}")

@@ -8,9 +8,9 @@ from chatsupport.services.people import denials
 
 
 def earlier_token(guest: Caller, authorization: str | None, address: str) -> Caller:
-    """Return what a guest's earlier token says, which may have expired up to `RENEWABLE` ago.
+    """Return the claims of a guest's earlier token, which may have expired up to `RENEWABLE` ago.
 
-    Raises `ForbiddenError` with INVALID_USER_HASH where the header holds no such token, or one that is refused;
+    Raises `ForbiddenError` with INVALID_USER_HASH if the header has no such token, or a refused one;
     `BlockedError`.
     """
     try:
@@ -26,7 +26,7 @@ def earlier_token(guest: Caller, authorization: str | None, address: str) -> Cal
 
 
 def of_token(token: str) -> Caller:
-    """Return the guest a token was made for, however it is denied. Raises `InvalidInputError`."""
+    """Return the guest that a token was made for, even if it is denied. Raises `InvalidInputError`."""
     try:
         guest = caller_from_token(token, RENEWABLE)
     except AuthenticationError:

@@ -11,7 +11,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from chatsupport.realtime.native_threads import offload
 
 _HASHER = PasswordHasher(time_cost=1, memory_cost=47_104, parallelism=1)
-"""46 MiB, once, in one thread: as hard as OWASP asks for, and two at once leave a small server its memory."""
+"""46 MiB, one pass, one thread: as strong as OWASP recommends, and two at once leave a small server enough memory."""
 
 
 def hash_of(password: str) -> str:
@@ -26,7 +26,7 @@ def matches(stored: str | None, password: str, *, from_stranger: bool = False) -
 
 
 def is_outdated(stored: str) -> bool:
-    """Tell whether a stored hash was made with other parameters than today's."""
+    """Tell whether a stored hash was made with other parameters than the current ones."""
     return _HASHER.check_needs_rehash(stored)
 
 

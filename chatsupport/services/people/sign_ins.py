@@ -82,7 +82,7 @@ def check_current(caller: Caller, agent: Document, current: str | None) -> None:
 
 
 def options(*, is_on_this_machine: bool) -> Document:
-    """Return whether this is development, where agents need no password, and then who may be chosen from."""
+    """Return whether agents need no password (in development), and then the agents to choose from."""
     if not are_free(is_on_this_machine):
         return {"development": False, "agents": []}
     agents = Agent.objects.only("name").order_by(*BY_NAME).limit(MAX_OPTIONS).as_pymongo()
@@ -90,7 +90,7 @@ def options(*, is_on_this_machine: bool) -> Document:
 
 
 def are_free(is_on_this_machine: bool) -> bool:
-    """Tell whether tokens for agents are given freely: in development without API_KEY, on the machine itself."""
+    """Tell whether tokens for agents need no key: in development without API_KEY, on the machine itself."""
     return is_on_this_machine and settings.config.app_env == "development" and not settings.config.api_keys
 
 
@@ -100,7 +100,7 @@ def _find(email: str) -> Document | None:
 
 
 def _mark_of(address: str) -> str:
-    """Return the stored form of an address from which an agent has signed in: not the address itself."""
+    """Return a digest of an address from which an agent has signed in, which is stored instead of the address."""
     key = settings.config.jwt_secret.encode()
     return hmac.new(key, addresses.counted(address).encode(), hashlib.sha256).hexdigest()[:32]
 

@@ -1,6 +1,6 @@
-"""Giving tokens: to anybody for a user, where nobody vouches; for agents and systems only against an API key.
+"""Issue tokens: for users to anybody (unless IDENTITY_SECRET is set), for agents and systems only with an API key.
 
-A guest's id is made here and nowhere else, so its first token needs nobody to vouch for it.
+A guest's id is made only here, so its first token needs no proof.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LOOK_UP_SECONDS = 1.5
 
 @dataclass(frozen=True)
 class Asker:
-    """What a caller presents when asking for a token, and its address. None of it has been checked."""
+    """The credentials and the address of a caller who asks for a token. None of it has been checked."""
 
     api_key: str | None
     authorization: str | None

@@ -1,7 +1,7 @@
 """Tombstones of erased people: the fact and the time of erasure, under a digest that identifies nobody.
 
-It refuses tokens from before, and by it whoever writes something late, because a process was stopped for long or the
-database was away, finds out that it has to be taken out again.
+It invalidates earlier tokens. A process that writes late, because it was stopped or the database was away, learns from
+it that the person must be erased again.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from chatsupport.documents import Denial
 from chatsupport.identity import Caller
 
 UNDER_WAY = timedelta(seconds=10)
-"""For how long after an erasure something may be stored that was begun before; it is erased as well."""
+"""How long after an erasure earlier work may still be stored. It is erased as well."""
 LATE_SECONDS = 15.0
-"""What waited to be written for longer than this may come behind the last look of an erasure."""
+"""A value that waited longer than this may be written after the last search of an erasure."""
 
 
 def id_of(person: Caller) -> str:
@@ -30,7 +30,7 @@ def is_erased(person: Caller) -> bool:
 
 
 def erased_among(people: Iterable[Caller]) -> dict[Caller, datetime]:
-    """Return who of these was erased, and up to when what they did is erased. One look-up."""
+    """Return which of these people were erased, and up to which time their data is erased. One look-up."""
     by_id = {id_of(person): person for person in people}
     found = Denial.collection().find({"_id": {"$in": list(by_id)}}, {"updatedAt": 1})
     return {by_id[row["_id"]]: row["updatedAt"] + UNDER_WAY for row in found}

@@ -17,7 +17,7 @@ _connections: dict[tuple[ObjectId, Caller], set[str]] = {}
 
 
 def join(session_id: ObjectId, person: Caller, connection_id: str) -> None:
-    """Count a connection in; tell the others when it is the person's first."""
+    """Count a new connection, and tell the others if it is the person's first."""
     connections = _connections.setdefault((session_id, person), set())
     if connection_id in connections:
         return
@@ -27,7 +27,7 @@ def join(session_id: ObjectId, person: Caller, connection_id: str) -> None:
 
 
 def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str) -> None:
-    """Count a connection out; tell the others, and why, when it was the person's last."""
+    """Count a closed connection, and tell the others, with the reason, if it was the person's last."""
     connections = _connections.get((session_id, person))
     if connections is None or connection_id not in connections:
         return
@@ -38,7 +38,7 @@ def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str)
 
 
 def evict_strangers() -> None:
-    """Take agents out of sessions that are no longer theirs; supervisors may stay.
+    """Take agents out of sessions that they no longer have. Supervisors may stay.
 
     They are told so when a session moves, unless the process that moved it is killed just then or Redis is away.
     """
@@ -47,7 +47,7 @@ def evict_strangers() -> None:
 
 
 def strangers(pairs: list[tuple[ObjectId, Caller]]) -> list[tuple[ObjectId, Caller]]:
-    """Return those of the sessions and agents where the agent may not be in the session."""
+    """Return the pairs of session and agent in which the agent may not be in the session."""
     if not pairs:
         return []
     ids = list({session_id for session_id, _ in pairs})

@@ -28,7 +28,7 @@ Key = tuple[ObjectId, Caller]
 
 @dataclass(slots=True)
 class _State:
-    """What a person does in a session, and what the others were told of it."""
+    """A person's typing in a session, and the state that the others were told."""
 
     typing_until: float = 0.0
     told: bool = False
@@ -50,7 +50,7 @@ def start(session_id: ObjectId, person: Caller, caller: Caller) -> None:
 
 
 def stop(session_id: ObjectId, person: Caller, caller: Caller | None = None) -> None:
-    """Note that a person has stopped typing. Raises `RateLimitedError` if the caller says so itself."""
+    """Note that a person has stopped typing. Raises `RateLimitedError` if the caller sends this itself."""
     if caller is not None:
         rate_limits.check_caller(rate_limits.TYPING, caller)
     with _mutex:
@@ -62,7 +62,7 @@ def stop(session_id: ObjectId, person: Caller, caller: Caller | None = None) -> 
 
 
 def leave(session_id: ObjectId, person: Caller) -> None:
-    """Stop a person who has left, at once: there will be nothing more to announce."""
+    """Stop the typing of a person who has left, at once."""
     with _mutex:
         state = _states.pop((session_id, person), None)
     if state is not None and state.told:
@@ -70,7 +70,7 @@ def leave(session_id: ObjectId, person: Caller) -> None:
 
 
 def _tell(key: Key) -> None:
-    """Tell the others what changed, unless they were told something less than a second ago."""
+    """Announce a change, unless the last announcement was less than a second ago."""
     time_now = time.monotonic()
     with _mutex:
         state = _states.get(key)
@@ -84,7 +84,7 @@ def _tell(key: Key) -> None:
 
 
 def _look() -> None:
-    """Stop expired states and announce what was held back, for as long as there is anything to announce."""
+    """Stop expired states and announce held-back ones, until nothing is left to announce."""
     for key in list(_states):
         _tell(key)
     time_now = time.monotonic()

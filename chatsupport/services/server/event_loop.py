@@ -1,4 +1,4 @@
-"""How busy the event loop is: a greenlet sleeps and measures how late it wakes up."""
+"""Measure how busy the event loop is: a greenlet sleeps, and notes how late it wakes up."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ INTERVAL_SECONDS = 0.25
 
 
 class Lag:
-    """How late the event loop is."""
+    """The delay of the event loop."""
 
     def __init__(self) -> None:
         self._due: float | None = None
 
     def measure(self) -> None:
-        """Count how late this call is, and note when the next one is due."""
+        """Record how late this call is, and when the next one is due."""
         time_now = time.monotonic()
         if self._due is not None:
             metrics.LAG.observe(max(0.0, time_now - self._due))

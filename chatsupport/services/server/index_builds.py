@@ -1,8 +1,9 @@
-"""Indexes that are missing are built while the server serves, and it says which and why.
+"""Missing indexes are built while the server serves, and the log names them.
 
-Those of an empty collection are there at once. On a large one a build takes its time, and longer where members of the
-replica set are down: until then queries are slow, and nothing else. Only while one is missing that holds a promise is
-nothing changed. That is so where somebody dropped it or restored a backup without it: every release has had these.
+Indexes of an empty collection are built at once. On a large collection a build takes time, and longer if members of the
+replica set are down. Until then, queries are slow, but everything works. Only if an index is missing that holds a
+promise, the server changes nothing. That happens if somebody dropped it or restored a backup without it: every release
+has it.
 """
 
 from __future__ import annotations
@@ -63,17 +64,17 @@ def is_missing(name: str) -> bool:
 
 
 def hint(name: str) -> str | None:
-    """Return what a query that should use this index is given as its hint: an index that is missing would fail it."""
+    """Return the hint for a query that should use this index. A hint to a missing index would make the query fail."""
     return None if name in _missing else name.partition(".")[2]
 
 
 def holds_back() -> str | None:
-    """Return a missing index without which nothing may be changed, None if there is none."""
+    """Return a missing index without which nothing may be changed, or None."""
     return next((name for name in PROMISES if name in _missing), None) if _missing else None
 
 
 def state() -> dict[str, Any]:
-    """Return what is missing, and what went wrong."""
+    """Return the missing indexes with their errors."""
     missing = [{"name": name, "reason": _reasons.get(name)} for name in sorted(_missing)]
     return {"status": "building" if missing else "ready", "missing": missing}
 

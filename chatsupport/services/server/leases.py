@@ -16,11 +16,11 @@ from chatsupport.database.clock import now
 from chatsupport.services.server import readiness
 
 HOUSEKEEPING_SECONDS = 15.0
-"""How long the work of a killed process is not done."""
+"""The time until another process takes over the work of a killed one."""
 
 
 class Lease:
-    """What one process at a time has, for so many seconds after it was renewed: this process only `when` it may."""
+    """A lease that one process at a time has, for some seconds after each renewal. `when` says if this one may take it."""
 
     def __init__(self, name: str, seconds: float, *, when: Callable[[], bool] = lambda: True) -> None:
         self.name = name
@@ -42,7 +42,7 @@ class Lease:
         return True
 
     def release(self) -> None:
-        """Give the lease up, if this process still has it."""
+        """Give up the lease, if this process still has it."""
         documents.Lease.collection().delete_one({"_id": self.name, "owner": self._owner})
 
 

@@ -1,4 +1,4 @@
-"""How the service is doing: for dashboards (`statistics`) and for whoever checks that it is alive (`health`).
+"""The state of the service, for dashboards (`statistics`) and for health checks (`health`).
 
 The sums that grow with every session are in `totals`, and the statistics of one session in `sessions/end_statistics`.
 """
@@ -29,19 +29,19 @@ from chatsupport.identity import USER, Caller
 from chatsupport.services.server import index_builds, totals
 
 MAX_AGENTS = 200
-"""So many agents are shown; where there are more, the busiest."""
+"""The number of agents that are shown. If there are more, the busiest are shown."""
 HEALTH_TIMEOUT_SECONDS = 1.0
 """The driver looks for a server every half second, so that it may take that much longer."""
 
 HEALTH_SECONDS = 1.0
-"""For how long `health` tells what it has found."""
+"""How long `health` repeats its last finding."""
 
 _started = time.monotonic()
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What was found when the database was asked for its health, and for which application."""
+    """The last answer of the database, and the application that asked for it."""
 
     counts: dict[str, int]
     at: float
@@ -79,14 +79,14 @@ def statistics(caller: Caller) -> dict[str, Any]:
 
 
 def _busiest() -> list[dict[str, Any]]:
-    """Return the busiest agents, by name."""
+    """Return the busiest agents, sorted by name."""
     most_loaded = [(field, -order) for field, order in LEAST_LOADED]
     busiest = Agent.collection().find(ANY_STATE, sort=most_loaded, limit=MAX_AGENTS)
     return sorted(busiest, key=lambda agent: (agent["name"], agent["_id"]))
 
 
 def _load() -> dict[str, int]:
-    """Return how many agents there are, and of those that are there, how many slots are taken and there are."""
+    """Return the number of agents, and the taken slots and all slots of those who are present."""
     agents = Agent.collection()
     sums = {
         "taken": {"$sum": {"$size": {"$ifNull": ["$activeUsers", []]}}},
@@ -94,13 +94,13 @@ def _load() -> dict[str, int]:
     }
     there: list[dict[str, Any]] = [{"$match": {"isOnline": True, "isAway": False}}, {"$group": {"_id": None, **sums}}]
     nobody: dict[str, int] = dict.fromkeys(sums, 0)
-    # An index counts them; what MongoDB remembers of a collection's size may be wrong after a crash.
+    # An index counts them, because MongoDB's own count of a collection may be wrong after a crash.
     count = agents.count_documents({"_id": {"$gte": MinKey()}})
     return {"agents": count, **next(iter(agents.aggregate(there)), nobody)}
 
 
 def health() -> tuple[dict[str, Any], bool]:
-    """Return the state of the service, and whether the database answers. Takes 2 s at most."""
+    """Return the state of the service, and whether the database answers. Takes at most 2 s."""
     counts = _look()
     alive = counts is not None
     return {
@@ -119,9 +119,9 @@ def health() -> tuple[dict[str, Any], bool]:
 
 
 def _look() -> dict[str, int] | None:
-    """Return how many sessions there are, None where the database does not answer.
+    """Return the number of sessions, or None if the database does not answer.
 
-    What was found is good for a second, however many ask. Nobody is told later than that that the database is away.
+    The finding is reused for a second, however many callers ask, so an outage is reported within a second.
     """
     global _found
     config = settings.config
@@ -146,7 +146,7 @@ def _status(alive: bool) -> str:
 
 
 def _clock() -> dict[str, Any]:
-    """Return how far the clock of this machine is from the database's, which counts everywhere."""
+    """Return the difference between this machine's clock and the database's, which all processes use."""
     ahead = clock.own_offset()
     if ahead is None:
         return {"status": "unknown", "offset": None}
@@ -159,20 +159,20 @@ def uptime() -> float:
 
 
 def memory() -> dict[str, float]:
-    """Return what this process holds and what the machine has, in MiB."""
+    """Return the memory of this process and of the machine, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     used = peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
     try:
         with open("/proc/self/statm", encoding="ascii") as statm:
             used = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024**2
     except OSError:
-        pass  # Not Linux: the peak is the best there is.
+        pass  # Not Linux: only the peak is available.
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**2
     return {"used": round(used, 1), "total": round(total, 1)}
 
 
 def sessions_by_status(total: int) -> dict[str, int]:
-    """Return how many sessions there are. Open ones are few, and their index counts them."""
+    """Return the numbers of sessions. Open ones are few, and their index counts them."""
     sessions = Session.collection()
     active, waiting = (int(sessions.count_documents({"status": status})) for status in (ACTIVE, WAITING))
     total = max(total, active + waiting)

@@ -34,14 +34,14 @@ logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
 HURRIED_SECONDS = 0.1
-"""How soon the next beat comes where somebody waits for it."""
+"""How soon the next beat comes if somebody waits for it."""
 ALONE_SECONDS = 3.0
 """How long after its last beat a process may count itself as alone."""
 LIVE_SECONDS = 10.0
 GONE_SECONDS = 600.0
-"""After so much silence a process has no write under way any more, and is forgotten."""
+"""After this much silence a process has no write in progress any more, and is forgotten."""
 SILENT_SECONDS = GONE_SECONDS / 2
-"""After so much silence of its own a process begins anew: soon the others will have forgotten it."""
+"""After this much silence of its own, a process starts again with a new id, because the others will soon forget it."""
 JUMP_SECONDS = 2.0
 
 Document = dict[str, Any]
@@ -49,7 +49,7 @@ Document = dict[str, Any]
 
 @dataclass
 class Other:
-    """Another process, as this one has heard of it."""
+    """Another process, as far as this one knows it."""
 
     document: Document
     heard_at: float
@@ -57,28 +57,28 @@ class Other:
 
     @property
     def silence(self) -> float:
-        """For how many seconds it was silent."""
+        """The seconds of its silence."""
         return elapsed() - self.heard_at
 
     @property
     def may_be_alone(self) -> bool:
-        """Whether it ever counts itself as alone: a process with a Redis never does."""
+        """Whether it may count itself as alone. A process with a Redis never does."""
         return self.document.get("redis") is None
 
     @property
     def is_live(self) -> bool:
-        """Whether it surely runs: it has beaten since this process first saw it."""
+        """Whether it certainly runs: it has beaten since this process first saw it."""
         return self.is_beating and self.silence < LIVE_SECONDS
 
 
 class ThisProcess:
-    """What one process knows of itself and the others. One that serves nobody, as a command, does not beat."""
+    """What one process knows about itself and the others. A process that does not serve (a command) does not beat."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all that is known."""
+        """Forget everything."""
         self._serves = False
         self._id: ObjectId | None = None
         self._joined_at = 0.0
@@ -92,23 +92,23 @@ class ThisProcess:
         self._is_apart = False
 
     def begin(self) -> None:
-        """Be one that serves, and change nothing before the others know."""
+        """Become a serving process, which changes nothing before the others know it."""
         self._serves = True
 
     def is_alone(self) -> bool:
-        """Tell whether nobody else can have changed anything, or will before this process knows of it."""
+        """Tell whether no other process can have changed anything, or will before this one knows of it."""
         return elapsed() < self._alone_until and settings.config.redis_url is None
 
     def was_alone_since(self, moment: float) -> bool:
-        """Tell whether what was read at that moment (of `elapsed`) is still true for all that others can have done."""
+        """Tell whether data read at that moment (of `elapsed`) cannot have been changed by other processes."""
         return moment >= self._alone_since and self.is_alone()
 
     def is_known(self) -> bool:
-        """Tell whether the others know of this process, so that it may change what they remember."""
+        """Tell whether the others know this process, so that it may change data that they remember."""
         return not self._serves or (self._is_known and elapsed() - self._beat_at < SILENT_SECONDS)
 
     def is_announced(self) -> bool:
-        """Tell whether `has_others` of any other process is true on account of this one, and all are of one release."""
+        """Tell whether every other process knows this one and has the same release."""
         return (
             self._id is not None
             and math.isfinite(self._joined_at)
@@ -117,11 +117,11 @@ class ThisProcess:
         )
 
     def has_others(self) -> bool:
-        """Look whether there is any other process now. One look-up."""
+        """Check whether there is any other process now. One look-up."""
         return Process.collection().find_one({"_id": {"$ne": self._id}}, {"_id": 1}) is not None
 
     def steady_seconds(self) -> float:
-        """Return for how long neither the database nor this process stood still, nor time jumped."""
+        """Return the time since the database or this process last stood still, or time jumped."""
         if not self._serves:
             return math.inf
         return 0.0 if elapsed() - self._beat_at > break_seconds() else max(0.0, elapsed() - self._steady_since)
@@ -172,7 +172,7 @@ class ThisProcess:
         return [other.document for other in self._others.values() if other.is_live]
 
     def wrong_clocks(self) -> list[str]:
-        """Return a phrase for each clock that is not right by the database's: this machine's, others', MongoDB's."""
+        """Return a phrase for each clock that differs from the database's: this machine's, others', MongoDB's."""
         ahead = {"this machine": clock.own_offset() or 0.0}
         for other in self._others.values():
             if other.silence < LIVE_SECONDS:
@@ -181,7 +181,7 @@ class ThisProcess:
         return [f"{name} is {clock.described(off)} the database's" for name, off in ahead.items() if clock.is_off(off)]
 
     def _join(self) -> None:
-        """Become a new process: of an earlier one the others may not know any more."""
+        """Become a new process, because the others may have forgotten the earlier one."""
         self._is_known, self._alone_until, earlier = False, 0.0, self._id
         if not self._serves:
             return  # It has left meanwhile.
@@ -201,7 +201,7 @@ class ThisProcess:
             Process.collection().delete_one({"_id": earlier})
 
     def _say(self) -> bool:
-        """Renew the document. False where there is none any more."""
+        """Renew the document. False if it is gone."""
         is_there = bool(Process.collection().update_one({"_id": self._id}, [self._pulse()]).matched_count)
         if is_there and math.isinf(self._joined_at):
             self._joined_at = elapsed()
@@ -231,7 +231,7 @@ class ThisProcess:
             del self._others[process_id]
 
     def _tell(self) -> None:
-        """Log once that another process runs with which this one shares no Redis."""
+        """Log once that another process runs that does not share this one's Redis."""
         live, own = self.live_others(), digest(settings.config.redis_url)
         apart = [document for document in live if own is None or document.get("redis") != own]
         metrics.PROCESSES.set({"together": len(live) + 1 - len(apart), "apart": len(apart)})
@@ -246,15 +246,15 @@ class ThisProcess:
 
 
 def break_seconds() -> float:
-    """Return the time between two beats that says that the database, or this process, stood still.
+    """Return the time between two beats that shows that the database or this process stood still.
 
-    Before a lease of an agent runs out for that reason, it is noticed.
+    It is short enough to notice that before a lease of an agent expires.
     """
     return max(3 * BEAT_SECONDS, min(5.0, settings.config.agent_grace / 2))
 
 
 def digest(redis_url: str | None) -> str | None:
-    """Return what tells whether two processes use the same Redis, without its password."""
+    """Return a text by which two processes recognize the same Redis, without its password."""
     return None if redis_url is None else hashlib.sha256(redis_url.encode()).hexdigest()[:16]
 
 

@@ -11,7 +11,7 @@ PATIENCE_SECONDS = 4.0
 
 
 def is_ready() -> bool:
-    """Tell whether the other processes know of this one, and every index is there that holds a promise."""
+    """Tell whether the other processes know this one, and all indexes that hold a promise exist."""
     return processes.here.is_known() and index_builds.holds_back() is None
 
 

@@ -1,8 +1,7 @@
 """Running totals, so that statistics cost the same however much there is.
 
-How many messages and sessions there are, MongoDB counts itself. How long sessions took and were waited for is added up
-here: a process adds what happens and writes it once a second. What a killed process had not written is missing in the
-means, and in nothing else.
+MongoDB itself counts messages and sessions. The durations and waiting times of sessions are added up here, and each
+process writes its part once a second. If a process is killed, its unwritten part is missing from the means only.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def count_ended(event: SessionEnded) -> None:
 
 
 def read() -> dict[str, int]:
-    """Return the totals, with what this process has not written yet."""
+    """Return the totals, including the part that this process has not written yet."""
     stored = Counters.collection().find_one({"_id": TOTALS}) or {}
     return {field: int(stored.get(field, 0)) + _pending.get(field, 0) for field in FIELDS}
 
@@ -61,7 +60,7 @@ flush, reset = _pending.flush, _pending.clear
 
 
 def counts() -> dict[str, int]:
-    """Return how many messages and sessions there are: what MongoDB keeps count of, less what is no message."""
+    """Return the number of messages and sessions: MongoDB's own counts, without documents that are not messages."""
     stored = Counters.collection().find_one({"_id": TOTALS}) or {}
     skew = stored.get("skew", {})
     fences = (
@@ -80,9 +79,9 @@ def counts() -> dict[str, int]:
 
 
 def measure() -> None:
-    """Work out the sums where there are none yet, and by how much MongoDB's own counts are off. Once, at the start.
+    """Compute the sums if there are none yet, and the errors of MongoDB's own counts. Runs once, at the start.
 
-    MongoDB keeps count for free, but after it was killed its counts may be off for good.
+    MongoDB's counts cost nothing, but after it was killed they may stay wrong.
     """
     flush()
     if Counters.collection().find_one({"_id": TOTALS, "ended": {"$exists": True}}) is None:
@@ -93,7 +92,7 @@ def measure() -> None:
 
 
 def _skew(collection: Any) -> int:
-    """Return what is to be added to MongoDB's own count. What comes while it is counted does not make it wrong."""
+    """Return the correction of MongoDB's own count. Documents stored during the count do not make it wrong."""
     before = int(collection.estimated_document_count())
     counted = int(collection.count_documents({}))
     after = int(collection.estimated_document_count())

@@ -1,4 +1,4 @@
-"""The statistics of one ended session, worked out once: how many messages it had, and how fast they were answered."""
+"""The statistics of one ended session, computed once: its number of messages, and how fast they were answered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Document = dict[str, Any]
 
 
 def added_to(session: Document) -> Document:
-    """Return an ended session with its statistics, stored if they were not: its messages change no more."""
+    """Return an ended session with its statistics, and store them if they were not. Its messages change no more."""
     if "totalMessages" in session:
         return session
     statistics = of(session)
@@ -26,11 +26,11 @@ def added_to(session: Document) -> Document:
 def of(session: Document) -> Document:
     """Return the statistics of a session that has ended.
 
-    Writes that began before the end are waited for, also by who comes second and finds the session ended.
+    It waits for writes that began before the end, even if another call has ended the session.
     """
     message_log.log.wait_for_writes(session["_id"])
     if not processes.here.is_alone():
-        sequences.fence(session["_id"])  # The writes of other processes cannot be waited for.
+        sequences.fence(session["_id"])  # It cannot wait for the writes of other processes.
     rows = list(
         Message.collection().find(
             {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
@@ -49,7 +49,7 @@ def of(session: Document) -> Document:
 def response_statistics(messages: Iterable[tuple[str, datetime]]) -> tuple[int, float | None]:
     """Return the number of messages, and the mean seconds from each user's message to the next agent's message.
 
-    The messages are given in order as (sender type, time). The mean is None where no user's message was answered.
+    The messages are given in order as (sender type, time). The mean is None if no user's message was answered.
     """
     total = 0
     unanswered: list[datetime] = []
@@ -66,7 +66,7 @@ def response_statistics(messages: Iterable[tuple[str, datetime]]) -> tuple[int, 
 
 
 def first_response_ms(session: Mapping[str, Any], messages: Iterable[Mapping[str, Any]]) -> int | None:
-    """Return the milliseconds from a session's start to the first message of an agent; None where there was none.
+    """Return the milliseconds from a session's start to the first message of an agent, or None.
 
     The messages are given in order. An agent who asks for help in a session of its own does not answer itself.
     """

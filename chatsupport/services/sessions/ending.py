@@ -1,4 +1,4 @@
-"""Ending a session: the only place where a session ends, whoever asks for it."""
+"""End a session. This is the only place where a session ends."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Document = dict[str, Any]
 
 
 def end(caller: Caller, session_id: ObjectId, why: SessionEnd) -> dict[str, Any]:
-    """End a session; of an ended one, return the first end unchanged.
+    """End a session. If it has already ended, return the first end unchanged.
 
-    Raises `ForbiddenError` where the session's user gives a reason that only staff see.
+    Raises `ForbiddenError` if the session's user gives a reason that only staff see.
     """
     if why.internal_reason is None:
         ended = end_now({"_id": session_id, **access.condition(caller)}, why, caller.id, caller)
@@ -48,7 +48,7 @@ def end(caller: Caller, session_id: ObjectId, why: SessionEnd) -> dict[str, Any]
 
 
 def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Caller | None = None) -> Document | None:
-    """End the open session that meets the condition, which names its `_id`, and tell it. None where there is none.
+    """End the open session that meets the condition, which names its `_id`, and announce it. None if there is none.
 
     `caller` is None if the server ends the session by itself.
     """

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 MERGED = "merged"
-"""Why a guest's session ends where the user has an open one already."""
+"""The reason of the end of a guest's session if the user already has an open one."""
 FINISH_AFTER, FINISH_SECONDS = timedelta(seconds=30), 15.0
 """After this, no write can be in progress that began before the guest's tokens were refused."""
 
@@ -42,7 +42,7 @@ _ATTEMPTS = 5
 
 
 def identify(caller: Caller, guest_token: str, address: str) -> Document:
-    """Carry a guest's sessions over to the caller. Returns its open session, and how many were carried.
+    """Carry a guest's sessions over to the caller. Returns the caller's open session, and the number of carried ones.
 
     A repeat by the same user finishes what was left undone; for another user nothing is carried. Raises
     `ForbiddenError` unless a user is calling that is no guest, `InvalidInputError` with INVALID_GUEST_TOKEN,
@@ -78,14 +78,14 @@ def finish() -> None:
 def _finish(denial: Document) -> None:
     guest, user = Caller(denial["userId"], denial["userType"]), Caller(denial["identifiedAs"], USER)
     carried = _carry(guest, user, is_repeat=True)
-    # From here on the sessions say nothing of the guest, so their number is kept with the guest's denial.
+    # From here on, no session names the guest, so their number is stored with the guest's denial.
     Denial.collection().update_one({"_id": denial["_id"]}, {"$max": {"carried": carried}})
     Session.collection().update_many(_carried(guest, user), {"$unset": {"guestId": ""}})
     Denial.collection().update_one({"_id": denial["_id"]}, {"$set": {"isCarried": True}})
 
 
 def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:
-    """Make everything of the guest's the user's. Returns how many sessions were the guest's, in all calls."""
+    """Give everything of the guest to the user. Returns how many sessions the guest had, in all calls."""
     read_marks.flush()
     collection = Session.collection()
     renamed: set[ObjectId] = set()
@@ -95,7 +95,7 @@ def _carry(guest: Caller, user: Caller, *, is_repeat: bool = False) -> int:
     carried = list(collection.find(_carried(guest, user)))
     for session in carried:
         changed = _rename_within(session["_id"], guest, user)
-        outbox.tell_untold(session)  # A kill may have cut its end short.
+        outbox.tell_untold(session)  # A kill may have interrupted its end.
         if changed or session["_id"] in renamed or not is_repeat:
             events.happened(SessionUpdated(session))
     stored = Denial.collection().find_one({"userId": guest.id, "identifiedAs": user.id}, {"carried": 1}) or {}
@@ -107,7 +107,7 @@ def _carried(guest: Caller, user: Caller) -> Document:
 
 
 def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
-    """Make a session the user's; it ends where the user has an open one. The unique index decides which is which."""
+    """Give a session to the user. It ends if the user has an open one; the unique index decides that."""
     message_log.log.expect_end(session_id)
     is_guests = {"_id": session_id, "userId": guest.id}
     for _ in range(_ATTEMPTS):
@@ -135,7 +135,7 @@ def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
 
 
 def _rename_within(session_id: ObjectId, guest: Caller, user: Caller) -> bool:
-    """Rename the guest within a session that is the user's. False where there was nothing left to rename."""
+    """Rename the guest within a session of the user. False if nothing was left to rename."""
     messages = _rename_sender(session_id, guest, user)
     marks = Session.collection().update_one(
         {"_id": session_id, "readSeq": {"$elemMatch": {"userId": guest.id, "userType": USER}}},
@@ -153,7 +153,7 @@ def _rename_sender(session_id: ObjectId, guest: Caller, user: Caller) -> int:
         return int(collection.update_many(sent, {"$set": new_sender}).modified_count)
     except DuplicateKeyError:
         pass  # Then one by one.
-    # A message that the guest sent and the user sent again, each stored: both stay, and one has no id of its own.
+    # The guest sent a message and the user sent it again, and both are stored. Both stay, one without a client's id.
     renamed = 0
     for message in list(collection.find(sent, {"_id": 1})):
         try:
@@ -165,13 +165,13 @@ def _rename_sender(session_id: ObjectId, guest: Caller, user: Caller) -> int:
 
 
 def _renamed(value: str, guest: Caller, user: Caller) -> Document:
-    """Return the expression for an id that names the user where it named the guest; nothing where there is none."""
+    """Return the expression that replaces the guest's id with the user's, and leaves a missing id out."""
     is_guest = {"$eq": [value, {"$literal": guest.id}]}
     return {"$cond": [is_guest, {"$literal": user.id}, {"$ifNull": [value, "$$REMOVE"]}]}
 
 
 def _renamed_marks(guest: Caller, user: Caller) -> Document:
-    """Return the expression for the read marks, of which those of guest and user become the user's one."""
+    """Return the expression for the read marks, in which the marks of guest and user become one of the user."""
     marks = {"$ifNull": ["$readSeq", []]}
     ids = [{"$literal": guest.id}, {"$literal": user.id}]
     is_theirs = {"$and": [{"$in": ["$$mark.userId", ids]}, {"$eq": ["$$mark.userType", USER]}]}

@@ -1,7 +1,7 @@
 """Inactive chats: without an answer (NO_REPLY_AFTER), or without any message (IDLE_END_AFTER).
 
-Sending a message costs nothing more for this. Each active session carries the time when it has to be looked at next;
-then its last message is read, and either something is done or the time is moved on.
+Sending a message does not cost more because of this. Each active session has the time of its next check. At the check,
+its last message is read, and then the session is moved, warned or ended, or gets a new time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def look() -> None:
 
 
 def sweep(time: datetime | None = None) -> None:
-    """Look at every session that was due by then (now)."""
+    """Check every session that was due by then (now)."""
     config, time = settings.config, time or now()
     if config.no_reply_after is not None:
         for session in _due("noReplyDueAt", time):
@@ -54,13 +54,13 @@ def sweep(time: datetime | None = None) -> None:
 
 
 def _due(field: str, time: datetime) -> Iterator[Document]:
-    """Yield the active sessions whose time had come, or was never set."""
+    """Yield the active sessions that are due or have no time yet."""
     due = {"status": ACTIVE, field: {"$not": {"$gt": time}}}
     yield from Session.collection().find(due)
 
 
 def _check_reply(session: Document, patience: timedelta) -> None:
-    """Move a session whose user waits too long for an answer to another agent, if another one is there."""
+    """Move a session whose user waits too long for an answer to another agent, if one is present."""
     last = _last_message(session)
     if last is None or not _is_the_visitors(last, session):
         _look_again(session, "noReplyDueAt", now() + patience)
@@ -84,19 +84,19 @@ def _check_idle(session: Document, idle_end_after: float) -> None:
     if warn_at > now():
         _look_again(session, "idleDueAt", warn_at)
     elif warned_at is None or warned_at < since:
-        # From now on, not from when it was due: whoever is warned has the time it says.
+        # Counted from now and not from when it was due, so that the warned people have the announced time.
         time = now()
         end_at = time + timedelta(seconds=idle_warning_seconds(idle_end_after))
         if _look_again(session, "idleDueAt", end_at, idleWarnedAt=time):
             events.happened(SessionIdle(session["_id"], end_at))
     else:
-        # Only if nobody warned it anew or took it over since it was read.
+        # Only if it was neither warned again nor taken over since it was read.
         unchanged = {"_id": session["_id"], "idleWarnedAt": warned_at, "agentId": session["agentId"]}
         ending.end_now(unchanged, SessionEnd(reason=IDLE_REASON), "system")
 
 
 def _is_the_visitors(message: Document, session: Document) -> bool:
-    """Tell whether a message waits for an answer. The visitor may be an agent itself, who writes to another one."""
+    """Tell whether a message waits for an answer. The visitor may be an agent who asks another one for help."""
     is_of_the_type = message["senderType"] == session.get("userType", "user")
     return bool(is_of_the_type and message["senderId"] != str(session["agentId"]))
 
@@ -111,7 +111,7 @@ def _last_message(session: Document) -> Document | None:
 
 
 def _look_again(session: Document, field: str, time: datetime, **values: object) -> bool:
-    """Set when the session is due next. False where it changed hands meanwhile, or somebody else looked at it."""
+    """Set when the session is due next. False if it changed hands or was checked by another process in the meantime."""
     unchanged = {"_id": session["_id"], "status": ACTIVE, "agentId": session["agentId"], field: session.get(field)}
     result = Session.collection().update_one(unchanged, {"$set": {field: time, **values}})
     return bool(result.modified_count)

@@ -90,7 +90,7 @@ def _query(caller: Caller, wanted: SessionFilter, *, sees_all: bool = False) -> 
 
 
 def _reader(caller: Caller, session: Document, sees_all: bool) -> Caller:
-    """Return whose unread messages a list counts: the agent's who lists its own, else those of each session's agent."""
+    """Return whose unread messages a list counts: the calling agent's in its own list, else each session's agent's."""
     agent_id = session.get("agentId")
     return Caller(str(agent_id), AGENT) if sees_all and agent_id is not None else caller
 

@@ -1,4 +1,4 @@
-"""A session as its participants see it."""
+"""Read a session as its participants see it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Document = dict[str, Any]
 
 
 class Views(NamedTuple):
-    """A session, serialized: as its user sees it, and as staff do."""
+    """A session, serialized for its user and for staff."""
 
     for_user: Document
     for_staff: Document
@@ -38,13 +38,13 @@ WITH_AGENT: Document = {
         "as": "agents",
     }
 }
-"""Reads a session's agent with it, in one command; `agent_with` returns it."""
+"""Reads a session and its agent in one command. `agent_with` returns the agent."""
 
 _WHOLE = (WITH_AGENT, sequences.WITH_LAST_SEQ)
 
 
 def current(caller: Caller) -> dict[str, Any] | None:
-    """Return the caller's open session, None if it has none. For users only."""
+    """Return the caller's open session, or None. For users only."""
     if caller.type != USER:
         raise ForbiddenError(
             "Only users have a current session. Agents list their sessions with GET /api/chat/sessions."
@@ -54,7 +54,7 @@ def current(caller: Caller) -> dict[str, Any] | None:
 
 
 def find_open(user_id: str, user_type: str) -> Document | None:
-    """Return somebody's open session, None where there is none."""
+    """Return a person's open session, or None."""
     return access.first_session(_open_of(user_id, user_type))
 
 
@@ -77,7 +77,7 @@ def _open_of(user_id: str, user_type: str) -> Document:
 
 
 def describe(caller: Caller, session_id: ObjectId) -> dict[str, Any]:
-    """Return the session as its people see it."""
+    """Return the session as the caller may see it."""
     session = access.find_session(caller, session_id, *_WHOLE)
     return _describe(session, for_staff=access.is_staff(caller, session))
 
@@ -96,12 +96,12 @@ def _describe(session: Document, *, for_staff: bool = False) -> Document:
 
 
 def agent_with(session: Mapping[str, Any]) -> Document | None:
-    """Return the agent of a session that was read `WITH_AGENT`, None where there is none."""
+    """Return the agent of a session that was read `WITH_AGENT`, or None."""
     return next(iter(session["agents"]), None)
 
 
 def agent_of(session: Mapping[str, Any]) -> Document | None:
-    """Return the agent a session is or was with, None where there is none."""
+    """Return the current or last agent of a session, or None."""
     agent_id = session.get("agentId")
     if agent_id is None:
         return None

@@ -1,4 +1,4 @@
-"""Starting a session: it joins the end of the queue, and gets an agent at once if one is free."""
+"""Start a session: it joins the end of the queue, and gets an agent at once if one is free."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _START_ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What somebody asked for: who did, what was sent, from where, and what the caller's software calls itself."""
+    """The request for a start: the person, the fields, the address, and the name of the caller's software."""
 
     caller: Caller
     wanted: StartSession
@@ -41,7 +41,7 @@ class Start:
 
 
 def start(asked: Start) -> tuple[dict[str, Any], bool]:
-    """Open a session for a user, or return the one that is open already. The second value says whether it is new.
+    """Open a session for a user, or return the open one. The second value says whether it is new.
 
     The unique index on open sessions decides between starts that race; the queue decides who gets an agent, so that a
     newcomer never overtakes somebody who waits. Raises `QueueFullError` where QUEUE_LIMIT is reached,
@@ -68,7 +68,7 @@ def start(asked: Start) -> tuple[dict[str, Any], bool]:
 
 
 def _open(asked: Start, last: Document | None) -> tuple[Document, Document | None]:
-    """Store a new session at the queue's end, and give it an agent where one is free and nobody waits before it.
+    """Store a new session at the end of the queue, and give it an agent if one is free and nobody waits before it.
 
     `last` is the user's session before it. Returns the session and its agent.
     """
@@ -96,7 +96,7 @@ def _started(session: Document, mark: Document) -> SessionStarted:
 
 
 def _insert(session: Document) -> Document:
-    """Store a session; the database stamps it, so that times tell who came first, whichever process they came to."""
+    """Store a session. The database sets its time, so that times show the order of starts in all processes."""
     stamps = dict.fromkeys(("queuedAt", "createdAt", "updatedAt"), "$$NOW")
     stored: Any = Session.collection().find_one_and_update(
         {"_id": session["_id"]},

@@ -44,38 +44,38 @@ CONNECTED_SECONDS = 0.1
 
 _mutex = threading.Lock()
 _rooms: dict[str, State] = {}
-"""What those who joined a session here were told of it last."""
+"""The last state of a session that the sockets joined here were told."""
 _users: dict[str, str] = {}
-"""Whose each session is, as those who joined it here know: a guest may become known in another process."""
+"""The user of each session, as the sockets joined here know it: another process may identify a guest."""
 _assigned: set[tuple[str, str]] = set()
-"""The agents, and the sessions that their sockets were told they have."""
+"""The agents, with the sessions that their sockets were told they have."""
 _heard: set[str] = set()
-"""The sessions of which something was told since they were looked at."""
+"""The sessions that something was announced of since they were last checked."""
 _agents: set[str] = set()
-"""The agents with sockets here of whom it is known what they were told."""
+"""The agents with sockets here whose last announcements are known."""
 _looked_at: datetime | None = None
 _seqs: dict[ObjectId, tuple[int, float]] = {}
 """Each joined session's last seq, and when it was first seen."""
 
 
 def joined(session_id: ObjectId, joined_state: Document) -> None:
-    """Note what a socket that joins a session here was told of it, unless others are here who may have missed that."""
+    """Note the state that a joining socket was told, unless other sockets here may have missed that state."""
     if str(session_id) not in _rooms or not broadcasts.is_heard_here(broadcasts.session_room(session_id)):
         _rooms[str(session_id)] = _state(joined_state["status"], joined_state["agentId"])
 
 
 def saw_user(session_id: ObjectId, user_id: str) -> None:
-    """Note whose session somebody is about to join here, unless others are here who may know it as another's."""
+    """Note the user of a session that is about to be joined, unless other sockets here may know another user."""
     _users.setdefault(str(session_id), user_id)
 
 
 def knows_of(agent_id: str, session_id: ObjectId) -> None:
-    """Note that an agent has joined a session that it has: it knows of it, and must hear when it loses it."""
+    """Note that an agent has joined its own session: it knows of it, and must be told if it loses it."""
     _assigned.add((agent_id, str(session_id)))
 
 
 def refused(agent_id: str, session_id: ObjectId) -> None:
-    """Note that an agent was refused a session: it believes that it does not have it, and must hear if it has."""
+    """Note that an agent was refused a session: it believes that it does not have it, and must be told if it does."""
     _assigned.discard((agent_id, str(session_id)))
 
 
@@ -97,7 +97,7 @@ def heard(event: str, data: Document) -> None:
 
 
 def catch_up() -> None:
-    """Tell the sockets of this process what they have not heard, and the last seqs of their sessions."""
+    """Tell the sockets of this process what they have missed, and the last seqs of their sessions."""
     with _mutex:
         _compare_rooms()
         _compare_agents()
@@ -155,7 +155,7 @@ def _compare_agents() -> None:
     before = _looked_at or looked_at
     _heard.clear()
     present = _assigned_to(agents)
-    # Of an agent that has come since the last time, and was not looked at then, what came meanwhile.
+    # For an agent that has connected since the last round, the changes in the meantime.
     missed = [
         session
         for (agent_id, session_id), session in present.items()
@@ -177,7 +177,7 @@ def _compare_agents() -> None:
     rows = {str(row["_id"]): row for row in (Session.collection().find({"_id": {"$in": ids}}) if ids else ())}
     for agent_id, session_id in lost:
         row = rows.get(session_id)
-        # Of the end of its own session an agent hears in the session's room.
+        # An agent is told the end of its own session in the session's room.
         if row is not None and (row["status"] != ENDED or str(row.get("agentId")) != agent_id):
             broadcasts.session_unassigned(row["_id"], ObjectId(agent_id), _why_unassigned(row), here=True)
 

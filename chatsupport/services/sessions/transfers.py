@@ -1,4 +1,4 @@
-"""Handing a session over: to an agent, or back to the queue's front."""
+"""Transfer a session: to an agent, or back to the front of the queue."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Document = dict[str, Any]
 
 
 def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) -> dict[str, Any]:
-    """Hand the session to an agent, or without one back to the queue's front. Returns the session.
+    """Hand the session to an agent, or back to the front of the queue. Returns the session.
 
-    Raises `ForbiddenError` for whoever is neither its agent nor an operator or a supervisor, `SessionEndedError`,
+    Raises `ForbiddenError` for callers who are not its agent, an operator or a supervisor, `SessionEndedError`,
     `AgentNotFoundError`, and `ConflictError` with AGENT_AT_CAPACITY or AGENT_BUSY (offline or away); the session then
     stays where it is.
     """
@@ -40,7 +40,7 @@ def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) ->
     if agent_id is not None:
         _to_agent(session, agent_id)
     elif session["status"] == WAITING:
-        outbox.tell_untold(session)  # A repeated request: it waits already.
+        outbox.tell_untold(session)  # A repeated request: the session is already waiting.
     else:
         transitions.requeue(session, transitions.TRANSFERRED, avoid=True)
     events.happened(SessionTransferred(caller, session_id, agent_id, session.get("agentId")))
@@ -48,7 +48,7 @@ def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) ->
 
 
 def _may_transfer(caller: Caller, session: Document) -> bool:
-    """Tell whether the caller may: a visitor may not, even one who is an agent itself and writes to another one."""
+    """Tell whether the caller may transfer the session. Its visitor may not, even if that is an agent asking for help."""
     is_its_agent = caller.type == AGENT and str(session.get("agentId")) == caller.id
     return caller.type == SYSTEM or is_its_agent or access.is_supervisor(caller)
 
@@ -56,12 +56,12 @@ def _may_transfer(caller: Caller, session: Document) -> bool:
 def _to_agent(session: Document, agent_id: ObjectId) -> None:
     if session.get("agentId") == agent_id:
         outbox.tell_untold(session)
-        return  # A repeated request: it is there already.
+        return  # A repeated request: the agent already has it.
     slot = slots.claim(session["_id"], session["userId"], only=agent_id)
     if slot is None:
         raise _why_not(agent_id)
     if not transitions.move(slot, session):
-        serving.drain_queue()  # Somebody may have been told that this agent is full.
+        serving.drain_queue()  # Another caller may have been told that this agent is full.
         raise _why_not_moved(session["_id"])
 
 
@@ -78,6 +78,4 @@ def _why_not_moved(session_id: ObjectId) -> Exception:
     ended = Session.collection().find_one({"_id": session_id, "status": ENDED}, {"_id": 1})
     if ended is not None:
         return SessionEndedError()
-    return ConflictError(
-        "Somebody else changed this session at the same moment. Read the session again before you retry."
-    )
+    return ConflictError("The session changed while you transferred it. Read it again before you retry.")

@@ -1,4 +1,4 @@
-"""May this caller touch that session? Every id from a client goes through here before anything else."""
+"""Access to sessions. Every session id from a client is checked here before anything else."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from chatsupport.identity import AGENT, SYSTEM, Caller, canonical_id
 
 
 def may_access(caller: Caller, session: Mapping[str, Any]) -> bool:
-    """Tell whether the session is the caller's: its own, assigned to it, or any for a system."""
+    """Tell whether the caller may access the session: its own, one assigned to it, or any for a system."""
     if caller.type == AGENT and str(session.get("agentId")) == caller.id:
         return True
     return may_always_access(caller, session)
 
 
 def may_always_access(caller: Caller, session: Mapping[str, Any]) -> bool:
-    """Tell whether the session is the caller's whoever answers it: its own, or any for a system."""
+    """Tell whether the caller may access the session whichever agent has it: its own, or any for a system."""
     if caller.type == SYSTEM:
         return True
     user_type = session.get("userType", "user")
@@ -31,16 +31,16 @@ def may_always_access(caller: Caller, session: Mapping[str, Any]) -> bool:
 
 
 def check(caller: Caller, session: Mapping[str, Any]) -> None:
-    """Raise `ForbiddenError` unless the session is the caller's, or the caller a supervisor.
+    """Raise `ForbiddenError` unless the session is the caller's, or the caller is a supervisor.
 
-    Roles are looked up only where access would be refused: whoever writes in its own session waits for no look-up.
+    Roles are looked up only if access would be refused, so a caller in its own session waits for no look-up.
     """
     if not allowed([(caller, session)])[0]:
         raise refusal()
 
 
 def allowed(claims: Sequence[tuple[Caller, Mapping[str, Any]]]) -> list[bool]:
-    """Tell for each caller and session what `check` would say. One look-up of roles for all who need one."""
+    """Tell for each caller and session whether `check` would pass. One look-up of roles for all that need one."""
     answers = [may_access(caller, session) for caller, session in claims]
     strangers = {
         caller.id for (caller, _), answer in zip(claims, answers, strict=True) if not answer and caller.type == AGENT
@@ -55,29 +55,29 @@ def allowed(claims: Sequence[tuple[Caller, Mapping[str, Any]]]) -> list[bool]:
 
 
 def refusal() -> ForbiddenError:
-    """Return what a caller hears who may not access a session."""
+    """Return the error for a caller who may not access a session."""
     return ForbiddenError("This session is not yours.")
 
 
 def is_supervisor(caller: Caller) -> bool:
-    """Tell whether an agent is a supervisor at this moment; a token says nothing of that."""
+    """Tell whether an agent is a supervisor now. A token does not say so."""
     return caller.type == AGENT and bool(supervisors_among([caller.id]))
 
 
 def is_staff(caller: Caller, session: Mapping[str, Any]) -> bool:
-    """Tell whether somebody who may access the session does so as staff, and not as its user."""
+    """Tell whether a caller who may access the session does so as staff, and not as its user."""
     return caller.type == SYSTEM or (caller.type == AGENT and not may_always_access(caller, session))
 
 
 def supervisors_among(agent_ids: Iterable[str]) -> set[str]:
-    """Return those of the agents who are supervisors at this moment."""
+    """Return the agents among these who are supervisors now."""
     ids = [ObjectId(agent_id) for agent_id in agent_ids if ObjectId.is_valid(agent_id)]
     found = Agent.collection().find({"_id": {"$in": ids}, "role": SUPERVISOR}, {"_id": 1})
     return {str(agent["_id"]) for agent in found}
 
 
 def find_session(caller: Caller, session_id: ObjectId, *joined: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the session. Raises `SessionNotFoundError`, or `ForbiddenError` where it is somebody else's.
+    """Return the session. Raises `SessionNotFoundError`, or `ForbiddenError` if it is somebody else's.
 
     `joined` are stages that add documents which belong to the session: the same command reads them.
     """
@@ -89,7 +89,7 @@ def find_session(caller: Caller, session_id: ObjectId, *joined: Mapping[str, Any
 
 
 def find_session_of_staff(caller: Caller, session_id: ObjectId) -> dict[str, Any]:
-    """Return the session, for its agent, a supervisor or an operator. Raises as `find_session`, also for its user."""
+    """Return the session for its agent, a supervisor or an operator. Raises like `find_session`, also for its user."""
     session = find_session(caller, session_id)
     if not is_staff(caller, session):
         raise ForbiddenError("Only the session's agent, supervisors, systems and API keys can do this.")
@@ -97,7 +97,7 @@ def find_session_of_staff(caller: Caller, session_id: ObjectId) -> dict[str, Any
 
 
 def first_session(which: Mapping[str, Any], *joined: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the one session that meets the condition, with what `joined` adds, whoever asks. None if there is none."""
+    """Return the session that meets the condition, with the documents of `joined`, or None. Does not check access."""
     if not joined:
         alone: dict[str, Any] | None = Session.collection().find_one(which)
         return alone
@@ -107,7 +107,7 @@ def first_session(which: Mapping[str, Any], *joined: Mapping[str, Any]) -> dict[
 
 
 def condition(caller: Caller) -> dict[str, Any]:
-    """Return a condition on sessions that only those meet which the caller may access.
+    """Return a condition that is true only for sessions that the caller may access.
 
     Those of supervisors, and old ones that name their user in another way, are missing: ask `find_session` about them.
     """
@@ -119,7 +119,7 @@ def condition(caller: Caller) -> dict[str, Any]:
 
 
 def not_for(caller: Caller, session_ids: Iterable[ObjectId]) -> list[ObjectId]:
-    """Return those of the sessions that the caller may not access, whatever its role."""
+    """Return the sessions among these that the caller may not access, whatever its role."""
     wanted = list(session_ids)
     members = {"agentId": 1, "userId": 1, "userType": 1}
     rows = Session.collection().find({"_id": {"$in": wanted}}, members) if wanted else ()
@@ -146,11 +146,9 @@ def require_agent(caller: Caller) -> None:
 
 
 def act_as(caller: Caller, person_id: str | None, person_type: str | None) -> None:
-    """Raise `ForbiddenError` where a caller claims to be somebody else and may not."""
+    """Raise `ForbiddenError` if a caller claims to be somebody else and may not do so."""
     if caller.may_act_for_others:
         return
     is_another = person_id is not None and canonical_id(person_id, caller.type) != caller.id
     if is_another or (person_type is not None and person_type != caller.type):
-        raise ForbiddenError(
-            "Your token belongs to another person than the one in the request. Use that person's token."
-        )
+        raise ForbiddenError("The request names another person than your token. Use that person's token.")

@@ -1,4 +1,4 @@
-"""What one caller may have a process do: so many calls and events, and so many bytes of answers.
+"""Budgets of each caller in a process: a number of calls and events, and a number of bytes of answers.
 
 A rate limit bounds one thing and may be shared between processes. A budget bounds everything a caller asks for, over
 REST and all its sockets, in this process, and costs a few additions.
@@ -22,7 +22,7 @@ MAX_REMEMBERED = 10_000
 
 
 class Allowance:
-    """So much at once, which comes back evenly over a time. It may be overdrawn, by what was answered already."""
+    """An amount that may be used at once, and that refills evenly. It may be overdrawn by answers already given."""
 
     __slots__ = ("_at", "_left", "_most", "_per_second")
 
@@ -41,12 +41,12 @@ class Allowance:
 
     @property
     def seconds_to_wait(self) -> float:
-        """In how many seconds it is no longer overdrawn; 0 where it is not."""
+        """The seconds until it is no longer overdrawn; 0 if it is not."""
         return max(0.0, -self._left) / self._per_second
 
 
 class Budget:
-    """What is left to one caller."""
+    """The rest of one caller's budget."""
 
     __slots__ = ("_answers", "_events")
 
@@ -55,7 +55,7 @@ class Budget:
         self._answers = Allowance(config.rate_limit_answers)
 
     def spend(self) -> None:
-        """Count a call or an event. Raises `RateLimitedError` where there were too many, or too much was answered."""
+        """Count a call or an event. Raises `RateLimitedError` after too many, or after too many bytes of answers."""
         self._events.take()
         self._answers.take(0)
         for label, what, allowance in (
@@ -64,7 +64,7 @@ class Budget:
         ):
             if allowance.seconds_to_wait:
                 if allowance is self._events:
-                    self._events.take(-1)  # What is refused delays the next no further.
+                    self._events.take(-1)  # A refused call does not use up more of the budget.
                 metrics.RATE_LIMITED.add(label)
                 raise RateLimitedError(what, max(1, math.ceil(allowance.seconds_to_wait)))
 
@@ -83,13 +83,13 @@ _budgets = _Budgets()
 
 
 def configure(config: Config) -> None:
-    """Take over the configured budgets; nobody has used any."""
+    """Set the configured budgets, with nothing used."""
     _budgets.config = config if config.rate_limits else None
     _budgets.kept.clear()
 
 
 def of(caller: Caller) -> Budget | None:
-    """Return the caller's budget; None of systems and where nothing is limited."""
+    """Return the caller's budget, or None for systems or if nothing is limited."""
     if _budgets.config is None or caller.may_act_for_others:
         return None
     kept = _budgets.kept

@@ -1,4 +1,4 @@
-"""Look-ups by id that share a query: those that come while one is under way go together in the next."""
+"""Look-ups by id that share a query: those that begin during a query go together into the next one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Document = dict[str, Any]
 
 @dataclass(slots=True, eq=False)
 class _Round:
-    """Who asks in one query, and what it found."""
+    """The look-ups that share one query, and its result."""
 
     ids: set[str] = field(default_factory=set)
     waiting: list[threading.Lock] = field(default_factory=list)
@@ -24,9 +24,9 @@ class _Round:
 
 
 class SharedLookUps:
-    """A look-up of documents by id. Alone, one is a query of its own, at once; of many at a time, few are.
+    """A look-up of documents by id. A single one is a query at once; many at a time share few queries.
 
-    A query begins after the call of everybody who shares it, so that each sees what was written before.
+    A query begins after the calls of all that share it, so each sees everything written before its call.
     """
 
     def __init__(self, read: Callable[[list[str]], Iterable[Document]]) -> None:
@@ -36,7 +36,7 @@ class SharedLookUps:
         self._is_reading = False
 
     def __call__(self, ids: Iterable[str]) -> list[Document]:
-        """Return the documents that there are of these. Raises what the query raised, whoever ran it."""
+        """Return the documents with these ids that exist. Raises the error of the query, whichever caller ran it."""
         wanted = list(ids)
         with self._mutex:
             mine = self._gathering
@@ -57,7 +57,7 @@ class SharedLookUps:
         return [mine.found[document_id] for document_id in wanted if document_id in mine.found]
 
     def _begin(self) -> None:
-        """Close the round that gathers; who comes from now on is in the next."""
+        """Close the round that is gathering. Later callers are in the next one."""
         self._is_reading = True
         self._gathering = _Round()
 

@@ -1,4 +1,4 @@
-"""The transactional outbox of the events that change a session's state: what happened and was not told yet.
+"""The transactional outbox of the events that change a session's state: stored, but not announced yet.
 
 Every update that changes a session's state adds a mark to its `untold` in the same write: started, assigned, requeued,
 moved, ended. The process that made the change then tells the event, whose reactions free slots and tell people, and
@@ -47,9 +47,9 @@ STARTED, ASSIGNED, REQUEUED, MOVED, ENDED = "started", "assigned", "requeued", "
 
 CLEAR_SECONDS = 1.0
 LATE = timedelta(seconds=3)
-"""How old a mark is that nobody is about to tell of. Telling earlier would do no harm."""
+"""The age of a mark that nobody is about to announce. To announce it earlier would do no harm."""
 TOO_LATE = timedelta(seconds=9)
-"""How old a mark is that the holder of the lease should have told of: it may have been killed."""
+"""The age of a mark that the holder of the lease should have announced: the holder may have been killed."""
 SWEEP_SECONDS = 2.0
 MAX_AT_ONCE = 500
 _BAD_VALUE = 2
@@ -57,7 +57,7 @@ _BAD_VALUE = 2
 _retells: dict[str, Retell] = {}
 _mutex = threading.Lock()
 _ours: dict[ObjectId, bool] = {}
-"""The marks that this process is about to tell of (False), or has told of and not removed yet (True)."""
+"""The marks that this process is about to announce (False), or has announced and not removed yet (True)."""
 
 
 def retells(*kinds: str) -> Callable[[AnyRetell], AnyRetell]:
@@ -87,14 +87,14 @@ def change(kind: str, caller: Caller | None = None, **about: Any) -> Iterator[Do
 
 
 def origin(mark: Document) -> dict[str, Any]:
-    """Return the fields of an event that its mark gives."""
+    """Return the fields of an event that come from its mark."""
     caller = Caller(mark["callerId"], mark["callerType"]) if "callerId" in mark else None
     return {"id": mark["id"], "at": mark["at"], "caller": caller}
 
 
 @contextmanager
 def _held(marks: list[Document]) -> Iterator[None]:
-    """Keep others of this process from telling of these marks."""
+    """Keep other greenlets of this process from announcing these marks."""
     with _mutex:
         _ours.update((mark["id"], False) for mark in marks)
     try:
@@ -107,7 +107,7 @@ def _held(marks: list[Document]) -> Iterator[None]:
 
 
 def added(*marks: Document) -> Document:
-    """Return what a pipeline update sets to add marks to a session."""
+    """Return the values of a pipeline update that adds marks to a session."""
     return {"untold": {"$concatArrays": [{"$ifNull": ["$untold", []]}, {"$literal": list(marks)}]}}
 
 
@@ -121,7 +121,7 @@ def tell(event: SessionChange, stored_with_it: Document | None = None) -> None:
 
 
 def told(session_id: ObjectId, mark_id: ObjectId, stored_with_it: Document | None = None) -> None:
-    """Have a mark removed soon: everybody was told, or there is nothing to tell."""
+    """Remove a mark soon: it was announced, or there is nothing to announce."""
     with _mutex:
         _ours[mark_id] = True
     _told.add(session_id, ([mark_id], stored_with_it or {}))
@@ -166,7 +166,7 @@ def sweep(may_act: Callable[[], bool] = HOUSEKEEPING.hold) -> int:
 
 
 def _clear(batch: dict[ObjectId, Told]) -> None:
-    """Remove the marks of what was told. One that stays is told of once more."""
+    """Remove the marks of announced events. A mark that stays is announced again."""
     removals = [
         UpdateOne(
             {"_id": session_id},
@@ -174,7 +174,7 @@ def _clear(batch: dict[ObjectId, Told]) -> None:
         )
         for session_id, (ids, values) in batch.items()
     ]
-    # A removal that a failover takes back is harmless.
+    # A removal lost in a failover is harmless.
     Session.collection().with_options(write_concern=WriteConcern(w=1)).bulk_write(removals, ordered=False)
     with _mutex:
         for mark_id in itertools.chain.from_iterable(ids for ids, _ in batch.values()):
@@ -191,7 +191,7 @@ flush = _told.flush
 
 
 def reset() -> None:
-    """Forget what was told, as a process that is killed does."""
+    """Forget what was announced, like a process that is killed."""
     _told.clear()
     with _mutex:
         _ours.clear()

@@ -1,4 +1,4 @@
-"""Lists that go from page to page by the time and id of the last row, newest first.
+"""Lists, newest first, that are paged by the time and id of the last row.
 
 A page costs the same at any depth, and nothing is shown twice when new rows come.
 """

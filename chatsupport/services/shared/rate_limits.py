@@ -1,4 +1,4 @@
-"""How often somebody may do something; REST and sockets are counted together.
+"""Rate limits, which count REST and sockets together.
 
 Counts are kept in Redis where REDIS_URL is set, so that all processes share them, else in this process. When Redis
 fails or does not answer at once, this process counts for itself for a moment: a limit protects the service and must not
@@ -53,14 +53,14 @@ _LABELS = {
     TYPING: "typing",
     UPDATES: "updates",
 }
-"""What the metrics call them."""
+"""Their names in the metrics."""
 
 STORE_TIMEOUT_SECONDS = 0.5
 PAUSE_SECONDS = 5.0
 """How long this process counts alone after Redis failed."""
 
 
-# The library goes by the wall clock, which may be set while the server runs, and differs between processes.
+# The library uses the wall clock, which may be set while the server runs, and differs between processes.
 setattr(limits.storage.memory, "time", SimpleNamespace(time=clock.elapsed))  # noqa: B010
 setattr(limits.storage.redis, "time", SimpleNamespace(time=clock.timestamp))  # noqa: B010
 
@@ -69,7 +69,7 @@ class _Limits:
     def __init__(self) -> None:
         self.limiter: RateLimiter | None = None
         self.alone: RateLimiter | None = None
-        """Counts in this process, also while Redis is away."""
+        """Counts in this process, if there is no Redis or it is away."""
         self.items: dict[str, RateLimitItem] = {}
         self.paused_until = 0.0
 
@@ -78,7 +78,7 @@ _limits = _Limits()
 
 
 def configure(config: Config) -> None:
-    """Take over the configured limits, with empty counts where they are kept in this process."""
+    """Set the configured limits. Counts in this process start empty."""
     _limits.limiter = _limits.alone = None
     if not config.rate_limits:
         return
@@ -115,7 +115,7 @@ def check_caller(what: str, caller: Caller) -> None:
 
 
 def check_address(what: str, address: str) -> None:
-    """Count one use from this address, of IPv6 from its /64. Raises `RateLimitedError` when there are too many."""
+    """Count one use from this address (IPv6: from its /64). Raises `RateLimitedError` after too many."""
     _check(what, addresses.counted(address))
 
 
@@ -147,7 +147,7 @@ def _check(what: str, key: str) -> None:
 
 
 def _hit(limiter: RateLimiter, item: RateLimitItem, what: str, key: str) -> int | None:
-    """Count one use; return None, or where there are too many, after how many seconds to try again."""
+    """Count one use. Returns None or, after too many, the seconds until the next try."""
     if limiter.hit(item, what, key):
         return None
     time_now = clock.elapsed() if limiter is _limits.alone else clock.timestamp()
