@@ -30,7 +30,7 @@ HTML = ("text/html",)
 FOR_EVER = "public, max-age=31536000, immutable"
 
 for_any_site = cross_origin(origins="*", send_wildcard=True, supports_credentials=False)
-"""Any site may load these files, even if it may not call the API: browsers run no other origin's module without this."""
+"""Any site may load these files, even if it may not call the API: browsers require this for modules."""
 
 
 Look = Callable[[], Mapping[str, Any]]

@@ -41,7 +41,7 @@ def ignore_the_terminal() -> None:
 
 
 def decline_signals(server: Any, *, ends_with_terminal: bool) -> None:
-    """Decline signals that would reload code or add workers: they would run old code beside new, in unconnected processes."""
+    """Decline signals that reload code or add workers: old code would run beside new, in unconnected processes."""
     for each in ("HUP", "TTIN", "TTOU", "USR2"):
         setattr(server, f"handle_{each.lower()}", functools.partial(_decline, f"SIG{each}"))
     if ends_with_terminal:
@@ -53,7 +53,7 @@ def _decline(number: str) -> None:
 
 
 def end_gently(server: Any) -> None:
-    """Let the first Ctrl-C end the server as gently as SIGTERM does. gunicorn treats a later one as an order to hurry."""
+    """Let the first Ctrl-C end the server as gently as SIGTERM does. gunicorn takes a later one as an order to hurry."""
 
     def interrupt(number: int, frame: object) -> None:
         server.SIG_QUEUE.put_nowait(signal.SIGINT if pressed else signal.SIGTERM)

@@ -20,7 +20,7 @@ HOUSEKEEPING_SECONDS = 15.0
 
 
 class Lease:
-    """A lease that one process at a time has, for some seconds after each renewal. `when` says if this one may take it."""
+    """A lease that one process at a time has, for some seconds after each renewal. `when` tells if this one may."""
 
     def __init__(self, name: str, seconds: float, *, when: Callable[[], bool] = lambda: True) -> None:
         self.name = name

@@ -48,7 +48,7 @@ def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) ->
 
 
 def _may_transfer(caller: Caller, session: Document) -> bool:
-    """Tell whether the caller may transfer the session. Its visitor may not, even if that is an agent asking for help."""
+    """Tell whether the caller may transfer the session. Its visitor may not, even an agent who asks for help."""
     is_its_agent = caller.type == AGENT and str(session.get("agentId")) == caller.id
     return caller.type == SYSTEM or is_its_agent or access.is_supervisor(caller)
 
