@@ -53,7 +53,7 @@ def _decline(number: str) -> None:
 
 
 def end_gently(server: Any) -> None:
-    """Let the first Ctrl-C end the server as gently as SIGTERM does. gunicorn takes a later one as an order to hurry."""
+    """Let the first Ctrl-C end the server as gently as SIGTERM does. gunicorn hurries after a later one."""
 
     def interrupt(number: int, frame: object) -> None:
         server.SIG_QUEUE.put_nowait(signal.SIGINT if pressed else signal.SIGTERM)

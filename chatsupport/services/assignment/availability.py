@@ -54,7 +54,7 @@ def connected(agent_id: ObjectId, connection_id: str) -> None:
 
 
 def disconnected(agent_id: ObjectId, connection_id: str) -> None:
-    """Count a closed connection. After the last one, the grace period begins unless another process renews the lease."""
+    """Count a closed connection. The last one begins the grace period, unless another process renews the lease."""
     with _mutex:
         mine = _connections.get(agent_id, set())
         if connection_id not in mine:
