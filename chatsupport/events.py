@@ -172,6 +172,13 @@ class SessionUpdated:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRated:
+    """A session's user has rated it, or has changed the rating."""
+
+    session: Document
+
+
+@dataclass(frozen=True, slots=True)
 class SessionIdle:
     """A session is idle and will end at `ends_at` unless somebody writes."""
 

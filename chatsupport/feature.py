@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import click
+from bson import ObjectId
 from flask import Blueprint
 
 from chatsupport import session_parts
@@ -57,6 +58,8 @@ class Feature:
     """How it exports and erases its data about a person."""
     widget: Callable[[], Mapping[str, Any]] | None = None
     """Says what the chat bubble goes by on pages that do not say it themselves: as their `data-*` attributes would."""
+    report: Callable[[datetime, datetime], Callable[[ObjectId | None], Mapping[str, Any]]] | None = None
+    """Reports add what this returns for [start, end): the feature's figures of an agent, or with None of everybody."""
     needs_ended_since: Callable[[], datetime | None] | None = None
     """Returns the time from which on it still needs ended sessions, or None if it needs all of them."""
 

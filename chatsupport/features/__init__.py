@@ -8,6 +8,7 @@ INSTALLED = (
     "metrics",
     "notes",
     "privacy",
+    "ratings",
     "replies",
     "reports",
     "settings",

@@ -14,6 +14,7 @@ from chatsupport.events import (
     SessionEnded,
     SessionLeft,
     SessionMoved,
+    SessionRated,
     SessionRequeued,
     SessionStarted,
     SessionUpdated,
@@ -24,7 +25,7 @@ from chatsupport.features.consoles import service as consoles
 from chatsupport.features.consoles.orders import CheckRole
 
 
-def session_changed(event: SessionStarted | SessionAssigned | SessionEnded | SessionUpdated) -> None:
+def session_changed(event: SessionStarted | SessionAssigned | SessionEnded | SessionUpdated | SessionRated) -> None:
     """Announce a session and its agent."""
     consoles.changed(event.session["_id"], event.session.get("agentId"))
 
@@ -62,6 +63,7 @@ REACTIONS: Table = {
     SessionMoved: [session_left],
     SessionEnded: [session_changed],
     SessionUpdated: [session_changed],
+    SessionRated: [session_changed],
     AgentCreated: [agent_changed],
     AgentChanged: [role_changed, agent_changed],
     AgentDeleted: [agent_gone],

@@ -58,6 +58,7 @@ class Export(Answer):
     sent_messages: list[Message] = Field(description="The agent's own messages, in the sessions of others.")
     blocks: list[dict[str, Any]] = Field(description="As GET /api/blocks shows them.")
     notes: list[dict[str, Any]] = absent("An agent's own, as GET /api/chat/notes shows them.")
+    ratings: list[dict[str, Any]] = absent("How the person has rated sessions.")
     audit_entries: list[dict[str, Any]] = Field(description="As GET /api/audit shows them.")
 
 

@@ -100,7 +100,20 @@ class Figures(Answer):
     handling: Durations = Field(description="From the first agent to the end.")
 
 
-class AgentFigures(Figures):
+class Ratings(Answer):
+    """How users rated sessions, from 1 to 5."""
+
+    count: Count
+    mean: float | None
+
+
+class RatedFigures(Figures):
+    """The figures of sessions, and how users rated them."""
+
+    rating: Ratings = absent("The ratings that were given or changed in the period.")
+
+
+class AgentFigures(RatedFigures):
     """The figures of an agent. A deleted agent has no name."""
 
     agent_id: Id
@@ -121,6 +134,6 @@ class Report(Answer):
     bucket: Literal["hour", "day"]
     agent_id: Id | None
     complete: bool = Field(description="False while a server is still adding up earlier hours.")
-    total: Figures
+    total: RatedFigures
     agents: list[AgentFigures] = Field(description="Agents with the most sessions come first.")
     buckets: list[BucketFigures] = Field(description="Every hour or day (UTC) of the report's time, up to now.")

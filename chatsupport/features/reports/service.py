@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import serializers
+from chatsupport import feature, serializers
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.features.reports import rollups
@@ -43,16 +43,23 @@ def summary(caller: Caller, wanted: ReportQuery) -> dict[str, Any]:
     for hour_groups in live.values():
         for agent_id, figures in hour_groups.items():
             groups[agent_id].merge(figures.stored())
+    more = _of_features(start, end)
     return {
         "from": serializers.iso(start),
         "to": serializers.iso(end),
         "bucket": wanted.bucket,
         "agentId": None if wanted.agent_id is None else str(wanted.agent_id),
         "complete": complete,
-        "total": described(groups.get(wanted.agent_id, Figures()).stored()),
-        "agents": _by_agent(groups, wanted.agent_id),
+        "total": {**described(groups.get(wanted.agent_id, Figures()).stored()), **more(wanted.agent_id)},
+        "agents": [{**row, **more(ObjectId(row["agentId"]))} for row in _by_agent(groups, wanted.agent_id)],
         "buckets": list(_buckets(wanted, start, end, rolled_end, live)),
     }
+
+
+def _of_features(start: datetime, end: datetime) -> Callable[[ObjectId | None], Document]:
+    """Return a function that returns what features add about an agent, or with None about everybody."""
+    reports = [each.report(start, end) for each in feature.installed() if each.report is not None]
+    return lambda agent_id: {name: value for of_agent in reports for name, value in of_agent(agent_id).items()}
 
 
 def _not_rolled_up(start: datetime, end: datetime) -> tuple[dict[datetime, rollups.Groups], datetime, bool]:

@@ -182,7 +182,7 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 @pytest.mark.features(
-    "audit", "blocks", "consoles", "context", "metrics", "notes", "privacy", "replies", "reports", "settings"
+    "audit", "blocks", "consoles", "context", "metrics", "notes", "privacy", "ratings", "replies", "reports", "settings"
 )
 def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, described: set[str]) -> None:
     anybody, user = apis.anonymous(), apis.user("u1")
@@ -234,6 +234,7 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     operator.post(f"/api/chat/notes/{waiting}", {"text": "Called twice."})
     operator.get(f"/api/chat/notes/{waiting}")
     user.get(f"/api/chat/notes/{waiting}")
+    user.post(f"/api/chat/rating/{waiting}", {"score": 5})
     user.end(waiting)
     user.end(waiting)
     user.send(waiting)

@@ -88,7 +88,7 @@ def test_the_payloads_of_clients_match_the_document(app: Flask, event: str) -> N
     assert not problems(MESSAGES[event]["x-acknowledgement"], data)
 
 
-@pytest.mark.features("consoles", "notes")
+@pytest.mark.features("consoles", "notes", "ratings")
 def test_the_payloads_to_clients_match_the_document(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     operator, sockets = Apis(app).operator(), Sockets(app)
     first, second = (operator.start(user)["sessionId"] for user in ("u1", "u2"))
@@ -110,6 +110,7 @@ def test_the_payloads_to_clients_match_the_document(app: Flask, monkeypatch: pyt
     user.say(first, "hello", clientMessageId="c1")
     agent.say(first, "hi")
     operator.post(f"/api/chat/notes/{first}", {"text": "Called twice."})
+    Apis(app).user("u1").post(f"/api/chat/rating/{first}", {"score": 5})
     user.call("typing_start", {"sessionId": first})
     user.call("mark_read", {"sessionId": first, "seq": 2})
     agent.call("mark_read", {"sessionId": first, "seq": 2})
