@@ -47,7 +47,7 @@ def browser(_node_modules: None) -> Iterator[Browser]:
 
 @pytest.fixture
 def person(browser: Browser) -> Iterator[MakePerson]:
-    """Make people with a browser; keyword arguments are Playwright's. Their pages must have had no errors."""
+    """Make people with a browser. Keyword arguments are Playwright's. Their pages must have no errors."""
     people: list[Person] = []
 
     def make(**options: object) -> Person:
@@ -69,13 +69,13 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def server(servers: Servers, site: Site, _node_modules: None) -> Server:
-    """A server that lets the site call; for all tests of a module."""
+    """A server that the site may call, for all tests of a module."""
     return servers.start(FRONTEND_URLS=site.origin)
 
 
 @pytest.fixture
 def agent(server: Server) -> Iterator[Agent]:
-    """An agent on a socket, the only one there is."""
+    """The only agent, on a socket."""
     agent = Agent(server)
     yield agent
     agent.leave()
@@ -89,7 +89,7 @@ def nobody(operator: Rest) -> None:
 
 @pytest.fixture
 def visitor(server: Server) -> Iterator[MakeVisitor]:
-    """Make visitors, who write to a console's agent; all leave in the end."""
+    """Make visitors, who write to a console's agent. All leave in the end."""
     visitors: list[Visitor] = []
 
     def make(user_id: str) -> Visitor:

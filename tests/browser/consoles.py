@@ -33,7 +33,7 @@ def hire(operator: Rest, name: str, **fields: Any) -> Agent:
 
 
 def clear(operator: Rest) -> None:
-    """End all sessions and delete all agents, so that a test begins with nobody."""
+    """End all sessions and delete all agents, so that a test begins without any."""
     for agent in operator.get("/api/agents").data["agents"]:
         operator.request("DELETE", f"/api/agents/{agent['id']}")
     for session in operator.get("/api/chat/sessions", status="waiting", limit=100).data["sessions"]:
@@ -63,7 +63,7 @@ class Visitor:
         assert self.rest.send(self.session_id, text).status == 201
 
     def texts(self) -> list[str]:
-        """Return what was said in the session, as it is stored."""
+        """Return the stored messages of the session."""
         return [message["message"] for message in self.rest.history(self.session_id)]
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class Console:
         self.page.get_by_role("navigation", name="Lists").get_by_role("button", name=name).click()
 
     def row(self, user_id: str) -> Locator:
-        """Return a visitor's row in the list that is open."""
+        """Return a visitor's row in the open list."""
         return self.rows.filter(has=self.page.get_by_text(user_id, exact=True))
 
     def open(self, user_id: str) -> None:
@@ -119,7 +119,7 @@ class Console:
         expect(self.bubbles).to_have_text(list(texts))
 
     def badge(self, user_id: str) -> Locator:
-        """Return the number of unread messages at a row."""
+        """Return the number of unread messages in a row."""
         return self.row(user_id).locator(".badge")
 
     def dialog(self, title: str) -> Locator:
@@ -127,5 +127,5 @@ class Console:
         return self.page.get_by_role("dialog", name=title)
 
     def expect_title(self, unread: int) -> None:
-        """Wait until the window's title counts so many."""
+        """Wait until the window's title shows this count."""
         expect(self.page).to_have_title(re.compile(rf"^\({unread}\) " if unread else "^Chat Support$"))

@@ -1,4 +1,4 @@
-"""People with a browser: each has a context of its own, and whatever goes wrong in a page of theirs is kept."""
+"""People with a browser: each has a separate context, which records all errors of its pages."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PATIENCE_MS = 10_000
 
 
 def launch(playwright: Playwright, *arguments: str) -> Browser:
-    """Start the system's Chromium, with more arguments where a test needs them."""
+    """Start the system's Chromium, with more arguments if a test needs them."""
     expect.set_options(timeout=PATIENCE_MS)
     return playwright.chromium.launch(executable_path=chromium(), args=[*ARGUMENTS, *arguments])
 
 
 def launch_firefox(playwright: Playwright) -> Browser:
-    """Start the system's Firefox. It takes no `color_scheme` and no `is_mobile`."""
+    """Start the system's Firefox. It does not support `color_scheme` and `is_mobile`."""
     expect.set_options(timeout=PATIENCE_MS)
     environment: dict[str, str | float | bool] = {**os.environ, "FIREFOX": firefox() or ""}
     program = Path(__file__).with_name("firefox.mjs")
@@ -34,14 +34,14 @@ def launch_firefox(playwright: Playwright) -> Browser:
 
 
 class Person:
-    """Somebody with a browser profile of their own; `options` are those of Playwright's new_context."""
+    """Somebody with a separate browser profile. `options` are those of Playwright's new_context."""
 
     def __init__(self, browser: Browser, **options: Any) -> None:
         self.context: BrowserContext = browser.new_context(**options)
         self.context.set_default_timeout(PATIENCE_MS)
         self.problems: list[str] = []
         self.expected: list[str] = []
-        """Parts of console messages that are no problem in this test."""
+        """Parts of console messages that are expected in this test."""
 
     def open(self, url: str) -> Page:
         """Open a page in a new tab."""
@@ -52,9 +52,9 @@ class Person:
         return page
 
     def close(self) -> None:
-        """Close all tabs. Fails where a page had an error that was not expected, a breach of its policy included."""
+        """Close all tabs. Fails if a page had an unexpected error, including a violation of its policy."""
         self.context.close()
-        expected = (*self.expected, "/favicon.ico")  # Firefox says that a policy forbids it.
+        expected = (*self.expected, "/favicon.ico")  # Firefox reports that a policy forbids it.
         problems = [text for text in self.problems if not any(part in text for part in expected)]
         assert not problems, problems
 

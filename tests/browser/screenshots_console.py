@@ -1,4 +1,4 @@
-"""Take the pictures of the console in docs/images, of real chats: `make screenshots`."""
+"""Take the screenshots of the console in docs/images, from real chats: `make screenshots`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TALK = (
 
 
 class Scene:
-    """A server with a team, visitors and a past: sessions are moved back in time, or nobody would have waited long."""
+    """A server with a team, visitors and a past. Sessions are moved back in time so that visitors have waited long."""
 
     def __init__(self, server: Server, client: pymongo.MongoClient[dict[str, Any]]) -> None:
         self.server = server
@@ -48,7 +48,7 @@ class Scene:
         self._database = client[server.database]
 
     def visitor(self, name: str, minutes: float, *texts: str, waited: float = 0.0) -> Visitor:
-        """Have somebody come so many minutes ago, who waited so many of them."""
+        """Add a visitor who came some minutes ago and waited for some of them."""
         visitor = Visitor(self.server, name)
         for text in texts:
             visitor.say(text)
@@ -74,7 +74,7 @@ class Scene:
         self.operator.post(f"/api/chat/transfer/{visitor.session_id}", {"agentId": agent.id})
 
     def maria(self, agent: Agent) -> Visitor:
-        """Have Maria talk with an agent; she has written before, and so had others."""
+        """Let Maria talk with an agent. She and others have written before."""
         for name, reason in (
             ("maria.lopez", "Solved"),
             ("jonas.berg", "Solved"),
@@ -109,7 +109,7 @@ def _id(visitor: Visitor) -> ObjectId:
 
 
 def take(page: Page, name: str) -> None:
-    page.wait_for_timeout(400)  # Movements have ended.
+    page.wait_for_timeout(400)  # Animations have ended.
     IMAGES.mkdir(exist_ok=True)
     page.screenshot(path=IMAGES / f"console-{name}.png", caret="initial")
 

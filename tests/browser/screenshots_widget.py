@@ -1,4 +1,4 @@
-"""Take the pictures of the widget in docs/images, of real chats: `make screenshots`."""
+"""Take the screenshots of the widget in docs/images, from real chats: `make screenshots`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CORNER: FloatRect = {"x": 1280 - 440, "y": 800 - 680, "width": 440, "height": 68
 
 
 def take(page: Page, name: str, clip: FloatRect | None = CORNER) -> None:
-    page.wait_for_timeout(400)  # Movements have ended.
+    page.wait_for_timeout(400)  # Animations have ended.
     IMAGES.mkdir(exist_ok=True)
     page.screenshot(path=IMAGES / f"widget-{name}.png", clip=clip, caret="initial")
 
@@ -82,7 +82,7 @@ def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:
     agent.socket.call("typing_stop", {"sessionId": session_id})
     widget.write("Or should I take it in?")
     widget.write("I have room in the hall.")
-    expect(widget.rows.last).to_contain_text("Not sent", timeout=30_000)  # It is tried again before.
+    expect(widget.rows.last).to_contain_text("Not sent", timeout=30_000)  # It is tried again before it fails.
     take(page, "failed")
     agent.say(session_id, "Down to -5 °C it is fine outside. Have a good day!")
     agent.socket.call("end_session", {"sessionId": session_id})

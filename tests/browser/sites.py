@@ -1,4 +1,4 @@
-"""A site of somebody else, on an origin of its own, whose policy allows the chat's server and nothing more."""
+"""A site on another origin, whose policy allows only the chat's server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Site:
-    """Serves the pages it is given, by their paths."""
+    """Serves pages by their paths."""
 
     def __init__(self) -> None:
         site = self
@@ -33,7 +33,7 @@ class Site:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def embed(self, server: str, path: str = "/", head: str = "", body: str = "", **attributes: str) -> str:
-        """Put a page with the widget there, with these data- attributes; return its address."""
+        """Add a page with the widget and these data- attributes, and return its address."""
         origin = "/".join(server.split("/")[:3])
         sockets = origin.replace("http", "ws")
         self.policy = (

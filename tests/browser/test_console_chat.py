@@ -71,7 +71,7 @@ def test_shift_and_enter_begin_a_new_line(
     wait_until(lambda: maria.texts() == ["one\ntwo"])
 
 
-def test_earlier_messages_come_on_scrolling_up(
+def test_scrolling_up_loads_earlier_messages(
     person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     ada = hire(operator, "Ada")
@@ -87,13 +87,13 @@ def test_earlier_messages_come_on_scrolling_up(
     for count in (100, 130):
         console.page.locator(".log").evaluate("log => log.scrollTo(0, 0)")
         expect(console.bubbles).to_have_count(count)
-        # What was at the top stays where one was reading.
+        # The message that was at the top stays in its place.
         assert console.page.locator(".log").evaluate("log => log.scrollTop") > 500
 
     console.expect_texts(*texts)
 
 
-def test_earlier_messages_come_by_a_button_too(
+def test_a_button_loads_earlier_messages_too(
     person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     ada = hire(operator, "Ada")
@@ -110,7 +110,7 @@ def test_earlier_messages_come_by_a_button_too(
     expect(console.page.get_by_role("log")).to_be_focused()
 
 
-def test_an_address_that_says_nonsense_opens_the_lists(
+def test_an_invalid_address_opens_the_lists(
     person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
@@ -122,7 +122,7 @@ def test_an_address_that_says_nonsense_opens_the_lists(
         expect(console.row("maria")).to_be_visible()
 
 
-def test_too_long_a_message_is_not_sent(
+def test_a_message_that_is_too_long_is_not_sent(
     person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
@@ -184,7 +184,7 @@ def test_drafts_are_kept_for_each_chat_and_over_a_reload(
     expect(console.composer).to_have_value("To Maria")
 
 
-def test_who_is_away_gets_no_chat_until_online_again(
+def test_an_agent_who_is_away_gets_no_chat_until_online_again(
     person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))

@@ -1,4 +1,4 @@
-"""The console while things break: the server is killed, the sign-in ends, an answer is lost."""
+"""The console during faults: the server is killed, the sign-in expires, an answer is lost."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.e2e.server import Servers, wait_until
 
 MakePerson = Callable[[], Person]
 
-# What Chromium logs of a connection that is refused or cut.
+# Chromium logs these for a connection that is refused or cut.
 BROKEN = ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket connection to"]
 
 
 @pytest.mark.parametrize("how", ["kill", "terminate"])
-def test_nothing_is_lost_or_doubled_over_a_restart(person: MakePerson, servers: Servers, how: str) -> None:
+def test_a_restart_neither_loses_nor_doubles_a_message(person: MakePerson, servers: Servers, how: str) -> None:
     server = servers.start()
     somebody = person()
     somebody.expected += BROKEN
@@ -53,7 +53,7 @@ def test_nothing_is_lost_or_doubled_over_a_restart(person: MakePerson, servers: 
     expect(console.composer).to_have_value("A draft")
 
 
-def test_what_was_missed_while_offline_comes_with_the_connection(person: MakePerson, servers: Servers) -> None:
+def test_missed_messages_arrive_with_the_connection(person: MakePerson, servers: Servers) -> None:
     server = servers.start()
     somebody = person()
     somebody.expected += BROKEN
@@ -65,7 +65,7 @@ def test_what_was_missed_while_offline_comes_with_the_connection(person: MakePer
     console.expect_texts("Hello")
     expect(console.row("tom")).to_be_visible()
 
-    # What a socket tells that joins again is here before the lists are.
+    # The events of a socket that joins again arrive before the lists.
     console.page.route(re.compile("status=ended"), lambda route: (time.sleep(1), route.continue_()))
     server.kill()
     expect(console.banner).to_be_visible()
@@ -82,7 +82,7 @@ def test_what_was_missed_while_offline_comes_with_the_connection(person: MakePer
     expect(console.row("tom")).to_contain_text("Meanwhile")
 
 
-def test_a_message_on_its_way_survives_a_reload(person: MakePerson, servers: Servers) -> None:
+def test_an_unsent_message_survives_a_reload(person: MakePerson, servers: Servers) -> None:
     server = servers.start()
     console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
     maria = Visitor(server, "maria")

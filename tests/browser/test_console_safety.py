@@ -1,4 +1,4 @@
-"""Whatever visitors write is text; and everybody can use the console: by keyboard, on a phone, in the dark."""
+"""Visitors' text is only text, and everybody can use the console: by keyboard, on a phone, in dark mode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MakePerson = Callable[..., Person]
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 
 
-def test_hostile_texts_are_shown_and_nothing_else(person: MakePerson, server: Server, operator: Rest) -> None:
+def test_hostile_texts_are_only_shown(person: MakePerson, server: Server, operator: Rest) -> None:
     texts = [text for text in HOSTILE if text.strip() == text and len(text) <= 1000]
     console = Console(person(), server).sign_in(hire(operator, "Ada", maxUsers=50))
     maria = Visitor(server, "maria")
@@ -34,7 +34,7 @@ def test_hostile_texts_are_shown_and_nothing_else(person: MakePerson, server: Se
     assert console.page.evaluate("window.pwned") is None
 
 
-def test_hostile_names_are_shown_and_nothing_else(person: MakePerson, server: Server, operator: Rest) -> None:
+def test_hostile_names_are_only_shown(person: MakePerson, server: Server, operator: Rest) -> None:
     names = [text for text in HOSTILE if text.strip() == text and len(text) <= 128 and "\n" not in text][:12]
     agent = hire(operator, "Ada", maxUsers=50)
     operator.request("PATCH", f"/api/agents/{agent.id}", {"name": names[0][:100]})
@@ -129,7 +129,7 @@ def test_single_keys_can_be_switched_off(person: MakePerson, server: Server, ope
     expect(console.page.locator(".list h1")).to_have_text("My chats")
 
 
-def test_on_a_phone_there_is_one_thing_at_a_time(person: MakePerson, server: Server, operator: Rest) -> None:
+def test_a_phone_shows_one_view_at_a_time(person: MakePerson, server: Server, operator: Rest) -> None:
     console = Console(person(**PHONE), server)
     ada = hire(operator, "Ada")
     console.page.get_by_label("Email").fill(ada.email)

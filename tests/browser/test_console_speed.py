@@ -1,4 +1,4 @@
-"""How soon the console is there on a slow phone network."""
+"""How soon the console appears on a slow phone network."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tests.browser.consoles import PASSWORD, hire
 from tests.e2e.server import Servers
 
 SLOW_PHONE = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
-"""1.6 Mbit a second, and an answer after 150 ms at the soonest."""
+"""1.6 Mbit a second, with a latency of 150 ms."""
 
 
-def test_it_needs_two_rounds_on_a_slow_network(servers: Servers, person: MakePerson) -> None:
+def test_the_console_needs_two_round_trips_on_a_slow_network(servers: Servers, person: MakePerson) -> None:
     server = servers.start()
     ada = hire(server.operator(), "Ada")
     somebody = person()
@@ -25,7 +25,7 @@ def test_it_needs_two_rounds_on_a_slow_network(servers: Servers, person: MakePer
     page.goto(f"{server.url}/console")
     expect(page.get_by_label("Email")).to_be_visible()
 
-    # The page, and then all of these together; rounds, and not seconds, for these depend on the machine.
+    # First the page, then all of these together. The test counts round trips, because seconds depend on the machine.
     assert sorted(files) == ["all.css", "all.js", "boot.js", "icon.svg", "socket.io.esm.min.js"]
     page.get_by_label("Email").fill(ada.email)
     page.get_by_label("Password").fill(PASSWORD)

@@ -1,4 +1,4 @@
-"""The console's store is altered by what it exports for that, and by nothing else."""
+"""Only the functions that the console's store exports can alter it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ATTEMPTS = """async (module) => {
 }"""
 
 
-def test_what_is_read_cannot_be_written(server: Server, person: MakePerson) -> None:
+def test_the_store_is_read_only_for_its_readers(server: Server, person: MakePerson) -> None:
     page = person().open(f"{server.url}/console")
     version = page.content().split("web/")[1].split("/")[0]
 

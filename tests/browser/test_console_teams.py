@@ -1,4 +1,4 @@
-"""Several agents, several tabs, and who looks after them all."""
+"""Several agents, several tabs, and a supervisor."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def test_an_agent_without_room_cannot_be_chosen(person: MakePerson, server: Serv
     expect(dialog).to_have_count(0)
 
 
-def test_the_queue_shows_who_waits_and_moves_on_by_itself(person: MakePerson, server: Server, operator: Rest) -> None:
+def test_the_queue_shows_waiting_visitors_and_updates_itself(
+    person: MakePerson, server: Server, operator: Rest
+) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada", maxUsers=1))
     Visitor(server, "maria")
     expect(console.row("maria")).to_be_visible()
@@ -89,7 +91,7 @@ def test_the_queue_shows_who_waits_and_moves_on_by_itself(person: MakePerson, se
     expect(console.rows).to_have_count(1)
 
 
-def test_who_is_alone_gets_a_chat_back_from_the_queue(person: MakePerson, server: Server, operator: Rest) -> None:
+def test_the_only_agent_gets_a_chat_back_from_the_queue(person: MakePerson, server: Server, operator: Rest) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
     maria = Visitor(server, "maria")
     maria.say("Hello?")
@@ -106,7 +108,7 @@ def test_who_is_alone_gets_a_chat_back_from_the_queue(person: MakePerson, server
     wait_until(lambda: maria.texts() == ["Hello?", "Still me."])
 
 
-def test_two_tabs_of_one_agent_show_the_same(person: MakePerson, server: Server, operator: Rest) -> None:
+def test_two_tabs_of_an_agent_show_the_same(person: MakePerson, server: Server, operator: Rest) -> None:
     ada, one = hire(operator, "Ada"), person()
     left, right = Console(one, server).sign_in(ada), Console(one, server).sign_in(ada)
     maria = Visitor(server, "maria")

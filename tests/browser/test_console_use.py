@@ -1,4 +1,4 @@
-"""What agents stumbled over when they used the console: each test is the right behaviour for one fault they found."""
+"""Faults that agents found when they used the console: each test shows the right behaviour."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MakePerson = Callable[..., Person]
 
 
 def failing(page: Page, pattern: str, times: int) -> None:
-    """Have so many requests to these addresses meet a broken connection."""
+    """Let some requests to these addresses fail with a broken connection."""
     left = times
 
     def answer(route: Route) -> None:
@@ -41,9 +41,7 @@ def end_dialog(console: Console) -> Any:
     return console.dialog("End the chat")
 
 
-def test_an_end_has_the_reason_that_was_given(
-    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
-) -> None:
+def test_an_end_has_the_given_reason(person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada", maxUsers=3))
     maria, tom, sam = visitor("maria"), visitor("tom"), visitor("sam")
     for one in (maria, tom, sam):
@@ -137,7 +135,7 @@ def test_one_agent_in_two_browsers_sees_the_same(
     expect(phone.page.get_by_role("switch", name="Take new chats")).to_have_attribute("aria-checked", "true")
 
 
-def test_a_full_supervisor_cannot_take_over_and_is_told_why(
+def test_a_supervisor_without_room_cannot_take_over_and_learns_why(
     person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(viewport={"width": 1360, "height": 800}), server)
@@ -155,7 +153,7 @@ def test_a_full_supervisor_cannot_take_over_and_is_told_why(
     take.click(force=True)
     expect(console.page.locator(".toast")).to_contain_text("You have as many chats as you can take.")
     assert tom.rest.get(f"/api/chat/session/{tom.session_id}").data["agentId"] == ada.id
-    # All that a supervisor can do fits beside the visitor's panel.
+    # All actions of a supervisor fit beside the visitor's panel.
     head = console.page.locator(".conversation-head")
     assert head.evaluate("head => head.scrollWidth <= head.clientWidth")
     for button in head.get_by_role("button").all():
@@ -192,7 +190,7 @@ def test_over_plain_http_an_agent_sends_and_copies(
     person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     somebody = person()
-    # What another machine's address has not: such a page is no secure context.
+    # A page from another machine's address lacks these: it is not a secure context.
     somebody.context.add_init_script(
         "delete Crypto.prototype.randomUUID;"
         "Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined });"
@@ -210,7 +208,7 @@ def test_over_plain_http_an_agent_sends_and_copies(
     assert console.page.evaluate("window.copied") == "maria"
 
 
-def test_rubbish_in_the_browsers_storage_harms_nobody(
+def test_rubbish_in_the_browsers_storage_does_no_harm(
     person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     ada = hire(operator, "Ada")
@@ -248,13 +246,15 @@ def test_a_part_that_cannot_be_fetched_is_fetched_again(person: MakePerson, serv
         assert left < 0
 
 
-def test_silence_is_no_refusal(person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor) -> None:
+def test_a_missing_answer_is_not_treated_as_a_refusal(
+    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
     console = Console(person(), server)
     console.page.clock.install()
     console.sign_in(hire(operator, "Ada"))
     maria = visitor("maria")
     console.open("maria")
-    # The network takes everything and brings nothing, without a word: the socket lives on.
+    # The network accepts everything and delivers nothing, but the socket stays open.
     console.page.evaluate(
         "const real = WebSocket.prototype.send; window.silent = true;"
         "WebSocket.prototype.send = function (data) { if (!window.silent) real.call(this, data); }; 0"
@@ -272,7 +272,7 @@ def test_silence_is_no_refusal(person: MakePerson, server: Server, operator: Res
     expect(console.page.locator(".is-pending")).to_have_count(0)
 
 
-def test_the_queue_is_told_and_not_asked_for(
+def test_the_console_does_not_poll_the_queue(
     person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada", maxUsers=1))
@@ -289,7 +289,7 @@ def test_the_queue_is_told_and_not_asked_for(
     assert asked == []
 
 
-def test_the_switch_can_be_told_apart_in_forced_colours(person: MakePerson, server: Server, operator: Rest) -> None:
+def test_the_switch_is_readable_in_forced_colours(person: MakePerson, server: Server, operator: Rest) -> None:
     console = Console(person(forced_colors="active"), server).sign_in(hire(operator, "Ada"))
     switch = console.page.get_by_role("switch", name="Take new chats")
     track = console.page.locator(".switch-track")
@@ -302,7 +302,7 @@ def test_the_switch_can_be_told_apart_in_forced_colours(person: MakePerson, serv
     assert track.evaluate(ground) != on
 
 
-def test_addresses_are_links(person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor) -> None:
+def test_addresses_become_links(person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
     maria = visitor("maria")
     maria.say("See https://example.com/Foo_(bar). Is it that?")

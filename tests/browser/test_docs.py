@@ -1,4 +1,4 @@
-"""The page of the REST API: it shows every call, and sends calls with the credentials that somebody gives it."""
+"""The page of the REST API shows every call, and sends calls with given credentials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def opened(page: Page, summary: str) -> Locator:
 
 
 def answer(call: Locator, status: int) -> dict[str, object]:
-    """Send a call; return the data of its answer."""
+    """Send a call, and return the data of its answer."""
     call.get_by_role("button", name="Send").click()
     shown = call.get_by_role("status")
     expect(shown).to_contain_text(f"{status} ")
@@ -27,7 +27,7 @@ def answer(call: Locator, status: int) -> dict[str, object]:
     return data
 
 
-def test_a_stranger_sends_a_first_message_from_the_page(server: Server, person: MakePerson) -> None:
+def test_a_newcomer_sends_a_first_message_from_the_page(server: Server, person: MakePerson) -> None:
     visitor = person()
     visitor.expected.append("404")
     page = visitor.open(f"{server.url}/api/docs")
@@ -43,7 +43,7 @@ def test_a_stranger_sends_a_first_message_from_the_page(server: Server, person: 
     reading.get_by_label("session_id").fill(str(session_id))
     reading.get_by_label("limit").fill("1")
     assert [message["message"] for message in answer(reading, 200)["messages"]] == ["Where is my parcel?"]  # type: ignore[attr-defined]
-    # What belongs into one segment of the path stays there.
+    # A value stays within its segment of the path.
     reading.get_by_label("session_id").fill("../../health")
     reading.get_by_role("button", name="Send").click()
     expect(reading.get_by_role("status")).to_contain_text("SESSION_NOT_FOUND")

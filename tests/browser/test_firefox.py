@@ -1,4 +1,4 @@
-"""The main walks of widget and console once more, in Firefox: the tests themselves are those of the other modules."""
+"""The main paths through widget and console again, in Firefox. The tests come from the other modules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.conftest import MakePerson
 from tests.browser.people import launch_firefox
 from tests.browser.sites import Site
 from tests.browser.test_console_chat import test_a_whole_chat as test_a_whole_chat_in_the_console  # noqa: F401
-from tests.browser.test_widget import test_a_whole_chat, test_what_a_page_may_ask_for  # noqa: F401
+from tests.browser.test_widget import test_a_whole_chat, test_the_functions_for_pages  # noqa: F401
 from tests.browser.test_widget_people import test_two_tabs_are_one_visitor  # noqa: F401
 from tests.browser.widgets import Agent
 from tests.e2e.server import Server
@@ -20,11 +20,9 @@ from tests.e2e.server import Server
 pytestmark = [pytest.mark.firefox, pytest.mark.usefixtures("nobody")]
 
 
-def test_the_chat_is_loaded_again_where_it_has_failed_once(
-    server: Server, site: Site, person: MakePerson, agent: Agent
-) -> None:
+def test_the_chat_is_loaded_again_after_a_failure(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
     # This browser remembers that an import has failed.
-    test_widget_pages.test_a_file_that_does_not_load_is_tried_again(server, site, person, agent, "all.js")
+    test_widget_pages.test_a_file_that_fails_to_load_is_tried_again(server, site, person, agent, "all.js")
 
 
 @pytest.fixture(scope="module")

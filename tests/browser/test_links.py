@@ -1,4 +1,4 @@
-"""Addresses in messages become links that lead where they say they lead; one function for widget and console."""
+"""Addresses in messages become links whose text shows their target. Widget and console use the same function."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.browser.conftest import MakePerson
 from tests.e2e.server import Server
 
 WIKIPEDIA = "https://en.wikipedia.org/wiki/Foo_(bar)"
-# A text, and the links in it as they are shown.
+# A text, and its links as they are shown.
 SHOWN = {
     f"see {WIKIPEDIA}, or ({WIKIPEDIA}).": [WIKIPEDIA, WIKIPEDIA],
     "(https://a.example/x)": ["https://a.example/x"],
@@ -29,7 +29,7 @@ SHOWN = {
 }
 
 
-def test_links_are_what_people_mean_and_show_where_they_lead(server: Server, person: MakePerson) -> None:
+def test_links_match_what_people_mean_and_show_their_target(server: Server, person: MakePerson) -> None:
     page = person().open(f"{server.url}/console")
     version = page.content().split("web/")[1].split("/")[0]
     script = """async ([module, texts]) => {

@@ -1,4 +1,4 @@
-"""A chat behind nginx as Debian installs it: at a host of its own and under a path, over plain http as well.
+"""A chat behind nginx as Debian installs it: on its own host and under a path, also over plain http.
 
 Over http, at a name other than localhost, browsers have no crypto.randomUUID and the like.
 """
@@ -32,19 +32,19 @@ PATH_OFF = (
     "sed -i 's|pass http://chat_support;|pass http://chat_support/;|; /location ~/,/^    }/d; "
     's|Prefix /chat;|Prefix "";|\' /etc/nginx/conf.d/chat-support.conf'
 )
-"""Not in the guide: nginx takes the path off without a word, which it cannot do where a location is a pattern."""
+"""Not in the guide: nginx silently removes the path, which it cannot do if a location is a pattern."""
 
 
 @dataclass(frozen=True)
 class At:
-    """Where a server is for browsers."""
+    """The address of a server for browsers."""
 
     url: str
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium that finds example.com on this machine."""
+    """A Chromium for which example.com is this machine."""
     with sync_playwright() as playwright:
         browser = launch(playwright, "--host-resolver-rules=MAP *.example.com 127.0.0.1")
         yield browser
@@ -81,7 +81,7 @@ def person(person: MakePerson) -> MakePerson:
 
 
 def chat(person: MakePerson, server: Server, site: Site, shop: str, at: str) -> None:
-    """Have a visitor of the shop and an agent at the console write to each other."""
+    """Let a visitor of the shop and an agent at the console write to each other."""
     operator = server.operator()
     clear(operator)
     ada = hire(operator, "Ada")
@@ -91,7 +91,7 @@ def chat(person: MakePerson, server: Server, site: Site, shop: str, at: str) -> 
     page = visitor.open(shop)
     assert page.evaluate("isSecureContext") is False
     widget = Widget(page).open()
-    question = f"Where is my parcel, {at}?"  # Chats of the tests before may be in the list as well.
+    question = f"Where is my parcel, {at}?"  # Chats of earlier tests may be in the list too.
     widget.write(question)
     console.rows.filter(has_text=question).click()
     console.write("On its way")
@@ -132,7 +132,7 @@ def test_under_a_path(
     assert document["servers"] == [{"url": "/chat" if change == UNDER_A_PATH else "/"}]
 
 
-def test_under_a_path_that_only_the_server_is_told(
+def test_under_a_path_that_only_the_server_knows(
     nginx: DebianNginx, person: MakePerson, servers: Servers, site: Site, shop: str
 ) -> None:
     nginx.set_up(INSTALL + UNDER_A_PATH.replace("Prefix /chat;", 'Prefix "";'), CHAT_HOST)

@@ -63,7 +63,7 @@ def test_the_demo_is_a_shop_with_a_chat(server: Server, person: MakePerson, agen
     expect(widget.status).to_have_text("You are talking to Ada")
 
 
-def test_what_a_page_may_ask_for(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
+def test_the_functions_for_pages(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
     visitor = person()
     page = visitor.open(site.embed(server.url))
     assert page.evaluate(GLOBALS) == ["ChatSupport"]

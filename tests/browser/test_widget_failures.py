@@ -1,4 +1,4 @@
-"""What goes wrong between a visitor and the server, and what becomes of the messages."""
+"""Failures between a visitor and the server, and the fate of the messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG_AGO = """() => {
 NO_CONNECTION = ["Failed to load resource", "WebSocket connection to", "net::ERR_"]
 
 
-def test_nothing_is_lost_or_doubled_when_the_server_is_killed(
+def test_a_killed_server_neither_loses_nor_doubles_a_message(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     visitor = person()
@@ -40,7 +40,7 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed(
     widget.wait_for_texts("before", "while it is away", "and more")
     expect(widget.rows.last.locator("small")).to_contain_text("Sending…")
     widget.page.reload()
-    assert not widget.page.locator("chat-support").count()  # Nobody is there to serve it.
+    assert not widget.page.locator("chat-support").count()  # No agent is present to serve it.
     server.start()
     agent.say(session_id, "missed meanwhile")
     widget.page.reload()
@@ -59,7 +59,7 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed(
     widget.wait_for_texts(*stored)
 
 
-def test_a_network_that_goes_silent_fails_no_message(
+def test_a_silent_network_loses_no_message(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     visitor = person()
@@ -83,7 +83,7 @@ def test_a_network_that_goes_silent_fails_no_message(
     assert [message["message"] for message in operator.history(session_id)] == ["before", "into the silence"]
 
 
-def test_a_message_that_is_refused_can_be_sent_again(servers: Servers, site: Site, person: MakePerson) -> None:
+def test_a_refused_message_can_be_sent_again(servers: Servers, site: Site, person: MakePerson) -> None:
     server = servers.start(FRONTEND_URLS=site.origin, RATE_LIMITS="on", RATE_LIMIT_MESSAGES="1/8 seconds")
     operator = server.operator()
     operator.create_agent("Ada")
@@ -96,7 +96,7 @@ def test_a_message_that_is_refused_can_be_sent_again(servers: Servers, site: Sit
     retry = widget.panel.get_by_role("button", name="Try again")
     expect(widget.rows.first.locator("small")).to_have_text("")
     expect(widget.rows.last.locator("small")).to_contain_text("Sending…")
-    for _ in range(40):  # What passes by itself is tried again, six times in all, after longer and longer pauses.
+    for _ in range(40):  # Temporary failures are tried again, six times in all, after longer and longer pauses.
         if retry.is_visible():
             break
         page.clock.run_for(1_000)
@@ -112,7 +112,7 @@ def test_a_message_that_is_refused_can_be_sent_again(servers: Servers, site: Sit
     assert len({message["clientMessageId"] for message in history}) == 2
 
 
-def test_an_end_without_a_connection_is_seen_and_happens_later(
+def test_an_end_without_a_connection_is_shown_and_happens_later(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     visitor = person()
@@ -132,7 +132,7 @@ def test_an_end_without_a_connection_is_seen_and_happens_later(
     assert operator.get(f"/api/chat/session/{session_id}").data["status"] == "ended"
 
 
-def test_a_visitor_who_is_blocked_is_offered_nothing_that_is_refused(
+def test_a_blocked_visitor_is_offered_nothing_that_would_be_refused(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     visitor = person()
@@ -150,7 +150,9 @@ def test_a_visitor_who_is_blocked_is_offered_nothing_that_is_refused(
     assert not violations(widget.page)
 
 
-def test_a_place_in_the_queue_then_an_agent(servers: Servers, site: Site, person: MakePerson) -> None:
+def test_a_visitor_sees_the_place_in_the_queue_and_then_the_agent(
+    servers: Servers, site: Site, person: MakePerson
+) -> None:
     server = servers.start(FRONTEND_URLS=site.origin, QUEUE_LIMIT="2")
     address = site.embed(server.url)
     agent = Agent(server, max_users=1)
@@ -184,11 +186,11 @@ def test_a_place_in_the_queue_then_an_agent(servers: Servers, site: Site, person
     agent.leave()
 
 
-def test_a_token_that_is_no_longer_good_is_replaced(
+def test_an_invalid_token_is_replaced(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     visitor = person()
-    # A long poll that is under way when the server closes the connection is answered with 400.
+    # A long poll in progress gets 400 when the server closes the connection.
     visitor.expected = ["401", "400"]
     widget = Widget(visitor.open(site.embed(server.url, user_id="visitor-7"))).open()
     widget.write("one")
@@ -203,8 +205,8 @@ def test_a_token_that_is_no_longer_good_is_replaced(
     expect(widget.rows.last.locator("small")).to_contain_text("Sent", timeout=20_000)
 
 
-def test_who_must_not_talk_and_who_says_nothing_is_told_so(servers: Servers, site: Site, person: MakePerson) -> None:
-    # After its start a server waits for a while before it ends anything; the shorter the grace, the shorter that is.
+def test_refused_and_silent_visitors_are_told_so(servers: Servers, site: Site, person: MakePerson) -> None:
+    # After its start, a server waits before it ends anything. A short grace period makes this wait short.
     times = {"IDLE_END_AFTER": "3", "AGENT_GRACE": "2"}
     server = servers.start(FRONTEND_URLS=site.origin, IDENTITY_SECRET="secret", **times)
     visitor = person()
@@ -216,7 +218,7 @@ def test_who_must_not_talk_and_who_says_nothing_is_told_so(servers: Servers, sit
     widget.page.evaluate("(userHash) => ChatSupport.identify({ userId: 'somebody', userHash })", right)
     expect(widget.status).to_have_text("")
 
-    # Here, who says nothing is warned, and what they write then counts.
+    # Here, a silent visitor is warned, and a message after the warning counts.
     agent = Agent(server)
     widget.write("hello")
     expect(widget.status).to_have_text("This chat ends soon unless you write", timeout=20_000)

@@ -1,4 +1,4 @@
-"""Whose chat it is: guests, people the page names, those who sign out, and two at once in one browser."""
+"""The owner of a chat: guests, people named by the page, people who sign out, and two at once in one browser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FREEZE = """() => {
 
 @pytest.fixture(scope="module")
 def server(servers: Servers, site: Site, _node_modules: None) -> Server:
-    """A server where the site has to vouch for whom it names."""
+    """A server that requires the site to vouch for the people it names."""
     return servers.start(FRONTEND_URLS=site.origin, IDENTITY_SECRET=SECRET)
 
 
@@ -47,7 +47,7 @@ def user_of(operator: Rest, session_id: str) -> str:
     return user_id
 
 
-def test_the_next_person_at_this_browser_sees_nothing(
+def test_the_next_person_at_a_browser_sees_nothing(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     visitor = person()
@@ -57,11 +57,11 @@ def test_the_next_person_at_this_browser_sees_nothing(
     widget.write("My order is late")
     widget.wait_for_texts("My order is late")
     session_id = agent.join(widget)
-    assert "token" not in str(widget.page.evaluate(ENTRIES))  # The tab keeps it, and no longer.
+    assert "token" not in str(widget.page.evaluate(ENTRIES))  # Only the tab keeps it.
     token = widget.page.evaluate(TOKEN)
     assert server.bearer(token).get("/api/chat/session/current").data["session"]["id"] == session_id
 
-    # Signed out by a page that names nobody: somebody else sits there now.
+    # A page that names nobody signs her out, because somebody else may use the browser now.
     widget.page.goto(plain)
     expect(widget.bubble).to_be_visible()
     expect(widget.panel).to_be_hidden()
@@ -72,13 +72,13 @@ def test_the_next_person_at_this_browser_sees_nothing(
     widget.wait_for_texts("Do you sell ferns?")
     wait_until(lambda: operator.get("/api/chat/sessions").data["sessions"][0]["userId"].startswith("guest-"))
 
-    # Who claims to be Maria, without what vouches for her, gets nothing of what she left.
+    # Somebody who claims to be Maria without a valid hash gets nothing of hers.
     impostor = Widget(visitor.open(site.embed(server.url, "/impostor", user_id="maria"))).open()
     expect(impostor.status).to_have_text("The chat cannot be reached at the moment.")
     impostor.wait_for_texts()
     impostor.page.close()
 
-    # She comes back, twice, and signs out in one of the tabs.
+    # She comes back in two tabs, and signs out in one of them.
     widget.page.goto(address)
     widget.wait_for_texts("My order is late")
     tab = Widget(visitor.open(address))
@@ -97,7 +97,7 @@ def test_the_next_person_at_this_browser_sees_nothing(
     tab.wait_for_texts("Who am I?")
 
 
-def test_a_guest_who_signs_in_goes_on_with_the_chat(
+def test_a_guest_who_signs_in_keeps_the_chat(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     visitor = person()
@@ -121,7 +121,7 @@ def test_a_guest_who_signs_in_goes_on_with_the_chat(
     agent.socket.wait_for("new_message", lambda message: message["senderId"] == "paul")
     expect(widget.rows.last).to_contain_text("Sent")
 
-    # On the page that names nobody there is nothing left; and it goes on where the next page names somebody.
+    # The page that names nobody shows nothing, and the chat continues when the next page names somebody.
     widget.page.goto(plain)
     widget.open()
     widget.wait_for_texts()
@@ -154,7 +154,7 @@ def test_a_guest_may_sign_in_at_any_moment(
         assert [(one["message"], one["senderId"]) for one in messages] == [("Only once", f"person-{delay}")]
 
 
-def test_what_a_guest_had_not_sent_goes_along(
+def test_unsent_messages_of_a_guest_are_kept(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     widget = Widget(person().open(site.embed(server.url)))
@@ -199,9 +199,11 @@ def test_two_tabs_with_two_people_and_a_second_device(
     one.wait_for_texts("from Anna", "Anna again", "from my phone")
 
 
-def test_ids_are_what_pages_give(server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest) -> None:
+def test_pages_may_give_any_valid_id(
+    server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
+) -> None:
     visitor = person()
-    visitor.expected = ["400"]  # A long poll of the guest may be under way when the guest becomes known.
+    visitor.expected = ["400"]  # A long poll of the guest may be in progress when the guest becomes a user.
     widget = Widget(visitor.open(site.embed(server.url, user_id="  ", user_hash=""))).open()
     widget.write("Nobody in particular")
     widget.wait_for_texts("Nobody in particular")
@@ -215,7 +217,7 @@ def test_ids_are_what_pages_give(server: Server, site: Site, person: MakePerson,
     expect(widget.panel).to_be_visible()
 
 
-def test_who_is_refused_for_good_hears_why(
+def test_a_person_refused_for_good_learns_why(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     visitor = person()

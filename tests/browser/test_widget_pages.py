@@ -1,4 +1,4 @@
-"""The pages the bubble is put on: their colours, their languages, what they do to the document, what they may not."""
+"""The pages around the bubble: their colours, their languages, their changes of the document, and their policies."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_the_page_chooses_light_or_dark(server: Server, site: Site, person: Make
         page = person(color_scheme=scheme).open(site.embed(server.url, theme=theme, color="#ffd166"))
         widget = Widget(page).open()
         assert widget.panel.evaluate(BACKGROUND) == expected
-        # On yellow, one writes in black.
+        # Text on yellow is black.
         assert widget.panel.locator("header").evaluate("(e) => getComputedStyle(e).color") == "rgb(0, 0, 0)"
     page.emulate_media(color_scheme="dark")
     expect(widget.panel).to_have_css("background-color", DARK)
     page.emulate_media(media="print")
     expect(widget.panel).to_be_hidden()
     styles = "".join(path.read_text("utf-8") for path in (FOLDER / "widget").glob("*.css"))
-    assert not re.search(r"light-dark\(|color\(from", styles)  # Browsers of 2023 know neither.
+    assert not re.search(r"light-dark\(|color\(from", styles)  # Browsers of 2023 support neither.
 
 
 def test_odd_attributes_and_module_scripts(server: Server, site: Site, person: MakePerson) -> None:
@@ -115,9 +115,7 @@ def test_the_bubble_waits_until_the_page_is_read(server: Server, site: Site, per
     expect(page.locator("chat-support .bubble")).to_be_visible()
 
 
-def test_a_chat_that_is_ready_before_the_page_is_whole_when_it_comes(
-    server: Server, site: Site, person: MakePerson
-) -> None:
+def test_a_chat_loaded_before_the_page_is_ready_is_complete(server: Server, site: Site, person: MakePerson) -> None:
     visitor = person()
     widget = Widget(visitor.open(site.embed(server.url))).open()
     height = widget.field.evaluate("(field) => field.offsetHeight")
@@ -135,7 +133,7 @@ def test_a_chat_that_is_ready_before_the_page_is_whole_when_it_comes(
 
 
 @pytest.mark.parametrize("file", ["languages/en.js", "bubble.css", "all.js", "widget.css", "socket.io.esm.min.js"])
-def test_a_file_that_does_not_load_is_tried_again(
+def test_a_file_that_fails_to_load_is_tried_again(
     server: Server, site: Site, person: MakePerson, agent: Agent, file: str
 ) -> None:
     visitor = person()

@@ -1,4 +1,4 @@
-"""Who uses the bubble, and with what: keyboards, screen readers, phones, two tabs, other languages, hostile texts."""
+"""Ways to use the bubble: keyboards, screen readers, phones, two tabs, other languages, and hostile texts."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_hostile_texts_and_names_are_only_text(server: Server, site: Site, perso
     agent.leave()
 
 
-def test_an_agent_who_gets_another_name_has_it_in_open_chats(
+def test_a_new_name_of_an_agent_appears_in_open_chats(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     widget = Widget(person().open(site.embed(server.url, "/renamed"))).open()
@@ -74,7 +74,7 @@ def test_an_agent_who_gets_another_name_has_it_in_open_chats(
     expect(widget.status).to_contain_text("You are talking to Adele")
 
 
-def test_by_keyboard_alone(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
+def test_the_chat_works_by_keyboard_alone(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
     page = person().open(site.embed(server.url))
     widget = Widget(page)
     expect(widget.bubble).to_be_visible()
@@ -123,10 +123,8 @@ FOCUSED = "document.activeElement.shadowRoot.activeElement"
 
 
 @pytest.mark.parametrize("appearance", APPEARANCES)
-def test_nothing_stands_in_the_way(
-    server: Server, site: Site, person: MakePerson, agent: Agent, appearance: str
-) -> None:
-    # The blue is one of those on which white is nearly, but not quite, readable.
+def test_axe_finds_no_barriers(server: Server, site: Site, person: MakePerson, agent: Agent, appearance: str) -> None:
+    # White is almost readable on this blue, but not quite.
     color = "#0d73f5" if appearance == "desk" else "#ffd166"
     page = person(**APPEARANCES[appearance]).open(site.embed(server.url, color=color))
     widget = Widget(page)
@@ -159,7 +157,7 @@ def test_nothing_stands_in_the_way(
     assert not {state: problems for state, problems in found.items() if problems}
 
 
-def test_a_failed_message_stands_in_nobodys_way(server: Server, site: Site, person: MakePerson) -> None:
+def test_a_failed_message_does_not_block_others(server: Server, site: Site, person: MakePerson) -> None:
     visitor = person()
     visitor.expected = ["Failed to load resource", "net::ERR"]
     page = visitor.open(site.embed(server.url))
@@ -178,7 +176,7 @@ def test_a_failed_message_stands_in_nobodys_way(server: Server, site: Site, pers
 FORBIDDEN = {"success": False, "code": "FORBIDDEN", "message": "No."}
 
 
-def test_from_right_to_left(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
+def test_the_chat_works_from_right_to_left(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
     page = person().open(site.embed(server.url, language="ar-EG"))
     widget = Widget(page).open()
     widget.write("مرحبًا")
@@ -212,7 +210,7 @@ def test_two_tabs_are_one_visitor(server: Server, site: Site, person: MakePerson
     assert session_id == two.session_id()
     assert [message["seq"] for message in operator.history(session_id)] == [1, 2]
 
-    two.page.evaluate(KEEP_UNSENT)  # As a third tab would, whose connection is broken.
+    two.page.evaluate(KEEP_UNSENT)  # Like a third tab with a broken connection.
     for tab in (one, two):
         tab.page.keyboard.press("Escape")
     agent.say(session_id, "an answer")
@@ -237,7 +235,7 @@ def test_two_tabs_are_one_visitor(server: Server, site: Site, person: MakePerson
     two.wait_for_texts()
 
 
-def test_earlier_messages_can_be_had(server: Server, site: Site, person: MakePerson, operator: Rest) -> None:
+def test_earlier_messages_can_be_loaded(server: Server, site: Site, person: MakePerson, operator: Rest) -> None:
     session_id = operator.start("reader")
     for number in range(1, 61):
         operator.send(session_id, f"{number}", senderId="reader", senderType="user")

@@ -1,4 +1,4 @@
-"""What a visitor reads: whose words, when, what counts as read, and what is heard of it."""
+"""Reading in the bubble: names, times, read marks and sounds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_an_answer_is_announced_until_it_is_read(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     visitor = person()
-    visitor.expected = ["of the page"]  # The page's own mistake, below.
+    visitor.expected = ["of the page"]  # The page's own error, below.
     page = visitor.open(site.embed(server.url))
     widget = Widget(page)
     expect(widget.bubble).to_be_visible()
@@ -67,7 +67,7 @@ def test_an_answer_is_announced_until_it_is_read(
     expect(widget.badge).to_be_hidden()
 
 
-def test_words_stand_under_the_name_of_whoever_wrote_them(
+def test_messages_have_the_name_of_their_sender(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     widget = Widget(person().open(site.embed(server.url))).open()
@@ -88,7 +88,7 @@ def test_words_stand_under_the_name_of_whoever_wrote_them(
     grace.leave()
 
 
-def test_only_what_was_in_view_is_read_and_nobody_loses_their_place(
+def test_only_visible_messages_count_as_read_and_the_view_does_not_jump(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     session_id = operator.start("reader")
@@ -98,7 +98,7 @@ def test_only_what_was_in_view_is_read_and_nobody_loses_their_place(
     page = person().open(site.embed(server.url, user_id="reader"))
     widget = Widget(page).open()
     expect(widget.texts).to_have_count(50)
-    # Reading begins at the first new message, and what is further down has not been read yet.
+    # Reading begins at the first new message, and messages further down are still unread.
     expect(widget.texts.first).to_be_in_viewport()
     read = agent.socket.wait_for("messages_read")["seq"]
     assert 21 <= read < 40
@@ -121,7 +121,7 @@ def test_only_what_was_in_view_is_read_and_nobody_loses_their_place(
     jump.click()
     agent.socket.wait_for("messages_read", lambda event: event["seq"] == 71)
     expect(jump).to_be_hidden()
-    # What grows takes its room from above the last message.
+    # A growing field takes its room from above the last message.
     widget.field.fill("a\nb\nc\nd")
     expect(widget.texts.last).to_be_in_viewport(ratio=1)
 
@@ -169,7 +169,7 @@ def test_sound_is_heard_on_the_next_page_too(server: Server, site: Site, person:
     wait_until(lambda: widget.page.evaluate("tones") == ["running"])
 
 
-def test_keys_in_the_chat_are_not_the_pages_and_an_end_is_meant(
+def test_the_page_gets_no_keys_of_the_chat_and_an_end_is_confirmed(
     server: Server, site: Site, person: MakePerson, agent: Agent
 ) -> None:
     widget = Widget(person().open(site.embed(server.url))).open()

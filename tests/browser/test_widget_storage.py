@@ -1,4 +1,4 @@
-"""What a browser keeps for the bubble, where it keeps nothing, and where something else is there."""
+"""The bubble's data in the browser: kept, not kept, or replaced by something else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FULL = """() => {
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH)
-def test_rubbish_in_storage_harms_nothing(
+def test_rubbish_in_storage_does_no_harm(
     server: Server, site: Site, person: MakePerson, agent: Agent, rubbish: str
 ) -> None:
     visitor = person()
@@ -42,7 +42,7 @@ def test_rubbish_in_storage_harms_nothing(
     widget.wait_for_texts("Hello", "Hi")
 
 
-def test_a_chat_goes_on_where_storage_is_full(
+def test_a_chat_works_with_full_storage(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest
 ) -> None:
     visitor = person()
@@ -70,7 +70,7 @@ def test_a_chat_goes_on_where_storage_is_full(
     widget.wait_for_texts("one", "two", "three")
 
 
-def test_what_was_typed_is_there_on_the_next_page(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
+def test_a_draft_is_kept_on_the_next_page(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:
     widget = Widget(person().open(site.embed(server.url))).open()
     widget.field.fill("My order number is")
     widget.page.reload()

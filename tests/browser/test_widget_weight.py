@@ -1,4 +1,4 @@
-"""What the widget costs a page, and where socket.io's client comes from: as a browser loads it."""
+"""The bytes that the widget adds to a page, and the source of socket.io's client, as a browser loads them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT, LOADER_LIMIT = 24_000, 3 * 1024
 
 
 def loaded(visitor: Person) -> list[Response]:
-    """Collect what the visitor's pages get of our own code from now on."""
+    """Collect our own code that the visitor's pages load from now on."""
     responses: list[Response] = []
 
     def keep(response: Response) -> None:
@@ -32,7 +32,7 @@ def loaded(visitor: Person) -> list[Response]:
 
 
 def weight(responses: list[Response]) -> int:
-    """Return the bytes of code in them, as it is run: before compression."""
+    """Return the bytes of code before compression."""
     return sum(len(response.body()) for response in responses)
 
 
@@ -40,7 +40,7 @@ def names(responses: list[Response]) -> set[str]:
     return {response.url.rpartition("/")[2] for response in responses}
 
 
-def test_a_page_view_costs_the_bubble_only(server: Server, site: Site, person: MakePerson) -> None:
+def test_a_page_view_loads_only_the_bubble(server: Server, site: Site, person: MakePerson) -> None:
     visitor = person()
     responses = loaded(visitor)
     widget = Widget(visitor.open(site.embed(server.url)))
@@ -76,7 +76,7 @@ def test_a_whole_chat_costs_less_than_24_kb(
 
 
 @pytest.mark.usefixtures("_node_modules")
-def test_the_client_is_the_one_that_npm_has() -> None:
+def test_the_client_is_the_one_from_npm() -> None:
     package = JS_DIRECTORY / "node_modules/socket.io-client"
     vendor = (FOLDER / CLIENT_PATH).parent
     assert (FOLDER / CLIENT_PATH).read_bytes() == (package / "dist/socket.io.esm.min.js").read_bytes()

@@ -1,4 +1,4 @@
-"""Texts that would run, or break a page, if they were taken for anything but text. A script that ran sets `pwned`."""
+"""Texts that would run or break a page if they were treated as anything but text. A script that runs sets `pwned`."""
 
 HOSTILE = (
     "<script>window.pwned = 1</script>",

@@ -36,7 +36,7 @@ class Widget:
         self.field.press("Enter")
 
     def end(self) -> None:
-        """End the chat, and say that this is meant."""
+        """End the chat, and confirm it."""
         button = self.panel.get_by_role("button", name="End chat")
         button.click()
         self.panel.get_by_role("group", name="End this chat?").get_by_role("button", name="End chat").click()
@@ -46,7 +46,7 @@ class Widget:
         return self.texts.all_inner_texts()
 
     def wait_for_texts(self, *texts: str) -> None:
-        """Wait until these messages are shown, in this order and no others."""
+        """Wait until exactly these messages are shown, in this order."""
         wait_until(lambda: self.all_texts() == list(texts), otherwise=lambda: f"shown: {self.all_texts()}")
 
     def session_id(self) -> str:
@@ -75,11 +75,11 @@ class Agent:
         return session_id
 
     def say(self, session_id: str, text: str) -> None:
-        """Send a message in the agent's name by the operator's key, which no rate limit holds."""
+        """Send a message in the agent's name with the operator's key, which is not rate limited."""
         fields = {"senderId": self.id, "senderType": "agent"}
         assert self._operator.send(session_id, text, **fields).status == 201
 
     def leave(self) -> None:
-        """Disconnect, and leave the team."""
+        """Disconnect, and delete the agent."""
         self.socket.close()
         self._operator.request("DELETE", f"/api/agents/{self.id}")

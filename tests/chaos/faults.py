@@ -1,4 +1,4 @@
-"""Every kind of fault: what is done to the world while people talk. Each leaves it whole again."""
+"""Every kind of fault that happens while people chat. Each leaves the system whole again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def restart_server(world: World, chance: random.Random) -> None:
 
 
 def freeze_server(world: World, chance: random.Random) -> None:
-    """A server process stands still, sometimes for longer than its agents may be away, and goes on."""
+    """A server process is stopped, sometimes for longer than its agents may be away, and continues."""
     server = chance.choice(world.servers)
     server.freeze()
     time.sleep(chance.choice(STANDSTILLS))
@@ -62,7 +62,7 @@ def kill_mongod(world: World, chance: random.Random) -> None:
 
 
 def freeze_mongod(world: World, chance: random.Random) -> None:
-    """The only mongod stands still, sometimes for longer than the agents' leases are good, and goes on."""
+    """The only mongod is stopped, sometimes for longer than the agents' leases last, and continues."""
     (port,) = world.database_set.ports
     world.database_set.freeze(port)
     time.sleep(chance.choice(STANDSTILLS))
@@ -78,7 +78,7 @@ def kill_valkey(world: World, chance: random.Random) -> None:
 
 
 def freeze_valkey(world: World, chance: random.Random) -> None:
-    """Valkey stands still: what is published then arrives late, all at once."""
+    """Valkey is stopped: events published meanwhile arrive late, all at once."""
     valkey = valkey_of(world)
     valkey.freeze()
     time.sleep(chance.choice(STANDSTILLS))
@@ -86,7 +86,7 @@ def freeze_valkey(world: World, chance: random.Random) -> None:
 
 
 def restart_without_valkey(world: World, chance: random.Random) -> None:
-    """Valkey is away while a server leaves, with all it had not published yet."""
+    """Valkey is away while a server ends, with events that it has not published yet."""
     valkey = valkey_of(world)
     chance.choice([valkey.kill, valkey.freeze])()
     time.sleep(chance.uniform(0.5, 1.5))
@@ -141,7 +141,7 @@ def kill_primary(world: World, chance: random.Random) -> None:
 
 
 def freeze_primary(world: World, chance: random.Random) -> None:
-    """The primary stands still until another member is elected, and then goes on."""
+    """The primary is stopped until another member is elected, and then continues."""
     primary = world.database_set.wait_for_primary()
     world.database_set.freeze(primary)
     try:
@@ -165,7 +165,7 @@ def start_with_a_member_down(world: World, chance: random.Random) -> None:
 
 
 def come_and_go(world: World, chance: random.Random) -> None:
-    """Without a Redis that joins them, one process stands still, and another one ends and appears again."""
+    """Without a Redis between them, one process is stopped, and another one ends and starts again."""
     leaving, staying = chance.sample(world.servers, 2)
     with staying.frozen():
         time.sleep(chance.choice(STANDSTILLS))
@@ -175,9 +175,9 @@ def come_and_go(world: World, chance: random.Random) -> None:
 
 
 def two_at_once(world: World, chance: random.Random) -> None:
-    """While Valkey stands still or is away, something else breaks."""
+    """While Valkey is stopped or away, something else breaks."""
     others = [kill_server, freeze_server, kill_mongod, lose_replies, delay_writes, cut_connections, shift_clock]
-    # Each with its own chance: threads take turns as they like.
+    # Each thread has its own random numbers, because their order is not fixed.
     first, second = random.Random(chance.random()), random.Random(chance.random())
     with ThreadPoolExecutor(1) as pool:
         away = pool.submit(chance.choice([kill_valkey, freeze_valkey]), world, first)
@@ -186,7 +186,7 @@ def two_at_once(world: World, chance: random.Random) -> None:
 
 
 def _trouble(world: World, chance: random.Random, make: Callable[[Match, int], Trouble]) -> None:
-    """Let each kind of write come into trouble, at a server each, one after the other."""
+    """Let each kind of write fail, one after the other, each at another server."""
     names = sorted(WRITES)
     chance.shuffle(names)
     for name in names:
@@ -196,7 +196,7 @@ def _trouble(world: World, chance: random.Random, make: Callable[[Match, int], T
         begun = time.monotonic()
         while trouble.left and time.monotonic() - begun < 3:
             time.sleep(0.05)
-        time.sleep(0.2)  # For the repetitions.
+        time.sleep(0.2)  # This allows for the driver's repetitions.
         proxy.troubles.remove(trouble)
 
 

@@ -1,4 +1,4 @@
-"""What clients were told, and whether it is so: the ledger of one round."""
+"""The ledger of one round: what clients were told, and whether it is true."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Database = pymongo.database.Database[dict[str, Any]]
 
 @dataclass
 class Chat:
-    """A session, as its visitor saw it begin, and the visitor's client."""
+    """A session, as its visitor saw it begin, with the visitor's client."""
 
     first: dict[str, Any]
     follower: Follower
@@ -42,7 +42,7 @@ class Chat:
 
 
 class Ledger:
-    """Everybody writes into it; it is compared with the database when all have come to an end."""
+    """Everybody writes into the ledger. It is compared with the database when all have finished."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -79,12 +79,12 @@ class Ledger:
             self._ended.setdefault(session_id, time.monotonic())
 
     def count_stored(self, database: Database) -> int:
-        """Return how many messages there are in the round's sessions."""
+        """Return the number of messages in the round's sessions."""
         ids = [ObjectId(session_id) for session_id in self.chats]
         return database.messages.count_documents({"sessionId": {"$in": ids}, "fence": None})
 
     def broken(self, database: Database) -> list[str]:
-        """Return what is wrong for ever, whatever anybody may still be told."""
+        """Return the permanent faults, which no later event can correct."""
         ids = [ObjectId(session_id) for session_id in self.chats]
         stored = list(database.messages.find({"sessionId": {"$in": ids}, "fence": None}).sort("seq", 1))
         open_still = database.sessions.find({"_id": {"$in": ids}, "status": {"$ne": "ended"}}, {"_id": 1})
@@ -101,7 +101,7 @@ class Ledger:
         ]
 
     def untold(self, database: Database) -> list[str]:
-        """Return what the visitors' clients show that is not so, or do not show though it is."""
+        """Return the differences between the visitors' clients and the database."""
         ids = [ObjectId(session_id) for session_id in self.chats]
         sessions = {str(session["_id"]): session for session in database.sessions.find({"_id": {"$in": ids}})}
         histories: dict[str, list[tuple[int, str, str]]] = {session_id: [] for session_id in self.chats}

@@ -1,4 +1,4 @@
-"""Visitors and agents as they are on a busy day, and what each of them was told."""
+"""Visitors and agents of a busy day, with everything that each was told."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AGENT_EVENTS = ("session_assigned", *ROOM_EVENTS)
 
 
 class Participant(Person):
-    """Somebody with a token, who calls any of the servers and has a socket at one."""
+    """Somebody with a token, who calls any of the servers and has a socket to one."""
 
     def __init__(self, servers: Sequence[Server], followers: Followers, ledger: Ledger, seed: int) -> None:
         super().__init__([server.anonymous() for server in servers], seed)
@@ -39,7 +39,7 @@ class Participant(Person):
         return token
 
     def send(self, session_id: str, text: str) -> bool:
-        """Send a message over REST. False where it was refused: the session has ended, or is another's by now."""
+        """Send a message over REST. False if it was refused: the session has ended, or now has another agent."""
         self.ledger.sending(session_id, text)
         reply = self.answered(lambda server: server.send(session_id, text, clientMessageId=text))
         if reply.status in SENT:
@@ -49,7 +49,7 @@ class Participant(Person):
         return reply.status in SENT
 
     def end(self, session_id: str) -> bool:
-        """End a session, and see that it takes no more messages anywhere. False where it is another's by now."""
+        """End a session, and check that no server accepts messages for it. False if it now has another agent."""
         reply = self.answered(lambda server: server.post(f"/api/chat/end-session/{session_id}"))
         if reply.status != 200:
             assert reply.status == 403, reply
@@ -59,7 +59,7 @@ class Participant(Person):
         return True
 
     def try_late(self, session_id: str) -> None:
-        """Send to a session that has ended, by each of the servers."""
+        """Send to an ended session, through each of the servers."""
         for number, server in enumerate(self._servers):
             text = f"late-{session_id}-{number}-{self.ledger.number()}"
             self.ledger.sending(session_id, text)
@@ -71,7 +71,7 @@ class Participant(Person):
 
 
 class Visitor(Participant):
-    """Comes, asks, ends or waits for the agent to end; and comes again as somebody else."""
+    """Comes, asks, and ends the chat or waits for the agent to end it. Then comes again as somebody else."""
 
     def __init__(
         self, servers: Sequence[Server], followers: Followers, ledger: Ledger, name: str, generator: random.Random
@@ -106,7 +106,7 @@ class Visitor(Participant):
         self._follower = follower
         if not self._talk(session_id, name, chance.randrange(3, 9)):
             return
-        # Either it ends the chat, or its agent does, or it stays until the round is over.
+        # The visitor or the agent ends the chat, or the visitor stays until the round is over.
         if chance.random() < 0.5:
             time.sleep(chance.uniform(0, 0.5))
         if chance.random() < 0.7:
@@ -114,12 +114,12 @@ class Visitor(Participant):
             self.end(session_id)
 
     def try_late(self, session_id: str) -> None:
-        """Send by the socket, too; first, for what comes over REST would have its process look at the session."""
+        """Send by the socket first, because a message over REST would make its process read the session."""
         self._send_by_socket(session_id, f"late-{session_id}-{self.ledger.number()}")
         super().try_late(session_id)
 
     def _talk(self, session_id: str, name: str, count: int) -> bool:
-        """Send so many messages, over REST and by the socket. False when the session has ended meanwhile."""
+        """Send some messages, over REST and by the socket. False if the session has ended in the meantime."""
         for number in range(count):
             send = self.send if self._random.random() < 0.5 else self._send_by_socket
             if not send(session_id, f"{name}-{number}"):
@@ -128,7 +128,7 @@ class Visitor(Participant):
         return True
 
     def _send_by_socket(self, session_id: str, text: str) -> bool:
-        """Send a message by the socket. False where it was refused: the session has ended."""
+        """Send a message by the socket. False if it was refused because the session has ended."""
         follower = self._follower
         assert follower is not None
         self.ledger.sending(session_id, text)
@@ -144,7 +144,7 @@ class Visitor(Participant):
 
 
 class Agent(Participant):
-    """Answers whoever is assigned to it, ends some chats and hands others on."""
+    """Answers its visitors, ends some chats and transfers others."""
 
     def __init__(
         self, servers: Sequence[Server], followers: Followers, ledger: Ledger, agent_id: str, generator: random.Random
@@ -168,7 +168,7 @@ class Agent(Participant):
         return f"agent {self.agent_id} with {self._view}"
 
     def view(self) -> set[str]:
-        """Return the sessions it believes to be its own, as a console does: by a list on connecting, then by events."""
+        """Return the sessions that it believes to have, like a console: from a list on connecting, then from events."""
         events = self.follower.events
         while self._taken < len(events):
             name, data = events[self._taken]
@@ -180,7 +180,7 @@ class Agent(Participant):
             elif name != "session_unassigned" and self._is_mine(data):
                 self._view.add(data["sessionId"])
             elif name != "session_unassigned" or data["agentId"] == self.agent_id:
-                # Whatever else is said of a session says that it is not its own any more, a refusal to follow it too.
+                # Every other event of a session means that the agent no longer has it. So does a refused join.
                 self._view.discard(data["sessionId"])
         return set(self._view)
 
@@ -207,7 +207,7 @@ class Agent(Participant):
         time.sleep(chance.uniform(0.02, 0.15))
 
     def _add(self, session_id: str) -> None:
-        # Also one that it shows already: it may have been taken out of the room meanwhile.
+        # Also one that it already shows, because it may have been removed from the room.
         self._view.add(session_id)
         self.follower.follow(session_id, None)
 
@@ -221,5 +221,5 @@ class Agent(Participant):
 
 
 def operators(servers: Sequence[Server]) -> list[Rest]:
-    """Return clients with the API key, one a server."""
+    """Return clients with the API key, one for each server."""
     return [server.anonymous(**{"X-API-Key": API_KEY}) for server in servers]

@@ -34,10 +34,10 @@ ROUNDS = int(os.environ.get("ROUNDS") or 0)
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
 VISITORS = 10 if ROUNDS else 6
 MESSAGES = 60 if ROUNDS else 20
-"""How many are acknowledged before the fault, and again after it, at least."""
+"""The least number of acknowledged messages before the fault, and again after it."""
 TOLD_LATE_SECONDS = 5.0
 SETTLE_SECONDS = 90.0
-"""The reconciler looks every minute; whatever it has to mend is mended and told by then."""
+"""The reconciler runs every minute, so by then it has repaired and announced everything."""
 STOP_SECONDS = 150.0
 
 totals = Totals()
@@ -67,7 +67,7 @@ class Round:
         self._people: list[Participant] = [*visitors, *self.agents]
 
     def run(self, fault: Fault, chance: random.Random) -> list[str]:
-        """Let it happen; return what is wrong."""
+        """Run it, and return the faults found."""
         for person in self._people:
             person.start()
         self._wait_for_messages(MESSAGES)
@@ -96,7 +96,7 @@ class Round:
         return [*broken, *found, *watcher.overfull, *watcher.overtakings]
 
     def end(self) -> None:
-        """Have everybody go, and end what is open."""
+        """Let everybody leave, and end open sessions."""
         for person in self._people:
             person.stop()
         self._watcher.stop()
@@ -119,7 +119,7 @@ class Round:
             time.sleep(0.02)
 
     def _settle(self) -> tuple[list[str], int, int]:
-        """Wait until everybody was told; return what is wrong then, and how many were told late and never."""
+        """Wait until everybody was told. Returns the faults, and how many were told late and never."""
         begun, late = time.monotonic(), 0
         while True:
             untold = [*self._ledger.untold(self._world.database), *self._agents_untold()]
@@ -144,7 +144,7 @@ class Round:
 
 
 def run_rounds(world: World, followers: Followers, kinds: Sequence[Fault]) -> None:
-    """Run the rounds of these faults; fail with the first that leaves something wrong, or after all with ROUNDS."""
+    """Run the rounds of these faults. Fails at the first that leaves something wrong or, with ROUNDS, at the end."""
     print(f"\nROUNDS={ROUNDS} SEED={SEED}")
     wrong = []
     for number, fault in enumerate(rounds_of(kinds)):
@@ -174,7 +174,7 @@ def run_rounds(world: World, followers: Followers, kinds: Sequence[Fault]) -> No
         pytest.param(1, False, faults.WITHOUT_VALKEY, id="without Valkey"),
     ],
 )
-def test_what_clients_were_told_is_so(
+def test_clients_were_told_the_truth(
     followers: Followers, tmp_path: Path, members: int, with_valkey: bool, kinds: list[Fault]
 ) -> None:
     world = World(tmp_path, members=members, with_valkey=with_valkey)

@@ -1,4 +1,4 @@
-"""What a run comes to, by kind of fault."""
+"""The totals of a run, by kind of fault."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = {
 
 
 class Totals:
-    """Counts by kind; of `outage`, the longest."""
+    """Counts by kind. For `outage`, the longest one."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, Counter[str]] = {}

@@ -1,4 +1,4 @@
-"""What the database goes through during a round: who got an agent before whom, and whether anybody held too much."""
+"""Watch the database during a round: the order of assignments, and agents with too many sessions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pymongo.errors import PyMongoError
 Document = dict[str, Any]
 
 OVERLAP = timedelta(seconds=1)
-"""Two who come within this at different processes have come together: either may be first."""
+"""Two starts within this time at different processes count as simultaneous: either may be first."""
 POLL_SECONDS = 0.1
 OVERFULL = {"$expr": {"$gt": [{"$size": "$activeUsers"}, "$maxUsers"]}}
 
 
 class Watcher:
-    """Follows the sessions by a change stream, and looks at the agents again and again."""
+    """Follows the sessions by a change stream, and checks the agents again and again."""
 
     def __init__(self, uri: str, database: str) -> None:
         self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(uri, tz_aware=True)
@@ -49,7 +49,7 @@ class Watcher:
             try:
                 found = list(self._database.agents.find(OVERFULL))
             except PyMongoError:
-                continue  # The database is away, which is what we are here for.
+                continue  # The database is away, which is expected here.
             self.overfull += [f"for a moment {agent['name']} has {agent['activeUsers']}" for agent in found]
 
     def _follow(self) -> None:
@@ -68,7 +68,7 @@ class Watcher:
         if change["operationType"] in ("insert", "replace"):
             session = change["fullDocument"]
         elif change["operationType"] == "update":
-            # Not the document as it is now, but as it was after this change.
+            # The document as it was after this change, not as it is now.
             description = change["updateDescription"]
             session = {**before, **description["updatedFields"]}
             for name in description["removedFields"]:
@@ -83,7 +83,7 @@ class Watcher:
             self._look_for_overtaken(before, session)
 
     def _look_for_overtaken(self, before: Document, session: Document) -> None:
-        """Find whoever waited already when this one came, and waits still, for no reason of their own."""
+        """Find sessions that came before this one, still wait, and have no reason to be passed."""
         came = (before["queuePriority"], before["queuedAt"])
         for other in self._sessions.values():
             if (

@@ -1,4 +1,4 @@
-"""What may break: a database of one member or three, a Valkey, server processes with clocks of their own."""
+"""Everything that may break: a database of one or three members, a Valkey, and servers with their own clocks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.e2e.wire_proxy import WireProxy
 DATABASE = "chat-support-chaos"
 AGENT_GRACE_SECONDS = 5
 SLOTS = (1, 2, 2)
-"""How many people each agent takes."""
+"""How many sessions each agent can have."""
 
 
 class World:
-    """Two servers and what they need. With one member there is a proxy between it and each server."""
+    """Two servers and what they need. If there is one member, a proxy stands between it and each server."""
 
     def __init__(self, directory: Path, *, members: int = 1, with_valkey: bool = True) -> None:
         self._ends: list[Callable[[], object]] = []

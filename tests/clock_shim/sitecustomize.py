@@ -1,4 +1,4 @@
-"""A clock that is wrong, for one process: put this folder on its PYTHONPATH, and CLOCK_SHIM names a file with a double.
+"""A wrong clock for one process: put this folder on its PYTHONPATH, and set CLOCK_SHIM to a file with a double.
 
 The double is by how many seconds `time.time()`, `datetime.now()` and the like are ahead; it may change at any moment.
 What measures durations (`time.monotonic()`, sleeping, waiting) goes on as it is. See `tests/e2e/clocks.py`.
@@ -32,7 +32,7 @@ class _AsDatetime(type):
 
 
 class _ShiftedDatetime(_real, metaclass=_AsDatetime):
-    # Whatever is made is a plain datetime: some encoders take no other.
+    # All results are plain datetimes, because some encoders accept no others.
     def __new__(cls, *args, **kwargs):
         return _real(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""The clock of one server process, which may differ from everybody's and jump (tests/clock_shim)."""
+"""The clock of one server process, which may differ from the others and jump (tests/clock_shim)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SHIM = Path(__file__).parents[1] / "clock_shim"
 
 
 class Clock:
-    """A clock that starts out right. `environment` is for the processes that are to go by it."""
+    """A clock that is right at first. Processes that should use it get `environment`."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -18,7 +18,7 @@ class Clock:
         self.environment = {"PYTHONPATH": str(SHIM), "CLOCK_SHIM": str(self._file)}
 
     def set(self, ahead: float) -> None:
-        """Have it be so many seconds ahead, from now on."""
-        # In place: the processes have it mapped.
+        """Set it ahead by this many seconds from now on."""
+        # Written in place, because the processes have mapped it.
         with open(self._file, "r+b" if self._file.exists() else "wb") as file:
             file.write(struct.pack("d", ahead))

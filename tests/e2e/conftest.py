@@ -26,7 +26,7 @@ Connect = Callable[..., Socket]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Show what the servers of a failed test have printed."""
+    """Show the output of the servers of a failed test."""
     report = yield
     if report.failed:  # type: ignore[attr-defined]
         for value in getattr(item, "funcargs", {}).values():
@@ -48,14 +48,14 @@ def node() -> Iterator[Node]:
 
 @pytest.fixture(scope="module")
 def followers(node: Node) -> Iterator[Followers]:
-    """The Node process of the clients that use the recipe; `node` has installed what they need."""
+    """The Node process of the clients that use the recipe. `node` has installed their requirements."""
     followers = Followers()
     yield followers
     followers.stop()
 
 
 def install_node_modules(directory: Path) -> None:
-    """Run `npm ci` where what is installed is older than the lock file."""
+    """Run `npm ci` if the installed packages are older than the lock file."""
     installed = directory / "node_modules" / ".package-lock.json"
     wanted = directory / "package-lock.json"
     with open(wanted, encoding="utf-8") as lock:
@@ -73,7 +73,7 @@ def install_node_modules(directory: Path) -> None:
 
 @pytest.fixture(scope="module")
 def servers(mongodb_uri: str, mongodb_db: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Servers with whatever settings a test needs."""
+    """Servers with the settings that a test needs."""
     directory: Path = tmp_path_factory.mktemp("e2e")
     servers = Servers(directory, mongodb_uri, mongodb_db)
     yield servers
@@ -114,7 +114,7 @@ def operator(server: Server) -> Rest:
 
 @pytest.fixture
 def curl() -> type[Rest]:
-    """The REST client nearest to a user's: the curl command where there is one."""
+    """The most realistic REST client: the curl command, if it is installed."""
     return Curl if shutil.which("curl") else Rest
 
 
@@ -127,7 +127,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Connect sockets, of the kind "node" or "python"; all are closed in the end."""
+    """Connect sockets of the kind "node" or "python". All are closed in the end."""
     sockets: list[Socket] = []
 
     def connect(kind: str, *args: Any, **kwargs: Any) -> Socket:
@@ -144,7 +144,7 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 
 @pytest.fixture
 def peers(server: Server) -> Iterator[Peers]:
-    """Open connections that speak byte by byte; all are closed in the end."""
+    """Open connections that send raw bytes. All are closed in the end."""
     peers = Peers(server.port)
     yield peers
     peers.close()

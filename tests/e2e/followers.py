@@ -13,7 +13,7 @@ from tests.e2e.sockets import JS_DIRECTORY
 
 
 class Follower:
-    """One client, and what it has shown its user."""
+    """One client, with everything that it has shown its user."""
 
     def __init__(self, followers: Followers, number: int, session_id: str) -> None:
         self._followers = followers
@@ -44,20 +44,20 @@ class Follower:
         return f"{self.connections} connections: {' '.join(found[-8:])}"
 
     def follow(self, session_id: str, last_seq: int | None = 0) -> None:
-        """Have it follow one more session."""
+        """Let it follow one more session."""
         self._followers.command("follow", self._number, sessionId=session_id, lastSeq=last_seq)
 
     def send(self, text: str, client_message_id: str) -> None:
-        """Have it send a message, again and again until it is acknowledged; `sent` tells."""
+        """Let it send a message until it is acknowledged; `sent` says so."""
         fields = {"sessionId": self._session_id, "text": text, "clientMessageId": client_message_id}
         self._followers.command("send", self._number, **fields)
 
     def close(self) -> None:
-        """Have it go away."""
+        """Disconnect it."""
         self._followers.command("close", self._number)
 
     def take(self, entry: dict[str, Any]) -> None:
-        """Write down what the process says of this client."""
+        """Record an event of this client."""
         if "message" in entry:
             self.messages.append(entry["message"])
         elif "sent" in entry:
@@ -74,7 +74,7 @@ class Follower:
             self.events.append(("connect", None))
 
     def wait_for_seq(self, seq: int, seconds: float = 30.0) -> None:
-        """Wait until it has shown so many messages."""
+        """Wait until it has shown this many messages."""
 
         def state() -> str:
             return (
@@ -86,7 +86,7 @@ class Follower:
 
 
 class Followers:
-    """The Node process in which they live."""
+    """The Node process of the clients."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -99,7 +99,7 @@ class Followers:
     def connect(
         self, url: str, auth: Any, events: Sequence[str] = (), session_id: str = "", **options: Any
     ) -> Follower:
-        """Have a new client connect; `events` are those to write down, `options` those of socket.io-client."""
+        """Connect a new client. `events` are recorded, and `options` are those of socket.io-client."""
         with self._mutex:
             number = len(self._followers)
             self._followers.append(Follower(self, number, session_id))
@@ -116,13 +116,13 @@ class Followers:
         events: Sequence[str] = (),
         **options: Any,
     ) -> Follower:
-        """Have a new client follow a session."""
+        """Let a new client follow a session."""
         follower = self.connect(url, auth, events, session_id, **options)
         follower.follow(session_id, last_seq)
         return follower
 
     def command(self, command: str, number: int, **fields: Any) -> None:
-        """Have one of them do something."""
+        """Send a command to one of them."""
         assert self._process.stdin is not None
         with self._mutex:
             self._process.stdin.write(json.dumps({"do": command, "client": number, **fields}) + "\n")

@@ -1,4 +1,4 @@
-"""A server with its embedded MongoDB as a family of processes, watched through /proc."""
+"""A server with its embedded MongoDB as a tree of processes, watched through /proc."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_alive(pid: int) -> bool:
 
 
 def descendants(pid: int) -> dict[int, str]:
-    """Return the command lines of a process's children and theirs, by process id."""
+    """Return the command lines of all descendants of a process, by process id."""
     found: dict[int, str] = {}
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -37,7 +37,7 @@ def descendants(pid: int) -> dict[int, str]:
 
 
 def environment(directory: Path, **environ: str) -> dict[str, str]:
-    """Return a whole environment for a server on a free port, its data and logs in `directory`."""
+    """Return the complete environment of a server on a free port, with its data and logs in `directory`."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "MONGOD_BINARY")
     return {
         **{name: os.environ[name] for name in kept if name in os.environ},
@@ -51,7 +51,7 @@ def environment(directory: Path, **environ: str) -> dict[str, str]:
 
 
 class Server:
-    """One server process with an environment of its own."""
+    """One server process with its own environment."""
 
     def __init__(self, directory: Path, *arguments: str, **environ: str) -> None:
         self.environ = environment(directory, **environ)
@@ -67,7 +67,7 @@ class Server:
             text=True,
             start_new_session=True,
         )
-        # Read at once, so that a server that prints much does not wait for a reader.
+        # Read at once, so that a server that prints much never waits for a reader.
         self._printed: dict[str, list[str]] = {"out": [], "err": []}
         self._readers = [
             threading.Thread(target=self._printed[name].extend, args=(stream,), daemon=True)
@@ -92,15 +92,15 @@ class Server:
             return json.load(response)
 
     def printed(self) -> str:
-        """Return what it has printed to stdout so far."""
+        """Return its output on stdout so far."""
         return "".join(list(self._printed["out"]))
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C in a terminal does: SIGINT to master and worker at once."""
+        """Act like Ctrl-C in a terminal: send SIGINT to master and worker at once."""
         os.killpg(self.process.pid, signal.SIGINT)
 
     def end(self, seconds: float = STOP_SECONDS) -> tuple[int, str, str]:
-        """Wait for the end; return the exit status and what was printed to stdout and stderr."""
+        """Wait for the end, and return the exit status with the output on stdout and stderr."""
         status = self.process.wait(seconds)
         for reader in self._readers:
             reader.join(10)

@@ -1,4 +1,4 @@
-"""A MongoDB of a test's own, that may be killed and frozen."""
+"""A test's own MongoDB, which may be killed and frozen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Mongo:
         self._alive = True
 
     def kill(self) -> None:
-        """End it with SIGKILL, as a machine that loses power."""
+        """End it with SIGKILL, as when a machine loses power."""
         os.kill(self._process_id(), signal.SIGKILL)
         self._server.stop()
         self._alive = False
@@ -33,7 +33,7 @@ class Mongo:
         self._alive = True
 
     def freeze(self) -> None:
-        """Stop it without closing its connections, as a machine that swaps itself to death."""
+        """Stop it without closing its connections, like a machine that swaps endlessly."""
         freeze(self._process_id())
 
     def thaw(self) -> None:
@@ -41,7 +41,7 @@ class Mongo:
         thaw(self._process_id())
 
     def recover(self) -> None:
-        """Have it run, whatever was done to it."""
+        """Let it run, whatever was done to it."""
         if self._alive:
             self.thaw()
         else:

@@ -13,7 +13,7 @@ Both = tuple[Server, Server]
 
 @contextmanager
 def two_processes(servers: Servers, valkey: Valkey | None = None, **environment: str) -> Iterator[Both]:
-    """Start them for the length of the block; with a Valkey of their own unless one is given, which has to run."""
+    """Start them for the block, with their own Valkey unless a running one is given."""
     own = None
     if valkey is None:
         valkey = own = Valkey()

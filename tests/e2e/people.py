@@ -1,4 +1,4 @@
-"""Who talks while everything around them is killed: each call is repeated until it is answered."""
+"""People who write while everything around them is killed. Each call is repeated until it is answered."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from tests.e2e.rest import Reply, Rest
 
-# What a client repeats; anything else the server says of a message that is in order is a fault of the server's.
+# A client repeats these. Any other refusal of a valid message is a fault of the server.
 PASSING = ("DATABASE_UNAVAILABLE", "RATE_LIMITED")
 PATIENCE_SECONDS = 120.0
 
 
 class Person:
-    """Somebody with a thread of their own, who goes on until told to stop. Each call goes to any of the servers."""
+    """Somebody with a thread, who goes on until told to stop. Each call goes to any of the servers."""
 
     def __init__(self, servers: Sequence[Rest] = (), seed: int = 0) -> None:
         self._servers = servers
@@ -35,11 +35,11 @@ class Person:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what was begun, and no more."""
+        """Finish the current work, and stop."""
         self._over.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait for the end; raise what went wrong."""
+        """Wait for the end, and raise the error, if any."""
         self._thread.join(seconds)
         assert not self._thread.is_alive(), f"{type(self).__name__} has not come to an end: {self.state()}"
         if self.fault is not None:
@@ -49,11 +49,11 @@ class Person:
         raise NotImplementedError
 
     def state(self) -> str:
-        """Return what helps to find out why it does not get on."""
+        """Return the state that helps to find out why it does not finish."""
         return ""
 
     def answered(self, call: Callable[[Rest], Reply]) -> Reply:
-        """Repeat a call until its answer is not "try again"; return the answer."""
+        """Repeat a call until its answer is not "try again", and return the answer."""
         begun = time.monotonic()
         while True:
             started = time.monotonic()

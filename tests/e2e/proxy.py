@@ -1,5 +1,5 @@
-"""A TCP proxy that does to connections what networks do: it cuts them, in the middle of a frame too, or lets nothing
-pass and says nothing."""
+"""A TCP proxy that treats connections as networks do: it cuts them, even in the middle of a frame, or silently lets
+nothing pass."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self, generator: random.Random) -> None:
-        """Cut one connection, at random: at once or behind half of what it carries next, by reset or by end."""
+        """Cut one connection at random: at once or after half of its next data, by reset or by end."""
         with self._mutex:
             self._links = [link for link in self._links if not link.closed]
             link = generator.choice(self._links) if self._links else None
@@ -43,7 +43,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def cutting(self, seed: int, least: float, most: float) -> Iterator[None]:
-        """Cut a connection again and again, `least` to `most` seconds apart, for the length of the block."""
+        """Cut a connection again and again during the block, `least` to `most` seconds apart."""
         over = threading.Event()
         generator = random.Random(seed)
 
@@ -60,15 +60,15 @@ class Proxy:
             thread.join()
 
     def block(self) -> None:
-        """Let nothing pass, in either direction; nobody is told."""
+        """Silently let nothing pass, in either direction."""
         self.is_open.clear()
 
     def unblock(self) -> None:
-        """Let everything pass again. What waited comes late; what was cut off stays so."""
+        """Let everything pass again. Waiting data arrives late, and cut connections stay cut."""
         self.is_open.set()
 
     def close(self) -> None:
-        """Cut everything and listen no more."""
+        """Cut everything and stop listening."""
         self.unblock()
         self._listener.close()
         with self._mutex:
@@ -77,11 +77,11 @@ class Proxy:
             link.close()
 
     def make_link(self, client: socket.socket, server: socket.socket) -> Link:
-        """Return what carries one connection."""
+        """Return the object that carries one connection."""
         return Link(client, server, self.is_open)
 
     def cut_all(self) -> None:
-        """Cut every connection there is, at once."""
+        """Cut all connections at once."""
         with self._mutex:
             links, self._links = self._links, []
         for link in links:
@@ -137,14 +137,14 @@ class Link:
             end.close()
 
     def wait_until_open(self) -> bool:
-        """Wait while the proxy lets nothing pass; false when the connection was closed meanwhile."""
+        """Wait while the proxy lets nothing pass. False if the connection was closed in the meantime."""
         while not self._open.wait(0.1):
             if self.closed:
                 return False
         return True
 
     def carry(self, source: socket.socket, sink: socket.socket) -> None:
-        """Carry what comes, until there is no more."""
+        """Carry data until the end."""
         while data := source.recv(CHUNK_BYTES):
             if not self.wait_until_open():
                 return

@@ -1,4 +1,4 @@
-"""Connections that say exactly what a test has them say, protocol or not; websockets, frame by frame."""
+"""Connections that send exactly a test's bytes, whether or not they follow the protocol, and websockets by frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) ")
 
 @dataclass
 class Peer:
-    """One TCP connection: what came back, and when it was closed (seconds since it was opened)."""
+    """One TCP connection: the received bytes, and when it was closed (seconds since it was opened)."""
 
     socket: socket.socket
     opened: float = field(default_factory=time.monotonic)
@@ -32,7 +32,7 @@ class Peer:
 
     @property
     def statuses(self) -> list[int]:
-        """The statuses of the answers that came."""
+        """The statuses of the received answers."""
         return [int(status) for status in _STATUS.findall(self.received)]
 
     @property
@@ -40,12 +40,12 @@ class Peer:
         return self.closed_after is not None
 
     def send(self, data: bytes) -> None:
-        """Send; a peer that has closed does not matter."""
+        """Send. It does not matter if the peer has closed."""
         with contextlib.suppress(OSError):
             self.socket.sendall(data)
 
     def read(self, seconds: float) -> Peer:
-        """Read until the other side closes, for so many seconds at most."""
+        """Read until the other side closes, for at most this many seconds."""
         read_all([self], seconds)
         return self
 
@@ -81,7 +81,7 @@ class Peers:
 
 
 def read_all(peers: list[Peer], seconds: float) -> None:
-    """Read from all of them until each is closed, for so many seconds at most."""
+    """Read from all of them until each is closed, for at most this many seconds."""
     deadline = time.monotonic() + seconds
     poll = select.poll()
     by_number = {peer.socket.fileno(): peer for peer in peers if not peer.is_closed}
@@ -102,7 +102,7 @@ UPGRADE = (
 
 
 def frame(data: bytes, opcode: int = 1, *, final: bool = True, reserved: int = 0) -> bytes:
-    """Make a client's websocket frame; the mask is four zeros."""
+    """Make a client's websocket frame. The mask is four zeros."""
     head = struct.pack("!B", (0x80 if final else 0) | reserved | opcode)
     if len(data) < 126:
         return head + struct.pack("!B", 0x80 | len(data)) + bytes(4) + data
@@ -120,7 +120,7 @@ def websocket(peers: Peers, *frames: bytes, headers: bytes = b"") -> Peer:
 
 
 def read_until(peer: Peer, text: bytes, seconds: float = 5) -> bytes:
-    """Read until this came."""
+    """Read until this text has arrived."""
     deadline = time.monotonic() + seconds
     while text not in peer.received and not peer.is_closed:
         assert time.monotonic() < deadline, (text, peer.received[-500:])

@@ -1,4 +1,4 @@
-"""What a Socket.IO client of the tests can do: emit, and wait for what it has seen."""
+"""The interface of the tests' Socket.IO clients: emit events, and wait for received ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Match = Callable[[Any], bool]
 
 
 class Socket:
-    """What both clients have in common: events and acknowledgements, each written down as it arrives."""
+    """The common part of both clients: events and acknowledgements, each recorded as it arrives."""
 
     def __init__(self) -> None:
         self._arrived = threading.Condition()
@@ -29,7 +29,7 @@ class Socket:
     def wait_for(
         self, name: str, match: Match = lambda data: True, *, count: int = 1, seconds: float = WAIT_SECONDS
     ) -> Any:
-        """Wait for the `count`-th such event, also one that was there before, and return its payload."""
+        """Wait for the `count`-th such event, which may have arrived before, and return its payload."""
         found: list[Any] = []
 
         def arrived() -> bool:
@@ -50,7 +50,7 @@ class Socket:
         return self.wait_for_acknowledgements([key])[key]
 
     def pipeline(self, events: Sequence[tuple[str, Any]]) -> list[str]:
-        """Emit all at once, without waiting; return a key for each one's acknowledgement."""
+        """Emit all at once, without waiting. Returns a key for each acknowledgement."""
         keys = [f"{self._emitted + number}" for number in range(len(events))]
         self._emitted += len(events)
         with self._arrived:
@@ -63,7 +63,7 @@ class Socket:
         self._emit([(name, payload, None)])
 
     def wait_for_acknowledgements(self, keys: Sequence[str], count: int | None = None) -> dict[str, Any]:
-        """Wait until `count` (all) of these events are acknowledged; return the acknowledgements there are."""
+        """Wait until `count` (or all) of these events are acknowledged, and return the acknowledgements."""
         wanted = len(keys) if count is None else count
 
         def arrived() -> bool:
@@ -73,14 +73,14 @@ class Socket:
         return self.acknowledgements(keys)
 
     def acknowledgements(self, keys: Sequence[str]) -> dict[str, Any]:
-        """Return the acknowledgements so far, none of which may have come twice."""
+        """Return the acknowledgements so far. None may have come twice."""
         with self._arrived:
             for key in keys:
                 assert len(self._acknowledgements[key]) <= 1, f"acknowledged twice: {self._acknowledgements[key]}"
             return {key: self._acknowledgements[key][0] for key in keys if self._acknowledgements[key]}
 
     def join(self, session_id: str, **fields: Any) -> dict[str, Any]:
-        """Join a session and return what `session_joined` says."""
+        """Join a session and return the payload of `session_joined`."""
         envelope = self.call("join_session", {"sessionId": session_id, **fields})
         assert envelope["success"], envelope
         joined: dict[str, Any] = envelope["data"]
@@ -99,7 +99,7 @@ class Socket:
 
     @property
     def transport(self) -> str:
-        """The transport that is used now: `websocket` or `polling`."""
+        """The current transport: `websocket` or `polling`."""
         raise NotImplementedError
 
     def _emit(self, events: Sequence[tuple[str, Any, str | None]]) -> None:

@@ -18,7 +18,7 @@ NAME = "rs"
 
 
 class ReplicaSet:
-    """So many mongod with their files under `directory`."""
+    """Several mongod processes with their files under `directory`."""
 
     def __init__(self, directory: Path, members: int = 3) -> None:
         self._directory = directory
@@ -39,7 +39,7 @@ class ReplicaSet:
         members = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(self.ports)]
         # A dead primary is replaced after 2 s instead of 10.
         config = {"_id": NAME, "members": members, "settings": {"electionTimeoutMillis": 2000}}
-        # The one that is told of the set asks the others at once.
+        # The member that is told of the set asks the others at once.
         for port in self.ports:
             with self._client(port) as client:
                 wait_until(lambda client=client: _answers(client), 30)
@@ -48,7 +48,7 @@ class ReplicaSet:
         wait_until(lambda: self.primary() is not None, 30, lambda: "no primary was elected")
 
     def primary(self) -> int | None:
-        """Return the port of the primary, None where there is none."""
+        """Return the port of the primary, or None."""
         for port, process in self._processes.items():
             if process.poll() is None:
                 with self._client(port) as client, contextlib.suppress(PyMongoError):
@@ -63,7 +63,7 @@ class ReplicaSet:
         return self.wait_for_primary() if primary is None else primary
 
     def step_down(self) -> None:
-        """Have the primary step down, if there is one; another member is elected."""
+        """Let the primary step down, if there is one. Another member is elected."""
         primary = self.primary()
         if primary is not None:
             with self._client(primary) as client, contextlib.suppress(PyMongoError):

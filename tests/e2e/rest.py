@@ -28,7 +28,7 @@ class Reply:
 
 
 class Rest:
-    """Calls with one set of headers, one connection a call; from one of this machine's addresses, if one is named."""
+    """Calls with one set of headers, one connection for each call, and optionally from a given local address."""
 
     def __init__(self, url: str, headers: dict[str, str], source: str = "") -> None:
         self.url = url
@@ -36,7 +36,7 @@ class Rest:
         self._source = source
 
     def request(self, method: str, path: str, body: Any = None) -> Reply:
-        """Make a call. Raises `OSError` when nobody answers."""
+        """Make a call. Raises `OSError` if no server answers."""
         address = urlsplit(self.url)
         connection = http.client.HTTPConnection(
             address.hostname or "", address.port, timeout=HTTP_TIMEOUT_SECONDS, source_address=(self._source, 0)
@@ -91,7 +91,7 @@ class Rest:
 
 
 class Curl(Rest):
-    """The same calls by the curl command, as the README has them."""
+    """The same calls by the curl command, as in the README."""
 
     def request(self, method: str, path: str, body: Any = None) -> Reply:
         """Make a call."""

@@ -1,4 +1,4 @@
-"""The real server, started as users start it: gunicorn in a process of its own, on a port of its own."""
+"""The real server, started as users start it: gunicorn in its own process, on its own port."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ STOP_SECONDS = 20.0
 
 _numbers = itertools.count(1)
 _ports: list[TextIO] = []
-# What would change the server if it came from the shell that runs the tests.
+# These variables would change the server if they came from the shell that runs the tests.
 _OURS = (
     "API_KEY APP_ENV ASYNC_MODE BASE_PATH DATA_DIR DEFAULT_AGENTS FRONTEND_URL FRONTEND_URLS GUNICORN_CMD_ARGS HOST "
     "IDENTITY_SECRET JWT_SECRET LOG_DIR LOG_LEVEL LOG_TO_FILES MAX_BODY_BYTES METRICS_TOKEN MONGODB_DB MONGODB_URI "
     "NODE_ENV PORT PUBLIC_URL RATE_LIMITS REDIS_URL SLOW_MS SOCKETIO_CLIENT_URL TRUSTED_PROXIES WORKER_CONNECTIONS"
 ).split()
 
-# Should pytest itself be killed, the kernel ends the server too: PR_SET_PDEATHSIG (1).
+# If pytest itself is killed, the kernel ends the server too: PR_SET_PDEATHSIG (1).
 _TIED_TO_PYTEST = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
@@ -44,7 +44,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 class Server:
-    """One server. `directory` takes its output, logs and data; `env` overrides its environment."""
+    """One server. `directory` has its output, logs and data, and `env` overrides its environment."""
 
     def __init__(self, directory: Path, mongodb_uri: str, mongodb_db: str, **env: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class Server:
         wait_until(self._answers, START_SECONDS, lambda: f"the server did not start:\n{self.output()}")
 
     def kill(self) -> None:
-        """End master and worker with SIGKILL, as a machine that loses power."""
+        """End master and worker with SIGKILL, as when a machine loses power."""
         process = self._running()
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(STOP_SECONDS)
@@ -108,7 +108,7 @@ class Server:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """Have it stand still for the length of the block."""
+        """Stop it for the block."""
         self.freeze()
         try:
             yield
@@ -116,7 +116,7 @@ class Server:
             self.thaw()
 
     def terminate(self) -> int:
-        """End it with SIGTERM, as a deployment does; return its exit status."""
+        """End it with SIGTERM, as a deployment does, and return its exit status."""
         process = self._running()
         process.terminate()
         status = process.wait(STOP_SECONDS)
@@ -124,18 +124,18 @@ class Server:
         return status
 
     def restart(self) -> None:
-        """Start it again on the same port, after it was ended or now."""
+        """Start it again on the same port. End it first, if it runs."""
         if self._process is not None:
             self.terminate()
         self.start()
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started, and neither killed nor terminated since."""
+        """Whether it was started and has been neither killed nor terminated since."""
         return self._process is not None
 
     def clean_up(self) -> None:
-        """End whatever is left of it; safe to call at any time."""
+        """End everything that is left of it. Safe to call at any time."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -143,13 +143,13 @@ class Server:
             self._process = None
 
     def output(self, characters: int = 1_000_000) -> str:
-        """Return the end of what it has printed."""
+        """Return the end of its output."""
         if not self._output_file.exists():
             return ""
         return self._output_file.read_text(encoding="utf-8", errors="replace")[-characters:]
 
     def memory(self) -> float:
-        """Return what it holds, in MiB."""
+        """Return its memory, in MiB."""
         used: float = self.operator().get("/api/chat/stats").data["systemHealth"]["memory"]["used"]
         return used
 
@@ -176,14 +176,14 @@ class Server:
     def _answers(self) -> bool:
         assert self._running().poll() is None, f"the server ended:\n{self.output()}"
         try:
-            # 503 while the database is away is an answer too.
+            # 503 while the database is away counts as an answer.
             return self.anonymous().get("/api/health").status in (200, 503)
         except OSError:
             return False
 
 
 class Servers:
-    """Starts servers, and ends and forgets them all."""
+    """Starts servers, and ends all of them."""
 
     def __init__(self, directory: Path, mongodb_uri: str, mongodb_db: str) -> None:
         self._directory = directory
@@ -193,7 +193,7 @@ class Servers:
         self.running: list[Server] = []
 
     def start(self, **env: str) -> Server:
-        """Start a server with a database of its own; `env` overrides its environment."""
+        """Start a server with its own database. `env` overrides its environment."""
         number = next(_numbers)
         database = f"{self._mongodb_db}-e2e-{number}"
         self.databases.append(database)
@@ -233,7 +233,7 @@ def free_port() -> int:
 def wait_until(
     condition: Callable[[], object], seconds: float = 20.0, otherwise: Callable[[], str] = lambda: "it did not happen"
 ) -> None:
-    """Wait for what no event announces; fail after `seconds`."""
+    """Wait for a condition that no event announces. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, otherwise()
@@ -242,7 +242,7 @@ def wait_until(
 
 @contextlib.contextmanager
 def elapsed_at_most(seconds: float) -> Iterator[None]:
-    """Fail when the block takes longer."""
+    """Fail if the block takes longer."""
     started = time.monotonic()
     yield
     taken = time.monotonic() - started

@@ -21,7 +21,7 @@ JS_DIRECTORY = Path(__file__).parent / "js"
 
 
 class _OrderedEngine(engineio.Client):
-    """python-engineio gives each message a thread, which loses their order; here one thread takes them all."""
+    """python-engineio gives each message a thread, which loses their order. Here one thread handles them all."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,7 +63,7 @@ class PythonSocket(Socket):
         session.trust_env = False
         self._client = _OrderedClient(
             http_session=session,
-            # A POST is answered when all its events are, which takes its time for a burst on a busy machine.
+            # A POST is answered after all its events, which takes time for a burst on a busy machine.
             request_timeout=30,
             reconnection=reconnect,
             reconnection_delay=0.1,
@@ -114,7 +114,7 @@ class Node:
         return len(self._sockets) - 1
 
     def command(self, command: str, number: int, **fields: Any) -> None:
-        """Have one of the sockets do something."""
+        """Send a command to one of the sockets."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": command, "socket": number, **fields}) + "\n")
         self._process.stdin.flush()
@@ -164,7 +164,7 @@ class NodeSocket(Socket):
         }
         given = {name: value for name, value in options.items() if value is not None}
         node.command("connect", self._number, url=url, options=given)
-        # What is emitted before the connection stands is sent the moment it does.
+        # Events emitted before the connection is established are sent when it is.
         if wait:
             self.wait_for_connection()
 
@@ -176,7 +176,7 @@ class NodeSocket(Socket):
         return transport
 
     def take(self, entry: dict[str, Any]) -> None:
-        """Write down what the process says of this socket."""
+        """Record an event of this socket."""
         if "acknowledged" in entry:
             self._acknowledged(entry["acknowledged"], entry["data"])
         else:

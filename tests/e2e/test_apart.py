@@ -1,4 +1,4 @@
-"""Two server processes and no Redis between them, as during a deploy that forgot it: slower news, the same promises."""
+"""Two server processes without a Redis, as after a deployment that forgot it: slower events, the same promises."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def apart(servers: Servers) -> tuple[Server, Server]:
 
 
 class Writer(Thread):
-    """A visitor who writes by socket, one message after the other, until the session has ended."""
+    """A visitor who writes by socket, one message after the other, until the session ends."""
 
     def __init__(self, socket: Socket, session_id: str) -> None:
         super().__init__(daemon=True)
         self._socket, self._session_id = socket, session_id
         self.acknowledged: list[float] = []
-        """When each message was sent that was acknowledged."""
+        """When each acknowledged message was sent."""
         self.code = ""
         self.start()
 
@@ -79,7 +79,7 @@ def test_a_block_reaches_the_sockets_of_another_process(apart: tuple[Server, Ser
     socket.wait_for("disconnect")
 
 
-def test_everybody_is_told_that_redis_is_missing(apart: tuple[Server, Server]) -> None:
+def test_the_log_and_metrics_say_that_redis_is_missing(apart: tuple[Server, Server]) -> None:
     for server in apart:
         wait_until(lambda server=server: "the two share no Redis" in server.output())  # type: ignore[misc]
         assert server.output().count("the two share no Redis") == 1
@@ -87,7 +87,7 @@ def test_everybody_is_told_that_redis_is_missing(apart: tuple[Server, Server]) -
             assert b'chatsupport_processes{link="apart"} 1.0' in response.read()
 
 
-def test_one_that_was_frozen_does_not_trust_its_memory(servers: Servers, connect: Connect) -> None:
+def test_a_process_that_was_frozen_does_not_trust_its_memory(servers: Servers, connect: Connect) -> None:
     old = servers.start()
     session_id = old.operator().start("u1")
     socket = connect("python", old.url, {"token": make_token("u1")}, transports=["websocket"])
@@ -100,7 +100,7 @@ def test_one_that_was_frozen_does_not_trust_its_memory(servers: Servers, connect
     assert answer["code"] == "SESSION_ENDED"
 
 
-def test_the_doctor_names_them(apart: tuple[Server, Server]) -> None:
+def test_the_doctor_names_unconnected_processes(apart: tuple[Server, Server]) -> None:
     here, _ = apart
     found = commands.run(here, "doctor")
     assert found.returncode == 1

@@ -41,7 +41,7 @@ def database(two_servers: tuple[Server, Server], mongodb_uri: str) -> Iterator[D
 
 
 class Clients:
-    """Clients that do random things to random servers; what a killed server answers does not count."""
+    """Clients that do random things to random servers. Answers of a killed server do not count."""
 
     def __init__(self, servers: tuple[Server, Server], seed: int) -> None:
         self.servers = servers
@@ -91,7 +91,7 @@ def prepare(servers: tuple[Server, Server]) -> Clients:
 
 
 def watch(database: Database, stop: threading.Event, found: list[str]) -> None:
-    """Look again and again for what must never be, not even for a moment."""
+    """Check again and again for states that must never occur, not even for a moment."""
     while not stop.wait(0.05):
         found += [f"for a moment: agent {agent['name']}" for agent in database.agents.find(OVERFULL)]
 
@@ -143,6 +143,6 @@ def test_the_rules_hold_after_kills_in_the_middle(two_servers: tuple[Server, Ser
 
     assert momentary == [], f"SEED={SEED}"
     assert [reply for reply in clients.unexpected if not reply.startswith("start: 503")] == [], f"SEED={SEED}"
-    # The last of the killed may have held the reconciler's lease; and what looks wrong is looked at twice.
+    # The last killed process may have held the reconciler's lease, and suspicious states are checked twice.
     patience = reconciliation.LEASE_SECONDS + reconciliation.SECOND_LOOK_SECONDS + 20
     wait_until(lambda: violations(database) == [], patience, lambda: f"SEED={SEED}: {violations(database)}")

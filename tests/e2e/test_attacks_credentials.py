@@ -1,4 +1,4 @@
-"""Credentials and values that want what is not theirs. Against the real server, on this machine only."""
+"""Attacks by credentials and values on the real server, on this machine only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPERATORS = [
 
 
 def bad_tokens() -> dict[str, tuple[str, str]]:
-    """Return tokens that open nothing, and the code they get."""
+    """Return invalid tokens, with the error codes that they get."""
     claims = {"sub": "u1", "userType": "system", "type": "access", "exp": 4102444800}
     header, payload, signature = make_token("u1").split(".")
     _, forged, _ = make_token("u1", "system").split(".")
@@ -59,7 +59,7 @@ def bad_tokens() -> dict[str, tuple[str, str]]:
     }
 
 
-def test_bad_tokens_open_nothing(server: Server, peers: Peers) -> None:
+def test_bad_tokens_give_no_access(server: Server, peers: Peers) -> None:
     for case, (token, code) in bad_tokens().items():
         reply = server.bearer(token).get("/api/chat/stats")
         assert (reply.status, reply.body["code"]) == (401, code), case
@@ -70,7 +70,7 @@ def test_bad_tokens_open_nothing(server: Server, peers: Peers) -> None:
         assert b"\x8143" not in refused.received
 
 
-def test_a_users_token_opens_nothing_of_others(server: Server, operator: Rest) -> None:
+def test_a_users_token_gives_no_access_to_others(server: Server, operator: Rest) -> None:
     session_id = operator.start("victim")
     operator.send(session_id, "secret")
     agent_id = operator.create_agent("Other", isOnline=False)
@@ -96,8 +96,8 @@ def test_a_users_token_opens_nothing_of_others(server: Server, operator: Rest) -
             assert reply.status == 403, (method, path, reply)
 
 
-def test_operators_of_the_database_are_no_values(server: Server, operator: Rest) -> None:
-    """In every field of every body and every parameter that the OpenAPI document names."""
+def test_database_operators_are_refused_in_every_call(server: Server, operator: Rest) -> None:
+    """They are sent in every field of every body and every parameter of the OpenAPI document."""
     session_id, agent_id = operator.start("u0"), operator.create_agent("Target")
     before = operator.get("/api/chat/stats").data["sessions"]["total"]
     for path, methods in openapi_document()["paths"].items():
@@ -121,7 +121,7 @@ def test_operators_of_the_database_are_no_values(server: Server, operator: Rest)
     assert server.bearer(make_token("u0")).get(f"/api/chat/session/{session_id}").data["status"] != "ended"
 
 
-def test_operators_in_events_are_no_values_either(server: Server, operator: Rest, connect: Connect) -> None:
+def test_database_operators_are_refused_in_every_event(server: Server, operator: Rest, connect: Connect) -> None:
     session_id = operator.start("u5")
     socket = connect("python", server.url, {"token": make_token("u5")})
     for event in ("join_session", "leave_session", "send_message", "typing_start", "mark_read", "end_session"):
@@ -145,7 +145,7 @@ def test_an_open_socket_is_closed_when_its_token_expires(server: Server, connect
 
 
 @pytest.mark.timeout(120)
-def test_who_is_denied_in_one_process_is_denied_in_all(servers: Servers, connect: Connect) -> None:
+def test_a_denial_in_one_process_holds_in_all(servers: Servers, connect: Connect) -> None:
     valkey = Valkey()
     valkey.start()
     try:

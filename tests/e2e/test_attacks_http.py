@@ -1,4 +1,4 @@
-"""Requests that are none, or only half of one, against the real server. All of it goes to this machine only."""
+"""Invalid and incomplete requests to the real server, on this machine only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.server import Server, elapsed_at_most
 
 HEAD = b"POST /api/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-# What a smuggler wants to have answered as a request of its own.
+# An attacker wants this answered as a separate request.
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
 
 SMUGGLING = {
@@ -64,7 +64,7 @@ SMUGGLING = {
     "many headers": b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: a\r\n" * 500 + b"\r\n" + HIDDEN,
 }
 
-# Sent first, then these bytes one by one, a second between them.
+# The first part is sent at once, then these bytes one by one, a second apart.
 SLOW: dict[str, tuple[bytes, bytes]] = {
     "nothing at all": (b"", b""),
     "half a first line": (b"GET /api/he", b""),
@@ -90,7 +90,7 @@ SLOW: dict[str, tuple[bytes, bytes]] = {
 
 
 @pytest.mark.parametrize("case", SMUGGLING)
-def test_nothing_is_smuggled(peers: Peers, case: str) -> None:
+def test_no_request_can_be_smuggled(peers: Peers, case: str) -> None:
     peer = peers.open(SMUGGLING[case]).read(3)
 
     assert peer.is_closed, (case, peer.received)
@@ -107,7 +107,7 @@ def test_nothing_is_smuggled(peers: Peers, case: str) -> None:
     assert b"gunicorn" not in peer.received.lower()
 
 
-def test_requests_one_behind_the_other_are_answered_one_behind_the_other(peers: Peers) -> None:
+def test_pipelined_requests_are_answered_in_order(peers: Peers) -> None:
     first = HEAD + b'Content-Length: 15\r\n\r\n{"userId":"u1"}'
     chunked = CHUNKED + b'8\r\n{"userId\r\n7\r\n":"u2"}\r\n0\r\n\r\n'
 
@@ -151,7 +151,7 @@ def test_a_chunk_may_say_more_than_its_size(peers: Peers) -> None:
     whole = CHUNKED + b'f;a="b"\r\n{"userId":"u1"}\r\n0;c\r\nX-Trailer: d\r\n\r\n'
     peer = peers.open(whole)
     assert peer.read(1).statuses == [201]
-    # However its bytes come.
+    # However its bytes arrive.
     for byte in whole:
         peer.send(bytes([byte]))
         time.sleep(0.001)
@@ -167,7 +167,7 @@ def test_a_body_that_is_too_large_is_refused(peers: Peers) -> None:
     assert sent.read(2).statuses == [413]
 
 
-def test_a_body_that_ends_too_soon_is_not_taken_for_a_whole_one(peers: Peers) -> None:
+def test_a_truncated_body_is_not_accepted(peers: Peers) -> None:
     peer = peers.open(HEAD + b'Content-Length: 90\r\n\r\n{"userId":"u1"}')
     peer.socket.shutdown(1)
 
@@ -175,8 +175,8 @@ def test_a_body_that_ends_too_soon_is_not_taken_for_a_whole_one(peers: Peers) ->
 
 
 @pytest.mark.timeout(90)
-def test_who_sends_half_a_request_is_not_waited_for(server: Server, peers: Peers) -> None:
-    # One that is idle between two requests is no such client, nor is one that waits for its long poll.
+def test_the_server_does_not_wait_for_half_a_request(server: Server, peers: Peers) -> None:
+    # A client that is idle between two requests is not one of these, and neither is one that waits for its long poll.
     idle = peers.open(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").read(0.5)
     slow = {case: peers.open(first) for case, (first, _) in SLOW.items()}
     rest = {case: trickle for case, (_, trickle) in SLOW.items()}
@@ -208,7 +208,7 @@ def test_a_slow_request_that_ends_in_time_is_answered(peers: Peers) -> None:
     peer.send(b':"u1"}')
 
     assert peer.read(3).statuses == [201]
-    # And the next one has its own time.
+    # And the next request has its own time.
     peer.send(HEAD + b"Content-Length: 15\r\n\r\n")
     time.sleep(6)
     peer.send(b'{"userId":"u1"}')

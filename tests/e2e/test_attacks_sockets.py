@@ -1,4 +1,4 @@
-"""Websockets and credentials that want what is not theirs, against the real server. All of it stays on this machine."""
+"""Attacks by websockets and credentials on the real server, on this machine only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_fragments_are_counted_together(server: Server, peers: Peers) -> None:
     attackers = [websocket(peers) for _ in range(20)]
     for attacker in attackers:
         attacker.send(frame(b"4" * 16_000, final=False))
-    # 20 × 16 MB, were they kept.
+    # It would be 20 × 16 MB if they were kept.
     for _ in range(1000):
         for attacker in attackers:
             if not attacker.is_closed:
@@ -33,7 +33,7 @@ def test_fragments_are_counted_together(server: Server, peers: Peers) -> None:
     assert server.memory() - before < 40
 
 
-def test_no_extension_is_agreed_on_and_a_compressed_frame_ends_the_connection(server: Server, peers: Peers) -> None:
+def test_no_extension_is_negotiated_and_a_compressed_frame_ends_the_connection(server: Server, peers: Peers) -> None:
     bomb = zlib.compressobj(9, wbits=-15)
     data = bomb.compress(bytes(60 * MIB)) + bomb.flush(zlib.Z_SYNC_FLUSH)
     before = server.memory()
@@ -43,7 +43,7 @@ def test_no_extension_is_agreed_on_and_a_compressed_frame_ends_the_connection(se
     assert b"sec-websocket-extensions" not in attacker.received.lower()
     attacker.send(frame(data[:60_000], reserved=0x40))
     assert attacker.read(2).is_closed
-    # Nor is a compressed body of a request unpacked.
+    # A compressed body of a request is not unpacked either.
     head = b"POST /api/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
     body = zlib.compress(json.dumps({"userId": "u" * 100}).encode())
     answered = peers.open(head + b"Content-Length: %d\r\n\r\n" % len(body) + body).read(1)
@@ -59,13 +59,13 @@ def test_binary_parts_are_not_collected(server: Server, peers: Peers) -> None:
     for _ in range(500):
         attacker.send(frame(bytes(60_000), opcode=2))
     attacker.send(frame(b'4299["leave_session",{"sessionId":"none"}]'))
-    # It is told, and goes on.
+    # The client is told, and can continue.
     assert b"INVALID_JSON" in read_until(attacker, b"4399[", 15).partition(b"4399[")[0]
     assert b"437[" in attacker.received
     assert server.memory() - before < 20
 
 
-def test_a_frame_that_says_more_than_it_may_is_not_waited_for(peers: Peers) -> None:
+def test_a_frame_that_announces_too_much_is_refused_at_once(peers: Peers) -> None:
     for length in (65_537, 2**31, 2**63 - 1):
         attacker = websocket(peers, struct.pack("!BBQ", 0x81, 0x80 | 127, length) + bytes(4))
         assert attacker.read(2).is_closed

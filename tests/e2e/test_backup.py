@@ -1,4 +1,4 @@
-"""A backup made while people write is one that a server can start from."""
+"""A server can start from a backup that was made while people wrote."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.e2e.server import Server, Servers, free_port, wait_until
 
 @pytest.fixture
 def mongo(tmp_path: Path) -> Iterator[tuple[EmbeddedMongo, str]]:
-    """A MongoDB of this test's own, which it may lock."""
+    """This test's own MongoDB, which it may lock."""
     server = EmbeddedMongo(tmp_path / "data")
     yield server, server.start()
     server.stop()
@@ -35,7 +35,7 @@ def back_up(server: Server, target: Path, **env: str) -> subprocess.CompletedPro
 
 
 @pytest.mark.timeout(180)
-def test_what_was_acknowledged_before_a_backup_is_in_it(
+def test_a_backup_contains_every_message_acknowledged_before(
     mongo: tuple[EmbeddedMongo, str], mongodb_db: str, tmp_path: Path
 ) -> None:
     embedded, uri = mongo
@@ -65,7 +65,7 @@ def test_what_was_acknowledged_before_a_backup_is_in_it(
         assert after.status == 201
         assert not failures
 
-        # The machine is lost; what there is, is the backup.
+        # The machine is lost, and only the backup is left.
         servers.clean_up()
         embedded.stop()
         (backup,) = (tmp_path / "backups").iterdir()
@@ -88,11 +88,11 @@ def test_what_was_acknowledged_before_a_backup_is_in_it(
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
-def test_a_backup_that_is_stopped_leaves_the_database_open(
+def test_a_stopped_backup_leaves_the_database_unlocked(
     mongo: tuple[EmbeddedMongo, str], tmp_path: Path, number: signal.Signals
 ) -> None:
     _, uri = mongo
-    # A file that cannot be read to its end: the terminal says nothing.
+    # A file that is never read to its end: the terminal sends nothing.
     ours, theirs = os.openpty()
     (tmp_path / "data/mongodb/files/endless").symlink_to(os.ttyname(theirs))
     command = [sys.executable, str(ROOT / "deploy" / "backup.py"), str(tmp_path / "backups")]
@@ -111,7 +111,7 @@ def test_a_backup_that_is_stopped_leaves_the_database_open(
     os.close(theirs)
 
 
-def test_what_cannot_be_backed_up_is_said_in_one_line(server: Server, tmp_path: Path) -> None:
+def test_a_failed_backup_says_why_in_one_line(server: Server, tmp_path: Path) -> None:
     away = back_up(server, tmp_path / "backups", MONGODB_URI=f"mongodb://127.0.0.1:{free_port()}")
     unwritable = back_up(server, Path("/proc/backups"))
 

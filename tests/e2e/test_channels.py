@@ -1,4 +1,4 @@
-"""What is said in a session goes through Valkey to the processes that have somebody in it, and to no other."""
+"""Events of a session go through Valkey only to the processes that have somebody in it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tests.e2e.valkey import Valkey
 
 
 class Listening:
-    """Who listens to what, as Valkey sees it."""
+    """The listeners of each channel, as Valkey sees them."""
 
     def __init__(self, valkey: Valkey) -> None:
         self._client = redis.Redis.from_url(valkey.url)
 
     def to(self, session_id: str) -> int:
-        """Return how many processes hear a session."""
+        """Return how many processes listen to a session."""
         return int(self._client.pubsub_numsub(f"chatsupport:session:{session_id}")[0][1])
 
     def becomes(self, session_id: str, count: int) -> None:
-        """Wait until so many processes hear it."""
+        """Wait until this many processes listen to it."""
         wait_until(lambda: self.to(session_id) == count, 5, lambda: f"{self.to(session_id)} processes listen")
 
 
@@ -63,20 +63,20 @@ def test_a_process_listens_while_somebody_is_in_the_session(
     assert texts(sockets[0]) == ["to both"]
 
 
-def test_who_is_in_a_session_at_both_processes_hears_everything_once(
+def test_sockets_of_one_session_in_two_processes_get_every_event_once(
     two_servers: tuple[Server, Server], connect: Connect, listening: Listening
 ) -> None:
     here, there = two_servers
     agent_id = here.operator().create_agent("On both sides", maxUsers=20)
     agent = {"token": make_token(agent_id, "agent")}
-    # Their own sockets hear of the session before they are in its room, and after they have left it.
+    # Their own sockets are told of the session before they are in its room, and after they have left it.
     sockets = [connect("python", server.url, agent, transports=["websocket"]) for server in two_servers]
     session_id = here.operator().start("heard-once")
     for socket in sockets:
         socket.wait_for("session_assigned", lambda session: session["id"] == session_id)
         socket.join(session_id)
     listening.becomes(session_id, 2)
-    # Without anybody else the agent gets it back, and a process that hears of that first keeps it in the room.
+    # Without another agent, the same one gets it back, and a process that is told that first keeps it in the room.
     other = here.operator().create_agent("Who takes over")
 
     sockets[0].send(session_id, "from here")
@@ -91,7 +91,7 @@ def test_who_is_in_a_session_at_both_processes_hears_everything_once(
     listening.becomes(session_id, 0)
 
 
-def test_a_persons_own_sockets_elsewhere_do_not_hear_what_is_for_the_others(
+def test_a_persons_sockets_in_other_processes_do_not_get_events_for_the_others(
     two_servers: tuple[Server, Server], connect: Connect
 ) -> None:
     here, there = two_servers
@@ -114,7 +114,7 @@ def test_a_persons_own_sockets_elsewhere_do_not_hear_what_is_for_the_others(
     assert other_desk.events("user_typing") == other_desk.events("messages_read") == []
 
 
-def test_who_becomes_known_or_signs_out_is_so_in_every_process(
+def test_identifying_and_signing_out_hold_in_every_process(
     two_servers: tuple[Server, Server], connect: Connect
 ) -> None:
     here, there = two_servers
@@ -146,7 +146,7 @@ def test_who_becomes_known_or_signs_out_is_so_in_every_process(
     assert there.bearer(token).get("/api/chat/stats").status == 401
 
 
-def test_a_process_listens_again_to_all_it_has_when_valkey_is_back(
+def test_a_process_listens_again_to_all_its_channels_when_valkey_is_back(
     two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect
 ) -> None:
     here, there = two_servers

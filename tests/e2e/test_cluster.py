@@ -60,7 +60,7 @@ class Cluster:
         wait_until(self._serves, START_SECONDS, lambda: f"the cluster did not start:\n{self.output()}")
 
     def output(self) -> str:
-        """Return what it has printed."""
+        """Return its output."""
         return self._output.read_text(errors="replace")
 
     def url(self, port: int) -> str:
@@ -127,7 +127,7 @@ def test_a_polling_client_stays_with_its_process(cluster: Cluster) -> None:
         assert call(cluster.port, source, "POST", f"&sid={sid}", connect) == (200, "OK")
         status, answer = call(cluster.port, source, "GET", f"&sid={sid}")
         assert (status, answer[:2]) == (200, "40"), answer
-        # Only the process that knows the connection takes its CLOSE.
+        # Only the process that has the connection accepts its CLOSE.
         owners |= {port for port in cluster.ports if call(port, source, "POST", f"&sid={sid}", "1")[0] == 200}
     assert owners == set(cluster.ports)
 
@@ -148,7 +148,7 @@ def test_websockets_and_rest_go_through_the_proxy(cluster: Cluster, connect: Con
 
 
 @pytest.mark.nginx
-def test_who_comes_through_the_proxy_gets_no_metrics(cluster: Cluster) -> None:
+def test_the_proxy_does_not_expose_the_metrics(cluster: Cluster) -> None:
     statuses = []
     for port in (cluster.port, *cluster.ports):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -159,7 +159,7 @@ def test_who_comes_through_the_proxy_gets_no_metrics(cluster: Cluster) -> None:
 
 
 class Caller:
-    """Somebody who makes each call once, from an address of their own, and writes down what comes of it."""
+    """Somebody who makes each call once, from a separate address, and records the answers."""
 
     def __init__(self, url: str, number: int) -> None:
         self._rest = Rest(url, {"X-API-Key": API_KEY}, source=f"127.0.0.{number + 1}")
@@ -191,7 +191,7 @@ class Caller:
         try:
             reply = call()
         except (OSError, ValueError) as error:
-            # Nobody answered, or nginx did, with a page of its own.
+            # No server answered, or nginx answered with its own page.
             self.failed.append(str(error))
             return None
         if reply.status in (200, 201):
@@ -202,7 +202,7 @@ class Caller:
 
 @pytest.mark.nginx
 @pytest.mark.timeout(120)
-def test_a_rolling_restart_fails_no_call_and_doubles_nothing(cluster: Cluster, mongodb_uri: str) -> None:
+def test_a_rolling_restart_fails_no_call_and_stores_nothing_twice(cluster: Cluster, mongodb_uri: str) -> None:
     with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
         database = client[cluster.database]
         before = {message["_id"] for message in database.messages.find()}
@@ -235,7 +235,7 @@ def test_a_rolling_restart_fails_no_call_and_doubles_nothing(cluster: Cluster, m
         assert ended >= {session_id for caller in callers for session_id in caller.ended}
 
 
-def test_ctrl_c_ends_all_of_it(cluster: Cluster) -> None:
+def test_ctrl_c_ends_the_whole_cluster(cluster: Cluster) -> None:
     ports = [*cluster.ports, cluster.port]
     cluster.process.send_signal(signal.SIGINT)
     assert cluster.process.wait(2 * STOP_SECONDS) == 0, cluster.output()

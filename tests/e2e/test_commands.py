@@ -19,7 +19,7 @@ from tests.e2e.recording import Match, Socket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers, free_port, wait_until
 
-# Every command is a Python that starts, which takes seconds on a busy machine.
+# Every command starts a Python, which takes seconds on a busy machine.
 pytestmark = pytest.mark.timeout(240)
 
 SIMULATE = ("simulate", "--visitors", "6", "--agents", "2", "--capacity", "2", "--pause", "0.05")
@@ -41,7 +41,9 @@ def lines(output: str, state: str) -> list[str]:
     return [line for line in output.splitlines() if line.startswith(state)]
 
 
-def test_a_session_that_is_ended_or_handed_over_is_announced(server: Server, operator: Rest, connect: Connect) -> None:
+def test_a_command_that_ends_or_transfers_a_session_is_announced(
+    server: Server, operator: Rest, connect: Connect
+) -> None:
     first, second = operator.create_agent("Ada"), operator.create_agent("Ben")
     session_id = operator.start("visitor-1")
     token = operator.token("visitor-1")
@@ -66,15 +68,15 @@ def test_a_session_that_is_ended_or_handed_over_is_announced(server: Server, ope
 
 
 SOON_SECONDS = 3.0
-"""The server looks once a second what commands have told; the rest is for a machine that is busy."""
+"""The server looks for notices of commands once a second. The rest allows for a busy machine."""
 
 
 def wait_soon(socket: Socket, event: str, match: Match = lambda data: True) -> Any:
-    """Wait for an event that a command has just caused. Nothing else may be what tells the client."""
+    """Wait for an event that a command has just caused. Nothing else may cause it."""
     return socket.wait_for(event, match, seconds=SOON_SECONDS)
 
 
-def test_an_agent_that_is_added_gets_who_waits_and_everybody_is_told(
+def test_a_new_agent_gets_waiting_sessions_and_everybody_is_told(
     server: Server, operator: Rest, connect: Connect
 ) -> None:
     first, second = operator.start("first"), operator.start("second")
@@ -98,7 +100,7 @@ def test_an_agent_that_is_added_gets_who_waits_and_everybody_is_told(
         operator.post(f"/api/chat/end-session/{session_id}")
 
 
-def test_an_agent_with_a_new_password_is_signed_out_and_one_that_is_removed_is_gone(
+def test_a_new_password_signs_an_agent_out_and_a_removed_agent_is_gone(
     server: Server, operator: Rest, connect: Connect
 ) -> None:
     """A stolen token must not keep its socket."""
@@ -127,7 +129,7 @@ def test_an_agent_with_a_new_password_is_signed_out_and_one_that_is_removed_is_g
     operator.post(f"/api/chat/end-session/{session_id}")
 
 
-def test_default_agents_that_are_made_later_get_who_waits(server: Server, operator: Rest, connect: Connect) -> None:
+def test_default_agents_made_later_get_waiting_sessions(server: Server, operator: Rest, connect: Connect) -> None:
     session_id = operator.start("u1")
     visitor = connect("python", server.url, {"token": operator.token("u1")})
     assert visitor.join(session_id)["status"] == "waiting"
@@ -146,7 +148,7 @@ def test_without_a_server_a_change_ends_with_one_line(server: Server) -> None:
     assert f"No server answers at http://127.0.0.1:{port}" in output
 
 
-def test_the_queue_is_shown_in_its_order(servers: Servers) -> None:
+def test_the_queue_is_shown_in_order(servers: Servers) -> None:
     server = servers.start()
     operator = server.operator()
     ids = [operator.start(user) for user in ("first", "second\x1b[31m", "third")]
@@ -159,7 +161,7 @@ def test_the_queue_is_shown_in_its_order(servers: Servers) -> None:
     assert shown == [("1", ids[0], "first"), ("2", ids[1], "second?[31m")]
 
 
-def test_what_a_command_prints_has_no_lines_of_the_log(server: Server, operator: Rest) -> None:
+def test_the_output_of_a_command_has_no_log_lines(server: Server, operator: Rest) -> None:
     options = {**commands.options(server), "stderr": subprocess.PIPE, "input": "correct horse battery\n"}
     add = [sys.executable, "-m", "flask", "--app", "wsgi", "agents", "add", "Zoe", "--password-stdin"]
 
@@ -170,7 +172,7 @@ def test_what_a_command_prints_has_no_lines_of_the_log(server: Server, operator:
     operator.request("DELETE", f"/api/agents/{result.stdout.strip()}")
 
 
-def test_a_token_that_is_made_is_good(server: Server, operator: Rest) -> None:
+def test_a_token_made_by_a_command_is_valid(server: Server, operator: Rest) -> None:
     agent_id = operator.create_agent("Ada")
     for name, kind, path in (
         ("visitor-9", "user", "/api/chat/stats"),
@@ -187,7 +189,7 @@ def test_a_token_that_is_made_is_good(server: Server, operator: Rest) -> None:
     operator.request("DELETE", f"/api/agents/{agent_id}")
 
 
-def test_the_doctor_finds_a_healthy_server_healthy(server: Server, operator: Rest) -> None:
+def test_the_doctor_reports_a_healthy_server_as_healthy(server: Server, operator: Rest) -> None:
     agent_id = operator.create_agent("Ada")
 
     output = succeeded(commands.run(server, "doctor"))
@@ -198,12 +200,12 @@ def test_the_doctor_finds_a_healthy_server_healthy(server: Server, operator: Res
     operator.request("DELETE", f"/api/agents/{agent_id}")
 
 
-def test_the_doctor_says_what_is_wrong_and_what_to_do(server: Server) -> None:
+def test_the_doctor_reports_problems_and_what_to_do(server: Server) -> None:
     away = f"mongodb://127.0.0.1:{free_port()}"
     output = failed(commands.run(server, "doctor", MONGODB_URI=away, REDIS_URL=f"redis://127.0.0.1:{free_port()}"))
     assert any("database: does not answer -> check MONGODB_URI" in line for line in lines(output, "fail"))
     assert any("valkey: does not answer" in line for line in lines(output, "fail"))
-    # A database without the indexes, and a server that is not there.
+    # A database without the indexes, and no server.
     output = failed(commands.run(server, "doctor", MONGODB_DB=f"{server.database}-bare", PORT=str(free_port())))
     assert any("indexes: missing: agents.least_loaded" in line and "init-db" in line for line in lines(output, "fail"))
     assert any("server: none at" in line for line in lines(output, "warn"))
@@ -214,7 +216,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(server: Server) -> None:
 
 
 @pytest.mark.linux
-def test_the_doctor_looks_at_the_limit_of_open_files(server: Server) -> None:
+def test_the_doctor_checks_the_limit_of_open_files(server: Server) -> None:
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "doctor"]
     limited = ["sh", "-c", 'ulimit -n 512; exec "$@"', "sh", *command]
     output = subprocess.run(limited, timeout=60, check=False, **commands.options(server)).stdout
@@ -225,7 +227,7 @@ def test_the_doctor_looks_at_the_limit_of_open_files(server: Server) -> None:
 
 def test_a_simulation_chats_and_leaves_nothing_behind(server: Server, operator: Rest, tmp_path: Path) -> None:
     before = operator.get("/api/agents").data["agents"]
-    # A server has no `requests`, which only long-polling clients need.
+    # A server does not have `requests`, which only long-polling clients need.
     (tmp_path / "requests.py").write_text("raise ImportError")
 
     output = succeeded(commands.run(server, *SIMULATE, "--messages", "3", PYTHONPATH=str(tmp_path)))
@@ -241,7 +243,7 @@ def test_a_simulation_chats_and_leaves_nothing_behind(server: Server, operator: 
     assert operator.get("/api/chat/sessions?status=waiting").data["sessions"] == []
 
 
-def test_a_simulation_ends_with_its_terminal_as_at_ctrl_c(server: Server, operator: Rest, tmp_path: Path) -> None:
+def test_closing_the_terminal_ends_a_simulation_like_ctrl_c(server: Server, operator: Rest, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flask", "--app", "wsgi", *SIMULATE, "--messages", "1000", "--seconds", "600"]
     active = "/api/chat/sessions?status=active"
     with subprocess.Popen(command, start_new_session=True, **commands.options(server)) as process:

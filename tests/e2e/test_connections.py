@@ -1,4 +1,4 @@
-"""Real connections: which clients are accepted, by which transport, and how one reconnects after a kill."""
+"""Real connections: which clients are accepted, by which transport, and how a client reconnects after a kill."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def assert_refused(socket: Socket, code: str) -> None:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_who_has_no_right_credentials_is_refused(server: Server, connect: Connect, kind: str, case: str) -> None:
+def test_wrong_credentials_are_refused(server: Server, connect: Connect, kind: str, case: str) -> None:
     auth, code = REFUSED[case]
     assert_refused(connect(kind, server.url, auth, transports=["websocket" if kind == "node" else "polling"]), code)
     assert "Traceback" not in server.output()
@@ -75,9 +75,9 @@ def test_credentials_may_come_in_headers(server: Server, connect: Connect, kind:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_only_pages_of_allowed_origins_connect(server: Server, connect: Connect, kind: str, transport: str) -> None:
+def test_only_pages_of_allowed_origins_can_connect(server: Server, connect: Connect, kind: str, transport: str) -> None:
     auth = {"apiKey": API_KEY}
-    # What a browser sends from a page of somebody else's; the null origin is a page without one.
+    # Browsers send these from other sites' pages; a page without an origin sends null.
     for origin in ("https://evil.example.com", ALLOWED_ORIGIN + ".evil.com", "null"):
         refused = connect(kind, server.url, auth, headers={"Origin": origin}, transports=[transport])
         refused.wait_for("connect_error")
@@ -90,7 +90,7 @@ def test_a_client_is_upgraded_from_polling_to_websocket(
     server: Server, operator: Rest, connect: Connect, kind: str
 ) -> None:
     session_id = operator.start(f"upgrading-{kind}")
-    # Node's client emits while the upgrade is under way: nothing may get lost or change its place.
+    # Node's client emits during the upgrade: no event may get lost or out of order.
     options = {"wait": False} if kind == "node" else {}
     socket = connect(kind, server.url, {"apiKey": API_KEY}, **options)
     keys = socket.pipeline([("join_session", {"sessionId": session_id})])
@@ -106,7 +106,7 @@ def test_a_client_is_upgraded_from_polling_to_websocket(
     assert socket.send(session_id, "after the upgrade")["seq"] == 31
 
 
-def test_a_client_comes_back_after_the_server_was_killed(servers: Servers, connect: Connect, kind: str) -> None:
+def test_a_client_reconnects_after_the_server_was_killed(servers: Servers, connect: Connect, kind: str) -> None:
     server = servers.start()
     operator = server.operator()
     session_id = operator.start("returning")
@@ -125,7 +125,7 @@ def test_a_client_comes_back_after_the_server_was_killed(servers: Servers, conne
     server.kill()
     user.wait_for("disconnect")
     server.restart()
-    # The client is connected again but not yet in the room: it hears nothing of these.
+    # The client is connected again but not yet in the room, so it does not get these.
     missed = [operator.send(session_id, text).data["message"] for text in ("three", "four")]
     user.wait_for("connect", count=2)
     missed.append(operator.send(session_id, "five").data["message"])
@@ -159,7 +159,7 @@ def test_several_tabs_are_one_person(server: Server, operator: Rest, connect: Co
     wait_until(lambda: server.output().count('"Disconnected"') > gone)
     agent.send(session_id, "Are you still there?")
     tabs[1].wait_for("new_message", count=3)
-    # One person, whose other tab is still open, came once, did not leave, and is not told of its own typing.
+    # A person with another open tab came once, did not leave, and is not told of its own typing.
     assert [data["userId"] for data in agent.events("user_joined")] == [f"tabs-{kind}"]
     assert not agent.events("user_left")
     assert not tabs[1].events("user_typing")

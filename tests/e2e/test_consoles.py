@@ -1,4 +1,4 @@
-"""Signing in, and consoles, with the servers users start: native threads beside greenlets, and two processes."""
+"""Sign-ins and consoles on servers as users start them: native threads beside greenlets, and two processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def signed_in(server: Server, email: str, password: str = PASSWORD) -> tuple[str
     return token, server.bearer(token)
 
 
-def test_a_demoted_supervisor_is_out_in_every_process_within_a_second(
+def test_a_demoted_supervisor_loses_access_in_every_process_within_a_second(
     two_servers: tuple[Server, Server], connect: Connect
 ) -> None:
     here, there = two_servers
@@ -47,7 +47,7 @@ def test_a_demoted_supervisor_is_out_in_every_process_within_a_second(
     assert not [row for row in supervisor.events("session_changed") if row["status"] == "ended"]
 
 
-def test_agents_in_every_process_hear_of_the_queue(two_servers: tuple[Server, Server], connect: Connect) -> None:
+def test_agents_in_every_process_get_updates_of_the_queue(two_servers: tuple[Server, Server], connect: Connect) -> None:
     here, there = two_servers
     agent_id = here.operator().create_agent("Ben", isOnline=False, email="ben@example.com", password=PASSWORD)
     for agent in here.operator().get("/api/agents").data["agents"]:
@@ -63,7 +63,7 @@ def test_agents_in_every_process_hear_of_the_queue(two_servers: tuple[Server, Se
         wait_until(lambda socket=socket: any(row["waiting"] == before + 1 for row in socket.events("queue_changed")), 5)
 
 
-def test_others_are_answered_during_a_flood_of_sign_ins(two_servers: tuple[Server, Server]) -> None:
+def test_a_flood_of_sign_ins_does_not_delay_others(two_servers: tuple[Server, Server]) -> None:
     here, _ = two_servers
     here.operator().create_agent("Cleo", isOnline=False, email="cleo@example.com", password=PASSWORD)
     slowest = 0.0

@@ -1,4 +1,4 @@
-"""Dockerfile and compose.yaml without an engine: their schema, and everything they run, with what they give it."""
+"""Dockerfile and compose.yaml without an engine: their schema, and everything they run, with their settings."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def is_sent_to_the_engine(path: str) -> bool:
-    """Tell whether .dockerignore lets a file or folder through: the last line that matches decides."""
+    """Tell whether .dockerignore lets a file or folder through. The last matching line decides."""
     sent = True
     for line in (ROOT / ".dockerignore").read_text("utf-8").split():
         if fnmatch.fnmatch(path, line.removeprefix("!")):
@@ -49,7 +49,7 @@ def is_sent_to_the_engine(path: str) -> bool:
 
 
 class Image:
-    """A folder with what the image's own folder holds, and the environment it gives."""
+    """A folder with the contents of the image's folder, and the image's environment."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,7 +81,7 @@ class Image:
             shutil.copy(ROOT / source, target)
 
     def run(self, command: str, variables: dict[str, str], text: str = "") -> str:
-        """Run a command as `docker compose exec` does; return what it prints."""
+        """Run a command as `docker compose exec` does, and return its output."""
         done = subprocess.run(
             shlex.split(command),
             cwd=self.folder,
@@ -105,7 +105,7 @@ def image(tmp_path: Path) -> Image:
 
 @pytest.fixture
 def run() -> Iterator[Callable[..., Program]]:
-    """Start programs; they end in the end, the last one first."""
+    """Start programs. In the end they are stopped, the last one first."""
     programs: list[Program] = []
 
     def start(*arguments: Any) -> Program:
@@ -126,12 +126,12 @@ def run() -> Iterator[Callable[..., Program]]:
         ("github-workflows", ".github/workflows/ci.yml"),
     ],
 )
-def test_the_schema_is_right(schema: str, file: str) -> None:
+def test_compose_yaml_matches_the_schema(schema: str, file: str) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", ROOT / file]
     subprocess.run(command, check=True)
 
 
-def test_every_path_is_there() -> None:
+def test_every_path_exists() -> None:
     for name, rest in instructions():
         if name == "COPY" and not rest.startswith("--from"):
             for source in rest.split()[:-1]:
@@ -151,7 +151,7 @@ def test_every_path_is_there() -> None:
 
 
 def variables(tmp_path: Path) -> dict[str, str]:
-    """Return what the guide's .env and compose.yaml give the server."""
+    """Return the server's environment from the guide's .env and compose.yaml."""
     block = GUIDE[: GUIDE.index("docker compose")]
     subprocess.run(["sh", "-euc", block], cwd=tmp_path, check=True)
     from_file = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text("utf-8").splitlines())
@@ -161,14 +161,16 @@ def variables(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.debian_nginx
 @pytest.mark.timeout(120)
-def test_all_of_it_works_together(image: Image, run: Callable[..., Program], tmp_path: Path, connect: Connect) -> None:
+def test_all_services_work_together(
+    image: Image, run: Callable[..., Program], tmp_path: Path, connect: Connect
+) -> None:
     given = variables(tmp_path)
-    # A .env of the plain machine has a HOST that nginx would not reach here.
+    # The .env of a plain machine has a HOST that nginx could not reach here.
     config = Config.from_env({**image.environment, "HOST": "127.0.0.1", **given})
     assert config.is_production
     assert (config.host, config.port, config.log_to_files, config.trusted_proxies) == ("0.0.0.0", 5000, False, 1)
 
-    # MongoDB and its set, as the command and the health check have it.
+    # MongoDB and its replica set, as in the command and the health check.
     mongo_port, valkey_port, port = free_port(), free_port(), free_port()
     (tmp_path / "db").mkdir()
     binary_path, *options = SERVICES["mongo"]["command"]
@@ -229,7 +231,7 @@ def test_all_of_it_works_together(image: Image, run: Callable[..., Program], tmp
 
 
 def have_a_chat(url: str, api_key: str, connect: Connect) -> None:
-    """Have a visitor and the agent that the guide makes write to each other."""
+    """Let a visitor and the guide's agent write to each other."""
     operator = Rest(url, {"X-API-Key": api_key})
     (agent,) = operator.get("/api/agents").data["agents"]
     session_id = operator.start("visitor")

@@ -1,4 +1,4 @@
-"""A database that is killed or freezes: what was acknowledged stays, the rest is told in time, and all recovers."""
+"""A database that is killed or freezes: acknowledged messages stay, the others fail in time, and all recovers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.e2e.recording import Socket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers, elapsed_at_most, wait_until
 
-# A send waits 10 s at most; the rest is the way there and back on a busy machine.
+# A send waits at most 10 s. The rest is the round trip on a busy machine.
 ANSWER_SECONDS = 10.5
 HEALTH_SECONDS = 2.0
 
@@ -33,7 +33,7 @@ def shared_mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongo]:
 
 @pytest.fixture
 def mongo(shared_mongo: Mongo) -> Iterator[Mongo]:
-    """The same MongoDB, which a test leaves running even where it fails."""
+    """The same MongoDB, which runs after a test even if the test fails."""
     yield shared_mongo
     shared_mongo.recover()
 
@@ -75,7 +75,7 @@ class Sender:
 
 
 def healthy(server: Server) -> bool:
-    """Ask for the server's health, which must be answered in time whatever the database does."""
+    """Read the server's health, which must answer in time whatever the database does."""
     with elapsed_at_most(HEALTH_SECONDS):
         reply = server.anonymous().get("/api/health")
     database = reply.body["data"]["services"]["database"]
@@ -83,7 +83,7 @@ def healthy(server: Server) -> bool:
     return reply.status == 200
 
 
-def test_what_was_acknowledged_outlives_a_killed_database(server: Server, mongo: Mongo, connect: Connect) -> None:
+def test_acknowledged_messages_survive_a_killed_database(server: Server, mongo: Mongo, connect: Connect) -> None:
     operator = server.operator()
     session_id = operator.start("durable")
     listener = connect("python", server.url, {"apiKey": API_KEY}, transports=["polling"])
@@ -114,7 +114,7 @@ def test_what_was_acknowledged_outlives_a_killed_database(server: Server, mongo:
             assert history[message["seq"] - 1] == message
 
     for sender in senders:
-        # Whether the one that failed had been stored nobody knows; sent again, it is there once.
+        # It is unknown whether the failed message was stored. Sent again, it is there once.
         again = sender.send(len(sender.acknowledged))
         assert again["success"], again
         sender.acknowledged.append(again["data"]["message"])
@@ -126,7 +126,7 @@ def test_what_was_acknowledged_outlives_a_killed_database(server: Server, mongo:
     listener.wait_for("new_message", lambda message: message == history[-1])
 
 
-def test_a_frozen_database_holds_nobody_up_for_long(server: Server, mongo: Mongo, connect: Connect) -> None:
+def test_a_frozen_database_delays_nobody_for_long(server: Server, mongo: Mongo, connect: Connect) -> None:
     operator = server.operator()
     session_id = operator.start("frozen")
     user = connect("python", server.url, {"token": make_token("frozen")}, transports=["websocket"])
@@ -134,12 +134,12 @@ def test_a_frozen_database_holds_nobody_up_for_long(server: Server, mongo: Mongo
     first = user.send(session_id, "before", clientMessageId="before")
     sender = Sender("meanwhile", user, session_id)
     mongo.freeze()
-    wait_until(lambda: not healthy(server))  # What health has found is good for a second.
+    wait_until(lambda: not healthy(server))  # Health reuses its finding for a second.
     with ThreadPoolExecutor(10) as threads:
         running = threads.submit(sender.run)
         over_rest = threads.submit(operator.get, f"/api/chat/messages/{session_id}")
         while not running.done():
-            # Many at once, because those who wait for the database must not use up what answers the others.
+            # Many at once, because callers that wait for the database must not block the others.
             checks = [threads.submit(healthy, server) for _ in range(5)]
             with elapsed_at_most(HEALTH_SECONDS):
                 assert server.anonymous().get("/").status == 200
@@ -147,21 +147,21 @@ def test_a_frozen_database_holds_nobody_up_for_long(server: Server, mongo: Mongo
         assert over_rest.result().body["code"] == "DATABASE_UNAVAILABLE"
     assert sender.failure["code"] == "DATABASE_UNAVAILABLE"
     assert sender.waited <= ANSWER_SECONDS
-    # Who connects now is let in, or told in time why not.
+    # A client that connects now is accepted, or told in time why not.
     with elapsed_at_most(ANSWER_SECONDS):
         newcomer = connect("python", server.url, {"token": make_token("newcomer")}, transports=["websocket"])
     for refusal in newcomer.events("connect_error"):
         assert refusal["data"]["code"] == "DATABASE_UNAVAILABLE"
     assert not user.events("disconnect")
     mongo.thaw()
-    # PyMongo may take round trips it measured meanwhile for the usual ones until its next heartbeats, 10 s apart.
+    # PyMongo may use the slow round trips that it measured meanwhile until its next heartbeats, 10 s apart.
     wait_until(lambda: healthy(server), 25)
     again = sender.send(0)
     assert again["success"], again
     assert operator.history(session_id) == [first, again["data"]["message"]]
 
 
-def test_a_server_that_starts_before_its_database_takes_up_its_work(servers: Servers, mongo: Mongo) -> None:
+def test_a_server_started_before_its_database_begins_its_work_later(servers: Servers, mongo: Mongo) -> None:
     mongo.kill()
     server = servers.start(MONGODB_URI=mongo.uri, DEFAULT_AGENTS="Ada,Ben")
     assert not healthy(server)

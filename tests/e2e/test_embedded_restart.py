@@ -1,4 +1,4 @@
-"""The embedded mongod ends while the server serves: it is started again, nothing is lost, and the log says so."""
+"""If the embedded mongod ends while the server serves, it is started again, nothing is lost, and the log says so."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def server(tmp_path: Path, binary: Path) -> Iterator[Server]:
 
 
 def mongod_of(server: Server, tmp_path: Path) -> int:
-    """Return the process id of its mongod, whose arguments name DATA_DIR; 0 while there is none."""
+    """Return the process id of its mongod, whose arguments name DATA_DIR, or 0 if there is none."""
     found = [pid for pid, command in server.family().items() if f"--dbpath={tmp_path}/data/" in command]
     return found[0] if found else 0
 
@@ -73,7 +73,7 @@ def test_a_killed_mongod_is_started_again_and_nothing_is_lost(server: Server, tm
     assert_nothing_left(family)
 
 
-def test_a_server_without_its_mongod_leaves_quickly(server: Server, tmp_path: Path, binary: Path) -> None:
+def test_a_server_without_its_mongod_ends_quickly(server: Server, tmp_path: Path, binary: Path) -> None:
     binary.unlink()
     binary.symlink_to("/bin/false")
     os.kill(mongod_of(server, tmp_path), signal.SIGKILL)
@@ -84,14 +84,14 @@ def test_a_server_without_its_mongod_leaves_quickly(server: Server, tmp_path: Pa
 
     server.process.terminate()
 
-    # Not as long as a request may wait for the database.
+    # Less than a request may wait for the database.
     status, _, err = server.end(6)
     assert (status, err) == (0, "")
     assert_nothing_left(family)
 
 
 @pytest.mark.timeout(90)
-def test_a_mongod_that_ends_again_and_again_ends_the_server_with_a_sentence(
+def test_a_mongod_that_keeps_ending_ends_the_server_with_one_sentence(
     server: Server, tmp_path: Path, binary: Path
 ) -> None:
     binary.unlink()

@@ -1,4 +1,4 @@
-"""A person erased in one process, while others read and write in another, is nowhere a moment later."""
+"""A person erased in one process, while others read and write in another, is erased everywhere a moment later."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def client(mongodb_uri: str) -> Iterator[pymongo.MongoClient[Any]]:
 
 
 def leftovers(database: pymongo.database.Database[Any]) -> set[str]:
-    """Return which collections have her id or her texts, byte for byte; the revocation has the id for ten minutes."""
+    """Return the collections whose bytes contain her id or her texts. The revocation has the id for ten minutes."""
     return {
         name
         for name in database.list_collection_names()
@@ -39,7 +39,7 @@ def leftovers(database: pymongo.database.Database[Any]) -> set[str]:
 
 
 @pytest.mark.timeout(120)
-def test_what_another_process_writes_late_is_erased_too(
+def test_late_writes_of_another_process_are_erased_too(
     servers: Servers, connect: Connect, client: pymongo.MongoClient[Any]
 ) -> None:
     with two_processes(servers) as (here, there):

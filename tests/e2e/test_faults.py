@@ -1,4 +1,4 @@
-"""What else breaks: a primary, a network, Valkey, a disk. Beside test_durability.py, which kills and freezes mongod."""
+"""Faults besides those of test_durability.py, which kills and freezes mongod: a primary, a network, Valkey, a disk."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tests.e2e.server import Server, Servers, elapsed_at_most, wait_until
 ANSWER_SECONDS = 10.5
 """A send waits 10 s at most; the rest is the way there and back on a busy machine."""
 HEALTH_SECONDS = 2.0
-"""Health is known within 1.5 s; likewise."""
+"""Health is known within 1.5 s, plus the round trip."""
 
 
 def assert_nothing_is_lost(operator: Rest, session_id: str, senders: list[RestSender]) -> int:
-    """Check that what was acknowledged is there as it was told, once, without a gap; return how much it is."""
+    """Check that acknowledged messages are stored as announced, once and without a gap. Returns their number."""
     history = operator.history(session_id)
     assert [message["seq"] for message in history] == list(range(1, len(history) + 1))
     told = [message for sender in senders for message in sender.acknowledged.values()]
@@ -39,7 +39,7 @@ def assert_nothing_is_lost(operator: Rest, session_id: str, senders: list[RestSe
 
 @contextlib.contextmanager
 def sending(operator: Rest, session_id: str, count: int = 4) -> Iterator[list[RestSender]]:
-    """Have so many send, each until it is acknowledged, for the length of the block and to the end of the last one."""
+    """Let several people send during the block, each message until it is acknowledged."""
     senders = [RestSender([operator], session_id, f"sender-{number}", number) for number in range(count)]
     for sender in senders:
         sender.start()
@@ -57,14 +57,14 @@ def acknowledged(senders: list[RestSender]) -> int:
 
 
 def is_healthy(server: Server) -> bool:
-    """Ask for health, which is answered in time whatever the database does; so is `/`."""
+    """Read health and `/`, which must answer in time whatever the database does."""
     for path in ("/", "/api/health"):
         with elapsed_at_most(HEALTH_SECONDS):
             reply = server.anonymous().get(path)
     return reply.status == 200
 
 
-def test_nothing_acknowledged_is_lost_with_a_primary(servers: Servers, tmp_path: Path) -> None:
+def test_no_acknowledged_message_is_lost_with_a_primary(servers: Servers, tmp_path: Path) -> None:
     replica_set = ReplicaSet(tmp_path)
     try:
         server = servers.start(MONGODB_URI=replica_set.uri)
@@ -88,7 +88,7 @@ def test_nothing_acknowledged_is_lost_with_a_primary(servers: Servers, tmp_path:
         replica_set.stop()
 
 
-def test_a_network_that_is_cut_for_10_seconds_loses_nothing(servers: Servers, tmp_path: Path) -> None:
+def test_a_network_outage_of_10_seconds_loses_nothing(servers: Servers, tmp_path: Path) -> None:
     mongo = Mongo(tmp_path)
     proxy = Proxy(unquote(mongo.uri.removeprefix("mongodb://").rstrip("/")))
     try:
@@ -99,7 +99,7 @@ def test_a_network_that_is_cut_for_10_seconds_loses_nothing(servers: Servers, tm
             wait_until(lambda: acknowledged(senders) > 30)
             proxy.block()
             cut = time.monotonic()
-            wait_until(lambda: not is_healthy(server))  # What health has found is good for a second.
+            wait_until(lambda: not is_healthy(server))  # Health reuses its finding for a second.
             while time.monotonic() - cut < 10:
                 assert not is_healthy(server)
                 time.sleep(0.2)
@@ -115,7 +115,7 @@ def test_a_network_that_is_cut_for_10_seconds_loses_nothing(servers: Servers, tm
         mongo.stop()
 
 
-def test_no_sender_waits_longer_whatever_has_to_be_looked_up_first(servers: Servers, tmp_path: Path) -> None:
+def test_no_sender_waits_longer_because_of_look_ups(servers: Servers, tmp_path: Path) -> None:
     mongo = Mongo(tmp_path)
     try:
         server = servers.start(MONGODB_URI=mongo.uri)
@@ -131,7 +131,7 @@ def test_no_sender_waits_longer_whatever_has_to_be_looked_up_first(servers: Serv
             return time.monotonic() - started, reply
 
         with ThreadPoolExecutor(2) as threads:
-            # The one needs its agent, the other the session, before the message goes to the log.
+            # One needs its agent and the other the session before the message goes to the log.
             for waited, reply in threads.map(
                 timed,
                 [
@@ -142,7 +142,7 @@ def test_no_sender_waits_longer_whatever_has_to_be_looked_up_first(servers: Serv
                 assert reply.body["code"] == "DATABASE_UNAVAILABLE"
                 assert waited <= ANSWER_SECONDS
         mongo.thaw()
-        # A send that meets a connection from before may take its whole time.
+        # A send on an old connection may take its whole time.
         wait_until(lambda: agent.send(session_id, "Hello").status == 201, 30)
         server.clean_up()
     finally:
@@ -165,7 +165,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.mount
 @pytest.mark.timeout(150)
-def test_a_full_disk_loses_nothing_that_was_acknowledged(servers: Servers, small_disk: Path) -> None:
+def test_a_full_disk_loses_no_acknowledged_message(servers: Servers, small_disk: Path) -> None:
     mongo = Mongo(small_disk)
     try:
         server = servers.start(MONGODB_URI=mongo.uri)
@@ -181,13 +181,13 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(servers: Servers, small
 
         def send(number: int) -> None:
             if failures:
-                return  # That is what we wanted to see; each takes as long as a sender waits.
+                return  # This is the expected state; each one takes as long as a sender waits.
             with elapsed_at_most(ANSWER_SECONDS):
                 reply = operator.send(session_id, text, clientMessageId=f"{number}")
             (stored.append(reply.data["message"]) if reply.status == 201 else failures.append(reply))
 
         def write_it_down() -> None:
-            """Have mongod do now what it does every minute: write to its files what is only in its journal yet."""
+            """Let mongod write a checkpoint now, which it does every minute."""
             with contextlib.suppress(pymongo.errors.PyMongoError):
                 client.admin.command("fsync")
 
@@ -204,7 +204,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(servers: Servers, small
             server.anonymous().get("/api/health")
 
         (small_disk / "filler").unlink()
-        # mongod ends itself when it can write no more; whoever looks after it starts it again.
+        # mongod ends when it cannot write any more, and its keeper starts it again.
         mongo.kill()
         mongo.start()
         wait_until(lambda: is_healthy(server))

@@ -35,7 +35,7 @@ AGENTS, SLOTS = 10, 2
 STARTERS, ENDERS = 8, 16
 SECONDS = 6.0
 SHORTEST_QUEUE, LONGEST_QUEUE = 4, 12
-"""As many starts and ends as the machine can do, with a short queue: then slots come free while the queue is served."""
+"""As many starts and ends as the machine can do, with a short queue, so that slots come free while it is served."""
 
 Document = dict[str, Any]
 
@@ -106,7 +106,7 @@ def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet
 
 @pytest.fixture
 def processes(request: pytest.FixtureRequest, replica_set: ReplicaSet, tmp_path: Path) -> Iterator[list[Server]]:
-    """So many server processes on one database; several share a Valkey."""
+    """Server processes on one database. If there are several, they share a Valkey."""
     servers = Servers(tmp_path, replica_set.uri, f"line-{request.param}")
     valkey = Valkey()
     valkey.start()
@@ -121,7 +121,7 @@ def processes(request: pytest.FixtureRequest, replica_set: ReplicaSet, tmp_path:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("processes", [1, 3], indirect=True, ids=["one process", "three processes"])
-def test_nobody_overtakes(processes: list[Server], replica_set: ReplicaSet) -> None:
+def test_no_session_overtakes_another(processes: list[Server], replica_set: ReplicaSet) -> None:
     operators = [server.operator() for server in processes]
     for number in range(AGENTS):
         operators[0].create_agent(f"agent {number}", maxUsers=SLOTS)

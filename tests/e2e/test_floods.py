@@ -1,6 +1,6 @@
-"""Strangers and visitors who send as much as they can, against a server with limits. All of it stays on this machine.
+"""Strangers and visitors who send as much as they can to a server with limits, on this machine only.
 
-Each test comes from addresses of its own, which the server is told as by a proxy.
+Each test uses its own addresses, which the server gets as from a proxy.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def server(servers: Servers) -> Server:
 
 
 def stranger(peers: Peers, *frames: bytes, address: str | None = None) -> Peer:
-    """Open a websocket from an address of its own."""
+    """Open a websocket from its own address."""
     header = f"X-Forwarded-For: {address or next(_addresses)}\r\n"
     return websocket(peers, *frames, headers=header.encode())
 
@@ -87,7 +87,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_no_packet_out_of_order_is_an_error(server: Server, peers: Peers, state: str) -> None:
+def test_no_packet_out_of_order_is_logged_as_an_error(server: Server, peers: Peers, state: str) -> None:
     errors = len(lines(server, "error.log"))
     for stray in STRAYS:
         peer = stranger(peers, *STATES[state], stray, frame(b"2probe"), frame(b"3"))
@@ -98,7 +98,7 @@ def test_no_packet_out_of_order_is_an_error(server: Server, peers: Peers, state:
     assert "Traceback" not in server.output()
 
 
-def test_no_payload_out_of_order_is_an_error(server: Server, peers: Peers) -> None:
+def test_no_payload_out_of_order_is_logged_as_an_error(server: Server, peers: Peers) -> None:
     errors = len(lines(server, "error.log"))
     bodies = [
         b"",
@@ -136,7 +136,7 @@ def test_no_payload_out_of_order_is_an_error(server: Server, peers: Peers) -> No
 
 
 @pytest.mark.parametrize("packet", [b"49", b"x", b'42["x"]', b"40{"], ids=["49", "x", "event", "half a CONNECT"])
-def test_a_stranger_who_floods_is_cut_and_leaves_no_trace(server: Server, peers: Peers, packet: bytes) -> None:
+def test_a_flooding_stranger_is_disconnected_and_leaves_no_trace(server: Server, peers: Peers, packet: bytes) -> None:
     address = next(_addresses)
     peer = stranger(peers, address=address)
 
@@ -148,7 +148,7 @@ def test_a_stranger_who_floods_is_cut_and_leaves_no_trace(server: Server, peers:
     assert not lines(server, "error.log")
 
 
-def test_a_refused_client_is_one_line_and_tries_a_few_times(server: Server, peers: Peers) -> None:
+def test_a_refused_client_may_try_a_few_times_and_causes_one_log_line(server: Server, peers: Peers) -> None:
     address = next(_addresses)
     peer = stranger(peers, *[frame(b'40{"token":"x"}')] * 50, address=address)
 
@@ -171,7 +171,7 @@ def test_a_refused_client_is_one_line_and_tries_a_few_times(server: Server, peer
     ],
 )
 @pytest.mark.parametrize("acknowledgement", [1, None])
-def test_who_emits_without_end_is_refused_and_then_cut(
+def test_a_caller_that_emits_without_end_is_refused_and_then_disconnected(
     server: Server, peers: Peers, name: str, fields: dict[str, Any], acknowledgement: int | None
 ) -> None:
     user_id = f"{name} {acknowledgement}"
@@ -181,18 +181,18 @@ def test_who_emits_without_end_is_refused_and_then_cut(
     flooding.send(event(name, {"sessionId": session_id, **fields}, acknowledgement) * 2000)
 
     assert flooding.read(10).is_closed
-    # Where the server closes with something unread, the last of what it wrote may be lost.
+    # If the server closes with unread bytes, its last bytes may be lost.
     assert flooding.received.count(b'"RATE_LIMITED"') <= 60
     other.send(event("leave_session", {"sessionId": "none"}, 99))
     read_until(other, b"4399[")
-    # The same caller is refused by REST too, and is let in again.
+    # The same caller is refused by REST too, and accepted again later.
     again = visitor(peers, user_id)
     assert server.bearer(make_token(user_id)).get("/api/chat/stats").status in (200, 429)
     again.send(event("leave_session", {"sessionId": session_id}, 98))
     read_until(again, b"4398[")
 
 
-def test_who_is_cut_hears_why(server: Server, peers: Peers) -> None:
+def test_a_disconnected_caller_is_told_why(server: Server, peers: Peers) -> None:
     flooding = visitor(peers, "cut")
     for _ in range(200):
         flooding.send(event("no_such_event", {}, None))
@@ -206,12 +206,12 @@ def test_who_is_cut_hears_why(server: Server, peers: Peers) -> None:
     assert b'"event":null' in flooding.received.rpartition(b"42[")[2]
 
 
-def test_what_a_visitor_is_answered_with_is_bounded(server: Server, peers: Peers) -> None:
+def test_the_bytes_of_answers_to_a_visitor_are_limited(server: Server, peers: Peers) -> None:
     session_id = server.operator().start("reader")
     for number in range(30):
         server.operator().send(session_id, f"{number} " + "x" * 990)
     flooding = visitor(peers, "reader")
-    # So few that their number is no reason to refuse one.
+    # Too few to be refused because of their number.
     for _ in range(25):
         flooding.send(event("join_session", {"sessionId": session_id, "after": 0}))
         flooding.read(0.02)
@@ -237,7 +237,7 @@ def test_a_lean_join_is_acknowledged_without_the_history(server: Server, peers: 
     assert socket.join(session_id)["messages"]
 
 
-def test_a_console_that_comes_back_is_not_in_its_own_way(servers: Servers, connect: Connect) -> None:
+def test_a_reconnecting_console_does_not_exceed_its_own_limit(servers: Servers, connect: Connect) -> None:
     server = servers.start(RATE_LIMITS="on")
     agent_id = server.operator().create_agent("Ada", maxUsers=50)
     sessions = [server.operator().start(f"u{number}") for number in range(50)]
@@ -252,7 +252,7 @@ def test_a_console_that_comes_back_is_not_in_its_own_way(servers: Servers, conne
         socket.close()
 
 
-def test_connections_behind_which_nobody_is_known_are_bounded(server: Server, peers: Peers) -> None:
+def test_unauthenticated_connections_are_limited(server: Server, peers: Peers) -> None:
     mine, other = (next(_addresses).encode() for _ in range(2))
     peer = peers.open()
     for _ in range(200):
@@ -264,7 +264,7 @@ def test_connections_behind_which_nobody_is_known_are_bounded(server: Server, pe
     assert b"Retry-After: 10" in head
     envelope = json.loads(body[body.index(b"{") : body.index(b"}") + 1])
     assert (envelope["success"], envelope["code"]) == (False, "RATE_LIMITED")
-    # A websocket counts like any other, and somebody else has room; so has whoever finishes.
+    # A websocket counts like any other, others have room, and so do clients that finish connecting.
     refused = peers.open(websocket_request(mine)).read(0.2)
     assert refused.statuses == [429]
     assert peers.open(OPEN % other + b"\r\n").read(0.2).statuses == [200]
@@ -279,7 +279,7 @@ def websocket_request(address: bytes) -> bytes:
     return UPGRADE + b"X-Forwarded-For: " + address + b"\r\n\r\n"
 
 
-def test_nothing_of_a_handshake_is_kept_that_is_not_used_again(server: Server, peers: Peers) -> None:
+def test_a_connection_keeps_only_the_parts_of_its_handshake_that_are_used_again(server: Server, peers: Peers) -> None:
     junk = b"".join(b"X-Junk-%d: " % number + b"x" * 380 + b"\r\n" for number in range(80))
     peer = peers.open(OPEN % next(_addresses).encode() + junk + b"\r\n")
     peer.read(0.2)
@@ -293,7 +293,7 @@ def test_nothing_of_a_handshake_is_kept_that_is_not_used_again(server: Server, p
     assert server.memory() - before < 10
 
 
-def test_who_does_not_read_an_answer_is_cut(server: Server, peers: Peers) -> None:
+def test_a_client_that_does_not_read_an_answer_is_disconnected(server: Server, peers: Peers) -> None:
     session_id = server.operator().start("slow")
     for _ in range(10):
         server.operator().send(session_id, "\U0001f511" * 1000)
@@ -305,7 +305,7 @@ def test_who_does_not_read_an_answer_is_cut(server: Server, peers: Peers) -> Non
 
     assert quick.read(0.2).statuses == [200]
     wait_until(lambda: dropped(server) == before + 1, 20)
-    # What the kernels had room for came; then the connection was reset.
+    # The data in the kernels' buffers arrived; then the connection was reset.
     assert slow.read(5).is_closed
     assert len(slow.statuses) < 500
 
@@ -315,7 +315,7 @@ def dropped(server: Server) -> float:
         return Scrape(answer.read().decode()).value("chatsupport_send_queues_dropped_total")
 
 
-def test_one_address_fills_no_log(server: Server) -> None:
+def test_one_address_cannot_fill_the_log(server: Server) -> None:
     address = next(_addresses)
     strangers = server.anonymous(**{"X-Forwarded-For": address})
     for number in range(120):

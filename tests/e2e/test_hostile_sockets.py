@@ -1,4 +1,4 @@
-"""Peers that do not keep to the protocol: what they send hurts nobody but them."""
+"""Peers that break the protocol harm only themselves."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ Open = Callable[..., websocket.WebSocket]
 
 @pytest.fixture
 def open_raw(server: Server) -> Iterator[Open]:
-    """Open websockets that speak only what the test has them say."""
+    """Open websockets that send only the test's frames."""
     opened: list[websocket.WebSocket] = []
 
     def open_raw(connect: str | None = CONNECT) -> websocket.WebSocket:
@@ -90,7 +90,7 @@ def open_raw(server: Server) -> Iterator[Open]:
 
 
 def answers_to(raw: websocket.WebSocket, garbage: str | bytes, patience: float = 10.0) -> list[str]:
-    """Send garbage, then a probe; return what comes back until the probe's answer, the connection's end or silence."""
+    """Send garbage, then a probe. Returns everything up to the probe's answer, the connection's end or silence."""
     answers: list[str] = []
     with suppress(OSError, websocket.WebSocketException):
         if isinstance(garbage, bytes):
@@ -104,7 +104,7 @@ def answers_to(raw: websocket.WebSocket, garbage: str | bytes, patience: float =
     return answers
 
 
-def test_garbage_hurts_nobody_else(server: Server, operator: Rest, connect: Connect, open_raw: Open) -> None:
+def test_garbage_harms_no_other_client(server: Server, operator: Rest, connect: Connect, open_raw: Open) -> None:
     session_id = operator.start("witness")
     witness = connect("python", server.url, {"token": make_token("witness")})
     witness.join(session_id)
@@ -120,7 +120,7 @@ def test_garbage_hurts_nobody_else(server: Server, operator: Rest, connect: Conn
     assert server.anonymous().get("/api/health").status == 200
 
 
-def test_who_sends_a_wrong_event_is_told_and_stays_connected(open_raw: Open) -> None:
+def test_a_client_that_sends_a_wrong_event_is_told_and_stays_connected(open_raw: Open) -> None:
     raw = open_raw()
     for garbage in ("42[]", "42[1,{}]", '42["drop_database",{}]', '42["\\ud800"]', '42["join_session","x"]'):
         error, probed = answers_to(raw, garbage)
@@ -137,7 +137,7 @@ def test_nothing_is_done_before_the_connection_is_accepted(server: Server, opera
         raw.send("421" + json.dumps([event, {"sessionId": session_id, "message": "early"}]))
         raw.send("42" + json.dumps([event, {"sessionId": session_id, "message": "early"}]))
     raw.send('40{"apiKey":"wrong"}')
-    # The first that comes back is the refusal: no acknowledgement, no error event, and none after it either.
+    # The first answer is the refusal, without an acknowledgement or error event before or after it.
     assert json.loads(raw.recv().removeprefix("44"))["data"]["code"] == "INVALID_API_KEY"
     raw.send("421" + json.dumps(["end_session", {"sessionId": session_id}]))
     raw.send(CONNECT)
@@ -161,7 +161,7 @@ def test_nothing_is_done_before_the_connection_is_accepted(server: Server, opera
         ("PUT", "?EIO=4&transport=polling", b"\xff"),
     ],
 )
-def test_what_is_no_handshake_is_a_bad_request(server: Server, method: str, query: str, body: bytes | None) -> None:
+def test_an_invalid_handshake_is_a_bad_request(server: Server, method: str, query: str, body: bytes | None) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
         connection.request(method, f"/socket.io/{query}", body)
         response = connection.getresponse()
@@ -170,7 +170,7 @@ def test_what_is_no_handshake_is_a_bad_request(server: Server, method: str, quer
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"hello", b"4\x1e\x1e\x1e", b"b!!!"])
-def test_what_is_no_payload_ends_only_that_polling_client(server: Server, body: bytes) -> None:
+def test_an_invalid_payload_ends_only_its_polling_client(server: Server, body: bytes) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
         connection.request("GET", "/socket.io/?EIO=4&transport=polling")
         sid = json.loads(connection.getresponse().read()[1:])["sid"]
@@ -181,7 +181,7 @@ def test_what_is_no_payload_ends_only_that_polling_client(server: Server, body: 
     assert server.anonymous().get("/api/health").status == 200
 
 
-def test_a_connection_that_breaks_is_seen_by_the_others(
+def test_the_others_are_told_of_a_broken_connection(
     server: Server, operator: Rest, connect: Connect, open_raw: Open
 ) -> None:
     session_id = operator.start("breaking")
@@ -192,7 +192,7 @@ def test_a_connection_that_breaks_is_seen_by_the_others(
     witness.wait_for("user_joined")
     raw.send("42" + json.dumps(["typing_start", {"sessionId": session_id}]))
     witness.wait_for("user_typing")
-    # A reset without a word, as of a telephone in a tunnel whose provider gives up.
+    # A reset without a closing frame, as from a phone whose provider gives up in a tunnel.
     assert raw.sock is not None
     raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     raw.sock.close()

@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of everything: nothing acknowledged is lost, clients know, and the process ends in time."""
+"""SIGTERM under load: no acknowledged message is lost, clients are told, and the process ends in time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAVE_SECONDS = 10.0
 
 
 def burst(socket: Socket, session_id: str, name: str, count: int) -> list[str]:
-    """Send so many at once; return the keys of their acknowledgements."""
+    """Send several at once, and return the keys of their acknowledgements."""
     return socket.pipeline(
         [
             ("send_message", {"sessionId": session_id, "message": f"{name} {n}", "clientMessageId": f"{name} {n}"})
@@ -29,7 +29,7 @@ def burst(socket: Socket, session_id: str, name: str, count: int) -> list[str]:
 
 @pytest.mark.node
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_a_server_leaves_under_load_and_loses_nothing(servers: Servers, connect: Connect, transport: str) -> None:
+def test_a_server_that_ends_under_load_loses_nothing(servers: Servers, connect: Connect, transport: str) -> None:
     server = servers.start()
     operator = server.operator()
     session_id = operator.start("leaving")
@@ -72,7 +72,7 @@ def test_a_server_leaves_under_load_and_loses_nothing(servers: Servers, connect:
     server.clean_up()
 
 
-def test_the_sessions_others_hear_that_who_was_there_left(servers: Servers, connect: Connect) -> None:
+def test_the_others_in_a_session_are_told_who_left(servers: Servers, connect: Connect) -> None:
     valkey = Valkey()
     valkey.start()
     try:
@@ -101,7 +101,7 @@ def test_the_sessions_others_hear_that_who_was_there_left(servers: Servers, conn
         valkey.kill()
 
 
-def test_a_request_under_way_is_answered(servers: Servers) -> None:
+def test_a_request_in_progress_is_answered(servers: Servers) -> None:
     server = servers.start()
     operator = server.operator()
     session_id = operator.start("underway")
@@ -115,7 +115,7 @@ def test_a_request_under_way_is_answered(servers: Servers) -> None:
             try:
                 statuses.add(reply.result().status)
             except OSError:
-                statuses.add(0)  # It came when nobody listened any more.
+                statuses.add(0)  # It came when the server did not listen any more.
     assert 201 in statuses
     assert statuses <= {0, 201, 503}
     server.start()

@@ -1,4 +1,4 @@
-"""The real server with its embedded MongoDB: it starts, says so, and leaves nothing behind however it ends."""
+"""The real server with its embedded MongoDB starts, says so, and leaves nothing behind however it ends."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.linux
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start servers, all on one DATA_DIR unless told otherwise; whatever is left at the end is killed."""
+    """Start servers, all on one DATA_DIR by default. Processes left at the end are killed."""
     servers: list[Server] = []
 
     def run(*arguments: str, **environ: str) -> Server:
@@ -58,7 +58,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def open_websockets() -> Iterator[Callable[[Server], None]]:
-    """Open websockets as Socket.IO clients do, which then never say who they are; closed at the end."""
+    """Open websockets like Socket.IO clients that never authenticate. They are closed at the end."""
     sockets: list[websocket.WebSocket] = []
 
     def run(server: Server) -> None:
@@ -72,7 +72,7 @@ def open_websockets() -> Iterator[Callable[[Server], None]]:
         each.close()
 
 
-def test_it_starts_says_so_and_serves(start: Any) -> None:
+def test_a_server_starts_announces_it_and_serves(start: Any) -> None:
     server = start().wait_until_ready()
 
     assert server.health()["data"]["services"]["database"] == "connected"
@@ -129,14 +129,14 @@ def test_ctrl_c_while_it_starts_leaves_nothing_behind(start: Any, tmp_path: Path
     family = server.family()
     server.interrupt()
 
-    # It first waits until mongod has started, so that there is nothing to lose track of.
+    # It first waits until mongod has started, so that it cannot lose track of it.
     server.end(START_SECONDS)
 
     assert_nothing_left(family)
     assert start().wait_until_ready().health()["success"]
 
 
-def test_killing_the_master_takes_worker_and_mongod_along(start: Any, open_websockets: Any) -> None:
+def test_killing_the_master_ends_worker_and_mongod(start: Any, open_websockets: Any) -> None:
     server = start().wait_until_ready()
     open_websockets(server)
     family = server.family()
@@ -161,24 +161,24 @@ def test_a_killed_worker_is_replaced(start: Any) -> None:
     assert (status, out.count("serving on")) == (0, 1)
 
 
-def test_bad_variables_are_one_line_each(start: Any) -> None:
+def test_each_bad_variable_gives_one_line(start: Any) -> None:
     status, out, err = start(PORT="99999", LOG_LEVEL="loud").end()
 
     assert (status, out) == (os.EX_CONFIG, "")
-    # After which systemd does not try again.
+    # After this status, systemd does not try again.
     unit = (ROOT / "deploy/chat-support@.service").read_text("utf-8")
     assert f"RestartPreventExitStatus={APPLICATION_CANNOT_LOAD} {status}\n" in unit
     assert [line.split()[0] for line in err.splitlines()] == ["PORT", "LOG_LEVEL"]
 
 
-def test_no_mongod_is_one_line(start: Any) -> None:
+def test_a_missing_mongod_gives_one_line(start: Any) -> None:
     status, _, err = start(MONGOD_BINARY="/nowhere/mongod").end()
 
     assert status == 1
     assert err == "MONGOD_BINARY must be the path of a mongod that the server can run\n"
 
 
-def test_a_port_in_use_is_one_line(start: Any, tmp_path: Path) -> None:
+def test_a_port_in_use_gives_one_line(start: Any, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
@@ -189,7 +189,7 @@ def test_a_port_in_use_is_one_line(start: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "data/mongodb").exists()
 
 
-def test_a_second_server_on_the_same_data_is_one_line(start: Any, tmp_path: Path) -> None:
+def test_a_second_server_on_the_same_data_gives_one_line(start: Any, tmp_path: Path) -> None:
     first = start().wait_until_ready()
 
     status, _, err = start().end()
@@ -236,7 +236,7 @@ def test_a_bad_variable_of_a_feature_ends_the_start(start: Any) -> None:
     assert (status, err) == (4, "AUDIT_DAYS must be a whole number from 1 to 3650\n")
 
 
-def test_the_log_says_what_happened_and_no_more(start: Any, tmp_path: Path) -> None:
+def test_the_log_has_only_the_expected_lines(start: Any, tmp_path: Path) -> None:
     server = start(SLOW_MS="0").wait_until_ready()
     server.health()
     server.process.terminate()
@@ -256,7 +256,7 @@ def test_the_log_says_what_happened_and_no_more(start: Any, tmp_path: Path) -> N
         ("--preload --reload", "--preload and --reload"),
     ],
 )
-def test_options_that_break_it_are_one_line(start: Any, mongodb_uri: str, options: str, named: str) -> None:
+def test_harmful_gunicorn_options_give_one_line(start: Any, mongodb_uri: str, options: str, named: str) -> None:
     server = start(MONGODB_URI=mongodb_uri, MONGODB_DB="chat-support-test-lifecycle", GUNICORN_CMD_ARGS=options)
 
     status, out, err = server.end(START_SECONDS)
@@ -268,7 +268,7 @@ def test_options_that_break_it_are_one_line(start: Any, mongodb_uri: str, option
     )
 
 
-def test_flask_run_is_one_line(start: Any) -> None:
+def test_flask_run_gives_one_line(start: Any) -> None:
     status, out, err = start("-m", "flask", "--app", "wsgi", "run").end()
 
     assert (status, out) == (1, "")
@@ -279,7 +279,7 @@ def test_gunicorns_other_signals_change_nothing(start: Any, tmp_path: Path) -> N
     server = start().wait_until_ready()
     family = server.family()
 
-    # There is no terminal here that could have been closed.
+    # There is no terminal here to close.
     for number in (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2):
         server.process.send_signal(number)
         line = f"{number.name} changes nothing here"
@@ -290,11 +290,11 @@ def test_gunicorns_other_signals_change_nothing(start: Any, tmp_path: Path) -> N
 
 
 class Terminal:
-    """A terminal with a shell in it, as a person opens one."""
+    """A terminal with a shell."""
 
     def __init__(self, environ: dict[str, str]) -> None:
         self._ours, theirs = os.openpty()
-        # The shell ignores what whoever runs the tests ignores, as nohup does SIGHUP.
+        # The shell inherits ignored signals from the process that runs the tests, such as SIGHUP under nohup.
         self._shell = subprocess.Popen(
             ["env", "--default-signal=HUP", "setsid", "--ctty", "bash", "--norc", "-i"], cwd=ROOT, env=environ,
             stdin=theirs, stdout=theirs, stderr=theirs,
@@ -303,7 +303,7 @@ class Terminal:
         self._seen = ""
 
     def run(self, line: str) -> dict[int, str]:
-        """Type a command that starts a server; return its processes once it serves."""
+        """Type a command that starts a server, and return its processes once it serves."""
         os.write(self._ours, f"{line}\n".encode())
         wait_until(self._serves, START_SECONDS, lambda: "the ready line")
         return {self._shell.pid: "bash", **descendants(self._shell.pid)}
@@ -333,7 +333,7 @@ def test_closing_the_terminal_ends_everything(tmp_path: Path, line: str) -> None
     assert_nothing_left(family, STOP_SECONDS)
 
 
-def test_under_nohup_it_stays(tmp_path: Path) -> None:
+def test_under_nohup_the_server_keeps_running(tmp_path: Path) -> None:
     environ = environment(tmp_path)
     terminal = Terminal(environ)
     family = terminal.run(f"nohup {SERVER} | cat")

@@ -1,4 +1,4 @@
-"""/metrics of real servers: scraped again and again, of several processes, without a database."""
+"""/metrics of real servers: scraped repeatedly, with several processes, and without a database."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def lines_of(server: Server) -> list[dict[str, object]]:
     return [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
 
 
-def test_a_server_is_scraped_twice_and_what_happened_meanwhile_is_told(server: Server, connect: Connect) -> None:
+def test_a_second_scrape_shows_the_events_since_the_first(server: Server, connect: Connect) -> None:
     operator = server.operator()
     operator.create_agent(maxUsers=5)
     session_id = operator.start("u1")
@@ -100,7 +100,7 @@ def test_a_message_is_followed_through_a_real_server(servers: Servers, connect: 
     assert "a text that is nobody else's" not in server.output()
 
 
-def test_who_is_not_of_this_machine_is_refused(server: Server, servers: Servers) -> None:
+def test_other_machines_get_no_metrics(server: Server, servers: Servers) -> None:
     status, text = get(server, X_Forwarded_For="203.0.113.7")
     assert (status, json.loads(text)["code"]) == (403, "FORBIDDEN")
 
@@ -111,7 +111,7 @@ def test_who_is_not_of_this_machine_is_refused(server: Server, servers: Servers)
     assert get(guarded, Authorization=f"Bearer {TOKEN}", X_Forwarded_For="203.0.113.7")[0] == 200
 
 
-def test_two_processes_each_tell_of_themselves_and_both_of_the_whole(servers: Servers) -> None:
+def test_two_processes_each_report_their_own_metrics_and_both_the_common_ones(servers: Servers) -> None:
     valkey = Valkey()
     valkey.start()
     try:
@@ -121,7 +121,7 @@ def test_two_processes_each_tell_of_themselves_and_both_of_the_whole(servers: Se
         for server, count in ((one, 3), (two, 5)):
             for _ in range(count):
                 assert server.operator().send(session_id, "hello").status == 201
-        time.sleep(1.1)  # What the database tells is kept for a second.
+        time.sleep(1.1)  # Figures from the database are reused for a second.
 
         told = [scrape(one), scrape(two)]
 

@@ -1,4 +1,4 @@
-"""Order and exactly-once, seen from outside: bursts, several senders at once, and a server killed in between."""
+"""Order and exactly-once from outside: bursts, several senders at once, and a server killed in between."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def burst(session_id: str, sender: str, count: int) -> list[Event]:
 
 
 def sent(socket: Socket, keys: list[str]) -> list[dict[str, Any]]:
-    """Wait until everything is acknowledged, once each; return the stored messages in the order they were sent."""
+    """Wait until each message is acknowledged once. Returns the stored messages in the order they were sent."""
     acknowledgements = socket.wait_for_acknowledgements(keys)
     assert all(envelope["success"] for envelope in acknowledgements.values())
     return [acknowledgements[key]["data"]["message"] for key in keys]
@@ -65,7 +65,7 @@ def test_a_burst_keeps_its_order(
 
 
 @pytest.mark.parametrize("agents_transport", ["websocket", "polling"])
-def test_two_who_write_at_once_see_one_order(
+def test_two_concurrent_senders_see_one_order(
     server: Server,
     operator: Rest,
     connect: Connect,
@@ -86,7 +86,7 @@ def test_two_who_write_at_once_see_one_order(
     history = operator.history(session_id)
     assert [message["seq"] for message in history] == list(range(1, 201))
     assert user.events("new_message") == agent.events("new_message") == history
-    # Each one's messages stand in the order they were sent, whatever stands between them.
+    # Each sender's messages are in the order they were sent, whatever is between them.
     assert [message for message in history if message["senderType"] == "user"] == of_user
     assert [message for message in history if message["senderType"] == "agent"] == of_agent
 
@@ -114,7 +114,7 @@ def test_rest_and_sockets_share_one_order(
         assert [message for message in history if message in messages] == messages
 
 
-def test_what_was_acknowledged_outlives_a_killed_server(servers: Servers, connect: Connect) -> None:
+def test_acknowledged_messages_survive_a_killed_server(servers: Servers, connect: Connect) -> None:
     server = servers.start()
     operator = server.operator()
     session_id = operator.start("survivor")
@@ -133,12 +133,12 @@ def test_what_was_acknowledged_outlives_a_killed_server(servers: Servers, connec
     server.restart()
     history = operator.history(session_id)
     assert [message["seq"] for message in history] == list(range(1, len(history) + 1))
-    # Acknowledged and heard of means stored, as it was said; of the rest, the first ones may have been stored.
+    # Acknowledged or broadcast messages are stored unchanged. Of the others, the first ones may be stored.
     for message in (*acknowledged.values(), *heard):
         assert history[message["seq"] - 1] == message
     assert [message["message"] for message in history] == [event["message"] for _, event in events[: len(history)]]
 
-    # The client sends again what it got no acknowledgement for: in the end each is there once.
+    # The client repeats unacknowledged messages, and in the end each is stored once.
     again = connect("python", server.url, {"token": token}, transports=["websocket"])
     again.join(session_id)
     repeated = [event for key, event in zip(keys, events, strict=True) if key not in acknowledged]
@@ -150,7 +150,7 @@ def test_what_was_acknowledged_outlives_a_killed_server(servers: Servers, connec
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_many_messages_at_once_reach_who_listens(
+def test_many_messages_at_once_reach_the_listener(
     server: Server, operator: Rest, connect: Connect, kind: str, transport: str
 ) -> None:
     session_id = operator.start(f"listener-{kind}-{transport}")
@@ -164,7 +164,7 @@ def test_many_messages_at_once_reach_who_listens(
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_what_follows_messages_that_are_not_acknowledged_yet_happens_after_them(
+def test_an_event_sent_after_unacknowledged_messages_happens_after_them(
     server: Server, operator: Rest, connect: Connect, kind: str, transport: str, request: pytest.FixtureRequest
 ) -> None:
     name = request.node.name

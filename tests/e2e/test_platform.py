@@ -1,4 +1,4 @@
-"""The Procfile as a platform like Heroku runs it: by its variables, with SIGTERM, scaled, behind a sticky proxy."""
+"""The Procfile as run by a platform like Heroku: with its variables, SIGTERM, scaling, and a sticky proxy."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ BOOT_SECONDS, END_SECONDS = 30.0, 10.0
 
 
 class Platform:
-    """What a platform does with the Procfile; honcho is the one who reads it."""
+    """A platform that runs the Procfile, by honcho."""
 
     def __init__(self, directory: Path, **variables: str) -> None:
         self._output = directory / "output.txt"
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = {
-            # As a platform gives them: nothing of the shell that runs the tests, no HOST, no directories.
+            # The variables of a platform: none from the shell that runs the tests, no HOST and no directories.
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(directory),
             "DYNO": "web.1",
@@ -58,7 +58,7 @@ class Platform:
         )
 
     def start(self, port: int, count: int) -> None:
-        """Start so many web processes, on the ports from `port` on, and wait until they serve."""
+        """Start web processes on the ports from `port` on, and wait until they serve."""
         with open(self._output, "wb") as output:
             self._process = subprocess.Popen(
                 self._honcho("start", "-p", str(port), "-c", f"web={count}", "web"),
@@ -86,12 +86,12 @@ class Platform:
             self._process.wait()
 
     def output(self) -> str:
-        """Return what was printed, without honcho's colours."""
+        """Return the output without honcho's colours."""
         return re.sub(r"\x1b\[[0-9;]*m", "", self._output.read_text(errors="replace"))
 
     @staticmethod
     def _honcho(*arguments: str) -> list[str]:
-        # A .env of a developer is not the platform's.
+        # A developer's .env must not be used.
         return [sys.executable, "-m", "honcho", "-e", os.devnull, *arguments]
 
 
@@ -120,7 +120,7 @@ def platform(mongodb_uri: str, mongodb_db: str, tmp_path: Path) -> Iterator[Plat
 
 @pytest.fixture
 def proxy(tmp_path: Path) -> Iterator[Any]:
-    """Start nginx with deploy/nginx.conf in front of some ports; return its address."""
+    """Start nginx with deploy/nginx.conf in front of some ports, and return its address."""
     started: list[Program] = []
 
     def start(ports: list[int]) -> str:
@@ -146,8 +146,8 @@ def is_open(port: int) -> bool:
 
 @pytest.mark.timeout(150)
 @pytest.mark.nginx
-def test_release_scale_talk_and_end(platform: Platform, proxy: Any, connect: Connect) -> None:
-    for _ in range(2):  # Each deployment runs it.
+def test_a_release_runs_scaled_and_people_chat(platform: Platform, proxy: Any, connect: Connect) -> None:
+    for _ in range(2):  # Each deployment runs the release command.
         released = platform.release()
         assert "The database is ready" in released.stdout, released.stdout + released.stderr
         assert released.returncode == 0
@@ -177,15 +177,15 @@ def test_release_scale_talk_and_end(platform: Platform, proxy: Any, connect: Con
     assert not any(is_open(port) for port in ports)
     visitor.wait_for("disconnect")
     output = platform.output()
-    # Everybody went by themselves; honcho would say that it had to kill.
+    # All processes ended by themselves; honcho would report a kill.
     assert "sending SIGKILL" not in output
     assert "Traceback" not in output
-    # Where there is no disk to keep files on, the log is what is printed, a line of JSON each.
+    # Without a disk for files, the log goes to stdout, as lines of JSON.
     lines = [line.partition(" | ")[2] for line in output.splitlines() if ' | {"' in line]
     assert any(json.loads(line)["message"] == "Connected" for line in lines)
 
 
-def test_a_release_that_cannot_be_made_stops_the_deployment(tmp_path: Path) -> None:
+def test_a_failed_release_command_stops_the_deployment(tmp_path: Path) -> None:
     away = f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=500"
     platform = Platform(tmp_path, NODE_ENV="production", MONGODB_URI=away, JWT_SECRET=JWT_SECRET, API_KEY=API_KEY)
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Two processes, one database, one Valkey: what one does reaches the sockets of the other, and a dead one is missed."""
+"""Two processes, one database, one Valkey: events of one reach the sockets of the other, and a dead one is noticed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.e2e.server import Server, Servers, elapsed_at_most, wait_until
 
 GRACE_SECONDS = 2
 SOON_SECONDS = 2.0
-"""Much less than a heartbeat of an agent that is only heard of by polling, and than any test's time-out."""
+"""Much less than the heartbeat interval of an agent, and than any test's time-out."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def here_and_there(servers: Servers) -> Iterator[tuple[Server, Server]]:
 
 @pytest.fixture
 def here(here_and_there: tuple[Server, Server]) -> Rest:
-    """An operator at the first process, which has nobody to look after yet."""
+    """An operator at the first process, which has no sockets yet."""
     operator = here_and_there[0].operator()
     for agent in operator.get("/api/agents").data["agents"]:
         operator.request("DELETE", f"/api/agents/{agent['id']}")
@@ -41,7 +41,7 @@ def here(here_and_there: tuple[Server, Server]) -> Rest:
 
 @pytest.fixture
 def there(here_and_there: tuple[Server, Server]) -> Server:
-    """The second process, whose sockets hear of what the first one does."""
+    """The second process, whose sockets get the events of the first one."""
     return here_and_there[1]
 
 
@@ -60,7 +60,7 @@ def state(operator: Rest, session_id: str) -> tuple[str, str | None]:
     return session["status"], session["agentId"]
 
 
-def test_an_agent_hears_of_a_session_that_started_in_another_process(here: Rest, connect_there: Connect) -> None:
+def test_an_agent_is_told_of_a_session_started_in_another_process(here: Rest, connect_there: Connect) -> None:
     ada = here.create_agent("Ada")
     tabs = [connect_there(ada, "agent") for _ in range(2)]
 
@@ -70,7 +70,7 @@ def test_an_agent_hears_of_a_session_that_started_in_another_process(here: Rest,
         assert tab.wait_for("session_assigned")["id"] == session_id
 
 
-def test_who_waits_elsewhere_hears_of_places_and_of_the_agent(
+def test_a_visitor_waiting_in_another_process_is_told_places_and_the_agent(
     here: Rest, there: Server, connect_there: Connect
 ) -> None:
     sessions = [here.start(f"u{number}") for number in range(3)]
@@ -85,7 +85,7 @@ def test_who_waits_elsewhere_hears_of_places_and_of_the_agent(
     there.operator().request("DELETE", f"/api/agents/{ada}")
     assert third.wait_for("queue_update", lambda event: event["queuePosition"] == 3)["sessionId"] == sessions[2]
     assert second.wait_for("session_unassigned")["reason"] == "agent_deleted"
-    # The process that told this place before tells it again: the other one has told another since.
+    # The process that announced this place before announces it again, because the other has announced another since.
     here.create_agent("Ben")
     assert third.wait_for("queue_update", lambda event: event["queuePosition"] == 1, count=2)
 
@@ -129,7 +129,7 @@ def test_after_a_transfer_the_former_agents_sockets_elsewhere_leave_the_room(
 
 
 @pytest.mark.timeout(120)
-def test_when_a_process_is_killed_its_agents_sessions_go_to_others_after_the_grace(
+def test_after_a_kill_the_agents_sessions_go_to_others_after_the_grace_period(
     here: Rest, here_and_there: tuple[Server, Server], connect_there: Connect, connect: Connect
 ) -> None:
     first, second = here_and_there
@@ -174,7 +174,7 @@ def test_a_process_that_repairs_as_it_starts_renews_its_agents_leases_meanwhile(
     def was_away() -> bool:
         return bool(agents.find_one({"_id": ObjectId(ada)})["isAway"])  # type: ignore[index]
 
-    # What looks wrong is looked at again after a while, which is several times the grace.
+    # Suspicious states are checked again after a while, which is several times the grace period.
     while here.get(f"/api/agents/{ada}").data["activeUsers"] == ["nobody"]:
         assert not was_away()
         time.sleep(0.2)

@@ -70,7 +70,7 @@ def _type(typist: Socket, other: Socket, session_id: str, typist_id: str) -> Non
         assert typist.call(event, {"sessionId": session_id})["success"]
         seen = other.wait_for("user_typing", lambda data, is_typing=is_typing: data["isTyping"] is is_typing)
         assert (seen["sessionId"], seen["userId"]) == (session_id, typist_id)
-    # The typist hears nothing of it; what the other typed before is all it may have seen.
+    # The typing client is not told of its own typing. It may only have got the other's earlier typing.
     assert not [data for data in typist.events("user_typing") if data["userId"] == typist_id]
 
 

@@ -1,4 +1,4 @@
-"""A Valkey that asks for a password and speaks TLS by a certificate of its own: used, or refused in one sentence."""
+"""A Valkey with a password and TLS with a self-signed certificate is used, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def configured(url: str, **environment: str) -> str:
     return config.redis_url
 
 
-def test_processes_hear_each_other_over_a_certificate_of_its_own(
+def test_processes_exchange_events_with_a_self_signed_certificate(
     guarded: Guarded, servers: Servers, connect: Connect
 ) -> None:
     environment = {"REDIS_URL": guarded.url(), "REDIS_TLS_VERIFY": "off", "RATE_LIMITS": "on"}
@@ -61,7 +61,7 @@ def test_processes_hear_each_other_over_a_certificate_of_its_own(
     first.operator().send(session_id, "over TLS")
 
     assert socket.wait_for("new_message")["message"] == "over TLS"
-    # And what one lets through is counted in the other.
+    # And uses in one process count in the other.
     statuses = [server.bearer(make_token("u2")).post("/api/chat/start-session", {"userId": "u2"}).status
                 for server in (first, second) * 6]  # fmt: skip
     assert statuses.count(429) == 2
@@ -87,14 +87,14 @@ def test_a_server_that_redis_refuses_does_not_start_and_says_why(
     assert f"valkey: cannot be used -> {line}" in output
 
 
-def test_one_that_is_away_is_waited_for(servers: Servers) -> None:
+def test_a_server_waits_for_a_redis_that_is_away(servers: Servers) -> None:
     server = servers.start(REDIS_URL=f"redis://127.0.0.1:{free_port()}")
 
     assert "The Redis of REDIS_URL does not answer yet" in server.output()
     server.clean_up()
 
 
-def test_who_is_let_in_may_use_it(guarded: Guarded) -> None:
+def test_accepted_credentials_may_use_redis(guarded: Guarded) -> None:
     ca = f"?ssl_ca_certs={guarded.front.certificate}"
     for url in (
         configured(guarded.url(), REDIS_TLS_VERIFY="off"),

@@ -1,4 +1,4 @@
-"""The client recipe of docs/events.md, and what the server promises it: no gap and no repeat, whatever breaks."""
+"""The client recipe of docs/events.md, and the server's promise to it: no gap and no repeat, whatever breaks."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers, wait_until
 
 MANY = 250
-"""Messages of a session that one answer does not bring."""
+"""More messages of a session than fit into one answer."""
 
 
 @pytest.fixture(scope="module")
 def server(servers: Servers) -> Server:
-    """A server that takes a cut connection for open until a ping fails, and does not mind how many there are."""
+    """A server that treats a cut connection as open until a ping fails, and has no limit of connections."""
     return servers.start(MAX_SOCKETS_PER_CALLER="1000")
 
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
-    """What the clients take for the server."""
+    """The proxy that the clients connect to instead of the server."""
     proxy = Proxy(("127.0.0.1", server.port))
     yield proxy
     proxy.close()
@@ -40,7 +40,7 @@ def proxy(server: Server) -> Iterator[Proxy]:
 
 @contextmanager
 def talking(*operators: Rest, session_id: str) -> Iterator[None]:
-    """Have each send one message after the other for the length of the block."""
+    """Let each send one message after the other during the block."""
     over = threading.Event()
 
     def talk(operator: Rest) -> None:
@@ -59,7 +59,7 @@ def talking(*operators: Rest, session_id: str) -> Iterator[None]:
 
 @pytest.mark.node
 @pytest.mark.parametrize("transports", [["websocket"], ["polling", "websocket"], ["polling"]], ids="-".join)
-def test_every_message_is_seen_once_whatever_is_cut(
+def test_every_message_is_seen_once_whatever_connection_breaks(
     server: Server, operator: Rest, followers: Followers, proxy: Proxy, transports: list[str]
 ) -> None:
     seed = random.SystemRandom().randrange(1_000_000)
@@ -91,7 +91,7 @@ def test_every_message_is_seen_once_whatever_is_cut(
         assert not client.failures
     assert proxy.cuts > 10
     print(f"{proxy.cuts} cuts, {sum(client.connections for client in clients)} connections")
-    # What was sent again and again is there once, and is what was acknowledged.
+    # Repeated messages are stored once, as they were acknowledged.
     for client in clients:
         for message in client.sent.values():
             assert history[message["seq"] - 1] == message
@@ -112,7 +112,7 @@ def test_a_client_that_was_away_for_long_gets_it_all_in_several_answers(
     assert newcomer.seqs == list(range(2 * MANY - 49, 2 * MANY + 1))
 
 
-def test_200_messages_are_the_most_an_answer_brings(server: Server, operator: Rest, connect: Connect) -> None:
+def test_an_answer_has_at_most_200_messages(server: Server, operator: Rest, connect: Connect) -> None:
     session_id = operator.start("hasmore")
     with ThreadPoolExecutor(20) as threads:
         list(threads.map(lambda number: operator.send(session_id, f"{number}"), range(MANY)))
@@ -125,7 +125,7 @@ def test_200_messages_are_the_most_an_answer_brings(server: Server, operator: Re
 
 
 def stays(socket: Socket, session_id: str) -> list[list[int]]:
-    """Return, for each time the socket joined the session, the seqs it was told of: history first, then live."""
+    """Return, for each join of the socket, the seqs that it got: history first, then live."""
     found: list[list[int]] = []
     for name, data in list(socket._events):
         if name == "session_joined" and data["sessionId"] == session_id:
@@ -136,7 +136,7 @@ def stays(socket: Socket, session_id: str) -> list[list[int]]:
 
 
 def come_and_go(socket: Socket, session_id: str, seed: int) -> None:
-    """Join and leave again and again; stay in the end."""
+    """Join and leave again and again, and stay in the end."""
     generator = random.Random(seed)
     for _ in range(25):
         socket.join(session_id)
@@ -145,7 +145,7 @@ def come_and_go(socket: Socket, session_id: str, seed: int) -> None:
     socket.join(session_id)
 
 
-def test_who_joins_while_messages_flow_gets_each_once(server: Server, operator: Rest, connect: Connect) -> None:
+def test_a_client_that_joins_during_messages_gets_each_once(server: Server, operator: Rest, connect: Connect) -> None:
     session_id = operator.start("flow")
     sockets = [connect("python", server.url, {"apiKey": API_KEY}, transports=["websocket"]) for _ in range(4)]
     with talking(operator, operator, session_id=session_id), ThreadPoolExecutor(4) as threads:
@@ -157,7 +157,7 @@ def test_who_joins_while_messages_flow_gets_each_once(server: Server, operator: 
             assert [seq - seqs[0] for seq in seqs] == list(range(len(seqs)))
 
 
-def test_who_joins_one_process_while_another_writes_gets_each_once(
+def test_a_client_that_joins_during_another_process_writes_gets_each_message_once(
     two_servers: tuple[Server, Server], connect: Connect
 ) -> None:
     here, _ = two_servers
@@ -171,14 +171,12 @@ def test_who_joins_one_process_while_another_writes_gets_each_once(
         wait_until(lambda socket=socket: last in stays(socket, session_id)[-1])
         for seqs in stays(socket, session_id)[:-1]:
             assert len(set(seqs)) == len(seqs)
-        # In the last one nothing is cut off by leaving: whole, and whichever way it came, each once.
+        # Leaving cuts nothing off from the last join: it has every message once, however it came.
         seqs = stays(socket, session_id)[-1]
         assert sorted(seqs) == list(range(min(seqs), last + 1))
 
 
-def test_the_first_message_of_all_is_in_the_history_or_comes_after_it(
-    server: Server, operator: Rest, connect: Connect
-) -> None:
+def test_the_first_message_is_in_the_history_or_follows_it(server: Server, operator: Rest, connect: Connect) -> None:
     socket = connect("python", server.url, {"apiKey": API_KEY}, transports=["websocket"])
     for number in range(40):
         session_id = operator.start(f"first-{number}")
@@ -193,9 +191,7 @@ def test_the_first_message_of_all_is_in_the_history_or_comes_after_it(
         assert joined["lastSeq"] == len(joined["messages"])
 
 
-def test_a_session_that_ends_while_somebody_joins_is_ended_for_them(
-    server: Server, operator: Rest, connect: Connect
-) -> None:
+def test_a_client_that_joins_during_an_end_sees_the_end(server: Server, operator: Rest, connect: Connect) -> None:
     socket = connect("python", server.url, {"apiKey": API_KEY}, transports=["websocket"])
     for number in range(40):
         session_id = operator.start(f"ends-{number}")

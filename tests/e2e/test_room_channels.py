@@ -20,7 +20,7 @@ from tests.e2e.valkey import Valkey
 
 @pytest.fixture(autouse=True)
 def app(make_config: MakeConfig) -> Flask:
-    """Orders are sent by background tasks of its Socket.IO server."""
+    """Commands to Redis are sent by background tasks of its Socket.IO server."""
     return create_app(make_config())
 
 
@@ -30,7 +30,7 @@ def listen(channels: RoomChannels, heard: Queue[bytes]) -> None:
             heard.put(said)
 
 
-def test_who_joins_before_the_first_connection_waits_for_it(valkey: Valkey) -> None:
+def test_a_join_before_the_first_redis_connection_waits_for_it(valkey: Valkey) -> None:
     client = redis.Redis(port=valkey.port)
 
     def connect() -> Any:
@@ -45,7 +45,7 @@ def test_who_joins_before_the_first_connection_waits_for_it(valkey: Valkey) -> N
         assert heard.get(timeout=5) == b"said"
 
 
-def test_nobody_waits_for_a_redis_that_is_away() -> None:
+def test_a_join_does_not_wait_for_a_redis_that_is_away() -> None:
     def connect() -> Any:
         raise redis.ConnectionError("there is nobody")
 

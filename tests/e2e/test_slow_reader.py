@@ -19,7 +19,7 @@ from tests.e2e.server import Server, Servers, wait_until
 
 QUEUE_LIMIT = 16
 PROMPT_SECONDS = 5.0
-"""Far more than a message needs on a busy machine; a message that waited for the slow reader would never come."""
+"""Far more than a message needs on a busy machine. A message that waited for the slow reader would never come."""
 MAX_GROWTH_BYTES = 40_000_000
 LONG = "\N{FOUR LEAF CLOVER}" * 1000
 
@@ -30,7 +30,7 @@ def server(servers: Servers) -> Server:
 
 
 class SlowReader:
-    """A websocket with a small receive buffer, which joins a session and then reads no more."""
+    """A websocket with a small receive buffer, which joins a session and then stops reading."""
 
     def __init__(self, server: Server, user_id: str, session_id: str) -> None:
         self._join = "42" + json.dumps(["join_session", {"sessionId": session_id}])
@@ -43,7 +43,7 @@ class SlowReader:
             pass
 
     def ask_for_the_history(self) -> None:
-        """Ask for what it will not read; a server that has dropped it does not matter."""
+        """Ask for data that it will not read. It does not matter if the server has dropped it."""
         with suppress(OSError, websocket.WebSocketException):
             self._socket.send(self._join)
 
@@ -52,7 +52,7 @@ class SlowReader:
 
 
 def memory_bytes(server: Server) -> int:
-    """Return what the server's processes hold."""
+    """Return the memory of the server's processes."""
     master = server._running().pid
     children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     statuses = [Path(f"/proc/{pid}/status").read_text() for pid in (str(master), *children)]
@@ -60,7 +60,7 @@ def memory_bytes(server: Server) -> int:
 
 
 def metrics_of(server: Server) -> str:
-    """Return what the server counts."""
+    """Return a counter of the server."""
     with urllib.request.urlopen(f"{server.url}/metrics", timeout=5) as response:
         text: str = response.read().decode()
     assert "chatsupport_send_queues_dropped_total" in text
@@ -69,7 +69,7 @@ def metrics_of(server: Server) -> str:
 
 # Fifty messages are 200 KB, of which five fit into the queue; five are 20 KB, of which sixteen do.
 @pytest.mark.parametrize(("messages", "limit"), [(50, "bytes"), (5, "packets")])
-def test_who_reads_no_more_is_dropped_and_the_others_do_not_notice(
+def test_a_client_that_stops_reading_is_dropped_and_the_others_do_not_notice(
     server: Server, connect: Connect, messages: int, limit: str
 ) -> None:
     operator = server.operator()
@@ -104,7 +104,7 @@ def test_who_reads_no_more_is_dropped_and_the_others_do_not_notice(
     slow.close()
 
 
-def test_who_reads_slowly_but_reads_gets_everything(server: Server, connect: Connect) -> None:
+def test_a_client_that_reads_slowly_gets_everything(server: Server, connect: Connect) -> None:
     operator = server.operator()
     session_id = operator.start("patient")
     slow = connect("python", server.url, {"token": make_token("patient")}, transports=["polling"])

@@ -1,4 +1,4 @@
-"""After a standstill nobody is taken for gone who could not be heard of: the database, or the server, stood still."""
+"""After a standstill of the database or the server, agents who could not be noticed do not count as gone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def server(mongo: Mongo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.mark.parametrize("fault", ["mongod is killed", "mongod is frozen", "the server is frozen"])
-def test_no_agent_is_taken_for_gone(server: Server, mongo: Mongo, connect: Connect, fault: str) -> None:
+def test_no_agent_counts_as_gone_after_a_standstill(server: Server, mongo: Mongo, connect: Connect, fault: str) -> None:
     operator = server.operator()
     agents = {name: operator.create_agent(name, maxUsers=1) for name in ("stays", "goes")}
     sockets = {
@@ -58,7 +58,7 @@ def test_no_agent_is_taken_for_gone(server: Server, mongo: Mongo, connect: Conne
     def is_away(name: str) -> bool:
         return bool(operator.get(f"/api/agents/{agents[name]}").body.get("data", {}).get("isAway"))
 
-    # By then somebody has looked who is gone.
+    # By then, the sweep has run.
     wait_until(lambda: is_away("goes"), 30)
     assert not is_away("stays")
     assert sockets["stays"].events("session_unassigned") == []

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.debian_nginx
 
 HOST = "chat.example.com"
 CONSOLE = {"Host": HOST, "Origin": f"https://{HOST}"}
-# It says what it got itself, as balancers do, and whether it did TLS.
+# Like a balancer, it passes on the host and the address that it got itself, and says that it did TLS.
 BALANCER = """
 server {{
     listen 80;
@@ -64,7 +64,7 @@ def test_the_server_knows_that_it_serves_https(balancer: str) -> None:
     assert f"wss://{HOST}" in response.headers["Content-Security-Policy"]
 
 
-def test_the_address_is_the_clients_and_nobody_chooses_another(balancer: str, server: Server) -> None:
+def test_the_clients_address_is_used_and_cannot_be_forged(balancer: str, server: Server) -> None:
     invented = {**CONSOLE, "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "gopher"}
     requests.get(f"{balancer}/api/health", headers={**invented, "X-Request-ID": "seen-by-both"}, timeout=10)
 

@@ -1,4 +1,4 @@
-"""What a server finds in a database that another release has used: indexes to build, or something it must not touch."""
+"""A server on a database that another release has used: it builds indexes, or refuses to start."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def change_an_index(database: Database) -> None:
     database.sessions.create_index([("updatedAt", -1)], name="newest")
 
 
-def test_one_sentence_says_why_it_does_not_serve(servers: Servers, mongodb_uri: str) -> None:
+def test_one_sentence_says_why_a_server_does_not_start(servers: Servers, mongodb_uri: str) -> None:
     server = servers.start()
     server.terminate()
     with pymongo.MongoClient(mongodb_uri) as client:
@@ -54,8 +54,8 @@ def test_one_sentence_says_why_it_does_not_serve(servers: Servers, mongodb_uri: 
     assert commands.run(server, "init-db").stdout.strip().splitlines()[-1] == line
 
 
-def test_it_serves_while_an_index_cannot_be_finished(servers: Servers, tmp_path: Path, connect: Connect) -> None:
-    """A member is down, and somebody has begun a build that waits for all of them."""
+def test_a_server_serves_while_an_index_cannot_be_built(servers: Servers, tmp_path: Path, connect: Connect) -> None:
+    """A member is down, and another program has begun an index build that waits for all members."""
     members = ReplicaSet(tmp_path)
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(members.uri)
     try:
@@ -72,7 +72,7 @@ def test_it_serves_while_an_index_cannot_be_finished(servers: Servers, tmp_path:
 
         server.start()
         assert_it_works(server, connect)
-        wait_until(lambda: missing(server) == ["sessions.newest_by_user"], 20)  # The other one is there.
+        wait_until(lambda: missing(server) == ["sessions.newest_by_user"], 20)  # The other index exists.
         assert "sessions.newest_by_user is being built" in commands.run(server, "doctor").stdout
 
         members.start(down)
@@ -100,7 +100,7 @@ def missing(server: Server) -> list[str]:
 
 
 def assert_it_works(server: Server, connect: Connect) -> None:
-    """Check that agents count as there for longer than their lease is, and get those who come."""
+    """Check that agents count as present for longer than their lease, and get new sessions."""
     operator = server.operator()
     agent_id = operator.create_agent("Ada", maxUsers=2)
     agent = connect("python", server.url, {"token": make_token(agent_id, "agent")}, transports=["websocket"])

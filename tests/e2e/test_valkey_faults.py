@@ -1,4 +1,4 @@
-"""A Valkey that is killed or freezes between two processes: nobody is held up, and clients learn what they missed."""
+"""A Valkey that is killed or freezes between two processes: nobody is delayed, and clients learn what they missed."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def valkey() -> Iterator[Valkey]:
 
 @pytest.fixture
 def two_servers(servers: Servers, valkey: Valkey) -> Iterator[tuple[Server, Server]]:
-    """Two processes that share a database and a Valkey, limits included."""
+    """Two processes that share a database and a Valkey, with rate limits."""
     with two_processes(servers, valkey, RATE_LIMITS="on") as both:
         yield both
 
 
-def test_clients_find_out_what_they_missed_while_valkey_was_away(
+def test_clients_learn_what_they_missed_while_valkey_was_away(
     two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect
 ) -> None:
     here, there = two_servers
@@ -54,13 +54,13 @@ def test_clients_find_out_what_they_missed_while_valkey_was_away(
     assert [message["message"] for message in missed] == ["two", "three"]
 
     valkey.start()
-    # What waited in the outbox comes too, late; it is nothing new to who has joined since.
+    # Events from the outbox arrive late. They are not new to clients that have joined since.
     wait_until(lambda: operator.send(session_id, "later") and len(listener.events("new_message")) > 1, 10)
     assert [message["seq"] for message in listener.events("new_message")][:2] == [1, 4]
 
 
 def wait_for_sync(listener: Any, last_seq: int) -> Any:
-    """Wait for the `session_sync` that tells this seq."""
+    """Wait for the `session_sync` with this seq."""
     wait_until(
         lambda: [sync for sync in listener.events("session_sync") if sync["lastSeq"] == last_seq],
         SYNC_SECONDS,
@@ -74,7 +74,7 @@ def agent_socket(server: Server, connect: Connect, agent_id: str) -> Any:
     return connect("python", server.url, {"token": token}, transports=["websocket"])
 
 
-def test_a_late_order_throws_nobody_out_of_the_session_that_it_has_again(
+def test_a_late_order_removes_no_agent_from_a_session_that_it_has_again(
     two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect
 ) -> None:
     here, there = (server.operator() for server in two_servers)
@@ -85,7 +85,7 @@ def test_a_late_order_throws_nobody_out_of_the_session_that_it_has_again(
     agent.join(session_id)
     valkey.freeze()
 
-    # From Ada to Ben here, and back to Ada there; what is said here reaches the other process last.
+    # From Ada to Ben here, and back to Ada there. The order from here reaches the other process last.
     assert here.post(f"/api/chat/transfer/{session_id}", {"agentId": ben}).status == 200
     assert there.post(f"/api/chat/transfer/{session_id}", {"agentId": ada}).status == 200
     valkey.thaw()
@@ -96,7 +96,7 @@ def test_a_late_order_throws_nobody_out_of_the_session_that_it_has_again(
 
 
 @pytest.mark.timeout(90)
-def test_sockets_hear_the_truth_though_valkey_is_gone(
+def test_sockets_learn_the_current_state_without_valkey(
     two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect
 ) -> None:
     here, there = two_servers
@@ -133,7 +133,7 @@ def test_sockets_hear_the_truth_though_valkey_is_gone(
     assert people[2].events("queue_update") == [{"sessionId": sessions[2], "queuePosition": 1}]
 
 
-def test_a_frozen_valkey_holds_nobody_up(two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect) -> None:
+def test_a_frozen_valkey_delays_nobody(two_servers: tuple[Server, Server], valkey: Valkey, connect: Connect) -> None:
     here, there = two_servers
     token = make_token("frozen")
     user = here.bearer(token)
@@ -144,7 +144,7 @@ def test_a_frozen_valkey_holds_nobody_up(two_servers: tuple[Server, Server], val
     socket.join(session_id)
     valkey.freeze()
     for number in range(6):
-        # The first finds out, in half a second; for a while nobody asks again.
+        # The first caller finds out in half a second, and for a while nobody asks again.
         with elapsed_at_most(2):
             assert user.send(session_id, f"rest {number}").status == 201
         with elapsed_at_most(2):

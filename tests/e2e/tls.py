@@ -1,4 +1,4 @@
-"""TLS in front of a server that speaks none, with a certificate without a trusted signer, as on Heroku."""
+"""TLS in front of a server without it, with a self-signed certificate, as on Heroku."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class SelfSigned:
-    """Listens on `port` with a certificate for the name `name` and 127.0.0.1, and passes all on to another port."""
+    """Listens on `port` with a certificate for `name` and 127.0.0.1, and passes everything on to another port."""
 
     def __init__(self, directory: Path, target_port: int, name: str = "redis.internal") -> None:
         self.certificate, key = directory / "certificate.pem", directory / "key.pem"
@@ -26,7 +26,7 @@ class SelfSigned:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._listener.close()
 
     def _accept(self) -> None:

@@ -12,7 +12,7 @@ from tests.freezing import freeze, thaw
 
 
 class Valkey:
-    """One valkey-server, in memory only, on a port of its own."""
+    """One valkey-server, in memory only, on its own port."""
 
     def __init__(self, *options: str) -> None:
         self.port = free_port()
@@ -28,7 +28,7 @@ class Valkey:
         wait_until(self._accepts, 10, lambda: "valkey did not start")
 
     def kill(self) -> None:
-        """End it with SIGKILL; safe where it does not run."""
+        """End it with SIGKILL. Safe if it does not run."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(STOP_SECONDS)
@@ -36,7 +36,7 @@ class Valkey:
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started, and not killed since."""
+        """Whether it was started and not killed since."""
         return self._process is not None
 
     def freeze(self) -> None:

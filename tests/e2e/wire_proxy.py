@@ -1,4 +1,4 @@
-"""A proxy that speaks MongoDB's wire protocol: it loses the reply of a command, or holds a command back for a while."""
+"""A proxy that speaks MongoDB's wire protocol: it loses the reply of a command, or delays a command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OP_MSG = 2013
 OPTIONS: bson.CodecOptions[dict[str, Any]] = bson.CodecOptions(document_class=dict, tz_aware=True)
 
 Match = Callable[[str, dict[str, Any]], bool]
-"""Is it this command? Gets its name and its body, in which `body[name]` is the collection."""
+"""Tells whether a command matches. Gets its name and its body, in which `body[name]` is the collection."""
 
 
 def command(name: str, collection: str) -> Match:
@@ -27,7 +27,7 @@ def command(name: str, collection: str) -> Match:
 
 
 class Trouble:
-    """What happens to the next `times` commands that match."""
+    """A fault of the next `times` matching commands."""
 
     def __init__(self, match: Match, times: int) -> None:
         self._match = match
@@ -35,7 +35,7 @@ class Trouble:
         self.left = times
 
     def takes(self, name: str, body: dict[str, Any]) -> bool:
-        """Tell whether this command is one of them; it is counted."""
+        """Tell whether this command is one of them, and count it."""
         with self._mutex:
             if self.left <= 0 or not self._match(name, body):
                 return False
@@ -65,7 +65,7 @@ class LostReply(Trouble):
 
 
 class Delay(Trouble):
-    """It reaches the server late, also when the client has given it up by then."""
+    """The command reaches the server late, even if the client has given up by then."""
 
     def __init__(self, match: Match, times: int, seconds: float) -> None:
         super().__init__(match, times)
@@ -80,7 +80,7 @@ class WireProxy(Proxy):
         super().__init__(target)
 
     def make_link(self, client: socket.socket, server: socket.socket) -> Link:
-        """Return what carries one connection."""
+        """Return the object that carries one connection."""
         return WireLink(client, server, self)
 
 
@@ -93,7 +93,7 @@ class WireLink(Link):
         self._lost: set[int] = set()
 
     def carry(self, source: socket.socket, sink: socket.socket) -> None:
-        """Carry messages until there are no more."""
+        """Carry messages until the end."""
         while message := _read(source):
             if not self.wait_until_open():
                 return
@@ -119,7 +119,7 @@ class WireLink(Link):
 
 
 def _read(source: socket.socket) -> bytes:
-    """Return a whole message, nothing at the end."""
+    """Return a whole message, or nothing at the end."""
     header = _read_exactly(source, HEADER_BYTES)
     if not header:
         return b""
@@ -136,7 +136,7 @@ def _read_exactly(source: socket.socket, count: int) -> bytes:
 
 
 def _command_of(message: bytes) -> tuple[str, dict[str, Any]]:
-    """Return the name and the body of a command; it is the section of kind 0, wherever it stands."""
+    """Return the name and the body of a command. The body is the section of kind 0, wherever it is."""
     at = HEADER_BYTES + 4
     while message[at]:
         at += 1 + struct.unpack_from("<i", message, at + 1)[0]
