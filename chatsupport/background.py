@@ -2,6 +2,8 @@
 
 Nothing here guards a rule: processes know nothing of each other's rounds. A failure is logged and does not end the
 loop. While the database is away, the log says so once, however much work waits for it.
+
+`Remembered` saves work instead: a value that was found is good for a while.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pymongo.errors import PyMongoError
 
+from chatsupport.database.clock import elapsed
 from chatsupport.database.connection import is_unavailable, one_at_a_time
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import socketio
@@ -274,6 +277,27 @@ class Every:
             socketio.sleep(self.seconds)
 
 
+class Remembered(Generic[Value]):
+    """A value that is good for some seconds, in this process and for this application."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Value, float] | None = None
+        _remembered.append(self)
+
+    def keep(self, value: Value, seconds: float) -> None:
+        """Remember the value for so many seconds from now on."""
+        self._kept = (value, elapsed() + seconds)
+
+    def get(self) -> Value | None:
+        """Return the value, or None if there is none or its time is over."""
+        kept = self._kept
+        return kept[0] if kept is not None and elapsed() < kept[1] else None
+
+    def forget(self) -> None:
+        """Forget the value."""
+        self._kept = None
+
+
 def flush_all() -> list[Exception]:
     """Write the buffers of this process, which is about to leave. Returns the errors."""
     failures: dict[Buffered[Any, Any], Exception] = {}
@@ -290,9 +314,11 @@ def flush_all() -> list[Exception]:
 
 
 def clear_all() -> None:
-    """Empty all buffers, because another application begins."""
+    """Empty all buffers and forget all values, because another application begins."""
     for buffer in _buffers:
         buffer.clear()
+    for remembered in _remembered:
+        remembered.forget()
 
 
 def name_of(work: Callable[..., object]) -> str:
@@ -302,6 +328,7 @@ def name_of(work: Callable[..., object]) -> str:
 
 
 _buffers: list[Buffered[Any, Any]] = []
+_remembered: list[Remembered[Any]] = []
 
 
 class _Outage:

@@ -82,7 +82,7 @@ def example(**fields: Any) -> ConfigDict:
 
 
 def absent(description: str | None = None) -> Any:
-    """Return the default of a field that may be left out but not be null."""
+    """Return the default of a field that may be left out. Its type says whether it may be null."""
     return Field(default=None, description=description)
 
 

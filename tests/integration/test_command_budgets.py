@@ -21,7 +21,7 @@ from tests.sockets import Sockets
 def warmed_up(apis: Apis, operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session of u1 with Ada, one of u2 that waits, and one that has ended; the users have called a moment ago."""
     monkeypatch.setattr(queue, "PLENTY_SECONDS", 60.0)
-    monkeypatch.setattr(queue, "_plenty", (0, 0.0))
+    queue._has_plenty_of_room.forget()
     monkeypatch.setattr(denial_memory, "TRUSTED_SECONDS", 60.0)
     processes.here.begin()
     processes.here.beat()

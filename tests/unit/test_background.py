@@ -12,7 +12,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from chatsupport import background
-from chatsupport.background import Buffered, Every, Throttled
+from chatsupport.background import Buffered, Every, Remembered, Throttled
 from tests.concurrency import eventually
 
 pytestmark = pytest.mark.usefixtures("background_tasks")
@@ -221,3 +221,16 @@ def test_work_under_a_lease_is_done_by_its_holder() -> None:
     lease.held = True
     work()
     assert rounds == [1]
+
+
+def test_a_value_is_remembered_for_its_time_and_for_one_application() -> None:
+    remembered: Remembered[int] = Remembered()
+    assert remembered.get() is None
+
+    remembered.keep(1, 60.0)
+    assert remembered.get() == 1
+    remembered.keep(2, 0.0)
+    assert remembered.get() is None
+    remembered.keep(3, 60.0)
+    background.clear_all()
+    assert remembered.get() is None

@@ -36,7 +36,8 @@ LOOK_UP_SECONDS = 5.0
 SHOWN = 50
 """How many waiting sessions are listed."""
 
-_told_queue: dict[str, Any] | None = None
+_told_queue: dict[str, Any] = {}
+"""The state of the queue that was sent last."""
 
 
 def queue_overview(caller: Caller) -> dict[str, Any]:
@@ -78,8 +79,7 @@ def tell_here(session_ids: Sequence[str] = (), agent_ids: Sequence[str] = ()) ->
 
 def forget_queue() -> None:
     """Forget which state of the queue was sent last, because a new console has not got it."""
-    global _told_queue
-    _told_queue = None
+    _told_queue.clear()
     _tell_queue()
 
 
@@ -104,13 +104,12 @@ def _tell(changed: Items) -> None:
 
 
 def _tell_queue_now() -> None:
-    global _told_queue
     with pymongo.timeout(LOOK_UP_SECONDS):
         total, since = queue.waiting()
         first = _first_in_queue(with_ids=True) if total else []
     state = {"waiting": total, "longestWaitingSince": serializers.iso(since), "sessions": first}
     if state != _told_queue:
-        _told_queue = state
+        _told_queue.update(state)
         broadcasts.queue_changed(state)
 
 

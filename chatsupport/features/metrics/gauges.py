@@ -7,12 +7,12 @@ answers.
 from __future__ import annotations
 
 import threading
-import time
 
 import pymongo
 from pymongo.errors import PyMongoError
 
 from chatsupport import serializers
+from chatsupport.background import Remembered
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.errors import DatabaseUnavailableError
@@ -32,7 +32,7 @@ _STATES = {
 }
 
 _turn = threading.Lock()
-_read_at = float("-inf")
+_is_read: Remembered[bool] = Remembered()
 
 
 def refresh() -> None:
@@ -40,9 +40,8 @@ def refresh() -> None:
 
     Without a database they are unknown, and not shown.
     """
-    global _read_at
     with _turn:
-        if time.monotonic() - _read_at < KEPT_SECONDS:
+        if _is_read.get():
             return
         try:
             with pymongo.timeout(TIMEOUT_SECONDS):
@@ -51,7 +50,7 @@ def refresh() -> None:
             for gauge in metrics.GLOBAL:
                 gauge.set(None)
             metrics.DATABASE_UP.set(0)
-        _read_at = time.monotonic()
+        _is_read.keep(True, KEPT_SECONDS)
 
 
 def _read() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import broadcasts, orders
-from chatsupport.background import Buffered, Throttled
+from chatsupport.background import Buffered, Remembered, Throttled
 from chatsupport.documents import Session
 from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
@@ -32,8 +31,8 @@ OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS = 20, 0.02
 PLENTY, PLENTY_SECONDS = 1_000, 1.0
 """With room for this many, the queue is not counted again for this long, so most starts cost no count."""
 
-_plenty = (0, 0.0)
-"""The limit under which there was plenty of room, and the time until which that is assumed."""
+_has_plenty_of_room: Remembered[bool] = Remembered()
+"""Whether the count may be skipped: a moment ago there was so much room that the queue cannot be full now."""
 _announced: dict[ObjectId, int] = {}
 
 
@@ -64,14 +63,14 @@ def places() -> dict[ObjectId, int]:
 def check_room() -> None:
     """Raise `QueueFullError` if QUEUE_LIMIT is reached and no agent is free."""
     limit = settings.config.queue_limit
-    if not _has_plenty_of_room() and _count_waiting(limit) >= limit and not slots.any_free():
+    if not _has_plenty_of_room.get() and _count_waiting(limit) >= limit and not slots.any_free():
         raise QueueFullError(limit, limit)
 
 
 def withdraw_overflow(session: Mapping[str, Any]) -> None:
     """Remove a newcomer that exceeds QUEUE_LIMIT because several came at once. Raises `QueueFullError`."""
     limit = settings.config.queue_limit
-    if session["status"] != WAITING or _has_plenty_of_room():
+    if session["status"] != WAITING or _has_plenty_of_room.get():
         return
     sessions = Session.collection()
     for look in range(OVERFLOW_LOOKS):
@@ -85,12 +84,6 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
     message_log.log.expect_end(session["_id"])
     if sessions.delete_one({"_id": session["_id"], "status": WAITING}).deleted_count:
         raise QueueFullError(limit, limit)
-
-
-def _has_plenty_of_room() -> bool:
-    """Tell whether the count may be skipped: a moment ago there was so much room that the queue cannot be full now."""
-    limit, until = _plenty
-    return limit == settings.config.queue_limit and time.monotonic() < until
 
 
 def count_waiting() -> int:
@@ -112,10 +105,9 @@ def waiting() -> tuple[int, datetime | None]:
 
 
 def _count_waiting(limit: int) -> int:
-    global _plenty
     waiting = int(Session.collection().count_documents({"status": WAITING}, limit=limit))
     if limit - waiting > PLENTY:
-        _plenty = (settings.config.queue_limit, time.monotonic() + PLENTY_SECONDS)
+        _has_plenty_of_room.keep(True, PLENTY_SECONDS)
     return waiting
 
 

@@ -9,14 +9,13 @@ import os
 import resource
 import sys
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import pymongo
 from bson import MinKey
 
 from chatsupport import __version__, serializers
-from chatsupport.config import Config
+from chatsupport.background import Remembered
 from chatsupport.database import clock
 from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import ping, translate_errors
@@ -39,16 +38,8 @@ HEALTH_SECONDS = 1.0
 _started = time.monotonic()
 
 
-@dataclass(frozen=True)
-class _Found:
-    """The last answer of the database, and the application that asked for it."""
-
-    counts: dict[str, int]
-    at: float
-    config: Config
-
-
-_found: _Found | None = None
+_found: Remembered[dict[str, int]] = Remembered()
+"""The numbers of sessions, as the database last told them."""
 
 
 def statistics(caller: Caller) -> dict[str, Any]:
@@ -123,20 +114,18 @@ def _look() -> dict[str, int] | None:
 
     The finding is reused for a second, however many callers ask, so an outage is reported within a second.
     """
-    global _found
-    config = settings.config
-    time_now = elapsed()
-    if _found is not None and _found.config is config and time_now < _found.at + HEALTH_SECONDS:
-        return _found.counts
+    if (found := _found.get()) is not None:
+        return found
+    asked_at = elapsed()
     try:
         with translate_errors(), pymongo.timeout(HEALTH_TIMEOUT_SECONDS):
             ping(HEALTH_TIMEOUT_SECONDS)
             counts = sessions_by_status(totals.counts()["sessions"])
     except DatabaseUnavailableError:
-        _found = None
         return None
-    _found = _Found({"active": counts["active"], "total": counts["total"]}, time_now, config)
-    return _found.counts
+    found = {"active": counts["active"], "total": counts["total"]}
+    _found.keep(found, HEALTH_SECONDS - (elapsed() - asked_at))
+    return found
 
 
 def _status(alive: bool) -> str:

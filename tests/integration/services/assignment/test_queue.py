@@ -157,7 +157,7 @@ def test_a_start_does_not_count_a_queue_with_much_room(make_app: MakeApp, monkey
     operator = Apis(make_app(queue_limit=5_000)).operator()
     counted: list[int] = []
     count = queue._count_waiting
-    monkeypatch.setattr(queue, "_plenty", (0, 0.0))
+    queue._has_plenty_of_room.forget()
     monkeypatch.setattr(queue, "PLENTY_SECONDS", 60.0)
     monkeypatch.setattr(queue, "_count_waiting", lambda limit: counted.append(limit) or count(limit))
 
@@ -165,7 +165,7 @@ def test_a_start_does_not_count_a_queue_with_much_room(make_app: MakeApp, monkey
 
     assert counted == [5_000]
     monkeypatch.setattr(queue, "PLENTY", 4_998)
-    monkeypatch.setattr(queue, "_plenty", (0, 0.0))
+    queue._has_plenty_of_room.forget()
     waiting(operator, "u4")
     assert counted == [5_000, 5_000, 5_001]
 
