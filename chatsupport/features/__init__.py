@@ -8,6 +8,7 @@ INSTALLED = (
     "metrics",
     "notes",
     "privacy",
+    "push",
     "ratings",
     "replies",
     "reports",

@@ -1,4 +1,4 @@
-"""Work that takes much CPU time, done outside the greenlets, so that no chat waits for it.
+"""Work that takes much CPU time, or calls another server, done outside the greenlets, so that no chat waits for it.
 
 The functions must release Python's lock. Only a few run at a time, so that a flood can use up neither the memory nor
 the processors. Strangers never get the last place, so that their flood does not keep others out.
@@ -15,6 +15,9 @@ from chatsupport.errors import RateLimitedError
 
 AT_ONCE, STRANGERS_AT_ONCE = 2, 1
 WAIT_SECONDS = 4.0
+CALLS_AT_ONCE = 8
+CALL_WAIT_SECONDS = 30.0
+"""A call to another server takes long and computes little, so that these are counted apart."""
 
 T = TypeVar("T")
 Executor = Callable[..., Any]
@@ -34,6 +37,7 @@ class Offloading:
     def _make_room(self) -> None:
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self._room_for_strangers = threading.BoundedSemaphore(STRANGERS_AT_ONCE)
+        self._room_for_calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
 
     def bind(self, execute: Executor | None) -> None:
         """Use this to call a function in a native thread; None calls it in place."""
@@ -51,6 +55,16 @@ class Offloading:
             result: T = self._execute(work, *arguments)
             return result
 
+    def call_out(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function returns that calls another server. Raises `RateLimitedError` if too many wait."""
+        if not self._room_for_calls.acquire(timeout=CALL_WAIT_SECONDS):
+            raise RateLimitedError("calls to other servers at once", 30)
+        try:
+            result: T = self._execute(work, *arguments)
+            return result
+        finally:
+            self._room_for_calls.release()
+
 
 _offloading = Offloading()
-bind, offload = _offloading.bind, _offloading.offload
+bind, offload, call_out = _offloading.bind, _offloading.offload, _offloading.call_out

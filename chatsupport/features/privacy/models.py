@@ -59,6 +59,7 @@ class Export(Answer):
     blocks: list[dict[str, Any]] = Field(description="As GET /api/blocks shows them.")
     notes: list[dict[str, Any]] = absent("An agent's own, as GET /api/chat/notes shows them.")
     ratings: list[dict[str, Any]] = absent("How the person has rated sessions.")
+    push_subscriptions: list[dict[str, Any]] = absent("An agent's own browsers that are pushed to.")
     audit_entries: list[dict[str, Any]] = Field(description="As GET /api/audit shows them.")
 
 

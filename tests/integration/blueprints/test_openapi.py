@@ -182,7 +182,18 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 @pytest.mark.features(
-    "audit", "blocks", "consoles", "context", "metrics", "notes", "privacy", "ratings", "replies", "reports", "settings"
+    "audit",
+    "blocks",
+    "consoles",
+    "context",
+    "metrics",
+    "notes",
+    "privacy",
+    "push",
+    "ratings",
+    "replies",
+    "reports",
+    "settings",
 )
 def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, described: set[str]) -> None:
     anybody, user = apis.anonymous(), apis.user("u1")
@@ -264,6 +275,10 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     operator.get(f"/api/chat/session/{waiting}")
     operator.delete(f"/api/agents/{agent_id}")
     operator.put("/api/settings", data_of(operator.get("/api/settings")))
+    other = apis.agent(other_id)
+    other.get("/api/push/key")
+    other.put("/api/push/subscription", DOCUMENT["components"]["schemas"]["NewSubscription"]["example"])
+    other.delete("/api/push/subscription")
 
     assert described == {operation["operationId"] for _, _, operation in operations()}
 

@@ -1,0 +1,14 @@
+"""What configures pushing."""
+
+from __future__ import annotations
+
+import re
+
+_SUBJECT = re.compile(r"mailto:[^\s@<>]{1,64}@[^\s@<>]{1,190}|https://[!-~]{1,500}")
+
+
+def subject(text: str) -> str:
+    """Return whom a push service may ask about what we push."""
+    if not _SUBJECT.fullmatch(text):
+        raise ValueError("mailto: and an email address, or an https address")
+    return text

@@ -1,0 +1,45 @@
+"""Web push: alerts that reach an agent whose console is closed. For agents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from chatsupport.blueprints.requests import caller
+from chatsupport.blueprints.routing import route
+from chatsupport.contract.calls import Says
+from chatsupport.features.push import keys, subscriptions
+from chatsupport.features.push.models import NewSubscription, OldSubscription, PublicKey, Subscription, Unsubscribed
+
+blueprint = Blueprint("push", __name__, url_prefix="/api/push")
+
+Json = dict[str, Any]
+
+
+@blueprint.record
+def _begin(_: object) -> None:
+    keys.forget()
+    subscriptions.forget()
+
+
+@route(blueprint.get("/key"), answers={200: Says("Public key", PublicKey)})
+def get_push_key() -> Json:
+    """Get the public key with which a browser subscribes: its `applicationServerKey`."""
+    subscriptions.require_agent(caller())
+    return {"publicKey": keys.pair().public}
+
+
+@route(blueprint.put("/subscription"), body=NewSubscription, answers={200: Says("Subscribed", Subscription)})
+def put_push_subscription(new: NewSubscription) -> Json:
+    """Have this browser pushed to while the console is closed.
+
+    At most 10 browsers an agent: the oldest are forgotten.
+    """
+    return subscriptions.add(caller(), new)
+
+
+@route(blueprint.delete("/subscription"), query=OldSubscription, answers={200: Says("Unsubscribed", Unsubscribed)})
+def delete_push_subscription(old: OldSubscription) -> Json:
+    """Have a browser, or all of yours, pushed to no more."""
+    return {"deleted": subscriptions.remove(caller(), old.endpoint)}

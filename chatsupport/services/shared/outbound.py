@@ -1,0 +1,188 @@
+"""Calls to addresses that somebody else has chosen: of push services, of webhooks.
+
+Such an address must lead out of this network. It is checked when it is given, and again on each call: the name is
+resolved anew, and the address that was checked is the one that is connected to. Redirects are not followed.
+A call takes a bounded time, whatever the other side does. It blocks, so it belongs into a native thread
+(`native_threads.call_out`).
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import ipaddress
+import re
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+MAX_URL, SECONDS = 2000, 10.0
+
+_CHARACTERS = re.compile(r"[!-\[\]_a-z~]{1,2000}")
+_UNICAST = ipaddress.ip_network("2000::/3")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_TRANSLATED = (ipaddress.ip_network("2001::/23"), ipaddress.ip_network("2002::/16"))
+"""Teredo, 6to4 and the like: each holds another address."""
+_NOT_FOR_US = (
+    ipaddress.ip_network("168.63.129.16/32"),  # Azure's metadata, though the address is a public one.
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("192.88.99.0/24"),
+    ipaddress.ip_network("2001:db8::/32"),
+    ipaddress.ip_network("3fff::/20"),
+)
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolved = tuple[int, Any]
+"""The family of an address, and the address as `socket.connect` takes it."""
+
+
+class AddressRefusedError(ValueError):
+    """This server must not call there. The text completes "<field> …"."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far calls may go: in production to public addresses by https only, else also to this machine."""
+
+    is_production: bool
+
+
+def check(url: str, reach: Reach) -> None:
+    """Raise `AddressRefusedError` for an address that must not be called. One that has no address now is taken."""
+    parts = _read(url, reach)
+    try:
+        _resolve(parts, reach)
+    except OSError:
+        return
+
+
+def host_of(url: str) -> str:
+    """Return the host and port of an address, for limits and logs: the rest may be a secret."""
+    return urlsplit(url).netloc
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], reach: Reach) -> int:
+    """Make a call, and return the status of its answer. Raises `AddressRefusedError`, `OSError`, `HTTPException`."""
+    ends_at = time.monotonic() + SECONDS
+    parts = _read(url, reach)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or _port(parts))
+    stream = _connect(parts, _resolve(parts, reach), ends_at)
+    try:
+        connection.sock = stream
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", target, body, {"Host": parts.netloc, "Connection": "close", **headers})
+        return connection.getresponse().status
+    finally:
+        stream.close()
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether an address is on the public internet, in whatever way it is written."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = _held_by(address)
+        if inner is not None:
+            return is_public(inner)
+        if address not in _UNICAST or any(address in network for network in _TRANSLATED):
+            return False
+    is_special = address.is_multicast or address.is_reserved or not address.is_global
+    return not is_special and not any(address in network for network in _NOT_FOR_US)
+
+
+def _held_by(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address only writes in another way."""
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+
+
+def _read(url: str, reach: Reach) -> SplitResult:
+    schemes = ("https",) if reach.is_production else ("https", "http")
+    try:
+        parts = urlsplit(url)
+        is_good = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc and not parts.fragment
+    except ValueError:
+        is_good = False
+    if not is_good or parts.scheme not in schemes or not _CHARACTERS.fullmatch(url):
+        raise AddressRefusedError(f"must be an {' or '.join(schemes)} address, without a user name or a password.")
+    return parts
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _resolve(parts: SplitResult, reach: Reach) -> list[Resolved]:
+    """Return what a name stands for now. Raises `AddressRefusedError` where any of it must not be called; `OSError`."""
+    try:
+        found = socket.getaddrinfo(parts.hostname, _port(parts), type=socket.SOCK_STREAM)
+    except UnicodeError:  # A label of the name is too long, or empty.
+        raise AddressRefusedError("must be the address of a host.") from None
+    for *_, address in found:
+        if not _may_be_called(ipaddress.ip_address(str(address[0]).partition("%")[0]), reach):
+            raise AddressRefusedError("must lead to a public address.")
+    return [(family, address) for family, *_, address in found]
+
+
+def _may_be_called(address: Address, reach: Reach) -> bool:
+    if not reach.is_production:
+        inner = _held_by(address) if isinstance(address, ipaddress.IPv6Address) else None
+        if (inner or address).is_loopback:
+            return True
+    return is_public(address)
+
+
+def _connect(parts: SplitResult, resolved: list[Resolved], ends_at: float) -> _Stream:
+    failure: OSError = OSError("the name has no address")
+    for family, address in resolved:
+        stream = _Stream(socket.socket(family, socket.SOCK_STREAM), ends_at)
+        try:
+            stream.connect(address)
+            if parts.scheme == "https":
+                stream.encrypt(parts.hostname or "")
+            return stream
+        except OSError as error:
+            stream.close()
+            failure = error
+    raise failure
+
+
+class _Stream(io.RawIOBase):
+    """A connection that ends at a time: an answer of one byte every so often does not prolong it."""
+
+    def __init__(self, sock: socket.socket, ends_at: float) -> None:
+        super().__init__()
+        self._socket = sock
+        self._ends_at = ends_at
+
+    def connect(self, address: Any) -> None:
+        self._hurried().connect(address)
+
+    def encrypt(self, name: str) -> None:
+        self._socket = ssl.create_default_context().wrap_socket(self._hurried(), server_hostname=name)
+
+    def sendall(self, data: bytes) -> None:
+        self._hurried().sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._hurried().recv_into(buffer)
+
+    def close(self) -> None:
+        super().close()
+        self._socket.close()
+
+    def _hurried(self) -> socket.socket:
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the other side took too long")
+        self._socket.settimeout(left)
+        return self._socket

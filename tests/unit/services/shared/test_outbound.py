@@ -1,0 +1,155 @@
+"""Where this server may call: an address of somebody else's choice leads nowhere into this network."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from chatsupport.services.shared import outbound
+from chatsupport.services.shared.outbound import AddressRefusedError, Reach
+
+PRODUCTION, DEVELOPMENT = Reach(is_production=True), Reach(is_production=False)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0.0.0.0",
+        "localhost",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "100.100.100.200",
+        "169.254.169.254",
+        "168.63.129.16",
+        "192.0.0.192",
+        "192.0.2.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "[::]",
+        "[::1]",
+        "[::127.0.0.1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:10.0.0.1]",
+        "[0:0:0:0:0:ffff:a9fe:a9fe]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b:1::7f00:1]",
+        "[2002:7f00:1::]",
+        "[2001:0:7f00:1::]",
+        "[2001:db8::1]",
+        "[fe80::1]",
+        "[fec0::1]",
+        "[fc00::1]",
+        "[fd00:ec2::254]",
+        "[ff02::1]",
+    ],
+)
+def test_what_is_not_public_is_refused_in_any_spelling(host: str) -> None:
+    with pytest.raises(AddressRefusedError):
+        outbound.check(f"https://{host}/a", PRODUCTION)
+
+
+@pytest.mark.parametrize(
+    "host", ["93.184.216.34", "[2606:2800:220:1::1]", "[64:ff9b::5db8:d822]", "93.184.216.34:8443"]
+)
+def test_what_is_public_is_taken(host: str) -> None:
+    outbound.check(f"https://{host}/a?b=c", PRODUCTION)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "https://",
+        "https:///a",
+        "//93.184.216.34/a",
+        "http://93.184.216.34/a",
+        "file:///etc/passwd",
+        "https://user@93.184.216.34/",
+        "https://93.184.216.34:0/",
+        "https://93.184.216.34:99999/",
+        "https://93.184.216.34/a b",
+        "https://93.184.216.34/a\r\nHost: x",
+        "https://93.184.216.34\\@127.0.0.1/",
+        "https://93.184.216.34/#a",
+        "https://[::1/",
+        "https://" + "a" * 70 + ".example.com/",
+        "https://a..example.com/",
+        "https://93.184.216.34/\u00e9",
+    ],
+)
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(AddressRefusedError):
+        outbound.check(url, PRODUCTION)
+
+
+def test_a_name_any_of_whose_addresses_is_private_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [(socket.AF_INET, 1, 6, "", (address, 443)) for address in ("93.184.216.34", "10.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+
+    with pytest.raises(AddressRefusedError):
+        outbound.check("https://push.example.com/", PRODUCTION)
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["93.184.216.34", "10.0.0.1"])
+    connected: list[Any] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, 1, 6, "", (next(answers), 443))])
+
+    def connect(self: object, address: Any) -> None:
+        connected.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(outbound._Stream, "connect", connect)
+    with pytest.raises(ConnectionRefusedError):
+        outbound.post("https://push.example.com/", b"", {}, PRODUCTION)
+    assert connected == [("93.184.216.34", 443)]
+
+    # The name leads elsewhere by now.
+    with pytest.raises(AddressRefusedError):
+        outbound.post("https://push.example.com/", b"", {}, PRODUCTION)
+
+
+def test_only_outside_production_this_machine_is_called() -> None:
+    for host in ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"):
+        outbound.check(f"http://{host}:8080/a", DEVELOPMENT)
+    for host in ("10.0.0.1", "169.254.169.254", "[fd00:ec2::254]"):
+        with pytest.raises(AddressRefusedError):
+            outbound.check(f"http://{host}/a", DEVELOPMENT)
+
+
+def test_an_answer_that_drips_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "SECONDS", 0.5)
+    over = threading.Event()
+
+    def drip() -> None:
+        with server.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not over.wait(0.05):
+                try:
+                    connection.sendall(b"a")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            outbound.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"x", {}, DEVELOPMENT)
+        assert time.monotonic() - began < 2
+        over.set()
+        thread.join()
