@@ -56,17 +56,11 @@ def pinger() -> None:
 def receive_next() -> None:
     """Decode each packet by python-engineio, which looks for JSON in it, and give it the library's way."""
 
-    def receive_next(self: Any, ws: Any) -> bool:
-        try:
-            data = ws.wait()
-        except OSError:
-            return False
-        if data is None:
-            return False
+    def take(self: Any, data: Any) -> bool:
         self.receive(packet.Packet(encoded_packet=data))
         return not self.closed
 
-    engine.EngineSocket._receive_next = receive_next
+    engine.EngineSocket._take = take
 
 
 def frames() -> None:
