@@ -150,7 +150,12 @@ class ChatWebSocket:
                     pass
             self._end()
             return
-        self.socket = connections.keep(self.socket)
+        try:
+            self.socket = connections.keep(self.socket)
+        except OSError as error:
+            logger.error("A websocket could not be kept: %s", error.strerror or error)
+            self._end()
+            return
         self._descriptor = self.socket.fd
         self._go_on()
 

@@ -64,6 +64,20 @@ def line() -> Iterator[Line]:
     eventlet.sleep(0)
 
 
+@pytest.fixture
+def no_file_left() -> Iterator[Callable[[], None]]:
+    """Have this process open no other file from the call on."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def no_file_left() -> None:
+        free = os.open(os.devnull, os.O_RDONLY)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+
+    yield no_file_left
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 def greenlets() -> int:
     return sum(
         type(each) in (greenlet, eventlet.greenthread.GreenThread) and not each.dead for each in gc.get_objects()
@@ -208,6 +222,14 @@ def test_the_descriptor_stays_the_writers_until_it_has_stopped(line: Line) -> No
     assert kept.fileno() < 0
 
 
+def test_it_ends_where_no_file_is_left_to_keep_it(line: Line, no_file_left: Callable[[], None]) -> None:
+    no_file_left()
+    line.listen()
+    line.read_all()
+
+    assert (line.ends, line.sent) == (1, b"\x88\x00")
+
+
 def test_connections_are_counted_until_they_are_discarded() -> None:
     """A request's socket is exchanged for the websocket's, which counts until it is discarded."""
     connections, limit = Connections(), 2
@@ -243,21 +265,18 @@ def test_connections_are_counted_until_they_are_discarded() -> None:
         client.close()
 
 
-def test_connections_are_accepted_again_once_there_are_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_are_accepted_again_once_there_are_files(
+    monkeypatch: pytest.MonkeyPatch, no_file_left: Callable[[], None]
+) -> None:
     monkeypatch.setattr("chatsupport.realtime.connections.RETRY_SECONDS", 0.01)
     listener, handled = eventlet.listen(("127.0.0.1", 0)), []
-    client = socket.create_connection(listener.getsockname())
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.dup(client.fileno())
-    os.close(free)
+    client, before = socket.create_connection(listener.getsockname()), resource.getrlimit(resource.RLIMIT_NOFILE)
     acceptor = eventlet.spawn(Connections().serve, listener, lambda *connection: handled.append(connection), 1)
 
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
-    try:
-        eventlet.sleep(0.05)
-        assert (handled, acceptor.dead) == ([], False)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    no_file_left()
+    eventlet.sleep(0.05)
+    assert (handled, acceptor.dead) == ([], False)
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
     with eventlet.Timeout(SECONDS):
         while not handled:
             eventlet.sleep(0)
