@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.consoles import Visitor, clear
 from tests.browser.people import Person, launch
@@ -36,13 +36,19 @@ def _node_modules() -> None:
     install_node_modules(JS_DIRECTORY)
 
 
-@pytest.fixture(scope="module")
-def browser(_node_modules: None) -> Iterator[Browser]:
-    """One Chromium for all tests of a module."""
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Playwright]:
+    """Playwright, which a process can have only once at a time."""
     with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright, _node_modules: None) -> Iterator[Browser]:
+    """One Chromium for all tests here."""
+    browser = launch(playwright)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -59,7 +65,7 @@ def person(browser: Browser) -> Iterator[MakePerson]:
         one.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
     """A site on another origin."""
     site = Site()
@@ -67,10 +73,22 @@ def site() -> Iterator[Site]:
     site.close()
 
 
+@pytest.fixture(scope="package")
+def _shared_server(
+    mongodb_uri: str, mongodb_db: str, tmp_path_factory: pytest.TempPathFactory, site: Site, _node_modules: None
+) -> Iterator[Server]:
+    servers = Servers(tmp_path_factory.mktemp("browser"), mongodb_uri, mongodb_db)
+    yield servers.start(FRONTEND_URLS=site.origin)
+    servers.forget()
+
+
 @pytest.fixture(scope="module")
-def server(servers: Servers, site: Site, _node_modules: None) -> Server:
-    """A server that the site may call, for all tests of a module."""
-    return servers.start(FRONTEND_URLS=site.origin)
+def server(_shared_server: Server) -> Server:
+    """The server of all tests here, which the site may call. Each module begins without agents and open sessions."""
+    if not _shared_server.is_running:
+        _shared_server.start()
+    clear(_shared_server.operator())
+    return _shared_server
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright
 
 from tests.browser import test_widget_pages
 from tests.browser.conftest import MakePerson
@@ -26,9 +26,8 @@ def test_the_chat_is_loaded_again_after_a_failure(server: Server, site: Site, pe
 
 
 @pytest.fixture(scope="module")
-def browser(_node_modules: None) -> Iterator[Browser]:
+def browser(playwright: Playwright, _node_modules: None) -> Iterator[Browser]:
     """One Firefox for all tests of this module."""
-    with sync_playwright() as playwright:
-        browser = launch_firefox(playwright)
-        yield browser
-        browser.close()
+    browser = launch_firefox(playwright)
+    yield browser
+    browser.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect
 
 from tests import ROOT
 from tests.browser.conftest import MakePerson
@@ -43,12 +43,11 @@ class At:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(playwright: Playwright) -> Iterator[Browser]:
     """A Chromium for which example.com is this machine."""
-    with sync_playwright() as playwright:
-        browser = launch(playwright, "--host-resolver-rules=MAP *.example.com 127.0.0.1")
-        yield browser
-        browser.close()
+    browser = launch(playwright, "--host-resolver-rules=MAP *.example.com 127.0.0.1")
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")

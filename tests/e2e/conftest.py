@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pymongo
 import pytest
 
 from tests.e2e.followers import Followers
@@ -77,11 +76,7 @@ def servers(mongodb_uri: str, mongodb_db: str, tmp_path_factory: pytest.TempPath
     directory: Path = tmp_path_factory.mktemp("e2e")
     servers = Servers(directory, mongodb_uri, mongodb_db)
     yield servers
-    servers.clean_up()
-    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(mongodb_uri)
-    for database in servers.databases:
-        client.drop_database(database)
-    client.close()
+    servers.forget()
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+import pymongo
+
 from tests import ROOT
 from tests.conftest import API_KEY, JWT_SECRET
 from tests.e2e.rest import Rest
@@ -189,14 +191,14 @@ class Servers:
         self._directory = directory
         self._mongodb_uri = mongodb_uri
         self._mongodb_db = mongodb_db
-        self.databases: list[str] = []
+        self._databases: list[str] = []
         self.running: list[Server] = []
 
     def start(self, **env: str) -> Server:
         """Start a server with its own database. `env` overrides its environment."""
         number = next(_numbers)
         database = f"{self._mongodb_db}-e2e-{number}"
-        self.databases.append(database)
+        self._databases.append(database)
         server = Server(self._directory / f"server-{number}", self._mongodb_uri, database, **env)
         self.running.append(server)
         server.start()
@@ -206,6 +208,14 @@ class Servers:
         """End them all."""
         for server in self.running:
             server.clean_up()
+
+    def forget(self) -> None:
+        """End them all, and drop their databases."""
+        self.clean_up()
+        client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(self._mongodb_uri)
+        for database in self._databases:
+            client.drop_database(database)
+        client.close()
 
 
 def free_port() -> int:
