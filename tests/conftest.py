@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ API_KEY = "test-api-key-0123456789"
 JWT_SECRET = "a-secret-for-tests-only-0123456789abcdef"
 
 MakeConfig = Callable[..., Config]
+
+# The tests start some hundred servers and commands, and each would have to compile all modules first.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores SIGINT in background jobs, and the servers that tests start and interrupt would inherit that.
