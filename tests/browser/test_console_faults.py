@@ -111,7 +111,7 @@ def test_a_message_whose_answer_was_lost_is_not_stored_twice(person: MakePerson,
         "{ this.onmessage = () => {}; real.call(this, data); }; 0"
     )
     console.write("Once")
-    wait_until(lambda: maria.texts()[-1] == "Once")
+    wait_until(lambda: maria.texts()[-1:] == ["Once"])
     expect(console.page.locator(".is-pending .message-state")).to_have_text("Sending…")
     for number in range(60):
         maria.say(f"after {number}")

@@ -40,7 +40,7 @@ def test_a_chat_is_handed_from_one_console_to_another(person: MakePerson, server
     second.open("maria")
     second.expect_texts("Where is my parcel?", "I do not know, but Ben does.")
     second.write("It is at your neighbour's.")
-    wait_until(lambda: maria.texts()[-1] == "It is at your neighbour's.")
+    wait_until(lambda: maria.texts()[-1:] == ["It is at your neighbour's."])
     first.expect_texts("Where is my parcel?", "I do not know, but Ben does.")
 
 
@@ -167,4 +167,4 @@ def test_a_supervisor_sees_all_watches_and_takes_over(person: MakePerson, server
     expect(agent.notice).to_contain_text("This chat is no longer yours")
     supervisor.open("maria")
     supervisor.write("It is mine now")
-    wait_until(lambda: maria.texts()[-1] == "It is mine now")
+    wait_until(lambda: maria.texts()[-1:] == ["It is mine now"])

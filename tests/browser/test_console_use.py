@@ -222,7 +222,7 @@ def test_rubbish_in_the_browsers_storage_does_no_harm(
         console = Console(somebody, server).sign_in(ada)
         console.open("maria")
         console.write(rubbish)
-        wait_until(lambda rubbish=rubbish: maria.texts()[-1] == rubbish)
+        wait_until(lambda rubbish=rubbish: maria.texts()[-1:] == [rubbish])
 
 
 def test_a_part_that_cannot_be_fetched_is_fetched_again(person: MakePerson, server: Server, operator: Rest) -> None:
