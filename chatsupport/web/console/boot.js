@@ -1,4 +1,4 @@
-// Loads the console. A part that cannot be fetched, as on a train, does not leave an empty page: this says so, and tries
+// Loads the console. If a part cannot be fetched, as on a train, the page is not left empty: this shows a message, and tries
 // again after a while and as soon as the browser is back on the network.
 
 const TRIED = "chat-console-tries";
@@ -12,7 +12,7 @@ function tries(change) {
     else sessionStorage.removeItem(TRIED);
     return number;
   } catch {
-    return 4; // The browser keeps nothing: wait for long each time.
+    return 4; // The browser stores nothing: wait long each time.
   }
 }
 
@@ -29,7 +29,7 @@ function explain() {
   document.body.replaceChildren(page);
 }
 
-// A stylesheet that could not be fetched has no rules, or none that may be read.
+// A stylesheet that could not be fetched has no rules, or no readable ones.
 function isLost(/** @type {any} */ { sheet }) {
   try {
     return !sheet?.cssRules.length;
@@ -38,7 +38,7 @@ function isLost(/** @type {any} */ { sheet }) {
   }
 }
 
-// A stylesheet that did not come is fetched again; the page works meanwhile, and looks plain.
+// A missing stylesheet is fetched again. Meanwhile the page works, and looks plain.
 function mendStyles(pause = 1_000) {
   const lost = [...document.querySelectorAll('link[rel="stylesheet"]')].filter(isLost);
   if (!lost.length) return;
@@ -58,7 +58,7 @@ try {
 } catch (error) {
   console.warn("The console could not be loaded.", error);
   explain();
-  // A browser remembers a module that it could not fetch until the page is loaded anew.
+  // A browser remembers that it could not fetch a module until the page is reloaded.
   setTimeout(
     () => location.reload(),
     Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** tries((/** @type {number} */ before) => before + 1)),

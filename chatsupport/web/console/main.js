@@ -10,7 +10,7 @@ import { loadClient, reconnect } from "./server/live.js";
 import { assign, notify, state, subscribe, unreadTotal } from "./store.js";
 import { language, texts } from "./texts.js";
 
-// The agents' console. It starts here: the pieces are put together, and the store drives the views.
+// The agents' console starts here: this connects the parts, and the store drives the views.
 
 const VIEWS = [createSignIn, createShell, createExpired, createNotices];
 const CHECK_MS = 60_000;
@@ -29,7 +29,7 @@ function start() {
   startRouting();
   startKeys();
   setInterval(() => !document.hidden && state.phase === "signed-in" && notify(), 1_000); // the times that count up
-  // An event can be lost between two servers: once a minute the picture is compared with the truth.
+  // An event can be lost between two servers, so the state is compared with the server's once a minute.
   setInterval(() => state.phase === "signed-in" && state.link === "online" && loadPicture(), CHECK_MS);
   addEventListener("online", reconnect);
   for (const name of ["focus", "blur"]) addEventListener(name, notify);
@@ -47,5 +47,5 @@ async function boot() {
   }
 }
 
-/** Rejects where a part cannot be loaded; boot.js says so and tries again. */
+/** Rejects if a part cannot be loaded. boot.js then shows a message and tries again. */
 export const booted = boot();

@@ -2,16 +2,16 @@ import { LISTS } from "./lists/lists.js";
 import { tidy } from "./server/actions.js";
 import { assign, change, patchTalk, state, talkOf } from "./store.js";
 
-// What is open is in the address, so that a reload and the browser's back button do what one expects: #/mine,
+// The address names the open view, so that a reload and the browser's back button work as expected: #/mine,
 // #/mine/<session id>, #/queue, #/ended, #/all, #/overview.
 
-const ID = /^[0-9a-f]{24}$/i; // An address may say anything.
+const ID = /^[0-9a-f]{24}$/i; // An address may contain anything.
 
 /** @param {string} list @param {string | null} [sessionId] */
 export function go(list, sessionId = null) {
   const hash = `#/${list}${sessionId ? `/${sessionId}` : ""}`;
   if (location.hash !== hash) location.hash = hash;
-  apply(); // At once, not with the event: the next key press must find it done.
+  apply(); // At once and not with the event, because the next key press needs the result.
 }
 
 /** @param {string} sessionId */
@@ -28,7 +28,7 @@ function apply() {
     draft.panel = false;
     if (selected) draft.missing.delete(selected);
   });
-  // Somebody else's chat is shown as it is when it is opened, and not as it was the last time.
+  // Another agent's chat is loaded again when it is opened.
   if (selected && !talkOf(selected).live)
     patchTalk(selected, { messages: [], lastSeq: null, asked: false, error: null });
   tidy(previous);

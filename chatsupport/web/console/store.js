@@ -1,7 +1,6 @@
 /** @import { Draft, Session, State, Talk, Toast } from "./types.js" */
 
-// The one store. `change` is the only way to alter it; everybody who subscribed is told once, after all changes of the
-// same turn.
+// The store. Only `change` alters it. Subscribers are told once, after all changes of the same turn.
 
 /** @returns {Draft} */
 function initial() {
@@ -33,7 +32,7 @@ function initial() {
 const current = initial();
 
 /**
- * What everybody reads. It cannot be written: the type check refuses it, and so does the browser.
+ * The store as everybody reads it. The type check and the browser refuse writes.
  * @type {State}
  */
 export const state = new Proxy(current, {
@@ -51,7 +50,7 @@ export function subscribe(subscriber) {
   subscribers.add(subscriber);
 }
 
-/** Tells everybody soon. In a microtask, not with an animation frame: the title counts in a hidden tab too. */
+/** Tells subscribers soon. It uses a microtask and not an animation frame, because the title counts in a hidden tab too. */
 export function notify() {
   if (isScheduled) return;
   isScheduled = true;
@@ -75,7 +74,7 @@ export function assign(fields) {
   change((draft) => Object.assign(draft, fields));
 }
 
-/** Forgets everything of who was signed in; the address says what is open. */
+/** Forgets everything of the agent who was signed in. The address names the open view. */
 export function reset() {
   assign({ ...initial(), list: state.list, selected: state.selected });
 }
@@ -97,7 +96,7 @@ const SILENCE = Object.freeze({
   watching: false,
 });
 
-/** Returns what was said in a session, as far as we know. @param {string} sessionId */
+/** Returns the known messages of a session. @param {string} sessionId */
 export const talkOf = (sessionId) => state.conversations.get(sessionId) ?? SILENCE;
 
 /** @param {string} sessionId @param {Partial<Talk>} changes */
@@ -126,12 +125,12 @@ export function readTo(sessionId, userId, seq) {
  */
 export function putSession(session, at = performance.now()) {
   const known = state.sessions.get(session.id);
-  // Joining tells that a session has ended, but not when and why: that is news, however long ago it was asked for.
+  // A join says that a session has ended, but not when and why, so that is news however long ago it was requested.
   const completes = session.status === "ended" && !known?.endedAt;
   if (known && known.touched > at && !completes) return;
   const isCounted = session.unreadCount !== undefined;
   const countedSeq = isCounted || !known ? (session.lastSeq ?? 0) : known.countedSeq;
-  // Marks are stored a moment after they were made: what we know to be read is read.
+  // Marks are stored a moment after they were made, so our own knowledge wins.
   const isRead = talkOf(session.id).markedSeq >= countedSeq;
   const unreadCount = isRead ? 0 : (session.unreadCount ?? known?.unreadCount ?? 0);
   const merged = /** @type {Session} */ ({ ...known, ...session, unreadCount, countedSeq, gone: null, touched: at });
@@ -159,7 +158,7 @@ const by = (field) => (one, other) => {
   return first < second ? -1 : first > second ? 1 : 0;
 };
 
-/** My open chats; the one that came last is first, and stays where it is: lists that jump are hard to hit. */
+/** The agent's open chats, the newest first. They keep their places, because jumping lists are hard to click. */
 export function mine() {
   return all()
     .filter((session) => session.status === "active" && isMine(session))
@@ -180,7 +179,7 @@ export function open() {
     .sort(by("createdAt"));
 }
 
-/** Why a chat has ended: the reason that only staff see comes before what the visitor was told. @param {Session} session */
+/** Why a chat has ended. The reason that only staff see comes before the visitor's. @param {Session} session */
 export const reasonOf = (session) => session.internalReason ?? session.endReason ?? "";
 
 export const selectedSession = () => (state.selected ? (state.sessions.get(state.selected) ?? null) : null);
@@ -192,7 +191,7 @@ export const lastMessage = (sessionId) => talkOf(sessionId).messages.at(-1) ?? n
 let toasts = 0;
 
 /**
- * Says something for a few seconds; with an action (label and function), until it is closed.
+ * Shows a message for a few seconds or, with an action (label and function), until it is closed.
  * @param {string} text
  * @param {Partial<Omit<Toast, "id" | "text">>} [how]
  */

@@ -3,7 +3,7 @@ import { english } from "./languages/en.js";
 /** @typedef {typeof english} Texts */
 
 /**
- * The tables that there are. Another language is a table like languages/en.js, and a line here.
+ * The tables of all languages. A new language is a table like languages/en.js, and a line here.
  * @type {Record<string, Texts>}
  */
 const LANGUAGES = { en: english };

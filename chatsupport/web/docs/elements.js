@@ -1,4 +1,4 @@
-// Elements with text in them. Nothing is ever taken for HTML.
+// Makes elements with text. Text is never treated as HTML.
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag

@@ -1,4 +1,4 @@
-// Shows the OpenAPI document. Everything is text: nothing of the document is ever taken for HTML.
+// Shows the OpenAPI document. Everything in it is text, and never treated as HTML.
 
 import { classed, element } from "./elements.js";
 import { credentials, tryIt } from "./try.js";
@@ -6,7 +6,7 @@ import { credentials, tryIt } from "./try.js";
 /** @import { Api, Content, Operation, Schema } from "./types.js" */
 
 /**
- * Returns a schema as one would write it down: names, types, and what is required.
+ * Returns a schema in readable form: names, types, and which fields are required.
  * @param {Schema | null | undefined} schema
  * @param {Api} api
  * @returns {string}

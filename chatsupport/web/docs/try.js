@@ -1,11 +1,11 @@
-// "Try it": a form for a call, and what the server answers. Credentials stay in the page, and are never stored.
+// "Try it": a form for a call, and the server's answer. Credentials stay in the page, and are never stored.
 
 import { classed, element } from "./elements.js";
 
 /** @import { Operation, Parameter } from "./types.js" */
 
 /**
- * Return the fields for the credentials that every call of the page is sent with, and what reads them.
+ * Returns the fields for the credentials of all calls of the page, and the function that reads them.
  * @returns {{box: HTMLElement, headers: () => Record<string, string>}}
  */
 export function credentials() {
@@ -29,7 +29,7 @@ export function credentials() {
 }
 
 /**
- * Return a form that sends one call.
+ * Returns a form that sends one call.
  * @param {string} path
  * @param {string} method
  * @param {Operation} operation

@@ -13,11 +13,11 @@ import { isPassing, pauseAfter } from "./refusals.js";
  * @param {(code: string) => void} how.onFailure is told that the session cannot be followed
  */
 export function follow(socket, sessionId, { lastSeq = null, onJoined, onMessage, onFailure }) {
-  /** @type {object | null} The question that waits for its answer; an answer to an older one changes nothing. */
+  /** @type {object | null} The request that waits for its answer. An answer to an older one changes nothing. */
   let waiting = null;
 
   const ask = () => {
-    if (waiting || !socket.connected) return; // On connecting we ask anyway.
+    if (waiting || !socket.connected) return; // We ask on connecting anyway.
     const question = (waiting = {});
     const payload = { sessionId, after: lastSeq, lean: true };
     socket.timeout(15_000).emit("join_session", payload, (/** @type {unknown} */ error, /** @type {any} */ answer) => {
@@ -56,7 +56,7 @@ export function follow(socket, sessionId, { lastSeq = null, onJoined, onMessage,
     },
   };
   function stop() {
-    waiting = handlers; // No question is asked any more.
+    waiting = handlers; // Nothing is requested any more.
     for (const name in handlers) socket.off(name, handlers[name]);
   }
   for (const name in handlers) socket.on(name, handlers[name]);

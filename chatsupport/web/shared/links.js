@@ -1,11 +1,11 @@
-// Links in what people write: addresses that begin with http:// or https://, as widget and console both show them.
+// Links in messages: addresses that begin with http:// or https://, shown in the same way by widget and console.
 
 // An address ends at a space, a quotation mark, an ellipsis or the punctuation of languages that write without spaces.
 const ADDRESS = /\bhttps?:\/\/[^\s<>"“”„«»…‥、。〈-】｡､！＂（），：；？［］｛｝｟｠｢｣]+/gi;
 /** @type {Record<string, string>} */
 const CLOSING = { ")": "(", "]": "[", "}": "{" };
 const DIRECTION = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
-// Letters which nobody takes for those of another script: Latin with East Asian ones, or one script alone.
+// Letters that cannot be confused with those of another script: Latin with East Asian ones, or one script alone.
 const ONE_SCRIPT =
   /^([a-zß-ɏḀ-ỿ\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\d.-]+|[\p{sc=Cyrl}\d.-]+|[\p{sc=Grek}\d.-]+|[\p{sc=Arab}\d.-]+|[\p{sc=Hebr}\d.-]+)$/iu;
 
@@ -27,7 +27,7 @@ export function linked(text) {
 }
 
 /**
- * Leaves out what ends the sentence and not the address. A bracket belongs to it where its partner does: Foo_(bar).
+ * Leaves out the punctuation that ends the sentence. A bracket belongs to the address if its partner does: Foo_(bar).
  * @param {string} address
  */
 function trim(address) {
@@ -41,7 +41,7 @@ function trim(address) {
 }
 
 /**
- * Returns a link that shows the host it leads to, whatever was written; null for what is no address, or hides its host.
+ * Returns a link that shows its real host, or null for a text that is not an address or hides its host.
  * @param {string} address
  */
 function toLink(address) {
@@ -61,7 +61,7 @@ function toLink(address) {
     href: url.href,
     target: "_blank",
     rel: "noopener noreferrer nofollow",
-    dir: "ltr", // Nothing around it turns it around.
+    dir: "ltr", // The text around it cannot reverse its direction.
     textContent: isPlain ? scheme + written + rest : scheme + url.host + rest,
   });
 }

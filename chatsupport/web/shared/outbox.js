@@ -5,7 +5,7 @@ import { isPassing, pauseAfter, triesFor } from "./refusals.js";
 /**
  * Makes the outbox of one conversation. Its messages go one after the other, so that their order holds. Each keeps its id,
  * its clientMessageId, over every retry, reconnect and reload, so that none is stored twice. Only a refusal makes a message
- * fail: silence says nothing.
+ * fail, and silence does not.
  * @param {object} conversation
  * @param {() => readonly Unsent[]} conversation.read returns what is on its way
  * @param {(entries: readonly Unsent[]) => void} conversation.write keeps and shows what is on its way from now on
@@ -37,7 +37,7 @@ export function createOutbox({ read, write, isReady, deliver, onRefusal }) {
         }
       }
       tried = 0;
-      // What was stored leaves the outbox when it comes back as a message, so that nothing flickers.
+      // A stored message leaves the outbox when it comes back as a message, so that nothing flickers.
       alter((one) => one.id === id, data ? { seq: data.message.seq } : { failed: code, reason: message });
     }
     isSending = false;
@@ -53,19 +53,19 @@ export function createOutbox({ read, write, isReady, deliver, onRefusal }) {
       return flush();
     },
     /**
-     * Tries again what has failed: one message, or, as on each new connection, all that were not refused for good.
+     * Tries failed messages again: one, or all that were not refused for good, as on each new connection.
      * @param {string} [id]
      */
     retry(id) {
       alter((entry) => (id ? entry.id === id : isPassing(entry.failed)), { failed: undefined });
       return flush();
     },
-    /** What waits has failed. @param {Refusal} refusal */
+    /** Marks waiting messages as failed. @param {Refusal} refusal */
     fail({ code, message }) {
       alter(isPending, { failed: code, reason: message });
     },
     /**
-     * Takes off what is on its way no more: a message, and all that were stored before the last one that is shown.
+     * Removes delivered messages: one, and all that were stored before the last shown one.
      * @param {string | undefined} id
      * @param {number} [last] its seq
      */

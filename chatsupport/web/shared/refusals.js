@@ -1,13 +1,13 @@
-// What is done about a refusal, of REST and of the socket, in the widget and in the console.
+// The handling of refusals, of REST and of the socket, in the widget and in the console.
 
 /**
- * How many times something is tried that was refused with this code, which is that of an envelope or one of ours. Any other
- * code is a refusal for good.
+ * How many attempts follow a refusal with this code, which comes from an envelope or is one of ours. Any other code is a
+ * refusal for good.
  * @type {Record<string, number>}
  */
 const TRIES = {
   OFFLINE: Infinity, // There was no answer.
-  ORIGIN: Infinity, // There was none, because this page may not ask that server.
+  ORIGIN: Infinity, // There was no answer, because this page may not call that server.
   DATABASE_UNAVAILABLE: Infinity,
   RATE_LIMITED: 6,
   INTERNAL_ERROR: 3,
@@ -18,7 +18,7 @@ const LONGEST_PAUSE_MS = 10_000;
 export const isPassing = (code = "") => code in TRIES;
 
 /**
- * Whether a new token mends it.
+ * Tells whether a new token helps.
  * @param {string} code
  */
 export const isOutworn = (code) => /^(AUTH_REQUIRED|INVALID_TOKEN|TOKEN_EXPIRED)$/.test(code);
@@ -27,7 +27,7 @@ export const isOutworn = (code) => /^(AUTH_REQUIRED|INVALID_TOKEN|TOKEN_EXPIRED)
 export const triesFor = (code) => TRIES[code] ?? (isOutworn(code) ? 3 : 1);
 
 /**
- * Returns how long to wait after a number of tries that failed, in ms: longer each time, and not the same for everybody,
+ * Returns how long to wait after a number of failed attempts, in ms: longer each time, and not the same for everybody,
  * so that clients that have lost the same server do not come back together.
  * @param {number} tried
  */

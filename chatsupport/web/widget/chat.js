@@ -8,13 +8,13 @@ import { visitor, warn } from "./visitor.js";
 /** @import { Kept, Person, State } from "./types.js" */
 
 /**
- * Makes one person's chat, without its looks.
+ * Makes one person's chat, without its view.
  * @param {Person} person what is kept of them
  * @param {(state: State) => void} render is called on each change
  */
 export function createChat(person, render) {
   let isStopped = false;
-  // What comes after stop() changes nothing: there may be somebody else by then.
+  // Events after stop() change nothing, because there may be another visitor by then.
   const own = {
     ...person,
     keep: (/** @type {Partial<Kept>} */ changes) => isStopped || person.keep(changes),
@@ -24,7 +24,7 @@ export function createChat(person, render) {
   const { io, server, userId, userHash } = options; // As they are now: the page may name somebody else later.
   const { call, rest, getToken, carry, reason } = visitor({ server, userId, userHash }, own);
 
-  // The session. `read` is how far the visitor has read, `theirs` how far an agent has.
+  // The session. `read` is the seq up to which the visitor has read, `theirs` the same for an agent.
   /** @type {any} */
   let id;
   /** @type {State["status"]} */
@@ -51,7 +51,7 @@ export function createChat(person, render) {
   let { outbox: unsent, userId: me } = kept();
   let names = Object(kept().names);
   let typedAt = 0;
-  // The connection; `isStaffed` tells whether an agent is there.
+  // The connection. `isStaffed` tells whether an agent is present.
   /** @type {(origin: string, options: object) => Socket} */
   let client;
   /** @type {Socket} */
@@ -76,7 +76,7 @@ export function createChat(person, render) {
   const outbox = createOutbox({
     read: () => unsent,
     write(entries) {
-      // Other tabs keep what they have not sent in the same place.
+      // Other tabs store their unsent messages in the same place.
       const others = kept().outbox.filter((other) => !unsent.some((one) => one.id === other.id));
       unsent = entries;
       keep({ outbox: [...others, ...unsent] });
@@ -102,7 +102,7 @@ export function createChat(person, render) {
     },
   });
 
-  // Shows what is new, once for all that came together.
+  // Shows changes, once for all that came together.
   function changed() {
     if (!isDue) queueMicrotask(draw);
     isDue = true;
@@ -135,7 +135,7 @@ export function createChat(person, render) {
     });
   }
 
-  // Drops a token that is no good any more. Returns whether it is worth trying again.
+  // Drops a token that is no longer valid. Returns whether another attempt makes sense.
   /** @param {string} code */
   function renew(code) {
     const isWorn = isOutworn(code);
@@ -143,7 +143,7 @@ export function createChat(person, render) {
     return isWorn || isPassing(code);
   }
 
-  // Refused for good: what waits has failed, and the visitor is told. So is whoever has made the page.
+  // Refused for good: waiting messages have failed, and the visitor and the page are told.
   /** @param {Refusal} refusal */
   function fail(refusal) {
     warn(refusal);
@@ -152,13 +152,13 @@ export function createChat(person, render) {
     changed();
   }
 
-  // Connects; socket.io does the rest, but not where the server has refused or closed the connection.
+  // Connects. socket.io reconnects by itself, unless the server has refused or closed the connection.
   async function connect() {
     if (isConnecting || isStopped) return;
     isConnecting = true;
     clearTimeout(timer);
     try {
-      // A browser may remember that an import has failed, so each has an address of its own.
+      // A browser may remember that an import has failed, so each attempt has its own address.
       client ??= (await import(io + (tried ? `?${tried}` : ""))).io;
       const token = await getToken();
       await carry();
@@ -166,7 +166,7 @@ export function createChat(person, render) {
       me = kept().userId;
       socket ??= listen();
       socket.auth = { token };
-      if (!socket.active) socket.connect(); // While it tries by itself, it would ask the server twice.
+      if (!socket.active) socket.connect(); // While it reconnects by itself, this would ask the server twice.
       enter();
       await lookUp();
     } catch (refusal) {
@@ -249,7 +249,7 @@ export function createChat(person, render) {
     },
   };
 
-  // Names are kept: what somebody has written stays theirs when another takes over.
+  // Names are kept, so that messages keep their sender's name when another agent takes over.
   function meet(/** @type {any} */ somebody) {
     agent = somebody;
     if (!agent || names[agent.id] === agent.name) return;
@@ -257,7 +257,7 @@ export function createChat(person, render) {
     keep({ names });
   }
 
-  // Follows the session that is kept, if there is one.
+  // Follows the stored session, if there is one.
   function enter() {
     const { sessionId } = kept();
     if (sessionId === id || !socket) return;
@@ -330,7 +330,7 @@ export function createChat(person, render) {
   return {
     open,
     again,
-    // Ends the chat; without a connection, socket.io does it as soon as there is one.
+    // Ends the chat. Without a connection, socket.io does it as soon as there is one.
     end() {
       isEnding = true;
       changed();
@@ -347,7 +347,7 @@ export function createChat(person, render) {
       unfollow?.();
       socket?.disconnect();
     },
-    // Takes over what another tab has kept. Returns whether that is somebody else's chat.
+    // Takes over the data that another tab has stored. Returns whether that is another person's chat.
     share() {
       const { userId: present, read: readThere } = kept();
       if (me && present !== me) return true;
@@ -355,7 +355,7 @@ export function createChat(person, render) {
       read = Math.max(read, +readThere || 0);
       draw();
     },
-    // Tells how far the visitor has read, where it is new; returns how far that is.
+    // Reports how far the visitor has read, if that is new. Returns the seq.
     see(/** @type {number} */ seq) {
       if (seq > read) {
         read = seq;
@@ -364,7 +364,7 @@ export function createChat(person, render) {
       }
       return read;
     },
-    // Asks whether an agent is there, while that matters.
+    // Asks whether an agent is present, while that matters.
     async ask() {
       if (status && status !== "waiting") return;
       try {

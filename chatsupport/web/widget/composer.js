@@ -1,6 +1,6 @@
 import { h, icon, say, texts } from "./page.js";
 
-// The field to write in. Enter sends, Shift+Enter begins a new line.
+// The field to write in. Enter sends, and Shift+Enter begins a new line.
 
 const MOST = 1_000;
 
@@ -26,7 +26,7 @@ export function setDraft(draft) {
   fitField();
 }
 
-/** Makes the field as high as its text, and says how much more may be written. */
+/** Makes the field as high as its text, and shows how much more may be written. */
 export function fitField() {
   field.style.height = "0";
   field.style.height = `${field.scrollHeight + 2}px`;

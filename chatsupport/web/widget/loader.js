@@ -2,16 +2,16 @@ import { h } from "../shared/elements.js";
 
 /** @import { Texts } from "./types.js" */
 
-// Puts the chat bubble on a page; docs/widget.md says how. A page view costs the bubble only: the chat itself is loaded
-// when it is wanted, or where one goes on.
+// Puts the chat bubble on a page, as docs/widget.md describes. A page view loads only the bubble. The chat itself is loaded
+// when it is opened, or if there is an open one.
 function install() {
   // A module script is not told which element it comes from.
   // @ts-expect-error One of the two is there, and is an element of HTML.
   const { dataset, src } = document.currentScript ?? document.querySelector("[src*='widget.js']");
-  // Where the chat server is, its path included.
+  // The address of the chat server, including its path.
   const { origin, pathname } = new URL(dataset.server || src);
   const server = origin + pathname.replace(/(\/widget\.js)?\/*$/, "");
-  // The page's attributes win over what the server is set to; bundle.py hands that over.
+  // The page's attributes win over the server's settings, which bundle.py passes on.
   const options = { ...settings, ...dataset, server, io: "%SOCKETIO%" };
   const folder = `${server}/%ASSETS%/widget/`;
   const guestKey = `chat-support ${server}`;
@@ -21,13 +21,13 @@ function install() {
   /** @type {any} */
   let view;
 
-  // A handler that throws is the page's affair, and stops nothing here.
+  // If a handler of the page throws, that stops nothing here.
   /** @param {string} event @param {unknown} [detail] */
   function emit(event, detail) {
     for (const [wanted, handler] of handlers) if (wanted === event) queueMicrotask(() => handler(detail));
   }
 
-  // Returns the key under which people.js keeps what belongs to somebody the page has named, or to a guest.
+  // Returns the key under which people.js stores the data of a person named by the page, or of a guest.
   const keyOf = (/** @type {string | undefined} */ userId) => (userId ? `${guestKey} ${userId}` : guestKey);
 
   /** @param {"localStorage" | "sessionStorage"} area @param {string} key @param {string} what */
@@ -37,7 +37,7 @@ function install() {
     } catch {}
   }
 
-  // Takes over who the page says the visitor is: a number is as good as its text, and an empty id is none.
+  // Takes over the visitor that the page names. A number counts as its text, and an empty id as none.
   /** @param {any} [who] */
   function introduce(who) {
     const { userId, userHash } = who ?? {};
@@ -45,8 +45,8 @@ function install() {
     options.userHash = userHash;
   }
 
-  // Resolves with a module and a style sheet, once both are there: it is tried again after longer and longer pauses, and
-  // when the browser is online again. A browser may remember that an import has failed, so each has an address of its own.
+  // Resolves with a module and a style sheet, once both are loaded. It tries again after longer and longer pauses, and when
+  // the browser is online again. A browser may remember that an import has failed, so each attempt has its own address.
   /** @param {string} module @param {string} style */
   async function load(module, style) {
     for (let again = ""; ; again += "?") {
@@ -72,7 +72,7 @@ function install() {
     return h("button", { "aria-label": label, title: label, ...properties }, drawing);
   }
 
-  // Sets the colours: what is written on the accent is black or white, whichever is easier to read.
+  // Sets the colours. Text on the accent is black or white, whichever is easier to read.
   /** @param {HTMLElement} frame */
   function paint(frame) {
     const { color, theme } = options;
@@ -96,7 +96,7 @@ function install() {
     const [table, sheet] = await load(`languages/${lang}.js`, "bubble.css");
     const texts = /** @type {Texts} */ ({ ...table.default, ...options.texts });
 
-    // The bubble is in a shadow root with a style of its own, which the chat is put into later.
+    // The bubble is in a shadow root with its own style. The chat is added to it later.
     const bubble = icon(texts.open, "M4 5h16v11H10l-4 4v-4H4z", {
       class: "bubble",
       onclick: api.open,
@@ -109,8 +109,8 @@ function install() {
     root.append(frame);
     paint(frame);
 
-    // It is put on the page once that is idle, and again where the page replaces everything: frameworks that take over a
-    // whole document must not find something in it that they have not made.
+    // It is added once the page is idle, and again if the page replaces everything: frameworks that take over a whole
+    // document must not find unknown elements in it.
     const observer = new MutationObserver(() => host.isConnected || later());
     const put = () => {
       const { documentElement: html } = document;
@@ -130,11 +130,11 @@ function install() {
     return prepare;
   }
 
-  // Somebody who has a chat goes on where they were.
+  // A visitor with a chat continues it.
   function goOn() {
     const key = keyOf(options.userId);
     if (
-      (options.userId && has("localStorage", guestKey, 'token":"')) || // of the guest's who they were
+      (options.userId && has("localStorage", guestKey, 'token":"')) || // of the guest that they were
       has("localStorage", key, 'live":t') ||
       has("sessionStorage", key, 'open":t')
     )

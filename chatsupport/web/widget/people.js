@@ -3,9 +3,9 @@ import { options } from "./page.js";
 /** @import { Unsent } from "../shared/types.js" */
 /** @import { KeptInTab, Person } from "./types.js" */
 
-// What outlives the page: for each person, an entry of localStorage, which tabs share, and one of sessionStorage.
+// The data that outlives the page: for each person, an entry of localStorage, which tabs share, and one of sessionStorage.
 
-// What was read or written last is in memory too, and wins where the browser keeps nothing, has no room, or has rubbish.
+// The last read or written data is also in memory. It is used if the browser stores nothing, is full, or has rubbish.
 /** @param {"localStorage" | "sessionStorage"} area */
 function storage(area) {
   /** @type {Record<string, any>} */
@@ -32,7 +32,7 @@ function storage(area) {
         delete unkept[key];
       });
     },
-    // Forgets what is in memory, and unless `here` only, what other tabs share.
+    // Forgets the data in memory and, unless `here`, the data that other tabs share.
     forget(/** @type {string} */ key, here = false) {
       delete memory[key];
       delete unkept[key];
@@ -44,7 +44,7 @@ const shared = storage("localStorage");
 const ofTab = storage("sessionStorage");
 
 /**
- * Returns what is kept of one person: of somebody the page names, or of a guest. Nobody gets at another's.
+ * Returns the stored data of one person: a person named by the page, or a guest. Nobody gets the data of another.
  * @param {string} key
  * @param {unknown} [isNamed]
  * @returns {Person}
@@ -55,7 +55,7 @@ export function person(key, isNamed) {
     // Earlier releases kept the chat of somebody the page had named in the same place.
     const isOwn = (isNamed || /^guest-/.test(entry.userId ?? "guest-")) && (entry.sessionId ?? "").trim;
     const outbox = Array.isArray(entry.outbox) ? entry.outbox : [];
-    // What was acknowledged comes with the messages.
+    // Acknowledged messages come with the history.
     const isUnsent = (/** @type {any} */ one) => isOwn && one?.id && one.text?.trim && !one.seq;
     return { ...(isOwn && entry), outbox: outbox.filter(isUnsent) };
   }
@@ -66,7 +66,7 @@ export function person(key, isNamed) {
     kept,
     tab,
     note,
-    // The token of somebody the page names is kept no longer than the tab: it is the page that vouches for them.
+    // The token of a person named by the page is stored only for the tab, because the page vouches for the person.
     secret: isNamed ? tab : kept,
     keepSecret(changes) {
       (isNamed ? note : this.keep)(changes);
@@ -74,7 +74,7 @@ export function person(key, isNamed) {
     keep(changes) {
       const now = { ...kept(), ...changes };
       const isWaiting = now.outbox.some((/** @type {Unsent} */ one) => !one.failed);
-      // This tells loader.js that somebody has a chat, something to send or an answer to read, and goes on there.
+      // This tells loader.js that the visitor has a chat, an unsent message or an unread answer, so that it continues.
       now.live = !!(now.from || isWaiting || (now.sessionId && (!now.ended || now.unread)));
       shared.write(key, now);
     },
@@ -86,8 +86,8 @@ export function person(key, isNamed) {
 }
 
 /**
- * Gives what is kept of a guest to the person whom the page has named since, at once: whoever comes next must not find it.
- * `from` is the token by which the server gives the rest.
+ * Gives the stored data of a guest at once to the person that the page now names, so that the next visitor does not find it.
+ * `from` is the token by which the server transfers the rest.
  * @param {Person} own
  * @param {Person} guest
  */
@@ -102,7 +102,7 @@ export function adopt(own, guest) {
 }
 
 /**
- * Ends the token of whoever it is, and forgets them; where `here`, other tabs keep what they have.
+ * Ends the person's token, and forgets the person. With `here`, other tabs keep their data.
  * @param {Person} own
  * @param {boolean} [here]
  */

@@ -6,7 +6,7 @@ export function createSound(isOn) {
   /** @type {AudioContext | undefined} */
   let audio;
 
-  // A browser lets a page be heard once the visitor has done something there: on the next page, that is to do again.
+  // A browser allows sound once the visitor has done something on a page, and asks for that again on the next page.
   async function wake() {
     if (!isOn()) return;
     audio ??= new AudioContext();

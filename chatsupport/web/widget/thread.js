@@ -4,7 +4,7 @@ import { h, locale, texts, title } from "./page.js";
 /** @import { Message, Unsent } from "../shared/types.js" */
 /** @import { State } from "./types.js" */
 
-// The messages of the chat, with what is on its way below them.
+// The messages of the chat, with unsent ones below them.
 
 const NEAR_PX = 60;
 
@@ -33,7 +33,7 @@ export function toEnd() {
 }
 
 /**
- * Shows the end, or the first of the new messages where those are more than fit.
+ * Shows the end, or the first new message if the new ones do not fit.
  * @param {number} read how far the visitor has read
  */
 export function placeThread(read) {
@@ -44,7 +44,7 @@ export function placeThread(read) {
 }
 
 /**
- * The log has another size. Nothing has one before the bubble is on the page, which an open chat may be ready before.
+ * The log has a new size. It has none before the bubble is on the page, and an open chat may be ready before that.
  * @param {number} read
  */
 export function fitThread(read) {
@@ -58,7 +58,7 @@ export function clearThread() {
 }
 
 /**
- * Shows the messages and what is on its way.
+ * Shows the messages and the unsent ones.
  * @param {State} state
  * @param {(entry: Unsent) => void} onRetry
  */
@@ -70,12 +70,12 @@ export function showThread(state, onRetry) {
   while (log.children[entries.length]) /** @type {ChildNode} */ (log.lastChild).remove();
   if (!firstChild) placeThread(state.read);
   else if (isAtEnd) toEnd();
-  // Earlier messages came in above what the visitor is reading.
+  // Earlier messages were added above the ones that the visitor is reading.
   else if (log.firstChild !== firstChild) log.scrollTop = scrollTop + log.scrollHeight - scrollHeight;
 }
 
 /**
- * Shows an entry. What is shown already keeps its element, so that it is read out once.
+ * Shows an entry. An entry that is already shown keeps its element, so that it is read out only once.
  * @param {readonly any[]} entries
  * @param {number} i
  * @param {State} state
@@ -94,7 +94,7 @@ function showEntry(entries, i, state, onRetry) {
   const { failed, seq } = entry;
   const mark = failed ? texts.failed : !seq ? texts.sending : seq > state.theirs ? texts.sent : texts.read;
   const name = mine ? mark : (state.names[entry.senderId] ?? texts.team);
-  // What one person says in a row has one line below it.
+  // Consecutive messages of one person have one line below them.
   const isLast = failed || !next || next.failed || isOwn(next) !== mine || (!mine && next.senderId !== entry.senderId);
   const time = entry.timestamp ? ` · ${timeOf(entry.timestamp)}` : "";
   // Each part keeps its own direction of writing.
@@ -107,13 +107,13 @@ function showEntry(entries, i, state, onRetry) {
   if (log.children[i] !== row) log.insertBefore(row, log.children[i]);
 }
 
-/** Returns the time of a message, with its date where that is not today's. @param {string} timestamp */
+/** Returns the time of a message, with its date if it is not today. @param {string} timestamp */
 function timeOf(timestamp) {
   const at = new Date(timestamp);
   return (at.toDateString() === new Date().toDateString() ? clock : calendar).format(at);
 }
 
-/** Returns the last message that stands on the screen: its seq, or 0. */
+/** Returns the seq of the last message on the screen, or 0. */
 export function lastSeen() {
   isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
   const bottom = log.scrollTop + log.clientHeight;
@@ -121,6 +121,6 @@ export function lastSeen() {
     const row = rows.get(id) ?? rows.get(clientMessageId);
     return row.offsetTop + Math.min(row.offsetHeight, NEAR_PX) <= bottom;
   };
-  const isWatched = !document.hidden && log.clientHeight; // Nothing is seen where the page hides the chat.
+  const isWatched = !document.hidden && log.clientHeight; // Nothing is visible while the page hides the chat.
   return (isWatched && messages.findLast(isSeen)?.seq) || 0;
 }

@@ -57,7 +57,7 @@ export function createView() {
       "aria-label": title,
       hidden: true,
       onkeydown,
-      // No key is the page's affair: pages have hotkeys.
+      // The page must not get these keys, because it may have hotkeys.
       onkeypress: stop,
       onkeyup: stop,
     },
@@ -168,7 +168,7 @@ export function createView() {
     hint.textContent = state.isStaffed === false ? `${texts.away} ${texts.hint}` : texts.hint;
     hello.hidden = !!(state.messages[0] ?? state.unsent[0]);
     earlier.hidden = !state.hasMore;
-    // What would only be refused is not offered.
+    // Actions that would be refused are not offered.
     form.hidden = hasEnded || state.isEnding || isBlocked;
     again.hidden = !hasEnded || isBlocked;
     end.hidden = !state.id || hasEnded || isBlocked;
@@ -179,7 +179,7 @@ export function createView() {
     count();
   }
 
-  // Marks as read what the visitor has seen, and counts the rest.
+  // Marks the seen messages as read, and counts the rest.
   function count() {
     state.read = chat.see(lastSeen());
     const news = state.messages.filter((message) => !isOwn(message) && message.seq > state.read).length;
@@ -189,14 +189,14 @@ export function createView() {
     const { unread: kept = 0, sound: isOn } = own.kept();
     if (news > (unread ?? kept) && isOn) chime();
     unread = news;
-    // The next page needs to know of it, also where the chat has ended.
+    // The next page needs this, even if the chat has ended.
     if (state.id && unread !== kept) own.keep({ unread });
     badge.textContent = /** @type {any} */ (unread || "");
     bubble.ariaLabel = texts.open + (unread ? `, ${say(texts.unread, unread)}` : "");
     emit("unread", unread);
   }
 
-  // Shows the chat of whoever the visitor is now, which may be the one that is shown; `isOver` where they have signed out.
+  // Shows the current visitor's chat, which may be the shown one. `isOver` says that the visitor has signed out.
   /** @param {boolean} [isOver] */
   function begin(isOver) {
     const key = keyOf(options.userId);
@@ -271,10 +271,10 @@ export function createView() {
     if (key === keyOf() && newValue === null) person(key).forget(true);
     if (key !== own.key) return;
     if (newValue !== null) {
-      if (chat.share()) who = null; // Another tab has made another guest.
+      if (chat.share()) who = null; // Another tab has made a new guest.
       return begin();
     }
-    // Somebody has signed out in another tab, or a guest has become somebody there.
+    // The visitor has signed out in another tab, or a guest has become a user there.
     signOut(own, true);
     options.userId = "";
     begin(true);
@@ -290,7 +290,7 @@ export function createView() {
   return { open, close, begin };
 }
 
-/** Signs the visitor out, and the guest that they may have been. */
+/** Signs out the visitor, and the guest that they may have been. */
 export function forgetVisitor() {
   signOut(person(keyOf(options.userId), options.userId));
   signOut(person(keyOf()));

@@ -7,7 +7,7 @@ import { isOutworn, isPassing } from "../shared/refusals.js";
 export const warn = ({ code, message }) => console.warn("Chat Support:", code, message);
 
 /**
- * Returns who the visitor is to the server, and their REST calls.
+ * Returns the visitor's identity for the server, and the visitor's REST calls.
  * @param {Options} options
  * @param {Person} own
  */
@@ -15,7 +15,7 @@ export function visitor({ server, userId, userHash }, own) {
   /** @type {Promise<string> | null} */
   let pending = null;
 
-  // Why there was no answer: OFFLINE, or ORIGIN where the server is there and this page may not ask it.
+  // Why there was no answer: OFFLINE, or ORIGIN if the server is there but this page may not call it.
   async function reason() {
     const answers = (/** @type {string} */ path) => {
       const signal = AbortSignal.timeout(5_000);
@@ -25,7 +25,7 @@ export function visitor({ server, userId, userHash }, own) {
   }
 
   /**
-   * Makes one call. Resolves with the answer's data; throws the failure envelope, or the `reason` as its code.
+   * Makes one call. Resolves with the answer's data. Throws the failure envelope, or one with the `reason` as its code.
    * @param {string} path
    * @param {object} [body]
    * @param {string | null} [token]
@@ -49,7 +49,7 @@ export function visitor({ server, userId, userHash }, own) {
     return answer.data;
   }
 
-  // A token serves only the page that vouches for its user as the page did that got it.
+  // A token is used only if the page vouches for its user in the same way as the page that got it.
   const getToken = () => {
     const { token, hash } = own.secret();
     if (token && (!userId || hash === userHash)) return token;
@@ -64,7 +64,7 @@ export function visitor({ server, userId, userHash }, own) {
         return take(await call("auth/token", { userId: before }, worn), before);
       } catch (refusal) {
         if (isPassing(refusal.code) || refusal.code === "BLOCKED") throw refusal;
-        own.keep({ userId: null, sessionId: null }); // That guest is over.
+        own.keep({ userId: null, sessionId: null }); // That guest no longer exists.
       }
     }
     const answer = await call("auth/token", { guest: true });
@@ -81,7 +81,7 @@ export function visitor({ server, userId, userHash }, own) {
   /** @param {string} path @param {object} [body] */
   const rest = async (path, body) => call(path, body, await getToken());
 
-  // Makes the chat of the guest they were this person's. What is refused for good stays behind.
+  // Gives the chat of the former guest to this person. If that is refused for good, it stays with the guest.
   async function carry() {
     const { from: guestToken, was, sessionId: present } = own.kept();
     if (!guestToken) return;

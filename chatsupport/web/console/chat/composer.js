@@ -7,7 +7,7 @@ import { say, texts } from "../texts.js";
 
 /** @import { Session } from "../types.js" */
 
-// The field to write in. Enter sends, Shift+Enter begins a new line. What is in it is the session's draft, and is kept.
+// The field to write in. Enter sends, and Shift+Enter begins a new line. Its text is the session's draft, and is kept.
 
 const MOST = 1000;
 const TYPING_MS = 3_000;
@@ -102,7 +102,7 @@ export function createComposer() {
       const draft = state.drafts.get(session.id) ?? "";
       const isBusy = state.busy.has(session.id);
       writable = canWrite(session) && !isBusy;
-      // A draft in a chat that is lost can still be copied out of the field.
+      // A draft in a lost chat can still be copied from the field.
       const visible = writable || isBusy || (Boolean(draft) && (isMine(session) || Boolean(session.gone)));
       show(element, visible);
       if (sessionId !== session.id) {

@@ -15,7 +15,7 @@ import { openTransfer } from "./transfer.js";
 
 /** @import { Emptiness, Session, View } from "../types.js" */
 
-// The chat that is open: who it is, what was said, and the field to write in.
+// The open chat: the visitor's name, the messages, and the field to write in.
 
 /** @param {Session | null} session @returns {session is Session} */
 export const canAct = (session) =>
@@ -54,7 +54,7 @@ export function createConversation() {
       show(notice, Boolean(words));
       setText(notice, words);
       composer.update(session);
-      // Read is what stands on the screen of somebody who is there.
+      // Messages count as read if they are on the screen of an agent who is present.
       const looks = !document.hidden && document.hasFocus() && messages.atEnd();
       if (looks && isMine(session) && session.status === "active" && talkOf(session.id).live) markRead(session.id);
     },

@@ -6,8 +6,8 @@ import { say, texts } from "../texts.js";
 
 /** @import { Session } from "../types.js" */
 
-// Ending a chat, with a reason. The visitor sees some reasons; others are for the team only, and the visitor is only
-// told that the agent has ended the chat.
+// Ends a chat with a reason. The visitor sees some reasons. Others are for the team only, and the visitor is just told
+// that the agent has ended the chat.
 
 const REASONS = [
   { label: texts.end.solved, isPublic: true },

@@ -26,7 +26,7 @@ import { say, texts } from "../texts.js";
  * @property {string} [sessionId]
  */
 
-// What was said: by day and by person, earlier messages on scrolling up, and at the end what is still on its way.
+// The messages, by day and by person. Scrolling up loads earlier ones, and unsent ones are at the end.
 
 const TOGETHER_MS = 120_000;
 const NEAR_PX = 60;
@@ -53,10 +53,10 @@ export function createMessages() {
     news,
   );
   let sessionId = "";
-  /** @type {unknown[]} What the list was made of; the same means that there is nothing to do. */
+  /** @type {unknown[]} The input of the last rendering. If it is the same, there is nothing to do. */
   let made = [];
   let first = 0; // the first seq that is shown
-  let unsent = 0; // how many were on their way
+  let unsent = 0; // how many were unsent
   let stick = true; // the end is in view and stays there
   let seen = 0; // the last seq when the end was in view
 
@@ -120,7 +120,7 @@ function showTop(top, sessionId, { loading, error, hasEarlier }) {
   top.dataset.state = `${sessionId} ${what}`;
   const load = (/** @type {string} */ label) => h("button", { class: "button small", type: "button", onclick }, label);
   function onclick() {
-    top.parentElement?.focus({ preventScroll: true }); // The button goes, and the focus must not go with it.
+    top.parentElement?.focus({ preventScroll: true }); // The button disappears, and the focus must not be lost with it.
     loadEarlier(sessionId);
   }
   if (loading) top.replaceChildren(h("span", { class: "muted" }, texts.messages.loading));
@@ -156,7 +156,7 @@ function arrange(session, { messages, reads }, outbox) {
       before?.senderId === message.senderId &&
       Date.parse(message.timestamp) - Date.parse(before.timestamp) < TOGETHER_MS;
     lines.push({
-      // What I have sent keeps its place and its element when it comes back from the server.
+      // A message that I have sent keeps its place and its element when it comes back from the server.
       key: isOwn && message.clientMessageId ? `own-${message.clientMessageId}` : `seq-${message.seq}`,
       text: message.message,
       erased: message.erased,
@@ -224,7 +224,7 @@ function createMessage() {
       element.className = classes.filter(Boolean).join(" ");
       setText(who, name);
       const shown = erased ? texts.messages.erased : text;
-      // Addresses are links. A text that is there already stays, and with it a selection in it.
+      // Addresses become links. A text that is already there stays, and keeps a selection in it.
       if (bubble.textContent !== shown) bubble.replaceChildren(...linked(shown));
       bubble.classList.toggle("erased", Boolean(erased));
       setText(time, timeOfDay(at));

@@ -10,7 +10,7 @@ import { say, texts } from "../texts.js";
 /** @import { AgentLoad, Session } from "../types.js" */
 /** @typedef {{ id: string, name: string, detail: string, isFree: boolean }} Choice */
 
-// Transferring a chat: to an agent who has room, or to the next agent who is free.
+// Transfers a chat to an agent who has room, or to the next free agent.
 
 const QUEUE = "queue";
 
@@ -39,7 +39,7 @@ export function openTransfer(session) {
   });
   render();
   /** @type {HTMLInputElement | null} */ (list.querySelector("input:not(:disabled)"))?.focus();
-  refreshAgents().catch(() => {}); // Those that are known will do.
+  refreshAgents().catch(() => {}); // The known agents are shown instead.
 }
 
 /** @param {AgentLoad} agent @returns {Choice} */

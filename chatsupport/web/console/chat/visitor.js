@@ -10,7 +10,7 @@ import { say, texts } from "../texts.js";
 /** @import { Session, View } from "../types.js" */
 /** @typedef {{ label: string, value: string, title?: string }} Fact */
 
-// The panel about the visitor: what is known of them, how long it has taken, and the chats they had before.
+// The panel about the visitor: known details, times, and earlier chats.
 
 const STATUS = { active: texts.visitor.active, waiting: texts.visitor.waiting, ended: texts.visitor.ended };
 

@@ -13,7 +13,7 @@ import { texts } from "../texts.js";
  * @property {boolean} [isInFields] it works in text fields too
  */
 
-// The keys that there are, as docs/console.md has them.
+// The list of keys, as in docs/console.md.
 
 /** @param {string} title @param {Shortcut[]} shortcuts */
 function table(title, shortcuts) {

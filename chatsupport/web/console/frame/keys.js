@@ -15,7 +15,7 @@ import { openHelp } from "./help.js";
 /** @import { Session } from "../types.js" */
 /** @import { Shortcut } from "./help.js" */
 
-// The keyboard. Single keys work outside text fields only, and can be switched off in the help, which shows this table.
+// The keyboard. Single keys work only outside text fields, and can be switched off in the help, which shows this table.
 
 /** @type {Shortcut[]} */
 const SHORTCUTS = [
@@ -40,11 +40,11 @@ const SHORTCUTS = [
   { keys: ["Alt", "↓"], what: texts.keys.nextInList, isInFields: true, act: () => step(1) },
   { keys: ["Alt", "↑"], what: texts.keys.previous, isInFields: true, act: () => step(-1) },
   { keys: ["Esc"], what: texts.keys.leave, isInFields: true, act: leave },
-  // What follows is done by the field itself.
+  // The field itself handles the following.
   { keys: ["Enter"], what: texts.keys.send, isInFields: true },
   { keys: ["Shift", "Enter"], what: texts.keys.newLine, isInFields: true },
 ];
-/** @type {Record<string, string>} The names in the table of what an event calls otherwise. */
+/** @type {Record<string, string>} The names in the table for keys that events call otherwise. */
 const NAMES = { ArrowDown: "↓", ArrowUp: "↑", Escape: "Esc" };
 
 export function showHelp() {

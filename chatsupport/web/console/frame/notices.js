@@ -7,7 +7,7 @@ import { say, texts } from "../texts.js";
 
 /** @import { Toast, View } from "../types.js" */
 
-// What is wrong with the connection, and what an action has come to.
+// Problems of the connection, and the results of actions.
 
 /** @returns {View} */
 export function createNotices() {
@@ -30,7 +30,7 @@ function createToast({ id, kind, text, label, act }) {
   return { element: h("div", { class: `toast ${kind}` }, h("span", {}, text), button, close), update() {} };
 }
 
-/** The line above everything, while there is no connection, or where the lists could not be loaded. @returns {View} */
+/** The line above everything, while there is no connection or if the lists could not be loaded. @returns {View} */
 export function createBanner() {
   const text = h("span", {});
   const button = h("button", { class: "button small" });

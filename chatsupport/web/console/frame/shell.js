@@ -18,7 +18,7 @@ import { createBanner } from "./notices.js";
 /** @import { List } from "../lists/lists.js" */
 /** @import { View } from "../types.js" */
 
-// The frame: who I am and how things are, where I can go, and what is open. A new panel is a file and a line here.
+// The frame: the agent's name and state, the navigation, and the open views. A new panel is a file and a line here.
 
 const PANELS = [
   createTop,

@@ -7,7 +7,7 @@ import { say, texts } from "../texts.js";
 
 /** @import { View } from "../types.js" */
 
-// Signing in: a page where nobody is signed in, and a dialog above everything where the token has expired.
+// Signing in: a page if nobody is signed in, and a dialog above everything if the token has expired.
 
 /** @param {unknown} error */
 function describe(error) {
@@ -95,7 +95,7 @@ function createForm(button) {
         }),
       );
     } catch {
-      // Without these there is still the form.
+      // Without these, the form still works.
     }
   }
   return { element: h("div", {}, form, development), email, loadOptions };
@@ -135,7 +135,7 @@ export function createSignIn() {
 /** @returns {View} */
 export function createExpired() {
   const element = h("dialog", { class: "dialog", "aria-labelledby": "expired-title" });
-  element.addEventListener("cancel", (event) => event.preventDefault()); // There is nothing to go back to.
+  element.addEventListener("cancel", (event) => event.preventDefault()); // There is nothing behind it to go back to.
   return {
     element,
     update() {

@@ -229,7 +229,7 @@ export const english = {
     isInternal: "Do not show this reason to the visitor",
     missing: "Write the reason, or choose one from the list.",
     failed: "The chat could not be ended. {reason}",
-    // The visitor sees this where the reason is for the team only.
+    // The visitor sees this if the reason is for the team only.
     told: "Ended by the agent",
   },
 
@@ -253,7 +253,7 @@ export const english = {
     failed: "The chat could not be taken over. {reason}",
   },
 
-  // Why a chat is not the agent's any more, by the server's reason.
+  // Why the agent no longer has a chat, by the server's reason.
   lost: {
     transferred: "It was transferred.",
     agent_away: "You were away for too long, so it went back to the queue.",
@@ -261,7 +261,7 @@ export const english = {
     no_reply: "You had not answered for too long, so it went back to the queue.",
   },
 
-  // What a screen reader is told.
+  // Texts for screen readers.
   announce: {
     assigned: "New chat with {visitor}",
     unassigned: "One of your chats was taken away",

@@ -11,9 +11,9 @@ import { openList } from "./lists.js";
 
 /** @import { QueueEntry, Session, View } from "../types.js" */
 
-// The list beside the conversation: its rows are the sessions of the list that is open.
+// The list beside the conversation. Its rows are the sessions of the open list.
 
-/** Returns the ids of the sessions that can be opened from the list, in its order; for the keys that go up and down. */
+/** Returns the ids of the sessions that can be opened from the list, in order, for the keys that go up and down. */
 export function listed() {
   const { id, rows } = openList();
   return id === "queue" && !isSupervisor() ? [] : rows().flatMap((row) => row.id ?? []);
@@ -117,7 +117,7 @@ function createRow({ id }) {
 }
 
 /**
- * Says what is most worth knowing in one line: a draft, who types, the last message; for a supervisor, who has it.
+ * Returns the most important fact in one line: a draft, who is typing, the last message, or, for a supervisor, the agent.
  * @param {Session} session
  */
 function describe(session) {
@@ -153,7 +153,7 @@ function createQueueRow({ id }) {
   const name = h("span", { class: "row-name" });
   const waits = h("span", { class: "row-time attention" });
   const inside = [place, h("span", { class: "row-body" }, h("span", { class: "row-line" }, name, waits))];
-  // Only a supervisor may look into a chat that waits.
+  // Only a supervisor may open a waiting chat.
   const row = id
     ? h("button", { class: "row", type: "button", "data-session": id, onclick: () => select(id) }, ...inside)
     : h("div", { class: "row still" }, ...inside);

@@ -2,7 +2,7 @@ import { assign, state } from "../store.js";
 
 /** @import { Agent, AgentLoad } from "../types.js" */
 
-// Agents and their load, as everybody may know them.
+// Agents and their load, which everybody may see.
 
 /** An agent whose record or load has changed: any agent, for supervisors; for others, themselves. @param {Agent} agent */
 export function changeAgent(agent) {
@@ -29,7 +29,7 @@ export function isFull() {
   return me !== undefined && me.activeUsers >= me.maxUsers;
 }
 
-/** Returns the numbers that a team looks at. */
+/** Returns the numbers of the team. */
 export function numbers() {
   const there = state.agents.filter((agent) => agent.isOnline);
   return {

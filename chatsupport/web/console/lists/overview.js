@@ -10,7 +10,7 @@ import { hasRoom, isFull, numbers } from "./load.js";
 
 /** @import { AgentLoad, QueueEntry, Session, View } from "../types.js" */
 
-// For supervisors: how the team stands, who waits, and how much each agent has to do.
+// For supervisors: the numbers of the team, the queue, and the load of each agent.
 
 const LONG_WAIT_MS = 120_000;
 
@@ -101,7 +101,7 @@ function createAgent(agent) {
       setAttribute(bar, "aria-label", say(texts.overview.loadOf, { agent: now.name }));
       setAttribute(bar, "aria-valuemax", now.maxUsers);
       setAttribute(bar, "aria-valuenow", now.activeUsers);
-      // The policy forbids a style in HTML, and allows this.
+      // The policy forbids styles in HTML, but allows this.
       fill.style.width = `${Math.min(100, (100 * now.activeUsers) / now.maxUsers)}%`;
       bar.classList.toggle("full", now.activeUsers >= now.maxUsers);
       setText(load, say(texts.top.someOf, { some: now.activeUsers, all: now.maxUsers }));

@@ -1,7 +1,7 @@
 import { h } from "../../shared/elements.js";
 
-// What a screen reader is told of what happens outside the focus, politely. The region is made once and stays empty
-// in between: only what is put into it later is read.
+// Tells screen readers politely about events outside the focus. The region is made once and stays empty in between,
+// because only text that is added later is read out.
 
 const region = h("div", { class: "visually-hidden", "aria-live": "polite", role: "status" });
 

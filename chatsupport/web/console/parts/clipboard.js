@@ -1,7 +1,7 @@
 import { h } from "../../shared/elements.js";
 
-// Copying. The browser's clipboard is there for pages that came over https or from this machine; elsewhere the old
-// command does it, from a field that is there for that moment only.
+// Copies text. The browser's clipboard is available to pages that came over https or from this machine. On other pages the
+// old command copies from a temporary field.
 
 /** Copies a text. Resolves with whether the browser let us. @param {string} text */
 export async function copyText(text) {
@@ -10,7 +10,7 @@ export async function copyText(text) {
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      // Not allowed here; the old command may be.
+      // It is not allowed here, but the old command may be.
     }
   }
   const field = h("textarea", { class: "visually-hidden", readonly: true });

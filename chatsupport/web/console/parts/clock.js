@@ -1,6 +1,6 @@
 import { language, texts } from "../texts.js";
 
-// Times and how long things take, by the server's clock: a wrong clock on the agent's desk changes no waiting time.
+// Times and durations by the server's clock, so that a wrong clock of the agent's computer changes no waiting time.
 
 let offset = 0;
 
@@ -13,7 +13,7 @@ export function now() {
   return Date.now() + offset;
 }
 
-/** Returns the milliseconds since an ISO time, never below 0; 0 where there is none. @param {string | null} [iso] */
+/** Returns the milliseconds since an ISO time, never below 0, or 0 without a time. @param {string | null} [iso] */
 export function since(iso) {
   return iso ? Math.max(0, now() - Date.parse(iso)) : 0;
 }
@@ -69,7 +69,7 @@ export function dayName(iso) {
   return DAY.format(new Date(iso));
 }
 
-/** For a list: today's times, else the day. @param {string} iso */
+/** For a list: the time if it is today, or else the day. @param {string} iso */
 export function shortTime(iso) {
   return dayKey(iso) === dayKey(now()) ? timeOfDay(iso) : SHORT_DAY.format(new Date(iso));
 }

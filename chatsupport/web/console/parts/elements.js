@@ -1,6 +1,6 @@
 import { h } from "../../shared/elements.js";
 
-// What the console's views are made with, besides h().
+// The functions that make the console's views, besides h().
 
 /** @type {Record<string, string>} */
 const PATHS = {
@@ -23,12 +23,12 @@ const PATHS = {
   alert: "M12 4 2.5 20h19z M12 10v4 M12 17v.01",
 };
 
-/** Makes one of our icons. It says nothing to a screen reader: the button around it has a name. @param {string} name */
+/** Makes one of our icons. Screen readers skip it, because the button around it has a name. @param {string} name */
 export const icon = (name) =>
   h("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" }, h("path", { d: PATHS[name] }));
 
 /**
- * Writes a text where it differs, so that a selection in it survives, and a screen reader hears no repeat.
+ * Writes a text only if it differs, so that a selection in it survives and a screen reader does not repeat it.
  * @param {Element} element
  * @param {string} text
  */
@@ -37,7 +37,7 @@ export function setText(element, text) {
 }
 
 /**
- * Sets an attribute; null takes it away. An ARIA state needs the word "false": without the attribute there is no state.
+ * Sets an attribute; null removes it. An ARIA state needs the word "false", because without the attribute there is no state.
  * @param {Element} element
  * @param {string} name
  * @param {string | number | boolean | null} value
@@ -56,8 +56,8 @@ export function show(element, visible) {
 const kept = new WeakMap();
 
 /**
- * Makes the children of `parent` those of `items`, in their order. An item that was there before keeps its element, and
- * with it focus, selection and scroll position.
+ * Makes the children of `parent` match `items`, in their order. An item that was there before keeps its element with its
+ * focus, selection and scroll position.
  * @template Item
  * @param {Element} parent
  * @param {readonly Item[]} items

@@ -3,7 +3,7 @@ import { icon, setText, show } from "./elements.js";
 
 /** @import { Emptiness } from "../types.js" */
 
-// What is shown where there is nothing to show: what it means, and what to do about it.
+// The text for an empty view: what it means, and what to do about it.
 
 export function createEmpty() {
   const image = h("span", { class: "empty-image" });

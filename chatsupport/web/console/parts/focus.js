@@ -1,4 +1,4 @@
-// Where the focus goes. On a touch screen the field is not focused unasked: a keyboard would cover the chat.
+// Moves the focus. On a touch screen the field is not focused automatically, because a keyboard would cover the chat.
 
 const coarse = matchMedia("(pointer: coarse)");
 

@@ -1,7 +1,7 @@
 /** @import { State } from "../types.js" */
 
-// What survives a reload of this tab, and nothing else does: sessionStorage, see docs/console.md for why. A browser
-// that forbids it only makes the agent sign in again after a reload. What is read may be anything: it is checked.
+// The data that survives a reload of this tab, in sessionStorage (docs/console.md says why). If a browser forbids it, the
+// agent has to sign in again after a reload. Stored data may be anything, so it is checked.
 
 const TOKEN = "chat-console-token";
 const PLAIN_KEYS = "chat-console-plain-keys";
@@ -21,7 +21,7 @@ function write(key, value) {
     if (value === null) sessionStorage.removeItem(key);
     else sessionStorage.setItem(key, JSON.stringify(value));
   } catch {
-    // Full or forbidden: it is kept in memory as long as the page is.
+    // Full or forbidden: the data is in memory only, until the page is closed.
   }
 }
 
@@ -33,7 +33,7 @@ export function readToken() {
 /** @param {{ token: string, agentId: string } | null} value */
 export const writeToken = (value) => write(TOKEN, value);
 
-// What an agent has written and not sent: drafts, and messages on their way. By agent, for who shares a desk.
+// An agent's drafts and unsent messages. They are stored for each agent, because agents may share a computer.
 /** @param {string} agentId */
 const writing = (agentId) => `chat-console-writing-${agentId}`;
 
@@ -44,7 +44,7 @@ const list = (value) => (Array.isArray(value) ? value : []);
 /** @param {unknown} value @returns {[string, any][]} */
 const pairs = (value) => list(value).filter((pair) => Array.isArray(pair) && isText(pair[0]));
 
-/** Earlier releases called the id clientMessageId. What the server has acknowledged comes with the conversation. */
+/** Earlier releases called the id clientMessageId. Acknowledged messages come with the conversation. */
 function unsent(/** @type {any} */ item) {
   const id = item?.id ?? item?.clientMessageId;
   if (!isText(id) || !isText(item.text) || !isText(item.at) || item.seq || item.state === "sent") return [];
@@ -70,7 +70,7 @@ export function writeWriting(agentId, drafts, outbox) {
 /** @param {string} agentId */
 export const forgetWriting = (agentId) => write(writing(agentId), null);
 
-// Single-key shortcuts can be switched off: speech input and shaky hands press keys nobody meant.
+// Single-key shortcuts can be switched off, because speech input and shaky hands press keys by accident.
 export const plainKeys = () => read(PLAIN_KEYS) !== false;
 /** @param {boolean} on */
 export const setPlainKeys = (on) => write(PLAIN_KEYS, on);

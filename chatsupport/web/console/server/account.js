@@ -11,7 +11,7 @@ import { refresh } from "./refresh.js";
 
 /** @import { Agent } from "../types.js" */
 
-// Signing in and out. The token is kept for this tab only.
+// Sign in and out. The token is stored for this tab only.
 
 export const signInOptions = () => call("GET", "/api/auth/sign-in-options");
 
@@ -27,7 +27,7 @@ export async function signInAs(agentId) {
   await resume(token, agentId);
 }
 
-/** Goes on as who was signed in before a reload. Resolves with false where nobody was. */
+/** Continues as the agent who was signed in before a reload. Resolves with false if nobody was. */
 export async function continueSession() {
   const kept = readToken();
   if (!kept) return false;
@@ -50,7 +50,7 @@ async function resume(token, agentId) {
 function begin(token, agent) {
   writeToken({ token, agentId: agent.id });
   authorize(token, expired);
-  // The same agent again, after the token had expired: everything is where it was.
+  // The same agent again after the token had expired: everything stays as it was.
   const isSame = state.agent?.id === agent.id;
   if (!isSame) {
     reset();
@@ -71,7 +71,7 @@ export async function loadPicture() {
   }
 }
 
-// The token is no good any more. What is on the screen stays under the dialog, and so do the drafts.
+// The token is no longer valid. The view stays under the dialog, and so do the drafts.
 function expired() {
   disconnect();
   authorize(null);
@@ -79,11 +79,11 @@ function expired() {
   if (state.phase === "signed-in") assign({ phase: "expired" });
 }
 
-/** By choice: nothing of what was written stays in this tab, and the server takes the token no more. */
+/** Signs out by choice: no written text stays in this tab, and the server ends the token. */
 export function signOut() {
   const agentId = state.agent?.id;
   disconnect();
-  if (isAuthorized()) call("POST", "/api/auth/logout").catch(() => {}); // Without an answer the token ends by itself.
+  if (isAuthorized()) call("POST", "/api/auth/logout").catch(() => {}); // Without an answer, the token expires by itself.
   authorize(null);
   writeToken(null);
   if (agentId) forgetWriting(agentId);

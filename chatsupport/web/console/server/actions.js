@@ -20,14 +20,14 @@ import { refreshAgentsSoon } from "./refresh.js";
 
 /** @import { Draft } from "../types.js" */
 
-// What an agent does. Each action shows at once; where the server refuses it, it is taken back, and says why. Each may
+// The actions of an agent. Each shows its effect at once. If the server refuses it, it is undone with a message. Each may
 // be repeated without harm.
 
 const PAGE = 50;
 const LATEST = 2 ** 31 - 1; // beyond every seq
 
 /**
- * Does it, with a mark on the session meanwhile; a failure is said with a button that does it again.
+ * Performs an action, and marks the session meanwhile. A failure is shown with a button to try again.
  * @param {string} sessionId
  * @param {"ending" | "transferring" | "taking"} mark
  * @param {string} failure the text, with a place for the reason
@@ -80,7 +80,7 @@ export function transfer(sessionId, agentId, name) {
     try {
       session = (await callCounting("POST", `/api/chat/transfer/${sessionId}`, { agentId })).data;
     } catch (error) {
-      // The answer to the first try was lost: the session has left us, and that is what was wanted.
+      // The answer to the first attempt was lost, and the session has left us as intended.
       if (!(error instanceof ApiError) || error.code !== "FORBIDDEN" || error.tried === 1) throw error;
     }
     const cameBack = session?.agentId === state.agent?.id;
@@ -132,7 +132,7 @@ export async function setOnline(isOnline) {
   }
 }
 
-/** By a key, which is pressed by accident more easily than the switch: says what it did, and offers to take it back. */
+/** For the key, which is more easily pressed by accident than the switch: shows the result, and offers to undo it. */
 export function toggleOnline() {
   const isOnline = !state.agent?.isOnline;
   setOnline(isOnline);
@@ -140,7 +140,7 @@ export function toggleOnline() {
   else toast(texts.presence.away, { label: texts.presence.goOnline, act: () => setOnline(true) });
 }
 
-/** Brings what came before the first message that is shown; the last ones where there is none. @param {string} sessionId */
+/** Loads the messages before the first shown one, or the last ones if none is shown. @param {string} sessionId */
 export async function loadEarlier(sessionId) {
   const before = talkOf(sessionId);
   if (before.loading || (before.messages.length && !before.hasEarlier)) return;
@@ -163,7 +163,7 @@ export async function loadEarlier(sessionId) {
   }
 }
 
-/** Tells that everything on the screen is read. Asked again after a reconnect, where the answer was lost. */
+/** Marks everything on the screen as read. It is repeated after a reconnect, because the answer may have been lost. */
 export async function markRead(/** @type {string} */ sessionId) {
   const { lastSeq: seq, markedSeq: before } = talkOf(sessionId);
   if (!seq || before >= seq || !isConnected() || !isFollowed(sessionId)) return;
@@ -190,7 +190,7 @@ export function stopWatching(sessionId) {
   stopFollowing(sessionId, true);
 }
 
-/** A chat that is gone is kept while somebody looks at it, and no longer. @param {string | null} previous */
+/** A lost chat is kept only while the agent looks at it. @param {string | null} previous */
 export function tidy(previous) {
   if (previous && previous !== state.selected && state.sessions.get(previous)?.gone) forget(previous);
 }
@@ -198,7 +198,7 @@ export function tidy(previous) {
 const REFUSED = new Set(["FORBIDDEN", "SESSION_NOT_FOUND"]);
 const fetching = new Set();
 
-/** A chat is on the screen: brings what is needed to show it. Called often; does something once. */
+/** Loads what the chat on the screen needs. It may be called often, and loads once. */
 export async function opened(/** @type {string} */ sessionId) {
   const session = state.sessions.get(sessionId);
   const talk = talkOf(sessionId);
@@ -220,7 +220,7 @@ export async function opened(/** @type {string} */ sessionId) {
   }
 }
 
-/** Asks again for a chat that could not be loaded: at the next change of the store, `opened` finds nothing in its way. */
+/** Lets a chat that could not be loaded be loaded again by `opened`, at the next change of the store. */
 export function openAgain(/** @type {string} */ sessionId) {
   change((draft) => draft.missing.delete(sessionId));
 }

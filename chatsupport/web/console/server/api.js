@@ -1,7 +1,7 @@
 import { isOutworn, isPassing, pauseAfter } from "../../shared/refusals.js";
 import { say, texts } from "../texts.js";
 
-// REST. Every call of the console may be repeated, so one that was refused for a moment is.
+// REST. Every call of the console may be repeated, so temporarily refused ones are.
 
 const TRIES = 4;
 const ANSWER_MS = 15_000;
@@ -13,7 +13,7 @@ export class ApiError extends Error {
     super(message);
     this.code = code;
     this.retryAfter = retryAfter;
-    /** The number of the try that failed with it. */
+    /** The number of the failed attempt. */
     this.tried = 1;
   }
 }
@@ -44,7 +44,7 @@ export const isAuthorized = () => token !== null;
 export const because = (text, error) => say(text, { reason: error instanceof Error ? error.message : "" });
 
 /**
- * Resolves with `data` and the number of the try that brought it, from 1. Rejects with an ApiError.
+ * Resolves with `data` and the number of the successful attempt, from 1. Rejects with an ApiError.
  * @param {string} method
  * @param {string} path
  * @param {object} [body]
@@ -92,7 +92,7 @@ async function once(method, path, body) {
     throw new ApiError("OFFLINE", texts.server.offline);
   }
   if (envelope.success) return envelope.data;
-  // An answer to an old token says nothing of the new one.
+  // An answer to an old token says nothing about the new one.
   if (isOutworn(envelope.code) && sent && sent === token) onSignedOut(envelope);
   throw new ApiError(envelope.code, envelope.message, Number(response.headers.get("Retry-After")) || null);
 }

@@ -19,7 +19,7 @@ import { refreshAgentsSoon } from "./refresh.js";
 
 /** @import { Session } from "../types.js" */
 
-// The server's events go into the store. What happens in a followed session's messages is in following.js.
+// Puts the server's events into the store. Messages of a followed session are in following.js.
 
 /** @type {Record<string, string>} */
 const LOST = texts.lost;
@@ -38,7 +38,7 @@ export const handlers = {
 
   session_unassigned({ sessionId, agentId, reason }) {
     refreshAgentsSoon();
-    if (agentId !== state.agent?.id) return; // A supervisor hears of it by session_changed.
+    if (agentId !== state.agent?.id) return; // A supervisor gets session_changed for this.
     if (!state.busy.has(sessionId)) announce(texts.announce.unassigned);
     change((draft) => draft.busy.delete(sessionId));
     if (!isSupervisor()) return lose(sessionId, reason, LOST[reason] ?? null);
@@ -71,7 +71,7 @@ export const handlers = {
   agent_changed: changeAgent,
   agent_deleted: removeAgent,
 
-  /** `sessions` are the first of those that wait. */
+  /** `sessions` are the first waiting ones. */
   queue_changed({ waiting, longestWaitingSince, sessions }) {
     assign({ queue: { total: waiting, longestWaitingSince, sessions } });
   },
@@ -84,7 +84,7 @@ export const handlers = {
     if (state.conversations.has(sessionId)) readTo(sessionId, userId, seq);
   },
 
-  /** I have read it in another window or another browser. */
+  /** The agent has read it in another window or browser. */
   session_read({ sessionId, seq }) {
     const session = state.sessions.get(sessionId);
     if (!session || !state.agent) return;
@@ -106,7 +106,7 @@ export const handlers = {
  */
 function changeSession({ unreadCount, ...session }) {
   const lastSeq = Math.max(session.lastSeq ?? 0, state.sessions.get(session.id)?.lastSeq ?? 0);
-  // What we follow we count ourselves, and sooner.
+  // For followed sessions we count unread messages ourselves, and sooner.
   putSession({ ...session, lastSeq, ...(!isFollowed(session.id) && { unreadCount }) });
   const now = state.sessions.get(session.id);
   if (now?.status === "active" && isMine(now)) followSession(session.id);

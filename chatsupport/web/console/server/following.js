@@ -6,7 +6,7 @@ import { arrived } from "./outbox.js";
 
 /** @import { Message } from "../../shared/types.js" */
 
-// What a followed session tells goes into the store.
+// Puts the events of followed sessions into the store.
 
 const SETTLE_MS = 5_000;
 
@@ -36,7 +36,7 @@ export function watchSession(sessionId) {
 function add(message) {
   const { sessionId, seq, senderId } = message;
   const talk = talkOf(sessionId);
-  if (seq <= (talk.messages.at(-1)?.seq ?? 0)) return; // It came with the history already.
+  if (seq <= (talk.messages.at(-1)?.seq ?? 0)) return; // It already came with the history.
   const typing = new Set(talk.typing);
   typing.delete(senderId);
   patchTalk(sessionId, { messages: [...talk.messages, message], lastSeq: seq, typing, endsAt: null });
@@ -55,8 +55,7 @@ function add(message) {
 }
 
 /**
- * The session is not ours any more. What was said stays on the screen of an agent who is looking at it, and so does the
- * draft.
+ * The session is no longer ours. If the agent is looking at it, its messages and the draft stay on the screen.
  * @param {string} sessionId
  * @param {string} reason
  * @param {string | null} [message]
@@ -77,14 +76,14 @@ export function forget(sessionId) {
 }
 
 /**
- * An ended session is followed a moment longer, for what was on its way, and then not: a socket can be in 50 sessions.
+ * An ended session is followed for a moment longer, for late events, and then no more: a socket can be in 50 sessions.
  * @param {string} sessionId
  */
 export function settle(sessionId) {
   setTimeout(() => state.sessions.get(sessionId)?.status === "ended" && stopFollowing(sessionId, true), SETTLE_MS);
 }
 
-/** Follows all that are ours, and no others but those that a supervisor watches. */
+/** Follows all of our sessions, and the ones that a supervisor watches. */
 export function followMine() {
   for (const session of state.sessions.values())
     if (session.status === "active" && isMine(session)) followSession(session.id);

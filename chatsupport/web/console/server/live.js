@@ -5,7 +5,7 @@ import { at } from "./api.js";
 
 /** @import { Joined, Message, Refusal, Socket } from "../../shared/types.js" */
 
-// The socket: one connection, the state of the link, and the sessions that are followed over it.
+// The socket: one connection, its state, and the sessions that are followed over it.
 
 /** @type {(options: object) => Socket} */
 let io;
@@ -14,7 +14,7 @@ let socket = null;
 /** @type {Map<string, () => void>} */
 let followed = new Map();
 
-/** Loads socket.io's own client; the page says where it is. Rejects where it cannot be had. */
+/** Loads socket.io's own client from the address in the page. Rejects if it cannot be loaded. */
 export async function loadClient() {
   const name = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="socketio"]'));
   ({ io } = await import(new URL(name.content, document.baseURI).href));
@@ -38,7 +38,7 @@ export function connect(token, { handlers, onConnect, onSignedOut }) {
     randomizationFactor: 0.8,
   });
   socket = ours;
-  /** @type {Refusal | null} What the server said before it closed the connection. */
+  /** @type {Refusal | null} The server's reason for closing the connection. */
   let reason = null;
   let tried = 0;
 
@@ -64,7 +64,7 @@ export function connect(token, { handlers, onConnect, onSignedOut }) {
     if (isOutworn(code)) return onSignedOut(error.data);
     if (ours.active || isPassing(code)) assign({ link: "offline" });
     else assign({ link: "closed", linkMessage: message });
-    // socket.io's client does not try again by itself where the server has refused.
+    // socket.io's client does not try again by itself if the server has refused it.
     if (ours.active || !isPassing(code)) return;
     tried += 1;
     setTimeout(() => ours === socket && ours.connect(), pauseAfter(tried));
@@ -90,11 +90,11 @@ export const isConnected = () => Boolean(socket?.connected);
 
 /** @param {string} event @param {object} payload */
 export function emit(event, payload) {
-  socket?.emit(event, payload, () => {}); // The answer is of no use, but without one a failure comes as `error`.
+  socket?.emit(event, payload, () => {}); // The answer is not used, but without a callback a failure would come as `error`.
 }
 
 /**
- * Resolves with the envelope of the acknowledgement, or null where none came in time.
+ * Resolves with the envelope of the acknowledgement, or null if none came in time.
  * @param {string} event
  * @param {object} payload
  */
@@ -121,7 +121,7 @@ export function startFollowing(sessionId, callbacks) {
   followed.set(sessionId, follow(socket, sessionId, { lastSeq, ...callbacks }));
 }
 
-/** Stops; with `leave` the others are told that we left. @param {string} sessionId */
+/** Stops following. With `leave`, the others are told that we left. @param {string} sessionId */
 export function stopFollowing(sessionId, leave = false) {
   followed.get(sessionId)?.();
   followed.delete(sessionId);

@@ -3,7 +3,7 @@ import { writeWriting } from "../parts/storage.js";
 import { change, state, talkOf } from "../store.js";
 import { ask, isConnected } from "./live.js";
 
-// Messages on their way: an outbox for each session. They survive a reload.
+// Unsent messages: an outbox for each session. They survive a reload.
 
 /** @type {Map<string, ReturnType<typeof createOutbox>>} */
 const outboxes = new Map();
@@ -23,23 +23,23 @@ export function outboxOf(sessionId) {
       const answer = await ask("send_message", { sessionId, message: text, clientMessageId: id });
       const seq = answer?.data?.message.seq;
       const { live, lastSeq } = talkOf(sessionId);
-      // It was stored before, and the conversation, which has passed it, does not bring it any more.
+      // It was stored before, and the conversation is already past it.
       if (seq && (!live || (lastSeq !== null && seq <= lastSeq))) setTimeout(() => outbox.settle(id));
       return answer ?? { success: false, code: "OFFLINE" };
     },
-    onRefusal() {}, // The message says so itself.
+    onRefusal() {}, // The message shows that itself.
   });
   outboxes.set(sessionId, outbox);
   return outbox;
 }
 
-/** Drafts and messages on their way survive a reload. */
+/** Stores drafts and unsent messages, so that they survive a reload. */
 export function keepWriting() {
   if (state.agent) writeWriting(state.agent.id, state.drafts, state.outbox);
 }
 
 /**
- * The conversation has come to a message, which is ours where it has a clientMessageId.
+ * The conversation has reached a message. It is ours if it has a clientMessageId.
  * @param {string} sessionId
  * @param {number} seq
  * @param {string} [clientMessageId]
@@ -48,7 +48,7 @@ export function arrived(sessionId, seq, clientMessageId) {
   if (state.outbox.has(sessionId)) outboxOf(sessionId).settle(clientMessageId, seq);
 }
 
-/** On every connection: what waits is sent. */
+/** On every connection, sends the waiting messages. */
 export function flushAll() {
   for (const sessionId of state.outbox.keys()) outboxOf(sessionId).retry();
 }

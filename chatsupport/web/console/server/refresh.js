@@ -5,8 +5,8 @@ import { followMine, forget, lose } from "./following.js";
 
 /** @import { Session } from "../types.js" */
 
-// The first picture, and the same again after every reconnect: by REST, for an event may have been missed. Between
-// these, events keep it true.
+// Loads the state by REST, at first and again after every reconnect, because events may have been missed. In between,
+// events keep it current.
 
 const ENDED_PAGE = 30;
 const AGAIN_MS = 1_000;
@@ -22,7 +22,7 @@ async function everySession(query) {
   }
 }
 
-/** Loads all that the lists show. Rejects with an ApiError; what was loaded before stays. */
+/** Loads everything that the lists show. Rejects with an ApiError, and keeps what was loaded before. */
 export async function refresh() {
   const asked = performance.now();
   const [agent, active, waiting, ended] = await Promise.all([
@@ -40,11 +40,11 @@ export async function refresh() {
   }
   for (const session of [...state.sessions.values()]) {
     if (session.status === "ended" || session.gone || listed.has(session.id) || session.touched > asked) continue;
-    // It was open and is in no list now: it has ended long ago, or is somebody else's.
+    // It was open and is now in no list: it ended long ago, or another agent has it.
     if (isMine(session)) lose(session.id, "gone");
     else forget(session.id);
   }
-  // Whatever could not be loaded before is asked for again.
+  // Loads everything again that could not be loaded before.
   for (const [sessionId, talk] of state.conversations)
     if (talk.error) patchTalk(sessionId, { asked: false, error: null });
   change((draft) => {
@@ -63,7 +63,7 @@ export async function refreshQueue() {
   assign({ queue: { ...queue, longestWaitingSince: queue.sessions[0]?.waitingSince ?? null } });
 }
 
-/** Loads the names and the load of everybody, for supervisors and for transfers. */
+/** Loads the names and the load of all agents, for supervisors and for transfers. */
 export async function refreshAgents() {
   const stats = await get("/api/chat/stats");
   setServerTime(stats.systemHealth.timestamp);
@@ -80,7 +80,7 @@ export async function moreEnded() {
 
 let isDue = false;
 
-/** Loads everybody's load soon, and once for many causes. */
+/** Loads the load of all agents soon, once for many causes. */
 export function refreshAgentsSoon() {
   if (isDue) return;
   isDue = true;

@@ -31,10 +31,10 @@ export default {
   again: "Start again", // a new chat
   busy: "Too many people are waiting. Please try again later.", // the queue is full
   trouble: "The chat cannot be reached at the moment.", // it is refused
-  away: "Nobody is here at the moment.", // no agent is there
+  away: "Nobody is here at the moment.", // no agent is present
   sure: "End this chat?", // asked before it ends
   stay: "Keep chatting", // the other answer
   blocked: "You cannot write to us here.",
-  origin: "The chat does not work on this page.", // the page may not ask the server
+  origin: "The chat does not work on this page.", // the page may not call the server
   over: "Characters over the limit: {}", // how many
 };
