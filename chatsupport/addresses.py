@@ -1,4 +1,4 @@
-"""Addresses of clients, made plain once: everything after the edge compares, counts, stores and logs the same text.
+"""Addresses of clients, normalized once, so that everything else compares, counts, stores and logs the same text.
 
 The address of this server is in `public_address.py`.
 """

@@ -46,7 +46,7 @@ class ChatSupport(Flask):
     json_provider_class = OrjsonProvider
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function: none is a coroutine, which Flask would ask seven times a request."""
+        """Return the function. None of ours is a coroutine, and Flask would check that seven times a request."""
         return func
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -107,7 +107,7 @@ def create_app(config: Config | None = None) -> Flask:
 
 
 def read_config(environ: Mapping[str, str] | None = None) -> Config:
-    """Return the configuration, with what configures the features. Raises `ConfigError` for a bad environment."""
+    """Return the configuration, including the features' variables. Raises `ConfigError` for a bad environment."""
     return Config.from_env(environ, feature.variables(feature.load(features.INSTALLED)))
 
 
@@ -121,14 +121,14 @@ def register_calls(app: Flask) -> None:
 
 
 def bind_socket_events() -> None:
-    """Have the events of clients and of the server that the core and the installed features have."""
+    """Register the events of clients and of the server, from the core and the installed features."""
     added = feature.installed()
     received = [chat_events.events, *(each.socket_events for each in added)]
     socket_events.bind(received, [socket_events.CORE, *(each.emitted for each in added)])
 
 
 def _add_features(app: Flask) -> None:
-    """Put in its places what the features add besides calls and events."""
+    """Register everything that the features add besides calls and events."""
     added = feature.installed()
     documents.bind(
         [document for each in added for document in each.documents],

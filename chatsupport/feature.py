@@ -43,11 +43,11 @@ class Feature:
     reactions: Mapping[type[Any], Sequence[Callable[[Any], object]]] = field(default_factory=dict)
     """Its reactions by the type of the event. The core's reactions come first."""
     session_part: SessionPart | None = None
-    """What it adds to sessions: fields of a start, what is kept with a session, and what is shown of it."""
+    """Its part of sessions: the fields of a start, the stored data, and the fields that sessions show."""
     indexes: Sequence[Index] = ()
-    """Indexes on what it keeps with sessions. Those of its own documents are in these."""
+    """Indexes on its data in sessions. The indexes of its own documents are declared there."""
     variables: Sequence[Variable[Any]] = ()
-    """What configures it: variables of the environment. `settings.config.value` has the value of each."""
+    """Its variables of the environment. `settings.config.value` returns the value of each."""
     orders: Handlers = field(default_factory=dict)
     """Its orders between processes, each with the function that carries it out."""
     timed_work: Sequence[Every] = ()
@@ -57,9 +57,9 @@ class Feature:
     personal_data: PersonalData | None = None
     """How it exports and erases its data about a person."""
     widget: Callable[[], Mapping[str, Any]] | None = None
-    """Says what the chat bubble goes by on pages that do not say it themselves: as their `data-*` attributes would."""
+    """Returns the chat bubble's settings for pages that do not set them by `data-*` attributes."""
     report: Callable[[datetime, datetime], Callable[[ObjectId | None], Mapping[str, Any]]] | None = None
-    """Reports add what this returns for [start, end): the feature's figures of an agent, or with None of everybody."""
+    """Returns the feature's figures for reports on [start, end): of an agent, or with None of all agents."""
     needs_ended_since: Callable[[], datetime | None] | None = None
     """Returns the time from which on it still needs ended sessions, or None if it needs all of them."""
 

@@ -1,8 +1,7 @@
-"""What features add to sessions, so that the core shows and keeps it without knowing them.
+"""Fields that features add to sessions. The core stores and shows them without knowing the features.
 
-A feature names a `SessionPart` in its `FEATURE`. What it keeps with a session is stored in the session's own document
-(`features.<name>`), by the write that starts the session or by the feature's own. So neither a start nor a read costs a
-command more.
+A feature names a `SessionPart` in its `FEATURE`. Its data is in the session's own document (`features.<name>`), written
+when the session starts or by the feature's own update. So neither a start nor a read costs another command.
 """
 
 from __future__ import annotations
@@ -17,43 +16,43 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class SessionPart:
-    """What one feature adds to sessions."""
+    """The part of sessions that one feature adds."""
 
     fields: Mapping[type[Any], type[Any]] = field(default_factory=dict)
-    """Models of fields that may be left out, by the model of the contract that has them too: `StartSession`, `Session`,
+    """Models with optional fields, by the model of the contract that gets them: `StartSession`, `Session`,
     `SessionFilter`.
     """
     on_start: Callable[[Any], object] | None = None
-    """Looks at a start (`starting.Start`) before a new session is stored. It may raise an error that refuses the start.
-    What it returns is kept with the session, unless that is None.
+    """Called with a start (`starting.Start`) before a new session is stored. It may raise an error, which refuses it.
+    Its result is stored with the session, unless it is None.
     """
     show: Callable[[Document, bool], Document] | None = None
-    """Returns the fields of a stored session for its user, or with True for staff. It reads nothing else."""
+    """Returns the fields of a stored session for its user, or with True for staff. It reads no other data."""
 
 
 _parts: dict[str, SessionPart] = {}
 
 
 def bind(parts: Mapping[str, SessionPart]) -> None:
-    """Have these parts, by the names of their features, and no others from now on."""
+    """Use only these parts from now on, by the names of their features."""
     _parts.clear()
     _parts.update(parts)
     fields_of.cache_clear()
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the features that add to sessions."""
+    """Return the names of the features that add fields to sessions."""
     return tuple(_parts)
 
 
 @cache
 def fields_of(model: type[Any]) -> tuple[type[Any], ...]:
-    """Return the models whose fields features add to this one, or to one that it derives from."""
+    """Return the models whose fields features add to this model or to one of its base classes."""
     return tuple(part.fields[base] for part in _parts.values() for base in model.__mro__ if base in part.fields)
 
 
 def kept_from(start: object) -> dict[str, Any]:
-    """Return what features keep with a new session, by their names. Raises what one of them refuses the start with."""
+    """Return the features' data of a new session, by their names. Raises the error by which one refuses the start."""
     kept = {name: part.on_start(start) for name, part in _parts.items() if part.on_start is not None}
     return {name: value for name, value in kept.items() if value is not None}
 

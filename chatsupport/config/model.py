@@ -75,7 +75,7 @@ class Config:
     timed_work: bool = True
     """Whether the server does its timed work; only tests that call it themselves switch it off."""
     of_features: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The values of the features' variables, by their names; one that is not there has its default."""
+    """The values of the features' variables, by name. A missing one has its default."""
 
     def value(self, variable: Variable[T]) -> T:
         """Return the value of a feature's variable."""
@@ -96,7 +96,7 @@ class Config:
     def from_env(cls, environ: Mapping[str, str] | None = None, variables: Iterable[Variable[Any]] = ()) -> Config:
         """Read `environ`, or the process environment over `.env`; raise ConfigError with every bad variable.
 
-        `variables` are those of the features. gunicorn's master, which must not import these, checks the core's only.
+        `variables` are those of the features. gunicorn's master must not import these, so it checks only the core's.
         """
         reader = Reader(_process_environment() if environ is None else environ)
         config = cls._read(reader, variables)

@@ -29,7 +29,7 @@ class Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Read from `environ`, where an empty or blank value counts as not set.
 
-        A pair of quotes around a value is taken off, as from `.env`: `docker run --env-file` leaves it.
+        A pair of quotes around a value is removed, as from `.env`, because `docker run --env-file` keeps it.
         """
         plain = {name: unquoted(text) for name, text in environ.items()}
         self._values = {name: text for name, text in plain.items() if text}

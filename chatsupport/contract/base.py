@@ -166,26 +166,26 @@ class Request(Model):
 
 
 class OpenRequest(Request):
-    """What a client sends, with what features take besides (`session_parts.py`)."""
+    """An object that a client sends, with further fields of features (`session_parts.py`)."""
 
     _more: dict[type[Request], Request] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def parse(cls: type[Open], data: Payload) -> Open:
-        """Return what the client sent, the core's fields first. Raises the error of the first field that is wrong."""
+        """Return the client's request, with the core's fields first. Raises the error of the first wrong field."""
         read = super().parse(data)
         for model in session_parts.fields_of(cls):
             read._more[model] = model.parse(data)
         return read
 
     def more(self, model: type[Own]) -> Own:
-        """Return what the client sent of a feature's fields."""
+        """Return the fields of a feature in the client's request."""
         given = self._more.get(model)
         return given if isinstance(given, model) else model.parse({})
 
     @classmethod
     def codes(cls, *, of_texts: bool = False) -> list[str]:
-        """Return every code that a wrong field may have, with those of the features' fields."""
+        """Return the error codes of all fields, including those of the features' fields."""
         more = [code for model in session_parts.fields_of(cls) for code in model.codes(of_texts=of_texts)]
         return list(dict.fromkeys([*super().codes(of_texts=of_texts), *more]))
 

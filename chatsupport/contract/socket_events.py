@@ -1,6 +1,6 @@
-"""What goes over Socket.IO: what clients and the server emit, and the AsyncAPI document that follows from it.
+"""The events that clients and the server emit over Socket.IO, and the AsyncAPI document that is made from them.
 
-These are the events of clients, in contrast to those of `chatsupport/events.py`, which say what has happened inside.
+The events of `chatsupport/events.py`, in contrast, are internal: they say what has happened.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ CORE: Mapping[str, Emitted] = {
 
 @dataclass(frozen=True)
 class Received:
-    """An event of a client: what it carries, the data of its acknowledgement, and who handles it."""
+    """An event of a client: its payload, the data of its acknowledgement, and its handler."""
 
     body: type[InSession]
     answer: type[Answer]
@@ -174,7 +174,7 @@ EMITTED: dict[str, Emitted] = {}
 
 
 def bind(received: Iterable[Mapping[str, Received]], emitted: Iterable[Mapping[str, Emitted]]) -> None:
-    """Have these events, and no others, from now on."""
+    """Use only these events from now on."""
     for known, tables in ((RECEIVED, received), (EMITTED, emitted)):
         known.clear()
         for table in tables:

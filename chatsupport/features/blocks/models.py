@@ -27,7 +27,7 @@ from chatsupport.identity import Caller
 
 
 class BlockNotFoundError(NotFoundError):
-    """No block has this id, or it has run out."""
+    """No block has this id, or it has expired."""
 
     code = "BLOCK_NOT_FOUND"
 

@@ -1,4 +1,4 @@
-"""Blocking people and addresses, and lifting that. A block is a denial, so the core keeps out whoever is blocked."""
+"""Block people and addresses, and lift blocks. A block is a denial, so the core refuses blocked callers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chatsupport.services.shared.pages import Cursor, Document
 
 
 def block(caller: Caller, wanted: NewBlock) -> tuple[Document, bool]:
-    """Block a person or an address; one that is blocked already gets the new reason and end.
+    """Block a person or an address. If it is already blocked, the block gets the new reason and end.
 
     Returns the block, and whether it is new. For operators only.
     """
@@ -55,7 +55,7 @@ def unblock(caller: Caller, block_id: ObjectId) -> Document:
     """Lift a block. Raises `BlockNotFoundError`. For operators only."""
     access.require_operator(caller)
     lifted: Document | None = Denial.collection().find_one_and_delete(
-        # The index has ids only, and is used where the query says so.
+        # The index has only ids, and is used if the query hints at it.
         {"blockId": {"$eq": block_id, "$type": "objectId"}}
     )
     if lifted is None or denials.has_run_out(lifted):

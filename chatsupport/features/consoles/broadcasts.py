@@ -1,4 +1,4 @@
-"""The events for consoles. Each process tells its own."""
+"""The events for consoles. Each process sends them to its own sockets."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from chatsupport.identity import AGENT
 from chatsupport.realtime import server
 
 AGENTS_ROOM, SUPERVISORS_ROOM = "agents", "supervisors"
-"""All sockets of agents, and those of supervisors among them."""
+"""The room of all agents' sockets, and the room of the supervisors' sockets."""
 
 
 def session_changed(session: dict[str, Any]) -> None:
-    """Tell the supervisors here what a session (serialized) is now."""
+    """Tell the supervisors here the state of a session (serialized)."""
     emit_here("session_changed", session, SUPERVISORS_ROOM)
 
 
 def agent_changed(agent: dict[str, Any]) -> None:
-    """Tell the supervisors here, and the agent's own sockets here, what an agent (serialized) is and has."""
+    """Tell the supervisors here, and the agent's own sockets here, an agent's state and load (serialized)."""
     emit_here("agent_changed", agent, [SUPERVISORS_ROOM, person_room(agent["id"], AGENT)])
 
 
 def agent_deleted(agent_id: ObjectId) -> None:
-    """Tell the supervisors here that there is no such agent any more."""
+    """Tell the supervisors here that an agent was deleted."""
     emit_here("agent_deleted", {"id": str(agent_id)}, SUPERVISORS_ROOM)
 
 
 def queue_changed(state: dict[str, Any]) -> None:
-    """Tell the agents here how many wait, since when, and who is first.
+    """Tell the agents here how many sessions wait, since when, and which are first.
 
-    Only supervisors may enter a session that waits, so only they get its id.
+    Only supervisors may enter a waiting session, so only they get its id.
     """
     emit_here("queue_changed", state, SUPERVISORS_ROOM)
     rows = [{name: value for name, value in row.items() if name != "sessionId"} for row in state["sessions"]]

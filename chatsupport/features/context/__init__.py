@@ -1,4 +1,4 @@
-"""What staff know of a visitor: name, address, pages, language, time zone, device, and whatever else the site tells."""
+"""Details of a visitor for staff: name, address, pages, language, time zone, device and fields of the site."""
 
 from chatsupport.events import GuestIdentified
 from chatsupport.feature import Feature

@@ -1,6 +1,6 @@
-"""What a User-Agent header says of a device: the browser, the system, and the kind of device.
+"""Read the browser, the system and the kind of device from a User-Agent header.
 
-Browsers call themselves by each other's names, so the order of the tables matters. What is not in them stays unknown.
+Browsers also name other browsers, so the order of the tables matters. Anything that is not in them stays unknown.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 LONGEST = 500
-"""So much of the header is looked at."""
+"""The number of characters of the header that are read."""
 
 _BROWSERS = (
     (re.compile(r"\bEdg(?:e|A|iOS)?/"), "Edge"),
@@ -57,6 +57,6 @@ def _known(user_agent: str) -> tuple[str | None, str | None, str] | None:
 
 
 def of(user_agent: str) -> Device | None:
-    """Return the browser, the system and the kind of device (phone, tablet, desktop, bot), None if all are unknown."""
+    """Return the browser, the system and the kind of device (phone, tablet, desktop, bot), or None if unknown."""
     known = _known(user_agent[:LONGEST])
     return None if known is None else dict(zip(("browser", "os", "kind"), known, strict=True))

@@ -1,4 +1,4 @@
-"""What is told of a visitor, and what is shown of it."""
+"""Requests and answers about the details of a visitor."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def time_zones() -> frozenset[str]:
 
 
 def _text(value: Any, otherwise: str) -> str | None:
-    """Return a text, trimmed; None of null, and of one in which nothing can be seen."""
+    """Return a text, trimmed, or None for null and for a text without visible characters."""
     if value is None:
         return None
     if not isinstance(value, str) or UNSTORABLE.search(value):
@@ -43,7 +43,7 @@ def _text(value: Any, otherwise: str) -> str | None:
 
 
 def _email(value: Any) -> str | None:
-    wording = f"must be an address like ada@example.com, of at most {MAX_EMAIL_LENGTH} characters."
+    wording = f"must be an address such as ada@example.com, of at most {MAX_EMAIL_LENGTH} characters."
     text = _text(value, wording)
     if text is not None:
         try:
@@ -70,7 +70,7 @@ def _url(value: Any) -> str | None:
 
 
 def _locale(value: Any) -> str | None:
-    wording = "must be a language tag as in BCP 47, like en or pt-BR."
+    wording = "must be a language tag of BCP 47, such as en or pt-BR."
     text = _text(value, wording)
     if text is not None and not _LOCALE.fullmatch(text):
         raise ValueError(wording)
@@ -78,7 +78,7 @@ def _locale(value: Any) -> str | None:
 
 
 def _time_zone(value: Any) -> str | None:
-    wording = "must be the name of a time zone, like Europe/Berlin."
+    wording = "must be the name of a time zone, such as Europe/Berlin."
     text = _text(value, wording)
     if text is not None and text not in time_zones():
         raise ValueError(wording)
@@ -86,7 +86,7 @@ def _time_zone(value: Any) -> str | None:
 
 
 def _keys(value: Any) -> Any:
-    """Refuse keys before they are repeated in an error: they may be anything."""
+    """Refuse invalid keys before an error repeats them: they may be anything."""
     if not isinstance(value, dict):
         return value
     if len(value) > MAX_FIELDS:
@@ -129,7 +129,7 @@ class Visitor(Model):
 class Page(Model):
     """The page that the visitor looks at."""
 
-    url: Url = Field(default=None, description="http or https. Without a user name or a password.")
+    url: Url = Field(default=None, description="http or https, without a user name or a password.")
     title: Annotated[str | None, Line(200)] = None
     referrer: Url = None
 
@@ -144,8 +144,8 @@ class Told(Request):
         default=None,
         description="`url` (at most 2000 characters, http or https), `title` (200), `referrer` (2000, http or https).",
     )
-    locale: Locale = Field(default=None, description="The visitor's language as in BCP 47, like `pt-BR`.")
-    timezone: TimeZone = Field(default=None, description="An IANA name, like `Europe/Berlin`.")
+    locale: Locale = Field(default=None, description="The visitor's language as in BCP 47, such as `pt-BR`.")
+    timezone: TimeZone = Field(default=None, description="An IANA name, such as `Europe/Berlin`.")
     fields: Annotated[
         dict[
             str,
@@ -197,13 +197,13 @@ class ShownPage(Answer):
 
 
 class VisitedPage(ShownPage):
-    """A page, and when the visitor came there."""
+    """A page, and when the visitor opened it."""
 
     at: Time
 
 
 class Device(Answer):
-    """What the visitor's browser says of itself."""
+    """The visitor's device, from the browser's User-Agent header."""
 
     browser: str | None
     os: str | None
@@ -217,9 +217,9 @@ class Context(Answer):
     page: ShownPage | None = Field(description="The page that the visitor looks at.")
     locale: str | None
     timezone: str | None
-    fields: dict[str, Value] = Field(description="For users only those that a user has set last.")
+    fields: dict[str, Value] = Field(description="Users get only the fields that a user has set last.")
     pages: Annotated[list[VisitedPage], Field(max_length=MAX_PAGES)] = absent(
-        "For staff only. The last pages, the present one included, oldest first."
+        "For staff only. The last pages, including the current one, oldest first."
     )
     device: Device | None = absent("For staff only.")
     is_verified: bool = absent("For staff only. Whether the site's server vouched for the user's id.")

@@ -1,4 +1,4 @@
-"""Erasing what is known of a visitor. A person's export has it with the sessions."""
+"""Erase the details of a visitor. A person's export has them with the sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatsupport.personal_data import Erasure, PersonalData
 
 
 def erase_in_sessions(_: Erasure, session_ids: Sequence[ObjectId]) -> None:
-    """Forget what was known of the visitor of these sessions."""
+    """Delete the details of the visitor of these sessions."""
     Session.collection().update_many({"_id": {"$in": list(session_ids)}}, {"$unset": {STORED: ""}})
 
 

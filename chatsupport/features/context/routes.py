@@ -1,4 +1,4 @@
-"""What is known of a visitor."""
+"""The details of a visitor."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ blueprint = Blueprint("context", __name__, url_prefix="/api/chat")
     errors=[SessionEndedError],
 )
 def update_session(session_id: SessionId, told: SessionUpdate) -> dict[str, Any]:
-    """Tell what is known of a visitor.
+    """Change the details of a visitor.
 
-    For the session's user and staff. What is not there stays as it is; null removes. 30 a minute.
+    For the session's user and staff. Missing fields stay as they are, and null removes a field. 30 a minute.
     """
     return context.update(caller(), session_id, told, request.headers.get("User-Agent", ""))

@@ -39,7 +39,7 @@ _ATTEMPTS = 5
 
 
 def of_start(start: Start) -> Document | None:
-    """Return what is kept of a start. The device is that of the user's own request."""
+    """Return the details from a start. The device comes only from the user's own request."""
     caller, person = start.caller, start.wanted.caller
     context = merged({}, start.wanted.more(Told), by_staff=caller.may_act_for_others)
     if not caller.may_act_for_others and (device := devices.of(start.user_agent)) is not None:
@@ -50,10 +50,10 @@ def of_start(start: Start) -> Document | None:
 
 
 def update(caller: Caller, session_id: ObjectId, told: Told, user_agent: str = "") -> Document:
-    """Merge what is told into what is known, and return the session as the caller sees it.
+    """Merge new details into the stored ones, and return the session as the caller sees it.
 
-    Raises `InvalidInputError` with INVALID_CONTEXT where the whole would be wrong, `SessionEndedError`, and what
-    `access.find_session` raises.
+    Raises `InvalidInputError` with INVALID_CONTEXT if the result would be invalid, `SessionEndedError`, and the errors
+    of `access.find_session`.
     """
     session = access.find_session(caller, session_id)
     rate_limits.check_caller(rate_limits.UPDATES, caller)
@@ -74,12 +74,12 @@ def update(caller: Caller, session_id: ObjectId, told: Told, user_agent: str = "
             break
         session = access.find_session(caller, session_id)
     else:
-        raise ConflictError("Others change this session at the same moment. Try again.")
+        raise ConflictError("Others are changing this session at the same time. Try again.")
     return reading.describe(caller, session_id)
 
 
 def _store(session: Document, context: Document) -> Document | None:
-    """Store what is known now. None where somebody else was faster, or the session has ended."""
+    """Store the new details. None if another process was faster, or the session has ended."""
     as_read = {"_id": session["_id"], "status": {"$in": list(OPEN)}, f"{STORED}.version": _of(session).get("version")}
     versioned = {**context, "version": _of(session).get("version", 0) + 1}
     stored: Document | None = Session.collection().find_one_and_update(
@@ -122,13 +122,13 @@ def _set(document: Document, name: str, value: Any) -> None:
 
 
 def _with(before: Mapping[str, Any], given: Model) -> Document:
-    """Return what there was with what is given, without what is null."""
+    """Return the old values with the given ones, without those that are null."""
     values = {**before, **{name: getattr(given, name) for name in given.model_fields_set}}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _move(context: Document, page: Page | None, at: datetime) -> None:
-    """Have the visitor on a page, or on none. Of another URL nothing is known but what is given."""
+    """Set the visitor's page, or none. A page with another URL has only the given details."""
     before = context.get("page", {})
     if page is None or ("url" in page.model_fields_set and page.url is None):
         context.pop("page", None)
@@ -161,7 +161,7 @@ def _set_fields(context: Document, given: Mapping[str, Any] | None, by_staff: bo
 
 
 def show(session: Mapping[str, Any], for_staff: bool) -> Document:
-    """Return what is known of the visitor, for staff or for the user."""
+    """Return the details of the visitor, for staff or for the user."""
     context = _of(session)
     fields, page = context.get("fields", {}), context.get("page")
     staffs = () if for_staff else context.get("staffFields", ())

@@ -1,4 +1,4 @@
-"""What is known of a visitor, over sockets."""
+"""The details of a visitor, over sockets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ events = SocketEvents()
 
 @events.on("update_session", body=UpdateSession, answer=Session)
 def update_session(connection: Connection, told: UpdateSession) -> Answer:
-    """Tell what is known of the visitor, as PATCH /api/chat/session/:session_id does. 30 a minute."""
+    """Change the details of the visitor, like PATCH /api/chat/session/:session_id. 30 a minute."""
     access.act_as(connection.caller, told.user_id, told.user_type)
     return "Session updated", context.update(connection.caller, told.session_id, told)

@@ -12,7 +12,7 @@ MAX_TEXT = 2000
 
 
 class Note(BaseDocument):
-    """What somebody of the staff wrote down about a session. The session's user never sees it."""
+    """A note by staff about a session. The session's user never sees it."""
 
     id = ObjectIdField(primary_key=True)
     session_id = ObjectIdField(db_field="sessionId", required=True)
@@ -26,7 +26,7 @@ class Note(BaseDocument):
         "collection": "notes",
         "indexes": [
             {"name": "newest_by_session", "fields": ["session_id", "-created_at", "-_id"]},
-            # The export and the erasure of an agent.
+            # For the export and the erasure of an agent.
             {"name": "by_author", "fields": ["author_id", "author_type"]},
         ],
     }

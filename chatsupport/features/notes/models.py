@@ -1,4 +1,4 @@
-"""Notes: what clients ask for, and what they get."""
+"""Requests and answers about notes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class NewNote(Request):
     """A new note."""
 
     text: Annotated[str, Text(MAX_TEXT), Code("INVALID_NOTE")] = Field(
-        description="Trimmed. Code points are counted, and one must be visible."
+        description="It is trimmed. The limit counts code points, one of them visible."
     )
 
     model_config = example(text="The customer has called twice before.")
 
 
 class NotePage(Request):
-    """Which page of a session's notes."""
+    """The page of a session's notes."""
 
     limit: Limit = DEFAULT_PAGE
     cursor: Cursor | None = None
@@ -35,7 +35,7 @@ class Note(Answer):
     id: Id
     session_id: Id
     author_id: str
-    author_name: str = Field(description="An agent's name at that time; of a system, its id.")
+    author_name: str = Field(description="The agent's name at that time, or the id of a system.")
     text: str
     created_at: Time
 

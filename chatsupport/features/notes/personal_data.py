@@ -1,4 +1,4 @@
-"""Notes go with the person they are about, and with the agent who wrote them. Only their author's export has them."""
+"""Notes are erased with the person they are about, and with their author. Only the author's export has them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatsupport.personal_data import Erasure, PersonalData
 
 
 def export(person: Caller) -> dict[str, Any]:
-    """Return the notes that an agent has written. A user's export has none: they are for staff only."""
+    """Return the notes that an agent has written. A user's export has none, because notes are for staff only."""
     if person.type != AGENT:
         return {}
     return {"notes": [serialize(note) for note in Note.collection().find(_by(person))]}

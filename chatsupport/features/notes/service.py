@@ -1,4 +1,4 @@
-"""Notes on sessions. Staff write and read them; no way leads to the session's user."""
+"""Notes on sessions. Staff write and read them, and the session's user never gets them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def add(caller: Caller, session_id: ObjectId, text: str) -> Document:
 
 
 def tell_staff(event: NoteAdded) -> None:
-    """Tell the staff in the session's room, and nobody else."""
+    """Tell only the staff in the session's room."""
     broadcasts.emit("note_added", serialize(event.note), to=broadcasts.staff_room(event.note["sessionId"]))
 
 
@@ -74,12 +74,12 @@ def _name_of(caller: Caller) -> str:
 
 
 def _look_after(session: Document, note: Document) -> None:
-    """Take a note back if its session or person was deleted while it was on its way."""
+    """Delete a new note if its session or person was deleted while it was being stored."""
     person = Caller(session["userId"], session.get("userType", "user"))
     erased_until = tombstones.erased_among([person]).get(person)
     if erased_until is not None and note["createdAt"] <= erased_until:
         Note.collection().delete_one({"_id": note["_id"]})
-        raise ForbiddenError("This person has just been erased. Nothing is stored about them any more.")
+        raise ForbiddenError("This person has just been erased, so the note was not stored.")
     if Session.collection().find_one({"_id": session["_id"]}, {"_id": 1}) is None:
         Note.collection().delete_one({"_id": note["_id"]})
         raise SessionNotFoundError

@@ -1,4 +1,4 @@
-"""How users rate their sessions."""
+"""Ratings of sessions by their users."""
 
 from chatsupport.events import SessionRated
 from chatsupport.feature import Feature

@@ -1,4 +1,4 @@
-"""A score, kept for reports. It names nobody, and stays when the session is deleted or its user erased."""
+"""A score for reports. It names nobody, and stays if the session is deleted or its user is erased."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ class Score(BaseDocument):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "scores",
-        # A report reads nothing but this index.
+        # Reports read only this index.
         "indexes": [{"name": "by_time", "fields": ["at", "agent_id", "score"]}],
     }

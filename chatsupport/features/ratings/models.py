@@ -1,4 +1,4 @@
-"""Ratings: what users send, and what is shown."""
+"""Requests and answers about ratings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_COMMENT = 500
 
 
 class RatingClosedError(ConflictError):
-    """The session cannot be rated at this time."""
+    """The session cannot be rated now."""
 
     code = "RATING_CLOSED"
 
@@ -25,16 +25,16 @@ class RatingClosedError(ConflictError):
 
 
 class NewRating(Request):
-    """How the user rates a session."""
+    """A user's rating of a session."""
 
-    score: Annotated[int, Field(ge=1, le=5), Code(CODE)] = Field(description="A whole number; 5 is the best.")
+    score: Annotated[int, Field(ge=1, le=5), Code(CODE)] = Field(description="A whole number. 5 is the best.")
     comment: Annotated[str | None, Line(MAX_COMMENT), Code(CODE)] = None
 
     model_config = example(score=5, comment="Quick and kind.")
 
 
 class Rating(Answer):
-    """How the user rated a session."""
+    """The rating of a session."""
 
     score: Annotated[int, Field(ge=1, le=5)]
     comment: str | None
@@ -42,7 +42,7 @@ class Rating(Answer):
 
 
 class ShownRating(Answer):
-    """What a session shows of its rating."""
+    """The rating in a session."""
 
     rating: Rating | None = absent("For staff only. Null if the user has not rated the session.")
 

@@ -25,7 +25,8 @@ blueprint = Blueprint("ratings", __name__, url_prefix="/api/chat")
 def rate_session(session_id: SessionId, new: NewRating) -> tuple[dict[str, Any], int]:
     """Rate a session.
 
-    For its user, from the first message of an agent until 24 hours after the end. It may be changed. 30 a minute.
+    For its user, from the first message of an agent until 24 hours after the end. The rating may be changed. 30 a
+    minute.
     """
     rated, is_new = ratings.rate(caller(), session_id, new)
     return rated, 201 if is_new else 200

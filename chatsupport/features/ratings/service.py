@@ -1,7 +1,8 @@
-"""How users rate their sessions: from the first answer of an agent until a day after the end.
+"""Users rate their sessions, from the first message of an agent until a day after the end.
 
-The rating is stored in the session (`features.ratings`), and its score for the reports, which outlive the session. The
-score is written first: a kill between the two leaves a rating that was not acknowledged and that a repeat makes whole.
+The rating is stored in the session (`features.ratings`). Its score is also stored for the reports, which outlive the
+session. The score is written first: after a kill between the two writes, a repeat of the unacknowledged call completes
+it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ OPEN_FOR = timedelta(hours=24)
 
 
 def rate(caller: Caller, session_id: ObjectId, new: NewRating) -> tuple[Document, bool]:
-    """Store how the session's user rates it, in place of an earlier rating. The second value says whether it is new.
+    """Store the rating by the session's user, in place of an earlier one. The second value says whether it is new.
 
     Raises `ForbiddenError` for everybody else, and `RatingClosedError` before an agent has written or too late.
     """
@@ -59,7 +60,7 @@ def rate(caller: Caller, session_id: ObjectId, new: NewRating) -> tuple[Document
 
 
 def _was_answered(session: Mapping[str, Any]) -> bool:
-    """Tell whether an agent has written who is not the session's own user."""
+    """Tell whether an agent has written, other than the session's own user."""
     if session.get("firstResponseMs") is not None:
         return True
     by_agent = {"sessionId": session["_id"], "senderType": AGENT, "senderId": {"$ne": session["userId"]}}
@@ -115,14 +116,14 @@ def report(start: datetime, end: datetime) -> Callable[[ObjectId | None], Docume
 
 
 def export(person: Caller) -> Document:
-    """Return how the person has rated its sessions."""
+    """Return the person's ratings of its sessions."""
     mine = {"userId": person.id, "userType": person.type, STORED: {"$exists": True}}
     rated = Session.collection().find(mine, {STORED: 1})
     return {"ratings": [described(session) for session in rated]}
 
 
 def erase_in_sessions(_: Erasure, session_ids: Sequence[ObjectId]) -> None:
-    """Forget what was written about these sessions. The scores stay: they name nobody."""
+    """Delete the comments on these sessions. The scores stay, because they name nobody."""
     Session.collection().update_many({"_id": {"$in": list(session_ids)}}, {"$unset": {f"{STORED}.comment": ""}})
 
 

@@ -1,4 +1,4 @@
-"""Canned replies: what agents answer often, under a short name."""
+"""Canned replies: frequent answers of agents, with shortcuts."""
 
 from chatsupport.feature import Feature
 from chatsupport.features.replies import routes

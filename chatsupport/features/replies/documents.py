@@ -1,4 +1,4 @@
-"""A canned reply. It names nobody: not even its author is stored."""
+"""A canned reply. It names nobody, and its author is not stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Reply(BaseDocument):
     meta: ClassVar[dict[str, Any]] = {
         "collection": "replies",
         "indexes": [
-            # No two replies have the same shortcut; the list is in this order.
+            # Keeps shortcuts unique. The list is in this order.
             {"name": "one_reply_per_shortcut", "fields": ["shortcut"], "unique": True},
         ],
     }

@@ -1,4 +1,4 @@
-"""Canned replies: what clients ask for, and what they get."""
+"""Requests and answers about canned replies."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ Title = Annotated[str, Text(MAX_TITLE), Code("INVALID_REPLY")]
 ReplyText = Annotated[str, Text(MAX_TEXT), Code("INVALID_REPLY")]
 ReplyId = Annotated[ObjectId, DocumentId(ReplyNotFoundError), Code("INVALID_REPLY")]
 
-_SHORTCUT_USE = "What agents type after `/`. No two replies have the same."
-_TEXT_USE = "`{{visitor.name}}` and `{{agent.name}}` stand for names, which the agent's client fills in."
+_SHORTCUT_USE = "The text that agents type after `/`. It is unique."
+_TEXT_USE = "The agent's client replaces `{{visitor.name}}` and `{{agent.name}}` with the names."
 
 
 class NewReply(Request):
@@ -65,7 +65,7 @@ class NewReply(Request):
 
 
 class ReplyChanges(Request):
-    """What changes of a canned reply. `given` names the fields that are there."""
+    """Changes of a canned reply. `given` names the fields that are present."""
 
     shortcut: Shortcut = absent(_SHORTCUT_USE)
     title: Title = absent()
@@ -75,7 +75,7 @@ class ReplyChanges(Request):
 
 
 class ReplyPage(Request):
-    """Which page of the canned replies."""
+    """The page of the canned replies."""
 
     limit: Limit = DEFAULT_PAGE
     cursor: Annotated[str, Reads(_shortcut, NEXT_CURSOR, description=PAGE_BEFORE), Code("INVALID_CURSOR")] | None = None

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 @route(blueprint.get(""), query=ReplyPage, answers={200: Says("Replies", Replies)})
 def list_replies(page: ReplyPage) -> Json:
-    """List the canned replies, by shortcut.
+    """List the canned replies, sorted by shortcut.
 
     For agents, API keys and systems.
     """
@@ -52,7 +52,7 @@ def create_reply(new: NewReply) -> Json:
     errors=[ShortcutTakenError],
 )
 def update_reply(reply_id: ReplyId, changes: ReplyChanges) -> Json:
-    """Change a canned reply: the fields that are given."""
+    """Change the given fields of a canned reply."""
     return replies.change(caller(), reply_id, changes)
 
 

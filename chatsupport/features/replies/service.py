@@ -28,7 +28,7 @@ CREATED, CHANGED, DELETED = ACTIONS = ("reply_created", "reply_changed", "reply_
 
 
 def list_page(caller: Caller, wanted: ReplyPage) -> Document:
-    """Return one page of the replies by their shortcuts, and the cursor of the next: the last shortcut."""
+    """Return one page of the replies, sorted by shortcut, and the cursor of the next: the last shortcut."""
     access.require_agent(caller)
     after = {} if wanted.cursor is None else {"shortcut": {"$gt": wanted.cursor}}
     rows = list(Reply.collection().find(after, sort=[("shortcut", 1)], limit=wanted.limit + 1))
@@ -56,7 +56,7 @@ def create(caller: Caller, new: NewReply) -> Document:
 
 
 def change(caller: Caller, reply_id: ObjectId, changes: ReplyChanges) -> Document:
-    """Change what is given of a reply. Raises `ReplyNotFoundError` or `ShortcutTakenError`. For supervisors and
+    """Change the given fields of a reply. Raises `ReplyNotFoundError` or `ShortcutTakenError`. For supervisors and
     operators.
     """
     access.require_manager(caller)

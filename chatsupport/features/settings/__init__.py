@@ -1,4 +1,4 @@
-"""Settings: what supervisors decide about the chat without a restart, in one document."""
+"""Settings of the chat that supervisors change without a restart, in one document."""
 
 from chatsupport.background import Every
 from chatsupport.feature import Feature

@@ -1,4 +1,4 @@
-"""The settings, as they are stored."""
+"""The stored settings."""
 
 from __future__ import annotations
 

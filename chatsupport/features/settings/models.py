@@ -1,4 +1,4 @@
-"""The settings: what is in them, and the limits of each."""
+"""The settings, with the limits of each."""
 
 from __future__ import annotations
 
@@ -74,20 +74,23 @@ Words = Annotated[str, Line(300)] | None
 
 
 class Texts(Model):
-    """Texts of your own for the chat bubble. Null is the built-in text, in the visitor's language."""
+    """Your own texts for the chat bubble. Null means the built-in text, in the visitor's language."""
 
-    greeting: Words = absent("Above a conversation that has not begun.")
-    away: Words = absent("While no agent is there.")
-    ended: Words = absent("Below a chat that has ended.")
+    greeting: Words = absent("Shown above a new conversation.")
+    away: Words = absent("Shown while no agent is present.")
+    ended: Words = absent("Shown below an ended chat.")
 
 
 class Look(Model):
-    """How the chat bubble looks on pages that do not say so themselves."""
+    """The look of the chat bubble on pages that do not set it themselves."""
 
-    title: Annotated[str, Line(60)] | None = absent("The heading. Null is the built-in one, in the visitor's language.")
+    title: Annotated[str, Line(60)] | None = absent(
+        "The heading. Null means the built-in one, in the visitor's language."
+    )
     color: Annotated[str, _matching(_COLOR, "a color such as #0f766e"), BeforeValidator(_lower)] = DEFAULT_COLOR
     position: Literal["right", "left"] = Field(
-        default="right", description="The side of the page; `right` is the other side where people write from there."
+        default="right",
+        description="The side of the page. In languages written from right to left, `right` means the left side.",
     )
     theme: Literal["auto", "light", "dark"] = "auto"
     logo_url: (
@@ -104,22 +107,22 @@ class Look(Model):
 
 
 class EndReason(Model):
-    """A reason to end a chat, which the console offers."""
+    """A reason for ending a chat, which the console offers."""
 
     label: Annotated[str, Text(60)]
-    is_public: bool = Field(description="The visitor sees it. Otherwise only your team does.")
+    is_public: bool = Field(description="If true, the visitor sees it. Otherwise only your team does.")
 
 
 class Question(Model):
-    """What a visitor is asked before a chat begins."""
+    """A question to the visitor before a chat begins."""
 
     key: Annotated[str, _matching(_KEY, "a letter, then at most 39 letters, digits or underscores")] = Field(
-        description="The answers to `name`, `email` and `phone` belong into `visitor`, all others into `fields`."
+        description="Answers to `name`, `email` and `phone` go into `visitor`, all others into `fields`."
     )
     label: Annotated[str, Text(80)]
     type: Literal["text", "email", "phone", "select"]
     options: Annotated[list[Annotated[str, Text(80)]], _at_most(MAX_OPTIONS), AfterValidator(_each_once)] | None = (
-        absent("What a visitor may choose from, only with `select`.")
+        absent("The choices of a `select`. Not allowed with other types.")
     )
     required: bool
 
@@ -144,12 +147,12 @@ BotId = Annotated[None, _nothing_yet("a bot"), WRONG]
 
 
 class NewSettings(Request):
-    """All settings, as they are to be."""
+    """All new settings."""
 
     version: Annotated[int, Field(ge=0, le=LARGEST), WRONG] = Field(
-        description="That of the settings that you have read and changed."
+        description="The version of the settings that you have read and changed."
     )
-    hours: Hours = Field(description="When the chat is open. Null is always.")
+    hours: Hours = Field(description="When the chat is open. Null means always.")
     texts: Annotated[Texts, WRONG]
     widget: Annotated[Look, WRONG]
     end_reasons: EndReasons = Field(description="At most 20: `label` (1 to 60 characters) and `isPublic`.")
@@ -177,9 +180,9 @@ class NewSettings(Request):
 
 
 class StoredSettings(Answer):
-    """All settings, as they are."""
+    """All current settings."""
 
-    version: Count = Field(description="Grows with each change; 0 if nothing was ever changed.")
+    version: Count = Field(description="It grows with each change, and is 0 before the first.")
     hours: Hours
     texts: Texts
     widget: Look

@@ -1,4 +1,4 @@
-"""What the processes tell each other about the settings."""
+"""The order between processes about the settings."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSettings:
-    """Read the settings, which have changed."""
+    """Read the settings again, because they have changed."""

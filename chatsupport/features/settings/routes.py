@@ -1,4 +1,4 @@
-"""Settings: texts, the look of the chat bubble, reasons to end a chat, questions before it begins."""
+"""Settings: texts, the look of the chat bubble, reasons for ending a chat, and questions before it begins."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def get_settings() -> dict[str, Any]:
 def put_settings(new: NewSettings) -> dict[str, Any]:
     """Replace all settings.
 
-    For supervisors, API keys and systems. Send back what you have read, with your changes. They apply at once, and in
-    other server processes within a second.
+    For supervisors, API keys and systems. Send back the settings that you have read, with your changes. They apply at
+    once, and in other server processes within a second.
     """
     return service.replace(caller(), new)

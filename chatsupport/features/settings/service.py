@@ -1,4 +1,4 @@
-"""The settings are read from memory, wherever a chat needs them, and from the database by those who change them.
+"""The settings are read from memory if a chat needs them, and from the database by callers who change them.
 
 The process that writes them has them at once. It orders the others to read them, and because an order may be lost, each
 looks for a new version several times a second. Until a process has read them for the first time, at its start, it goes
@@ -53,7 +53,7 @@ DEFAULTS: Document = {
 
 
 class SettingsChangedError(ConflictError):
-    """Somebody else has changed the settings since they were read."""
+    """Another caller has changed the settings since they were read."""
 
     code = "SETTINGS_CHANGED"
 
@@ -62,16 +62,16 @@ class SettingsChangedError(ConflictError):
 
 
 _known = [DEFAULTS]
-"""What this process goes by. It is replaced, never changed."""
+"""The settings that this process uses. The object is replaced, never changed."""
 
 
 def current() -> Document:
-    """Return the settings that this process goes by. No command."""
+    """Return the settings that this process uses. Sends no command."""
     return _known[0]
 
 
 def forget() -> None:
-    """Go by the defaults until the settings are read: another application begins."""
+    """Use the defaults until the settings are read, because another application begins."""
     _known[0] = DEFAULTS
 
 
@@ -83,9 +83,9 @@ def read(caller: Caller) -> Document:
 
 
 def replace(caller: Caller, new: NewSettings) -> Document:
-    """Store new settings in the place of those of `new.version`, and return them. For operators and supervisors.
+    """Store new settings in place of those of `new.version`, and return them. For operators and supervisors.
 
-    Raises `SettingsChangedError` where these are not the present ones any more.
+    Raises `SettingsChangedError` if those are no longer the current ones.
     """
     access.require_manager(caller)
     before = _read()
@@ -97,7 +97,7 @@ def replace(caller: Caller, new: NewSettings) -> Document:
         stored: Any = Settings.collection().find_one_and_update(
             {"_id": SETTINGS, "version": new.version},
             {"$set": {**values, "updatedAt": now()}, "$inc": {"version": 1}},
-            # The first of all: another one that was faster has the id.
+            # These are the first settings, and a faster process has stored others.
             upsert=new.version == 0,
             return_document=ReturnDocument.AFTER,
         )
@@ -116,7 +116,7 @@ def refresh() -> None:
     """Read the settings for this process."""
     before = current()
     found = _read()
-    # Others may have been written, or read, in the meantime.
+    # Newer settings may have been written or read in the meantime.
     if current() is before:
         _known[0] = found
 
@@ -132,7 +132,7 @@ def _read() -> Document:
 
 
 def _as_they_are(stored: Document) -> Document:
-    """Return what is stored, with defaults in the place of what an earlier release did not know."""
+    """Return the stored settings, with defaults for those that an earlier release did not know."""
     whole: Document = {name: stored.get(name, default) for name, default in DEFAULTS.items()}
     for section in ("texts", "widget"):
         whole[section] = {name: whole[section].get(name, default) for name, default in DEFAULTS[section].items()}

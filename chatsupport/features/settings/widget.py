@@ -1,4 +1,4 @@
-"""What the settings say to the chat bubble, on pages that do not say it themselves."""
+"""The settings of the chat bubble on pages that do not set them themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OPTIONS["language"] = "language"
 
 
 def options() -> dict[str, Any]:
-    """Return what `data-*` attributes would say, and under `texts` the texts. What is as built in is left out."""
+    """Return the values of `data-*` attributes, and the texts under `texts`. Built-in values are left out."""
     settings, built_in = service.current(), service.DEFAULTS["widget"]
     said = {
         option: settings["widget"][name]
