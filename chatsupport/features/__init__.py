@@ -13,5 +13,6 @@ INSTALLED = (
     "replies",
     "reports",
     "settings",
+    "transcripts",
     "upkeep",
 )

@@ -49,6 +49,11 @@ def read_page(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any
     }
 
 
+def after(session_id: ObjectId, seq: int, limit: int) -> list[dict[str, Any]]:
+    """Return the next messages after a seq, for a caller whose access was checked already."""
+    return [serializers.message(row) for row in _read(session_id, {"$gt": seq}, limit)]
+
+
 def joined(after: int | None) -> list[dict[str, Any]]:
     """Return the stages that read with a session what a client gets on joining it: its last messages, or those after
     `after`. `of_joined` returns them.

@@ -194,6 +194,7 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     "replies",
     "reports",
     "settings",
+    "transcripts",
 )
 def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, described: set[str]) -> None:
     anybody, user = apis.anonymous(), apis.user("u1")
@@ -246,6 +247,7 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     operator.get(f"/api/chat/notes/{waiting}")
     user.get(f"/api/chat/notes/{waiting}")
     user.post(f"/api/chat/rating/{waiting}", {"score": 5})
+    user.get(f"/api/chat/transcript/{waiting}")
     user.end(waiting)
     user.end(waiting)
     user.send(waiting)

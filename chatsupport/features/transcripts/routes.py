@@ -1,0 +1,56 @@
+"""Transcripts of sessions, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, g
+
+from chatsupport.blueprints.requests import caller
+from chatsupport.blueprints.routing import route
+from chatsupport.contract.calls import File
+from chatsupport.contract.fields import SessionId
+from chatsupport.features.transcripts import service as transcripts
+from chatsupport.features.transcripts.models import TranscriptQuery
+from chatsupport.services.shared.budgets import Budget
+
+blueprint = Blueprint("transcripts", __name__, url_prefix="/api/chat")
+
+CHUNK_BYTES = 16 * 1024
+MEDIA_TYPES = {"text": ("text/plain", "txt"), "html": ("text/html", "html"), "json": ("application/json", "json")}
+
+
+@route(
+    blueprint.get("/transcript/<session_id>"),
+    query=TranscriptQuery,
+    answers={200: File("The transcript", tuple(media_type for media_type, _ in MEDIA_TYPES.values()), {})},
+)
+def get_transcript(session_id: SessionId, wanted: TranscriptQuery) -> Response:
+    """Get a session's transcript, a file to keep.
+
+    For the session's user and staff. The times are those of the visitor's time zone; notes are not in it.
+    """
+    media_type, ending = MEDIA_TYPES[wanted.format]
+    parts = transcripts.transcript(caller(), session_id, wanted.format)
+    response = Response(_in_chunks(parts, g.budget), mimetype=media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="chat-{session_id}.{ending}"'
+    if wanted.format == "html":
+        response.headers["Content-Security-Policy"] = f"sandbox; {transcripts.POLICY}; frame-ancestors 'none'"
+    return response
+
+
+def _in_chunks(parts: Iterator[str], budget: Budget | None) -> Iterator[bytes]:
+    """Yield the parts in chunks, and count them as other answers are counted, which have their length."""
+    chunk = bytearray()
+    for part in parts:
+        chunk += part.encode()
+        if len(chunk) >= CHUNK_BYTES:
+            yield _counted(chunk, budget)
+            chunk.clear()
+    yield _counted(chunk, budget)
+
+
+def _counted(chunk: bytearray, budget: Budget | None) -> bytes:
+    if budget is not None:
+        budget.charge(len(chunk))
+    return bytes(chunk)
