@@ -2,7 +2,7 @@
 
 from chatsupport.background import Every
 from chatsupport.feature import Feature
-from chatsupport.features.settings import orders, routes, service, widget
+from chatsupport.features.settings import orders, questions, routes, service, widget
 from chatsupport.features.settings.documents import Settings
 
 FEATURE = Feature(
@@ -11,5 +11,6 @@ FEATURE = Feature(
     documents=[Settings],
     orders={orders.ReadSettings: service.obey},
     timed_work=[Every(service.LOOK_SECONDS, service.refresh)],
+    session_part=questions.SESSION_PART,
     widget=widget.options,
 )

@@ -15,6 +15,7 @@ function initial() {
     conversations: new Map(),
     queue: { total: 0, longestWaitingSince: null, sessions: [] },
     endedCursor: null,
+    endReasons: null,
     agents: [],
     drafts: new Map(),
     outbox: new Map(),

@@ -107,6 +107,8 @@ export interface Draft {
   conversations: Map<string, Talk>;
   queue: Queue;
   endedCursor: string | null;
+  /** Why chats end, as the settings say; null until they are loaded. */
+  endReasons: { label: string; isPublic: boolean }[] | null;
   /** Everybody's load. */
   agents: readonly AgentLoad[];
   /** What is written and not sent, by the ids of the sessions. */

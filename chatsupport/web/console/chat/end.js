@@ -2,6 +2,7 @@ import { h } from "../../shared/elements.js";
 import { openDialog } from "../parts/dialog.js";
 import { setAttribute, setText, show } from "../parts/elements.js";
 import { end } from "../server/actions.js";
+import { state } from "../store.js";
 import { say, texts } from "../texts.js";
 
 /** @import { Session } from "../types.js" */
@@ -9,6 +10,7 @@ import { say, texts } from "../texts.js";
 // Ends a chat with a reason. The visitor sees some reasons. Others are for the team only, and the visitor is just told
 // that the agent has ended the chat.
 
+// Until the settings are loaded.
 const REASONS = [
   { label: texts.end.solved, isPublic: true },
   { label: texts.end.noAnswer, isPublic: true },
@@ -31,10 +33,11 @@ const choice = (radio, label, detail = false) =>
 
 /** @param {Session} session */
 export function openEnd(session) {
+  const reasons = state.endReasons ?? REASONS;
   /** @param {string} value @param {boolean} [checked] */
   const radio = (value, checked) => h("input", { type: "radio", name: "end-reason", value, checked });
-  const radios = REASONS.map(({ label }, index) => radio(label, index === 0));
-  const other = radio(texts.end.other);
+  const radios = reasons.map(({ label }, index) => radio(label, index === 0));
+  const other = radio(texts.end.other, reasons.length === 0);
   const words = h("input", {
     type: "text",
     maxlength: String(MOST),
@@ -47,7 +50,7 @@ export function openEnd(session) {
   const missing = h("p", { class: "failure small-text", id: "end-missing", role: "alert", hidden: true });
   const own = h(
     "div",
-    { hidden: true },
+    { hidden: reasons.length > 0 },
     words,
     missing,
     h("label", { class: "choice" }, isInternal, h("span", {}, texts.end.isInternal)),
@@ -75,7 +78,7 @@ export function openEnd(session) {
     h(
       "ul",
       { class: "choices" },
-      ...REASONS.map(({ label, isPublic }, index) => choice(radios[index], label, !isPublic && texts.end.onlyTeam)),
+      ...reasons.map(({ label, isPublic }, index) => choice(radios[index], label, !isPublic && texts.end.onlyTeam)),
       choice(other, texts.end.other),
     ),
     own,
@@ -89,10 +92,10 @@ export function openEnd(session) {
         complain(true);
         return false;
       }
-      const chosen = REASONS[radios.findIndex((one) => one.checked)] ?? { label, isPublic: !isInternal.checked };
+      const chosen = reasons[radios.findIndex((one) => one.checked)] ?? { label, isPublic: !isInternal.checked };
       const told = { reason: texts.end.told, internalReason: chosen.label };
       end(session.id, chosen.isPublic ? { reason: chosen.label } : told);
     },
   });
-  radios[0].focus();
+  (radios[0] ?? words).focus();
 }

@@ -25,6 +25,7 @@ async function everySession(query) {
 /** Loads everything that the lists show. Rejects with an ApiError, and keeps what was loaded before. */
 export async function refresh() {
   const asked = performance.now();
+  refreshSettings().catch(() => {}); // The next refresh tries again.
   const [agent, active, waiting, ended] = await Promise.all([
     get(`/api/agents/${state.agent?.id}`),
     everySession({ status: "active" }),
@@ -56,6 +57,12 @@ export async function refresh() {
     draft.loadError = null;
   });
   followMine();
+}
+
+/** Loads what supervisors have decided. */
+export async function refreshSettings() {
+  const { endReasons } = await get("/api/settings");
+  assign({ endReasons });
 }
 
 export async function refreshQueue() {
