@@ -41,6 +41,27 @@ def end_dialog(console: Console) -> Any:
     return console.dialog("End the chat")
 
 
+@pytest.mark.features("settings")
+def test_the_reasons_to_end_are_those_of_the_settings(
+    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    settings = operator.get("/api/settings").data
+    sold = {**settings, "endReasons": [{"label": "Sold <b>", "isPublic": True}]}
+    changed = operator.request("PUT", "/api/settings", sold).data
+    try:
+        console = Console(person(), server).sign_in(hire(operator, "Ada"))
+        maria = visitor("maria")
+        assert maria.socket
+        console.open("maria")
+        dialog = end_dialog(console)
+        expect(dialog.get_by_role("radio")).to_have_count(2)
+        expect(dialog.get_by_role("radio", name="Sold <b>")).to_be_checked()
+        dialog.get_by_role("button", name="End the chat").click()
+        assert maria.socket.wait_for("session_ended")["reason"] == "Sold <b>"
+    finally:
+        operator.request("PUT", "/api/settings", {**settings, "version": changed["version"]})
+
+
 def test_an_end_has_the_given_reason(person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada", maxUsers=3))
     maria, tom, sam = visitor("maria"), visitor("tom"), visitor("sam")

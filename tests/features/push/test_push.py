@@ -120,7 +120,7 @@ def test_an_agent_with_a_console_is_not_pushed_to_and_soon_after_it_closes_is(
     assert service.got == []
     availability._connections.update(elsewhere)
 
-    console.disconnect()
+    console.close()
     left = {"presentUntil": now() + availability._grace() - timedelta(seconds=2)}
     Agent.collection().update_one({"_id": ObjectId(ada)}, {"$set": left})
     user.send(session_id)
