@@ -33,7 +33,7 @@ from chatsupport.json_codec import OrjsonProvider
 from chatsupport.observability import logs, tracing
 from chatsupport.public_address import PublicAddress
 from chatsupport.services.messages import message_log
-from chatsupport.services.people import denials
+from chatsupport.services.people import denial_memory
 from chatsupport.services.server import processes
 from chatsupport.services.shared import budgets, rate_limits
 from chatsupport.sockets import chat as chat_events
@@ -85,7 +85,7 @@ def create_app(config: Config | None = None) -> Flask:
     budgets.configure(config)
     background.clear_all()
     processes.here.reset()
-    denials.memory.clear()
+    denial_memory.memory.clear()
     request_log.register(app)
     errors.register(app)
     app.before_request(requests.wait_until_ready)

@@ -68,6 +68,22 @@ class RequeueSessionsOf:
     agent_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetDenials:
+    """Forget what is known of these denials, and answer: their ids are those of the stored documents."""
+
+    ids: list[str]
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenialsForgotten:
+    """The answer of one process to a `ForgetDenials`."""
+
+    order_id: str
+    process_id: str
+
+
 Handlers = Mapping[type, Callable[[Any], object]]
 _obeyed_by: dict[str, tuple[type, Callable[[Any], object]]] = {}
 

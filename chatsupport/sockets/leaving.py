@@ -15,6 +15,8 @@ from chatsupport.orders import (
     REVOKED,
     CloseAddress,
     CloseSockets,
+    DenialsForgotten,
+    ForgetDenials,
     Handlers,
     LeaveSession,
     RequeueSessionsOf,
@@ -22,7 +24,7 @@ from chatsupport.orders import (
 )
 from chatsupport.realtime import server
 from chatsupport.services.assignment import queue, transitions
-from chatsupport.services.people import denials
+from chatsupport.services.people import denials, settling
 from chatsupport.services.presence import membership, typing
 from chatsupport.sockets import connections, held_events
 from chatsupport.sockets.connections import Connection
@@ -60,6 +62,8 @@ OBEYED: Handlers = {
     LeaveSession: leave_session,
     TellPlaces: lambda _: queue.announce_here(),
     RequeueSessionsOf: transitions.expect_late,
+    ForgetDenials: settling.forget,
+    DenialsForgotten: settling.take_answer,
 }
 """The core's orders, and the function that carries out each."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from chatsupport.services.people.denial_memory import TRUSTED_SECONDS
 from tests.api import make_token
 from tests.e2e import commands
 from tests.e2e.pairs import Both, two_processes
@@ -95,3 +97,21 @@ def test_a_process_that_stood_still_trusts_nothing_that_it_remembers(both: Both)
     with there.frozen():
         assert here.operator().post("/api/blocks", {"userId": "frozen"}).status == 201
     assert user.get(STATS).body["code"] == "BLOCKED"
+
+
+def test_a_denial_waits_only_for_processes_that_do_not_answer(both: Both) -> None:
+    here, there = both
+    assert there.bearer(make_token("quick")).get(STATS).status == 200
+
+    def seconds() -> float:
+        began = time.monotonic()
+        assert here.operator().post("/api/auth/revoke", {"userId": "quick"}).status == 200
+        return time.monotonic() - began
+
+    fastest = min(seconds() for _ in range(3))
+    if "REDIS_URL" in here.environment:
+        assert fastest < TRUSTED_SECONDS / 2
+    else:
+        assert fastest > TRUSTED_SECONDS
+    with there.frozen():
+        assert seconds() > TRUSTED_SECONDS

@@ -19,7 +19,7 @@ from chatsupport.documents.agent import BY_NAME, derived
 from chatsupport.errors import AgentNotFoundError, EmailTakenError
 from chatsupport.events import AgentChanged, AgentCreated, AgentDeleted
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.services.people import denials, passwords, sign_ins
+from chatsupport.services.people import denials, passwords, settling, sign_ins
 from chatsupport.services.shared import access
 
 logger = logging.getLogger(__name__)
@@ -160,11 +160,11 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
     """
     access.require_manager(caller)
     deleted: dict[str, Any] | None = Agent.collection().find_one_and_delete({"_id": agent_id})
-    denials.shut_out(agent_id)
+    denied = denials.end_access_of_deleted(agent_id)
     if deleted is not None:
         logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
     events.happened(AgentDeleted(caller, agent_id, deleted))
-    denials.settle()
+    settling.settle(denied)
     if deleted is None:
         raise AgentNotFoundError
     return deleted

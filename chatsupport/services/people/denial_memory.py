@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chatsupport.database.clock import elapsed
+from chatsupport.services.server import processes
 
 TRUSTED_SECONDS = 2.0
 SETTLED_SECONDS = TRUSTED_SECONDS + 0.1
@@ -97,3 +98,7 @@ class DenialMemory:
     def trust_from(self, moment: float) -> None:
         """Trust the memory again after a look at recent denials that began at that moment."""
         self._trusted_until = moment + TRUSTED_SECONDS
+
+
+memory = DenialMemory(processes.here.is_announced)
+"""What this process remembers."""

@@ -30,8 +30,8 @@ from chatsupport.events import AccessDenied, GuestIdentified, SignedOut, TokensR
 from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, USER, Caller, id_of_token
 from chatsupport.orders import BLOCKED, REVOKED, CloseAddress, CloseSockets
-from chatsupport.services.people import tombstones
-from chatsupport.services.people.denial_memory import AGENT_PREFIX, SETTLED_SECONDS, DenialMemory
+from chatsupport.services.people import settling, tombstones
+from chatsupport.services.people.denial_memory import AGENT_PREFIX, memory
 from chatsupport.services.server import processes
 from chatsupport.services.shared import access
 from chatsupport.services.shared.look_ups import SharedLookUps
@@ -49,9 +49,6 @@ AGREEMENT_MS = 20
 _looked_at = -math.inf
 REFUSALS_KEPT = TOKEN_LIFETIME + RENEWABLE + timedelta(days=1)
 """How long the refusal of tokens is kept: until the last of them has expired and cannot be renewed any more."""
-
-
-memory = DenialMemory(processes.here.is_announced)
 
 
 def check(caller: Caller, address: str) -> None:
@@ -141,23 +138,19 @@ def _end_tokens(person: Caller, keep: Caller | None = None) -> dict[str, Any]:
     return dict(denial)
 
 
-def shut_out(agent_id: ObjectId) -> None:
-    """End the tokens of a deleted agent. A reaction to the deletion closes its sockets."""
-    memory.forget(_known_by(_end_tokens(Caller(str(agent_id), AGENT))))
+def end_access_of_deleted(agent_id: ObjectId) -> list[str]:
+    """Store that an agent was deleted. Returns the ids that `settling.settle` wants to know, once all is told."""
+    ids = _known_by(_end_tokens(Caller(str(agent_id), AGENT)))
+    memory.forget(ids)
+    return ids
 
 
 def take_effect(event: AccessDenied) -> None:
     """Announce a denial that was just stored, and return when it holds in every process."""
-    memory.forget(_known_by(event.denial))
+    ids = _known_by(event.denial)
+    memory.forget(ids)
     events.happened(event)
-    settle()
-
-
-def settle() -> None:
-    """Return when no process trusts its memory from before this call: at once if there is no other process."""
-    began = elapsed()
-    if processes.here.has_others():
-        socketio.sleep(max(0.0, began + SETTLED_SECONDS - elapsed()))
+    settling.settle(ids)
 
 
 def note_new_guest(guest: Caller) -> None:

@@ -108,7 +108,7 @@ class ThisProcess:
         return not self._serves or (self._is_known and elapsed() - self._beat_at < SILENT_SECONDS)
 
     def is_announced(self) -> bool:
-        """Tell whether every other process knows this one and has the same release."""
+        """Tell whether any other process finds this one when it looks (`others`), and all have the same release."""
         return (
             self._id is not None
             and math.isfinite(self._joined_at)
@@ -116,9 +116,14 @@ class ThisProcess:
             and all(other.document["version"] == __version__ for other in self._others.values())
         )
 
-    def has_others(self) -> bool:
-        """Check whether there is any other process now. One look-up."""
-        return Process.collection().find_one({"_id": {"$ne": self._id}}, {"_id": 1}) is not None
+    @property
+    def id(self) -> str | None:
+        """This process's id, None of one that does not serve."""
+        return None if self._id is None else str(self._id)
+
+    def others(self) -> set[str]:
+        """Look which other processes there are now, and return their ids. One look-up."""
+        return {str(row["_id"]) for row in Process.collection().find({"_id": {"$ne": self._id}}, {"_id": 1})}
 
     def steady_seconds(self) -> float:
         """Return the time since the database or this process last stood still, or time jumped."""
