@@ -15,7 +15,7 @@ from tests.e2e.pairs import Both, two_processes
 from tests.e2e.rest import Rest
 from tests.e2e.server import Servers, wait_until
 
-STATS = "/api/chat/stats"
+STATS, IDENTIFY = "/api/chat/stats", "/api/auth/identify"
 
 
 @pytest.fixture(scope="module", params=["with Redis", "without"])
@@ -61,13 +61,15 @@ class Callers:
             thread.join(20)
 
 
-@pytest.mark.parametrize("way", ["block", "revoke", "logout", "delete", "command"])
+@pytest.mark.parametrize("way", ["block", "revoke", "logout", "identify", "delete", "command"])
 def test_nobody_is_let_in_after_the_answer(both: Both, way: str) -> None:
     here, there = both
     operator = here.operator()
     agent_id = operator.create_agent(way)
     is_agent = way in ("delete", "command")
-    token = make_token(agent_id, "agent") if is_agent else make_token(f"racer-{way}")
+    name = f"guest-{way}" if way == "identify" else f"racer-{way}"
+    token = make_token(agent_id, "agent") if is_agent else make_token(name)
+    first: threading.Thread | None = None
     callers = Callers(*(there.bearer(token) for _ in range(4)))
     try:
         wait_until(lambda: callers.calls > 40)
@@ -77,6 +79,12 @@ def test_nobody_is_let_in_after_the_answer(both: Both, way: str) -> None:
             assert operator.post("/api/auth/revoke", {"userId": "racer-revoke"}).status == 200
         elif way == "logout":
             assert here.bearer(token).post("/api/auth/logout").status == 200
+        elif way == "identify":
+            user = make_token("somebody")
+            first = threading.Thread(target=here.bearer(user).post, args=(IDENTIFY, {"guestToken": token}))
+            first.start()
+            # As when the first answer is lost: whichever of the two comes first stores it.
+            assert here.bearer(user).post(IDENTIFY, {"guestToken": token}).status == 200
         elif way == "delete":
             assert operator.request("DELETE", f"/api/agents/{agent_id}").status == 200
         else:
@@ -86,6 +94,8 @@ def test_nobody_is_let_in_after_the_answer(both: Both, way: str) -> None:
         wait_until(lambda: callers.calls > calls + 40)
     finally:
         callers.stop()
+        if first is not None:
+            first.join(20)
     assert callers.let_in == 0
 
 

@@ -277,6 +277,11 @@ def identify(guest: Caller, user: Caller) -> str:
     return str(denial["identifiedAs"])
 
 
+def settle_identified(guest: Caller) -> None:
+    """Return when it holds in every process that a guest has become a user."""
+    settling.settle([_identified_id(guest)])
+
+
 def write_agents_in_small_letters() -> None:
     """Rewrite denials of agents that were stored under an id in capitals, which is no longer in use."""
     collection = Denial.collection()

@@ -58,6 +58,8 @@ def identify(caller: Caller, guest_token: str, address: str) -> Document:
         raise guests.not_a_guest() from None
     if known_as is None:
         known_as = denials.identify(guest, caller)
+    else:
+        denials.settle_identified(guest)  # Another call may have stored it a moment ago, and wait itself.
     carried = _carry(guest, caller) if known_as == caller.id else 0
     open_session = reading.find_open(caller.id, USER)
     return {"sessionId": None if open_session is None else str(open_session["_id"]), "sessions": carried}

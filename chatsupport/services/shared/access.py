@@ -7,6 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from chatsupport.database.commands import first
 from chatsupport.database.connection import COMMITTED
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import SUPERVISOR
@@ -103,7 +104,7 @@ def first_session(which: Mapping[str, Any], *joined: Mapping[str, Any]) -> dict[
         return alone
     # What belongs to it may be messages: those that no failover takes back.
     sessions = Session.collection().with_options(read_concern=COMMITTED)
-    return next(iter(sessions.aggregate([{"$match": which}, *joined])), None)
+    return first(sessions, [{"$match": which}, *joined])
 
 
 def condition(caller: Caller) -> dict[str, Any]:
