@@ -21,6 +21,7 @@ from chatsupport.database.connection import (
 )
 from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.extensions import socketio
+from chatsupport.realtime import server
 from chatsupport.services.people import agents, denials
 from chatsupport.services.server import event_loop, index_builds, processes
 
@@ -88,6 +89,7 @@ def begin(config: Config) -> None:
     if config.timed_work:
         event_loop.watch.start()
         processes.here.begin()
+        server.hear_others()
     _do_or_retry(_begin, config)
 
 

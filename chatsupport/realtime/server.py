@@ -101,6 +101,13 @@ def is_in(sid: str, room: str) -> bool:
     return room in socketio.server.rooms(sid)
 
 
+def hear_others() -> None:
+    """Begin to hear other processes: python-socketio would begin only when the first client connects."""
+    if not socketio.server.manager_initialized:
+        socketio.server.manager_initialized = True
+        socketio.server.manager.initialize()
+
+
 def listening(room: str) -> contextlib.AbstractContextManager[None]:
     """Get other processes' events of a room during the block, from its beginning on."""
     held: contextlib.AbstractContextManager[None] = socketio.server.manager.listening(room)
