@@ -31,6 +31,7 @@ from chatsupport.services.sessions import starting
 
 MAX_USERS = 2
 MESSAGES_EACH = 2
+DAYS = 360
 BATCH = 5_000
 PROFILE_BYTES = 64 * 1024 * 1024
 APP_NAME = "bench-level"
@@ -100,7 +101,7 @@ def _side(mongod: Mongod, server: Crowded, size: tuple[int, int, int], times: in
 
 def _fill(database: Any, ended: int, waiting: int, count: int) -> tuple[str, str]:
     """Store it all; return an agent and its open session."""
-    old.fill(database, ended, MESSAGES_EACH)
+    old.fill(database, ended, MESSAGES_EACH, DAYS)
     begun = dt.datetime.now(dt.timezone.utc) - dt.timedelta(hours=1)
     for batch in _batches(count):
         rows, taken = [], []

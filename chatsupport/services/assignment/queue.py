@@ -38,24 +38,46 @@ _announced: dict[ObjectId, int] = {}
 
 def position(session: Mapping[str, Any]) -> int | None:
     """Return the session's place in the queue, 1 for the next; None if it is not waiting."""
-    if session["status"] != WAITING:
-        return None
-    priority, queued_at, session_id = session.get("queuePriority"), session.get("queuedAt"), session["_id"]
-    ahead: int = Session.collection().count_documents(
-        {
-            "status": WAITING,
-            "$or": [
-                {"queuePriority": {"$lt": priority}},
-                {"queuePriority": priority, "queuedAt": {"$lt": queued_at}},
-                {"queuePriority": priority, "queuedAt": queued_at, "_id": {"$lt": session_id}},
-            ],
-        }
-    )
-    return ahead + 1
+    return _place(session) if session["status"] == WAITING else None
 
 
-def places() -> dict[ObjectId, int]:
-    """Return the places of all waiting sessions, in one pass over the queue's index."""
+def _place(session: Mapping[str, Any]) -> int:
+    priority, queued_at = session.get("queuePriority"), session.get("queuedAt")
+    # Each of these is one range of the index, so MongoDB counts without looking at a session; with $or it looks at all.
+    ahead: list[dict[str, Any]] = [
+        {"queuePriority": {"$lt": priority}},
+        {"queuePriority": priority, "queuedAt": {"$lt": queued_at}},
+        {"queuePriority": priority, "queuedAt": queued_at, "_id": {"$lt": session["_id"]}},
+    ]
+    sessions = Session.collection()
+    counts: list[list[dict[str, Any]]] = [[{"$match": {"status": WAITING, **part}}, {"$count": "n"}] for part in ahead]
+    unions: list[dict[str, Any]] = [{"$unionWith": {"coll": sessions.name, "pipeline": count}} for count in counts[1:]]
+    return 1 + sum(int(counted["n"]) for counted in sessions.aggregate([*counts[0], *unions]))
+
+
+def places(rows: list[dict[str, Any]]) -> dict[ObjectId, int]:
+    """Return the places of those of these sessions that are waiting, by the part of the queue's index between them."""
+    found: dict[ObjectId, int] = {}
+    waiting = [row for row in rows if row["status"] == WAITING and row.get("queuedAt") is not None]
+    for priority in {row.get("queuePriority") for row in waiting}:
+        keys = [_key(row) for row in waiting if row.get("queuePriority") == priority]
+        first, last = min(keys), max(keys)
+        place = _place({"queuePriority": priority, "queuedAt": first[0], "_id": first[1]})
+        between = Session.collection().find(
+            {"status": WAITING, "queuePriority": priority, "queuedAt": {"$gte": first[0], "$lte": last[0]}},
+            {"queuedAt": 1},
+            sort=QUEUE_ORDER,
+        )
+        ids = [session["_id"] for session in between if _key(session) >= first]
+        found |= {session_id: place + number for number, session_id in enumerate(ids)}
+    return found
+
+
+def _key(session: Mapping[str, Any]) -> tuple[Any, ObjectId]:
+    return session["queuedAt"], session["_id"]
+
+
+def _all_places() -> dict[ObjectId, int]:
     waiting = Session.collection().find({"status": WAITING}, {"_id": 1}, sort=QUEUE_ORDER)
     return {session["_id"]: place for place, session in enumerate(waiting, start=1)}
 
@@ -139,7 +161,7 @@ def leave_ended(event: SessionEnded) -> None:
 
 
 def _announce() -> None:
-    current, joined = places(), membership.joined_sessions()
+    current, joined = _all_places(), membership.joined_sessions()
     changed = {session_id: place for session_id, place in current.items() if _announced.get(session_id) != place}
     _announced.clear()
     _announced.update(current)

@@ -12,7 +12,7 @@ from chatsupport import serializers
 from chatsupport.contract.chat import SessionFilter
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.session import NEWEST_FIRST, WAITING
+from chatsupport.documents.session import NEWEST_FIRST
 from chatsupport.errors import ForbiddenError
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.services.assignment import queue
@@ -49,7 +49,7 @@ def serialize(rows: list[Document]) -> list[Document]:
     if not rows:
         return []
     agents = _agents_of(rows)
-    places = queue.places() if any(row["status"] == WAITING for row in rows) else {}
+    places = queue.places(rows)
     last_seqs = sequences.last_seqs([row["_id"] for row in rows])
     time = now()
     return [

@@ -11,7 +11,7 @@ from bson import ObjectId
 from chatsupport.contract.chat import SessionFilter
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
-from chatsupport.documents.session import NEWEST_FIRST
+from chatsupport.documents.session import FRONT, NEWEST_FIRST
 from chatsupport.identity import AGENT, API_KEY_CALLER, Caller
 from chatsupport.services.sessions import lists, starting
 from tests.api import Api, Apis, assert_failure, data_of
@@ -210,3 +210,18 @@ def test_an_index_serves_every_filter_in_order(operator: Api, subtests: pytest.S
                 assert "'SORT'" not in stages
                 assert "'COLLSCAN'" not in stages
                 assert plan["executionStats"]["totalDocsExamined"] <= 11 + len(AGENTS), "those of the cursor's time"
+
+
+def test_a_list_shows_places_without_reading_the_whole_queue(operator: Api) -> None:
+    """Two came to the front, and others are before, between and behind those that are listed."""
+    waiting = [operator.start(f"u{number}")["sessionId"] for number in range(6)]
+    Session.collection().update_many(
+        {"_id": {"$in": [ObjectId(waiting[1]), ObjectId(waiting[4])]}}, {"$set": {"queuePriority": FRONT}}
+    )
+    for user, place in (("u1", 1), ("u4", 2), ("u0", 3), ("u2", 4), ("u3", 5), ("u5", 6)):
+        (row,) = data_of(operator.get("/api/chat/sessions", userId=user))["sessions"]
+        assert row["queuePosition"] == place
+
+    rows = data_of(operator.get("/api/chat/sessions", limit=4))["sessions"]
+
+    assert [row["queuePosition"] for row in rows] == [6, 2, 5, 4]
