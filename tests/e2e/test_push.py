@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Connect
 from tests.e2e.server import Servers, wait_until
+from tests.e2e.tls import SelfSigned
 from tests.features.push.services import Browser, PushService
 
 pytestmark = pytest.mark.features("push")
+
+
+def test_pushes_go_by_tls_to_whom_the_system_trusts_only(servers: Servers, tmp_path: Path) -> None:
+    service = PushService()
+    fronts = []
+    for name in ("trusted", "other"):
+        (tmp_path / name).mkdir()
+        fronts.append(SelfSigned(tmp_path / name, service.port, "localhost"))
+    trusted, other = fronts
+    try:
+        server = servers.start(SSL_CERT_FILE=str(trusted.certificate))
+        operator = server.operator()
+        agent_id = operator.create_agent("Ada")
+        agent = server.bearer(operator.token(agent_id, "agent"))
+        refused = Browser(service, "b1", f"https://localhost:{other.port}")
+        told = Browser(service, "b2", f"https://localhost:{trusted.port}")
+        for browser in (refused, told):
+            assert agent.request("PUT", "/api/push/subscription", browser.subscription).status == 200
+
+        session_id = operator.start("u1")
+
+        wait_until(lambda: told.received == [{"type": "assigned", "sessionId": session_id}])
+        wait_until(lambda: "CERTIFICATE_VERIFY_FAILED" in server.output())
+        assert refused.received == []
+        assert "/send/" not in server.output()  # Whoever knows the address may push.
+    finally:
+        service.close()
+        for front in fronts:
+            front.close()
 
 
 def test_a_push_service_that_hangs_stops_neither_the_server_nor_other_pushes(

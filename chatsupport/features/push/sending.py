@@ -90,7 +90,7 @@ def _is_signed_in(subscription: Mapping[str, Any]) -> bool:
     agent = Caller(
         str(subscription["agentId"]),
         AGENT,
-        issued_at_ms=subscription.get("tokenIssuedAtMs", 0),
+        issued_at_ms=subscription.get("tokenIssuedAtMs") or 0,
         token_id=subscription.get("tokenId"),
     )
     try:

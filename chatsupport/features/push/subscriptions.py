@@ -69,13 +69,13 @@ def add(caller: Caller, new: NewSubscription) -> Document:
     except ValueError:
         raise refused("keys.p256dh", WRONG.code, "keys.p256dh must be a point on the curve P-256.") from None
     time, agent_id = now(), ObjectId(caller.id)
-    token = {"tokenId": caller.token_id, "tokenIssuedAtMs": caller.issued_at_ms}
     values = {
         "agentId": agent_id,
         "endpoint": new.endpoint,
         "p256dh": new.keys.p256dh,
         "auth": new.keys.auth,
-        **{name: value for name, value in token.items() if value is not None},
+        "tokenId": caller.token_id,
+        "tokenIssuedAtMs": caller.issued_at_ms or 0,
         "updatedAt": time,
         "expiresAt": time + KEPT,
     }

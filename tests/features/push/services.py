@@ -59,6 +59,7 @@ class PushService:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self.port: int = self._server.server_port
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -75,8 +76,9 @@ class PushService:
 class Browser:
     """A browser with keys of its own."""
 
-    def __init__(self, service: PushService, name: str = "b1") -> None:
+    def __init__(self, service: PushService, name: str = "b1", origin: str = "") -> None:
         self._service = service
+        self._origin = origin or service.origin
         self._private = ec.generate_private_key(ec.SECP256R1())
         self._auth = os.urandom(16)
         self.path = f"/send/{name}"
@@ -88,7 +90,7 @@ class Browser:
             serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
         )
         keys = {"p256dh": encoded(point), "auth": encoded(self._auth)}
-        return {"endpoint": self._service.origin + self.path, "expirationTime": None, "keys": keys}
+        return {"endpoint": self._origin + self.path, "expirationTime": None, "keys": keys}
 
     @property
     def received(self) -> list[dict[str, Any]]:
