@@ -20,7 +20,7 @@ from chatsupport.contract.chat import StartSession
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import OPEN
-from chatsupport.errors import ConflictError, SessionEndedError
+from chatsupport.errors import DatabaseUnavailableError, SessionEndedError
 from chatsupport.events import GuestIdentified, SessionUpdated
 from chatsupport.features.context import devices
 from chatsupport.features.context.models import CODE, MAX_FIELDS, MAX_PAGES, Page, ShownContext, Told
@@ -35,7 +35,7 @@ Document = dict[str, Any]
 NAME = "context"
 STORED = f"features.{NAME}"
 
-_ATTEMPTS = 5
+_ATTEMPTS = 20
 
 
 def of_start(start: Start) -> Document | None:
@@ -74,7 +74,7 @@ def update(caller: Caller, session_id: ObjectId, told: Told, user_agent: str = "
             break
         session = access.find_session(caller, session_id)
     else:
-        raise ConflictError("Others are changing this session at the same time. Try again.")
+        raise DatabaseUnavailableError  # Others change it again and again.
     return reading.describe(caller, session_id)
 
 
