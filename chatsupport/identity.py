@@ -150,6 +150,7 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
     """
     try:
         claims = _claims(token, expired_for)
+        str(claims.get("sub")).encode()  # A lone surrogate cannot be stored or hashed.
     except ExpiredSignatureError:
         raise TokenExpiredError("The token has expired. Get a new one with POST /api/auth/token.") from None
     except (PyJWTError, ValueError, TypeError, KeyError, AttributeError):

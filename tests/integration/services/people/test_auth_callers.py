@@ -128,6 +128,8 @@ def test_a_token_without_the_right_claims_is_refused(apis: Apis, subtests: pytes
         {"type": "refresh"},
         {"sub": None},
         {"sub": ""},
+        {"sub": "\ud800"},
+        {"sub": "\ud800", "userType": "agent"},
         {"userType": None},
         {"userType": "admin"},
         {"userType": ""},
