@@ -53,6 +53,8 @@ class PersonalData:
     """Erases the data that an index finds, except data about the person's sessions."""
     erase_in_sessions: Callable[[Erasure, Sequence[ObjectId]], None] = _nothing
     """Erases the data about these sessions, in which the person was the visitor. They have ended."""
+    erase_texts_in: Callable[[Sequence[ObjectId]], None] = _nothing
+    """Forgets what messages of these sessions said: some of them are erased. Called before that and after."""
     delete_with_sessions: Callable[[Sequence[ObjectId]], None] = _nothing
     """Deletes what is about these sessions, which are deleted for their age."""
     erase_elsewhere: Callable[[Erasure], None] = _nothing

@@ -6,7 +6,7 @@ when the session starts or by the feature's own update. So neither a start nor a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -28,6 +28,10 @@ class SessionPart:
     """
     show: Callable[[Document, bool], Document] | None = None
     """Returns the fields of a stored session for its user, or with True for staff. It reads no other data."""
+    condition: Callable[[Any], Document] | None = None
+    """Returns what it asks of the sessions of a list, from a `SessionFilter` that has its fields."""
+    texts: Callable[[Document], Iterable[str]] | None = None
+    """Returns the texts of a stored session by which staff find it, besides its ids and messages."""
 
 
 _parts: dict[str, SessionPart] = {}
@@ -64,3 +68,17 @@ def shown_of(session: Document, *, for_staff: bool) -> dict[str, Any]:
         if part.show is not None:
             shown.update(part.show(session, for_staff))
     return shown
+
+
+def condition(wanted: object) -> dict[str, Any]:
+    """Return what features ask of the sessions of a list."""
+    asked: dict[str, Any] = {}
+    for part in _parts.values():
+        if part.condition is not None:
+            asked.update(part.condition(wanted))
+    return asked
+
+
+def texts_of(session: Document) -> list[str]:
+    """Return the features' texts of a stored session by which staff find it."""
+    return [text for part in _parts.values() if part.texts is not None for text in part.texts(session)]

@@ -28,6 +28,7 @@ MAY_SCAN = {
     "reconciliation.py:_correct_loads": "looks at all agents, once a minute in one process",
     "examinations.py:agents": "looks at all agents, for a person who waits at a command line",
     "slots.py:find": "is asked after a failure only",
+    "erasure.py:_sessions_with": "goes through everything bit by bit, in the background",
     "erasure.py:_update": "goes through everything bit by bit, in the background",
     "export.py:_sent_elsewhere": "exports what an agent wrote anywhere; an index would cost every message",
 }

@@ -51,6 +51,7 @@ class Config:
     rate_limit_start_session_address: str = "30/minute"
     rate_limit_refusals: str = "60/minute"
     rate_limit_messages: str = "20/10 seconds"
+    rate_limit_search: str = "30/minute"
     rate_limit_typing: str = "60/minute"
     rate_limit_updates: str = "30/minute"
     rate_limit_events: str = "300/10 seconds"
@@ -161,6 +162,7 @@ class Config:
                 "RATE_LIMIT_START_SESSION_ADDRESS", parse.rate, cls.rate_limit_start_session_address
             ),
             rate_limit_refusals=reader.read("RATE_LIMIT_REFUSALS", parse.rate, cls.rate_limit_refusals),
+            rate_limit_search=reader.read("RATE_LIMIT_SEARCH", parse.rate, cls.rate_limit_search),
             rate_limit_messages=reader.read("RATE_LIMIT_MESSAGES", parse.rate, cls.rate_limit_messages),
             rate_limit_typing=reader.read("RATE_LIMIT_TYPING", parse.rate, cls.rate_limit_typing),
             rate_limit_updates=reader.read("RATE_LIMIT_UPDATES", parse.rate, cls.rate_limit_updates),

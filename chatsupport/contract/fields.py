@@ -21,6 +21,11 @@ DEFAULT_PAGE, MAX_PAGE = 50, 100
 _DIGITS = re.compile(r"[0-9]{1,16}")
 _CURSOR = re.compile(r"([0-9]{1,14})-([0-9a-f]{24})")
 _EPOCH = datetime.fromtimestamp(0, timezone.utc)
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
 
 
 class Text(Reads):
@@ -102,6 +107,24 @@ def _cursor(value: Any) -> tuple[datetime, ObjectId]:
     return _EPOCH + timedelta(milliseconds=int(match[1])), ObjectId(match[2])
 
 
+def _moment(value: Any) -> datetime:
+    """Return a time in UTC. Without an offset it counts as UTC; without a time, as the beginning of the day."""
+    match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError
+    text = match[0].replace("Z", "+00:00")
+    if match[3]:
+        text = text.replace(match[3], f"{match[3]:0<7}")  # Python 3.10 reads only 3 or 6 digits.
+    try:
+        time = datetime.fromisoformat(text)
+        time = time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise ValueError from None
+    if not _EARLIEST <= time <= _LATEST:
+        raise ValueError
+    return time
+
+
 # Sent by clients.
 PersonType = Literal["user", "agent", "system"]
 PersonId = Annotated[str, PersonText(128), Code("INVALID_USER_ID")]
@@ -120,6 +143,16 @@ Cursor = Annotated[
     tuple[datetime, ObjectId],
     Reads(_cursor, NEXT_CURSOR, description=PAGE_BEFORE),
     Code("INVALID_CURSOR"),
+]
+
+Moment = Annotated[
+    datetime,
+    Reads(
+        _moment,
+        "a date or time of ISO 8601, such as 2026-11-22 or 2026-11-22T09:00:00Z (send + as %2B)",
+        examples=["2026-11-22", "2026-11-22T09:00:00Z"],
+    ),
+    Code("INVALID_RANGE"),
 ]
 
 # Sent by the server.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DateTimeField, DictField, FloatField, LongField, StringField
+from mongoengine import DateTimeField, DictField, FloatField, LongField, ObjectIdField, StringField
 
 from chatsupport.documents.base import BaseDocument
 
@@ -20,5 +20,8 @@ class Counters(BaseDocument):
     skew = DictField()
     through = DateTimeField()
     """The time up to which hours are rolled up for reports. It is in a document of its own."""
+
+    position = ObjectIdField()
+    """Up to which session the search has looked; in a document of its own."""
 
     meta: ClassVar[dict[str, Any]] = {"collection": "counters"}

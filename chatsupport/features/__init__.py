@@ -12,7 +12,9 @@ INSTALLED = (
     "ratings",
     "replies",
     "reports",
+    "search",
     "settings",
+    "tags",
     "transcripts",
     "upkeep",
 )

@@ -191,4 +191,11 @@ def _of(session: Mapping[str, Any]) -> Document:
     return context
 
 
-SESSION_PART = SessionPart(fields={StartSession: Told, ShownSession: ShownContext}, on_start=of_start, show=show)
+def texts(session: Mapping[str, Any]) -> list[str]:
+    """Return who the visitor says it is, by which staff find the session."""
+    return list(_of(session).get("visitor", {}).values())
+
+
+SESSION_PART = SessionPart(
+    fields={StartSession: Told, ShownSession: ShownContext}, on_start=of_start, show=show, texts=texts
+)

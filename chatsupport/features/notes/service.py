@@ -75,9 +75,7 @@ def _name_of(caller: Caller) -> str:
 
 def _look_after(session: Document, note: Document) -> None:
     """Delete a new note if its session or person was deleted while it was being stored."""
-    person = Caller(session["userId"], session.get("userType", "user"))
-    erased_until = tombstones.erased_among([person]).get(person)
-    if erased_until is not None and note["createdAt"] <= erased_until:
+    if tombstones.is_erased_meanwhile(session, note["createdAt"]):
         Note.collection().delete_one({"_id": note["_id"]})
         raise ForbiddenError("This person has just been erased, so the note was not stored.")
     if Session.collection().find_one({"_id": session["_id"]}, {"_id": 1}) is None:

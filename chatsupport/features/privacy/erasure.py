@@ -176,9 +176,18 @@ class _Work:
         by_person = {**not_yet, "senderId": self.person.id, "senderType": self.person.type}
         rename = {"$set": {"senderId": self.erasure.pseudonym}}
         messages = Message.collection()
-        update = self._everywhere if everywhere else _update
-        emptied = update(messages, {**not_yet, "erased": {"$ne": True}}, empty)
-        update(messages, by_person, rename)
+        not_erased = {**not_yet, "erased": {"$ne": True}}
+        if not everywhere:
+            emptied = _update(messages, not_erased, empty)
+            _update(messages, by_person, rename)
+            return emptied
+        emptied = 0
+        for bounds in ranges(messages):
+            session_ids = _sessions_with({**bounds, **not_erased})
+            _forget_texts_in(session_ids)
+            emptied += _update(messages, {**bounds, **not_erased}, empty)
+            _forget_texts_in(session_ids)
+            _update(messages, {**bounds, **by_person}, rename)
         return emptied
 
     def _rename_in_sessions(self, session_ids: list[ObjectId]) -> None:
@@ -211,3 +220,13 @@ class _Work:
 
 def _update(collection: Rows, which: Document, update: Document, **options: Any) -> int:
     return int(collection.update_many(which, update, **options).modified_count)
+
+
+def _sessions_with(messages: Document) -> list[ObjectId]:
+    return list(Message.collection().distinct("sessionId", messages))
+
+
+def _forget_texts_in(session_ids: list[ObjectId]) -> None:
+    if session_ids:
+        for data in _personal_data():
+            data.erase_texts_in(session_ids)

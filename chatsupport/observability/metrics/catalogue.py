@@ -28,6 +28,7 @@ LIMITS = (
     "logins_address",
     "messages",
     "refusals",
+    "searches",
     "sockets",
     "start_session",
     "start_session_address",
@@ -58,6 +59,11 @@ BATCH_MESSAGES = Histogram("chatsupport_batch_messages", "Messages that were wri
 BATCH_SECONDS = Histogram("chatsupport_batch_seconds", "From taking a batch to having answered all of it.", _FAST)
 SEND = LabelledHistogram(
     "chatsupport_send_seconds", "From receiving a message to acknowledging it.", _FAST, "via", (SOCKET, REST)
+)
+
+# Search
+SEARCH_DELAY = Histogram(
+    "chatsupport_search_delay_seconds", "From a change of a session to finding it by that.", (0.5, *_HUMAN)
 )
 
 # What was refused
@@ -119,6 +125,7 @@ ALL: tuple[Instrument, ...] = (
     BATCH_MESSAGES,
     BATCH_SECONDS,
     SEND,
+    SEARCH_DELAY,
     REFUSED,
     RATE_LIMITED,
     ASSIGNMENT,

@@ -7,8 +7,9 @@ it that the person must be erased again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from chatsupport.documents import Denial
 from chatsupport.identity import Caller
@@ -34,3 +35,13 @@ def erased_among(people: Iterable[Caller]) -> dict[Caller, datetime]:
     by_id = {id_of(person): person for person in people}
     found = Denial.collection().find({"_id": {"$in": list(by_id)}}, {"updatedAt": 1})
     return {by_id[row["_id"]]: row["updatedAt"] + UNDER_WAY for row in found}
+
+
+def is_erased_meanwhile(session: Mapping[str, Any], at: datetime) -> bool:
+    """Tell whether a session's user was erased since the session was read, if something was stored about it at a time.
+
+    Whoever erases may have looked before that was stored.
+    """
+    person = Caller(session["userId"], session.get("userType", "user"))
+    until = erased_among([person]).get(person)
+    return until is not None and at <= until

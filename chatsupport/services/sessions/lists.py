@@ -8,7 +8,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import serializers
+from chatsupport import serializers, session_parts
 from chatsupport.contract.chat import SessionFilter
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
@@ -75,7 +75,7 @@ def _query(caller: Caller, wanted: SessionFilter, *, sees_all: bool = False) -> 
         agent_id = ObjectId(caller.id)
     else:
         raise ForbiddenError("Only agents, systems and API keys can do this.")
-    query: Document = {}
+    query: Document = session_parts.condition(wanted)
     if wanted.status is not None:
         query["status"] = wanted.status
     if agent_id is not None:

@@ -26,8 +26,9 @@ def read(
         query = {**query, time: {"$lte": cursor[0]}, "$or": [{time: {"$lt": cursor[0]}}, {key: {"$lt": cursor[1]}}]}
     rows = list(collection.find(query, sort=[(time, -1), (key, -1)], limit=limit + 1))
     page, more = rows[:limit], len(rows) > limit
-    return page, _cursor(page[-1][time], page[-1][key]) if more else None
+    return page, cursor_of(page[-1][time], page[-1][key]) if more else None
 
 
-def _cursor(time: datetime, key: ObjectId) -> str:
+def cursor_of(time: datetime, key: ObjectId) -> str:
+    """Return the cursor of what is behind a row with this time and id."""
     return f"{serializers.milliseconds_between(_EPOCH, time)}-{key}"

@@ -38,6 +38,7 @@ START_SESSION = "session starts"
 STARTS_FROM = "session starts from this address"
 REFUSALS = "calls without valid credentials"
 MESSAGES = "messages"
+SEARCHES = "searches"
 TYPING = "typing events"
 UPDATES = "updates of sessions"
 
@@ -50,6 +51,7 @@ _LABELS = {
     STARTS_FROM: "start_session_address",
     REFUSALS: "refusals",
     MESSAGES: "messages",
+    SEARCHES: "searches",
     TYPING: "typing",
     UPDATES: "updates",
 }
@@ -94,6 +96,7 @@ def configure(config: Config) -> None:
         STARTS_FROM: parse(config.rate_limit_start_session_address),
         REFUSALS: parse(config.rate_limit_refusals),
         MESSAGES: parse(config.rate_limit_messages),
+        SEARCHES: parse(config.rate_limit_search),
         TYPING: parse(config.rate_limit_typing),
         UPDATES: parse(config.rate_limit_updates),
     }

@@ -119,6 +119,19 @@ class Life:
         for api in (self.agent_in(session_id), self.operator, self.jane):
             api.post(f"/api/chat/notes/{session_id}", {"text": f"{JANE} {SECRET}"})
 
+    def be_tagged(self) -> None:
+        path, tags = f"/api/chat/tags/{self.start()}", {"tags": [JANE, SECRET]}
+        data_of(self.operator.client.put(path, json=tags, headers=self.operator.headers))
+
+    def be_asked_for_a_rating(self) -> None:
+        session_id = self.start()
+        self.agent_in(session_id).send(session_id, SECRET)
+        self.jane.post(f"/api/chat/rating/{session_id}", {"score": 1, "comment": f"{JANE} {SECRET}"})
+
+    def put(self, path: str) -> None:
+        """Try to put this somewhere, in vain: it is for others."""
+        self.jane.client.put(path, json={"of": JANE}, headers=self.jane.headers)
+
     def use_replies(self, method: str) -> None:
         """Try all that one can do to a canned reply, in vain: replies are nobody's."""
         path = f"/api/replies/{self.agent_id}" if method != "post" else "/api/replies"
@@ -176,6 +189,14 @@ CALLS: dict[str, Callable[[Life], object]] = {
     "POST /api/chat/transfer/<session_id>": lambda life: life.operator.post(f"/api/chat/transfer/{life.start()}"),
     "POST /api/chat/end-session/<session_id>": Life.end_with_names,
     "POST /api/chat/notes/<session_id>": Life.be_noted_down,
+    "PUT /api/chat/tags/<session_id>": Life.be_tagged,
+    "PATCH /api/chat/session/<session_id>": lambda life: life.jane.patch(
+        f"/api/chat/session/{life.start()}", {"visitor": {"name": SECRET}, "fields": {"of": JANE}}
+    ),
+    "POST /api/chat/rating/<session_id>": Life.be_asked_for_a_rating,
+    "PUT /api/settings": lambda life: life.put("/api/settings"),
+    "PUT /api/push/subscription": lambda life: life.put("/api/push/subscription"),
+    "DELETE /api/push/subscription": lambda life: life.jane.delete("/api/push/subscription"),
     "POST /api/replies": lambda life: life.use_replies("post"),
     "PATCH /api/replies/<reply_id>": lambda life: life.use_replies("patch"),
     "DELETE /api/replies/<reply_id>": lambda life: life.use_replies("delete"),

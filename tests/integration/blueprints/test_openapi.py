@@ -193,7 +193,9 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     "ratings",
     "replies",
     "reports",
+    "search",
     "settings",
+    "tags",
     "transcripts",
 )
 def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, described: set[str]) -> None:
@@ -248,6 +250,10 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     user.get(f"/api/chat/notes/{waiting}")
     user.post(f"/api/chat/rating/{waiting}", {"score": 5})
     user.get(f"/api/chat/transcript/{waiting}")
+    operator.client.put(f"/api/chat/tags/{waiting}", json={"tags": ["VIP"]}, headers=operator.headers)
+    operator.get("/api/chat/sessions", tag="vip")
+    operator.get("/api/tags")
+    operator.get("/api/chat/search", q="hello")
     user.end(waiting)
     user.end(waiting)
     user.send(waiting)

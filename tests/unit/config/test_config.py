@@ -101,6 +101,7 @@ def test_an_empty_value_counts_as_not_set() -> None:
         ({"LOG_TO_FILES": "no"}, "log_to_files", False),
         ({"RATE_LIMITS": "OFF"}, "rate_limits", False),
         ({"RATE_LIMIT_TOKENS": "5 / Second"}, "rate_limit_tokens", "5/second"),
+        ({"RATE_LIMIT_SEARCH": "3/minute"}, "rate_limit_search", "3/minute"),
         ({"RATE_LIMIT_MESSAGES": "100/1 hours"}, "rate_limit_messages", "100/hour"),
         ({"RATE_LIMIT_TYPING": "7/3 minute"}, "rate_limit_typing", "7/3 minutes"),
         ({"RATE_LIMIT_UPDATES": "9/minute"}, "rate_limit_updates", "9/minute"),

@@ -1,0 +1,207 @@
+"""The index of the search: one entry for each session, with all its words.
+
+Nothing is written on a message's way in. Each process notes which sessions changed by its doing, and once a second
+reads what is new in them. An entry says up to which seq it has the messages. Because these commit in the order of their
+seqs, nothing is skipped. What a process leaves that is killed or stands still, `sweeps.py` finds.
+
+An entry is made before anything of the session is read, and a write holds only for the revision of the entry that was
+read first. So what an erasure deletes meanwhile is not written again by whoever has read the texts before it, and two
+processes do each other no harm.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
+from pymongo.write_concern import WriteConcern
+
+from chatsupport import session_parts
+from chatsupport.documents import Session
+from chatsupport.events import MessageStored, SessionChange, SessionUpdated
+from chatsupport.extensions import socketio
+from chatsupport.features.search import words
+from chatsupport.features.search.documents import SearchEntry
+from chatsupport.identity import Caller
+from chatsupport.observability import metrics
+from chatsupport.services.messages import sequences
+from chatsupport.services.people import tombstones
+
+Document = dict[str, Any]
+
+SECONDS = 1.0
+BATCH = 100
+MOST_MESSAGES = 2000
+"""How many messages are read at once."""
+MOST_WORDS = 5000
+"""How many words of a session are kept."""
+MOST_WAITING = 100_000
+"""The sweep finds the sessions beyond these."""
+
+_NEEDED = dict.fromkeys("userId userType agentId status createdAt erased features".split(), 1)
+_DUPLICATE_KEY = 11000
+
+_waiting: dict[ObjectId, float] = {}
+"""The sessions that this process has to read, and since when."""
+
+
+def note_message(event: MessageStored) -> None:
+    """Have the session read soon."""
+    note(event.message["sessionId"])
+
+
+def note_session(event: SessionChange | SessionUpdated) -> None:
+    """Have the session read soon."""
+    note(event.session["_id"])
+
+
+def note(session_id: ObjectId) -> None:
+    """Have a session read soon."""
+    if len(_waiting) < MOST_WAITING:
+        _waiting.setdefault(session_id, time.monotonic())
+
+
+def index_waiting() -> None:
+    """Read what is new in the sessions that wait. What cannot be done now waits for the next round."""
+    later: dict[ObjectId, float] = {}
+    try:
+        while _waiting:
+            batch = {session_id: _waiting.pop(session_id) for session_id in list(islice(_waiting, BATCH))}
+            later.update(batch)
+            unfinished = index(list(batch))
+            for session_id in batch.keys() - unfinished:
+                metrics.SEARCH_DELAY.observe(time.monotonic() - later.pop(session_id))
+            socketio.sleep(0)
+    finally:
+        for session_id, since in later.items():
+            _waiting[session_id] = min(since, _waiting.get(session_id, since))
+
+
+def index(session_ids: Sequence[ObjectId]) -> set[ObjectId]:
+    """Bring the entries of these sessions up to date. Returns those where something is left to do."""
+    entries = _entries(session_ids)
+    sessions = {row["_id"]: row for row in Session.collection().find({"_id": {"$in": list(entries)}}, _NEEDED)}
+    forget(entries.keys() - sessions.keys())
+    unfinished = _being_erased(sessions.values())
+    reads = {
+        session_id: _Reading(entries[session_id], sessions[session_id]) for session_id in sessions.keys() - unfinished
+    }
+    unfinished |= _read_messages(reads)
+    writes = [write for reading in reads.values() if (write := reading.write()) is not None]
+    if writes:
+        done = _collection().bulk_write(writes, ordered=False)
+        if done.matched_count < len(writes):
+            unfinished |= reads.keys()  # Somebody else was at some of them.
+    return unfinished
+
+
+def forget(session_ids: Iterable[ObjectId]) -> None:
+    """Delete the entries of these sessions."""
+    ids = list(session_ids)
+    if ids:
+        SearchEntry.collection().delete_many({"_id": {"$in": ids}})
+
+
+class _Reading:
+    """What was read of a session, to be written to its entry."""
+
+    def __init__(self, entry: Document, session: Document) -> None:
+        self.entry, self.session = entry, session
+        own = {str(session["_id"])}
+        for text in (session["userId"], *session_parts.texts_of(session)):
+            own |= words.of(text)
+        self.own = sorted(own)
+        # Words are only ever added, so where a name or a tag has changed all is read again.
+        self.is_new = entry.get("own") != self.own
+        self.through: int = 0 if self.is_new else entry["through"]
+        self.said: set[str] = set()
+
+    @property
+    def unread(self) -> Document:
+        """The condition on the messages that were not read yet."""
+        return {"sessionId": self.session["_id"], "seq": {"$gt": self.through}}
+
+    def take(self, message: Document) -> None:
+        """Take the next message."""
+        self.through = message["seq"]
+        if "message" in message:
+            self.said |= words.of(message["message"])
+
+    def write(self) -> UpdateOne | None:
+        """Return the write that brings the entry up to date; None if it is."""
+        known = () if self.is_new else self.entry["words"]
+        more = self.said.difference(known)
+        values: Document = {
+            "through": self.through,
+            "agentId": self.session.get("agentId"),
+            "status": self.session["status"],
+            "createdAt": self.session["createdAt"],
+        }
+        if not self.is_new and not more and values.items() <= self.entry.items():
+            return None
+        if self.is_new:
+            values["own"] = self.own
+            values["words"] = [*self.own, *sorted(more.difference(self.own))][:MOST_WORDS]
+        elif more:
+            values["words"] = [*known, *sorted(more)][:MOST_WORDS]
+        unchanged = {"_id": self.entry["_id"], "revision": self.entry["revision"]}
+        return UpdateOne(unchanged, {"$set": {**values, "revision": ObjectId()}})
+
+
+def _entries(session_ids: Sequence[ObjectId]) -> dict[ObjectId, Document]:
+    """Return the entries of these sessions; those that were missing are made."""
+    these = {"_id": {"$in": list(session_ids)}}
+    found = {row["_id"]: row for row in SearchEntry.collection().find(these)}
+    new = [
+        {"_id": each, "words": [], "through": 0, "revision": ObjectId()} for each in session_ids if each not in found
+    ]
+    if not new:
+        return found
+    try:
+        _collection().insert_many(new, ordered=False)
+    except BulkWriteError as error:
+        if any(one["code"] != _DUPLICATE_KEY for one in error.details["writeErrors"]):
+            raise
+    return {row["_id"]: row for row in SearchEntry.collection().find(these)}
+
+
+def _being_erased(sessions: Iterable[Mapping[str, Any]]) -> set[ObjectId]:
+    """Return the sessions whose user is being erased, and that are not done yet."""
+    not_done = [session for session in sessions if not session.get("erased")]
+    people = {session["_id"]: Caller(session["userId"], session.get("userType", "user")) for session in not_done}
+    erased = tombstones.erased_among(set(people.values())) if people else {}
+    return {
+        session["_id"]
+        for session in not_done
+        if (until := erased.get(people[session["_id"]])) is not None and session["createdAt"] <= until
+    }
+
+
+def _read_messages(reads: Mapping[ObjectId, _Reading]) -> set[ObjectId]:
+    """Read the new messages of sessions, as many as are read at once. Returns the sessions that have more."""
+    if not reads:
+        return set()
+    rows = list(
+        sequences.committed().find(
+            {"$or": [reading.unread for reading in reads.values()]},
+            {"sessionId": 1, "seq": 1, "message": 1},
+            sort=[("sessionId", 1), ("seq", 1)],
+            limit=MOST_MESSAGES,
+        )
+    )
+    for message in rows:
+        reads[message["sessionId"]].take(message)
+    if len(rows) < MOST_MESSAGES:
+        return set()
+    last = rows[-1]["sessionId"]
+    return {session_id for session_id in reads if session_id >= last}
+
+
+def _collection() -> Any:
+    """Return the entries for writes that may be lost in a failover: `sweeps.py` makes up for them."""
+    return SearchEntry.collection().with_options(write_concern=WriteConcern(w=1))

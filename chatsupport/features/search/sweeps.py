@@ -1,0 +1,54 @@
+"""What makes up for kills, standstills and failovers, and indexes what there was before there was a search."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport.documents import Counters, Session
+from chatsupport.documents.session import OPEN
+from chatsupport.extensions import socketio
+from chatsupport.features.search import indexing
+
+OPEN_SECONDS, ALL_SECONDS = 20.0, 5.0
+BATCH = 100
+FIRST_ROUND_SECONDS = 1.0
+"""How long one look at sessions that are not indexed yet may take."""
+POSITION = "search"
+
+
+def look_at_open() -> None:
+    """Look whether the entries of all open sessions are up to date."""
+    batch: list[ObjectId] = []
+    for session in Session.collection().find({"status": {"$in": list(OPEN)}}, {"_id": 1}):
+        batch.append(session["_id"])
+        if len(batch) == BATCH:
+            _index(batch)
+            batch = []
+    if batch:
+        _index(batch)
+
+
+def look_at_all() -> None:
+    """Go on through all sessions: quickly the first time, then a few at each call, round and round."""
+    state: dict[str, Any] = Counters.collection().find_one({"_id": POSITION}) or {}
+    until = time.monotonic() + FIRST_ROUND_SECONDS
+    while True:
+        position = state.get("position")
+        after = {} if position is None else {"_id": {"$gt": position}}
+        ids = [row["_id"] for row in Session.collection().find(after, {"_id": 1}, sort=[("_id", 1)], limit=BATCH)]
+        if ids:
+            _index(ids)
+        rounds = state.get("ended", 0) + (len(ids) < BATCH)
+        state = {"position": ids[-1] if len(ids) == BATCH else None, "ended": rounds}
+        Counters.collection().update_one({"_id": POSITION}, {"$set": state}, upsert=True)
+        if rounds or time.monotonic() > until:
+            return
+
+
+def _index(session_ids: list[ObjectId]) -> None:
+    for session_id in indexing.index(session_ids):
+        indexing.note(session_id)
+    socketio.sleep(0)

@@ -1,0 +1,12 @@
+"""Tags, by which staff sort sessions."""
+
+from chatsupport.feature import Feature
+from chatsupport.features.tags import routes, service
+
+FEATURE = Feature(
+    name=service.NAME,
+    blueprint=routes.blueprint,
+    session_part=service.SESSION_PART,
+    indexes=service.INDEXES,
+    personal_data=service.PERSONAL_DATA,
+)

@@ -1,0 +1,108 @@
+"""Tags, kept with the session (`features.tags`): each as it was written, and the key by which it is found."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from chatsupport import events
+from chatsupport.contract.chat import Session as ShownSession
+from chatsupport.contract.chat import SessionFilter
+from chatsupport.database.clock import now
+from chatsupport.documents import Index, Session
+from chatsupport.errors import ForbiddenError, SessionNotFoundError
+from chatsupport.events import SessionUpdated
+from chatsupport.features.tags.models import ShownTags, TagFilter
+from chatsupport.identity import Caller
+from chatsupport.personal_data import Erasure, PersonalData
+from chatsupport.services.people import tombstones
+from chatsupport.services.sessions import reading
+from chatsupport.services.shared import access
+from chatsupport.session_parts import SessionPart
+
+Document = dict[str, Any]
+
+NAME = "tags"
+STORED = f"features.{NAME}"
+KEY = f"{STORED}.key"
+MOST_LISTED = 1000
+
+INDEXES = [
+    # Sessions without tags are not in it.
+    Index(
+        "sessions",
+        "newest_by_tag",
+        ((KEY, 1), ("createdAt", -1), ("_id", -1)),
+        {"partialFilterExpression": {KEY: {"$exists": True}}},
+    )
+]
+
+
+def put(caller: Caller, session_id: ObjectId, tags: Sequence[str]) -> Document:
+    """Give a session these tags in place of those it had. Returns the session. For staff only."""
+    session = access.find_session_of_staff(caller, session_id)
+    time = now()
+    first: dict[str, str] = {}
+    for tag in tags:
+        first.setdefault(_key(tag), tag)
+    kept = [{"key": key, "tag": tag} for key, tag in first.items()]
+    change = {"$set": {STORED: kept, "updatedAt": time}} if kept else {"$unset": {STORED: ""}}
+    updated = Session.collection().find_one_and_update(
+        {"_id": session_id}, change, return_document=ReturnDocument.AFTER
+    )
+    if updated is None:
+        raise SessionNotFoundError
+    if tombstones.is_erased_meanwhile(session, time):
+        _take_away([session_id])
+        raise ForbiddenError("This person has just been erased. Nothing is stored about them any more.")
+    events.happened(SessionUpdated(updated))
+    return reading.describe_stored(session_id).for_staff
+
+
+def count_all(caller: Caller) -> Document:
+    """Return all tags with the number of their sessions, the most used first. For agents and operators."""
+    access.require_agent(caller)
+    stages: list[Mapping[str, Any]] = [
+        {"$match": {KEY: {"$gt": ""}}},
+        {"$unwind": f"${STORED}"},
+        {"$group": {"_id": f"${KEY}", "tag": {"$min": f"${STORED}.tag"}, "count": {"$sum": 1}}},
+        {"$sort": {"count": -1, "_id": 1}},
+        {"$limit": MOST_LISTED},
+        {"$project": {"_id": 0}},
+    ]
+    return {"tags": list(Session.collection().aggregate(stages, hint=INDEXES[0].name))}
+
+
+def _key(tag: str) -> str:
+    return unicodedata.normalize("NFC", tag.casefold())
+
+
+def _of(session: Mapping[str, Any]) -> list[str]:
+    return [tag["tag"] for tag in session.get("features", {}).get(NAME, ())]
+
+
+def _condition(wanted: SessionFilter) -> Document:
+    tag = wanted.more(TagFilter).tag
+    return {} if tag is None else {KEY: _key(tag)}
+
+
+def _take_away(session_ids: Iterable[ObjectId]) -> None:
+    Session.collection().update_many({"_id": {"$in": list(session_ids)}}, {"$unset": {STORED: ""}})
+
+
+def _erase_in_sessions(_: Erasure, session_ids: Sequence[ObjectId]) -> None:
+    _take_away(session_ids)
+
+
+SESSION_PART = SessionPart(
+    fields={SessionFilter: TagFilter, ShownSession: ShownTags},
+    condition=_condition,
+    show=lambda session, for_staff: {"tags": _of(session)} if for_staff else {},
+    texts=_of,
+)
+PERSONAL_DATA = PersonalData(export=lambda _: {}, erase_in_sessions=_erase_in_sessions)
+"""What staff wrote about somebody's chats may say who it was."""
