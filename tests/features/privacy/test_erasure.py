@@ -133,7 +133,7 @@ class Life:
         self.jane.client.put(path, json={"of": JANE}, headers=self.jane.headers)
 
     def use_replies(self, method: str) -> None:
-        """Try all that one can do to a canned reply, in vain: replies are nobody's."""
+        """Try to change a canned reply, in vain: replies belong to nobody."""
         path = f"/api/replies/{self.agent_id}" if method != "post" else "/api/replies"
         self.jane.client.open(path, method=method, json={"text": f"{JANE} {SECRET}"}, headers=self.jane.headers)
 
@@ -162,7 +162,7 @@ class Life:
         return self.sockets.operator()
 
     def emit(self, event: str) -> None:
-        """Say all that an event may say as herself, and have a system say it for her."""
+        """Emit an event with all its fields herself, and let a system do it for her."""
         session_id = self.start()
         for socket, fields in ((self.socket(), {}), (self.system(), {"userId": JANE, "senderId": JANE})):
             about = {"sessionId": session_id, "userType": "user", "senderType": "user", **SAID, **fields}
@@ -178,7 +178,7 @@ class Life:
             api.get(path, userId=JANE, email=JANE)
 
 
-# Every call that may write something down. A new one fails the test until it stands here too, with what it takes.
+# Every call that may store something. The test fails for a new one until it is listed here, with personal data.
 CALLS: dict[str, Callable[[Life], object]] = {
     "POST /api/auth/token": lambda life: life.operator.post("/api/auth/token", {"userId": JANE}),
     "POST /api/auth/identify": Life.become_known,
@@ -223,7 +223,7 @@ def calls(app: Flask) -> list[tuple[str, str]]:
     ]
 
 
-def test_every_call_is_among_those_by_which_she_went_in(app: Flask) -> None:
+def test_every_call_is_part_of_the_persons_activity(app: Flask) -> None:
     assert {f"{method} {rule}" for method, rule in calls(app) if method != "GET"} == CALLS.keys() | LAST.keys()
 
 
