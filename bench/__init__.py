@@ -1,1 +1,1 @@
-"""Load tests: ours beside a hand-tuned Node.js peer. README.md says how to run them and how to read them."""
+"""Load tests of our server and a hand-tuned Node.js peer. README.md says how to run and read them."""

@@ -1,11 +1,11 @@
-"""How long a start takes, and what the choice of an agent costs, with 10, 1 000 and 10 000 agents, 50 % busy.
+"""Measure a start and the choice of an agent, with 10, 1 000 and 10 000 agents, 50 % of them busy.
 
 Measured at the service (`sessions.start`), without HTTP, on a real mongod: the one MONGODB_URI names, or a private one.
 Each start is followed by an end of an older session, which is not part of the times, so that half of all slots stay
 taken. The table below the times shows how MongoDB found the agent: the index, the keys and the documents it looked at.
 """
 
-# ruff: noqa: E402 - the project is found on the path that is set first.
+# ruff: noqa: E402 - the path to the project must be set first.
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ _EXPLAINABLE = ("findAndModify", "query", "update", "sort", "new")
 
 
 class Commands(pymongo.monitoring.CommandListener):
-    """Counts commands, and keeps the last by which a slot was claimed: what is explained is what was sent."""
+    """Counts commands, and keeps the last claim of a slot, so that exactly the sent command is explained."""
 
     def __init__(self) -> None:
         self.count = 0
         self.claim: dict[str, Any] = {}
 
     def started(self, event: pymongo.monitoring.CommandStartedEvent) -> None:
-        """Count the command, and keep it where it is a claim."""
+        """Count the command, and keep it if it is a claim."""
         self.count += 1
         if event.command_name == "findAndModify" and event.command.get("findAndModify") == "agents":
             self.claim = {name: event.command[name] for name in _EXPLAINABLE if name in event.command}
@@ -98,7 +98,7 @@ def main() -> None:
 
 @contextmanager
 def mongodb() -> Iterator[str]:
-    """Use the MongoDB that MONGODB_URI names, or start one."""
+    """Use the MongoDB of MONGODB_URI, or start one."""
     given = os.environ.get("MONGODB_URI")
     if given:
         yield given
@@ -112,7 +112,7 @@ def mongodb() -> Iterator[str]:
 
 
 def configuration(uri: str) -> Config:
-    """Return a configuration that measures nothing but the starts."""
+    """Return a configuration that measures only the starts."""
     return Config(
         jwt_secret="only-for-this-measurement-0123456789",
         app_env="testing",
@@ -127,7 +127,7 @@ def configuration(uri: str) -> Config:
 
 
 def fill(count: int) -> deque[ObjectId]:
-    """Store so many agents, half of whose slots are taken by sessions; return these."""
+    """Store agents with half of their slots taken, and return the sessions."""
     for document in documents.ALL:
         document.collection().delete_many({})
     chance, taken, rows = random.Random(count), [], []
@@ -149,7 +149,7 @@ def fill(count: int) -> deque[ObjectId]:
 
 
 def measure(open_sessions: deque[ObjectId], clients: int, starts: int) -> tuple[float, list[float]]:
-    """Start so many sessions; return the starts per second of all clients together, and the seconds of each."""
+    """Start sessions. Returns the starts per second of all clients together, and the seconds of each."""
     numbers, mutex, times = iter(range(starts)), threading.Lock(), list[float]()
 
     def client(name: int) -> None:
@@ -188,7 +188,7 @@ def row(count: int, clients: int, rate: float, times: list[float]) -> str:
 
 
 def explain(claim: dict[str, Any]) -> tuple[int, int, str]:
-    """Return the keys and documents that MongoDB looked at for a claim, and its plan in words."""
+    """Return the keys and documents that MongoDB examined for a claim, and its plan in words."""
     plan = connection.database().command("explain", claim, verbosity="executionStats")
     stages, stage = [], plan["queryPlanner"]["winningPlan"]
     while stage:

@@ -1,7 +1,7 @@
-"""The clients that make the load: websockets and keep-alive HTTP on asyncio, as little work a message as can be.
+"""The clients that make the load: websockets and keep-alive HTTP on asyncio, with little work for each message.
 
-They know no Socket.IO library, so that the driver is not what is measured: frames are parsed where they arrive, and
-the masking key is zero, which the protocol allows and which leaves the payload as it is.
+They use no Socket.IO library, so that the driver is not what limits: frames are parsed where they arrive, and the
+masking key is zero, which the protocol allows and which leaves the payload unchanged.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ChatSocket(asyncio.Protocol):
         await asyncio.wait_for(self._waiting, TIMEOUT_SECONDS)
 
     def emit(self, event: str, payload: Message, acknowledgement: str = "") -> None:
-        """Send an event, with the number of an acknowledgement where one is wanted."""
+        """Send an event, with the number of an acknowledgement if one is wanted."""
         self._send(b"42" + acknowledgement.encode() + orjson.dumps([event, payload]))
 
     def close(self) -> None:
@@ -189,7 +189,7 @@ class Http:
 
 
 async def in_turns(count: int, at_once: int, one: Callable[[int], Any]) -> list[Any]:
-    """Run `one(number)` for each number below `count`, so many at a time; return the results in order."""
+    """Run `one(number)` for each number below `count`, several at a time. Returns the results in order."""
     results: list[Any] = [None] * count
     numbers = iter(range(count))
 

@@ -1,4 +1,4 @@
-"""`python -m bench.explain [--write]`: what MongoDB does for each call and event, read from its own profiler.
+"""`python -m bench.explain [--write]`: MongoDB's work for each call and event, read from its own profiler.
 
 Fills a database, has a real server do everything once over REST and sockets, and lists every kind of command that
 reached MongoDB with its plan. Nothing here repeats a query of the server, so nothing can be out of date. A call of the
@@ -85,10 +85,10 @@ def main() -> None:
 
 
 async def _work(stage: Stage, database: Any) -> list[str]:
-    """Do everything once while MongoDB writes down what it is asked. Return the calls that were left out."""
+    """Do everything once while MongoDB records its commands. Return the calls that were left out."""
     port = stage.server.port
     await add_agents(stage, AGENTS)
-    # MongoDB's own would keep the last megabyte only.
+    # MongoDB's own collection would keep only the last megabyte.
     database.create_collection("system.profile", capped=True, size=PROFILE_BYTES)
     database.command("profile", 2)
     operator = Caller(port, **{"X-API-Key": API_KEY})
@@ -132,7 +132,7 @@ async def _work(stage: Stage, database: Any) -> list[str]:
 
 
 async def _operate(operator: Caller, port: int, session_id: str, user_id: str) -> None:
-    """Do what agents and operators do, and what a guest does."""
+    """Do everything that agents, operators and guests do."""
     fields = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD, "role": "supervisor"}
     agent_id = (await operator.post("/api/agents", fields))["id"]
     await operator.post(f"/api/chat/transfer/{session_id}", {"agentId": agent_id})

@@ -1,7 +1,7 @@
-"""`python -m bench.fanout`: what a message costs a process that has nobody in its session.
+"""`python -m bench.fanout`: the cost of a message for a process that has nobody in its session.
 
-Every process hears every broadcast through Valkey. Two processes share one database; all of the load is on the first,
-so what the second uses is the price of hearing. At some number of processes that price fills a core: see scaling.md.
+Two processes share one database and a Valkey. All of the load is on the first, so the second one's CPU is the cost of
+listening. With many processes, that cost fills a core: see scaling.md.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measure_fanout(speaking: Joined, seconds: float) -> Result:
-    """Return the figures of a closed loop in one process, and what a second one has used for each message."""
+    """Return the figures of a closed loop in one process, and the CPU of a second one for each message."""
     with valkey(speaking.directory) as speaking.redis_url:
         hearing = type(speaking)(speaking.mongod, speaking.database, speaking.directory.with_name("second"))
         hearing.redis_url = speaking.redis_url

@@ -44,11 +44,11 @@ def main(total: int) -> None:
 
 
 def fill(uri: str, total: int) -> None:
-    """Store sessions and messages, the messages of many sessions mixed as time mixes them."""
+    """Store sessions and messages, with the messages of many sessions mixed as they would arrive."""
     generator = random.Random(1)
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri)
     database = client[DATABASE]
-    database.messages.create_index([("sessionId", 1), ("timestamp", 1)])  # What a Mongoose schema usually asks for.
+    database.messages.create_index([("sessionId", 1), ("timestamp", 1)])  # The usual index of a Mongoose schema.
     time_now = datetime.now(timezone.utc)
     sessions = [ObjectId() for _ in range(max(1, total // MESSAGES_A_SESSION))]
     database.sessions.insert_many(
@@ -91,7 +91,7 @@ def migrate(uri: str, directory: str) -> None:
         "MONGODB_URI": uri,
         "MONGODB_DB": DATABASE,
         "APP_ENV": "testing",
-        "JWT_SECRET": "for measuring only, and of no use to anybody",
+        "JWT_SECRET": "for measuring only, and of no use elsewhere",
         "LOG_DIR": directory,
         "DATA_DIR": directory,
     }

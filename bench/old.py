@@ -13,7 +13,7 @@ BATCH = 10_000
 
 
 def fill(database: Any, sessions: int, messages_each: int, days: int = 0) -> None:
-    """Store so many ended sessions of our server's, with so many messages each, over so many days until now."""
+    """Store ended sessions of our server with their messages, spread over the last days."""
     for first in range(0, sessions, BATCH):
         now = dt.datetime.now(dt.timezone.utc) - dt.timedelta(days=days * (1 - first / sessions))
         ids = [ObjectId() for _ in range(min(BATCH, sessions - first))]

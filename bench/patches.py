@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def _turns(patches: list[str], number: int) -> Iterator[tuple[str, str]]:
-    """Yield scenarios and what to leave out, in an order that turns round with each round."""
+    """Yield scenarios with the patch to leave out, in an order that rotates with each round."""
     for scenario in [*SCENARIOS, "fanout"]:
         meant = [patch for patch in patches if scenario in PATCHES[patch]]
         if meant:
@@ -141,7 +141,7 @@ def _measure(scenario: str, server: Joined, options: argparse.Namespace) -> Resu
 
 
 def table(figures: Figures) -> str:
-    """Return the medians, and by how much a figure is larger without the patch."""
+    """Return the medians, and how much larger a figure is without the patch."""
     lines = ["| without | scenario | figure | with it | without it | difference |", f"|{' --- |' * 6}"]
     for (scenario, patch), results in figures.items():
         whole = figures.get((scenario, ""), {})

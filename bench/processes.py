@@ -1,4 +1,4 @@
-"""The processes of a measurement: mongod, our server as it is and as it was, the peers; all on loopback."""
+"""The processes of a measurement: mongod, our server now and at an earlier commit, and the peers, all on loopback."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ COMMANDS = (
     "insert",
     "update",
 )
-"""The commands that are counted: a driver's, without its handshakes."""
+"""The commands that are counted: those of a driver, without its handshakes."""
 _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 """The cores to run on. Read at the start, because `pin_load` leaves this process only one core."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process tree has used: CPU seconds since its start, resident bytes now (shared pages counted once)."""
+    """The use of a process tree: CPU seconds since its start, and resident bytes now (shared pages count once)."""
 
     cpu_seconds: float
     memory_bytes: int
 
 
 class Mongod:
-    """A replica set of one with its files in a temporary directory; or whatever MONGODB_URI names."""
+    """A replica set of one with its files in a temporary directory, or the MongoDB of MONGODB_URI."""
 
     def __init__(self) -> None:
         self.uri = os.environ.get("MONGODB_URI", "")
@@ -85,7 +85,7 @@ class Mongod:
             return str(client.server_info()["version"])
 
     def commands(self) -> int:
-        """Return how many commands it has been sent since its start; the measurement itself sends none of them."""
+        """Return how many commands it has got since its start. The measurement itself sends none of them."""
         with pymongo.MongoClient(self.uri) as client:
             counts = client.admin.command("serverStatus")["metrics"]["commands"]
         return sum(int(counts[name]["total"]) for name in COMMANDS if name in counts)
@@ -95,7 +95,7 @@ class Mongod:
             client.drop_database(database)
 
     def stop(self) -> None:
-        """End it and remove its files; nothing where it is not ours."""
+        """End it and remove its files, unless it is not ours."""
         if self._process is not None:
             end(self._process)
         if self._directory is not None:
@@ -107,7 +107,7 @@ class Server:
 
     name = ""
     has_agents = True
-    """Whether a session gets an agent, so that there have to be some."""
+    """Whether sessions get an agent, so that agents are needed."""
 
     def __init__(self, mongod: Mongod, database: str, directory: Path) -> None:
         self.port = free_port()
@@ -118,11 +118,11 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> tuple[list[str], dict[str, str]]:
-        """Return the command and what its environment has besides."""
+        """Return the command and additions to its environment."""
         raise NotImplementedError
 
     def start(self) -> None:
-        """Start it and wait until it answers; on another port where somebody has taken this one meanwhile."""
+        """Start it and wait until it answers, on another port if this one has been taken."""
         self.directory.mkdir(parents=True, exist_ok=True)
         for _ in range(ATTEMPTS):
             command, environment = self.command()
@@ -143,7 +143,7 @@ class Server:
         self.start()
 
     def usage(self) -> Usage:
-        """Return what it has used so far."""
+        """Return its use so far."""
         assert self._process is not None
         used = [usage(pid) for pid in tree(self._process.pid)]
         return Usage(sum(each.cpu_seconds for each in used), sum(each.memory_bytes for each in used))
@@ -160,7 +160,7 @@ class Server:
 
 
 class Ours(Server):
-    """Chat Support as in production: logging at WARNING; without rate limits, which would be all we measure."""
+    """Chat Support as in production, with logging at WARNING, and without rate limits, which would limit everything."""
 
     name = "ours"
     revision = ""
@@ -217,16 +217,16 @@ class PlainPeer(Peer):
 
 
 def commit_of(revision: str) -> str:
-    """Return the hash of a commit; end the program where there is none."""
+    """Return the hash of a commit, or end the program if there is none."""
     command = ["git", "rev-parse", "--verify", "--quiet", "--short", f"{revision}^{{commit}}"]
     found = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     if found.returncode:
-        sys.exit(f"BASE={revision} is no commit of this repository.")
+        sys.exit(f"BASE={revision} is not a commit of this repository.")
     return found.stdout.strip()
 
 
 def copy_source(revision: str, target: Path) -> None:
-    """Copy what a server needs: the files as they are now, or those of a commit."""
+    """Copy the files that a server needs: the current ones, or those of a commit."""
     if not revision:
         shutil.copytree(PROJECT / "chatsupport", target / "chatsupport", ignore=shutil.ignore_patterns("__pycache__"))
         for file in ("wsgi.py", "gunicorn.conf.py"):
@@ -240,7 +240,7 @@ def copy_source(revision: str, target: Path) -> None:
 def start(
     command: list[str], core: int, environment: Mapping[str, str], output: Path, directory: Path = PROJECT
 ) -> subprocess.Popen[bytes]:
-    """Start a process on one core, tied to this one: it ends when this one does, however that comes."""
+    """Start a process on one core. It ends when this one ends, for whatever reason."""
     if pinned():
         command = ["taskset", "-c", str(core), *command]
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -263,7 +263,7 @@ def start(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and wait for it; by force after a while."""
+    """End a process and wait for it, and kill it after a while."""
     process.terminate()
     try:
         process.wait(STOP_SECONDS)
@@ -278,7 +278,7 @@ def pinned() -> bool:
 
 
 def pin_load() -> None:
-    """Have this process, which makes the load, leave the server's core alone."""
+    """Keep this process, which makes the load, off the server's core."""
     if pinned():
         os.sched_setaffinity(0, {LOAD_CORE})
 
@@ -291,7 +291,7 @@ def free_port() -> int:
 
 
 def wait_until(condition: object, otherwise: str) -> None:
-    """Wait until the callable says so; end the program when it takes too long."""
+    """Wait until the callable returns true, and end the program if it takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while not condition():  # type: ignore[operator]
         if time.monotonic() > deadline:
@@ -300,13 +300,13 @@ def wait_until(condition: object, otherwise: str) -> None:
 
 
 def tree(pid: int) -> list[int]:
-    """Return a process and all it has started."""
+    """Return a process and all its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(below for child in children for below in tree(int(child)))]
 
 
 def usage(pid: int) -> Usage:
-    """Return what one process has used, from /proc."""
+    """Return the use of one process, from /proc."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     proportional = next(
         line.split()[1] for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if line[:4] == "Pss:"

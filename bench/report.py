@@ -1,4 +1,4 @@
-"""Figures -> tables, on the terminal and in docs/performance.md."""
+"""Turn figures into tables, on the terminal and in docs/performance.md."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RATIOS = {
 
 
 def machine() -> dict[str, str]:
-    """Return what the figures depend on."""
+    """Return the conditions of the measurement."""
     model = ""
     if Path("/proc/cpuinfo").exists():
         found = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())

@@ -1,4 +1,4 @@
-"""`python -m bench.reports`: what a report on a year of a million sessions takes.
+"""`python -m bench.reports`: measure a report on a year of a million sessions.
 
 Fills a database with ended sessions, has them rolled up as a server does, and asks for reports over REST, in this
 process and as a client would. `SESSIONS` and `AGENTS` in the environment change the size. MONGODB_URI, where set, names

@@ -28,9 +28,9 @@ OLD_MESSAGES_EACH = 2
 
 
 def main() -> None:
-    """Run what the command line says."""
+    """Run the scenarios of the command line."""
     options = _options()
-    # Whoever ends this program, as Ctrl-C does or otherwise, ends all it has started.
+    # When this program ends, by Ctrl-C or otherwise, everything that it has started ends too.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     raise_file_limit()
@@ -49,7 +49,8 @@ def main() -> None:
         machine["MongoDB"] = mongod.version()
         for number in range(options.rounds):
             for name in names:
-                # In turns, scenario by scenario: a machine's speed drifts, and all sides shall meet the same.
+                # In turns, scenario by scenario: a machine's speed drifts, and all sides should meet the same
+                # conditions.
                 sides = [Ours, *([Base] if options.base else []), *(ALL[name].peers if with_peers else ())]
                 for side in sides[:: 1 if number % 2 == 0 else -1]:
                     loads.append(os.getloadavg()[0])
@@ -135,7 +136,7 @@ def _node_is_there() -> bool:
 
 
 def raise_file_limit() -> None:
-    """Have as many sockets as the system allows."""
+    """Allow as many sockets as the system does."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

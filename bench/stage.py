@@ -1,4 +1,4 @@
-"""What scenarios share: people with sessions and sockets, the window in which is measured, what comes out of it."""
+"""The common parts of scenarios: people with sessions and sockets, the measuring window, and its figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Result = dict[str, float]
 
 @dataclass
 class Stage:
-    """The server under test, and how much of everything there shall be."""
+    """The server under test, and the sizes of the scenario."""
 
     server: Server
     seconds: float
@@ -46,7 +46,7 @@ class Chat:
 
 
 async def start_sessions(stage: Stage, count: int) -> list[Chat]:
-    """Have so many people start a session; each has an agent at once."""
+    """Let people start sessions. Each has an agent at once."""
     if stage.server.has_agents:
         await add_agents(stage, math.ceil(count / SLOTS_AN_AGENT))
     run = f"{stage.name}-{time.time_ns():x}"
@@ -62,7 +62,7 @@ async def start_sessions(stage: Stage, count: int) -> list[Chat]:
 
 
 async def start_session(http: Http, user_id: str) -> Chat:
-    """Have one person get a token and start a session; the connection shows that token from then on."""
+    """Let one person get a token and start a session. The connection uses that token from then on."""
     token = (await http.post("/api/auth/token", {"userId": user_id, "userType": "user"}))["token"]
     http.authorize(token)
     session = await http.post("/api/chat/start-session", {"userId": user_id, "userType": "user"})
@@ -70,7 +70,7 @@ async def start_session(http: Http, user_id: str) -> Chat:
 
 
 async def add_agents(stage: Stage, count: int) -> None:
-    """Have so many more agents."""
+    """Make more agents."""
     http = Http(stage.server.port, **{"X-API-Key": API_KEY})
     for number in range(count):
         await http.post("/api/agents", {"name": f"{stage.name} {number}", "maxUsers": SLOTS_AN_AGENT})
@@ -98,7 +98,7 @@ def leave_all(chats: list[Chat]) -> None:
 
 
 class Sending:
-    """Messages in progress: sends, notes when its own message comes back, and keeps what lies in the window."""
+    """Messages in progress: sends them, notes when they come back, and keeps the times within the window."""
 
     def __init__(self) -> None:
         self.latencies: list[float] = []
@@ -113,7 +113,7 @@ class Sending:
         return len(self._sent)
 
     def listen(self, socket: ChatSocket) -> None:
-        """Note what comes back to this socket."""
+        """Note a message that comes back to this socket."""
         socket.on_message = self._came
 
     def send(self, socket: ChatSocket, session_id: str) -> None:
@@ -128,7 +128,7 @@ class Sending:
         number = message["message"].partition(" ")[0]
         sent_at, sender = self._sent.get(number, (0.0, None))
         if sender is not socket:
-            return  # Somebody else's.
+            return  # Sent by somebody else.
         del self._sent[number]
         if self.measuring:
             self.latencies.append(time.perf_counter() - sent_at)
@@ -136,7 +136,7 @@ class Sending:
             self.on_own(socket, message["sessionId"])
 
     async def measure(self, stage: Stage) -> Result:
-        """Warm up, then measure for the stage's seconds; the sending goes on outside."""
+        """Warm up, then measure for the stage's seconds, while messages continue to be sent."""
         await asyncio.sleep(WARM_UP_SECONDS)
         with window(stage.server) as measured:
             self.measuring = True
@@ -150,7 +150,7 @@ class Sending:
 
 
 class Window:
-    """A stretch of time and what the server and this driver used in it."""
+    """A period, with the use of the server and of this driver in it."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -171,7 +171,7 @@ class Window:
         self.commands = self._server.mongod.commands() - self._commands_before
 
     def result(self, count: int, latencies: list[float]) -> Result:
-        """Return the figures for so many operations: times in ms, memory in MB, CPU as shares of a core."""
+        """Return the figures for a number of operations: times in ms, memory in MB, CPU as shares of a core."""
         ordered = sorted(latencies)
         return {
             "per_second": count / self.seconds,
@@ -198,12 +198,12 @@ def window(server: Server) -> Iterator[Window]:
 
 
 def percentile(ordered: list[float], share: float) -> float:
-    """Return the value below which `share` percent lie; NaN of nothing."""
+    """Return the value below which `share` percent lie, or NaN without values."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share / 100))] if ordered else math.nan
 
 
 async def closed_loop(stage: Stage, count: int, one: Callable[[int], Any]) -> Result:
-    """Have `count` callers call `one(number)` again and again, each when its last call is answered; measure."""
+    """Measure `count` callers that call `one(number)` again and again, each when its last call is answered."""
     latencies: list[float] = []
     state = {"measuring": False, "going": True}
 

@@ -1,7 +1,7 @@
-"""What `bench.patches` has a server run without. It runs in the server's process, before the application is made.
+"""Remove patches from a server for `bench.patches`. It runs in the server's process, before the application is made.
 
-Each function puts the library's own way back in the place of one patch of chatsupport/realtime/, or takes out one of
-the means by which the message log is fast. Promises may be broken meanwhile: this measures speed and memory only.
+Each function restores the library's own behaviour in place of one patch of chatsupport/realtime/, or removes one
+optimization of the message log. Promises may be broken then, because this measures only speed and memory.
 """
 
 from __future__ import annotations

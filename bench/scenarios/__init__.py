@@ -1,6 +1,6 @@
-"""The scenarios, by the names that `--only` takes, in the order they run.
+"""The scenarios, by their names for `--only`, in the order in which they run.
 
-Each has a title, names the peers that can run it too, and measures.
+Each has a title, names the peers that can run it too, and a function that measures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`arrivals`: so many people come, 50 at a time; each gets a token, starts a session, connects, joins, and stays."""
+"""`arrivals`: people come, 50 at a time. Each gets a token, starts a session, connects, joins, and stays."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ AT_ONCE, FIRST = 50, 100
 
 
 class Arrivals:
-    """What the server does at the beginning of a busy day."""
+    """The beginning of a busy day."""
 
     title = f"token, start, connect, join; {AT_ONCE} at a time"
     unit = "people"
     peers = (PlainPeer,)
 
     async def run(self, stage: Stage) -> Result:
-        """Measure how long all take; the first hundred, who find nothing loaded yet, are not counted."""
+        """Measure how long all take. The first hundred, for whom nothing is loaded yet, do not count."""
         count = stage.arrivals
         await add_agents(stage, math.ceil((FIRST + count) / SLOTS_AN_AGENT))
         callers = [Http(stage.server.port) for _ in range(AT_ONCE)]

@@ -1,4 +1,4 @@
-"""`churn`: 20 people at a time get a token, start a session, get an agent and end; then the next 20 come."""
+"""`churn`: 20 people at a time get a token, start a session, get an agent and end it. Then the next 20 come."""
 
 from __future__ import annotations
 

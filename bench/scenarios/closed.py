@@ -1,4 +1,4 @@
-"""`closed`: everybody sends the next message on receiving the last, so this is the most that goes through."""
+"""`closed`: everybody sends the next message on receiving the last one, which gives the highest throughput."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Closed:
 
 
 class Drive:
-    """The same by drive.mjs, which knows nothing of us: a check that our own driver flatters nobody."""
+    """The same by drive.mjs, which is independent of us: a check that our own driver favours nobody."""
 
     title = "the same as `closed`, driven by `drive.mjs`"
     unit = "messages"

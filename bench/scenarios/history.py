@@ -1,4 +1,4 @@
-"""`history`: pages at any depth of a session with one message and of one with very many cost the same."""
+"""`history`: pages at any depth cost the same in a session with few messages and in one with very many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`idle`: what an idle socket holds, and how the 1 % that chats fares among them."""
+"""`idle`: the memory of an idle socket, and the latency of the 1 % that chat among them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Idle:
 
     @staticmethod
     async def _warm_up(stage: Stage, chats: list) -> None:
-        """Do everything once, so that what is loaded on first use is not counted as the sockets'."""
+        """Do everything once, so that memory of the first use does not count for the sockets."""
         await join_all(stage, chats, SOCKETS_EACH)
         sending = Sending()
         for chat in chats:
@@ -57,7 +57,7 @@ class Idle:
 
     @staticmethod
     async def _chat(stage: Stage, chats: list) -> Result:
-        """Have each of these send one message a second, at different moments."""
+        """Let each of these send one message a second, at different moments."""
         sending = Sending()
 
         async def talk(number: int) -> None:

@@ -1,4 +1,4 @@
-"""`many`: what the statistics and a page of agents cost where there are 10 000 agents."""
+"""`many`: the cost of the statistics and of a page of agents with 10 000 agents."""
 
 from __future__ import annotations
 

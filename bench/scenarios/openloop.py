@@ -1,4 +1,4 @@
-"""`open300`, `open1000`: so many messages a second come, whether or not the server keeps up. What people feel."""
+"""`open300`, `open1000`: a fixed number of messages a second, whether or not the server keeps up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rejoin`: the server restarts, and everybody who was connected comes back at once."""
+"""`rejoin`: the server restarts, and all connected clients come back at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Rejoin:
     peers = (Peer,)
 
     async def run(self, stage: Stage) -> Result:
-        """Measure how long until everybody is back; the latencies are each socket's own."""
+        """Measure the time until everybody is back. The latencies are those of each socket."""
         count = stage.rejoining_sockets
         chats = await start_sessions(stage, count // 2)
         stage.server.restart()

@@ -10,7 +10,7 @@ CONNECTIONS, PAGE = 50, 50
 
 
 class Rest:
-    """Everybody has a session with an agent, and calls when the last call is answered."""
+    """Everybody has a session with an agent, and makes the next call when the last one is answered."""
 
     title = ""
     unit = "calls"

@@ -18,18 +18,18 @@ from bench.simulation.tally import Tally
 from chatsupport.cli import rest
 
 LINE_SECONDS = {True: 0.5, False: 5.0}
-"""How often the counts are shown: to a terminal, and to a file."""
+"""How often the counts are shown, on a terminal and in a file."""
 END_SECONDS = 60.0
 
 
 def run(
     server: rest.Rest, *, visitors: int, agents: int, capacity: int, messages: int, pause: float, seconds: float
 ) -> bool:
-    """Have them chat, show the counts, and delete the agents. False where something was lost, doubled or failed."""
+    """Run the chats, show the counts, and delete the agents. False if something was lost, stored twice or failed."""
     tally = Tally()
     stage = Stage(server, tally, pause)
     rest.ask(stage.rest, "GET", "/api/health")
-    # As Ctrl-C does: a terminal that is closed must not leave simulated agents behind.
+    # Treated like Ctrl-C, because a closed terminal must not leave simulated agents behind.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     team: list[Agent] = []
@@ -51,11 +51,11 @@ def run(
     finally:
         stage.over.set()
         try:
-            with contextlib.suppress(KeyboardInterrupt):  # A second one: without waiting for the chats.
+            with contextlib.suppress(KeyboardInterrupt):  # The second signal: do not wait for the chats.
                 if any(thread.is_alive() for thread in threads):
                     _watch(tally, threads, time.monotonic() + END_SECONDS)
         finally:
-            # Real visitors would come to them.
+            # Real visitors would be assigned to them.
             for agent in team:
                 agent.delete()
     _summarize(tally, time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""Visitors and agents of a simulation: threads with real Socket.IO clients, that know a server by its address only."""
+"""Visitors and agents of a simulation: threads with real Socket.IO clients, which know only the server's address."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ ANSWERS = (
 
 
 class Stage:
-    """What all participants share: the server, the counts, the pace, and the end."""
+    """The common state of all participants: the server, the counts, the pace, and the end."""
 
     def __init__(self, rest: Rest, tally: Tally, pause: float) -> None:
         self.rest, self.tally, self.pause = rest, tally, pause
         self.over = threading.Event()
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
-        """Call the server, and wait as long as it says where that was too often."""
+        """Call the server. After a rate limit, wait as long as it says."""
         while True:
             try:
                 return self.rest.call(method, path, body, **headers)
@@ -53,7 +53,7 @@ class Stage:
                 self.over.wait(error.retry_after or 1.0)
 
     def think(self) -> None:
-        """Wait as long as somebody takes to write, or until it is over."""
+        """Wait as long as a person needs to write, or until the simulation is over."""
         self.over.wait(self.pause * random.uniform(0.5, 1.5))
 
     def token(self, user_id: str, user_type: str) -> str:
@@ -63,7 +63,7 @@ class Stage:
 
 
 class Participant:
-    """One socket, that connects again by itself and sends again what nobody has acknowledged."""
+    """One socket, which reconnects by itself and repeats unacknowledged messages."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -71,11 +71,11 @@ class Participant:
         self._client.on("new_message", self.on_message)
 
     def on_message(self, message: dict[str, Any]) -> None:
-        """Take a message of a session this one is in."""
+        """Handle a message of a joined session."""
         raise NotImplementedError
 
     def connect(self, token: str) -> None:
-        """Connect, again and again until it is done or over."""
+        """Connect, again and again until it succeeds or the simulation is over."""
         while not self.stage.over.is_set():
             with contextlib.suppress(socketio.exceptions.ConnectionError):
                 self._client.connect(self.stage.rest.url, auth={"token": token}, transports=["websocket"])
@@ -84,19 +84,19 @@ class Participant:
             self.stage.over.wait(2.0)
 
     def join(self, session_id: str) -> dict[str, Any]:
-        """Enter a session's room; return the answer."""
+        """Enter a session's room, and return the answer."""
         answer: dict[str, Any] = self._client.call(
             "join_session", {"sessionId": session_id, "lean": True}, timeout=ACK_SECONDS
         )
         return answer
 
     def enter(self, session_id: str) -> None:
-        """Enter a session's room, or have the next connection do so."""
+        """Enter a session's room, or let the next connection do it."""
         with contextlib.suppress(socketio.exceptions.SocketIOError, OSError):
             self.join(session_id)
 
     def send(self, session_id: str, text: str) -> bool:
-        """Send a message until it is acknowledged. False where the server refuses it, or never answers."""
+        """Send a message until it is acknowledged. False if the server refuses it or never answers."""
         stage, client_message_id = self.stage, uuid.uuid4().hex
         payload = {"sessionId": session_id, "message": text, "clientMessageId": client_message_id}
         stage.tally.add("sent")
@@ -128,13 +128,13 @@ class Participant:
 
 
 class Agent(Participant):
-    """Enters whatever session it is given, and answers every message."""
+    """Enters each assigned session, and answers every message."""
 
     def __init__(self, stage: Stage, name: str, max_users: int) -> None:
         super().__init__(stage)
         self.id: str = stage.call("POST", "/api/agents", {"name": name, "maxUsers": max_users})["id"]
         self._client.on("session_assigned", self._take)
-        # Rooms are of a connection; after a new one the sessions are entered again.
+        # Rooms belong to a connection, so the sessions are entered again after a new one.
         self._client.on("connect", self._return)
         self._sessions: set[str] = set()
         self.connect(stage.token(self.id, "agent"))
@@ -154,14 +154,14 @@ class Agent(Participant):
             self.send(message["sessionId"], random.choice(ANSWERS))
 
     def delete(self) -> None:
-        """Leave, and be no agent any more."""
+        """Leave, and delete the agent."""
         self.leave()
         with contextlib.suppress(RefusedError, OSError):
             self.stage.rest.call("DELETE", f"/api/agents/{self.id}")
 
 
 class Visitor(Participant):
-    """Has one chat: comes, waits for an agent, writes, reads, ends, and looks whether all of it is in the history."""
+    """Has one chat: comes, waits for an agent, writes, reads, ends, and checks that everything is in the history."""
 
     def __init__(self, stage: Stage, messages: int) -> None:
         super().__init__(stage)
@@ -176,7 +176,7 @@ class Visitor(Participant):
         self._seen.add(message["seq"])
 
     def chat(self) -> None:
-        """Have the chat. What goes wrong is counted, and ends this chat only."""
+        """Have the chat. An error is counted, and ends only this chat."""
         stage, session_id, state = self.stage, None, "waiting"
         stage.tally.add(state)
         try:

@@ -1,4 +1,4 @@
-"""What a simulation counts: messages sent and acknowledged, how long that took, and what became of them."""
+"""The counts of a simulation: messages sent and acknowledged, the time that took, and their fate."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 
 RECENT = 2_000
-"""How many of the last acknowledgements the times are of."""
+"""The number of last acknowledgements whose times are kept."""
 
 
 class Tally:
-    """The counts of all participants; any thread may add to them."""
+    """The counts of all participants. Any thread may add to them."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -25,24 +25,24 @@ class Tally:
             self._counts[name] += amount
 
     def __getitem__(self, name: str) -> int:
-        """Return how often it was counted."""
+        """Return a count."""
         with self._mutex:
             return self._counts[name]
 
     def acknowledged(self, session_id: str, client_message_id: str, seconds: float) -> None:
-        """Note that the server has said to have this message."""
+        """Note that the server has acknowledged this message."""
         with self._mutex:
             self._counts["acked"] += 1
             self._acked[session_id].add(client_message_id)
             self._times.append(seconds)
 
     def acknowledged_of(self, session_id: str) -> set[str]:
-        """Return the messages of a session that the server has said to have, by now."""
+        """Return the acknowledged messages of a session so far."""
         with self._mutex:
             return set(self._acked[session_id])
 
     def check(self, session_id: str, expected: set[str], history: Iterable[str]) -> None:
-        """Compare what was acknowledged with what is stored; `history` has the client's ids of the messages."""
+        """Compare acknowledged messages with stored ones. `history` has the client's ids of the messages."""
         times = Counter(history)
         with self._mutex:
             self._counts["lost"] += len(expected - times.keys())
@@ -51,7 +51,7 @@ class Tally:
             self._acked.pop(session_id, None)
 
     def milliseconds(self, percent: int) -> float:
-        """Return a percentile of the last acknowledgements' times; 0 before the first."""
+        """Return a percentile of the last acknowledgements' times, or 0 before the first."""
         with self._mutex:
             times = sorted(self._times)
         return times[min(len(times) - 1, len(times) * percent // 100)] * 1000 if times else 0.0

@@ -1,7 +1,7 @@
-"""What agents are pushed while their console is closed: a chat of theirs, a message in it, somebody who waits.
+"""Alerts for agents whose console is closed: a new chat, a message in a chat, or waiting visitors.
 
-What has happened is noted in memory, and looked at a moment later: nothing that a chat waits for costs more, and an
-agent that reloads its console is not pushed to. A note that a killed process had is lost, as is a push that fails.
+Events are noted in memory and handled a moment later, so that no chat waits for a push, and an agent who reloads the
+console gets none. Notes of a killed process are lost, and so is a push that fails.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_SUBSCRIPTIONS = 1000
 
 
 def assigned(event: SessionAssigned) -> None:
-    """Note that an agent has a chat."""
+    """Note that an agent has a new chat."""
     if subscriptions.any_known():
         _of_agents.add((ASSIGNED, event.session["_id"]), None)
 
@@ -43,13 +43,13 @@ def message_stored(event: MessageStored) -> None:
 
 
 def waits(event: SessionStarted | SessionRequeued) -> None:
-    """Note that somebody waits."""
+    """Note that a visitor waits."""
     if subscriptions.any_known() and event.session.get("agentId") is None:
         _waiting.add(None, None)
 
 
 def went_away(event: AgentWentAway) -> None:
-    """Note that those who wait may be alone now."""
+    """Note that no agent may be present for the waiting visitors."""
     if subscriptions.any_known():
         _waiting.add(None, None)
 
@@ -68,7 +68,7 @@ def _tell_agents(noted: dict[tuple[str, ObjectId], None]) -> None:
 
 
 def _tell_of_waiting(_: object) -> None:
-    """Push to all agents who take sessions, if somebody waits and nobody is there."""
+    """Push to all agents who accept sessions, if a visitor waits and no agent is present."""
     waiting = queue.count_waiting()
     if not waiting or slots.any_there():
         return
@@ -90,7 +90,7 @@ def _grouped(found: Iterable[Document]) -> dict[ObjectId | None, list[Document]]
 
 
 def _without_console(agent_ids: Iterable[ObjectId | None], which: Document | None = None) -> set[ObjectId]:
-    """Return those of the agents that have no socket in any process, and of which `which` is true."""
+    """Return the agents among these that have no socket in any process, and for which `which` is true."""
     here, time = set(availability.connected_here()), now()
     found = Agent.collection().find({**(which or {}), "_id": {"$in": list(agent_ids)}}, {"presentUntil": 1})
     return {agent["_id"] for agent in found if agent["_id"] not in here and not _is_connected(agent, time)}

@@ -1,4 +1,4 @@
-"""Where agents are reached while their console is closed, and the keys by which push services know this server."""
+"""The browsers of agents that get pushes, and the keys by which push services recognize this server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatsupport.documents.base import BaseDocument
 
 
 class PushSubscription(BaseDocument):
-    """One browser of an agent. `id` is the hash of its endpoint: a browser is one agent's."""
+    """One browser of an agent. `id` is the hash of its endpoint, so a browser belongs to one agent."""
 
     id = StringField(primary_key=True)
     agent_id = ObjectIdField(db_field="agentId", required=True)

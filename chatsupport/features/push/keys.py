@@ -1,4 +1,4 @@
-"""The keys by which push services know this server (VAPID, RFC 8292), and what they sign."""
+"""The keys by which push services recognize this server (VAPID, RFC 8292), and the signed header."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ID = "vapid"
 
 @dataclass(frozen=True)
 class Pair:
-    """Both keys: PEM, and the point in base64 as browsers take it."""
+    """Both keys: PEM, and the point in base64 as browsers expect it."""
 
     private: str
     public: str
@@ -29,12 +29,12 @@ _known: list[Pair] = []
 
 
 def forget() -> None:
-    """Read the keys again: another application begins."""
+    """Read the keys again, because another application begins."""
     _known.clear()
 
 
 def pair() -> Pair:
-    """Return the keys, made at the first call of all. Of processes that do so at once, one makes them."""
+    """Return the keys. The very first call makes them; of concurrent processes, one does."""
     if not _known:
         stored = PushKeys.collection().find_one({"_id": _ID}) or _store(_make())
         _known[:] = [Pair(stored["privateKey"], stored["publicKey"])]
@@ -50,12 +50,12 @@ def _store(made: Pair) -> dict[str, Any]:
             )
             break
         except DuplicateKeyError:
-            continue  # Another process was faster. It is there now.
+            continue  # Another process was faster, and the key exists now.
     return dict(stored)
 
 
 def _make() -> Pair:
-    # Loaded where it is needed: most servers push nothing.
+    # Imported only here, because most servers push nothing.
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -68,7 +68,7 @@ def _make() -> Pair:
 
 
 def authorization(pair: Pair, origin: str, subject: str | None) -> str:
-    """Return the header that says to a push service who is pushing."""
+    """Return the header that identifies this server to a push service."""
     import jwt
 
     claims = {"aud": origin, "exp": now_ms() // 1000 + int(LIFETIME.total_seconds())}

@@ -1,4 +1,4 @@
-"""Web push: what browsers subscribe with."""
+"""Requests and answers about push subscriptions."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class Keys(Model):
 
 
 class NewSubscription(Request):
-    """What the browser's `PushSubscription.toJSON()` says."""
+    """The result of the browser's `PushSubscription.toJSON()`."""
 
     endpoint: Endpoint = Field(
-        description="The push service's address for this browser. In production it is https, and leads to a public one."
+        description="The push service's address for this browser. In production it must be https and public."
     )
     keys: Annotated[Keys, WRONG] = Field(description="`p256dh` and `auth`.")
 
@@ -68,13 +68,15 @@ class NewSubscription(Request):
 
 
 class OldSubscription(Request):
-    """Which subscription ends."""
+    """The subscription to end."""
 
-    endpoint: Endpoint | None = Field(default=None, description="Only that of this browser. Without it, all of yours.")
+    endpoint: Endpoint | None = Field(
+        default=None, description="The endpoint of this browser. Without it, all your subscriptions end."
+    )
 
 
 class Subscription(Answer):
-    """A browser that is pushed to."""
+    """A browser that gets pushes."""
 
     endpoint: str
     created_at: Time

@@ -1,4 +1,4 @@
-"""What configures pushing."""
+"""The variables of the feature."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SUBJECT = re.compile(r"mailto:[^\s@<>]{1,64}@[^\s@<>]{1,190}|https://[!-~]{1,50
 
 
 def subject(text: str) -> str:
-    """Return whom a push service may ask about what we push."""
+    """Return the contact for operators of push services."""
     if not _SUBJECT.fullmatch(text):
         raise ValueError("mailto: and an email address, or an https address")
     return text

@@ -32,14 +32,14 @@ def get_push_key() -> Json:
 
 @route(blueprint.put("/subscription"), body=NewSubscription, answers={200: Says("Subscribed", Subscription)})
 def put_push_subscription(new: NewSubscription) -> Json:
-    """Have this browser pushed to while the console is closed.
+    """Subscribe this browser to pushes while the console is closed.
 
-    At most 10 browsers an agent: the oldest are forgotten.
+    An agent has at most 10 browsers. The oldest are forgotten.
     """
     return subscriptions.add(caller(), new)
 
 
 @route(blueprint.delete("/subscription"), query=OldSubscription, answers={200: Says("Unsubscribed", Unsubscribed)})
 def delete_push_subscription(old: OldSubscription) -> Json:
-    """Have a browser, or all of yours, pushed to no more."""
+    """Unsubscribe one browser, or all of your browsers."""
     return {"deleted": subscriptions.remove(caller(), old.endpoint)}

@@ -1,7 +1,7 @@
-"""Pushing: encrypted for the one browser (RFC 8291), to its push service, off the event loop.
+"""Send pushes, encrypted for one browser (RFC 8291), to its push service, outside the event loop.
 
-A push service that hangs holds up two of its own pushes, and nobody else's. What cannot be sent soon is dropped: an
-alert that comes late is none.
+A push service that hangs delays only two of its own pushes. A push that cannot be sent soon is dropped, because a late
+alert is useless.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ GONE = (404, 410)
 
 
 class _Host:
-    """The pushes to one host that are under way."""
+    """The pushes to one host that are in progress."""
 
     def __init__(self) -> None:
         self.room = threading.BoundedSemaphore(AT_ONCE_BY_HOST)
@@ -50,9 +50,9 @@ _hosts: WeakValueDictionary[str, _Host] = WeakValueDictionary()
 
 
 def push(subscription: Mapping[str, Any], payload: Mapping[str, Any], topic: str) -> None:
-    """Push this to a browser, and do not wait for it. A newer push of the same topic replaces one not yet delivered."""
+    """Push to a browser, without waiting. A newer push of the same topic replaces an undelivered one."""
     if not _room.acquire(blocking=False):
-        logger.warning("Too many pushes are under way; a new one is dropped", extra={"event": "push_dropped"})
+        logger.warning("Too many pushes are in progress; a new one is dropped", extra={"event": "push_dropped"})
         return
     socketio.start_background_task(_push, subscription, json_codec.dumps(payload).encode(), topic)
 
@@ -86,7 +86,7 @@ def _push(subscription: Mapping[str, Any], payload: bytes, topic: str) -> None:
 
 
 def _is_signed_in(subscription: Mapping[str, Any]) -> bool:
-    """Tell whether the agent is still let in by the token with which its browser subscribed."""
+    """Tell whether the token with which the browser subscribed is still valid."""
     agent = Caller(
         str(subscription["agentId"]),
         AGENT,

@@ -1,4 +1,4 @@
-"""The browsers of agents that are pushed to: at most ten an agent, each until its agent signs out."""
+"""The browsers of agents that get pushes: at most ten for each agent, each until the agent signs out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Document = dict[str, Any]
 
 MOST = 10
 KEPT = timedelta(days=30)
-"""For how long a browser is pushed to that does not subscribe again. Refusals of tokens are kept for longer."""
+"""How long a browser gets pushes without subscribing again. Refusals of tokens are kept for longer."""
 LOOK_SECONDS = 5.0
 
 _any = [False]
@@ -39,17 +39,17 @@ def any_known() -> bool:
 
 
 def forget() -> None:
-    """Know of no subscription: another application begins."""
+    """Forget the subscriptions, because another application begins."""
     _any[0] = False
 
 
 def look() -> None:
-    """Look whether anybody has subscribed."""
+    """Check whether anybody has subscribed."""
     _any[0] = PushSubscription.collection().find_one(_in_force(), {"_id": 1}) is not None
 
 
 def reach() -> Reach:
-    """Return how far pushes may go."""
+    """Return the addresses to which pushes may go."""
     return Reach(settings.config.is_production)
 
 
@@ -60,7 +60,7 @@ def require_agent(caller: Caller) -> None:
 
 
 def add(caller: Caller, new: NewSubscription) -> Document:
-    """Push to this browser of the agent's from now on. Of more than `MOST`, the oldest are forgotten."""
+    """Push to this browser of the agent from now on. Beyond `MOST`, the oldest browsers are forgotten."""
     require_agent(caller)
     try:
         call_out(_check, new, reach())
@@ -98,7 +98,7 @@ def add(caller: Caller, new: NewSubscription) -> Document:
 
 
 def _check(new: NewSubscription, reach: Reach) -> None:
-    """Raise `AddressRefusedError`, or `ValueError` for a key that is none."""
+    """Raise `AddressRefusedError`, or `ValueError` for an invalid key."""
     from cryptography.hazmat.primitives.asymmetric import ec
 
     outbound.check(new.endpoint, reach)
@@ -106,7 +106,7 @@ def _check(new: NewSubscription, reach: Reach) -> None:
 
 
 def remove(caller: Caller, endpoint: str | None) -> int:
-    """Push no more to this browser of the agent's, or to none of them. Returns how many it were."""
+    """Stop pushing to this browser of the agent, or to all of them. Returns their number."""
     require_agent(caller)
     which: Document = {"agentId": ObjectId(caller.id)}
     if endpoint is not None:
@@ -131,14 +131,14 @@ def of_all(most: int) -> list[Document]:
 
 
 def on_sign_out(event: SignedOut) -> None:
-    """Forget the browser from which an agent has signed out."""
+    """Forget the browser on which an agent has signed out."""
     if event.caller.type == AGENT:
         which = {"agentId": ObjectId(event.caller.id), "tokenId": event.caller.token_id}
         PushSubscription.collection().delete_many(which)
 
 
 def on_deletion(event: AgentDeleted) -> None:
-    """Forget the browsers of an agent that was deleted."""
+    """Forget the browsers of a deleted agent."""
     PushSubscription.collection().delete_many({"agentId": event.agent_id})
 
 

@@ -1,4 +1,4 @@
-"""Transcripts: a chat as a file to keep."""
+"""Transcripts: a chat as a file."""
 
 from chatsupport.feature import Feature
 from chatsupport.features.transcripts import routes

@@ -1,4 +1,4 @@
-"""Transcripts: which file somebody wants, and what the JSON one holds."""
+"""Requests and answers about transcripts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from chatsupport.contract.chat import Message, Session
 
 
 class TranscriptQuery(Request):
-    """The kind of file that somebody wants."""
+    """The format of the file."""
 
     format: Annotated[Literal["text", "html", "json"], Code("INVALID_FORMAT")] = "text"
 
 
 class TranscriptMessage(Message):
-    """A message, with the name of its sender and the time where the visitor is."""
+    """A message, with the name of its sender and the time in the visitor's time zone."""
 
     sender_name: str
     local_time: Annotated[str, Field(description="ISO 8601, with the offset of the time zone.")]

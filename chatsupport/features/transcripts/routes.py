@@ -26,9 +26,9 @@ MEDIA_TYPES = {"text": ("text/plain", "txt"), "html": ("text/html", "html"), "js
     answers={200: File("The transcript", tuple(media_type for media_type, _ in MEDIA_TYPES.values()), {})},
 )
 def get_transcript(session_id: SessionId, wanted: TranscriptQuery) -> Response:
-    """Get a session's transcript, a file to keep.
+    """Get a session's transcript as a file.
 
-    For the session's user and staff. The times are those of the visitor's time zone; notes are not in it.
+    For the session's user and staff. Times are in the visitor's time zone. Notes are left out.
     """
     media_type, ending = MEDIA_TYPES[wanted.format]
     parts = transcripts.transcript(caller(), session_id, wanted.format)
@@ -40,7 +40,7 @@ def get_transcript(session_id: SessionId, wanted: TranscriptQuery) -> Response:
 
 
 def _in_chunks(parts: Iterator[str], budget: Budget | None) -> Iterator[bytes]:
-    """Yield the parts in chunks, and count them as other answers are counted, which have their length."""
+    """Yield the parts in chunks, and count them like the bytes of other answers."""
     chunk = bytearray()
     for part in parts:
         chunk += part.encode()

@@ -1,6 +1,6 @@
-"""A chat as a file: text, HTML or JSON, with the times of the visitor's time zone. Notes are not in it.
+"""A chat as a file: text, HTML or JSON, with times in the visitor's time zone. Notes are left out.
 
-The file is made while it is sent, some messages at a time, so a long chat takes no more memory than a short one.
+The file is made while it is sent, some messages at a time, so a long chat needs no more memory than a short one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PAGE = 200
 UTC = "UTC"
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What could move the cursor of a terminal, or begin a line that no message has."""
+"""Characters that could move the cursor of a terminal, or begin a new line."""
 _STYLE = "body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:2em auto;padding:0 1em}dt{font-weight:600}\
 time{color:#666;font-weight:400}dd{margin:0 0 1em;white-space:pre-wrap;overflow-wrap:anywhere}"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -39,7 +39,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 
 @dataclass(frozen=True)
 class Transcript:
-    """A chat that is about to be written: the session as the caller sees it, its messages, and its time zone."""
+    """A chat to be written: the session as the caller sees it, its messages, and its time zone."""
 
     session: Document
     zone: ZoneInfo
@@ -47,7 +47,7 @@ class Transcript:
 
 
 def transcript(caller: Caller, session_id: ObjectId, kind: str) -> Iterator[str]:
-    """Return the file, part by part. The access is checked, and the first messages are read, before this returns."""
+    """Return the file, part by part. Before this returns, access is checked and the first messages are read."""
     session = access.find_session(caller, session_id)
     events.happened(HistoryRead(caller, session))
     shown = reading.describe(caller, session_id)
@@ -62,14 +62,14 @@ def _zone(session: Document) -> ZoneInfo:
     name = session.get("context", {}).get("timezone") or UTC
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):  # Of an earlier version of the time zones.
+    except (ZoneInfoNotFoundError, ValueError):  # From an earlier version of the time zones.
         return ZoneInfo(UTC)
 
 
 def _rows(session_id: ObjectId, last_seq: int) -> Iterator[Document]:
     seq = 0
     while seq < last_seq:
-        # Nobody watches the time of a request any more when its answer is being sent.
+        # The time limit of a request no longer applies while its answer is being sent.
         with answer_within(message_log.MAX_WAIT_SECONDS):
             page = history.after(session_id, seq, PAGE)
         if not page:
@@ -116,7 +116,7 @@ def _body(message: Document) -> str:
 def _text(chat: Transcript) -> Iterator[str]:
     yield "".join(f"{name}: {value}\n" for name, value in _head(chat)) + "\n"
     for message in chat.messages:
-        # A line of a message is indented, so that it cannot pass for another message.
+        # Lines of a message are indented, so that they cannot imitate another message.
         body = "\n".join(f"    {_plain(line)}" for line in _body(message).splitlines())
         yield f"[{message['localTime'].replace('T', ' ')}] {_plain(message['senderName'])}\n{body}\n\n"
 

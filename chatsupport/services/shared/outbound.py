@@ -1,8 +1,8 @@
-"""Calls to addresses that somebody else has chosen: of push services, of webhooks.
+"""Calls to addresses that others have chosen, such as those of push services and webhooks.
 
-Such an address must lead out of this network. It is checked when it is given, and again on each call: the name is
-resolved anew, and the address that was checked is the one that is connected to. Redirects are not followed.
-A call takes a bounded time, whatever the other side does. It blocks, so it belongs into a native thread
+Such an address must not lead into this network. It is checked when it is given and again on each call: the name is
+resolved again, and the connection goes to the checked address. Redirects are not followed.
+A call takes a bounded time, whatever the other side does. It blocks, so it belongs in a native thread
 (`native_threads.call_out`).
 """
 
@@ -26,9 +26,9 @@ _CHARACTERS = re.compile(r"[!-\[\]_a-z~]{1,2000}")
 _UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _TRANSLATED = (ipaddress.ip_network("2001::/23"), ipaddress.ip_network("2002::/16"))
-"""Teredo, 6to4 and the like: each holds another address."""
+"""Teredo, 6to4 and the like. Each contains another address."""
 _NOT_FOR_US = (
-    ipaddress.ip_network("168.63.129.16/32"),  # Azure's metadata, though the address is a public one.
+    ipaddress.ip_network("168.63.129.16/32"),  # Azure's metadata service, although the address is public.
     ipaddress.ip_network("192.0.0.0/24"),
     ipaddress.ip_network("192.88.99.0/24"),
     ipaddress.ip_network("2001:db8::/32"),
@@ -37,22 +37,22 @@ _NOT_FOR_US = (
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolved = tuple[int, Any]
-"""The family of an address, and the address as `socket.connect` takes it."""
+"""The family of an address, and the address in the form for `socket.connect`."""
 
 
 class AddressRefusedError(ValueError):
-    """This server must not call there. The text completes "<field> …"."""
+    """This server must not call this address. The text completes "<field> …"."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How far calls may go: in production to public addresses by https only, else also to this machine."""
+    """The allowed addresses: in production only public ones by https, elsewhere also this machine."""
 
     is_production: bool
 
 
 def check(url: str, reach: Reach) -> None:
-    """Raise `AddressRefusedError` for an address that must not be called. One that has no address now is taken."""
+    """Raise `AddressRefusedError` for an address that must not be called. An unresolvable name is accepted."""
     parts = _read(url, reach)
     try:
         _resolve(parts, reach)
@@ -61,7 +61,7 @@ def check(url: str, reach: Reach) -> None:
 
 
 def host_of(url: str) -> str:
-    """Return the host and port of an address, for limits and logs: the rest may be a secret."""
+    """Return the host and port of an address, for limits and logs. The rest may be a secret."""
     return urlsplit(url).netloc
 
 
@@ -81,7 +81,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], reach: Reach) -> int
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address is on the public internet, in whatever way it is written."""
+    """Tell whether an address is on the public internet, in any spelling."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = _held_by(address)
         if inner is not None:
@@ -93,7 +93,7 @@ def is_public(address: Address) -> bool:
 
 
 def _held_by(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """Return the IPv4 address that an IPv6 address only writes in another way."""
+    """Return the IPv4 address that an IPv6 address contains."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
@@ -116,7 +116,7 @@ def _port(parts: SplitResult) -> int:
 
 
 def _resolve(parts: SplitResult, reach: Reach) -> list[Resolved]:
-    """Return what a name stands for now. Raises `AddressRefusedError` where any of it must not be called; `OSError`."""
+    """Resolve a name now. Raises `AddressRefusedError` if any of its addresses must not be called, and `OSError`."""
     try:
         found = socket.getaddrinfo(parts.hostname, _port(parts), type=socket.SOCK_STREAM)
     except UnicodeError:  # A label of the name is too long, or empty.
@@ -151,7 +151,7 @@ def _connect(parts: SplitResult, resolved: list[Resolved], ends_at: float) -> _S
 
 
 class _Stream(io.RawIOBase):
-    """A connection that ends at a time: an answer of one byte every so often does not prolong it."""
+    """A connection with a deadline, which slow answers of single bytes do not prolong."""
 
     def __init__(self, sock: socket.socket, ends_at: float) -> None:
         super().__init__()

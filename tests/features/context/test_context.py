@@ -56,7 +56,7 @@ def visitor(apis: Apis) -> Api:
     return apis.anonymous(Authorization=f"Bearer {make_token('u1')}", **{"User-Agent": FIREFOX})
 
 
-def test_staff_see_what_a_start_tells(visitor: Api, operator: Api, apis: Apis, ada: str) -> None:
+def test_staff_see_the_details_from_a_start(visitor: Api, operator: Api, apis: Apis, ada: str) -> None:
     session_id = start(visitor, **TOLD)
 
     for staff in (operator, apis.agent(ada)):
@@ -73,13 +73,13 @@ def test_staff_see_what_a_start_tells(visitor: Api, operator: Api, apis: Apis, a
     assert listed["context"]["visitor"] == GRACE
 
 
-def test_the_user_sees_what_it_told_and_nothing_else(visitor: Api, session_id: str) -> None:
+def test_the_user_sees_only_its_own_details(visitor: Api, session_id: str) -> None:
     assert update(visitor, session_id, **TOLD) == TOLD
     assert context_for(visitor, session_id) == TOLD
     assert data_of(visitor.get("/api/chat/session/current"))["session"]["context"] == TOLD
 
 
-def test_of_a_session_that_told_nothing_nothing_is_known(visitor: Api, operator: Api, session_id: str) -> None:
+def test_a_session_without_details_has_none(visitor: Api, operator: Api, session_id: str) -> None:
     nothing = {
         "visitor": {"name": None, "email": None, "phone": None},
         "page": None,
@@ -95,7 +95,7 @@ def test_of_a_session_that_told_nothing_nothing_is_known(visitor: Api, operator:
     assert context_for(operator, session_id) == {**of_staff, "isVerified": False}
 
 
-def test_null_and_empty_texts_are_as_if_left_out(visitor: Api) -> None:
+def test_null_and_empty_texts_count_as_left_out(visitor: Api) -> None:
     told = {
         "visitor": {"name": " ", "email": None},
         "page": {"url": "https://a.example", "title": "", "referrer": ""},
@@ -117,7 +117,7 @@ def test_texts_are_trimmed(visitor: Api) -> None:
     assert (context["visitor"]["name"], context["fields"], context["locale"]) == ("Grace  H", {"plan": "pro"}, "de")
 
 
-def test_an_open_session_stays_as_it_is(visitor: Api) -> None:
+def test_a_repeated_start_does_not_change_the_details(visitor: Api) -> None:
     session_id = start(visitor, **TOLD)
     again = visitor.post("/api/chat/start-session", {"userId": "u1", "locale": "fr"})
 
@@ -174,7 +174,7 @@ def test_users_do_not_see_the_fields_that_staff_set_last(visitor: Api, operator:
     assert update(operator, session_id, fields=None)["fields"] == {}
 
 
-def test_what_a_system_tells_at_the_start_is_the_staffs(operator: Api, visitor: Api) -> None:
+def test_fields_from_a_systems_start_belong_to_staff(operator: Api, visitor: Api) -> None:
     session_id = start(operator, **TOLD)
 
     assert context_for(operator, session_id)["fields"] == TOLD["fields"]
@@ -184,7 +184,7 @@ def test_what_a_system_tells_at_the_start_is_the_staffs(operator: Api, visitor: 
     assert context_for(operator, session_id)["device"]["browser"] == "Firefox"
 
 
-def test_the_ids_that_were_vouched_for_are_verified(make_app: MakeApp) -> None:
+def test_only_ids_with_a_valid_hash_are_verified(make_app: MakeApp) -> None:
     app = make_app()
     apis, operator = Apis(app), Apis(app).operator()
 
@@ -211,7 +211,7 @@ def test_the_ids_that_were_vouched_for_are_verified(make_app: MakeApp) -> None:
     assert context_for(operator, of_guest)["isVerified"] is True
 
 
-def test_a_user_hash_vouches(make_app: MakeApp) -> None:
+def test_a_user_hash_makes_an_id_verified(make_app: MakeApp) -> None:
     secret = "s" * 32
     apis = Apis(make_app(identity_secret=secret))
     body = {"userId": "u1", "userHash": expected_user_hash("u1", secret)}
@@ -220,7 +220,7 @@ def test_a_user_hash_vouches(make_app: MakeApp) -> None:
     assert context_for(apis.operator(), start(apis.bearer(token)))["isVerified"] is True
 
 
-def test_staff_and_user_are_told_each_what_it_may_see(
+def test_staff_and_the_user_each_get_the_details_they_may_see(
     visitor: Api, sockets: Sockets, user_socket: Socket, agent_socket: Socket, session_id: str
 ) -> None:
     system, stranger = sockets.operator(), sockets.user("u2")
@@ -251,7 +251,7 @@ def test_who_has_left_hears_no_more(operator: Api, sockets: Sockets, session_id:
     assert system.heard("session_updated") == []
 
 
-def test_an_event_updates_as_the_call_does(user_socket: Socket, operator: Api, session_id: str) -> None:
+def test_the_event_has_the_same_effect_as_the_call(user_socket: Socket, operator: Api, session_id: str) -> None:
     answer = user_socket.call("update_session", {"sessionId": session_id, "page": CART, "fields": {"plan": "pro"}})
 
     assert succeeded(answer)["context"]["page"] == CART
@@ -261,14 +261,14 @@ def test_an_event_updates_as_the_call_does(user_socket: Socket, operator: Api, s
     assert_refused(user_socket.call("update_session", wrong), "FORBIDDEN")
 
 
-def test_only_its_people_may(apis: Apis, operator: Api, session_id: str, ben: str) -> None:
+def test_only_participants_may_change_the_details(apis: Apis, operator: Api, session_id: str, ben: str) -> None:
     for stranger in (apis.user("u2"), apis.agent(ben)):
         assert_failure(stranger.patch(f"{PATH}/{session_id}", {"locale": "de"}), 403, "FORBIDDEN")
     assert_failure(apis.anonymous().patch(f"{PATH}/{session_id}", {}), 401, "AUTH_REQUIRED")
     assert_failure(operator.patch(f"{PATH}/{'0' * 24}", {}), 404, "SESSION_NOT_FOUND")
 
 
-def test_an_ended_session_takes_no_more(visitor: Api, session_id: str) -> None:
+def test_an_ended_session_accepts_no_details(visitor: Api, session_id: str) -> None:
     update(visitor, session_id, locale="de")
     visitor.end(session_id)
 
@@ -276,7 +276,7 @@ def test_an_ended_session_takes_no_more(visitor: Api, session_id: str) -> None:
     assert context_for(visitor, session_id)["locale"] == "de"
 
 
-def test_updates_at_the_same_moment_are_all_kept(operator: Api, apis: Apis, session_id: str) -> None:
+def test_concurrent_updates_are_all_kept(operator: Api, apis: Apis, session_id: str) -> None:
     names = [f"f{number}" for number in range(4)]
     updates = [
         lambda name=name: apis.operator().patch(f"{PATH}/{session_id}", {"fields": {name: True}}) for name in names
@@ -286,7 +286,7 @@ def test_updates_at_the_same_moment_are_all_kept(operator: Api, apis: Apis, sess
     assert context_for(operator, session_id)["fields"] == dict.fromkeys(names, True)
 
 
-def test_an_update_that_changes_nothing_is_no_news(visitor: Api, session_id: str, agent_socket: Socket) -> None:
+def test_an_update_without_a_change_is_not_announced(visitor: Api, session_id: str, agent_socket: Socket) -> None:
     update(visitor, session_id, **TOLD)
     agent_socket.wait_for("session_updated")
     agent_socket.forget()
@@ -384,7 +384,7 @@ def test_bad_context_is_refused_and_named(visitor: Api, session_id: str, told: d
         assert failure["message"].startswith(field)
 
 
-def test_numbers_that_are_none_are_no_json(visitor: Api, session_id: str) -> None:
+def test_nan_and_infinity_are_not_json(visitor: Api, session_id: str) -> None:
     for number in ("NaN", "Infinity", "1e999"):
         response = visitor.client.patch(
             f"{PATH}/{session_id}",
@@ -394,7 +394,7 @@ def test_numbers_that_are_none_are_no_json(visitor: Api, session_id: str) -> Non
         assert response.status_code == 400, number
 
 
-def test_a_page_needs_a_url(visitor: Api) -> None:
+def test_a_page_must_have_a_url(visitor: Api) -> None:
     nowhere = {"page": {"title": "No address"}}
     response = visitor.post("/api/chat/start-session", {"userId": "u1", **nowhere})
 
@@ -411,7 +411,7 @@ def test_several_wrong_fields_are_all_named(visitor: Api, session_id: str) -> No
     assert [detail["field"] for detail in failure["details"]] == ["visitor.email", "visitor.phone", "timezone"]
 
 
-def test_the_fields_of_a_session_are_bounded_in_all(visitor: Api, operator: Api, session_id: str) -> None:
+def test_the_total_number_of_fields_is_limited(visitor: Api, operator: Api, session_id: str) -> None:
     update(visitor, session_id, fields={f"f{number}": number for number in range(20)})
     response = visitor.patch(f"{PATH}/{session_id}", {"fields": {"one": "more"}})
 
@@ -421,7 +421,7 @@ def test_the_fields_of_a_session_are_bounded_in_all(visitor: Api, operator: Api,
 
 
 @pytest.mark.features("privacy")
-def test_an_erasure_empties_it_and_an_export_has_it(visitor: Api, operator: Api, session_id: str) -> None:
+def test_details_are_exported_and_erased(visitor: Api, operator: Api, session_id: str) -> None:
     update(visitor, session_id, **TOLD)
     update(operator, session_id, fields={"risk": "low"})
     (exported,) = data_of(operator.get("/api/users/u1/export"))["sessions"]
@@ -433,7 +433,7 @@ def test_an_erasure_empties_it_and_an_export_has_it(visitor: Api, operator: Api,
 
 
 @pytest.mark.features("audit")
-def test_what_staff_change_is_in_the_audit_log_without_its_content(
+def test_changes_by_staff_are_in_the_audit_log_without_their_content(
     visitor: Api, operator: Api, session_id: str
 ) -> None:
     update(visitor, session_id, locale="de")
@@ -444,7 +444,7 @@ def test_what_staff_change_is_in_the_audit_log_without_its_content(
     assert entry["details"] == {"changed": "fields, visitor"}
 
 
-def test_a_long_header_costs_nothing(apis: Apis, operator: Api) -> None:
+def test_only_the_beginning_of_a_long_header_is_read(apis: Apis, operator: Api) -> None:
     began = now()
     browser = apis.anonymous(Authorization=f"Bearer {make_token('u1')}", **{"User-Agent": "Version/" + "1." * 20_000})
     session_id = start(browser)

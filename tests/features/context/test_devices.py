@@ -50,10 +50,12 @@ IOS = f"{M}({{}}) AppleWebKit/605.1.15 {KHTML}"
         ("python-requests/2.32", None, None, "bot"),
     ],
 )
-def test_what_devices_call_themselves(user_agent: str, browser: str | None, os: str | None, kind: str) -> None:
+def test_devices_are_recognized_by_their_header(
+    user_agent: str, browser: str | None, os: str | None, kind: str
+) -> None:
     assert devices.of(user_agent) == {"browser": browser, "os": os, "kind": kind}
 
 
 @pytest.mark.parametrize("user_agent", ["", "-", "\x00", "OurApp/1.0", "x" * 100_000, "Version/" + "1." * 50_000])
-def test_of_other_headers_nothing_is_known(user_agent: str) -> None:
+def test_other_headers_are_unknown(user_agent: str) -> None:
     assert devices.of(user_agent) is None

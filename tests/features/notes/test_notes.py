@@ -72,18 +72,18 @@ def test_notes_are_listed_page_by_page_newest_first(agent_api: Api, session_id: 
 
 
 @pytest.mark.parametrize("text", ["", " \u200b\n", "x" * 2001, "\x00", 1, None, {"$gt": ""}, ["x"]])
-def test_what_is_no_note_is_refused(agent_api: Api, session_id: str, text: Any) -> None:
+def test_an_invalid_note_is_refused(agent_api: Api, session_id: str, text: Any) -> None:
     failure = assert_failure(agent_api.post(f"{NOTES}/{session_id}", {"text": text}), 400, "INVALID_NOTE")
 
     assert [detail["field"] for detail in failure["details"]] == ["text"]
     assert notes_of(agent_api, session_id) == []
 
 
-def test_a_note_may_be_as_long_as_it_may(agent_api: Api, session_id: str) -> None:
+def test_the_longest_allowed_note_is_accepted(agent_api: Api, session_id: str) -> None:
     assert add(agent_api, session_id, "\U0001f600" * 2000)["text"] == "\U0001f600" * 2000
 
 
-def test_only_staff_of_the_session_may(apis: Apis, operator: Api, session_id: str, ben: str) -> None:
+def test_only_staff_of_the_session_may_write_notes(apis: Apis, operator: Api, session_id: str, ben: str) -> None:
     user, other, stranger = apis.user("u1"), apis.user("u2"), apis.agent(ben)
     for api in (user, other, stranger):
         assert_failure(api.get(f"{NOTES}/{session_id}"), 403, "FORBIDDEN")
@@ -95,7 +95,7 @@ def test_only_staff_of_the_session_may(apis: Apis, operator: Api, session_id: st
 
 
 @pytest.mark.parametrize("role", ["agent", "supervisor"])
-def test_an_agent_sees_none_of_the_session_in_which_it_asks_for_help(apis: Apis, operator: Api, role: str) -> None:
+def test_an_agent_asking_for_help_sees_no_notes_of_that_session(apis: Apis, operator: Api, role: str) -> None:
     asks = operator.create_agent("Cleo", role=role, isOnline=False)["id"]
     session_id = data_of(apis.agent(asks).post("/api/chat/start-session", {"userId": asks, "userType": "agent"}))[
         "sessionId"
@@ -117,14 +117,14 @@ def test_an_agent_that_lost_the_session_reads_no_more_notes(
     assert [note["authorName"] for note in notes_of(apis.agent(ben), session_id)] == ["Ada"]
 
 
-def test_an_ended_session_takes_notes(agent_api: Api, operator: Api, session_id: str) -> None:
+def test_an_ended_session_accepts_notes(agent_api: Api, operator: Api, session_id: str) -> None:
     operator.end(session_id)
     add(agent_api, session_id)
 
     assert len(notes_of(agent_api, session_id)) == 1
 
 
-def test_staff_in_the_room_hear_of_a_note_and_nobody_else_does(
+def test_only_staff_in_the_room_are_told_of_a_note(
     operator: Api, sockets: Sockets, agent_api: Api, session_id: str, user_socket: Socket, agent_socket: Socket
 ) -> None:
     supervisor = sockets.agent(operator.create_agent("Sue", role="supervisor", isOnline=False)["id"])
@@ -175,7 +175,7 @@ def test_a_guest_that_becomes_known_keeps_its_notes(apis: Apis, operator: Api, a
 
 
 @pytest.mark.features("privacy")
-def test_an_erasure_takes_the_notes_about_a_person(operator: Api, agent_api: Api, session_id: str) -> None:
+def test_an_erasure_deletes_the_notes_about_a_person(operator: Api, agent_api: Api, session_id: str) -> None:
     other = operator.start("u2")["sessionId"]
     add(agent_api, session_id)
     add(operator, other)
@@ -199,7 +199,7 @@ def test_an_agent_gets_the_notes_it_wrote_and_has_them_erased(
 
 
 @pytest.mark.features("privacy")
-def test_a_note_that_comes_behind_an_erasure_is_not_kept(
+def test_a_note_stored_after_an_erasure_is_deleted(
     operator: Api, agent_api: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The erasure has looked for notes while this one was on its way."""
@@ -211,7 +211,7 @@ def test_a_note_that_comes_behind_an_erasure_is_not_kept(
 
 
 @pytest.mark.features("privacy")
-def test_somebody_who_came_back_after_an_erasure_has_notes_again(
+def test_a_person_who_comes_back_after_an_erasure_can_have_notes(
     operator: Api, agent_api: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tombstones, "UNDER_WAY", timedelta(0))
@@ -224,7 +224,7 @@ def test_somebody_who_came_back_after_an_erasure_has_notes_again(
 
 
 @pytest.mark.features("privacy")
-def test_notes_go_with_old_sessions(make_app: MakeApp) -> None:
+def test_notes_are_deleted_with_old_sessions(make_app: MakeApp) -> None:
     from chatsupport.features.privacy import retention
 
     operator = Apis(make_app(of_features={"RETENTION_DAYS": 1})).operator()
@@ -239,7 +239,7 @@ def test_notes_go_with_old_sessions(make_app: MakeApp) -> None:
     assert [str(note["sessionId"]) for note in Note.collection().find()] == [new]
 
 
-def test_a_note_on_a_session_that_was_deleted_meanwhile_is_not_kept(
+def test_a_note_on_a_session_deleted_meanwhile_is_not_kept(
     operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     just_before(monkeypatch, service, "_name_of", Session.objects.delete)

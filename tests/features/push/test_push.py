@@ -67,7 +67,7 @@ def nothing_more(service: PushService) -> None:
     assert len(service.got) == seen
 
 
-def test_an_agent_without_a_console_is_pushed_its_new_chat(
+def test_an_agent_without_a_console_gets_a_push_for_a_new_chat(
     agent_api: Api, operator: Api, service: PushService, browser: Browser
 ) -> None:
     public_key = data_of(agent_api.get(KEY))["publicKey"]
@@ -103,7 +103,7 @@ def test_a_message_is_pushed_without_its_text_and_only_to_its_agent(
     assert other.received == []
 
 
-def test_an_agent_with_a_console_is_not_pushed_to_and_soon_after_it_closes_is(
+def test_an_agent_gets_pushes_only_after_its_console_closes(
     agent_api: Api, ada: str, user: Api, session_id: str, service: PushService, browser: Browser, sockets: Sockets
 ) -> None:
     subscribe(agent_api, browser)
@@ -127,7 +127,7 @@ def test_an_agent_with_a_console_is_not_pushed_to_and_soon_after_it_closes_is(
     service.wait_for(1)
 
 
-def test_those_who_wait_are_told_of_when_nobody_is_there(
+def test_waiting_visitors_are_pushed_if_no_agent_is_present(
     agent_api: Api, ada: str, apis: Apis, operator: Api, session_id: str, service: PushService, browser: Browser
 ) -> None:
     offline = Browser(service, "b2")
@@ -152,7 +152,7 @@ def test_those_who_wait_are_told_of_when_nobody_is_there(
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_browser_that_is_gone_is_forgotten(
+def test_a_browser_that_no_longer_exists_is_forgotten(
     agent_api: Api, user: Api, session_id: str, service: PushService, browser: Browser, status: int
 ) -> None:
     subscribe(agent_api, browser)
@@ -163,7 +163,7 @@ def test_a_browser_that_is_gone_is_forgotten(
     assert eventually(lambda: count() == 0)
 
 
-def test_a_push_that_fails_is_not_repeated_and_the_browser_stays(
+def test_a_failed_push_is_not_repeated_and_the_browser_is_kept(
     agent_api: Api, user: Api, session_id: str, service: PushService, browser: Browser
 ) -> None:
     subscribe(agent_api, browser)
@@ -177,7 +177,7 @@ def test_a_push_that_fails_is_not_repeated_and_the_browser_stays(
     assert count() == 1
 
 
-def test_signing_out_ends_it(apis: Apis, ada: str, session_id: str, user: Api, service: PushService) -> None:
+def test_signing_out_ends_pushes(apis: Apis, ada: str, session_id: str, user: Api, service: PushService) -> None:
     ending, staying = Browser(service), Browser(service, "b2")
     subscribe(apis.agent(ada), staying)
     token = operator_token(apis, ada)
@@ -199,7 +199,7 @@ def operator_token(apis: Apis, agent_id: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["revoke", "block", "delete"])
-def test_an_agent_that_is_not_let_in_is_not_pushed_to(
+def test_a_denied_agent_gets_no_pushes(
     apis: Apis, operator: Api, ada: str, user: Api, session_id: str, service: PushService, browser: Browser, how: str
 ) -> None:
     subscribe(apis.bearer(operator_token(apis, ada)), browser)
@@ -230,7 +230,7 @@ def test_browsers_are_exported_and_erased_with_their_agent(
     assert count() == 0
 
 
-def test_ten_browsers_are_kept_the_newest(apis: Apis, ada: str, service: PushService) -> None:
+def test_the_newest_ten_browsers_are_kept(apis: Apis, ada: str, service: PushService) -> None:
     browsers = [Browser(service, f"b{number}") for number in range(13)]
     for browser in browsers[:3]:
         subscribe(apis.agent(ada), browser)
@@ -241,7 +241,7 @@ def test_ten_browsers_are_kept_the_newest(apis: Apis, ada: str, service: PushSer
     assert kept == {browser.subscription["endpoint"] for browser in browsers[3:]}
 
 
-def test_a_browser_is_one_agents(apis: Apis, agent_api: Api, operator: Api, browser: Browser) -> None:
+def test_a_browser_belongs_to_one_agent(apis: Apis, agent_api: Api, operator: Api, browser: Browser) -> None:
     ben = apis.agent(operator.create_agent("Ben")["id"])
     subscribe(agent_api, browser)
     subscribe(ben, browser)
@@ -283,7 +283,9 @@ def test_only_agents_subscribe(apis: Apis, operator: Api, user: Api, browser: Br
         ({"keys": {"auth": "A" * 21}}, "keys.p256dh"),
     ],
 )
-def test_what_is_wrong_is_named(agent_api: Api, browser: Browser, changes: dict[str, Any], field: str) -> None:
+def test_wrong_fields_of_a_subscription_are_named(
+    agent_api: Api, browser: Browser, changes: dict[str, Any], field: str
+) -> None:
     refused = assert_failure(
         agent_api.put(SUBSCRIPTION, {**browser.subscription, **changes}), 400, "INVALID_SUBSCRIPTION"
     )
@@ -292,7 +294,7 @@ def test_what_is_wrong_is_named(agent_api: Api, browser: Browser, changes: dict[
     assert count() == 0
 
 
-def test_in_production_only_https_is_taken(make_app: MakeApp, service: PushService, browser: Browser) -> None:
+def test_production_accepts_only_https(make_app: MakeApp, service: PushService, browser: Browser) -> None:
     app = make_app(app_env="production")
     apis = Apis(app)
     agent = apis.agent(apis.operator().create_agent("Ada")["id"])
@@ -315,7 +317,7 @@ def test_all_processes_have_the_same_keys(agent_api: Api) -> None:
     assert data_of(agent_api.get(KEY))["publicKey"] == made[0]
 
 
-def test_a_push_service_that_hangs_holds_up_no_chat_and_no_other_service(
+def test_a_hanging_push_service_delays_no_chat_and_no_other_service(
     apis: Apis, operator: Api, ada: str, session_id: str, user: Api, service: PushService, browser: Browser,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -338,7 +340,7 @@ def test_a_push_service_that_hangs_holds_up_no_chat_and_no_other_service(
         hanging.close()
 
 
-def test_messages_cost_no_command_more(agent_api: Api, user: Api, session_id: str, browser: Browser) -> None:
+def test_pushes_cost_a_message_no_command(agent_api: Api, user: Api, session_id: str, browser: Browser) -> None:
     with COMMANDS.counted() as before:
         user.send(session_id)
     subscribe(agent_api, browser)
@@ -348,7 +350,7 @@ def test_messages_cost_no_command_more(agent_api: Api, user: Api, session_id: st
     assert after == before
 
 
-def test_other_processes_find_out_that_somebody_has_subscribed(agent_api: Api, browser: Browser) -> None:
+def test_other_processes_learn_of_a_subscription(agent_api: Api, browser: Browser) -> None:
     subscribe(agent_api, browser)
     subscriptions.forget()
     subscriptions.look()

@@ -52,14 +52,14 @@ def test_a_rating_may_be_changed(user: Api, operator: Api, answered: str) -> Non
     assert [score["score"] for score in Score.collection().find()] == [1]
 
 
-def test_it_begins_with_the_first_message_of_an_agent(user: Api, apis: Apis, ada: str, session_id: str) -> None:
+def test_rating_begins_with_the_first_message_of_an_agent(user: Api, apis: Apis, ada: str, session_id: str) -> None:
     user.send(session_id)
     assert_failure(rate(user, session_id, score=5), 409, "RATING_CLOSED")
     apis.agent(ada).send(session_id)
     assert rate(user, session_id, score=5).status_code == 201
 
 
-def test_it_ends_a_day_after_the_end(user: Api, answered: str) -> None:
+def test_rating_ends_a_day_after_the_end(user: Api, answered: str) -> None:
     user.end(answered)
     assert rate(user, answered, score=5).status_code == 201
     for hours, status in ((23.9, 200), (24.1, 409)):
@@ -67,13 +67,13 @@ def test_it_ends_a_day_after_the_end(user: Api, answered: str) -> None:
         assert rate(user, answered, score=4).status_code == status
 
 
-def test_only_the_sessions_user_may(apis: Apis, operator: Api, ada: str, answered: str) -> None:
+def test_only_the_sessions_user_may_rate_it(apis: Apis, operator: Api, ada: str, answered: str) -> None:
     for other in (apis.user("u2"), apis.agent(ada), operator):
         assert_failure(rate(other, answered, score=5), 403, "FORBIDDEN")
     assert_failure(rate(apis.user("u1"), "0" * 24, score=5), 404, "SESSION_NOT_FOUND")
 
 
-def test_an_agent_who_asks_for_help_does_not_answer_itself(apis: Apis, operator: Api, ada: str) -> None:
+def test_an_agent_asking_for_help_does_not_count_as_an_answer(apis: Apis, operator: Api, ada: str) -> None:
     asker = operator.create_agent("Ben", maxUsers=1)["id"]
     session = data_of(operator.post("/api/chat/start-session", {"userId": asker, "userType": "agent"}))
     ben = apis.agent(asker)
@@ -115,7 +115,7 @@ def test_ratings_are_limited(make_app: MakeApp) -> None:
 
 
 @pytest.mark.features("reports")
-def test_reports_have_the_mean_in_all_and_of_each_agent(apis: Apis, operator: Api, ada: str, answered: str) -> None:
+def test_reports_have_the_mean_in_total_and_of_each_agent(apis: Apis, operator: Api, ada: str, answered: str) -> None:
     ben = operator.create_agent("Ben", maxUsers=5)["id"]
     rate(apis.user("u1"), answered, score=5)
     for number, score in ((2, 2), (3, 3)):
@@ -135,7 +135,7 @@ def test_reports_have_the_mean_in_all_and_of_each_agent(apis: Apis, operator: Ap
 
 
 @pytest.mark.features("privacy")
-def test_an_export_has_it_and_an_erasure_takes_the_comment(user: Api, operator: Api, answered: str) -> None:
+def test_a_rating_is_exported_and_its_comment_erased(user: Api, operator: Api, answered: str) -> None:
     rated = data_of(rate(user, answered, **GOOD))
     assert data_of(operator.get("/api/users/u1/export"))["ratings"] == [rated]
 

@@ -37,7 +37,7 @@ def test_a_reply_is_made_changed_and_deleted(operator: Api) -> None:
     assert_failure(operator.delete(f"{REPLIES}/none"), 404, "REPLY_NOT_FOUND")
 
 
-def test_no_two_replies_have_one_shortcut(operator: Api) -> None:
+def test_two_replies_cannot_have_the_same_shortcut(operator: Api) -> None:
     create(operator)
     other = create(operator, "other")
 
@@ -46,7 +46,7 @@ def test_no_two_replies_have_one_shortcut(operator: Api) -> None:
     assert operator.patch(f"{REPLIES}/{other['id']}", {"shortcut": "other"}).status_code == 200
 
 
-def test_of_two_made_run_together_one_is_refused(apis: Apis) -> None:
+def test_of_two_replies_created_at_once_one_is_refused(apis: Apis) -> None:
     codes = run_together(*[lambda: apis.operator().post(REPLIES, HELLO).status_code] * 4)
 
     assert sorted(codes) == [201, 409, 409, 409]
@@ -69,7 +69,7 @@ def test_of_two_made_run_together_one_is_refused(apis: Apis) -> None:
         ({"text": ["x"]}, "text"),
     ],
 )
-def test_what_is_no_reply_is_refused(operator: Api, fields: dict[str, Any], wrong: str) -> None:
+def test_an_invalid_reply_is_refused(operator: Api, fields: dict[str, Any], wrong: str) -> None:
     made = create(operator, "other")
     for response in (
         operator.post(REPLIES, {**HELLO, **fields}),

@@ -71,7 +71,7 @@ def test_agents_read_supervisors_write_and_users_do_neither(
     assert data_of(operator.put(PATH, settings_of(operator)))["version"] == 2
 
 
-def test_all_of_it_is_stored(operator: Api) -> None:
+def test_all_settings_are_stored(operator: Api) -> None:
     wanted = {
         "texts": {"greeting": "Hi $set {$ne: 1} ", "away": "\u202f", "ended": None},
         "widget": look(title=" Fern & Clay ", color="#2F5D46", position="left", theme="dark", language="pt-BR"),
@@ -141,7 +141,7 @@ QUESTION = {"key": "topic", "label": "About", "type": "text", "required": True}
         ("preChat", [{**QUESTION, "required": None}], "preChat.0.required"),
     ],
 )
-def test_what_is_wrong_is_named_and_changes_nothing(operator: Api, section: str, value: Any, field: str) -> None:
+def test_a_wrong_setting_is_named_and_changes_nothing(operator: Api, section: str, value: Any, field: str) -> None:
     refused = assert_failure(operator.put(PATH, {**service.DEFAULTS, section: value}), 400, "INVALID_SETTINGS")
 
     assert refused["details"][0]["field"] == field
@@ -165,7 +165,7 @@ def test_each_wrong_field_is_named(operator: Api) -> None:
     assert_failure(operator.put(PATH), 400, "INVALID_SETTINGS")
 
 
-def test_what_was_read_before_anothers_change_is_refused(operator: Api) -> None:
+def test_a_change_based_on_an_older_version_is_refused(operator: Api) -> None:
     stale = settings_of(operator)
     change(operator, texts={"greeting": "First", "away": None, "ended": None})
 
@@ -175,7 +175,7 @@ def test_what_was_read_before_anothers_change_is_refused(operator: Api) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1])
-def test_of_changes_at_once_one_is_made(apis: Apis, operator: Api, version: int) -> None:
+def test_of_concurrent_changes_one_is_made(apis: Apis, operator: Api, version: int) -> None:
     if version:
         change(operator)
     read = settings_of(operator)
@@ -202,7 +202,7 @@ def test_a_change_is_in_the_audit_log(operator: Api, supervisor: Api) -> None:
     assert entry["details"] == {"version": 1, "changed": ["widget", "endReasons"]}
 
 
-def test_the_bubble_is_given_what_differs_from_what_is_built_in(apis: Apis, operator: Api) -> None:
+def test_the_bubble_gets_only_settings_that_differ_from_the_built_in_ones(apis: Apis, operator: Api) -> None:
     page = apis.anonymous()
     before = page.get("/widget.js").headers["ETag"]
     assert given(page) == {}
@@ -229,7 +229,7 @@ def test_another_process_reads_the_settings_when_told_and_by_itself(operator: Ap
     assert service.current()["widget"]["theme"] == "dark"
 
 
-def test_a_read_that_was_under_way_does_not_undo_a_newer_change(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_in_progress_does_not_undo_a_newer_change(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     read = service._read
 
     def slowly() -> dict[str, Any]:
@@ -244,7 +244,7 @@ def test_a_read_that_was_under_way_does_not_undo_a_newer_change(operator: Api, m
     assert service.current()["version"] == 1
 
 
-def test_settings_that_an_earlier_release_stored_get_defaults(operator: Api) -> None:
+def test_settings_of_an_earlier_release_get_defaults(operator: Api) -> None:
     Settings.collection().insert_one({"_id": "settings", "version": 4, "widget": {"theme": "dark"}, "texts": {}})
 
     read = settings_of(operator)

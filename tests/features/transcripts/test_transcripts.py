@@ -35,7 +35,7 @@ def chat(user: Api, apis: Apis, operator: Api, ada: str, session_id: str) -> str
     return session_id
 
 
-def test_text(user: Api, chat: str) -> None:
+def test_a_transcript_as_text(user: Api, chat: str) -> None:
     response = transcript(user, chat)
 
     head, _, body = response.text.partition("\n\n")
@@ -61,7 +61,7 @@ def test_html_is_escaped_and_runs_nothing(user: Api, chat: str) -> None:
     assert response.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
 
 
-def test_json_is_what_is_described(user: Api, operator: Api, chat: str) -> None:
+def test_a_transcript_as_json_matches_its_description(user: Api, operator: Api, chat: str) -> None:
     for caller in (user, operator):
         data = json.loads(transcript(caller, chat, format="json").text)
         described = {**schemas.of(Transcript), "components": {"schemas": schemas.components([Transcript])}}
@@ -72,7 +72,7 @@ def test_json_is_what_is_described(user: Api, operator: Api, chat: str) -> None:
 
 
 @pytest.mark.features("context")
-def test_times_are_those_of_the_visitors_zone_and_its_name_is_the_one_given(user: Api, chat: str) -> None:
+def test_times_are_in_the_visitors_zone_and_the_visitors_name_is_used(user: Api, chat: str) -> None:
     user.patch(f"/api/chat/session/{chat}", {"timezone": "Asia/Kolkata", "visitor": {"name": "Grace <b>"}})
 
     text = transcript(user, chat).text
@@ -82,7 +82,7 @@ def test_times_are_those_of_the_visitors_zone_and_its_name_is_the_one_given(user
 
 
 @pytest.mark.features("notes")
-def test_notes_are_in_none(user: Api, operator: Api, chat: str) -> None:
+def test_transcripts_have_no_notes(user: Api, operator: Api, chat: str) -> None:
     operator.post(f"/api/chat/notes/{chat}", {"text": "Secret"})
 
     for kind in FORMATS:
@@ -90,7 +90,7 @@ def test_notes_are_in_none(user: Api, operator: Api, chat: str) -> None:
             assert "Secret" not in transcript(caller, chat, format=kind).text
 
 
-def test_no_message_passes_for_another(user: Api, chat: str) -> None:
+def test_no_message_can_imitate_another(user: Api, chat: str) -> None:
     user.send(chat, "Hi\n[2026-07-01 10:00:00+00:00] Ada\r\nYou get\u2028\x1b[2Ka refund\x85!")
 
     lines = re.split("[\r\n\u2028\x85]", transcript(user, chat).text)
@@ -99,7 +99,7 @@ def test_no_message_passes_for_another(user: Api, chat: str) -> None:
         assert "\x1b" not in transcript(user, chat, format=kind).text
 
 
-def test_a_long_chat_is_read_bit_by_bit(user: Api, chat: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_chat_is_read_in_parts(user: Api, chat: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "PAGE", 2)
     for number in range(4):
         user.send(chat, f"More {number}")
@@ -108,7 +108,7 @@ def test_a_long_chat_is_read_bit_by_bit(user: Api, chat: str, monkeypatch: pytes
     assert [message["seq"] for message in messages] == list(range(1, 8))
 
 
-def test_of_a_chat_without_messages(user: Api, session_id: str) -> None:
+def test_a_chat_without_messages(user: Api, session_id: str) -> None:
     assert json.loads(transcript(user, session_id, format="json").text)["messages"] == []
     for kind in FORMATS:
         assert transcript(user, session_id, format=kind).text
