@@ -118,13 +118,22 @@ def _port(parts: SplitResult) -> int:
 def _resolve(parts: SplitResult, reach: Reach) -> list[Resolved]:
     """Resolve a name now. Raises `AddressRefusedError` if any of its addresses must not be called, and `OSError`."""
     try:
-        found = socket.getaddrinfo(parts.hostname, _port(parts), type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(_host(parts), _port(parts), type=socket.SOCK_STREAM)
     except UnicodeError:  # A label of the name is too long, or empty.
         raise AddressRefusedError("must be the address of a host.") from None
     for *_, address in found:
         if not _may_be_called(ipaddress.ip_address(str(address[0]).partition("%")[0]), reach):
             raise AddressRefusedError("must lead to a public address.")
     return [(family, address) for family, *_, address in found]
+
+
+def _host(parts: SplitResult) -> str:
+    """Return a name, or an IPv4 address in its usual spelling: not every resolver knows 127.1 or 0x7f000001."""
+    host = parts.hostname or ""
+    try:
+        return str(ipaddress.IPv4Address(socket.inet_aton(host)))
+    except (OSError, UnicodeError):
+        return host
 
 
 def _may_be_called(address: Address, reach: Reach) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -101,6 +102,18 @@ def test_a_name_any_of_whose_addresses_is_private_is_refused(monkeypatch: pytest
 
     with pytest.raises(AddressRefusedError):
         outbound.check("https://push.example.com/", PRODUCTION)
+
+
+@pytest.mark.parametrize("host", ["0", "127.1", "2130706433", "0x7f000001", "0177.0.0.1"])
+def test_an_unusual_spelling_is_known_whatever_resolves_names(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(name: str, port: int, **_: Any) -> list[Any]:
+        if not re.fullmatch(r"\d+\.\d+\.\d+\.\d+", name):
+            raise socket.gaierror  # As that of eventlet does.
+        return [(socket.AF_INET, 1, 6, "", (name, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(AddressRefusedError):
+        outbound.check(f"https://{host}/", PRODUCTION)
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
