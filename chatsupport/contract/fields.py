@@ -152,8 +152,8 @@ Moment = Annotated[
         "a date or time of ISO 8601, such as 2026-11-22 or 2026-11-22T09:00:00Z (send + as %2B)",
         examples=["2026-11-22", "2026-11-22T09:00:00Z"],
     ),
-    Code("INVALID_RANGE"),
 ]
+"""The request says with which `Code` it is refused."""
 
 # Sent by the server.
 Id = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]

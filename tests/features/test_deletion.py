@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,52 @@ FOLDERS = ("bench", "chatsupport", "deploy", "docs", "tests")
 LARGE = shutil.ignore_patterns("node_modules", "images")
 """Compiled modules are copied, which saves the copies from compiling them again."""
 
-MESSAGES = "tests/integration/sockets/test_messages.py"
-A_CHAT = (MESSAGES, "-k", "over_rest")
-"""A start, a message and an end, over REST and sockets. `lint-imports` shows that no feature imports another one."""
+A_CHAT = """
+import pathlib, sys
+from chatsupport.config import Config
+from chatsupport.extensions import socketio
+from chatsupport.factory import create_app
+from chatsupport.features import INSTALLED
+
+name, uri = sys.argv[1:]
+assert name not in INSTALLED
+app = create_app(
+    Config(
+        app_env="testing",
+        jwt_secret="s" * 40,
+        api_keys=("k" * 32,),
+        mongodb_uri=uri,
+        mongodb_db=f"without-{name}",
+        data_dir=pathlib.Path("data"),
+        log_dir=pathlib.Path("logs"),
+        log_to_files=False,
+        async_mode="threading",
+        timed_work=False,
+    )
+)
+operator = app.test_client()
+operator.environ_base["HTTP_X_API_KEY"] = "k" * 32
+
+
+def post(path, **body):
+    response = operator.post(path, json=body)
+    assert response.status_code in (200, 201), response.text
+    return response.json["data"]
+
+
+post("/api/agents", name="Ada")
+session_id = post("/api/chat/start-session", userId="u1")["sessionId"]
+socket = socketio.test_client(app, auth={"apiKey": "k" * 32})
+assert socket.emit("join_session", {"sessionId": session_id}, callback=True)["success"]
+post(f"/api/chat/send-message/{session_id}", message="hello")
+assert "new_message" in [event["name"] for event in socket.get_received()]
+assert operator.get(f"/api/chat/messages/{session_id}").json["data"]["messages"][0]["message"] == "hello"
+post(f"/api/chat/end-session/{session_id}")
+assert operator.get("/api/openapi.json").status_code == 200
+"""
+"""A start, a message over REST and sockets, and an end. `lint-imports` shows that no feature imports another one."""
 CORE = (
-    MESSAGES,
+    "tests/integration/sockets/test_messages.py",
     "tests/integration/services/sessions/test_sessions.py",
     "tests/integration/sockets/test_connect.py",
     "tests/unit/contract",
@@ -37,49 +77,64 @@ OF_THE_DOCUMENTATION = ("tests/unit/test_documentation.py", "tests/unit/contract
 """These ask, rightly, that what describes the feature is taken out of the pages too."""
 
 
-def delete(project: Path, *names: str) -> None:
-    """Copy the project there, and delete these features from it by hand."""
+def copy_to(project: Path) -> None:
+    """Copy the project there."""
     project.mkdir()
     for path in {path for pattern in PROJECT + FOLDERS for path in ROOT.glob(pattern)}:
         if path.is_dir():
             shutil.copytree(path, project / path.name, ignore=LARGE)
         else:
             shutil.copy(path, project)
-    features = project / "chatsupport/features/__init__.py"
-    lines = features.read_text().splitlines(keepends=True)
-    for name in names:
-        lines.remove(f'    "{name}",\n')
-        shutil.rmtree(project / "chatsupport/features" / name)
-        shutil.rmtree(project / "tests/features" / name)
-    features.write_text("".join(lines))
 
 
-def run(project: Path, uri: str, tests: Sequence[str]) -> None:
-    """Run tests there, with their own database."""
-    environment = {**os.environ, "MONGODB_URI": uri, "PYTEST_XDIST_WORKER": f"without-{project.name}"}
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *(f"--ignore={path}" for path in OF_THE_DOCUMENTATION)]
+def delete(project: Path, name: str) -> None:
+    """Delete a feature there by hand: its folder, its tests and its line."""
+    features = project / "chatsupport/features"
+    listed = features / "__init__.py"
+    listed.write_text(listed.read_text().replace(f'    "{name}",\n', ""))
+    shutil.rmtree(features / name)
+    shutil.rmtree(project / "tests/features" / name)
+
+
+def run(project: Path, *arguments: str, **environment: str) -> str:
+    """Run Python there, with those arguments, and return what it prints. Fails if it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *tests],
+        [sys.executable, *arguments],
         cwd=project,
-        env=environment,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-    assert " passed" in done.stdout
+    return done.stdout
 
 
-@pytest.mark.timeout(300)
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project."""
+    project = tmp_path_factory.mktemp("deletion") / "copy"
+    copy_to(project)
+    return project
+
+
 @pytest.mark.parametrize("name", INSTALLED)
-def test_a_chat_works_without(name: str, tmp_path: Path, mongodb_uri: str) -> None:
-    delete(tmp_path / name, name)
+def test_a_chat_works_without(name: str, copied: Path, tmp_path: Path, mongodb_uri: str) -> None:
+    project = tmp_path / name
+    shutil.copytree(copied / "chatsupport", project / "chatsupport", ignore=LARGE)
+    (project / "tests/features" / name).mkdir(parents=True)
+    delete(project, name)
 
-    run(tmp_path / name, mongodb_uri, A_CHAT)
+    run(project, "-c", A_CHAT, name, mongodb_uri)
 
 
 @pytest.mark.timeout(600)
-def test_the_core_works_without_any(tmp_path: Path, mongodb_uri: str) -> None:
-    delete(tmp_path / "all", *INSTALLED)
+def test_the_core_works_without_any(copied: Path, mongodb_uri: str) -> None:
+    for name in INSTALLED:
+        delete(copied, name)
 
-    run(tmp_path / "all", mongodb_uri, CORE)
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *(f"--ignore={path}" for path in OF_THE_DOCUMENTATION)]
+    printed = run(
+        copied, "-m", "pytest", *options, *CORE, MONGODB_URI=mongodb_uri, PYTEST_XDIST_WORKER="without-features"
+    )
+    assert " passed" in printed

@@ -13,16 +13,18 @@ from chatsupport.database.clock import now
 
 DEFAULT_DAYS, MAX_DAYS = 30, 366
 
+Bound = Annotated[Moment, Code("INVALID_RANGE")]
+
 
 class ReportQuery(Request):
     """The time of a report, divided into hours or days, and the agent, unless it is about all."""
 
-    end: Moment = Field(
+    end: Bound = Field(
         default_factory=lambda: now(),
         validation_alias="to",
         description=f"By default now; at most {MAX_DAYS} days after `from`. Rounded up to the bucket.",
     )
-    start: Moment = Field(
+    start: Bound = Field(
         default_factory=lambda data: data["end"] - timedelta(days=DEFAULT_DAYS),
         validation_alias="from",
         description=f"A date or time as in ISO 8601, in UTC if it has no offset; by default "

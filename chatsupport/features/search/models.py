@@ -23,6 +23,8 @@ from chatsupport.contract.fields import (
 
 MAX_QUERY, MAX_MATCHES = 200, 3
 
+Bound = Annotated[Moment, Code("INVALID_RANGE")]
+
 
 class SearchQuery(Request):
     """What to look for, and where."""
@@ -30,12 +32,12 @@ class SearchQuery(Request):
     q: Annotated[str, Text(MAX_QUERY), Code("INVALID_QUERY")] = Field(
         description="Sessions that have all these words are found. Capitals and accents do not matter."
     )
-    start: Moment | None = Field(
+    start: Bound | None = Field(
         default=None,
         validation_alias="from",
         description="Only sessions that began at this time or later: a date or time as in ISO 8601.",
     )
-    end: Moment | None = Field(
+    end: Bound | None = Field(
         default=None, validation_alias="to", description="Only sessions that began before this time."
     )
     agent_id: AgentId | None = Field(default=None, description="Only the sessions of this agent.")
