@@ -12,7 +12,7 @@ from tests.browser.people import violations
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent, Widget
 from tests.e2e.rest import Rest
-from tests.e2e.server import Server
+from tests.e2e.server import Server, wait_until
 
 HOSTILE = [
     "<script>document.title = 'owned'</script>",
@@ -235,6 +235,41 @@ def test_two_tabs_are_one_visitor(server: Server, site: Site, person: MakePerson
     two.wait_for_texts()
 
 
+def test_a_tab_that_knows_less_does_not_make_others_lose_the_chat(
+    server: Server, site: Site, person: MakePerson, agent: Agent
+) -> None:
+    visitor = person()
+    address = site.embed(server.url)
+    one, two = Widget(visitor.open(address)), Widget(visitor.open(address))
+    one.open()
+    two.open()
+    wait_until(lambda: "token" in kept(one))
+    before = kept(one)
+    one.write("hello")
+    session_id = agent.join(one)
+    two.wait_for_texts("hello")
+
+    keep(two, before)  # Like a third tab that has not heard yet of the chat.
+    wait_until(lambda: session_id in kept(two), otherwise=lambda: kept(two))
+    agent.say(session_id, "an answer")
+    for tab in (one, two):
+        tab.wait_for_texts("hello", "an answer")
+    one.page.reload()
+    one.wait_for_texts("hello", "an answer")
+
+    agent.socket.call("end_session", {"sessionId": session_id})
+    two.panel.get_by_role("button", name="Start again").click()
+    one.wait_for_texts()
+    between = kept(two)
+    two.write("hello again")
+    one.wait_for_texts("hello again")
+    second = agent.join(two)
+    assert second != session_id
+    keep(one, between)
+    wait_until(lambda: second in kept(one), otherwise=lambda: kept(one))
+    one.wait_for_texts("hello again")
+
+
 def test_earlier_messages_can_be_loaded(server: Server, site: Site, person: MakePerson, operator: Rest) -> None:
     session_id = operator.start("reader")
     for number in range(1, 61):
@@ -254,3 +289,15 @@ KEEP_UNSENT = """() => {
     const kept = JSON.parse(localStorage.getItem(key));
     localStorage.setItem(key, JSON.stringify({ ...kept, outbox: [{ id: "third-1", text: "from three" }] }));
 }"""
+
+
+def kept(tab: Widget) -> str:
+    """Return the data that the visitor's tabs share, as JSON."""
+    return str(tab.page.evaluate(f"localStorage[{KEY}]"))
+
+
+def keep(tab: Widget, entry: str) -> None:
+    tab.page.evaluate(f"(entry) => (localStorage[{KEY}] = entry)", entry)
+
+
+KEY = "Object.keys(localStorage).find((name) => name.startsWith('chat-support'))"

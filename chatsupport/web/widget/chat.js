@@ -21,8 +21,8 @@ export function createChat(person, render) {
     keepSecret: (/** @type {Partial<Kept>} */ changes) => isStopped || person.keepSecret(changes),
   };
   const { kept, keep } = own;
-  const { io, server, userId, userHash } = options; // As they are now: the page may name somebody else later.
-  const { call, rest, getToken, carry, reason } = visitor({ server, userId, userHash }, own);
+  const { io, server, userId } = options; // As they are now: the page may name somebody else later.
+  const { call, rest, getToken, carry, reason } = visitor({ ...options }, own);
 
   // The session. `read` is the seq up to which the visitor has read, `theirs` the same for an agent.
   /** @type {any} */
@@ -149,7 +149,6 @@ export function createChat(person, render) {
     warn(refusal);
     problem = refusal.code;
     outbox.fail(refusal);
-    changed();
   }
 
   // Connects. socket.io reconnects by itself, unless the server has refused or closed the connection.
@@ -259,8 +258,10 @@ export function createChat(person, render) {
 
   // Follows the stored session, if there is one.
   function enter() {
-    const { sessionId } = kept();
-    if (sessionId === id || !socket) return;
+    const { sessionId, since: at = 0 } = kept();
+    if (sessionId === id || !socket || isStopped) return;
+    // A tab that did not know yet of this session has stored what it knew before. Only a later session takes its place.
+    if (id && status !== "ended" && at < since) return begin(id, since, read);
     unfollow?.();
     id = sessionId;
     status = agent = place = isTyping = isIdle = isEnding = hasMore = null;
@@ -272,9 +273,9 @@ export function createChat(person, render) {
     changed();
   }
 
-  /** @param {string} sessionId @param {number} at */
-  function begin(sessionId, at) {
-    keep({ sessionId, since: at, read: 0, ended: false });
+  /** @param {string} sessionId @param {number} at @param {number} [seen] */
+  function begin(sessionId, at, seen = 0) {
+    keep({ sessionId, since: at, read: seen, ended: false });
     enter();
   }
 
@@ -337,8 +338,8 @@ export function createChat(person, render) {
       socket.emit("end_session", { sessionId: id }, (/** @type {Answer<{}> & Refusal} */ answer) => {
         if (answer.success) return;
         isEnding = false;
-        if (renew(answer.code)) changed();
-        else fail(answer);
+        if (!renew(answer.code)) fail(answer);
+        changed();
       });
     },
     stop() {
@@ -349,10 +350,9 @@ export function createChat(person, render) {
     },
     // Takes over the data that another tab has stored. Returns whether that is another person's chat.
     share() {
-      const { userId: present, read: readThere } = kept();
-      if (me && present !== me) return true;
+      if (me && kept().userId !== me) return true;
       enter();
-      read = Math.max(read, +readThere || 0);
+      read = Math.max(read, +kept().read || 0);
       draw();
     },
     // Reports how far the visitor has read, if that is new. Returns the seq.

@@ -28,7 +28,9 @@ function storage(area) {
     write(/** @type {string} */ key, /** @type {object} */ entry) {
       unkept[key] = memory[key] = entry;
       attempt((kept) => {
-        kept[key] = JSON.stringify(entry);
+        const text = JSON.stringify(entry);
+        // If nothing changes, nothing is written: this tab may not have heard yet of another tab's last change.
+        if (kept[key] !== text) kept[key] = text;
         delete unkept[key];
       });
     },

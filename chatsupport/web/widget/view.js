@@ -190,7 +190,7 @@ export function createView() {
     if (news > (unread ?? kept) && isOn) chime();
     unread = news;
     // The next page needs this, even if the chat has ended.
-    if (state.id && unread !== kept) own.keep({ unread });
+    if (state.id) own.keep({ unread });
     badge.textContent = /** @type {any} */ (unread || "");
     bubble.ariaLabel = texts.open + (unread ? `, ${say(texts.unread, unread)}` : "");
     emit("unread", unread);
@@ -268,9 +268,9 @@ export function createView() {
   for (const type of ["resize", "scroll"]) viewport.addEventListener(type, fit);
   addEventListener("online", () => chat.open());
   addEventListener("storage", ({ key, newValue }) => {
-    if (key === keyOf() && newValue === null) person(key).forget(true);
+    if (key === keyOf() && !newValue) person(key).forget(true);
     if (key !== own.key) return;
-    if (newValue !== null) {
+    if (newValue) {
       if (chat.share()) who = null; // Another tab has made a new guest.
       return begin();
     }

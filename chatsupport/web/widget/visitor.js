@@ -36,13 +36,12 @@ export function visitor({ server, userId, userHash }, own) {
       ...(body && { "Content-Type": "application/json" }),
       ...(token && { Authorization: `Bearer ${token}` }),
     };
-    const request = {
+    const answer = await fetch(`${server}/api/${path}`, {
       method: body && "POST",
       headers,
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(15_000),
-    };
-    const answer = await fetch(`${server}/api/${path}`, request)
+    })
       .then((response) => response.json())
       .catch(async () => ({ code: await reason() }));
     if (!answer.success) throw answer;
