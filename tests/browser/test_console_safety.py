@@ -110,6 +110,7 @@ def test_the_whole_work_by_keyboard(person: MakePerson, server: Server, operator
     keys.press("2")
     expect(page.locator(".list .empty-title")).to_have_text("Nobody is waiting")
     keys.press("1")
+    expect(page.locator(".row")).to_have_count(1)  # The console has heard of the end, too.
     keys.press("j")
     expect(page.locator(".conversation-title")).to_have_text("maria")
     keys.press("Escape")
