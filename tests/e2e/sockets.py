@@ -7,6 +7,7 @@ import json
 import queue
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,20 @@ class PythonSocket(Socket):
         return transport
 
     def close(self) -> None:
+        self._finish_posts()
         if self._client.namespaces or self._client.reconnection:
             self._client.shutdown()
         else:
             self._client.eio.disconnect(abort=True)
+
+    def _finish_posts(self) -> None:
+        """Wait while a POST waits for its answer. A client that disconnects then does not tell the server."""
+        engine = self._client.eio
+        deadline = time.monotonic() + 5
+        while engine.state == "connected" and engine.write_loop_task and time.monotonic() < deadline:
+            if not engine.queue.unfinished_tasks:
+                break
+            time.sleep(0.01)
 
     def _emit(self, events: Sequence[tuple[str, Any, str | None]]) -> None:
         for name, payload, key in events:
