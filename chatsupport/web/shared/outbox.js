@@ -44,7 +44,6 @@ export function createOutbox({ read, write, isReady, deliver, onRefusal }) {
   }
 
   return {
-    flush,
     /** @param {string} text */
     add(text) {
       // Not randomUUID(): a page that came over plain http from another machine does not have it.

@@ -15,8 +15,10 @@ export const log = h("div", {
   "aria-label": title,
   tabindex: "0",
 });
-const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
-const calendar = new Intl.DateTimeFormat(locale, { timeStyle: "short", dateStyle: "medium" });
+/** @param {"medium"} [dateStyle] */
+const format = (dateStyle) => new Intl.DateTimeFormat(locale, { timeStyle: "short", dateStyle });
+const clock = format();
+const calendar = format("medium");
 const rows = new Map();
 /** @type {Message[]} */
 let messages = [];

@@ -17,10 +17,8 @@ export function visitor({ server, userId, userHash }, own) {
 
   // Why there was no answer: OFFLINE, or ORIGIN if the server is there but this page may not call it.
   async function reason() {
-    const answers = (/** @type {string} */ path) => {
-      const signal = AbortSignal.timeout(5_000);
-      return fetch(server + path, { cache: "no-store", signal }).then(Boolean, () => false);
-    };
+    const answers = (/** @type {string} */ path) =>
+      fetch(server + path, { cache: "no-store", signal: AbortSignal.timeout(5_000) }).then(Boolean, () => false);
     return (await answers("/widget.js")) && !(await answers("/api/health")) ? "ORIGIN" : "OFFLINE";
   }
 
