@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.people import Person
+from tests.e2e.proxy import Proxy
 from tests.e2e.recording import Socket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server
@@ -75,7 +76,7 @@ class Visitor:
 class Console:
     """One tab with the console."""
 
-    def __init__(self, person: Person, server: Server) -> None:
+    def __init__(self, person: Person, server: Server | Proxy) -> None:
         self.page: Page = person.open(f"{server.url}/console")
         self.composer = self.page.get_by_label("Message", exact=True)
         self.bubbles = self.page.locator(".messages .bubble")

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser.consoles import PASSWORD, Console, Visitor, hire
 from tests.browser.people import Person
+from tests.e2e.proxy import UpgradeBreaker
 from tests.e2e.server import Servers, wait_until
 
 MakePerson = Callable[[], Person]
@@ -51,6 +52,22 @@ def test_a_restart_neither_loses_nor_doubles_a_message(person: MakePerson, serve
     assert sorted(shown) == sorted(["one", "two", "three", "four", "five, or three"])
     assert shown.index("three") < shown.index("four")
     expect(console.composer).to_have_value("A draft")
+
+
+def test_a_websocket_that_breaks_at_the_end_of_its_upgrade_is_noticed_at_once(
+    person: MakePerson, servers: Servers
+) -> None:
+    server = servers.start()
+    somebody = person()
+    somebody.expected += BROKEN
+    proxy = UpgradeBreaker(("127.0.0.1", server.port))
+    console = Console(somebody, proxy).sign_in(hire(server.operator(), "Ada"))
+    wait_until(proxy.has_cut.is_set)
+
+    Visitor(server, "maria")
+
+    expect(console.row("maria")).to_be_visible()
+    proxy.close()
 
 
 def test_missed_messages_arrive_with_the_connection(person: MakePerson, servers: Servers) -> None:

@@ -8,6 +8,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 
 CHUNK_BYTES = 65536
@@ -157,3 +158,33 @@ class Link:
         with contextlib.suppress(OSError):
             self.carry(source, sink)
         self.close()
+
+
+class UpgradeBreaker(Proxy):
+    """Cuts the first websocket at the end of its upgrade: after the answer to its probe, and before the poll ends."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.has_cut = threading.Event()
+
+    def make_link(self, client: socket.socket, server: socket.socket) -> Link:
+        return _BreakingLink(client, server, self.is_open, self.has_cut)
+
+
+class _BreakingLink(Link):
+    def __init__(
+        self, client: socket.socket, server: socket.socket, is_open: threading.Event, has_cut: threading.Event
+    ) -> None:
+        super().__init__(client, server, is_open)
+        self._has_cut = has_cut
+
+    def carry(self, source: socket.socket, sink: socket.socket) -> None:
+        while data := source.recv(CHUNK_BYTES):
+            if data.endswith(b"\r\n\r\n6"):  # The end of a poll.
+                self._has_cut.wait(10)
+            sink.sendall(data)
+            if data.endswith(b"3probe") and not self._has_cut.is_set():
+                self.close()
+                time.sleep(0.5)  # The client hears of it before the poll ends.
+                self._has_cut.set()
+                return

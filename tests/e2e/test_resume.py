@@ -15,7 +15,7 @@ from tests.api import make_token
 from tests.conftest import API_KEY
 from tests.e2e.conftest import Connect
 from tests.e2e.followers import Followers
-from tests.e2e.proxy import Proxy
+from tests.e2e.proxy import Proxy, UpgradeBreaker
 from tests.e2e.recording import Socket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers, wait_until
@@ -95,6 +95,20 @@ def test_every_message_is_seen_once_whatever_connection_breaks(
     for client in clients:
         for message in client.sent.values():
             assert history[message["seq"] - 1] == message
+
+
+@pytest.mark.node
+def test_a_websocket_that_breaks_at_the_end_of_its_upgrade_is_noticed_at_once(
+    server: Server, operator: Rest, followers: Followers
+) -> None:
+    session_id = operator.start("broken upgrade")
+    proxy = UpgradeBreaker(("127.0.0.1", server.port))
+    follower = followers.follow(proxy.url, {"token": make_token("broken upgrade")}, session_id)
+    assert proxy.has_cut.wait(10)
+    operator.send(session_id, "hello")
+    follower.wait_for_seq(1, 10)
+    follower.close()
+    proxy.close()
 
 
 @pytest.mark.node

@@ -60,6 +60,11 @@ export interface Socket {
   readonly connected: boolean;
   readonly active: boolean;
   readonly volatile: Socket;
+  readonly io: {
+    readonly engine: { once(event: string, handler: () => void): void };
+    readonly opts: { upgrade?: boolean };
+    on(event: string, handler: () => void): void;
+  };
   auth: object;
   on(event: string, handler: (...args: any[]) => void): this;
   off(event: string, handler: (...args: any[]) => void): this;

@@ -9,12 +9,23 @@ const RETRY_MS = 500;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // socket.io-client connects again by itself, but not where the server has refused the connection. Where that is for a
-// moment only (its database is away, there were too many connections), this does it.
+// moment only (its database is away, there were too many connections), this does it. It also helps if a websocket breaks
+// at the end of the upgrade from polling: the client would have no transport, and would notice that after 45 s only.
 export function keepConnecting(socket, retryMs = 2_000) {
   socket.on("connect_error", async (error) => {
     if (socket.active || !["DATABASE_UNAVAILABLE", "RATE_LIMITED", "INTERNAL_ERROR"].includes(error.data?.code)) return;
     await pause(retryMs * (0.5 + Math.random()));
     socket.connect();
+  });
+  socket.io.on("open", () => {
+    const { engine } = socket.io;
+    engine.once("upgrading", () => {
+      engine.once("upgradeError", () => {
+        if (!socket.active) return;
+        socket.io.opts.upgrade = false; // From now on by polling, because the next websocket may break too.
+        socket.disconnect().connect();
+      });
+    });
   });
 }
 

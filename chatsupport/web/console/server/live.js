@@ -69,6 +69,17 @@ export function connect(token, { handlers, onConnect, onSignedOut }) {
     tried += 1;
     setTimeout(() => ours === socket && ours.connect(), pauseAfter(tried));
   });
+  ours.io.on("open", () => {
+    const { engine } = ours.io;
+    engine.once("upgrading", () => {
+      engine.once("upgradeError", () => {
+        // A websocket that breaks at the end of an upgrade leaves socket.io's client without a transport for 45 s.
+        if (ours !== socket) return;
+        ours.io.opts.upgrade = false;
+        ours.disconnect().connect();
+      });
+    });
+  });
   for (const [name, handler] of Object.entries(handlers)) ours.on(name, handler);
 }
 
