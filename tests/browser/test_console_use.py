@@ -346,3 +346,24 @@ def test_signing_out_ends_the_token_on_the_server(person: MakePerson, server: Se
     console.page.get_by_role("button", name="Sign out").click()
 
     wait_until(lambda: server.bearer(token).get(f"/api/agents/{ada.id}").status == 401)
+
+
+@pytest.mark.features("context")
+def test_a_guest_has_a_name(person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor) -> None:
+    console = Console(person(), server).sign_in(hire(operator, "Ada"))
+    guest = visitor(f"guest-{'a' * 22}")
+    visitor(f"guest-{'b' * 22}")
+    console.open("Visitor · Indigo Hare")
+    expect(console.page.locator(".visitor-name")).to_have_text("Visitor · Indigo Hare")
+    expect(console.page.locator(".conversation-head .avatar")).to_have_text("IH")
+    colours = console.rows.locator(".avatar").evaluate_all("all => all.map((one) => getComputedStyle(one).color)")
+    assert len(set(colours)) == 2
+    expect(console.row("Visitor · Coral Sparrow")).to_be_visible()
+
+    named = {"visitor": {"name": "Grace <b>"}}
+    assert guest.rest.request("PATCH", f"/api/chat/session/{guest.session_id}", named).status == 200
+
+    expect(console.page.locator(".conversation-title")).to_have_text("Grace <b>")
+    console.page.reload()
+    expect(console.row("Grace <b>")).to_be_visible()
+    expect(console.row("Visitor · Coral Sparrow")).to_be_visible()

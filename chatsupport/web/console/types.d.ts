@@ -21,6 +21,7 @@ export interface Session {
   readonly lastSeq: number;
   readonly duration: number;
   readonly readSeq?: readonly ReadMark[];
+  readonly context?: Context;
   /** How many messages we have not read, and up to which seq they are counted. */
   readonly unreadCount: number;
   readonly countedSeq: number;
@@ -28,6 +29,11 @@ export interface Session {
   readonly gone: { readonly reason: string; readonly message: string | null } | null;
   /** When we last heard of it (performance.now()). */
   readonly touched: number;
+}
+
+/** What the visitor, or the site, has told of the visitor. */
+export interface Context {
+  readonly visitor: { readonly name: string | null };
 }
 
 /** What was said in a session, as far as it is shown. */

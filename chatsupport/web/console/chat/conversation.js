@@ -1,8 +1,10 @@
 import { h } from "../../shared/elements.js";
 import { isFull } from "../lists/load.js";
 import { between, duration, length, since, timeOfDay } from "../parts/clock.js";
-import { avatar, icon, initials, setAttribute, setText, show } from "../parts/elements.js";
+import { avatar, icon, setAttribute, setText, show } from "../parts/elements.js";
 import { createEmpty } from "../parts/empty.js";
+import { isLooking } from "../parts/focus.js";
+import { portray, visitorName } from "../parts/names.js";
 import { back } from "../route.js";
 import { markRead, openAgain, stopWatching, takeOver } from "../server/actions.js";
 import { watchSession } from "../server/following.js";
@@ -55,7 +57,7 @@ export function createConversation() {
       setText(notice, words);
       composer.update(session);
       // Messages count as read if they are on the screen of an agent who is present.
-      const looks = !document.hidden && document.hasFocus() && messages.atEnd();
+      const looks = isLooking() && messages.atEnd();
       if (looks && isMine(session) && session.status === "active" && talkOf(session.id).live) markRead(session.id);
     },
   };
@@ -147,8 +149,8 @@ function createHead() {
     update(now) {
       session = now;
       const { live, watching } = talkOf(session.id);
-      setText(picture, initials(session.userId));
-      setText(title, session.userId);
+      portray(picture, session);
+      setText(title, visitorName(session));
       setText(status, describe(session));
       const free = canAct(session) && !state.busy.has(session.id);
       const foreign = !isMine(session);

@@ -1,6 +1,7 @@
 import { h } from "../../shared/elements.js";
 import { openDialog } from "../parts/dialog.js";
 import { setAttribute, setText, show } from "../parts/elements.js";
+import { visitorName } from "../parts/names.js";
 import { end } from "../server/actions.js";
 import { state } from "../store.js";
 import { say, texts } from "../texts.js";
@@ -74,7 +75,7 @@ export function openEnd(session) {
         if (isShown) words.focus();
       },
     },
-    h("legend", { class: "muted" }, say(texts.end.explain, { visitor: session.userId })),
+    h("legend", { class: "muted" }, say(texts.end.explain, { visitor: visitorName(session) })),
     h(
       "ul",
       { class: "choices" },

@@ -3,6 +3,7 @@ import { linked } from "../../shared/links.js";
 import { dayKey, dayName, fullTime, timeOfDay } from "../parts/clock.js";
 import { icon, keyed, setText, show } from "../parts/elements.js";
 import { createEmpty } from "../parts/empty.js";
+import { visitorName } from "../parts/names.js";
 import { loadEarlier } from "../server/actions.js";
 import { outboxOf } from "../server/outbox.js";
 import { state, talkOf } from "../store.js";
@@ -81,7 +82,7 @@ export function createMessages() {
       const { messages } = talk;
       const outbox = state.outbox.get(session.id) ?? [];
       showTop(top, session.id, talk);
-      const parts = [session.id, session.agent, session.status, talk, outbox, state.agents];
+      const parts = [session.id, session.agent, session.status, session.context, talk, outbox, state.agents];
       if (parts.every((part, index) => part === made[index])) return;
       made = parts;
       const isOther = sessionId !== session.id;
@@ -97,7 +98,7 @@ export function createMessages() {
       first = messages[0]?.seq ?? 0;
       unsent = outbox.length;
       keyed(items, arrange(session, talk, outbox), (line) => line.key, create);
-      setText(typing, say(texts.messages.typing, { name: session.userId }));
+      setText(typing, say(texts.messages.typing, { name: visitorName(session) }));
       show(typing, talk.typing.size > 0);
       const isEmpty = !messages.length && !outbox.length && !talk.loading && !talk.error;
       show(empty.element, isEmpty);
@@ -163,7 +164,7 @@ function arrange(session, { messages, reads }, outbox) {
       at: message.timestamp,
       side: isVisitor ? "theirs" : message.senderType === "system" ? "system" : "ours",
       own: isOwn,
-      name: isVisitor ? session.userId : isOwn ? texts.you : nameOf(message, session),
+      name: isVisitor ? visitorName(session) : isOwn ? texts.you : nameOf(message, session),
       follows,
       mark: message.seq === lastOwn ? (readSeq >= message.seq ? "read" : "sent") : null,
     });

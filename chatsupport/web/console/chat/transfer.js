@@ -2,6 +2,7 @@ import { h } from "../../shared/elements.js";
 import { hasRoom } from "../lists/load.js";
 import { openDialog } from "../parts/dialog.js";
 import { avatar, icon, keyed, setText } from "../parts/elements.js";
+import { visitorName } from "../parts/names.js";
 import { transfer } from "../server/actions.js";
 import { refreshAgents } from "../server/refresh.js";
 import { state, subscribe } from "../store.js";
@@ -22,7 +23,7 @@ subscribe(() => current && render());
 /** @param {Session} session */
 export function openTransfer(session) {
   const list = h("ul", { class: "choices", onchange: render });
-  const note = h("p", { class: "muted" }, say(texts.transfer.explain, { visitor: session.userId }));
+  const note = h("p", { class: "muted" }, say(texts.transfer.explain, { visitor: visitorName(session) }));
   const legend = h("legend", { class: "visually-hidden" }, texts.transfer.toWhom);
   const { dialog, confirm } = openDialog(texts.transfer.title, h("fieldset", { class: "plain" }, legend, note, list), {
     submit: texts.chat.transfer,

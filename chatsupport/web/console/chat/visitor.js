@@ -1,7 +1,8 @@
 import { h } from "../../shared/elements.js";
 import { copyText } from "../parts/clipboard.js";
 import { between, duration, fullTime, length, shortTime, since, timeOfDay } from "../parts/clock.js";
-import { avatar, icon, initials, keyed, setText, show } from "../parts/elements.js";
+import { avatar, icon, keyed, setText, show } from "../parts/elements.js";
+import { portray, visitorName } from "../parts/names.js";
 import { go } from "../route.js";
 import { loadEarlierSessions } from "../server/actions.js";
 import { assign, isSupervisor, putSession, reasonOf, selectedSession, state, talkOf, toast } from "../store.js";
@@ -55,8 +56,8 @@ export function createVisitor() {
       show(this.element, Boolean(session));
       if (!session) return;
       userId = session.userId;
-      setText(picture, initials(userId));
-      setText(name, userId);
+      portray(picture, session);
+      setText(name, visitorName(session));
       keyed(facts, factsOf(session), (fact) => fact.label, createFact);
       if (state.loaded && !state.earlier.has(userId)) loadEarlierSessions(userId);
       const found = state.earlier.get(userId) ?? "loading";

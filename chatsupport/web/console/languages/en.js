@@ -217,6 +217,21 @@ export const english = {
     earlier: "{day} · {time}",
   },
 
+  // What guests are called: a colour and an animal. The name follows from the id and the places in these lists.
+  guest: {
+    name: "Visitor · {name}",
+    colours: (
+      "Amber Apricot Azure Blue Bronze Cherry Coral Crimson Cyan Emerald Golden Green Indigo Ivory Jade Lemon " +
+      "Lilac Lime Magenta Maroon Mint Ochre Olive Orange Peach Pearl Pink Plum Purple Ruby Silver Teal"
+    ).split(" "),
+    animals: (
+      "Badger Bat Bear Beaver Bee Bison Camel Cat Cheetah Crane Crow Deer Dolphin Dove Duck Eagle Elk Falcon " +
+      "Ferret Finch Flamingo Fox Frog Gazelle Gecko Giraffe Goose Hare Hawk Hedgehog Heron Horse Ibis Jaguar " +
+      "Kiwi Koala Lark Lemur Leopard Lion Lynx Magpie Marten Mole Moose Newt Orca Otter Owl Panda Parrot " +
+      "Penguin Puffin Rabbit Raven Robin Seal Sparrow Swan Tiger Turtle Walrus Wolf Zebra"
+    ).split(" "),
+  },
+
   end: {
     title: "End the chat",
     explain: "{visitor} can no longer write in this chat, but can start a new one.",

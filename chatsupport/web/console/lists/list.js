@@ -1,8 +1,9 @@
 import { h } from "../../shared/elements.js";
 import { between, duration, length, shortTime, since } from "../parts/clock.js";
-import { avatar, initials, keyed, setAttribute, setText, show } from "../parts/elements.js";
+import { avatar, keyed, setAttribute, setText, show } from "../parts/elements.js";
 import { createEmpty } from "../parts/empty.js";
 import { focusComposer } from "../parts/focus.js";
+import { portray, visitorName } from "../parts/names.js";
 import { select } from "../route.js";
 import { moreEnded } from "../server/refresh.js";
 import { isMine, isSupervisor, lastMessage, reasonOf, state, talkOf, toast } from "../store.js";
@@ -101,8 +102,8 @@ function createRow({ id }) {
     element: h("li", {}, button),
     /** @param {Session} session */
     update(session) {
-      setText(picture, initials(session.userId));
-      setText(name, session.userId);
+      portray(picture, session);
+      setText(name, visitorName(session));
       setText(preview, describe(session));
       setText(time, timeOf(session));
       time.classList.toggle("attention", state.list === "all" && session.status === "waiting");
@@ -163,7 +164,7 @@ function createQueueRow({ id }) {
     update(now) {
       setText(place, String(now.position));
       setAttribute(place, "aria-label", say(texts.lists.place, { position: now.position }));
-      setText(name, now.userId);
+      setText(name, visitorName(state.sessions.get(now.id ?? "") ?? now));
       setText(waits, duration(since(now.waitingSince)));
       setAttribute(row, "aria-current", now.id && state.selected === now.id ? "true" : null);
     },

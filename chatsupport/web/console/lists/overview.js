@@ -2,6 +2,7 @@ import { h } from "../../shared/elements.js";
 import { duration, since } from "../parts/clock.js";
 import { avatar, icon, keyed, setAttribute, setText, show } from "../parts/elements.js";
 import { createEmpty } from "../parts/empty.js";
+import { visitorName } from "../parts/names.js";
 import { go } from "../route.js";
 import { takeOver } from "../server/actions.js";
 import { open, state } from "../store.js";
@@ -114,7 +115,10 @@ function createAgent(agent) {
 /** @param {Session} session */
 function createChat({ id }) {
   const button = h("button", { class: "chip", type: "button", onclick: () => go("all", id) });
-  return { element: h("li", {}, button), update: (/** @type {Session} */ session) => setText(button, session.userId) };
+  return {
+    element: h("li", {}, button),
+    update: (/** @type {Session} */ session) => setText(button, visitorName(session)),
+  };
 }
 
 /** @param {QueueEntry} entry */
@@ -134,7 +138,7 @@ function createWaiting({ sessionId = "" }) {
     element: h("li", { class: "overview-waiting" }, name, waits, take),
     /** @param {QueueEntry} entry */
     update(entry) {
-      setText(name, entry.userId);
+      setText(name, visitorName(state.sessions.get(entry.sessionId ?? "") ?? entry));
       setText(waits, duration(since(entry.waitingSince)));
       take.disabled = state.busy.has(sessionId);
       setAttribute(take, "aria-disabled", isFull() || null);

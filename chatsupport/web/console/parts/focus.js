@@ -1,6 +1,9 @@
-// Moves the focus. On a touch screen the field is not focused automatically, because a keyboard would cover the chat.
+// Moves the focus, and knows whether the agent is there. On a touch screen the field is not focused automatically, because a keyboard would cover the chat.
 
 const coarse = matchMedia("(pointer: coarse)");
+
+/** Whether the agent looks at this tab. */
+export const isLooking = () => !document.hidden && document.hasFocus();
 
 /** @param {boolean} [force] */
 export function focusComposer(force = false) {

@@ -1,5 +1,6 @@
 import { changeAgent, removeAgent } from "../lists/load.js";
 import { announce } from "../parts/announce.js";
+import { visitorName } from "../parts/names.js";
 import {
   assign,
   change,
@@ -32,7 +33,7 @@ export const handlers = {
     const isNews = !known || !isMine(known) || known.status !== "active";
     putSession({ ...session, ...(isNews && { unreadCount: session.messageCount }) });
     followSession(session.id);
-    if (isNews) announce(say(texts.announce.assigned, { visitor: session.userId }));
+    if (isNews) announce(say(texts.announce.assigned, { visitor: visitorName(session) }));
     refreshAgentsSoon();
   },
 
@@ -55,7 +56,7 @@ export const handlers = {
     const session = state.sessions.get(sessionId);
     if (!session) return;
     const isNews = session.status !== "ended" && endedBy !== state.agent?.id;
-    if (isNews) announce(say(texts.announce.ended, { visitor: session.userId }));
+    if (isNews) announce(say(texts.announce.ended, { visitor: visitorName(session) }));
     const end = { endReason: reason, endedAt, endedBy };
     patchSession(sessionId, { status: "ended", ...end, unreadCount: 0, queuePosition: null });
     change((draft) => {

@@ -1,4 +1,5 @@
 import { announce } from "../parts/announce.js";
+import { visitorName } from "../parts/names.js";
 import { change, isMine, patchSession, patchTalk, readTo, state, talkOf } from "../store.js";
 import { say, texts } from "../texts.js";
 import { isFollowed, startFollowing, stopFollowing } from "./live.js";
@@ -45,7 +46,7 @@ function add(message) {
   const session = state.sessions.get(sessionId);
   if (!session) return;
   const isNews = seq > session.countedSeq && !isOwn;
-  if (isNews && state.selected !== sessionId) announce(say(texts.announce.message, { visitor: session.userId }));
+  if (isNews && state.selected !== sessionId) announce(say(texts.announce.message, { visitor: visitorName(session) }));
   patchSession(sessionId, {
     lastSeq: Math.max(session.lastSeq, seq),
     messageCount: Math.max(session.messageCount, seq),
