@@ -1,3 +1,4 @@
+import { startAlerts } from "./frame/alerts.js";
 import { startKeys } from "./frame/keys.js";
 import { createNotices } from "./frame/notices.js";
 import { createShell } from "./frame/shell.js";
@@ -26,6 +27,7 @@ function start() {
     if (document.title !== title) document.title = title;
     if (store.loaded && store.selected) opened(store.selected);
   });
+  startAlerts(); // after the views, which mark as read what the agent sees
   startRouting();
   startKeys();
   setInterval(() => !document.hidden && state.phase === "signed-in" && notify(), 1_000); // the times that count up

@@ -12,6 +12,7 @@ import { signOut } from "../server/account.js";
 import { setOnline } from "../server/actions.js";
 import { isSupervisor, state } from "../store.js";
 import { say, texts } from "../texts.js";
+import { openAlerts } from "./bell.js";
 import { showHelp } from "./keys.js";
 import { createBanner } from "./notices.js";
 
@@ -97,6 +98,7 @@ function createTop() {
         { class: "me" },
         online,
         h("div", { class: "me-who" }, name, role),
+        button("bell", texts.alerts.title, texts.alerts.title, openAlerts),
         button("help", top.help, top.helpHint, showHelp),
         button("leave", texts.signIn.out, texts.signIn.out, signOut),
       ),

@@ -308,6 +308,25 @@ export const english = {
     takeOver: "Take over",
   },
 
+  alerts: {
+    title: "Alerts",
+    notifications: "Desktop notifications",
+    hideText: "Hide what visitors write",
+    blocked:
+      "Your browser blocks notifications from this page. To allow them, open the menu beside the address, then reload the page.",
+    insecure: "Browsers show notifications only for pages that come over https.",
+    impossible: "This browser shows no notifications from this page.",
+    sound: "Sound",
+    none: "None",
+    chats: "New chat",
+    messages: "Every message",
+    volume: "Volume",
+    test: "Test",
+    tested: "This is how a notification looks.",
+    newChat: "New chat",
+    newMessage: "New message",
+  },
+
   notices: {
     dismiss: "Dismiss",
   },

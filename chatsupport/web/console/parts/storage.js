@@ -1,25 +1,29 @@
 /** @import { State } from "../types.js" */
 
 // The data that survives a reload of this tab, in sessionStorage (docs/console.md says why). If a browser forbids it, the
-// agent has to sign in again after a reload. Stored data may be anything, so it is checked.
+// agent has to sign in again after a reload. Choices about alerts are in localStorage, for all tabs of the browser. Stored
+// data may be anything, so it is checked.
 
 const TOKEN = "chat-console-token";
 const PLAIN_KEYS = "chat-console-plain-keys";
+const ALERTS = "chat-console-alerts";
 
-/** @param {string} key @returns {any} */
-function read(key) {
+/** @typedef {"sessionStorage" | "localStorage"} Place */
+
+/** @param {string} key @param {Place} [place] @returns {any} */
+function read(key, place = "sessionStorage") {
   try {
-    return JSON.parse(sessionStorage.getItem(key) ?? "null");
+    return JSON.parse(window[place].getItem(key) ?? "null");
   } catch {
     return null;
   }
 }
 
-/** @param {string} key @param {unknown} value */
-function write(key, value) {
+/** @param {string} key @param {unknown} value @param {Place} [place] */
+function write(key, value, place = "sessionStorage") {
   try {
-    if (value === null) sessionStorage.removeItem(key);
-    else sessionStorage.setItem(key, JSON.stringify(value));
+    if (value === null) window[place].removeItem(key);
+    else window[place].setItem(key, JSON.stringify(value));
   } catch {
     // Full or forbidden: the data is in memory only, until the page is closed.
   }
@@ -74,3 +78,19 @@ export const forgetWriting = (agentId) => write(writing(agentId), null);
 export const plainKeys = () => read(PLAIN_KEYS) !== false;
 /** @param {boolean} on */
 export const setPlainKeys = (on) => write(PLAIN_KEYS, on);
+
+/** @typedef {{ notifies: boolean, hidesText: boolean, sound: "none" | "chats" | "messages", volume: number }} Alerts */
+
+/** Returns how the agent wants to hear of chats and messages, in this browser. @returns {Alerts} */
+export function readAlerts() {
+  const { notifies, hidesText, sound, volume } = read(ALERTS, "localStorage") ?? {};
+  return {
+    notifies: notifies === true,
+    hidesText: hidesText === true,
+    sound: sound === "none" || sound === "messages" ? sound : "chats",
+    volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : 0.5,
+  };
+}
+
+/** @param {Partial<Alerts>} choices */
+export const writeAlerts = (choices) => write(ALERTS, { ...readAlerts(), ...choices }, "localStorage");
