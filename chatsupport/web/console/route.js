@@ -26,11 +26,12 @@ function apply() {
   if (selected === previous) return;
   change((draft) => {
     draft.panel = false;
+    draft.writes = "reply"; // A note is chosen anew for each chat.
     if (selected) draft.missing.delete(selected);
   });
   // Another agent's chat is loaded again when it is opened.
   if (selected && !talkOf(selected).live)
-    patchTalk(selected, { messages: [], lastSeq: null, asked: false, error: null });
+    patchTalk(selected, { messages: [], lastSeq: null, asked: false, noted: false, error: null });
   tidy(previous);
 }
 

@@ -16,6 +16,9 @@ function initial() {
     queue: { total: 0, longestWaitingSince: null, sessions: [] },
     endedCursor: null,
     endReasons: null,
+    replies: null,
+    writes: "reply",
+    noting: false,
     agents: [],
     drafts: new Map(),
     outbox: new Map(),
@@ -83,6 +86,8 @@ export function reset() {
 /** @type {Talk} */
 const SILENCE = Object.freeze({
   messages: [],
+  notes: [],
+  noted: false,
   lastSeq: null,
   hasEarlier: false,
   loading: false,
@@ -150,6 +155,9 @@ export const isSupervisor = () => state.agent?.role === "supervisor";
 
 /** @param {Session} session */
 export const isMine = (session) => session.agentId === state.agent?.id && !session.gone;
+
+/** Whether I may read and write notes on it. @param {Session} session */
+export const canNote = (session) => !session.gone && (isMine(session) || isSupervisor());
 
 const all = () => [...state.sessions.values()].filter((session) => !session.gone);
 

@@ -40,6 +40,9 @@ export interface Context {
 export interface Talk {
   /** Without a gap, by seq. */
   readonly messages: readonly Message[];
+  /** The oldest first; and whether they were asked for. */
+  readonly notes: readonly Note[];
+  readonly noted: boolean;
   readonly lastSeq: number | null;
   readonly hasEarlier: boolean;
   readonly loading: boolean;
@@ -89,6 +92,24 @@ export interface Queue {
   readonly sessions: readonly QueueEntry[];
 }
 
+/** What staff tell each other about a chat. */
+export interface Note {
+  readonly id: string;
+  readonly sessionId: string;
+  readonly authorId: string;
+  readonly authorName: string;
+  readonly text: string;
+  readonly createdAt: string;
+}
+
+/** A canned reply. */
+export interface Reply {
+  readonly id: string;
+  readonly shortcut: string;
+  readonly title: string;
+  readonly text: string;
+}
+
 export interface Toast {
   readonly id: number;
   readonly text: string;
@@ -115,9 +136,15 @@ export interface Draft {
   endedCursor: string | null;
   /** Why chats end, as the settings say; null until they are loaded. */
   endReasons: { label: string; isPublic: boolean }[] | null;
+  /** The canned replies, once they are loaded. */
+  replies: readonly Reply[] | null;
+  /** What the field is for. */
+  writes: "reply" | "note";
+  /** A note is on its way. */
+  noting: boolean;
   /** Everybody's load. */
   agents: readonly AgentLoad[];
-  /** What is written and not sent, by the ids of the sessions. */
+  /** What is written and not sent, by the ids of the sessions; of notes, by `note-` and the id. */
   drafts: Map<string, string>;
   outbox: Map<string, readonly Unsent[]>;
   /** Why a session cannot be shown, by its id. */

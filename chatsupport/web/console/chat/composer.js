@@ -1,15 +1,18 @@
 import { h } from "../../shared/elements.js";
 import { icon, setAttribute, setText, show } from "../parts/elements.js";
+import { addNote } from "../server/desk.js";
 import { emit, isConnected } from "../server/live.js";
 import { keepWriting, outboxOf } from "../server/outbox.js";
-import { change, isMine, isSupervisor, state, talkOf } from "../store.js";
+import { assign, canNote, change, isMine, isSupervisor, state, talkOf } from "../store.js";
 import { say, texts } from "../texts.js";
+import { createReplies } from "./replies.js";
 
 /** @import { Session } from "../types.js" */
 
-// The field to write in. Enter sends, and Shift+Enter begins a new line. Its text is the session's draft, and is kept.
+// The field to write in: an answer to the visitor, or a note for the team. Enter sends, and Shift+Enter begins a new line.
+// Its text is the session's draft, and is kept.
 
-const MOST = 1000;
+const MOST = { reply: 1000, note: 2000 };
 const TYPING_MS = 3_000;
 const HIGHEST_PX = 168;
 
@@ -25,34 +28,61 @@ export function createComposer() {
     id: "composer",
     rows: "1",
     "aria-describedby": "composer-hint composer-count",
-    placeholder: texts.composer.placeholder,
     oninput,
     onblur: stopTyping,
     onkeydown(/** @type {KeyboardEvent} */ event) {
+      if (replies.press(event)) return event.preventDefault();
       // An input method uses Enter to accept what it proposes.
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
     },
   });
+  const replies = createReplies(field, (text) => {
+    setDraft(text);
+    field.focus();
+  });
+  const label = h("label", { class: "visually-hidden", for: "composer" });
   const count = h("span", { class: "composer-count", id: "composer-count" });
-  const hint = h("span", { class: "composer-hint", id: "composer-hint" }, texts.composer.hint);
-  const label = h("span", {}, texts.composer.send);
-  const button = h("button", { class: "button primary send", type: "submit" }, icon("send"), label);
+  const hint = h("span", { class: "composer-hint", id: "composer-hint" });
+  const verb = h("span", {});
+  const button = h("button", { class: "button primary send", type: "submit" }, icon("send"), verb);
+  /** @param {"reply" | "note"} value @param {string} name @param {string | null} image */
+  const tab = (value, name, image) => {
+    const input = h("input", { type: "radio", name: "composer-mode", class: "visually-hidden" });
+    input.addEventListener("change", () => assign({ writes: value }));
+    return { input, element: h("label", { class: `tab ${value}-tab` }, input, image && icon(image), name) };
+  };
+  const replyTab = tab("reply", texts.composer.reply, null);
+  const noteTab = tab("note", texts.composer.note, "lock");
+  const tabs = h(
+    "fieldset",
+    { class: "plain tabs" },
+    h("legend", { class: "visually-hidden" }, texts.composer.mode),
+    replyTab.element,
+    noteTab.element,
+  );
   const element = h(
     "form",
     { class: "composer", onsubmit: submit },
-    h("label", { class: "visually-hidden", for: "composer" }, texts.composer.label),
-    h("div", { class: "composer-field" }, field, button),
+    tabs,
+    label,
+    h("div", { class: "composer-field" }, replies.element, field, button),
     h("div", { class: "composer-foot" }, hint, count),
   );
   let sessionId = "";
   let writable = false;
   let typingAt = 0;
+  /** @type {"reply" | "note"} */
+  let mode = "reply";
+
+  /** Where the draft is: a chat has one of an answer and one of a note. */
+  const place = () => (mode === "note" ? `note-${sessionId}` : sessionId);
 
   /** @param {Event} event */
   function submit(event) {
     event.preventDefault();
     const text = field.value.trim();
-    if (!writable || !text || length(text) > MOST) return;
+    if (!writable || !text || length(text) > MOST[mode]) return;
+    if (mode === "note") return submitNote(text);
     outboxOf(sessionId).add(text);
     setDraft("");
     typingAt = 0;
@@ -60,9 +90,21 @@ export function createComposer() {
   }
 
   /** @param {string} text */
+  async function submitNote(text) {
+    const draft = place();
+    assign({ noting: true });
+    const isAdded = await addNote(sessionId, text);
+    change((store) => {
+      store.noting = false;
+      if (isAdded) store.drafts.delete(draft);
+    });
+    keepWriting();
+  }
+
+  /** @param {string} text */
   function setDraft(text) {
     if (field.value !== text) field.value = text;
-    change((draft) => (text ? draft.drafts.set(sessionId, text) : draft.drafts.delete(sessionId)));
+    change((draft) => (text ? draft.drafts.set(place(), text) : draft.drafts.delete(place())));
     keepWriting();
     grow();
     measure();
@@ -75,10 +117,11 @@ export function createComposer() {
 
   function measure() {
     const now = length(field.value);
-    setText(count, say(texts.composer.count, { count: now, most: MOST }));
-    count.classList.toggle("failure", now > MOST);
-    setAttribute(field, "aria-invalid", now > MOST ? "true" : null);
-    button.disabled = !writable || now === 0 || now > MOST;
+    const most = MOST[mode];
+    setText(count, say(texts.composer.count, { count: now, most }));
+    count.classList.toggle("failure", now > most);
+    setAttribute(field, "aria-invalid", now > most ? "true" : null);
+    button.disabled = !writable || now === 0 || now > most;
   }
 
   function stopTyping() {
@@ -88,31 +131,51 @@ export function createComposer() {
 
   function oninput() {
     setDraft(field.value);
-    if (!isConnected() || !writable) return;
+    if (mode === "note" || !isConnected() || !writable) return;
     if (!field.value.trim()) return stopTyping();
     if (Date.now() - typingAt <= TYPING_MS) return;
     typingAt = Date.now();
     emit("typing_start", { sessionId });
   }
 
+  function showMode() {
+    const isNote = mode === "note";
+    const { composer } = texts;
+    replyTab.input.checked = !isNote;
+    noteTab.input.checked = isNote;
+    element.classList.toggle("is-note", isNote);
+    setText(label, isNote ? composer.noteLabel : composer.label);
+    setText(verb, isNote ? composer.addNote : composer.send);
+    setText(hint, isNote ? composer.noteHint : composer.hint);
+    setAttribute(field, "placeholder", isNote ? composer.notePlaceholder : composer.placeholder);
+  }
+
   return {
     element,
     /** @param {Session} session */
     update(session) {
-      const draft = state.drafts.get(session.id) ?? "";
       const isBusy = state.busy.has(session.id);
-      writable = canWrite(session) && !isBusy;
+      const answers = canWrite(session) || isBusy;
+      const draft = state.drafts.get(session.id) ?? "";
       // A draft in a lost chat can still be copied from the field.
-      const visible = writable || isBusy || (Boolean(draft) && (isMine(session) || Boolean(session.gone)));
+      const isLost = Boolean(draft) && (isMine(session) || Boolean(session.gone));
+      const notes = canNote(session);
+      const shows = answers || isLost;
+      const wanted = shows && !notes ? "reply" : shows ? state.writes : "note";
+      const visible = shows || notes;
       show(element, visible);
-      if (sessionId !== session.id) {
-        stopTyping();
-        sessionId = session.id;
-        field.value = draft;
-        if (visible) grow();
-      } else if (field.value !== draft) field.value = draft;
+      show(tabs, shows && notes);
+      writable = wanted === "note" ? notes && !state.noting : canWrite(session) && !isBusy;
+      const isOther = sessionId !== session.id || mode !== wanted;
+      if (isOther) stopTyping();
+      [sessionId, mode] = [session.id, wanted];
+      const text = state.drafts.get(place()) ?? "";
+      showMode();
+      if (field.value !== text) field.value = text;
+      if (isOther && visible) grow();
       field.readOnly = !writable;
       measure();
+      replies.update(session, visible && writable && mode === "reply");
     },
   };
 }

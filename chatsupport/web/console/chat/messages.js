@@ -10,9 +10,9 @@ import { state, talkOf } from "../store.js";
 import { say, texts } from "../texts.js";
 
 /** @import { Message, Unsent } from "../../shared/types.js" */
-/** @import { Session, Talk } from "../types.js" */
+/** @import { Note, Session, Talk } from "../types.js" */
 /**
- * @typedef {object} Line what stands in the list: a day, a message, or what is on its way
+ * @typedef {object} Line what stands in the list: a day, a message, a note, or what is on its way
  * @property {string} key
  * @property {string} [day]
  * @property {string} [text]
@@ -23,6 +23,7 @@ import { say, texts } from "../texts.js";
  * @property {string} [name]
  * @property {boolean} [follows] it has no name, for the same person has just said something else
  * @property {"pending" | "sent" | "read" | "failed" | null} [mark]
+ * @property {Note} [note]
  * @property {Unsent} [unsent]
  * @property {string} [sessionId]
  */
@@ -100,7 +101,7 @@ export function createMessages() {
       keyed(items, arrange(session, talk, outbox), (line) => line.key, create);
       setText(typing, say(texts.messages.typing, { name: visitorName(session) }));
       show(typing, talk.typing.size > 0);
-      const isEmpty = !messages.length && !outbox.length && !talk.loading && !talk.error;
+      const isEmpty = !messages.length && !talk.notes.length && !outbox.length && !talk.loading && !talk.error;
       show(empty.element, isEmpty);
       const text = session.status === "ended" ? texts.empty.messagesEnded : texts.empty.messages;
       if (isEmpty) empty.update({ image: "chats", title: texts.empty.messagesTitle, text });
@@ -133,12 +134,12 @@ function showTop(top, sessionId, { loading, error, hasEarlier }) {
 }
 
 /**
- * Returns the lines of the list: one where a day begins, each message, and what is on its way.
+ * Returns the lines of the list: one where a day begins, each message and note, and what is on its way.
  * @param {Session} session
  * @param {Talk} talk
  * @param {readonly Unsent[]} outbox
  */
-function arrange(session, { messages, reads }, outbox) {
+function arrange(session, { messages, notes, reads, hasEarlier }, outbox) {
   /** @type {Line[]} */
   const lines = [];
   const me = state.agent?.id;
@@ -147,13 +148,26 @@ function arrange(session, { messages, reads }, outbox) {
   const lastOwn = messages.findLast((one) => one.senderId === me)?.seq;
   /** @type {Message | null} */
   let before = null;
+  // Notes from before the first message that is shown come with the earlier messages.
+  const shown = hasEarlier ? notes.filter((note) => note.createdAt >= messages[0]?.timestamp) : [...notes];
+  /** @param {string} [until] */
+  const addNotes = (until) => {
+    const count = shown.length;
+    while (shown.length && (until === undefined || shown[0].createdAt < until)) {
+      const note = /** @type {Note} */ (shown.shift());
+      lines.push({ key: `note-${note.id}`, note });
+    }
+    return shown.length < count;
+  };
   for (const message of messages) {
+    const isInterrupted = addNotes(message.timestamp);
     const isNewDay = !before || dayKey(before.timestamp) !== dayKey(message.timestamp);
     if (isNewDay) lines.push({ key: `day-${dayKey(message.timestamp)}`, day: message.timestamp });
     const isOwn = message.senderId === me;
     const isVisitor = message.senderId === session.userId && message.senderType === session.userType;
     const follows =
       !isNewDay &&
+      !isInterrupted &&
       before?.senderId === message.senderId &&
       Date.parse(message.timestamp) - Date.parse(before.timestamp) < TOGETHER_MS;
     lines.push({
@@ -170,6 +184,7 @@ function arrange(session, { messages, reads }, outbox) {
     });
     before = message;
   }
+  const hasNoteLast = addNotes();
   for (const unsent of outbox) {
     if (arrived.has(unsent.id)) continue;
     lines.push({
@@ -179,7 +194,7 @@ function arrange(session, { messages, reads }, outbox) {
       side: "ours",
       own: true,
       name: texts.you,
-      follows: before?.senderId === me,
+      follows: before?.senderId === me && !hasNoteLast,
       mark: unsent.failed ? "failed" : unsent.seq ? "sent" : "pending",
       unsent,
       sessionId: session.id,
@@ -197,11 +212,32 @@ function nameOf(message, session) {
 
 /** @param {Line} line */
 function create(line) {
+  if (line.note) return createNote();
   if (!line.day) return createMessage();
   const name = h("span", {});
   return {
     element: h("li", { class: "day" }, name),
     update: (/** @type {Line} */ now) => setText(name, dayName(now.day ?? "")),
+  };
+}
+
+function createNote() {
+  const who = h("span", {});
+  const text = h("p", { class: "bubble", dir: "auto" });
+  const time = h("time", { class: "message-time" });
+  const head = h("span", { class: "message-who" }, icon("lock"), who);
+  return {
+    element: h("li", { class: "message note" }, head, text, h("span", { class: "message-foot" }, time)),
+    /** @param {Line} line */
+    update({ note }) {
+      if (!note) return;
+      const isOwn = note.authorId === state.agent?.id;
+      setText(who, isOwn ? texts.notes.yours : say(texts.notes.by, { name: note.authorName }));
+      if (text.textContent !== note.text) text.replaceChildren(...linked(note.text));
+      setText(time, timeOfDay(note.createdAt));
+      time.dateTime = note.createdAt;
+      time.title = fullTime(note.createdAt);
+    },
   };
 }
 

@@ -22,7 +22,8 @@ const SHORTCUTS = [
   { keys: ["j"], what: texts.keys.next, act: () => step(1) },
   { keys: ["k"], what: texts.keys.previous, act: () => step(-1) },
   { keys: ["u"], what: texts.keys.nextUnread, act: nextUnread },
-  { keys: ["r"], what: texts.keys.write, act: () => focusComposer(true) },
+  { keys: ["r"], what: texts.keys.write, act: writeReply },
+  { keys: ["n"], what: texts.keys.note, act: withSession(writeNote) },
   { keys: ["t"], what: texts.keys.transfer, act: withSession(openTransfer) },
   { keys: ["e"], what: texts.keys.end, act: withSession(openEnd) },
   { keys: ["o"], what: texts.keys.online, act: toggleOnline },
@@ -80,6 +81,16 @@ function withSession(act) {
     const session = selectedSession();
     if (canAct(session) && !state.busy.has(session.id)) act(session);
   };
+}
+
+function writeReply() {
+  assign({ writes: "reply" });
+  focusComposer(true);
+}
+
+function writeNote() {
+  assign({ writes: "note" });
+  focusComposer(true);
 }
 
 /** @param {(sessionId: string) => unknown} act */

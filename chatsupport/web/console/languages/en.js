@@ -185,9 +185,29 @@ export const english = {
   composer: {
     label: "Message",
     placeholder: "Write a message…",
-    hint: "Enter sends, Shift + Enter for a new line",
+    hint: "Enter sends, Shift + Enter for a new line, / for a canned reply",
     send: "Send",
+    mode: "What you write",
+    reply: "Reply",
+    note: "Note",
+    noteLabel: "Note for your team",
+    notePlaceholder: "Write a note for your team…",
+    noteHint: "Visitors never see notes",
+    addNote: "Add",
     count: "{count} / {most}",
+  },
+
+  replies: {
+    label: "Canned replies",
+    found: { one: "{count} canned reply", other: "{count} canned replies" },
+    failed: "The canned replies could not be loaded. {reason}",
+  },
+
+  notes: {
+    by: "Note by {name}",
+    yours: "Your note",
+    failed: "The note could not be added. {reason}",
+    notLoaded: "The notes could not be loaded. {reason}",
   },
 
   visitor: {
@@ -296,6 +316,7 @@ export const english = {
     previous: "Previous chat",
     nextUnread: "Next unread chat",
     write: "Write an answer",
+    note: "Write a note",
     transfer: "Transfer",
     end: "End",
     online: "Online or away",

@@ -11,7 +11,7 @@ export function focusComposer(force = false) {
     /** @type {HTMLTextAreaElement | null} */
     const field = document.querySelector(".composer textarea");
     const usable = field?.offsetParent && !field.readOnly;
-    if (usable && (force || !coarse.matches)) field.focus();
+    if (usable && (force || !(coarse.matches || field.closest(".is-note")))) field.focus();
     else focusFirst(".conversation-title");
   });
 }

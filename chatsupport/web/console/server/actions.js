@@ -2,6 +2,7 @@ import { isPassing } from "../../shared/refusals.js";
 import { isFull } from "../lists/load.js";
 import {
   assign,
+  canNote,
   change,
   isSupervisor,
   patchSession,
@@ -14,6 +15,7 @@ import {
 } from "../store.js";
 import { say, texts } from "../texts.js";
 import { ApiError, because, callCounting, get, withQuery } from "./api.js";
+import { loadNotes } from "./desk.js";
 import { followSession, forget, lose } from "./following.js";
 import { ask, isConnected, isFollowed, stopFollowing } from "./live.js";
 import { refreshAgentsSoon } from "./refresh.js";
@@ -203,6 +205,7 @@ export async function opened(/** @type {string} */ sessionId) {
   const session = state.sessions.get(sessionId);
   const talk = talkOf(sessionId);
   if (session) {
+    if (canNote(session)) loadNotes(sessionId);
     if (talk.live || talk.asked || talk.messages.length || session.gone) return;
     patchTalk(sessionId, { asked: true });
     loadEarlier(sessionId);

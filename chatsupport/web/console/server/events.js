@@ -14,6 +14,7 @@ import {
   state,
 } from "../store.js";
 import { say, texts } from "../texts.js";
+import { putNote } from "./desk.js";
 import { followSession, lose, settle } from "./following.js";
 import { isFollowed, stopFollowing } from "./live.js";
 import { refreshAgentsSoon } from "./refresh.js";
@@ -67,6 +68,7 @@ export const handlers = {
     settle(sessionId);
   },
 
+  note_added: putNote,
   session_changed: changeSession,
   session_updated: changeSession,
   agent_changed: changeAgent,

@@ -17,6 +17,7 @@ export function followSession(sessionId) {
     onJoined({ status, agentId, agent, queuePosition, hasMore, readSeq }) {
       patchTalk(sessionId, {
         error: null,
+        noted: false, // Some notes may have been added meanwhile.
         ...(talkOf(sessionId).lastSeq === null && { hasEarlier: hasMore, lastSeq: 0 }),
       });
       for (const mark of readSeq) readTo(sessionId, mark.userId, mark.seq);

@@ -1,0 +1,77 @@
+"""Canned replies and notes in the console."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import MakePerson, MakeVisitor
+from tests.browser.consoles import Console, hire
+from tests.browser.people import violations
+from tests.e2e.rest import Rest
+from tests.e2e.server import Server, wait_until
+
+pytestmark = pytest.mark.usefixtures("nobody")
+
+
+@pytest.mark.features("context", "notes", "replies")
+def test_an_agent_uses_canned_replies_and_notes(
+    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    replies = [
+        {"shortcut": "bye", "title": "Hello again, and bye", "text": "Bye."},
+        {"shortcut": "hello", "title": "Greeting", "text": "Hello {{visitor.name}}, I am {{agent.name}}."},
+        {"shortcut": "other", "title": "Something else", "text": "Else"},
+    ]
+    ids = [operator.post("/api/replies", reply).data["id"] for reply in replies]
+    try:
+        console = Console(person(), server).sign_in(hire(operator, "Ada"))
+        page, field = console.page, console.composer
+        maria = visitor("maria")
+        maria.say("Hi")
+        console.open("maria")
+        field.press_sequentially("/hel")
+        options = page.get_by_role("listbox", name="Canned replies").get_by_role("option")
+        expect(options).to_have_count(2)
+        expect(options.first).to_contain_text("/hello")
+        expect(options.first).to_have_attribute("aria-selected", "true")
+        assert field.get_attribute("aria-activedescendant") == options.first.get_attribute("id")
+        assert not violations(page)
+        field.press("ArrowDown")
+        expect(options.last).to_have_attribute("aria-selected", "true")
+        field.press("Escape")
+        expect(options).to_have_count(0)
+        expect(field).to_be_focused()
+        field.press("l")
+        field.press("Enter")
+        expect(field).to_have_value("Hello, I am Ada.")
+        named = {"visitor": {"name": "Grace $& <b>"}}
+        assert maria.rest.request("PATCH", f"/api/chat/session/{maria.session_id}", named).status == 200
+        expect(page.locator(".conversation-title")).to_have_text("Grace $& <b>")
+        field.fill("/hello")
+        field.press("Enter")
+        expect(field).to_have_value("Hello Grace $& <b>, I am Ada.")
+        field.press("Enter")
+        wait_until(lambda: maria.texts() == ["Hi", "Hello Grace $& <b>, I am Ada."])
+
+        field.fill("A draft")
+        page.keyboard.press("Escape")
+        page.keyboard.press("n")
+        note = page.get_by_label("Note for your team")
+        expect(note).to_be_focused()
+        note.fill("Has called <b>twice</b>")
+        assert not violations(page)
+        note.press("Enter")
+        notes = page.locator(".message.note .bubble")
+        expect(notes).to_have_text(["Has called <b>twice</b>"])
+        expect(note).to_have_value("")
+        operator.post(f"/api/chat/notes/{maria.session_id}", {"text": "From the boss"})
+        expect(notes).to_have_text(["Has called <b>twice</b>", "From the boss"])
+        page.get_by_label("Reply", exact=True).check(force=True)
+        expect(field).to_have_value("A draft")
+        page.reload()
+        expect(notes).to_have_count(2)
+        assert len(maria.texts()) == 2
+    finally:
+        for one in ids:
+            operator.request("DELETE", f"/api/replies/{one}")
