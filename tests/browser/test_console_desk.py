@@ -1,9 +1,11 @@
-"""Canned replies and notes in the console."""
+"""Canned replies, notes and the order of the chats in the console."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import MakePerson, MakeVisitor
 from tests.browser.consoles import Console, hire
@@ -75,3 +77,49 @@ def test_an_agent_uses_canned_replies_and_notes(
     finally:
         for one in ids:
             operator.request("DELETE", f"/api/replies/{one}")
+
+
+def test_the_longest_unanswered_chat_comes_first(
+    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    console = Console(person(), server)
+    page = console.page
+    page.route("**/api/chat/stats", three_minutes_later)
+    ada = hire(operator, "Ada", maxUsers=3)
+    maria, tom, sam = visitor("maria"), visitor("tom"), visitor("sam")
+    for one in (maria, tom, sam):
+        one.say("Hi")
+    console.sign_in(ada)
+    names = console.rows.locator(".row-name")
+    expect(names).to_have_text(["sam", "tom", "maria"])
+    expect(console.row("maria")).to_contain_text("no answer for 3 minutes")
+    expect(console.row("maria").locator(".row-time")).to_have_class("row-time attention late")
+    page.get_by_label("Order").select_option("Longest unanswered")
+    expect(names).to_have_text(["maria", "tom", "sam"])
+
+    console.row("sam").hover()
+    answer = server.bearer(operator.token(ada.id, "agent")).send(maria.session_id, "Hello")
+    assert answer.status == 201
+    expect(console.row("maria")).to_contain_text("You: Hello")
+    expect(console.row("maria")).not_to_contain_text("no answer")
+    expect(names).to_have_text(["maria", "tom", "sam"])
+    page.mouse.move(0, 0)
+    expect(names).to_have_text(["tom", "sam", "maria"])
+
+    console.open("tom")
+    page.get_by_role("button", name="End", exact=True).click()
+    console.dialog("End the chat").get_by_role("button", name="End the chat").click()
+    expect(page.locator(".conversation-title")).to_have_text("sam")
+    expect(page.get_by_text("The chat with tom has ended").first).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Order")).to_have_value("unanswered")
+
+
+def three_minutes_later(route: Route) -> None:
+    """Answer that it is later on the server, by whose clock the console counts."""
+    response = route.fetch()
+    body = response.json()
+    health = body["data"]["systemHealth"]
+    time = datetime.fromisoformat(health["timestamp"].replace("Z", "+00:00")) + timedelta(seconds=190)
+    health["timestamp"] = time.isoformat()
+    route.fulfill(response=response, json=body)

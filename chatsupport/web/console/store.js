@@ -197,6 +197,17 @@ export const unreadTotal = () => mine().reduce((sum, session) => sum + session.u
 /** @param {string} sessionId */
 export const lastMessage = (sessionId) => talkOf(sessionId).messages.at(-1) ?? null;
 
+/** Since when the visitor of an open chat has been waiting for an answer, or null. @param {Session} session */
+export function unansweredSince(session) {
+  if (session.status === "ended") return null;
+  let since = null;
+  for (const message of [...talkOf(session.id).messages].reverse()) {
+    if (message.senderType === session.userType && message.senderId === session.userId) since = message.timestamp;
+    else if (message.senderType !== "system") break;
+  }
+  return since;
+}
+
 let toasts = 0;
 
 /**

@@ -1,9 +1,11 @@
 import { h } from "../../shared/elements.js";
 import { openDialog } from "../parts/dialog.js";
 import { setAttribute, setText, show } from "../parts/elements.js";
+import { focusComposer } from "../parts/focus.js";
 import { visitorName } from "../parts/names.js";
+import { go } from "../route.js";
 import { end } from "../server/actions.js";
-import { state } from "../store.js";
+import { mine, state, toast, unansweredSince } from "../store.js";
 import { say, texts } from "../texts.js";
 
 /** @import { Session } from "../types.js" */
@@ -31,6 +33,17 @@ const choice = (radio, label, detail = false) =>
       h("span", { class: "choice-body" }, label, detail && h("span", { class: "muted small-text" }, detail)),
     ),
   );
+
+/** Opens the chat that has waited longest for an answer, if the agent still looks at the ended one. @param {Session} ended */
+function openNext(ended) {
+  const unanswered = mine().filter(unansweredSince);
+  if (state.selected !== ended.id || state.list !== "mine" || !unanswered.length) return;
+  const since = (/** @type {Session} */ session) => unansweredSince(session) ?? "";
+  const [next] = unanswered.sort((one, other) => since(one).localeCompare(since(other)));
+  toast(say(texts.announce.ended, { visitor: visitorName(ended) }));
+  go("mine", next.id);
+  focusComposer();
+}
 
 /** @param {Session} session */
 export function openEnd(session) {
@@ -95,7 +108,7 @@ export function openEnd(session) {
       }
       const chosen = reasons[radios.findIndex((one) => one.checked)] ?? { label, isPublic: !isInternal.checked };
       const told = { reason: texts.end.told, internalReason: chosen.label };
-      end(session.id, chosen.isPublic ? { reason: chosen.label } : told);
+      end(session.id, chosen.isPublic ? { reason: chosen.label } : told).then((isDone) => isDone && openNext(session));
     },
   });
   (radios[0] ?? words).focus();

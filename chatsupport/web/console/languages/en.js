@@ -78,6 +78,8 @@ export const english = {
     unread: "{count} unread",
     spokenUnread: ", {count} unread",
     spokenCount: ", {count}",
+    unanswered: { one: ", no answer for {count} minute", other: ", no answer for {count} minutes" },
+    justAsked: ", not answered yet",
     typing: "is typing…",
     draft: "Draft: {text}",
     mineSaid: "You: {text}",
@@ -90,6 +92,13 @@ export const english = {
     place: "Number {position}",
     hasEnded: "Ended",
     reasonAndTime: "{reason} · {time}",
+  },
+
+  order: {
+    label: "Order",
+    newest: "Newest",
+    unanswered: "Longest unanswered",
+    unread: "Unread first",
   },
 
   empty: {

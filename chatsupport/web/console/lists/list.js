@@ -6,13 +6,19 @@ import { focusComposer } from "../parts/focus.js";
 import { portray, visitorName } from "../parts/names.js";
 import { select } from "../route.js";
 import { moreEnded } from "../server/refresh.js";
-import { isMine, isSupervisor, lastMessage, reasonOf, state, talkOf, toast } from "../store.js";
+import { isMine, isSupervisor, lastMessage, reasonOf, state, talkOf, toast, unansweredSince } from "../store.js";
 import { say, texts } from "../texts.js";
 import { openList } from "./lists.js";
+import { currentOrder, holdOrder, ORDERS, setOrder } from "./order.js";
 
 /** @import { QueueEntry, Session, View } from "../types.js" */
 
 // The list beside the conversation. Its rows are the sessions of the open list.
+
+const MINUTE_MS = 60_000;
+// After how many minutes without an answer a chat stands out.
+const SOON = 1;
+const LATE = 3;
 
 /** Returns the ids of the sessions that can be opened from the list, in order, for the keys that go up and down. */
 export function listed() {
@@ -24,7 +30,18 @@ export function listed() {
 export function createList() {
   const title = h("h1", { id: "list-title" });
   const count = h("span", { class: "count" });
-  const rows = h("ul", { class: "rows", onkeydown: moveFocus });
+  const rows = h("ul", {
+    class: "rows",
+    onkeydown: moveFocus,
+    onpointerenter: () => holdOrder(true),
+    onpointerleave: () => holdOrder(false),
+  });
+  const options = ORDERS.map(({ value, label }) => h("option", { value, selected: value === currentOrder() }, label));
+  const order = h(
+    "select",
+    { class: "order", "aria-label": texts.order.label, onchange: () => setOrder(ORDERS[order.selectedIndex].value) },
+    ...options,
+  );
   const empty = createEmpty();
   const loading = h(
     "div",
@@ -43,7 +60,7 @@ export function createList() {
     element: h(
       "section",
       { class: "list", "aria-labelledby": "list-title" },
-      h("div", { class: "list-head" }, title, count),
+      h("div", { class: "list-head" }, title, count, order),
       loading,
       rows,
       more,
@@ -54,6 +71,7 @@ export function createList() {
       /** @type {readonly any[]} */
       const items = list.rows();
       setText(title, list.title ?? list.label);
+      show(order, list.id === "mine");
       show(loading, !state.loaded && !state.loadError);
       setText(count, String((items.length && list.count()) || ""));
       setAttribute(rows, "aria-busy", state.loaded ? null : "true");
@@ -85,12 +103,13 @@ function createRow({ id }) {
   const picture = avatar();
   const name = h("span", { class: "row-name" });
   const time = h("span", { class: "row-time" });
+  const spoken = h("span", { class: "visually-hidden" });
   const preview = h("span", { class: "row-preview" });
   const badge = h("span", { class: "badge urgent" });
   const body = h(
     "span",
     { class: "row-body" },
-    h("span", { class: "row-line" }, name, time),
+    h("span", { class: "row-line" }, name, time, spoken),
     h("span", { class: "row-line" }, preview, badge),
   );
   function open() {
@@ -105,8 +124,18 @@ function createRow({ id }) {
       portray(picture, session);
       setText(name, visitorName(session));
       setText(preview, describe(session));
-      setText(time, timeOf(session));
-      time.classList.toggle("attention", state.list === "all" && session.status === "waiting");
+      const unanswered = isMine(session) ? unansweredSince(session) : null;
+      const waited = since(unanswered);
+      setText(time, unanswered ? duration(waited) : timeOf(session));
+      setAttribute(time, "aria-hidden", unanswered ? "true" : null);
+      const minutes = Math.floor(waited / MINUTE_MS);
+      setText(
+        spoken,
+        unanswered ? say(minutes ? texts.lists.unanswered : texts.lists.justAsked, { count: minutes }) : "",
+      );
+      const isWaiting = state.list === "all" && session.status === "waiting";
+      time.classList.toggle("attention", isWaiting || minutes >= SOON);
+      time.classList.toggle("late", minutes >= LATE);
       const unread = isMine(session) && session.status === "active" ? session.unreadCount : 0;
       show(badge, unread > 0);
       setText(badge, unread > 99 ? "99+" : String(unread));

@@ -1,6 +1,7 @@
 import { setOnline } from "../server/actions.js";
 import { ended, isSupervisor, mine, open, state, unreadTotal } from "../store.js";
 import { texts } from "../texts.js";
+import { ordered } from "./order.js";
 
 /** @import { Emptiness } from "../types.js" */
 
@@ -32,7 +33,7 @@ export const LISTS = [
     label: texts.lists.mine,
     badge: unreadTotal,
     isUrgent: true,
-    rows: mine,
+    rows: () => ordered(mine()),
     count: () => mine().length,
     empty: () => (state.agent?.isOnline ? nothing("chats", "mine") : away()),
   },

@@ -1,12 +1,13 @@
 /** @import { State } from "../types.js" */
 
 // The data that survives a reload of this tab, in sessionStorage (docs/console.md says why). If a browser forbids it, the
-// agent has to sign in again after a reload. Choices about alerts are in localStorage, for all tabs of the browser. Stored
+// agent has to sign in again after a reload. Choices about alerts and the order of the list are in localStorage, for all tabs of the browser. Stored
 // data may be anything, so it is checked.
 
 const TOKEN = "chat-console-token";
 const PLAIN_KEYS = "chat-console-plain-keys";
 const ALERTS = "chat-console-alerts";
+const ORDER = "chat-console-order";
 
 /** @typedef {"sessionStorage" | "localStorage"} Place */
 
@@ -94,3 +95,11 @@ export function readAlerts() {
 
 /** @param {Partial<Alerts>} choices */
 export const writeAlerts = (choices) => write(ALERTS, { ...readAlerts(), ...choices }, "localStorage");
+
+/** Returns the order of the agent's chats. @returns {"newest" | "unanswered" | "unread"} */
+export function readOrder() {
+  const order = read(ORDER, "localStorage");
+  return order === "unanswered" || order === "unread" ? order : "newest";
+}
+/** @param {string} order */
+export const writeOrder = (order) => write(ORDER, order, "localStorage");
