@@ -79,6 +79,42 @@ def test_an_agent_uses_canned_replies_and_notes(
             operator.request("DELETE", f"/api/replies/{one}")
 
 
+@pytest.mark.features("context", "ratings", "tags")
+def test_the_panel_shows_what_is_known_of_the_visitor(
+    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    ada = hire(operator, "Ada")
+    console = Console(person(), server).sign_in(ada)
+    maria = visitor("maria")
+    told = {
+        "visitor": {"name": "Grace", "email": "grace@example.com"},
+        "page": {"url": "https://shop.example/cart", "title": "Your <b>cart</b>"},
+        "locale": "pt-BR",
+        "timezone": "Asia/Kolkata",
+        "fields": {"plan": "pro"},
+    }
+    session = f"/api/chat/session/{maria.session_id}"
+    assert maria.rest.request("PATCH", session, told).status == 200
+    console.open("Grace")
+    panel = console.page.locator(".visitor")
+    for words in ("grace@example.com", "Brazilian Portuguese", "Local time", "planpro"):
+        expect(panel).to_contain_text(words)
+    page = panel.get_by_role("link", name="Your <b>cart</b>").first
+    expect(page).to_have_attribute("href", "https://shop.example/cart")
+    console.page.get_by_label("Add a tag").fill("VIP")
+    console.page.get_by_label("Add a tag").press("Enter")
+    expect(panel.locator(".tag")).to_have_text(["VIP"])
+    assert operator.get(session).data["tags"] == ["VIP"]
+    assert not violations(console.page)
+    panel.get_by_role("button", name="Remove the tag VIP").click()
+    expect(panel.locator(".tag")).to_have_count(0)
+    assert server.bearer(operator.token(ada.id, "agent")).send(maria.session_id, "Hello").status == 201
+    rating = {"score": 4, "comment": "Quick"}
+    assert maria.rest.post(f"/api/chat/rating/{maria.session_id}", rating).status in {200, 201}
+    expect(panel).to_contain_text("4 of 5")
+    expect(panel).to_contain_text("Quick")
+
+
 def test_the_longest_unanswered_chat_comes_first(
     person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:

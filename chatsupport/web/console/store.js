@@ -17,6 +17,7 @@ function initial() {
     endedCursor: null,
     endReasons: null,
     replies: null,
+    tags: [],
     writes: "reply",
     noting: false,
     agents: [],

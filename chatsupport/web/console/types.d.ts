@@ -22,6 +22,8 @@ export interface Session {
   readonly duration: number;
   readonly readSeq?: readonly ReadMark[];
   readonly context?: Context;
+  readonly rating?: { readonly score: number; readonly comment: string | null } | null;
+  readonly tags?: readonly string[];
   /** How many messages we have not read, and up to which seq they are counted. */
   readonly unreadCount: number;
   readonly countedSeq: number;
@@ -33,7 +35,20 @@ export interface Session {
 
 /** What the visitor, or the site, has told of the visitor. */
 export interface Context {
-  readonly visitor: { readonly name: string | null };
+  readonly visitor: { readonly name: string | null; readonly email: string | null; readonly phone: string | null };
+  readonly page: { readonly url: string; readonly title: string | null } | null;
+  readonly locale: string | null;
+  readonly timezone: string | null;
+  readonly fields: Readonly<Record<string, string | number | boolean>>;
+  readonly pages?: readonly VisitedPage[];
+  readonly device?: { readonly browser: string | null; readonly os: string | null; readonly kind: string } | null;
+  readonly isVerified?: boolean;
+}
+
+export interface VisitedPage {
+  readonly url: string;
+  readonly title: string | null;
+  readonly at: string;
 }
 
 /** What was said in a session, as far as it is shown. */
@@ -138,6 +153,8 @@ export interface Draft {
   endReasons: { label: string; isPublic: boolean }[] | null;
   /** The canned replies, once they are loaded. */
   replies: readonly Reply[] | null;
+  /** The tags that chats have, the most used first, once they are loaded. */
+  tags: readonly string[];
   /** What the field is for. */
   writes: "reply" | "note";
   /** A note is on its way. */

@@ -7,9 +7,11 @@ import { go } from "../route.js";
 import { loadEarlierSessions } from "../server/actions.js";
 import { assign, isSupervisor, putSession, reasonOf, selectedSession, state, talkOf, toast } from "../store.js";
 import { say, texts } from "../texts.js";
+import { createContext, isUnverified, showFacts } from "./context.js";
+import { createTags } from "./tags.js";
 
 /** @import { Session, View } from "../types.js" */
-/** @typedef {{ label: string, value: string, title?: string }} Fact */
+/** @import { Fact } from "./context.js" */
 
 // The panel about the visitor: known details, times, and earlier chats.
 
@@ -20,6 +22,9 @@ export function createVisitor() {
   const picture = avatar();
   const name = h("p", { class: "visitor-name" });
   const copy = h("button", { class: "button small", type: "button", onclick: copyId }, texts.visitor.copy);
+  const unverified = h("p", { class: "muted small-text" }, texts.visitor.unverified);
+  const context = createContext();
+  const tags = createTags();
   const facts = h("dl", { class: "facts" });
   const hint = h("p", { class: "muted small-text" });
   const earlier = h("ul", { class: "earlier" });
@@ -45,8 +50,10 @@ export function createVisitor() {
       "aside",
       { class: "visitor", "aria-label": texts.visitor.label },
       close,
-      h("div", { class: "visitor-head" }, picture, name, copy),
+      h("div", { class: "visitor-head" }, picture, name, unverified, copy),
+      context.element,
       facts,
+      tags.element,
       h("h2", {}, texts.visitor.otherChats),
       hint,
       earlier,
@@ -58,7 +65,10 @@ export function createVisitor() {
       userId = session.userId;
       portray(picture, session);
       setText(name, visitorName(session));
-      keyed(facts, factsOf(session), (fact) => fact.label, createFact);
+      show(unverified, isUnverified(session));
+      context.update(session);
+      tags.update(session);
+      showFacts(facts, factsOf(session));
       if (state.loaded && !state.earlier.has(userId)) loadEarlierSessions(userId);
       const found = state.earlier.get(userId) ?? "loading";
       const others = typeof found === "string" ? [] : found.filter((one) => one.id !== session.id);
@@ -103,19 +113,6 @@ function factsOf(session) {
       : []),
     ...(reasonOf(session) ? [{ label: visitor.end, value: reasonOf(session) }] : []),
   ];
-}
-
-/** @param {Fact} fact */
-function createFact({ label }) {
-  const value = h("dd", {});
-  return {
-    element: h("div", { class: "fact" }, h("dt", {}, label), value),
-    /** @param {Fact} fact */
-    update(fact) {
-      setText(value, fact.value);
-      value.title = fact.title ?? "";
-    },
-  };
 }
 
 /** @param {Session} session */

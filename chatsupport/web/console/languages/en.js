@@ -221,6 +221,7 @@ export const english = {
 
   visitor: {
     label: "About the visitor",
+    unverified: "Not verified",
     copy: "Copy id",
     copied: "The id was copied.",
     notCopied: "The browser did not let the page copy. Select the id and copy it yourself.",
@@ -244,6 +245,30 @@ export const english = {
     no: "No",
     end: "End",
     earlier: "{day} · {time}",
+  },
+
+  context: {
+    pages: "Last pages",
+    copy: "Copy",
+    copied: "Copied.",
+    notCopied: "The browser did not let the page copy. Select the text and copy it yourself.",
+    rated: "{score} of 5",
+    email: "Email",
+    phone: "Phone",
+    page: "Now on",
+    time: "Local time",
+    language: "Language",
+    device: "Device",
+    rating: "Rating",
+    comment: "Comment",
+  },
+
+  tags: {
+    title: "Tags",
+    add: "Add a tag",
+    remove: "Remove the tag {tag}",
+    failed: "The tags could not be loaded. {reason}",
+    notSaved: "The tags could not be saved. {reason}",
   },
 
   // What guests are called: a colour and an animal. The name follows from the id and the places in these lists.

@@ -1,10 +1,10 @@
-import { assign, patchTalk, state, talkOf, toast } from "../store.js";
+import { assign, patchTalk, putSession, state, talkOf, toast } from "../store.js";
 import { texts } from "../texts.js";
 import { because, call, get, withQuery } from "./api.js";
 
 /** @import { Note, Reply } from "../types.js" */
 
-// Notes, which only staff see, and canned replies.
+// Notes and tags, which only staff see, and canned replies.
 
 const OLD_MS = 60_000;
 const PAGE = 100;
@@ -65,5 +65,24 @@ export async function addNote(sessionId, text) {
   } catch (error) {
     toast(because(texts.notes.failed, error), { kind: "error" });
     return false;
+  }
+}
+
+/** Loads the tags that the field proposes. */
+export async function loadTags() {
+  try {
+    const { tags } = await get("/api/tags");
+    assign({ tags: tags.map((/** @type {{ tag: string }} */ { tag }) => tag) });
+  } catch (error) {
+    toast(because(texts.tags.failed, error), { kind: "error" });
+  }
+}
+
+/** @param {string} sessionId @param {readonly string[]} tags */
+export async function setTags(sessionId, tags) {
+  try {
+    putSession(await call("PUT", `/api/chat/tags/${sessionId}`, { tags }));
+  } catch (error) {
+    toast(because(texts.tags.notSaved, error), { kind: "error" });
   }
 }

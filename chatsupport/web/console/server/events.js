@@ -69,6 +69,7 @@ export const handlers = {
   },
 
   note_added: putNote,
+  session_rated: ({ sessionId, rating }) => patchSession(sessionId, { rating }),
   session_changed: changeSession,
   session_updated: changeSession,
   agent_changed: changeAgent,
