@@ -79,6 +79,24 @@ def test_an_agent_uses_canned_replies_and_notes(
             operator.request("DELETE", f"/api/replies/{one}")
 
 
+def test_a_server_without_notes_and_replies_offers_none(
+    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    somebody = person()
+    somebody.expected += ["404"]
+    console = Console(somebody, server)
+    for path in ("**/api/chat/notes/**", "**/api/replies*"):
+        console.page.route(path, lambda route: route.continue_(url=f"{server.url}/api/nothing"))
+    console.sign_in(hire(operator, "Ada"))
+    visitor("maria")
+    console.open("maria")
+    expect(console.page.get_by_label("Note", exact=True)).to_be_hidden()
+    console.composer.press_sequentially("/h")
+    console.composer.press("Enter")
+    console.expect_texts("/h")
+    expect(console.page.locator(".toast")).to_have_count(0)
+
+
 @pytest.mark.features("context", "ratings", "tags")
 def test_the_panel_shows_what_is_known_of_the_visitor(
     person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor

@@ -18,6 +18,7 @@ function initial() {
     endReasons: null,
     replies: null,
     tags: [],
+    hasNotes: true,
     writes: "reply",
     noting: false,
     agents: [],
@@ -157,8 +158,11 @@ export const isSupervisor = () => state.agent?.role === "supervisor";
 /** @param {Session} session */
 export const isMine = (session) => session.agentId === state.agent?.id && !session.gone;
 
-/** Whether I may read and write notes on it. @param {Session} session */
-export const canNote = (session) => !session.gone && (isMine(session) || isSupervisor());
+/** Whether I am of the staff of a session, who see its notes and change its tags. @param {Session} session */
+export const isStaff = (session) => !session.gone && (isMine(session) || isSupervisor());
+
+/** @param {Session} session */
+export const canNote = (session) => state.hasNotes && isStaff(session);
 
 const all = () => [...state.sessions.values()].filter((session) => !session.gone);
 

@@ -155,6 +155,8 @@ export interface Draft {
   replies: readonly Reply[] | null;
   /** The tags that chats have, the most used first, once they are loaded. */
   tags: readonly string[];
+  /** The server has the feature. */
+  hasNotes: boolean;
   /** What the field is for. */
   writes: "reply" | "note";
   /** A note is on its way. */

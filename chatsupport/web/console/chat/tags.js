@@ -1,7 +1,7 @@
 import { h } from "../../shared/elements.js";
 import { icon, keyed, show } from "../parts/elements.js";
 import { loadTags, setTags } from "../server/desk.js";
-import { canNote, state } from "../store.js";
+import { isStaff, state } from "../store.js";
 import { say, texts } from "../texts.js";
 
 /** @import { Session } from "../types.js" */
@@ -51,7 +51,7 @@ export function createTags() {
     );
     return {
       element: h("li", { class: "tag" }, h("span", {}, tag), remove),
-      update: () => show(remove, session !== null && canNote(session)),
+      update: () => show(remove, session !== null && isStaff(session)),
     };
   }
 
@@ -62,7 +62,7 @@ export function createTags() {
       if (session?.id !== now.id) field.value = "";
       session = now;
       const tags = now.tags ?? [];
-      const canTag = canNote(now) && now.tags !== undefined;
+      const canTag = isStaff(now) && now.tags !== undefined;
       show(element, canTag || tags.length > 0);
       show(field, canTag && tags.length < MOST);
       keyed(list, tags, (tag) => tag, create);

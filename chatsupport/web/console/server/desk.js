@@ -1,6 +1,6 @@
 import { assign, patchTalk, putSession, state, talkOf, toast } from "../store.js";
 import { texts } from "../texts.js";
-import { because, call, get, withQuery } from "./api.js";
+import { ApiError, because, call, get, withQuery } from "./api.js";
 
 /** @import { Note, Reply } from "../types.js" */
 
@@ -8,6 +8,9 @@ import { because, call, get, withQuery } from "./api.js";
 
 const OLD_MS = 60_000;
 const PAGE = 100;
+
+/** Whether the server does not have this feature. @param {unknown} error */
+const isMissing = (error) => error instanceof ApiError && error.code === "NOT_FOUND";
 
 let isLoading = false;
 let loadedAt = 0;
@@ -26,7 +29,7 @@ export async function loadReplies() {
       cursor = page.nextCursor;
     }
   } catch (error) {
-    toast(because(texts.replies.failed, error), { kind: "error" });
+    if (!isMissing(error)) toast(because(texts.replies.failed, error), { kind: "error" });
   }
   isLoading = false;
   loadedAt = performance.now();
@@ -41,6 +44,7 @@ export async function loadNotes(sessionId) {
     const { notes } = await get(withQuery(`/api/chat/notes/${sessionId}`, { limit: PAGE }));
     for (const note of notes) putNote(note);
   } catch (error) {
+    if (isMissing(error)) return assign({ hasNotes: false });
     const act = () => patchTalk(sessionId, { noted: false });
     toast(because(texts.notes.notLoaded, error), { kind: "error", label: texts.tryAgain, act });
   }
