@@ -42,7 +42,7 @@ def test_hostile_texts_and_names_are_only_text(server: Server, site: Site, perso
     for text in HOSTILE:
         widget.write(text)
     session_id = agent.join(widget)
-    expect(widget.texts).to_have_count(len(HOSTILE))
+    wait_until(lambda: len(server.operator().history(session_id)) == len(HOSTILE))
     for text in HOSTILE:
         agent.say(session_id, text)
     agent.socket.call("typing_start", {"sessionId": session_id})
