@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from bson import ObjectId
@@ -38,6 +37,8 @@ SECONDS = 1.0
 BATCH = 100
 MOST_MESSAGES = 2000
 """How many messages are read at once."""
+MOST_READS = 10
+"""How often a round reads the same sessions, as long as they have more than that."""
 MOST_WORDS = 5000
 """How many words of a session are kept."""
 MOST_WAITING = 100_000
@@ -67,18 +68,25 @@ def note(session_id: ObjectId) -> None:
 
 
 def index_waiting() -> None:
-    """Read what is new in the sessions that wait. What cannot be done now waits for the next round."""
-    later: dict[ObjectId, float] = {}
+    """Read what is new in the sessions that wait now, each once.
+
+    A session that gets messages meanwhile waits for the next round, and so does one that could not be read whole.
+    """
+    waiting = {session_id: _waiting.pop(session_id) for session_id in list(_waiting)}
+    sessions = list(waiting)
     try:
-        while _waiting:
-            batch = {session_id: _waiting.pop(session_id) for session_id in list(islice(_waiting, BATCH))}
-            later.update(batch)
-            unfinished = index(list(batch))
-            for session_id in batch.keys() - unfinished:
-                metrics.SEARCH_DELAY.observe(time.monotonic() - later.pop(session_id))
-            socketio.sleep(0)
+        for start in range(0, len(sessions), BATCH):
+            batch = sessions[start : start + BATCH]
+            unfinished = set(batch)
+            for _ in range(MOST_READS):
+                unfinished = index(list(unfinished))
+                socketio.sleep(0)
+                if not unfinished:
+                    break
+            for session_id in set(batch) - unfinished:
+                metrics.SEARCH_DELAY.observe(time.monotonic() - waiting.pop(session_id))
     finally:
-        for session_id, since in later.items():
+        for session_id, since in waiting.items():
             _waiting[session_id] = min(since, _waiting.get(session_id, since))
 
 
@@ -126,11 +134,10 @@ class _Reading:
         """The condition on the messages that were not read yet."""
         return {"sessionId": self.session["_id"], "seq": {"$gt": self.through}}
 
-    def take(self, message: Document) -> None:
-        """Take the next message."""
-        self.through = message["seq"]
-        if "message" in message:
-            self.said |= words.of(message["message"])
+    def take(self, texts: Sequence[str], through: int) -> None:
+        """Take the texts of the next messages, up to this seq."""
+        self.through = through
+        self.said = words.of("\n".join(texts))
 
     def write(self) -> UpdateOne | None:
         """Return the write that brings the entry up to date; None if it is."""
@@ -186,19 +193,29 @@ def _read_messages(reads: Mapping[ObjectId, _Reading]) -> set[ObjectId]:
     """Read the new messages of sessions, as many as are read at once. Returns the sessions that have more."""
     if not reads:
         return set()
+    # MongoDB groups the texts, because a document for each message costs this process more than its words.
     rows = list(
-        sequences.committed().find(
-            {"$or": [reading.unread for reading in reads.values()]},
-            {"sessionId": 1, "seq": 1, "message": 1},
-            sort=[("sessionId", 1), ("seq", 1)],
-            limit=MOST_MESSAGES,
+        sequences.committed().aggregate(
+            [
+                {"$match": {"$or": [reading.unread for reading in reads.values()]}},
+                {"$sort": {"sessionId": 1, "seq": 1}},
+                {"$limit": MOST_MESSAGES},
+                {
+                    "$group": {
+                        "_id": "$sessionId",
+                        "texts": {"$push": "$message"},
+                        "through": {"$last": "$seq"},
+                        "count": {"$sum": 1},
+                    }
+                },
+            ]
         )
     )
-    for message in rows:
-        reads[message["sessionId"]].take(message)
-    if len(rows) < MOST_MESSAGES:
+    for row in rows:
+        reads[row["_id"]].take(row["texts"], row["through"])
+    if sum(row["count"] for row in rows) < MOST_MESSAGES:
         return set()
-    last = rows[-1]["sessionId"]
+    last = max(row["_id"] for row in rows)
     return {session_id for session_id in reads if session_id >= last}
 
 
