@@ -38,7 +38,7 @@ class AuditFilter(Request):
 
 
 class AuditEntry(Answer):
-    """One action: who did it, when and from where, and to which session, agent or person."""
+    """One action: its actor, time and address, and the session, agent or person it was done to."""
 
     id: Id
     at: Time

@@ -135,7 +135,7 @@ class Page(Model):
 
 
 class Told(Request):
-    """What is told of a visitor. What is not there stays as it is; null removes."""
+    """Details of a visitor. A field that is left out stays as it is; null removes it."""
 
     visitor: Annotated[Visitor | None, Code(CODE)] = Field(
         default=None, description="`name` (at most 100 characters), `email` (254), `phone` (40)."
@@ -171,11 +171,11 @@ class Told(Request):
 
 
 class SessionUpdate(Told):
-    """What changes of what is told of a visitor. What is not there stays as it is; null removes."""
+    """Changes of a visitor's details. A field that is left out stays as it is; null removes it."""
 
 
 class UpdateSession(SessionUpdate, InSession):
-    """What changes of what is told of a visitor. What is not there stays as it is; null removes."""
+    """Changes of a visitor's details. A field that is left out stays as it is; null removes it."""
 
     model_config = example(sessionId="6b02b30b4405bfc85b4b0ba5", page={"url": "https://shop.example/cart"})
 

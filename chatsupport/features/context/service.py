@@ -97,7 +97,7 @@ def verify(event: GuestIdentified) -> None:
 
 
 def merged(context: Mapping[str, Any], told: Told, *, by_staff: bool, at: datetime | None = None) -> Document:
-    """Return the context with what was told: what is not there stays, null removes.
+    """Return the context with these changes: a field that is left out stays, null removes it.
 
     Raises `InvalidInputError` where a page has no URL, or there are too many fields.
     """

@@ -2,7 +2,7 @@
 
 The index is asked for the word that the fewest sessions have (or for the agent, who may have fewer), newest first. The
 entries that it gives are compared with the other words, a bounded number of them for each call: then the page ends
-early, and its cursor goes on from there. What is shown comes from the sessions and messages themselves.
+early, and its cursor goes on from there. The results are shown from the sessions and messages themselves.
 """
 
 from __future__ import annotations

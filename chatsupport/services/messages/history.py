@@ -66,7 +66,7 @@ def joined(after: int | None) -> list[dict[str, Any]]:
         {"$sort": {"seq": 1}},
         {"$limit": RESUME_HISTORY + 1},
     ]
-    # The last seq first: what comes between the two is among the messages, or announced by "has more".
+    # The last seq first: a message that comes between the two reads is in the page, or "has more" announces it.
     return [sequences.WITH_LAST_SEQ, _with_messages(missed)]
 
 

@@ -20,7 +20,7 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> tuple[dic
     """Return what a client needs on joining a session: its state, and its last messages or those after `after`. The
     second value says whether the caller joins as staff.
 
-    `lastSeq` is that of the last message there is; what comes later comes as `new_message`. One command, and one more
+    `lastSeq` is that of the last message there is; later messages come as `new_message`. One command, and one more
     for the place of a session that waits. Raises `SessionNotFoundError`, `ForbiddenError`.
     """
     session = access.find_session(caller, session_id, reading.WITH_AGENT, *history.joined(after))

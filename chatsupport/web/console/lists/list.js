@@ -147,7 +147,7 @@ function createRow({ id }) {
 }
 
 /**
- * Returns the most important fact in one line: a draft, who is typing, the last message, or, for a supervisor, the agent.
+ * Returns the most important fact in one line: a draft, the person who is typing, the last message, or, for a supervisor, the agent.
  * @param {Session} session
  */
 function describe(session) {
