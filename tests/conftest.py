@@ -37,7 +37,7 @@ others (`--no-loadscope-reorder` in the Makefile keeps the order).
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let the slow tests begin first where several processes share them; else they are last, as people want them."""
-    order = SLOW_FIRST if config.getoption("dist", "no") != "no" else SLOW_FIRST[::-1]
+    order = SLOW_FIRST if hasattr(config, "workerinput") else SLOW_FIRST[::-1]
     folders = {folder: place for place, folder in enumerate(order)}
     items.sort(key=lambda item: folders[item.path.relative_to(Path(__file__).parent).parts[0]])
 
