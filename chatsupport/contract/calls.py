@@ -86,6 +86,8 @@ class File:
     description: str
     media_types: tuple[str, ...]
     schema: Mapping[str, Any] = field(default_factory=lambda: TEXT)
+    data: type[Answer] | None = None
+    """The model of the file as JSON, which is one of its forms."""
 
 
 Answers = Mapping[int, "Says | File"]
@@ -127,7 +129,7 @@ class Call:
         """Return the models of its body and its answers."""
         if self.body is not None:
             yield self.body
-        yield from (answer.data for answer in self.answers.values() if isinstance(answer, Says))
+        yield from (answer.data for answer in self.answers.values() if answer.data is not None)
 
     def _parameters(self) -> Iterator[Json]:
         names = {field.validation_alias: name for name, field in self.path.model_fields.items()}
@@ -227,7 +229,8 @@ def _request_body(body: type[Request]) -> Json:
 
 def _answer(answer: Says | File) -> Json:
     if isinstance(answer, File):
-        return {"description": answer.description, "content": _texts(answer.media_types, answer.schema)}
+        data = {} if answer.data is None else {"application/json": {"schema": schemas.ref(answer.data)}}
+        return {"description": answer.description, "content": {**_texts(answer.media_types, answer.schema), **data}}
     envelope = {
         "type": "object",
         "properties": {

@@ -10,6 +10,7 @@ from chatsupport.contract.base import Answer, Code, OpenRequest, Request, about,
 from chatsupport.contract.fields import (
     DEFAULT_PAGE,
     AgentId,
+    Bound,
     Count,
     Cursor,
     Digits,
@@ -19,6 +20,7 @@ from chatsupport.contract.fields import (
     PersonId,
     PersonType,
     Place,
+    Reason,
     Seq,
     Status,
     Text,
@@ -96,8 +98,25 @@ class SessionFilter(OpenRequest):
     status: Annotated[Status, Code("INVALID_STATUS")] | None = None
     agent_id: AgentId | None = absent("Only the sessions of this agent.")
     user_id: PersonId | None = absent("Only the sessions of this user.")
+    start: Bound | None = Field(
+        default=None,
+        validation_alias="from",
+        description="Only sessions that began at this time or later: a date or time as in ISO 8601.",
+    )
+    end: Bound | None = Field(
+        default=None, validation_alias="to", description="Only sessions that began before this time."
+    )
+    reason: Reason | None = absent(
+        "Only the ended sessions with exactly this reason. If a session has an `internalReason`, that is its reason."
+    )
     limit: Limit = DEFAULT_PAGE
     cursor: Cursor | None = None
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> SessionFilter:
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise refused("from", "INVALID_RANGE", "from must be before to.")
+        return self
 
 
 class Page(Request):

@@ -154,6 +154,7 @@ Moment = Annotated[
     ),
 ]
 """The request says with which `Code` it is refused."""
+Bound = Annotated[Moment, Code("INVALID_RANGE")]
 
 # Sent by the server.
 Id = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]

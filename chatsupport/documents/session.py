@@ -123,6 +123,16 @@ class Session(BaseDocument):
             {"name": "newest_by_status", "fields": ["status", "-created_at", "-_id"]},
             {"name": "newest_by_agent", "fields": ["agent_id", "-created_at", "-_id"]},
             {"name": "newest_by_agent_and_status", "fields": ["agent_id", "status", "-created_at", "-_id"]},
+            {
+                "name": "newest_by_end_reason",
+                "fields": ["end_reason", "-created_at", "-_id"],
+                "partialFilterExpression": {"status": ENDED},
+            },
+            {
+                "name": "newest_by_internal_reason",
+                "fields": ["internal_reason", "-created_at", "-_id"],
+                "partialFilterExpression": {"internalReason": {"$exists": True}},
+            },
             {"name": "newest_by_user", "fields": ["user_id", "-created_at", "-_id"]},
         ],
     }

@@ -8,12 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from chatsupport.contract.base import Answer, Code, Request, absent, refused
-from chatsupport.contract.fields import AgentId, Count, Id, Moment, Time
+from chatsupport.contract.fields import AgentId, Bound, Count, Id, Time
 from chatsupport.database.clock import now
 
 DEFAULT_DAYS, MAX_DAYS = 30, 366
-
-Bound = Annotated[Moment, Code("INVALID_RANGE")]
 
 
 class ReportQuery(Request):
@@ -73,13 +71,23 @@ class Ratings(Answer):
     mean: float | None
 
 
-class RatedFigures(Figures):
-    """The figures of sessions, and how users rated them."""
+class TagFigures(Answer):
+    """How many of the sessions have a tag."""
+
+    tag: str
+    sessions: Count
+
+
+class FullFigures(Figures):
+    """The figures of sessions, how users rated them, and their tags."""
 
     rating: Ratings = absent("The ratings that were given or changed in the period.")
+    tags: list[TagFigures] = absent(
+        "The tags of these sessions, the most used first, at most 100. Deleted sessions are not counted."
+    )
 
 
-class AgentFigures(RatedFigures):
+class AgentFigures(FullFigures):
     """The figures of an agent. A deleted agent has no name."""
 
     agent_id: Id
@@ -100,6 +108,6 @@ class Report(Answer):
     bucket: Literal["hour", "day"]
     agent_id: Id | None
     complete: bool = Field(description="False while a server is still adding up earlier hours.")
-    total: RatedFigures
+    total: FullFigures
     agents: list[AgentFigures] = Field(description="Agents with the most sessions come first.")
     buckets: list[BucketFigures] = Field(description="Every hour or day (UTC) of the report's time, up to now.")

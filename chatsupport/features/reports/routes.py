@@ -53,16 +53,19 @@ def get_summary(wanted: ReportQuery) -> dict[str, Any] | Response:
 
 
 def _csv(report: Mapping[str, Any]) -> str:
-    """Return a report as CSV (RFC 4180): one line for the total, one for each agent, and one for each hour or day."""
+    """Return a report as CSV (RFC 4180): a line for the total, each agent, each tag, and each hour or day."""
     text = io.StringIO(_BOM)
     text.seek(len(_BOM))
     writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
     statistics = ("count", "mean", "p50", "p95")
     durations = [f"{name}{part.capitalize()}" for name in _DURATIONS for part in statistics]
-    writer.writerow(["row", "start", "agentId", "agentName", *_COUNTS, *durations])
+    writer.writerow(["row", "start", "agentId", "agentName", *_COUNTS, *durations, "ratingCount", "ratingMean", "tag"])
     for kind, row in _rows(report):
-        figures = [row[name] for name in _COUNTS] + [row[name][part] for name in _DURATIONS for part in statistics]
-        writer.writerow([kind, row.get("start"), row.get("agentId"), _as_text(row.get("name")), *figures])
+        figures = [row.get(name) for name in _COUNTS]
+        figures += [row.get(name, {}).get(part) for name in _DURATIONS for part in statistics]
+        rating = row.get("rating", {})
+        names = [kind, row.get("start"), row.get("agentId"), _as_text(row.get("name"))]
+        writer.writerow([*names, *figures, rating.get("count"), rating.get("mean"), _as_text(row.get("tag"))])
     return text.getvalue()
 
 
@@ -70,10 +73,12 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield "total", {**report["total"], "start": report["from"], "agentId": report["agentId"]}
     for agent in report["agents"]:
         yield "agent", agent
+    for tag in report["total"].get("tags", ()):
+        yield "tag", {**tag, "start": report["from"], "agentId": report["agentId"]}
     for bucket in report["buckets"]:
         yield report["bucket"], {**bucket, "agentId": report["agentId"]}
 
 
 def _as_text(name: str | None) -> str | None:
-    """Return a name in a form that no spreadsheet reads as a formula: an agent may be called `=HYPERLINK(…)`."""
+    """Return a name in a form that no spreadsheet reads as a formula: an agent or a tag may be `=HYPERLINK(…)`."""
     return None if name is None else _FORMULA.sub(r"\1'", name)

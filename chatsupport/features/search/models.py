@@ -11,9 +11,9 @@ from chatsupport.contract.chat import Session
 from chatsupport.contract.fields import (
     DEFAULT_PAGE,
     AgentId,
+    Bound,
     Cursor,
     Limit,
-    Moment,
     PersonType,
     Place,
     Status,
@@ -22,8 +22,6 @@ from chatsupport.contract.fields import (
 )
 
 MAX_QUERY, MAX_MATCHES = 200, 3
-
-Bound = Annotated[Moment, Code("INVALID_RANGE")]
 
 
 class SearchQuery(Request):

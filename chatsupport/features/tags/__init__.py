@@ -9,4 +9,5 @@ FEATURE = Feature(
     session_part=service.SESSION_PART,
     indexes=service.INDEXES,
     personal_data=service.PERSONAL_DATA,
+    report=service.report,
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -30,6 +32,7 @@ NAME = "tags"
 STORED = f"features.{NAME}"
 KEY = f"{STORED}.key"
 MOST_LISTED = 1000
+MOST_REPORTED = 100
 
 INDEXES = [
     # Sessions without tags are not in it.
@@ -38,7 +41,8 @@ INDEXES = [
         "newest_by_tag",
         ((KEY, 1), ("createdAt", -1), ("_id", -1)),
         {"partialFilterExpression": {KEY: {"$exists": True}}},
-    )
+    ),
+    Index("sessions", "tagged_by_end", (("endedAt", 1),), {"partialFilterExpression": {KEY: {"$exists": True}}}),
 ]
 
 
@@ -75,6 +79,35 @@ def count_all(caller: Caller) -> Document:
         {"$project": {"_id": 0}},
     ]
     return {"tags": list(Session.collection().aggregate(stages, hint=INDEXES[0].name))}
+
+
+def report(start: datetime, end: datetime) -> Callable[[ObjectId | None], Document]:
+    """Return a function that returns the tags of an agent's sessions that ended in a time; with None, of all."""
+    stages: list[Mapping[str, Any]] = [
+        {"$match": {"endedAt": {"$gte": start, "$lt": end}, KEY: {"$exists": True}}},
+        {"$unwind": f"${STORED}"},
+        {
+            "$group": {
+                "_id": {"key": f"${KEY}", "agentId": "$agentId"},
+                "tag": {"$min": f"${STORED}.tag"},
+                "sessions": {"$sum": 1},
+            }
+        },
+    ]
+    counts: dict[ObjectId | None, Counter[str]] = defaultdict(Counter)
+    spelled: dict[str, str] = {}
+    for row in Session.collection().aggregate(stages, hint=INDEXES[1].name):
+        key = row["_id"]["key"]
+        spelled[key] = min(row["tag"], spelled.get(key, row["tag"]))
+        # Sessions that ended without an agent count in the total.
+        for agent_id in {None, row["_id"].get("agentId")}:
+            counts[agent_id][key] += row["sessions"]
+
+    def of_agent(agent_id: ObjectId | None) -> Document:
+        used = sorted(counts.get(agent_id, {}).items(), key=lambda one: (-one[1], one[0]))[:MOST_REPORTED]
+        return {"tags": [{"tag": spelled[key], "sessions": sessions} for key, sessions in used]}
+
+    return of_agent
 
 
 def _key(tag: str) -> str:

@@ -11,7 +11,7 @@ from chatsupport.blueprints.routing import route
 from chatsupport.contract.calls import File
 from chatsupport.contract.fields import SessionId
 from chatsupport.features.transcripts import service as transcripts
-from chatsupport.features.transcripts.models import TranscriptQuery
+from chatsupport.features.transcripts.models import Transcript, TranscriptQuery
 from chatsupport.services.shared.budgets import Budget
 
 blueprint = Blueprint("transcripts", __name__, url_prefix="/api/chat")
@@ -23,7 +23,7 @@ MEDIA_TYPES = {"text": ("text/plain", "txt"), "html": ("text/html", "html"), "js
 @route(
     blueprint.get("/transcript/<session_id>"),
     query=TranscriptQuery,
-    answers={200: File("The transcript", tuple(media_type for media_type, _ in MEDIA_TYPES.values()), {})},
+    answers={200: File("The transcript", ("text/plain", "text/html"), data=Transcript)},
 )
 def get_transcript(session_id: SessionId, wanted: TranscriptQuery) -> Response:
     """Get a session's transcript as a file.

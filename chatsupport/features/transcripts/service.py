@@ -22,6 +22,7 @@ from chatsupport.documents import Agent
 from chatsupport.events import HistoryRead
 from chatsupport.identity import AGENT, Caller
 from chatsupport.services.messages import history, message_log
+from chatsupport.services.people import guest_names
 from chatsupport.services.sessions import reading
 from chatsupport.services.shared import access
 
@@ -79,8 +80,7 @@ def _rows(session_id: ObjectId, last_seq: int) -> Iterator[Document]:
 
 
 def _with_names(rows: Iterator[Document], session: Document, zone: ZoneInfo) -> Iterator[Document]:
-    visitor = session.get("context", {}).get("visitor", {}).get("name") or "Visitor"
-    names = {(session["userId"], session["userType"]): visitor}
+    names = {(session["userId"], session["userType"]): guest_names.visitor_name(session)}
     for message in rows:
         sender = (message["senderId"], message["senderType"])
         if sender not in names:

@@ -12,7 +12,7 @@ from chatsupport import serializers, session_parts
 from chatsupport.contract.chat import SessionFilter
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.session import NEWEST_FIRST
+from chatsupport.documents.session import ENDED, NEWEST_FIRST
 from chatsupport.errors import ForbiddenError
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.services.assignment import queue
@@ -82,10 +82,21 @@ def _query(caller: Caller, wanted: SessionFilter, *, sees_all: bool = False) -> 
         query["agentId"] = agent_id
     if wanted.user_id is not None:
         query["userId"] = wanted.user_id
+    began: Document = {}
+    if wanted.start is not None:
+        began["$gte"] = wanted.start
+    if wanted.end is not None:
+        began["$lt"] = wanted.end
     if wanted.cursor is not None:
         time, session_id = wanted.cursor
-        query["createdAt"] = {"$lte": time}
+        began["$lte"] = time
         query["$or"] = [{"createdAt": {"$lt": time}}, {"_id": {"$lt": session_id}}]
+    if began:
+        query["createdAt"] = began
+    if wanted.reason is not None:
+        internal = {"internalReason": wanted.reason}
+        public = {"endReason": wanted.reason, "internalReason": None}
+        query["$and"] = [{"status": ENDED}, {"$or": [internal, public]}]
     return query
 
 

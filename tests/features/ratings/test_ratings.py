@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import timedelta
 from typing import Any
 
@@ -132,6 +134,12 @@ def test_reports_have_the_mean_in_total_and_of_each_agent(apis: Apis, operator: 
     assert data_of(operator.get("/api/reports/summary", agentId=ben))["total"]["rating"]["count"] == 2
     nothing = data_of(operator.get("/api/reports/summary", **{"from": "2020-01-01", "to": "2020-01-02"}))
     assert nothing["total"]["rating"] == {"count": 0, "mean": None}
+    operator.headers["Accept"] = "text/csv"
+    text = operator.get("/api/reports/summary").text.removeprefix("\ufeff")
+    rows = [(row["ratingCount"], row["ratingMean"]) for row in csv.DictReader(io.StringIO(text, newline=""))]
+    assert rows[0] == ("3", "3.33")
+    assert set(rows[1:3]) == {("1", "5.0"), ("2", "2.5")}
+    assert set(rows[3:]) == {("", "")}
 
 
 @pytest.mark.features("privacy")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 import pytest
@@ -111,6 +113,35 @@ def test_counts_and_lists_come_from_the_index(operator: Api, session_id: str, pr
     assert others
     assert [row["docsExamined"] for row in rows] == [1, 1]
     assert {row["planSummary"].split("{")[0] for row in rows} == {"IXSCAN "}
+
+
+@pytest.mark.features("reports")
+def test_reports_count_the_tags_of_ended_sessions(apis: Apis, operator: Api, ada: str, session_id: str) -> None:
+    ben = operator.create_agent("Ben", maxUsers=5)["id"]
+    alone, still_open = (operator.start(user)["sessionId"] for user in ("u2", "u3"))
+    apis.agent(ben).end(alone)
+    put(operator, session_id, "VIP", "refund")
+    put(operator, alone, "vip", "=1+1")  # Tags of ended sessions count too.
+    put(operator, still_open, "open")
+    operator.end(session_id)
+
+    report = data_of(operator.get("/api/reports/summary"))
+
+    assert report["total"]["tags"] == [
+        {"tag": "VIP", "sessions": 2},
+        {"tag": "=1+1", "sessions": 1},
+        {"tag": "refund", "sessions": 1},
+    ]
+    of_agents = {row["agentId"]: [tag["tag"] for tag in row["tags"]] for row in report["agents"]}
+    assert of_agents == {ada: ["refund", "VIP"], ben: ["=1+1", "VIP"]}
+    assert (
+        data_of(operator.get("/api/reports/summary", **{"from": "2020-01-01", "to": "2020-01-02"}))["total"]["tags"]
+        == []
+    )
+    operator.headers["Accept"] = "text/csv"
+    text = operator.get("/api/reports/summary").text.removeprefix("\ufeff")
+    rows = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row["row"] == "tag"]
+    assert [(row["tag"], row["sessions"]) for row in rows] == [("VIP", "2"), ("'=1+1", "1"), ("refund", "1")]
 
 
 def test_users_see_no_tags(

@@ -14,7 +14,8 @@ from chatsupport.contract import schemas
 from chatsupport.documents import Message
 from chatsupport.features.transcripts import service
 from chatsupport.features.transcripts.models import Transcript
-from tests.api import Api, Apis, assert_failure
+from chatsupport.services.people.guest_names import guest_name
+from tests.api import Api, Apis, assert_failure, data_of
 
 FORMATS = ("text", "html", "json")
 
@@ -42,7 +43,7 @@ def test_a_transcript_as_text(user: Api, chat: str) -> None:
     assert head.splitlines()[0] == f"Chat: {chat}"
     assert head.splitlines()[-1] == "Time zone: UTC"
     assert body == (
-        "[2026-07-01 10:00:00+00:00] Visitor\n    Where is\n    my parcel?\n\n"
+        "[2026-07-01 10:00:00+00:00] u1\n    Where is\n    my parcel?\n\n"
         "[2026-07-01 10:00:00+00:00] Ada\n    On its <b>way</b> & near\n\n"
         "[2026-07-01 10:00:00+00:00] System\n    Delivered\n\n"
     )
@@ -66,7 +67,7 @@ def test_a_transcript_as_json_matches_its_description(user: Api, operator: Api, 
         data = json.loads(transcript(caller, chat, format="json").text)
         described = {**schemas.of(Transcript), "components": {"schemas": schemas.components([Transcript])}}
         assert not list(Draft202012Validator(described).iter_errors(data))
-    assert [message["senderName"] for message in data["messages"]] == ["Visitor", "Ada", "System"]
+    assert [message["senderName"] for message in data["messages"]] == ["u1", "Ada", "System"]
     assert [message["seq"] for message in data["messages"]] == [1, 2, 3]
     assert data["session"]["id"] == chat
 
@@ -79,6 +80,22 @@ def test_times_are_in_the_visitors_zone_and_the_visitors_name_is_used(user: Api,
     assert "Time zone: Asia/Kolkata" in text
     assert "[2026-07-01 15:30:00+05:30] Grace <b>" in text
     assert "Grace &lt;b&gt;" in transcript(user, chat, format="html").text
+
+
+def test_a_guest_has_the_name_that_the_console_shows(apis: Apis, operator: Api, ada: str) -> None:
+    guest = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
+    user = apis.bearer(guest["token"])
+    session_id = user.start(guest["userId"])["sessionId"]
+    user.send(session_id, "Hi")
+
+    assert f"] {guest_name(guest['userId'])}\n" in transcript(user, session_id).text
+
+
+def test_openapi_describes_the_json(operator: Api) -> None:
+    document = json.loads(operator.get("/api/openapi.json").text)
+    answer = document["paths"]["/api/chat/transcript/{session_id}"]["get"]["responses"]["200"]
+    assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Transcript"}
+    assert "senderName" in document["components"]["schemas"]["TranscriptMessage"]["properties"]
 
 
 @pytest.mark.features("notes")

@@ -88,6 +88,26 @@ def test_filters(operator: Api, some: dict[str, str]) -> None:
     assert users(operator, agentId=str(ObjectId())) == []
 
 
+def test_filters_of_time_and_reason(operator: Api) -> None:
+    ids = store(6)
+    times = [session["createdAt"] for session in page(operator)["sessions"]]
+    reasons = ["Solved", "Spam", "Solved", None, "Told", "Solved"]
+    for session_id, reason in zip(ids, reasons, strict=True):
+        Session.objects(id=session_id).update(set__end_reason=reason)
+    Session.objects(id=ids[4]).update(set__internal_reason="Spam")
+
+    def found(**query: Any) -> list[int]:
+        return [ids.index(session_id) for some in all_pages(operator, limit=2, **query) for session_id in some]
+
+    assert found(**{"from": times[3], "to": times[0]}) == [1, 2, 3]
+    assert found(**{"from": times[1]}) == [0, 1]
+    assert found(to=times[4]) == [5]
+    assert found(reason="Solved") == [0, 2, 5]
+    assert found(reason=" Spam ", **{"from": times[4]}) == [1, 4]
+    assert found(reason="Told") == []
+    assert found(reason="Solved", status="active") == []
+
+
 def test_an_agent_sees_its_own_sessions_and_a_user_none(apis: Apis, operator: Api, some: dict[str, str]) -> None:
     ada = apis.agent(some["ada"])
 
@@ -159,6 +179,11 @@ BAD = [
     ({"status": "open"}, "INVALID_STATUS"),
     ({"status": ""}, "INVALID_STATUS"),
     ({"agentId": "nobody"}, "AGENT_NOT_FOUND"),
+    ({"from": "yesterday"}, "INVALID_RANGE"),
+    ({"to": "2026-13-01"}, "INVALID_RANGE"),
+    ({"from": "2026-02-01", "to": "2026-02-01"}, "INVALID_RANGE"),
+    ({"reason": ""}, "INVALID_REASON"),
+    ({"reason": "r" * 201}, "INVALID_REASON"),
     ({"userId": ""}, "INVALID_USER_ID"),
     ({"userId": "u" * 129}, "INVALID_USER_ID"),
     *(({"limit": limit}, "INVALID_LIMIT") for limit in ("0", "101", "-1", "x", "", "1.5", "1e1", "٣")),
@@ -184,6 +209,9 @@ FILTERS: list[tuple[Caller, dict[str, str]]] = [
     (API_KEY_CALLER, {"agentId": str(AGENTS[0])}),
     (API_KEY_CALLER, {"agentId": str(AGENTS[0]), "status": "active"}),
     (API_KEY_CALLER, {"userId": "s7"}),
+    (API_KEY_CALLER, {"from": "2000-01-01", "to": "2100-01-01", "status": "ended"}),
+    (API_KEY_CALLER, {"reason": "Rare"}),
+    (API_KEY_CALLER, {"reason": "Rare", "status": "ended", "from": "2000-01-01"}),
     (Caller(str(AGENTS[0]), AGENT), {}),
     (Caller(str(AGENTS[0]), AGENT), {"status": "active"}),
     (Caller(str(AGENTS[0]), AGENT), {"status": "ended"}),
@@ -198,6 +226,8 @@ def test_an_index_serves_every_filter_in_order(operator: Api, subtests: pytest.S
         latest = {"userId": {"$in": [f"s{place}" for place in range(number * 3, number * 3 + 3)]}, "agentId": agent_id}
         collection.update_many(latest, {"$set": {"status": status}})
     collection.update_one({"agentId": AGENTS[0], "userId": "s99"}, {"$set": {"status": "active"}})
+    collection.update_many({"userId": "s60"}, {"$set": {"endReason": "Rare"}})
+    collection.update_many({"userId": "s70"}, {"$set": {"internalReason": "Rare"}})
     middle = collection.find_one({"userId": "s50"})
     for caller, filters in FILTERS:
         for cursor in ({}, {"cursor": lists._cursor(middle)}):
