@@ -23,6 +23,8 @@ class SearchEntry(BaseDocument):
     agent_id = ObjectIdField(db_field="agentId", null=True)
     status = StringField()
     created_at = DateTimeField(db_field="createdAt")
+    changed_at = DateTimeField(db_field="changedAt", null=True)
+    """The session's `updatedAt` when it was read."""
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "search",

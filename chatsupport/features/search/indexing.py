@@ -1,12 +1,15 @@
 """The index of the search: one entry for each session, with all its words.
 
-Nothing is written on a message's way in. Each process notes which sessions changed by its doing, and once a second
+Nothing is written on a message's way in. Each process notes which sessions changed by its doing, and every two seconds
 reads what is new in them. An entry says up to which seq it has the messages. Because these commit in the order of their
 seqs, nothing is skipped. What a process leaves that is killed or stands still, `sweeps.py` finds.
 
 An entry is made before anything of the session is read, and a write holds only for the revision of the entry that was
 read first. So what an erasure deletes meanwhile is not written again by whoever has read the texts before it, and two
 processes do each other no harm.
+
+Of a busy session nothing is read: its new messages were stored by this process, which remembers what it wrote to the
+entry. If the entry has another revision now, or a seq is missing, the session is read all the same.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from chatsupport.events import MessageStored, SessionChange, SessionUpdated
 from chatsupport.extensions import socketio
 from chatsupport.features.search import words
 from chatsupport.features.search.documents import SearchEntry
+from chatsupport.features.search.memory import Inbox, Known, KnownEntries, Noted
 from chatsupport.identity import Caller
 from chatsupport.observability import metrics
 from chatsupport.services.messages import sequences
@@ -33,7 +37,7 @@ from chatsupport.services.people import tombstones
 
 Document = dict[str, Any]
 
-SECONDS = 1.0
+SECONDS = 2.0
 BATCH = 100
 MOST_MESSAGES = 2000
 """How many messages are read at once."""
@@ -41,19 +45,20 @@ MOST_READS = 10
 """How often a round reads the same sessions, as long as they have more than that."""
 MOST_WORDS = 5000
 """How many words of a session are kept."""
-MOST_WAITING = 100_000
-"""The sweep finds the sessions beyond these."""
+PAUSE_AFTER = 200
+"""After how many messages other work may go on."""
 
-_NEEDED = dict.fromkeys("userId userType agentId status createdAt erased features".split(), 1)
+_NEEDED = dict.fromkeys("userId userType agentId status createdAt updatedAt erased features".split(), 1)
 _DUPLICATE_KEY = 11000
 
-_waiting: dict[ObjectId, float] = {}
-"""The sessions that this process has to read, and since when."""
+_waiting = Inbox()
+_known = KnownEntries()
 
 
 def note_message(event: MessageStored) -> None:
-    """Have the session read soon."""
-    note(event.message["sessionId"])
+    """Have the message indexed soon."""
+    message = event.message
+    _waiting.add_message(message["sessionId"], message["seq"], message["message"])
 
 
 def note_session(event: SessionChange | SessionUpdated) -> None:
@@ -63,35 +68,70 @@ def note_session(event: SessionChange | SessionUpdated) -> None:
 
 def note(session_id: ObjectId) -> None:
     """Have a session read soon."""
-    if len(_waiting) < MOST_WAITING:
-        _waiting.setdefault(session_id, time.monotonic())
+    _waiting.add(session_id)
 
 
 def index_waiting() -> None:
-    """Read what is new in the sessions that wait now, each once.
+    """Index what is new in the sessions that wait now, each once.
 
     A session that gets messages meanwhile waits for the next round, and so does one that could not be read whole.
     """
-    waiting = {session_id: _waiting.pop(session_id) for session_id in list(_waiting)}
+    waiting = _waiting.take()
     sessions = list(waiting)
     try:
         for start in range(0, len(sessions), BATCH):
             batch = sessions[start : start + BATCH]
-            unfinished = set(batch)
+            unfinished = _add_said({session_id: waiting[session_id] for session_id in batch})
             for _ in range(MOST_READS):
-                unfinished = index(list(unfinished))
-                socketio.sleep(0)
                 if not unfinished:
                     break
+                unfinished = index(list(unfinished), are_busy=True)
+                socketio.sleep(0)
             for session_id in set(batch) - unfinished:
-                metrics.SEARCH_DELAY.observe(time.monotonic() - waiting.pop(session_id))
+                metrics.SEARCH_DELAY.observe(time.monotonic() - waiting.pop(session_id).since)
     finally:
-        for session_id, since in waiting.items():
-            _waiting[session_id] = min(since, _waiting.get(session_id, since))
+        _waiting.put_back(waiting)
 
 
-def index(session_ids: Sequence[ObjectId]) -> set[ObjectId]:
-    """Bring the entries of these sessions up to date. Returns those where something is left to do."""
+def _add_said(noted: Mapping[ObjectId, Noted]) -> set[ObjectId]:
+    """Add what was said to the entries that this process wrote last. Returns the sessions that must be read."""
+    entries: dict[ObjectId, Known] = {}
+    writes: list[UpdateOne] = []
+    read_since_pause = 0
+    for session_id, one in noted.items():
+        before = _known.get(session_id)
+        if before is None or one.must_be_read:
+            continue
+        new = {seq: text for seq, text in one.texts.items() if seq > before.through}
+        through = max(new, default=before.through)
+        if len(new) < through - before.through:
+            continue  # Another process has stored the others.
+        room = MOST_WORDS - len(before.words)
+        more = words.of("\n".join(new.values())) - before.words if room > 0 else set()
+        added = sorted(more)[:room]
+        entries[session_id] = Known(ObjectId(), through, before.words.union(added))
+        unchanged = {"_id": session_id, "revision": before.revision}
+        values = {"through": through, "revision": entries[session_id].revision}
+        push = {"$push": {"words": {"$each": added}}} if added else {}
+        writes.append(UpdateOne(unchanged, {"$set": values, **push}))
+        read_since_pause += len(new)
+        if read_since_pause >= PAUSE_AFTER:
+            read_since_pause = 0
+            socketio.sleep(0)
+    if writes and _collection().bulk_write(writes, ordered=False).matched_count < len(writes):
+        for session_id in entries:
+            _known.forget(session_id)  # Some of them were written or deleted by somebody else.
+        return set(noted)
+    for session_id, entry in entries.items():
+        _known.keep(session_id, entry)
+    return noted.keys() - entries.keys()
+
+
+def index(session_ids: Sequence[ObjectId], *, are_busy: bool = False) -> set[ObjectId]:
+    """Bring the entries of these sessions up to date. Returns those where something is left to do.
+
+    What is written to busy ones is remembered.
+    """
     entries = _entries(session_ids)
     sessions = {row["_id"]: row for row in Session.collection().find({"_id": {"$in": list(entries)}}, _NEEDED)}
     forget(entries.keys() - sessions.keys())
@@ -101,10 +141,11 @@ def index(session_ids: Sequence[ObjectId]) -> set[ObjectId]:
     }
     unfinished |= _read_messages(reads)
     writes = [write for reading in reads.values() if (write := reading.write()) is not None]
-    if writes:
-        done = _collection().bulk_write(writes, ordered=False)
-        if done.matched_count < len(writes):
-            unfinished |= reads.keys()  # Somebody else was at some of them.
+    if writes and _collection().bulk_write(writes, ordered=False).matched_count < len(writes):
+        return unfinished | reads.keys()  # Somebody else was at some of them.
+    if are_busy:
+        for session_id in reads.keys() - unfinished:
+            _known.keep(session_id, reads[session_id].known())
     return unfinished
 
 
@@ -128,6 +169,7 @@ class _Reading:
         self.is_new = entry.get("own") != self.own
         self.through: int = 0 if self.is_new else entry["through"]
         self.said: set[str] = set()
+        self.written: Document = {}
 
     @property
     def unread(self) -> Document:
@@ -148,6 +190,7 @@ class _Reading:
             "agentId": self.session.get("agentId"),
             "status": self.session["status"],
             "createdAt": self.session["createdAt"],
+            "changedAt": self.session.get("updatedAt"),
         }
         if not self.is_new and not more and values.items() <= self.entry.items():
             return None
@@ -157,7 +200,13 @@ class _Reading:
         elif more:
             values["words"] = [*known, *sorted(more)][:MOST_WORDS]
         unchanged = {"_id": self.entry["_id"], "revision": self.entry["revision"]}
-        return UpdateOne(unchanged, {"$set": {**values, "revision": ObjectId()}})
+        self.written = {**values, "revision": ObjectId()}
+        return UpdateOne(unchanged, {"$set": self.written})
+
+    def known(self) -> Known:
+        """Return the entry as it is after the write."""
+        entry = {**self.entry, **self.written}
+        return Known(entry["revision"], entry["through"], set(entry["words"]))
 
 
 def _entries(session_ids: Sequence[ObjectId]) -> dict[ObjectId, Document]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -11,24 +12,38 @@ from chatsupport.documents import Counters, Session
 from chatsupport.documents.session import OPEN
 from chatsupport.extensions import socketio
 from chatsupport.features.search import indexing
+from chatsupport.features.search.documents import SearchEntry
+from chatsupport.services.messages import sequences
 
 OPEN_SECONDS, ALL_SECONDS = 20.0, 5.0
-BATCH = 100
+BATCH, LOOKED_AT = 100, 500
+"""How many sessions are indexed, and how many are compared with their entries, at once."""
 FIRST_ROUND_SECONDS = 1.0
 """How long one look at sessions that are not indexed yet may take."""
 POSITION = "search"
 
 
 def look_at_open() -> None:
-    """Look whether the entries of all open sessions are up to date."""
-    batch: list[ObjectId] = []
-    for session in Session.collection().find({"status": {"$in": list(OPEN)}}, {"_id": 1}):
-        batch.append(session["_id"])
-        if len(batch) == BATCH:
-            _index(batch)
-            batch = []
-    if batch:
-        _index(batch)
+    """Look whether the entries of all open sessions are up to date, and index those that are not."""
+    batch: dict[ObjectId, Any] = {}
+    for session in Session.collection().find({"status": {"$in": list(OPEN)}}, {"updatedAt": 1}):
+        batch[session["_id"]] = session.get("updatedAt")
+        if len(batch) == LOOKED_AT:
+            _look(batch)
+            batch = {}
+    _look(batch)
+
+
+def _look(changed_at: Mapping[ObjectId, Any]) -> None:
+    """Compare the entries of these sessions with when they were changed, and with their last messages."""
+    ids = list(changed_at)
+    rows = SearchEntry.collection().find({"_id": {"$in": ids}}, {"through": 1, "changedAt": 1})
+    entries = {row["_id"]: (row["through"], row.get("changedAt")) for row in rows}
+    last_seqs = sequences.last_seqs(ids)
+    behind = [each for each in ids if entries.get(each) != (last_seqs.get(each, 0), changed_at[each])]
+    for start in range(0, len(behind), BATCH):
+        _index(behind[start : start + BATCH])
+    socketio.sleep(0)
 
 
 def look_at_all() -> None:

@@ -54,7 +54,9 @@ def put(caller: Caller, session_id: ObjectId, tags: Sequence[str]) -> Document:
     for tag in tags:
         first.setdefault(_key(tag), tag)
     kept = [{"key": key, "tag": tag} for key, tag in first.items()]
-    change = {"$set": {STORED: kept, "updatedAt": time}} if kept else {"$unset": {STORED: ""}}
+    stored = {"$set": {STORED: kept, "updatedAt": time}}
+    removed = {"$unset": {STORED: ""}, "$set": {"updatedAt": time}}
+    change = stored if kept else removed
     updated = Session.collection().find_one_and_update(
         {"_id": session_id}, change, return_document=ReturnDocument.AFTER
     )

@@ -14,7 +14,7 @@ from chatsupport.features.search.documents import SearchEntry
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.concurrency import run_together
-from tests.interleaving import just_after
+from tests.interleaving import just_after, just_before
 
 SEARCH = "/api/chat/search"
 
@@ -219,20 +219,44 @@ def test_the_messages_with_the_most_words_are_shown(operator: Api, session_id: s
     assert [match["seq"] for match in results(operator, "red apple")[0]["matches"]] == [2, 5, 6]
 
 
-def test_new_messages_are_added_and_nothing_is_read_twice(operator: Api, session_id: str, profile: Any) -> None:
+def test_of_a_session_that_was_read_nothing_is_read_again(operator: Api, session_id: str, profile: Any) -> None:
     operator.send(session_id, "one")
     indexing.index_waiting()
     operator.send(session_id, "two")
+    operator.send(session_id, "Two three")
     before = len(profile())
     indexing.index_waiting()
 
-    reads = [row for row in profile()[before:] if row["ns"].endswith(".messages")]
-    assert [row["nreturned"] for row in reads] == [1]
-    assert found(operator, "one two") == [session_id]
+    asked = [(row["op"], row["ns"].rpartition(".")[2]) for row in profile()[before:]]
+    assert [one for one in asked if one[1] in ("search", "sessions", "messages")] == [("update", "search")]
+    entry = SearchEntry.objects.get(id=session_id)
+    assert (entry.through, sorted(entry.words)) == (3, sorted([*entry.own, "one", "two", "three"]))
+    assert found(operator, "one two three") == [session_id]
     before = len(profile())
     indexing.index_waiting()
     # Showing a match is noted in the audit log, a moment later.
     assert [row for row in profile()[before:] if not row["ns"].endswith(".audit")] == []
+
+
+def test_messages_that_another_process_has_stored_are_read(operator: Api, session_id: str) -> None:
+    operator.send(session_id, "one")
+    indexing.index_waiting()
+    operator.send(session_id, "two")
+    indexing._waiting.clear()
+    operator.send(session_id, "three")
+
+    assert found(operator, "one two three") == [session_id]
+
+
+def test_an_entry_that_another_process_has_written_is_read(operator: Api, session_id: str) -> None:
+    operator.send(session_id, "one")
+    indexing.index_waiting()
+    operator.send(session_id, "two")
+    indexing.index([ObjectId(session_id)])
+    operator.send(session_id, "three")
+
+    assert found(operator, "one two three") == [session_id]
+    assert SearchEntry.objects.get(id=session_id).words.count("two") == 1
 
 
 def test_long_sessions_are_read_bit_by_bit(operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,6 +305,29 @@ def test_what_a_killed_process_left_is_found_by_the_sweeps(operator: Api, sessio
     assert found(operator, "lost") == [session_id]
     sweeps.look_at_all()
     assert found(operator, "lost") == [ended, session_id]
+
+
+@pytest.mark.features("tags")
+def test_a_look_at_the_open_sessions_reads_those_that_have_changed(
+    operator: Api, session_id: str, profile: Any
+) -> None:
+    other = operator.start("u2")["sessionId"]
+    operator.send(session_id, "hello")
+    indexing.index_waiting()
+    before = len(profile())
+    sweeps.look_at_open()
+    looked = profile()[before:]
+    assert {row["op"] for row in looked if row["ns"].endswith((".search", ".sessions", ".messages"))} == {
+        "query",
+        "command",
+    }
+
+    for tags in (["vip"], []):
+        put = operator.client.put(f"/api/chat/tags/{other}", json={"tags": tags}, headers=operator.headers)
+        data_of(put)
+        indexing._waiting.clear()
+        sweeps.look_at_open()
+        assert found(operator, "vip") == [other] * len(tags)
 
 
 def test_all_sessions_are_looked_at_round_and_round(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,6 +384,20 @@ def test_who_read_the_texts_before_an_erasure_does_not_write_them_after(
 
 
 @pytest.mark.features("privacy")
+def test_what_a_process_remembers_is_not_written_after_an_erasure(
+    operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.send(session_id, "hello")
+    indexing.index_waiting()
+    operator.send(session_id, "secret")
+    just_before(monkeypatch, indexing, "_collection", lambda: operator.delete("/api/users/u1"))
+
+    assert found(operator, "secret") == []
+    assert "secret" not in str(list(SearchEntry.collection().find()))
+    assert found(operator, session_id) == [session_id]
+
+
+@pytest.mark.features("privacy")
 def test_while_somebody_is_erased_nothing_of_it_is_indexed(
     operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,7 +444,7 @@ def test_old_sessions_go_from_the_index_too(make_app: MakeApp) -> None:
 def test_a_failure_keeps_what_waits(operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     operator.send(session_id, "kept")
     with monkeypatch.context() as broken:
-        broken.setattr(indexing, "index", lambda _: 1 / 0)
+        broken.setattr(indexing, "index", lambda _, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             indexing.index_waiting()
 

@@ -30,6 +30,7 @@ def test_a_text_is_found_by_its_words(text: str, query: str) -> None:
 
     assert looked_for
     assert set(looked_for) <= words.of(text)
+    assert words.count(text, [*looked_for, "nothing"]) == len(looked_for)
 
 
 @pytest.mark.parametrize("query", ["parce", "arcel", "parcels", "\u6b3e\u9000"])
@@ -40,6 +41,12 @@ def test_other_words_do_not_find_it(query: str) -> None:
 @pytest.mark.parametrize("query", ["", "?!.", "\u0301\u0302", "$", "\u200b"])
 def test_what_has_no_words_looks_for_nothing(query: str) -> None:
     assert words.wanted(query) == []
+
+
+def test_plain_text_has_the_words_that_the_same_text_has_among_other_letters() -> None:
+    for code in range(128):
+        text = f"Ab{chr(code)}cD"
+        assert words.of(text) == words.of(f"{text} \u00e9") - {"e"}, code
 
 
 def test_the_place_is_that_in_the_text_as_it_was_written() -> None:
