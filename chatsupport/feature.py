@@ -23,6 +23,7 @@ from chatsupport.contract.socket_events import Emitted
 from chatsupport.documents import Index
 from chatsupport.orders import Handlers
 from chatsupport.personal_data import PersonalData
+from chatsupport.services.assignment.staffing import Hours
 from chatsupport.session_parts import SessionPart
 from chatsupport.sockets.dispatch import SocketEvents
 
@@ -58,6 +59,8 @@ class Feature:
     """How it exports and erases its data about a person."""
     widget: Callable[[], Mapping[str, Any]] | None = None
     """Returns the chat bubble's settings for pages that do not set them by `data-*` attributes."""
+    hours: Hours | None = None
+    """Returns whether the chat is open at a time, and when it opens. It sends no command."""
     report: Callable[[datetime, datetime], Callable[[ObjectId | None], Mapping[str, Any]]] | None = None
     """Returns the feature's figures for reports on [start, end): of an agent, or with None of all agents."""
     needs_ended_since: Callable[[], datetime | None] | None = None

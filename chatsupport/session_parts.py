@@ -30,6 +30,8 @@ class SessionPart:
     """Returns the fields of a stored session for its user, or with True for staff. It reads no other data."""
     condition: Callable[[Any], Document] | None = None
     """Returns what it asks of the sessions of a list, from a `SessionFilter` that has its fields."""
+    time_zone: Callable[[Document], str | None] | None = None
+    """Returns the IANA name of the time zone in which the user of a stored session is, if it is known."""
     texts: Callable[[Document], Iterable[str]] | None = None
     """Returns the texts of a stored session by which staff find it, besides its ids and messages."""
 
@@ -77,6 +79,12 @@ def condition(wanted: object) -> dict[str, Any]:
         if part.condition is not None:
             asked.update(part.condition(wanted))
     return asked
+
+
+def time_zone_of(session: Document) -> str | None:
+    """Return the IANA name of the time zone in which the session's user is, if a feature knows it."""
+    known = (part.time_zone(session) for part in _parts.values() if part.time_zone is not None)
+    return next(filter(None, known), None)
 
 
 def texts_of(session: Document) -> list[str]:

@@ -205,6 +205,9 @@ class ListedSession(Session):
     unread_count: Count = Field(description="How many messages its agent has not read.")
 
 
+OPENS_AT = Field(description="When the chat opens. Null if it is open, or if that is not known.")
+
+
 class Instructions(Answer):
     """What to do next."""
 
@@ -218,6 +221,8 @@ class StartedSession(SessionState):
     session_id: Id
     created_at: Time
     waiting_message: str | None
+    is_open: bool
+    opens_at: Time | None = OPENS_AT
     instructions: Instructions
 
 
@@ -234,7 +239,7 @@ class Availability(Answer):
     """The availability of the service."""
 
     is_open: bool
-    opens_at: Time | None
+    opens_at: Time | None = OPENS_AT
     is_staffed: bool = Field(description="True if an agent is online and present, busy or not.")
     waiting: Count = absent("Only for callers with credentials.")
     estimated_wait_seconds: Count | None = absent("Only for callers with credentials.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from functools import cache
+from importlib.resources import files
 from typing import Annotated, Any, Literal
 
 from bson import ObjectId
@@ -123,6 +125,12 @@ def _moment(value: Any) -> datetime:
     if not _EARLIEST <= time <= _LATEST:
         raise ValueError
     return time
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """Return the names of all time zones."""
+    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
 # Sent by clients.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from functools import cache
-from importlib.resources import files
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
 from chatsupport.contract.base import Answer, Code, Model, Reads, Request, absent, example
-from chatsupport.contract.fields import Line, Time
+from chatsupport.contract.fields import Line, Time, time_zones
 from chatsupport.contract.people import MAX_EMAIL_LENGTH, email
 from chatsupport.contract.schemas import LARGEST
 from chatsupport.contract.socket_events import InSession
@@ -24,12 +22,6 @@ MAX_URL, MAX_FIELDS, MAX_VALUE, MAX_PAGES = 2000, 20, 500, 5
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,9}")
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
-
-
-@cache
-def time_zones() -> frozenset[str]:
-    """Return the names of all time zones."""
-    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
 def _text(value: Any, otherwise: str) -> str | None:

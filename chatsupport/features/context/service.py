@@ -191,11 +191,20 @@ def _of(session: Mapping[str, Any]) -> Document:
     return context
 
 
+def time_zone(session: Mapping[str, Any]) -> str | None:
+    """Return the visitor's time zone, if the session has one."""
+    return _of(session).get("timezone")
+
+
 def texts(session: Mapping[str, Any]) -> list[str]:
     """Return who the visitor says it is, by which staff find the session."""
     return list(_of(session).get("visitor", {}).values())
 
 
 SESSION_PART = SessionPart(
-    fields={StartSession: Told, ShownSession: ShownContext}, on_start=of_start, show=show, texts=texts
+    fields={StartSession: Told, ShownSession: ShownContext},
+    on_start=of_start,
+    show=show,
+    time_zone=time_zone,
+    texts=texts,
 )

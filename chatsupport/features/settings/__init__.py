@@ -2,7 +2,7 @@
 
 from chatsupport.background import Every
 from chatsupport.feature import Feature
-from chatsupport.features.settings import orders, questions, routes, service, widget
+from chatsupport.features.settings import hours, orders, questions, routes, service, widget
 from chatsupport.features.settings.documents import Settings
 
 FEATURE = Feature(
@@ -13,4 +13,5 @@ FEATURE = Feature(
     timed_work=[Every(service.LOOK_SECONDS, service.refresh)],
     session_part=questions.SESSION_PART,
     widget=widget.options,
+    hours=hours.opening,
 )

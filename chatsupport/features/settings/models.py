@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from chatsupport.contract.base import Answer, Code, Model, Reads, Request, absent, example
-from chatsupport.contract.fields import Count, Line, Text, Time
+from chatsupport.contract.fields import Count, Line, Text, Time, time_zones
 from chatsupport.contract.schemas import LARGEST
 
 MAX_END_REASONS, MAX_QUESTIONS, MAX_OPTIONS = 20, 8, 20
+MAX_SPANS, MAX_EXCEPTIONS = 10, 400
 DEFAULT_COLOR = "#0f766e"
 
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 _URL = re.compile(r"https://[!-~]{1,1992}")
 
 Item = TypeVar("Item")
@@ -68,6 +73,82 @@ def _each_once(items: list[str]) -> list[str]:
     if len(set(items)) < len(items):
         raise ValueError("must not have the same entry twice.")
     return items
+
+
+def _time_zone(value: Any) -> str:
+    if not isinstance(value, str) or value not in time_zones():
+        raise ValueError("must be the name of a time zone, such as Europe/Berlin.")
+    return value
+
+
+def _date(value: Any) -> str:
+    try:
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            return date.fromisoformat(value).isoformat()
+    except ValueError:
+        pass  # Such as February 30.
+    raise ValueError("must be a date such as 2026-12-24.")
+
+
+def _span(value: Any) -> list[str]:
+    is_pair = isinstance(value, list) and len(value) == 2
+    if not is_pair or not all(isinstance(time, str) and _TIME_OF_DAY.fullmatch(time) for time in value):
+        raise ValueError('must be two times from 00:00 to 24:00, such as ["09:00", "17:30"].')
+    if value[0] >= value[1]:
+        raise ValueError("must end after it begins. Hours past midnight are a span of the next day.")
+    return list(value)
+
+
+def _in_order(spans: list[list[str]]) -> list[list[str]]:
+    if any(earlier[1] > later[0] for earlier, later in pairwise(spans)):
+        raise ValueError("must be in order, and must not overlap.")
+    return spans
+
+
+def _dates_differ(days: list[ExceptionalDay]) -> list[ExceptionalDay]:
+    if len({day.date for day in days}) < len(days):
+        raise ValueError("must not have the same date twice.")
+    return sorted(days, key=lambda day: day.date)
+
+
+Span = Annotated[
+    list[str],
+    Reads(
+        _span, type="array", items={"type": "string", "pattern": f"^({_TIME_OF_DAY.pattern})$"}, minItems=2, maxItems=2
+    ),
+]
+Spans = Annotated[list[Span], _at_most(MAX_SPANS), AfterValidator(_in_order)]
+Day = Annotated[Spans, Field(default_factory=list)]
+
+
+class Weekly(Model):
+    """The opening hours of each day of the week: spans such as `["09:00", "17:30"]`. A day without spans is closed."""
+
+    mon: Day
+    tue: Day
+    wed: Day
+    thu: Day
+    fri: Day
+    sat: Day
+    sun: Day
+
+
+class ExceptionalDay(Model):
+    """A date with opening hours of its own."""
+
+    date: Annotated[str, Reads(_date, format="date")]
+    spans: Spans = Field(description="Empty if the chat is closed on that day.")
+    name: Annotated[str, Line(60)] | None = absent("Such as the name of a holiday.")
+
+
+class OpeningHours(Model):
+    """The hours in which your team answers, on the clocks of one time zone."""
+
+    time_zone: Annotated[str, Reads(_time_zone)] = Field(description="An IANA name, such as `Europe/Berlin`.")
+    weekly: Weekly
+    exceptions: Annotated[list[ExceptionalDay], _at_most(MAX_EXCEPTIONS), AfterValidator(_dates_differ)] = Field(
+        default_factory=list
+    )
 
 
 Words = Annotated[str, Line(300)] | None
@@ -140,7 +221,7 @@ def _keys_differ(questions: list[Question]) -> list[Question]:
 
 
 WRONG = Code("INVALID_SETTINGS")
-Hours = Annotated[None, _nothing_yet("opening hours"), WRONG]
+Hours = Annotated[OpeningHours | None, WRONG]
 EndReasons = Annotated[list[EndReason], _at_most(MAX_END_REASONS), WRONG]
 PreChat = Annotated[list[Question], _at_most(MAX_QUESTIONS), AfterValidator(_keys_differ), WRONG]
 BotId = Annotated[None, _nothing_yet("a bot"), WRONG]
@@ -163,7 +244,11 @@ class NewSettings(Request):
 
     model_config = example(
         version=0,
-        hours=None,
+        hours={
+            "timeZone": "Europe/Berlin",
+            "weekly": {"mon": [["09:00", "12:30"], ["13:30", "17:00"]], "tue": [["09:00", "17:00"]]},
+            "exceptions": [{"date": "2026-12-24", "spans": [], "name": "Christmas Eve"}],
+        },
         texts={"greeting": "Welcome! What can we do for you?", "away": None, "ended": None},
         widget={
             "title": "Fern & Clay",

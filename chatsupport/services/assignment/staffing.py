@@ -1,16 +1,51 @@
-"""The availability that visitors may see: whether an agent is present."""
+"""The availability that visitors may see: whether the chat is open, and whether an agent is present."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from chatsupport import serializers
+from chatsupport.database.clock import now
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import queue, slots
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Whether the chat is open. If not: when it opens, if that is known, and the time zone of the hours."""
+
+    is_open: bool = True
+    opens_at: datetime | None = None
+    zone: ZoneInfo | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """Return the fields that clients see."""
+        return {"isOpen": self.is_open, "opensAt": serializers.iso(self.opens_at)}
+
+
+Hours = Callable[[datetime], Opening]
+_hours: list[Hours] = []
+_ALWAYS = Opening()
+
+
+def bind_hours(sources: Iterable[Hours]) -> None:
+    """Use these opening hours. The chat is open if it is open by all of them, and by none always."""
+    _hours[:] = sources
+
+
+def opening() -> Opening:
+    """Return whether the chat is open now. Sends no command."""
+    time = now()
+    return next((found for hours in _hours if not (found := hours(time)).is_open), _ALWAYS)
+
+
 def describe(caller: Caller | None) -> dict[str, Any]:
     """Return whether the chat is open and an agent is present, busy or not. Callers also get the queue's length."""
-    public = {"isOpen": True, "opensAt": None, "isStaffed": slots.any_there()}
+    public = {**opening().shown(), "isStaffed": slots.any_there()}
     if caller is None:
         return public
     return {**public, "waiting": queue.count_waiting(), "estimatedWaitSeconds": None}

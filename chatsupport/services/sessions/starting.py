@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bson import ObjectId
 from pymongo import ReturnDocument
@@ -19,7 +20,7 @@ from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.events import SessionStarted
 from chatsupport.extensions import settings
 from chatsupport.identity import Caller
-from chatsupport.services.assignment import queue, serving, slots
+from chatsupport.services.assignment import queue, serving, slots, staffing
 from chatsupport.services.sessions import reading
 from chatsupport.services.shared import access, outbox, rate_limits
 
@@ -125,11 +126,10 @@ def _new(user_id: str, user_type: str) -> Document:
 
 
 def _answer(session: Document, agent: Document | None) -> dict[str, Any]:
-    place = queue.position(session)
+    place, opening = queue.position(session), staffing.opening()
     session_id = str(session["_id"])
     if place is not None:
-        why = "All our agents are busy." if slots.any_there() else "Nobody is here at the moment."
-        message = f"{why} You are number {place} in the queue; we will be with you as soon as we can."
+        message = _waiting_message(session, place, opening)
     elif agent is not None:
         message = f"You are connected to {agent['name']}."
     else:
@@ -139,8 +139,32 @@ def _answer(session: Document, agent: Document | None) -> dict[str, Any]:
         **serializers.session_state(session, agent, place),
         "createdAt": serializers.iso(session["createdAt"]),
         "waitingMessage": message,
+        **opening.shown(),
         "instructions": {
             "websocket": "Connect with socket.io-client and auth {token}, then emit join_session with this sessionId.",
             "http": f"POST /api/chat/send-message/{session_id}, GET /api/chat/messages/{session_id}.",
         },
     }
+
+
+def _waiting_message(session: Document, place: int, opening: staffing.Opening) -> str:
+    """Return the reason why the visitor waits, and its place. Outside the hours: when somebody will answer."""
+    if opening.opens_at is not None:
+        zone = _zone(session_parts.time_zone_of(session)) or opening.zone
+        time = opening.opens_at.astimezone(zone)
+        when = f"{time:%A}, {time.day} {time:%B} at {time:%H:%M} ({zone or 'UTC'})"
+        return f"We are closed at the moment, and answer when we open on {when}. You are number {place} in the queue."
+    if not opening.is_open:
+        why = "We are closed at the moment."
+    elif slots.any_there():
+        why = "All our agents are busy."
+    else:
+        why = "Nobody is here at the moment."
+    return f"{why} You are number {place} in the queue; we will be with you as soon as we can."
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    try:
+        return None if name is None else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):  # From an earlier version of the time zones.
+        return None

@@ -11,6 +11,7 @@ import pytest
 from chatsupport import orders
 from chatsupport.features.settings import service
 from chatsupport.features.settings.documents import Settings
+from chatsupport.features.settings.hours import DAYS
 from chatsupport.features.settings.orders import ReadSettings
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.commands import COMMANDS
@@ -30,6 +31,11 @@ def change(api: Api, **sections: Any) -> dict[str, Any]:
 
 def look(**changes: Any) -> dict[str, Any]:
     return {**service.DEFAULTS["widget"], **changes}
+
+
+def week(monday: Any, *exceptions: dict[str, Any]) -> dict[str, Any]:
+    """Return opening hours on Mondays."""
+    return {"timeZone": "Europe/Berlin", "weekly": {"mon": monday}, "exceptions": list(exceptions)}
 
 
 def given(api: Api) -> dict[str, Any]:
@@ -80,6 +86,11 @@ def test_all_settings_are_stored(operator: Api) -> None:
             {"key": "email", "label": "Your email", "type": "email", "required": True},
             {"key": "topic", "label": "About", "type": "select", "options": ["A", "B"], "required": False},
         ],
+        "hours": week(
+            [["00:00", "12:00"], ["12:00", "24:00"]],
+            {"date": "2027-01-01", "spans": []},
+            {"date": "2026-12-24", "spans": [["09:00", "12:00"]], "name": " Christmas Eve "},
+        ),
     }
 
     changed = change(operator, **wanted)
@@ -88,6 +99,14 @@ def test_all_settings_are_stored(operator: Api) -> None:
     assert changed["widget"] == {**wanted["widget"], "title": "Fern & Clay", "color": "#2f5d46"}  # type: ignore[dict-item]
     assert changed["endReasons"] == wanted["endReasons"]
     assert changed["preChat"] == wanted["preChat"]
+    assert changed["hours"] == {
+        "timeZone": "Europe/Berlin",
+        "weekly": {"mon": [["00:00", "12:00"], ["12:00", "24:00"]], **{day: [] for day in DAYS[1:]}},
+        "exceptions": [
+            {"date": "2026-12-24", "spans": [["09:00", "12:00"]], "name": "Christmas Eve"},
+            {"date": "2027-01-01", "spans": [], "name": None},
+        ],
+    }
     assert settings_of(operator) == changed
 
 
@@ -100,7 +119,30 @@ QUESTION = {"key": "topic", "label": "About", "type": "text", "required": True}
         ("version", "1", "version"),
         ("version", True, "version"),
         ("version", -1, "version"),
-        ("hours", {"timeZone": "Europe/Berlin"}, "hours"),
+        ("hours", [], "hours"),
+        ("hours", {"timeZone": "Europe/Berlin"}, "hours.weekly"),
+        ("hours", {"weekly": {}}, "hours.timeZone"),
+        ("hours", {"timeZone": "../etc/passwd", "weekly": {}}, "hours.timeZone"),
+        ("hours", {"timeZone": "europe/berlin", "weekly": {}}, "hours.timeZone"),
+        ("hours", {"timeZone": ["UTC"], "weekly": {}}, "hours.timeZone"),
+        ("hours", week(None), "hours.weekly.mon"),
+        ("hours", week([["09:00"]]), "hours.weekly.mon.0"),
+        ("hours", week([["09:00", "24:01"]]), "hours.weekly.mon.0"),
+        ("hours", week([["9:00", "10:00"]]), "hours.weekly.mon.0"),
+        ("hours", week([["09:00", "17:00\n"]]), "hours.weekly.mon.0"),
+        ("hours", week([[9, 17]]), "hours.weekly.mon.0"),
+        ("hours", week([["09:00", "09:00"]]), "hours.weekly.mon.0"),
+        ("hours", week([["22:00", "02:00"]]), "hours.weekly.mon.0"),
+        ("hours", week([["09:00", "12:00"], ["11:59", "13:00"]]), "hours.weekly.mon"),
+        ("hours", week([["13:00", "14:00"], ["09:00", "12:00"]]), "hours.weekly.mon"),
+        ("hours", week([[f"{hour:02}:00", f"{hour:02}:01"] for hour in range(11)]), "hours.weekly.mon"),
+        ("hours", week([], {"date": "2026-02-30", "spans": []}), "hours.exceptions.0.date"),
+        ("hours", week([], {"date": "20261224", "spans": []}), "hours.exceptions.0.date"),
+        ("hours", week([], {"date": "2026-12-24"}), "hours.exceptions.0.spans"),
+        ("hours", week([], {"date": "2026-12-24", "spans": [["09:00", "08:00"]]}), "hours.exceptions.0.spans.0"),
+        ("hours", week([], {"date": "2026-12-24", "spans": [], "name": "x" * 61}), "hours.exceptions.0.name"),
+        ("hours", week([], *[{"date": "2026-12-24", "spans": []}] * 2), "hours.exceptions"),
+        ("hours", week([], *[{"date": "2026-12-24", "spans": []}] * 401), "hours.exceptions"),
         ("botId", "6b02b4cd299fb66dc017f7e1", "botId"),
         ("texts", None, "texts"),
         ("texts", [], "texts"),
@@ -146,7 +188,7 @@ def test_a_wrong_setting_is_named_and_changes_nothing(operator: Api, section: st
 
     assert refused["details"][0]["field"] == field
     assert refused["message"] == refused["details"][0]["message"]
-    assert refused["message"].startswith(f"{field} must ")
+    assert refused["message"].startswith((f"{field} must ", f"{field} is required and must "))
     assert settings_of(operator)["version"] == 0
 
 

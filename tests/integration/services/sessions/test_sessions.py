@@ -53,6 +53,8 @@ def test_start_answers_the_whole_shape(operator: Api) -> None:
         "agent": {"id": agent["id"], "name": "Ada", "isOnline": True},
         "queuePosition": None,
         "waitingMessage": "You are connected to Ada.",
+        "isOpen": True,
+        "opensAt": None,
     }
 
 
