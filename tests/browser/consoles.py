@@ -127,6 +127,11 @@ class Console:
         """Return an open dialog."""
         return self.page.get_by_role("dialog", name=title)
 
+    def end(self) -> None:
+        """End the chat in the open dialog, without the seconds in which that can be undone."""
+        self.dialog("End the chat").get_by_role("button", name="End the chat").click()
+        self.page.locator(".toast", has_text=" ends.").get_by_label("Dismiss").click()
+
     def expect_title(self, unread: int) -> None:
         """Wait until the window's title shows this count."""
         expect(self.page).to_have_title(re.compile(rf"^\({unread}\) " if unread else "^Chat Support$"))

@@ -46,7 +46,7 @@ def test_a_whole_chat(person: Callable[..., Person], server: Server, operator: R
     console.page.get_by_role("button", name="End", exact=True).click()
     console.dialog("End the chat").get_by_role("radio", name="Another reason").check()
     console.dialog("End the chat").get_by_role("textbox", name="Another reason").fill("Parcel found")
-    console.dialog("End the chat").get_by_role("button", name="End the chat").click()
+    console.end()
     assert maria.socket.wait_for("session_ended")["reason"] == "Parcel found"
     expect(console.notice).to_contain_text("Parcel found")
     expect(console.composer).to_be_hidden()

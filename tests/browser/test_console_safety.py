@@ -100,8 +100,14 @@ def test_the_whole_work_by_keyboard(person: MakePerson, server: Server, operator
     expect(page.get_by_role("switch")).not_to_be_checked()
     keys.press("e")
     expect(page.get_by_role("radio", name="Solved")).to_be_focused()
+    keys.press("Enter")
+    expect(page.get_by_text("The chat with tom ends.")).to_be_visible()
+    keys.press("z")
+    expect(page.get_by_text("The chat with tom ends.")).to_have_count(0)
+    keys.press("e")
     keys.press("ArrowDown")
     keys.press("Enter")
+    page.locator(".toast", has_text=" ends.").get_by_label("Dismiss").press("Enter")
     wait_until(
         lambda: tom.rest.get(f"/api/chat/session/{tom.session_id}").data["endReason"] == "The visitor does not answer"
     )

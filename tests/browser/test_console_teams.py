@@ -85,7 +85,7 @@ def test_the_queue_shows_waiting_visitors_and_updates_itself(
     console.go("My chats")
     console.open("maria")
     console.page.get_by_role("button", name="End", exact=True).click()
-    console.page.keyboard.press("Enter")
+    console.end()
     expect(console.row("tom")).to_be_visible()
     console.go("Queue")
     expect(console.rows).to_have_count(1)
@@ -127,7 +127,7 @@ def test_two_tabs_of_an_agent_show_the_same(person: MakePerson, server: Server, 
     left.page.get_by_role("switch").click()
     expect(right.page.get_by_role("switch")).not_to_be_checked()
     left.page.get_by_role("button", name="End", exact=True).click()
-    left.page.keyboard.press("Enter")
+    left.end()
     expect(right.notice).to_contain_text("The chat ended")
     expect(right.composer).to_be_hidden()
 

@@ -56,7 +56,7 @@ def test_the_reasons_to_end_are_those_of_the_settings(
         dialog = end_dialog(console)
         expect(dialog.get_by_role("radio")).to_have_count(2)
         expect(dialog.get_by_role("radio", name="Sold <b>")).to_be_checked()
-        dialog.get_by_role("button", name="End the chat").click()
+        console.end()
         assert maria.socket.wait_for("session_ended")["reason"] == "Sold <b>"
     finally:
         operator.request("PUT", "/api/settings", {**settings, "version": changed["version"]})
@@ -81,13 +81,13 @@ def test_an_end_has_the_given_reason(person: MakePerson, server: Server, operato
     dialog.get_by_role("button", name="End the chat").click()
     expect(dialog.get_by_role("alert")).to_have_text("Write the reason, or choose one from the list.")
     dialog.get_by_role("textbox", name="Another reason").fill("Parcel found")
-    dialog.get_by_role("button", name="End the chat").click()
+    console.end()
     assert maria.socket.wait_for("session_ended")["reason"] == "Parcel found"
 
     console.open("tom")
     dialog = end_dialog(console)
     dialog.get_by_role("radio", name="Spam or abuse").check()
-    dialog.get_by_role("button", name="End the chat").click()
+    console.end()
     assert tom.socket.wait_for("session_ended")["reason"] == "Ended by the agent"
     expect(console.notice).to_contain_text("Spam or abuse")
 
@@ -96,7 +96,7 @@ def test_an_end_has_the_given_reason(person: MakePerson, server: Server, operato
     dialog.get_by_role("radio", name="Another reason").check()
     dialog.get_by_role("textbox", name="Another reason").fill("Rude")
     dialog.get_by_label("Do not show this reason to the visitor").check()
-    dialog.get_by_role("button", name="End the chat").click()
+    console.end()
     assert sam.socket.wait_for("session_ended")["reason"] == "Ended by the agent"
     console.go("Ended")
     for name, reason in (("maria", "Parcel found"), ("tom", "Spam or abuse"), ("sam", "Rude")):

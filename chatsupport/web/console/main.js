@@ -7,6 +7,7 @@ import { startRouting } from "./route.js";
 import { continueSession, loadPicture } from "./server/account.js";
 import { opened } from "./server/actions.js";
 import { authorize } from "./server/api.js";
+import { startEnding } from "./server/ending.js";
 import { loadClient, reconnect } from "./server/live.js";
 import { assign, notify, state, subscribe, unreadTotal } from "./store.js";
 import { language, texts } from "./texts.js";
@@ -30,6 +31,7 @@ function start() {
   startAlerts(); // after the views, which mark as read what the agent sees
   startRouting();
   startKeys();
+  startEnding();
   setInterval(() => !document.hidden && state.phase === "signed-in" && notify(), 1_000); // the times that count up
   // An event can be lost between two servers, so the state is compared with the server's once a minute.
   setInterval(() => state.phase === "signed-in" && state.link === "online" && loadPicture(), CHECK_MS);

@@ -24,6 +24,7 @@ function initial() {
     agents: [],
     drafts: new Map(),
     outbox: new Map(),
+    ends: new Map(),
     missing: new Map(),
     switching: null,
     busy: new Map(),
@@ -216,15 +217,16 @@ export function unansweredSince(session) {
 let toasts = 0;
 
 /**
- * Shows a message for a few seconds or, with an action (label and function), until it is closed.
+ * Shows a message for a few seconds or, with an action (label and function), until it is closed. Returns its id.
  * @param {string} text
  * @param {Partial<Omit<Toast, "id" | "text">>} [how]
  */
-export function toast(text, { kind = "info", label = null, act = null } = {}) {
+export function toast(text, { kind = "info", label = null, act = null, close = null } = {}) {
   toasts += 1;
   const id = toasts;
-  assign({ toasts: [...state.toasts.slice(-3), { id, text, kind, label, act }] });
+  assign({ toasts: [...state.toasts.slice(-3), { id, text, kind, label, act, close }] });
   if (!act) setTimeout(() => dismiss(id), 6_000);
+  return id;
 }
 
 /** @param {number} id */

@@ -131,6 +131,16 @@ export interface Toast {
   readonly kind: string;
   readonly label: string | null;
   readonly act: (() => unknown) | null;
+  /** What else happens if the agent closes it. */
+  readonly close: (() => unknown) | null;
+}
+
+/** How a chat ends, in a moment. */
+export interface End {
+  readonly reason: string;
+  readonly internalReason?: string;
+  /** It is on its way, and cannot be undone. */
+  readonly isSent: boolean;
 }
 
 /** The store as `change` hands it out. */
@@ -166,6 +176,8 @@ export interface Draft {
   /** What is written and not sent, by the ids of the sessions; of notes, by `note-` and the id. */
   drafts: Map<string, string>;
   outbox: Map<string, readonly Unsent[]>;
+  /** The chats that the agent has ended and the server has not, by their ids. */
+  ends: Map<string, End>;
   /** Why a session cannot be shown, by its id. */
   missing: Map<string, "refused" | "unreachable">;
   /** What the switch was set to, until the server has answered. */

@@ -7,6 +7,7 @@ import { isLooking } from "../parts/focus.js";
 import { portray, visitorName } from "../parts/names.js";
 import { back } from "../route.js";
 import { markRead, openAgain, stopWatching, takeOver } from "../server/actions.js";
+import { canUndoEnd, undoEnd } from "../server/ending.js";
 import { watchSession } from "../server/following.js";
 import { assign, isMine, isSupervisor, mine, reasonOf, selectedSession, state, talkOf } from "../store.js";
 import { say, texts } from "../texts.js";
@@ -27,7 +28,13 @@ export const canAct = (session) =>
 export function createConversation() {
   const head = createHead();
   const messages = createMessages();
-  const notice = h("p", { class: "notice", role: "status" });
+  const words = h("span", {});
+  const undo = h(
+    "button",
+    { class: "link", type: "button", onclick: () => undoEnd(state.selected ?? undefined) },
+    texts.end.undo,
+  );
+  const notice = h("p", { class: "notice", role: "status" }, words, " ", undo);
   const composer = createComposer();
   const empty = createEmpty();
   const element = h(
@@ -52,9 +59,10 @@ export function createConversation() {
       }
       head.update(session);
       messages.update(session);
-      const words = explain(session);
-      show(notice, Boolean(words));
-      setText(notice, words);
+      const sentence = explain(session);
+      show(notice, Boolean(sentence));
+      setText(words, sentence);
+      show(undo, canUndoEnd(session.id));
       composer.update(session);
       // Messages count as read if they are on the screen of an agent who is present.
       const looks = isLooking() && messages.atEnd();
@@ -93,6 +101,7 @@ function explain(session) {
       : say(chat.ended, { reason });
   }
   const busy = state.busy.get(session.id);
+  if (canUndoEnd(session.id)) return chat.endsSoon;
   if (busy) return chat[busy];
   if (endsAt) return say(chat.endsAt, { time: timeOfDay(endsAt) });
   if (isMine(session)) return "";

@@ -4,8 +4,8 @@ import { setAttribute, setText, show } from "../parts/elements.js";
 import { focusComposer } from "../parts/focus.js";
 import { visitorName } from "../parts/names.js";
 import { go } from "../route.js";
-import { end } from "../server/actions.js";
-import { mine, state, toast, unansweredSince } from "../store.js";
+import { end } from "../server/ending.js";
+import { mine, state, unansweredSince } from "../store.js";
 import { say, texts } from "../texts.js";
 
 /** @import { Session } from "../types.js" */
@@ -34,13 +34,12 @@ const choice = (radio, label, detail = false) =>
     ),
   );
 
-/** Opens the chat that has waited longest for an answer, if the agent still looks at the ended one. @param {Session} ended */
+/** Opens the chat that has waited longest for an answer, if the agent looks at the ended one. @param {Session} ended */
 function openNext(ended) {
-  const unanswered = mine().filter(unansweredSince);
+  const unanswered = mine().filter((session) => unansweredSince(session) && !state.busy.has(session.id));
   if (state.selected !== ended.id || state.list !== "mine" || !unanswered.length) return;
   const since = (/** @type {Session} */ session) => unansweredSince(session) ?? "";
   const [next] = unanswered.sort((one, other) => since(one).localeCompare(since(other)));
-  toast(say(texts.announce.ended, { visitor: visitorName(ended) }));
   go("mine", next.id);
   focusComposer();
 }
@@ -108,7 +107,8 @@ export function openEnd(session) {
       }
       const chosen = reasons[radios.findIndex((one) => one.checked)] ?? { label, isPublic: !isInternal.checked };
       const told = { reason: texts.end.told, internalReason: chosen.label };
-      end(session.id, chosen.isPublic ? { reason: chosen.label } : told).then((isDone) => isDone && openNext(session));
+      end(session.id, chosen.isPublic ? { reason: chosen.label } : told);
+      openNext(session);
     },
   });
   (radios[0] ?? words).focus();

@@ -7,6 +7,7 @@ import { focusComposer, focusRow } from "../parts/focus.js";
 import { plainKeys } from "../parts/storage.js";
 import { back, go, select } from "../route.js";
 import { takeOver, toggleOnline } from "../server/actions.js";
+import { undoEnd } from "../server/ending.js";
 import { watchSession } from "../server/following.js";
 import { assign, isMine, isSupervisor, mine, selectedSession, state } from "../store.js";
 import { texts } from "../texts.js";
@@ -26,6 +27,7 @@ const SHORTCUTS = [
   { keys: ["n"], what: texts.keys.note, act: withSession(writeNote) },
   { keys: ["t"], what: texts.keys.transfer, act: withSession(openTransfer) },
   { keys: ["e"], what: texts.keys.end, act: withSession(openEnd) },
+  { keys: ["z"], what: texts.keys.undoEnd, act: () => undoEnd() },
   { keys: ["o"], what: texts.keys.online, act: toggleOnline },
   { keys: ["i"], what: texts.keys.about, act: () => assign({ panel: !state.panel }) },
   { keys: ["?"], what: texts.keys.help, act: showHelp },

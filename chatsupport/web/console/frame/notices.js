@@ -16,18 +16,22 @@ export function createNotices() {
 }
 
 /** @param {Toast} toast */
-function createToast({ id, kind, text, label, act }) {
+function createToast({ id, kind, text, label, act, close }) {
   function onclick() {
     dismiss(id);
     act?.();
   }
   const button = act && h("button", { class: "button small", onclick }, label);
-  const close = h(
+  function onclose() {
+    dismiss(id);
+    close?.();
+  }
+  const cross = h(
     "button",
-    { class: "icon-button", "aria-label": texts.notices.dismiss, onclick: () => dismiss(id) },
+    { class: "icon-button", type: "button", "aria-label": texts.notices.dismiss, onclick: onclose },
     icon("end"),
   );
-  return { element: h("div", { class: `toast ${kind}` }, h("span", {}, text), button, close), update() {} };
+  return { element: h("div", { class: `toast ${kind}` }, h("span", {}, text), button, cross), update() {} };
 }
 
 /** The line above everything, while there is no connection or if the lists could not be loaded. @returns {View} */

@@ -124,7 +124,7 @@ function createRow({ id }) {
       portray(picture, session);
       setText(name, visitorName(session));
       setText(preview, describe(session));
-      const unanswered = isMine(session) ? unansweredSince(session) : null;
+      const unanswered = isMine(session) && !state.ends.has(session.id) ? unansweredSince(session) : null;
       const waited = since(unanswered);
       setText(time, unanswered ? duration(waited) : timeOf(session));
       setAttribute(time, "aria-hidden", unanswered ? "true" : null);
@@ -162,6 +162,7 @@ function describe(session) {
     if (agentId === state.agent?.id) return lists.withYou;
     return say(lists.withAgent, { agent: agent?.name ?? lists.anAgent });
   }
+  if (state.ends.has(session.id)) return texts.chat.ending;
   if (talkOf(session.id).typing.has(session.userId)) return lists.typing;
   const draft = state.selected !== session.id && state.drafts.get(session.id);
   if (draft) return say(lists.draft, { text: draft });

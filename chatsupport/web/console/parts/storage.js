@@ -1,4 +1,4 @@
-/** @import { State } from "../types.js" */
+/** @import { End, State } from "../types.js" */
 
 // The data that survives a reload of this tab, in sessionStorage (docs/console.md says why). If a browser forbids it, the
 // agent has to sign in again after a reload. Choices about alerts and the order of the list are in localStorage, for all tabs of the browser. Stored
@@ -38,7 +38,7 @@ export function readToken() {
 /** @param {{ token: string, agentId: string } | null} value */
 export const writeToken = (value) => write(TOKEN, value);
 
-// An agent's drafts and unsent messages. They are stored for each agent, because agents may share a computer.
+// An agent's drafts, unsent messages and ends of chats. They are stored for each agent, because agents may share a computer.
 /** @param {string} agentId */
 const writing = (agentId) => `chat-console-writing-${agentId}`;
 
@@ -63,13 +63,26 @@ export function readWriting(agentId) {
   const outbox = pairs(found?.outbox).map(
     ([sessionId, items]) => /** @type {const} */ ([sessionId, list(items).flatMap(unsent)]),
   );
-  return { drafts: new Map(pairs(found?.drafts).filter(([, text]) => isText(text))), outbox: new Map(outbox) };
+  const ends = pairs(found?.ends).filter(([, end]) => isText(end?.reason));
+  return {
+    drafts: new Map(pairs(found?.drafts).filter(([, text]) => isText(text))),
+    outbox: new Map(outbox),
+    ends: new Map(ends.map(([id, { reason, internalReason }]) => [id, toEnd(reason, internalReason)])),
+  };
 }
 
-/** @param {string} agentId @param {ReadonlyMap<string, string>} drafts @param {State["outbox"]} outbox */
-export function writeWriting(agentId, drafts, outbox) {
+/** @param {string} reason @param {unknown} internalReason @returns {End} */
+const toEnd = (reason, internalReason) => ({
+  reason,
+  ...(isText(internalReason) && { internalReason }),
+  isSent: false,
+});
+
+/** @param {string} agentId @param {Pick<State, "drafts" | "outbox" | "ends">} state */
+export function writeWriting(agentId, { drafts, outbox, ends }) {
   const open = [...outbox].filter(([, items]) => items.length);
-  write(writing(agentId), drafts.size || open.length ? { drafts: [...drafts], outbox: open } : null);
+  const isEmpty = !drafts.size && !open.length && !ends.size;
+  write(writing(agentId), isEmpty ? null : { drafts: [...drafts], outbox: open, ends: [...ends] });
 }
 
 /** @param {string} agentId */

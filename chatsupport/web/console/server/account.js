@@ -4,6 +4,7 @@ import { forgetWriting, readToken, readWriting, writeToken } from "../parts/stor
 import { go } from "../route.js";
 import { assign, isSupervisor, reset, state } from "../store.js";
 import { ApiError, authorize, call, isAuthorized } from "./api.js";
+import { finishEnds, flushEnds } from "./ending.js";
 import { handlers } from "./events.js";
 import { connect, disconnect } from "./live.js";
 import { flushAll } from "./outbox.js";
@@ -66,6 +67,7 @@ export async function loadPicture() {
   try {
     await refresh();
     flushAll();
+    flushEnds();
   } catch (error) {
     if (state.phase === "signed-in") assign({ loadError: error instanceof Error ? error.message : String(error) });
   }
@@ -80,7 +82,8 @@ function expired() {
 }
 
 /** Signs out by choice: no written text stays in this tab, and the server ends the token. */
-export function signOut() {
+export async function signOut() {
+  if (isAuthorized()) await finishEnds();
   const agentId = state.agent?.id;
   disconnect();
   if (isAuthorized()) call("POST", "/api/auth/logout").catch(() => {}); // Without an answer, the token expires by itself.

@@ -31,7 +31,7 @@ const LATEST = 2 ** 31 - 1; // beyond every seq
 /**
  * Performs an action, and marks the session meanwhile. A failure is shown with a button to try again.
  * @param {string} sessionId
- * @param {"ending" | "transferring" | "taking"} mark
+ * @param {"transferring" | "taking"} mark
  * @param {string} failure the text, with a place for the reason
  * @param {() => Promise<unknown>} act
  */
@@ -53,20 +53,6 @@ async function attempt(sessionId, mark, failure, act) {
     change((draft) => draft.busy.delete(sessionId));
     refreshAgentsSoon();
   }
-}
-
-/**
- * Ends a chat. The visitor sees `reason`; only staff see `internalReason`.
- * @param {string} sessionId
- * @param {{ reason: string, internalReason?: string }} reasons
- */
-export function end(sessionId, { reason, internalReason }) {
-  return attempt(sessionId, "ending", texts.end.failed, async () => {
-    const path = `/api/chat/end-session/${sessionId}`;
-    const { data } = await callCounting("POST", path, { reason, internalReason });
-    const { endedAt, reason: endReason } = data;
-    patchSession(sessionId, { status: "ended", endedAt, endReason, internalReason, unreadCount: 0 });
-  });
 }
 
 /**

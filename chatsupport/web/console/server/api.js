@@ -73,8 +73,16 @@ export async function call(method, path, body, tries) {
 /** @param {string} path */
 export const get = (path) => call("GET", path);
 
-/** @param {string} method @param {string} path @param {object | undefined} body */
-async function once(method, path, body) {
+/**
+ * Calls once, and the browser delivers the call even if the page is closed meanwhile.
+ * @param {string} method
+ * @param {string} path
+ * @param {object} body
+ */
+export const callLast = (method, path, body) => once(method, path, body, true);
+
+/** @param {string} method @param {string} path @param {object | undefined} body @param {boolean} [keepalive] */
+async function once(method, path, body, keepalive = false) {
   const sent = token;
   let response, envelope;
   try {
@@ -85,6 +93,7 @@ async function once(method, path, body) {
         ...(sent && { Authorization: `Bearer ${sent}` }),
       },
       body: body === undefined ? undefined : JSON.stringify(body),
+      keepalive,
       signal: AbortSignal.timeout(ANSWER_MS),
     });
     envelope = await response.json();

@@ -15,6 +15,7 @@ import {
 } from "../store.js";
 import { say, texts } from "../texts.js";
 import { putNote } from "./desk.js";
+import { forgetEnd } from "./ending.js";
 import { followSession, lose, settle } from "./following.js";
 import { isFollowed, stopFollowing } from "./live.js";
 import { refreshAgentsSoon } from "./refresh.js";
@@ -42,6 +43,7 @@ export const handlers = {
     refreshAgentsSoon();
     if (agentId !== state.agent?.id) return; // A supervisor gets session_changed for this.
     if (!state.busy.has(sessionId)) announce(texts.announce.unassigned);
+    forgetEnd(sessionId);
     change((draft) => draft.busy.delete(sessionId));
     if (!isSupervisor()) return lose(sessionId, reason, LOST[reason] ?? null);
     stopFollowing(sessionId);
@@ -54,6 +56,7 @@ export const handlers = {
 
   session_ended({ sessionId, reason, endedAt, endedBy }) {
     refreshAgentsSoon();
+    forgetEnd(sessionId);
     const session = state.sessions.get(sessionId);
     if (!session) return;
     const isNews = session.status !== "ended" && endedBy !== state.agent?.id;

@@ -33,9 +33,9 @@ export function outboxOf(sessionId) {
   return outbox;
 }
 
-/** Stores drafts and unsent messages, so that they survive a reload. */
+/** Stores drafts, unsent messages and ends, so that they survive a reload. */
 export function keepWriting() {
-  if (state.agent) writeWriting(state.agent.id, state.drafts, state.outbox);
+  if (state.agent) writeWriting(state.agent.id, state);
 }
 
 /**
