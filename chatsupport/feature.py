@@ -16,13 +16,14 @@ import click
 from bson import ObjectId
 from flask import Blueprint
 
-from chatsupport import session_parts
+from chatsupport import recording, session_parts
 from chatsupport.background import Every
 from chatsupport.config import Variable
 from chatsupport.contract.socket_events import Emitted
 from chatsupport.documents import Index
 from chatsupport.orders import Handlers
 from chatsupport.personal_data import PersonalData
+from chatsupport.recording import Recorded, Recorder
 from chatsupport.services.assignment.staffing import Hours
 from chatsupport.session_parts import SessionPart
 from chatsupport.sockets.dispatch import SocketEvents
@@ -57,6 +58,12 @@ class Feature:
     """Its commands for `flask --app wsgi …`."""
     personal_data: PersonalData | None = None
     """How it exports and erases its data about a person."""
+    recorder: Recorder | None = None
+    """How it records all changes, if it does."""
+    recorded: Sequence[Recorded] = ()
+    """Its documents about sessions that are recorded."""
+    examine: Callable[[], Iterable[tuple[bool, str, str]]] | None = None
+    """Returns what `doctor` says about it: whether that is well, the state, and what to do about it."""
     widget: Callable[[], Mapping[str, Any]] | None = None
     """Returns the chat bubble's settings for pages that do not set them by `data-*` attributes."""
     hours: Hours | None = None
@@ -79,6 +86,7 @@ def install(names: Iterable[str]) -> tuple[Feature, ...]:
     """Import these features, and let `installed` return them from now on, in this order."""
     _installed[:] = load(names)
     session_parts.bind({each.name: each.session_part for each in _installed if each.session_part is not None})
+    recording.bind([each.recorder for each in _installed if each.recorder is not None])
     return installed()
 
 

@@ -50,6 +50,7 @@ _STATUSES = {
     404: "There is no such thing",
     405: "This path does not support the method",
     409: "The state of the session or the agent does not allow this",
+    410: "It is not kept any more",
     413: "The body is too large",
     415: "The Content-Type of the body is not JSON",
     429: "Too many requests",

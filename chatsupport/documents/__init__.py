@@ -5,6 +5,7 @@ from typing import Any
 
 from chatsupport.documents.agent import Agent
 from chatsupport.documents.counters import Counters
+from chatsupport.documents.deletion import Deletion
 from chatsupport.documents.denial import Denial
 from chatsupport.documents.indexes import Index, declared, missing, retire
 from chatsupport.documents.lease import Lease
@@ -13,7 +14,7 @@ from chatsupport.documents.notice import Notice
 from chatsupport.documents.process import Process
 from chatsupport.documents.session import Session
 
-CORE = (Agent, Session, Message, Lease, Counters, Denial, Notice, Process)
+CORE = (Agent, Session, Message, Lease, Counters, Deletion, Denial, Notice, Process)
 
 ALL: list[type[Any]] = [*CORE]
 """The documents of the core, and of the features that this application has."""
@@ -26,6 +27,7 @@ __all__ = [
     "CORE",
     "Agent",
     "Counters",
+    "Deletion",
     "Denial",
     "Index",
     "Lease",

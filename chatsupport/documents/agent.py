@@ -18,6 +18,7 @@ from mongoengine import (
 
 from chatsupport.database.clock import now
 from chatsupport.documents.base import BaseDocument
+from chatsupport.documents.recorded import UNRECORDED_INDEX, unrecorded_field
 
 DEFAULT_MAX_USERS = 2
 MAX_USERS_LIMIT = 50
@@ -67,6 +68,7 @@ class Agent(BaseDocument):
     password_hash = StringField(db_field="passwordHash")
     signed_in_from = ListField(StringField(), db_field="signedInFrom")
     role = StringField(choices=ROLES, default=MEMBER)
+    unrecorded = unrecorded_field()
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)
     updated_at = DateTimeField(db_field="updatedAt", required=True, default=now)
 
@@ -94,6 +96,7 @@ class Agent(BaseDocument):
                 "unique": True,
                 "partialFilterExpression": {"email": {"$gt": ""}},
             },
+            UNRECORDED_INDEX,
         ],
     }
 

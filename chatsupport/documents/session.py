@@ -19,6 +19,7 @@ from mongoengine import (
 
 from chatsupport.database.clock import now
 from chatsupport.documents.base import CHANGED, KEPT, REMOVED, BaseDocument
+from chatsupport.documents.recorded import UNRECORDED_INDEX, unrecorded_field
 
 WAITING, ACTIVE, ENDED = "waiting", "active", "ended"
 STATUSES = (WAITING, ACTIVE, ENDED)
@@ -88,6 +89,7 @@ class Session(BaseDocument):
     first_response_ms = LongField(db_field="firstResponseMs", null=True)
     untold = EmbeddedDocumentListField(Mark, erasure=KEPT)
     """Its marks are removed when everybody was told, before an erasure ends."""
+    unrecorded = unrecorded_field()
     read_seq = EmbeddedDocumentListField(ReadMark, db_field="readSeq", erasure=CHANGED)
     features = DictField(erasure=CHANGED)
     """What features keep with the session, each under its own name."""
@@ -118,6 +120,7 @@ class Session(BaseDocument):
                 "fields": ["untold.at"],
                 "partialFilterExpression": {"untold.at": {"$exists": True}},
             },
+            UNRECORDED_INDEX,
             # The lists, newest first.
             {"name": "newest", "fields": ["-created_at", "-_id"]},
             {"name": "newest_by_status", "fields": ["status", "-created_at", "-_id"]},

@@ -5,6 +5,7 @@ INSTALLED = (
     "blocks",
     "consoles",
     "context",
+    "events",
     "metrics",
     "notes",
     "privacy",

@@ -13,7 +13,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from chatsupport import events, serializers
+from chatsupport import events, recording, serializers
 from chatsupport.contract.base import Model, refused
 from chatsupport.contract.chat import Session as ShownSession
 from chatsupport.contract.chat import StartSession
@@ -82,9 +82,13 @@ def _store(session: Document, context: Document) -> Document | None:
     """Store the new details. None if another process was faster, or the session has ended."""
     as_read = {"_id": session["_id"], "status": {"$in": list(OPEN)}, f"{STORED}.version": _of(session).get("version")}
     versioned = {**context, "version": _of(session).get("version", 0) + 1}
+    marks = recording.marks(recording.SESSION_UPDATED)
+    change = {"$set": {STORED: versioned, "updatedAt": now()}, **recording.pushed(marks)}
     stored: Document | None = Session.collection().find_one_and_update(
-        as_read, {"$set": {STORED: versioned, "updatedAt": now()}}, return_document=ReturnDocument.AFTER
+        as_read, change, return_document=ReturnDocument.AFTER
     )
+    if stored is not None:
+        recording.look_after(Session.collection(), session["_id"], recording.SESSION_UPDATED, marks)
     return stored
 
 

@@ -6,6 +6,7 @@ from chatsupport.features.notes import routes, service
 from chatsupport.features.notes.documents import Note
 from chatsupport.features.notes.models import EMITTED
 from chatsupport.features.notes.personal_data import PERSONAL_DATA
+from chatsupport.recording import NOTE_CREATED, Recorded
 
 FEATURE = Feature(
     name="notes",
@@ -14,4 +15,5 @@ FEATURE = Feature(
     documents=[Note],
     reactions={NoteAdded: [service.tell_staff]},
     personal_data=PERSONAL_DATA,
+    recorded=[Recorded(kind=NOTE_CREATED, documents=Note, serialize=service.serialize)],
 )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from mongoengine import DateTimeField, ObjectIdField, StringField
 
 from chatsupport.documents.base import BaseDocument
+from chatsupport.documents.recorded import UNRECORDED_INDEX, unrecorded_field
 
 MAX_TEXT = 2000
 
@@ -21,6 +22,7 @@ class Note(BaseDocument):
     author_name = StringField(db_field="authorName", required=True)
     text = StringField(required=True, max_length=MAX_TEXT)
     created_at = DateTimeField(db_field="createdAt", required=True)
+    unrecorded = unrecorded_field()
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "notes",
@@ -28,5 +30,6 @@ class Note(BaseDocument):
             {"name": "newest_by_session", "fields": ["session_id", "-created_at", "-_id"]},
             # For the export and the erasure of an agent.
             {"name": "by_author", "fields": ["author_id", "author_type"]},
+            UNRECORDED_INDEX,
         ],
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import broadcasts, events, serializers
+from chatsupport import broadcasts, events, recording, serializers
 from chatsupport.contract.fields import Cursor
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
@@ -32,6 +32,7 @@ def list_page(caller: Caller, session_id: ObjectId, limit: int, cursor: Cursor |
 def add(caller: Caller, session_id: ObjectId, text: str) -> Document:
     """Add a note to a session, open or ended, and tell the staff in its room. For staff only."""
     session = access.find_session_of_staff(caller, session_id)
+    marks = recording.marks(recording.NOTE_CREATED)
     note = {
         "_id": ObjectId(),
         "sessionId": session_id,
@@ -41,7 +42,8 @@ def add(caller: Caller, session_id: ObjectId, text: str) -> Document:
         "text": text,
         "createdAt": now(),
     }
-    Note.collection().insert_one(note)
+    Note.collection().insert_one({**note, **recording.kept(marks)})
+    recording.look_after(Note.collection(), note["_id"], recording.NOTE_CREATED, marks)
     _look_after(session, note)
     events.happened(NoteAdded(session, note))
     return serialize(note)

@@ -13,7 +13,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import broadcasts, events, serializers
+from chatsupport import broadcasts, events, recording, serializers
 from chatsupport.contract.chat import Session as ShownSession
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
@@ -51,8 +51,11 @@ def rate(caller: Caller, session_id: ObjectId, new: NewRating) -> tuple[Document
     Score.collection().update_one({"_id": session_id}, {"$set": score}, upsert=True)
     # An erasure that came in between has taken the session from its user.
     its_users = {"_id": session_id, "userId": session["userId"]}
-    if not Session.collection().update_one(its_users, {"$set": {STORED: rating}}).matched_count:
+    marks = recording.marks(recording.SESSION_RATED)
+    change = {"$set": {STORED: rating}, **recording.pushed(marks)}
+    if not Session.collection().update_one(its_users, change).matched_count:
         raise access.refusal()
+    recording.look_after(Session.collection(), session_id, recording.SESSION_RATED, marks)
     is_new = _of(session) is None
     session["features"] = {**session.get("features", {}), NAME: rating}
     events.happened(SessionRated(session))

@@ -11,7 +11,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from chatsupport import events
+from chatsupport import events, recording
 from chatsupport.contract.chat import Session as ShownSession
 from chatsupport.contract.chat import SessionFilter
 from chatsupport.database.clock import now
@@ -57,11 +57,13 @@ def put(caller: Caller, session_id: ObjectId, tags: Sequence[str]) -> Document:
     stored = {"$set": {STORED: kept, "updatedAt": time}}
     removed = {"$unset": {STORED: ""}, "$set": {"updatedAt": time}}
     change = stored if kept else removed
+    marks = recording.marks(recording.SESSION_UPDATED)
     updated = Session.collection().find_one_and_update(
-        {"_id": session_id}, change, return_document=ReturnDocument.AFTER
+        {"_id": session_id}, {**change, **recording.pushed(marks)}, return_document=ReturnDocument.AFTER
     )
     if updated is None:
         raise SessionNotFoundError
+    recording.look_after(Session.collection(), session_id, recording.SESSION_UPDATED, marks)
     if tombstones.is_erased_meanwhile(session, time):
         _take_away([session_id])
         raise ForbiddenError("This person has just been erased. Nothing is stored about them any more.")

@@ -180,7 +180,7 @@ def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, str
     with outbox.change(outbox.REQUEUED, agentId=agent_id, slotId=slot_id, reason=reason) as mark:
         requeued = Session.collection().find_one_and_update(
             {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id},
-            {"$set": values, "$unset": {"slotId": ""}, "$push": {"untold": mark}},
+            {"$set": values, "$unset": {"slotId": ""}, **outbox.pushed(mark)},
             return_document=ReturnDocument.AFTER,
         )
         if requeued is None:

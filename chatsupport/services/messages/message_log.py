@@ -131,6 +131,11 @@ class MessageLog:
         """Take no more drafts from sockets: this process is leaving."""
         self._closed = True
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether this process is leaving."""
+        return self._closed
+
     def wait_until_idle(self, timeout: float) -> bool:
         """Wait until nothing is waiting or being written. False when that took longer than `timeout` seconds."""
         return self._backlog.wait_until_idle(timeout)

@@ -11,10 +11,10 @@ from mongoengine import Q
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from chatsupport import events
+from chatsupport import events, recording, serializers
 from chatsupport.contract.people import AgentChanges, AgentFields, AgentPage
 from chatsupport.database.clock import now
-from chatsupport.documents import Agent
+from chatsupport.documents import Agent, Deletion
 from chatsupport.documents.agent import BY_NAME, derived
 from chatsupport.errors import AgentNotFoundError, EmailTakenError
 from chatsupport.events import AgentChanged, AgentCreated, AgentDeleted
@@ -56,10 +56,12 @@ def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
     agent = _document(fields)
     if fields.password is not None:
         agent["passwordHash"] = passwords.hash_of(fields.password)
+    marks = recording.marks(recording.AGENT_CREATED)
     try:
-        Agent.collection().insert_one(agent)
+        Agent.collection().insert_one({**agent, **recording.kept(marks)})
     except DuplicateKeyError:
         raise EmailTakenError from None
+    recording.look_after(Agent.collection(), agent["_id"], recording.AGENT_CREATED, marks)
     logger.info("Agent created", extra={"event": "agent_created", "agent_id": str(agent["_id"])})
     events.happened(AgentCreated(caller, agent))
     created: dict[str, Any] = Agent.objects(id=agent["_id"]).as_pymongo().first() or agent
@@ -90,14 +92,18 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     values = _values(changes)
     if not values:
         return before
+    marks = recording.marks(recording.AGENT_CHANGED)
     try:
         updated = Agent.collection().find_one_and_update(
-            {"_id": agent_id}, [{"$set": values}, *derived()], return_document=ReturnDocument.AFTER
+            {"_id": agent_id},
+            [{"$set": {**values, **recording.added(marks)}}, *derived()],
+            return_document=ReturnDocument.AFTER,
         )
     except DuplicateKeyError:
         raise EmailTakenError from None
     if updated is None:
         raise AgentNotFoundError
+    recording.look_after(Agent.collection(), agent_id, recording.AGENT_CHANGED, marks)
     logger.info("Agent changed", extra={"event": "agent_changed", "agent_id": str(agent_id), "fields": sorted(values)})
     new_credentials = "password" in changes.given or before.get("email") != updated.get("email")
     if new_credentials:
@@ -159,7 +165,11 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
     Raises `AgentNotFoundError` also if it was deleted before, but first completes that deletion.
     """
     access.require_manager(caller)
+    if recording.is_on():
+        _announce_deletion(Agent.collection().find_one({"_id": agent_id}))
     deleted: dict[str, Any] | None = Agent.collection().find_one_and_delete({"_id": agent_id})
+    if recording.is_on():
+        _announce_deletion(deleted)
     denied = denials.end_access_of_deleted(agent_id)
     if deleted is not None:
         logger.info("Agent deleted", extra={"event": "agent_deleted", "agent_id": str(agent_id)})
@@ -168,6 +178,22 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
     if deleted is None:
         raise AgentNotFoundError
     return deleted
+
+
+def _announce_deletion(agent: dict[str, Any] | None) -> None:
+    """Store the mark of a deletion before it, and afterwards what came in between. It counts once the agent is gone.
+
+    Changes of the agent that are not recorded yet are taken along.
+    """
+    if agent is None:
+        return
+    marks = recording.marks(recording.AGENT_DELETED)
+    deletion = {"agent": serializers.agent(agent), "at": now()}
+    this, deletions = {"_id": agent["_id"]}, Deletion.collection()
+    deletions.update_one(this, {"$setOnInsert": {**deletion, **recording.kept(marks)}}, upsert=True)
+    for place, mark in enumerate(agent.get(recording.FIELD, ())):
+        not_yet = {**this, f"{recording.FIELD}.id": {"$ne": mark["id"]}}
+        deletions.update_one(not_yet, {"$push": {recording.FIELD: {"$each": [mark], "$position": place}}})
 
 
 def create_defaults(names: tuple[str, ...]) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from chatsupport import events
+from chatsupport import events, recording
 from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
 from chatsupport.database.connection import is_unavailable
@@ -113,8 +113,9 @@ def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
     message_log.log.expect_end(session_id)
     is_guests = {"_id": session_id, "userId": guest.id}
     for _ in range(_ATTEMPTS):
+        marks = recording.marks(recording.SESSION_UPDATED)
         try:
-            Session.collection().update_one(
+            renamed = Session.collection().update_one(
                 is_guests,
                 [
                     {
@@ -124,6 +125,7 @@ def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
                             "endedBy": _renamed("$endedBy", guest, user),
                             "readSeq": _renamed_marks(guest, user),
                             "updatedAt": "$$NOW",
+                            **recording.added(marks),
                         }
                     }
                 ],
@@ -131,6 +133,8 @@ def _rename_session(session_id: ObjectId, guest: Caller, user: Caller) -> None:
         except DuplicateKeyError:
             ending.end_now(is_guests, SessionEnd(reason=MERGED), user.id, user)
         else:
+            if renamed.modified_count:
+                recording.look_after(Session.collection(), session_id, recording.SESSION_UPDATED, marks)
             message_log.log.wait_for_writes(session_id)
             return
     raise DatabaseUnavailableError

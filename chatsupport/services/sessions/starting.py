@@ -81,7 +81,7 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
         session["preferredAgentId"] = preferred
     queue.check_room()
     with outbox.change(outbox.STARTED, asked.caller) as mark:
-        session = _insert({**session, "untold": [mark]})
+        session = _insert({**session, **outbox.stored(mark)})
         session, agent = serving.serve(session)
         if agent is None:
             queue.withdraw_overflow(session)

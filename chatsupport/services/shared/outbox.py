@@ -16,7 +16,7 @@ import dataclasses
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from pymongo import UpdateOne
 from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
-from chatsupport import events
+from chatsupport import events, recording
 from chatsupport.background import Buffered
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
@@ -54,8 +54,18 @@ SWEEP_SECONDS = 2.0
 MAX_AT_ONCE = 500
 _BAD_VALUE = 2
 
+_RECORDED_AS = {
+    STARTED: "session.started",
+    ASSIGNED: "session.assigned",
+    REQUEUED: "session.requeued",
+    ENDED: "session.ended",
+}
+"""How changes are recorded. A move is recorded as the assignment that is stored with it."""
+
 _retells: dict[str, Retell] = {}
 _mutex = threading.Lock()
+_not_recorded: dict[ObjectId, str] = {}
+"""The marks of this process's changes in progress that are stored without being recorded, and their kinds."""
 _ours: dict[ObjectId, bool] = {}
 """The marks that this process is about to announce (False), or has announced and not removed yet (True)."""
 
@@ -102,13 +112,41 @@ def _held(marks: list[Document]) -> Iterator[None]:
     finally:
         with _mutex:
             for mark in marks:
+                _not_recorded.pop(mark["id"], None)
                 if not _ours.get(mark["id"], True):
                     del _ours[mark["id"]]
 
 
+def stored(mark: Document) -> Document:
+    """Return the values of a new session with this mark."""
+    return {"untold": [mark], **recording.kept(_recorded([mark]))}
+
+
+def pushed(mark: Document) -> Document:
+    """Return the operators of an update that adds a mark to a session."""
+    to_record = recording.pushed(_recorded([mark]))
+    return {"$push": {"untold": mark, **to_record.get("$push", {})}}
+
+
 def added(*marks: Document) -> Document:
     """Return the values of a pipeline update that adds marks to a session."""
-    return {"untold": {"$concatArrays": [{"$ifNull": ["$untold", []]}, {"$literal": list(marks)}]}}
+    untold = {"$concatArrays": [{"$ifNull": ["$untold", []]}, {"$literal": list(marks)}]}
+    return {"untold": untold, **recording.added(_recorded(marks))}
+
+
+def _recorded(marks: Sequence[Document]) -> recording.Marks:
+    """Return the marks by which these changes are recorded, and note for `tell` which get none."""
+    to_record: recording.Marks = []
+    for mark in marks:
+        kind = _RECORDED_AS.get(mark["kind"])
+        if kind is None:
+            continue
+        if made := recording.marks(kind, mark["id"], mark["at"]):
+            to_record += made
+        else:
+            with _mutex:
+                _not_recorded[mark["id"]] = kind
+    return to_record
 
 
 def tell(event: SessionChange, stored_with_it: Document | None = None) -> None:
@@ -116,6 +154,10 @@ def tell(event: SessionChange, stored_with_it: Document | None = None) -> None:
 
     `stored_with_it` is what the same write sets in the session: figures that can be worked out again from the mark.
     """
+    with _mutex:
+        kind = _not_recorded.pop(event.id, None)
+    if kind is not None:
+        recording.look_after(Session.collection(), event.session["_id"], kind, [])
     if events.happened(event):
         told(event.session["_id"], event.id, stored_with_it)
 

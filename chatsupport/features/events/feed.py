@@ -1,0 +1,83 @@
+"""Read the feed: pages of events in their order, at once or when something comes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextvars import Context
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+from chatsupport.database.clock import elapsed, now
+from chatsupport.database.connection import COMMITTED, answer_within, translate_errors, wait_until_durable
+from chatsupport.errors import ChatSupportError
+from chatsupport.features.events import contents, recorder
+from chatsupport.features.events.contents import Event
+from chatsupport.features.events.documents import BATCH_SIZE, EventBatch
+from chatsupport.features.events.tail import tail
+from chatsupport.identity import Caller
+from chatsupport.services.messages import message_log
+from chatsupport.services.shared import access
+
+Document = dict[str, Any]
+
+READ_SECONDS = 8.0
+RECENT = timedelta(seconds=10)
+
+
+class PositionGoneError(ChatSupportError):
+    """The events after this position are not kept any more."""
+
+    status = 410
+    code = "POSITION_GONE"
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(
+            f"The events after this position are not kept any more. The oldest that are kept follow position {oldest}; "
+            "what you have missed is only in the other calls."
+        )
+
+
+def read(caller: Caller, after: int, types: Collection[str], wait: float, limit: int) -> Document:
+    """Return the events after a position, and wait for the first one if there is none yet. For operators.
+
+    Position 0 stands before the oldest event that is kept. Raises `PositionGoneError`.
+    """
+    access.require_operator(caller)
+    recorder.here.begin()
+    recorder.here.touch()
+    until = elapsed() + wait
+    # In a new context, because the time in which a request must be answered does not count the waiting.
+    while True:
+        seen = tail.number
+        found: Document = Context().run(_page, after, types, limit)
+        left = until - elapsed()
+        if found["events"] or left <= 0 or message_log.log.is_closed:
+            return found
+        tail.wait(seen, left)
+
+
+def _page(after: int, types: Collection[str], limit: int) -> Document:
+    with translate_errors(), answer_within(READ_SECONDS):
+        events = list(islice(after_position(after, types), limit + 1))
+        page = events[:limit]
+        if page and page[-1].position // BATCH_SIZE > tail.durable and page[-1].at > now() - RECENT:
+            # The next batch could otherwise get a number that a reader has seen with other events.
+            wait_until_durable()
+        return {"events": contents.shown(page), "hasMore": len(events) > limit}
+
+
+def after_position(after: int, types: Collection[str] = ()) -> Iterator[Event]:
+    """Yield the events after a position, only those of the types if there are any. Raises `PositionGoneError`."""
+    number = after // BATCH_SIZE
+    kept_from = recorder.here.feed.get("keptFrom", 0)
+    if after and number < kept_from:
+        raise PositionGoneError(kept_from * BATCH_SIZE)
+    which: Document = {"_id": {"$gte": max(number, kept_from)}}
+    if types:
+        which["types"] = {"$in": sorted(types)}
+    batches = EventBatch.collection().with_options(read_concern=COMMITTED)
+    for batch in batches.find(which, sort=[("_id", 1)], batch_size=20):
+        for event in contents.of_batch(batch):
+            if event.position > after and (not types or event.type in types):
+                yield event

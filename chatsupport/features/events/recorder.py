@@ -1,0 +1,153 @@
+"""Whether changes are recorded. All processes agree on that without asking the database at each change.
+
+Each process reads it once a second. It trusts "no" only until 2 s after it began to read, and only while the others can
+see this process; else it marks its changes in any case, which does no harm. So when recording begins, every change that
+is acknowledged 2 s later has a mark, in whatever process; if there is no other process, at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from chatsupport.config import Variable
+from chatsupport.config import parsers as parse
+from chatsupport.database.clock import elapsed, now
+from chatsupport.documents import Deletion
+from chatsupport.extensions import settings, socketio
+from chatsupport.features.events.documents import FEED, EventBatch, Feed
+from chatsupport.services.server import processes
+
+EVENT_DAYS: Variable[int] = Variable("EVENT_DAYS", parse.integer(1, 3650, "a whole number of days"), 30)
+
+LOOK_SECONDS = 1.0
+TRUSTED_SECONDS = 2.0
+SETTLED = timedelta(seconds=TRUSTED_SECONDS + 0.2)
+"""Longer, because clocks differ a little, and do not run equally fast."""
+SOON_SECONDS = 0.05
+TOUCH = timedelta(hours=1)
+EARLIER = timedelta(seconds=30)
+"""Changes of so long before recording began may be recorded too: longer than any write takes."""
+PURGE_BATCHES = 200
+
+Document = dict[str, Any]
+
+listeners: list[Callable[[], bool]] = []
+"""Each tells whether somebody listens without reading the feed. Recording goes on while one does."""
+
+
+class State:
+    """What this process knows of the recording."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing, because another application begins."""
+        self.feed: Document = {}
+        self._trusted_until = -math.inf
+        self._is_settled = False
+
+    @property
+    def is_known_to_be_on(self) -> bool:
+        """Whether changes are recorded, as far as this process knows."""
+        return bool(self.feed.get("isOn"))
+
+    def must_mark(self) -> bool:
+        """Tell whether a change must have a mark: always, unless it is certain that nothing is recorded."""
+        if self.is_known_to_be_on:
+            return True
+        return not (elapsed() < self._trusted_until and processes.here.is_announced())
+
+    def look(self) -> None:
+        """Read whether changes are recorded."""
+        began = elapsed()
+        self.learn(Feed.collection().find_one({"_id": FEED}) or {})
+        self._trusted_until = began + TRUSTED_SECONDS
+
+    def learn(self, feed: Document) -> None:
+        """Take over what was read or written."""
+        if feed.get("since") != self.feed.get("since") or not feed.get("isOn"):
+            self._is_settled = False
+        self.feed = feed
+
+    def begin(self) -> None:
+        """Record from now on. Returns when every process marks its changes."""
+        if self.is_known_to_be_on and self._is_settled:
+            return
+        self.learn(_switch_on())
+        since = self.feed["since"]
+        while processes.here.others() and now() < since + SETTLED:
+            socketio.sleep(SOON_SECONDS)
+        self._is_settled = True
+
+    def touch(self) -> None:
+        """Note that somebody reads the feed, at most once an hour."""
+        time = now()
+        if time - self.feed["readAt"] > TOUCH:
+            Feed.collection().update_one({"_id": FEED}, {"$max": {"readAt": time}})
+            self.feed = {**self.feed, "readAt": time}
+
+
+here = State()
+
+
+def floor() -> Any:
+    """Return the time from which on changes are recorded: when recording began, and a little earlier."""
+    return here.feed["since"] - EARLIER
+
+
+def _switch_on() -> Document:
+    """Store that changes are recorded, and return the stored document."""
+    is_on = {"$ifNull": ["$isOn", False]}
+    values = {"isOn": True, "since": {"$cond": [is_on, "$since", "$$NOW"]}, "readAt": "$$NOW"}
+    before: Document | None = None
+    for _ in range(2):
+        try:
+            before = Feed.collection().find_one_and_update(
+                {"_id": FEED}, [{"$set": values}], upsert=True, return_document=ReturnDocument.BEFORE
+            )
+            break
+        except DuplicateKeyError:
+            continue  # Another process was faster.
+    if before is not None and not before["isOn"]:
+        # What happened in between was not recorded, so no earlier reader may go on as if it were.
+        Feed.collection().update_one({"_id": FEED}, {"$max": {"keptFrom": last_number() + 1}})
+    stored: Any = Feed.collection().find_one({"_id": FEED})
+    return dict(stored)
+
+
+def last_number() -> int:
+    """Return the number of the last batch, 0 if there is none."""
+    last = EventBatch.collection().find_one({}, {"_id": 1}, sort=[("_id", -1)])
+    return 0 if last is None else int(last["_id"])
+
+
+def keep_up() -> None:
+    """Delete what is older than EVENT_DAYS, and stop recording that long after the last listener."""
+    if not here.feed or processes.here.wrong_clocks():
+        return
+    before = now() - timedelta(days=settings.config.value(EVENT_DAYS))
+    _purge(before)
+    if here.is_known_to_be_on and here.feed["readAt"] < before and not any(listens() for listens in listeners):
+        unread = {"_id": FEED, "isOn": True, "readAt": {"$lt": before}}
+        Feed.collection().update_one(unread, {"$set": {"isOn": False}})
+        here.look()
+
+
+def _purge(before: Any) -> None:
+    """Delete the batches that are older, but never the last one, whose number the next one follows."""
+    collection = EventBatch.collection()
+    while True:
+        rows = list(collection.find({}, {"at": 1}, sort=[("_id", 1)], limit=PURGE_BATCHES + 1))
+        old = [row["_id"] for row in rows[:-1] if row["at"] < before]
+        if not old:
+            break
+        Feed.collection().update_one({"_id": FEED}, {"$max": {"keptFrom": old[-1] + 1}})
+        collection.delete_many({"_id": {"$lte": old[-1]}})
+    Deletion.collection().delete_many({"at": {"$lt": before}})

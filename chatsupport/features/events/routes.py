@@ -1,0 +1,40 @@
+"""The feed of everything that happens, for API keys and systems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from chatsupport.blueprints.requests import caller
+from chatsupport.blueprints.routing import route
+from chatsupport.contract.calls import Says
+from chatsupport.features.events import feed, recorder, relay, tail
+from chatsupport.features.events.feed import PositionGoneError
+from chatsupport.features.events.models import EventPage, Events
+
+blueprint = Blueprint("events", __name__)
+
+Json = dict[str, Any]
+
+
+@blueprint.record
+def _forget(_: object) -> None:
+    recorder.here.forget()
+    relay.here.forget()
+    tail.tail.forget()
+
+
+@route(
+    blueprint.get("/api/events"),
+    query=EventPage,
+    answers={200: Says("Events", Events)},
+    errors=[PositionGoneError],
+)
+def list_events(page: EventPage) -> Json:
+    """Read the events after a position, in their order.
+
+    The first call begins the recording: every change that is acknowledged after its answer has exactly one event. With
+    `wait`, the answer comes with the first new event, or empty after so many seconds. For API keys and systems.
+    """
+    return feed.read(caller(), page.after, page.types or (), page.wait, page.limit)

@@ -1,0 +1,372 @@
+"""The feed: every change has exactly one event, in order, whatever is killed in between."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from flask import Flask
+
+from chatsupport.database.clock import now
+from chatsupport.documents import Agent, Deletion, Message, Session
+from chatsupport.features.events import recorder, relay
+from chatsupport.features.events.documents import BATCH_SIZE, EventBatch, Feed
+from chatsupport.services.server import processes
+from chatsupport.services.shared import outbox
+from tests.api import Api, Apis, assert_failure, data_of
+
+EVENTS = "/api/events"
+
+
+@pytest.fixture(autouse=True)
+def recording(operator: Api) -> None:
+    """Somebody has read the feed, before the test's agents and sessions are made."""
+    assert data_of(operator.get(EVENTS)) == {"events": [], "hasMore": False}
+
+
+def events(operator: Api, **query: Any) -> list[dict[str, Any]]:
+    """Return the events, once the relay has moved everything."""
+    outbox.flush()
+    relay.here.round()
+    found: list[dict[str, Any]] = data_of(operator.get(EVENTS, **query))["events"]
+    return found
+
+
+def types(found: list[dict[str, Any]]) -> list[str]:
+    return [event["type"] for event in found]
+
+
+def ids(found: list[dict[str, Any]]) -> list[str]:
+    return [event["id"] for event in found]
+
+
+def test_a_chat_is_told_in_its_order(operator: Api, user: Api, ada: str) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    for text in ("one", "two"):
+        assert user.send(session_id, text).status_code == 201
+    assert user.end(session_id).status_code == 200
+
+    found = events(operator)
+
+    assert types(found) == [
+        "session.started",
+        "session.assigned",
+        "message.created",
+        "message.created",
+        "session.ended",
+        "agent.created",
+    ]
+    assert [event["position"] for event in found] == sorted(event["position"] for event in found)
+    assert len({event["id"] for event in found}) == len(found)
+    session = operator.session(session_id)
+    assert found[0]["data"] == found[4]["data"] == session
+    messages = data_of(operator.get(f"/api/chat/messages/{session_id}"))["messages"]
+    assert [event["data"] for event in found[2:4]] == messages
+    assert [event["timestamp"] for event in found[2:4]] == [message["timestamp"] for message in messages]
+    assert found[5]["data"] == data_of(operator.get(f"/api/agents/{ada}"))
+    assert events(operator) == found, "Each is moved once."
+    assert Session.objects(unrecorded__at__exists=True).count() == 0
+
+
+@pytest.mark.features("tags", "context", "ratings", "notes")
+def test_each_other_change_has_an_event(operator: Api, apis: Apis, user: Api, ada: str) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    agent = apis.agent(ada)
+    before = events(operator)[-1]["position"]
+    assert operator.patch(f"/api/chat/session/{session_id}", {"visitor": {"name": "Zo"}}).status_code == 200
+    assert agent.put(f"/api/chat/tags/{session_id}", {"tags": ["vip"]}).status_code == 200
+    assert agent.send(session_id, "hello").status_code == 201
+    assert user.post(f"/api/chat/rating/{session_id}", {"score": 5}).status_code in (200, 201)
+    note = data_of(agent.post(f"/api/chat/notes/{session_id}", {"text": "likes cats"}))
+    assert operator.post(f"/api/chat/transfer/{session_id}", {}).status_code == 200
+    assert operator.patch(f"/api/agents/{ada}", {"name": "Ada L."}).status_code == 200
+
+    found = events(operator, after=before)
+
+    of_session = [event for event in found if not event["type"].startswith("agent.")]
+    assert types(of_session)[:6] == [
+        "session.updated",
+        "session.updated",
+        "message.created",
+        "session.rated",
+        "note.created",
+        "session.requeued",
+    ]
+    assert [event["data"] for event in found if event["type"] == "note.created"] == [note]
+    assert [event["data"]["name"] for event in found if event["type"] == "agent.changed"] == ["Ada L."]
+
+
+def test_a_deleted_agent_has_one_event_with_what_it_was_and_takes_its_changes_along(operator: Api) -> None:
+    ada = operator.create_agent("Ada")
+    shown = data_of(operator.get(f"/api/agents/{ada['id']}"))
+    assert operator.delete(f"/api/agents/{ada['id']}").status_code == 200
+    assert_failure(operator.delete(f"/api/agents/{ada['id']}"), 404, "AGENT_NOT_FOUND")
+
+    found = events(operator)
+
+    assert types(found) == ["agent.created", "agent.deleted"]
+    assert found[1]["data"] == shown
+    assert_failure(operator.delete(f"/api/agents/{ada['id']}"), 404, "AGENT_NOT_FOUND")
+    assert events(operator) == found
+
+
+def test_a_deletion_that_did_not_happen_has_no_event(operator: Api, ada: str) -> None:
+    mark = {"id": ObjectId(), "kind": "agent.deleted", "at": now()}
+    Deletion.collection().insert_one({"_id": ObjectId(ada), "agent": {}, "at": now(), "unrecorded": [mark]})
+
+    assert types(events(operator)) == ["agent.created"]
+    Deletion.collection().update_one({}, {"$set": {"at": now() - timedelta(minutes=1)}})
+    assert types(events(operator)) == ["agent.created"]
+    assert Deletion.objects.count() == 0
+
+
+def test_a_relay_that_is_killed_between_two_steps_repeats_nothing(
+    operator: Api, user: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.send(session_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(relay, "_remove_marks", lambda entries: 1 / 0 if entries else None)
+        with pytest.raises(ZeroDivisionError):
+            relay.here.round()
+    relay.here.forget()
+    user.send(session_id)
+
+    found = events(operator)
+
+    assert types(found) == [
+        "session.started",
+        "session.assigned",
+        "message.created",
+        "agent.created",
+        "message.created",
+    ]
+    assert [event["data"]["seq"] for event in found if event["type"] == "message.created"] == [1, 2]
+
+
+def test_of_two_relays_only_one_adds(operator: Api, user: Api, session_id: str) -> None:
+    first, second = relay.Relay(), relay.Relay()
+    first.round()
+    second.round()
+    for _ in range(3):
+        user.send(session_id)
+    first._noted = {ObjectId(session_id)}
+    second._noted = {ObjectId(session_id)}
+
+    assert first.round() == 1
+    assert second.round() == 0, "It loses the race for the number, and knows that it knows less."
+    second.round()
+
+    found = events(operator, types="message.created")
+    assert [event["data"]["seq"] for event in found] == [1, 2, 3]
+
+
+def test_messages_that_nobody_noted_are_found(operator: Api, user: Api, session_id: str) -> None:
+    relay.here.round()
+    user.send(session_id)
+    relay.here.forget()  # The process that had stored it was killed.
+
+    assert types(events(operator))[-1] == "message.created"
+
+
+def test_a_message_that_came_after_the_marks_were_read_waits_for_those_that_it_follows(
+    operator: Api, user: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_marks = relay._Marks
+
+    def and_send() -> Any:
+        user.send(session_id, "before the marks were read")
+        marks = read_marks()
+        operator.post(f"/api/chat/transfer/{session_id}", {})
+        user.send(session_id, "after the transfer")
+        return marks
+
+    with monkeypatch.context() as patched:
+        patched.setattr(relay, "_Marks", and_send)
+        assert types(events(operator)) == ["session.started", "session.assigned", "agent.created"]
+    assert types(events(operator))[3:] == [
+        "message.created",
+        "session.requeued",
+        "session.assigned",
+        "message.created",
+    ]
+
+
+def test_an_end_waits_for_its_figures(operator: Api, user: Api, session_id: str) -> None:
+    user.end(session_id)
+    relay.here.round()
+    assert "session.ended" not in types(data_of(operator.get(EVENTS))["events"])
+
+    assert types(events(operator))[-1] == "session.ended"
+
+
+def test_long_runs_are_split_into_batches(
+    operator: Api, user: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "BATCH_SIZE", 4)
+    for number in range(8):
+        user.send(session_id, str(number))
+
+    found = events(operator)
+
+    assert [event["data"]["message"] for event in found if event["type"] == "message.created"] == list("01234567")
+    assert max(sum(entry.get("count", 1) for entry in batch.entries) for batch in EventBatch.objects) == 3
+
+
+def test_pages_follow_each_other(operator: Api, user: Api, session_id: str) -> None:
+    for number in range(5):
+        user.send(session_id, str(number))
+    whole = events(operator)
+
+    read: list[dict[str, Any]] = []
+    while True:
+        page = data_of(operator.get(EVENTS, after=read[-1]["position"] if read else 0, limit=3))
+        read += page["events"]
+        assert len(page["events"]) == 3 or not page["hasMore"]
+        if not page["hasMore"]:
+            break
+    assert ids(read) == ids(whole)
+    chosen = events(operator, types="agent.created, session.started", limit=1)
+    assert types(chosen) == ["session.started"]
+    assert types(events(operator, types="agent.created", after=chosen[0]["position"])) == ["agent.created"]
+
+
+def test_a_reader_waits_for_the_next_event(operator: Api, user: Api, session_id: str) -> None:
+    last = events(operator)[-1]["position"]
+    threading.Timer(0.2, lambda: (user.send(session_id), relay.here.round())).start()
+
+    began = time.monotonic()
+    found = data_of(operator.get(EVENTS, after=last, wait=10))["events"]
+
+    assert types(found) == ["message.created"]
+    assert 0.1 < time.monotonic() - began < 5
+    began = time.monotonic()
+    assert data_of(operator.get(EVENTS, after=found[-1]["position"], wait=1))["events"] == []
+    assert time.monotonic() - began >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"after": "-1"}, "INVALID_CURSOR"),
+        ({"after": "1.5"}, "INVALID_CURSOR"),
+        ({"after": str(2**60)}, "INVALID_CURSOR"),
+        ({"types": "session.begun"}, "INVALID_TYPES"),
+        ({"types": ""}, "INVALID_TYPES"),
+        ({"types": "*"}, "INVALID_TYPES"),
+        ({"wait": "26"}, "INVALID_WAIT"),
+        ({"wait": "-1"}, "INVALID_WAIT"),
+        ({"limit": "0"}, "INVALID_LIMIT"),
+        ({"limit": "101"}, "INVALID_LIMIT"),
+    ],
+)
+def test_a_wrong_query_is_refused(operator: Api, query: dict[str, str], code: str) -> None:
+    assert_failure(operator.get(EVENTS, **query), 400, code)
+
+
+def test_only_operators_read_the_feed(apis: Apis, user: Api, ada: str) -> None:
+    for api in (user, apis.agent(ada)):
+        assert_failure(api.get(EVENTS), 403, "FORBIDDEN")
+
+
+@pytest.mark.features("privacy", "notes")
+def test_an_erasure_empties_the_events_of_a_person(operator: Api, user: Api, session_id: str) -> None:
+    user.send(session_id, "secret")
+    operator.post(f"/api/chat/notes/{session_id}", {"text": "secret"})
+    positions = [event["position"] for event in events(operator)]
+
+    assert operator.delete("/api/users/u1").status_code == 200
+
+    found = events(operator)
+    assert [event["position"] for event in found][: len(positions)] == positions
+    assert all(event["data"] == {} for event in found if not event["type"].startswith("agent."))
+    assert "secret" not in str(found)
+
+
+def test_old_events_are_deleted_and_their_positions_are_gone(operator: Api, session_id: str) -> None:
+    old = events(operator)[0]["position"]
+    EventBatch.collection().update_many({}, {"$set": {"at": now() - timedelta(days=31)}})
+    operator.start("u2")
+    kept = [event for event in events(operator) if event["position"] // BATCH_SIZE == 2]
+
+    recorder.keep_up()
+    recorder.here.look()
+
+    assert_failure(operator.get(EVENTS, after=old), 410, "POSITION_GONE")
+    assert ids(events(operator)) == ids(kept)
+    assert ids(events(operator, after=kept[0]["position"])) == ids(kept)[1:]
+
+
+def test_recording_stops_long_after_the_last_reader_and_begins_anew(operator: Api, user: Api, session_id: str) -> None:
+    last = events(operator)[-1]["position"]
+    Feed.collection().update_one({}, {"$set": {"readAt": now() - timedelta(days=31)}})
+    recorder.here.look()
+    recorder.keep_up()
+    assert not recorder.here.is_known_to_be_on
+
+    user.send(session_id, "while nobody listened")
+    Message.collection().update_many({}, {"$set": {"timestamp": now() - timedelta(minutes=1)}})
+    Feed.collection().update_one({}, {"$set": {"since": now() - timedelta(days=60)}})
+    recorder.here.look()
+    relay.here.work()
+
+    assert_failure(operator.get(EVENTS, after=last), 410, "POSITION_GONE")
+    user.send(session_id, "now")
+    assert [event["data"]["message"] for event in events(operator, types="message.created")] == ["now"]
+
+
+def test_nothing_is_marked_where_nobody_listens(operator: Api, user: Api, ada: str) -> None:
+    Feed.collection().delete_many({})
+    processes.here.begin()
+    processes.here.beat()
+    recorder.here.look()
+
+    session_id = operator.start("u1")["sessionId"]
+    user.send(session_id)
+    user.end(session_id)
+
+    assert Session.objects(unrecorded__exists=True).count() == 0
+    recorder.here._trusted_until = 0.0  # This process has not looked for long.
+    operator.start("u1")
+    assert Session.objects(unrecorded__exists=True).count() == 1
+    assert Agent.objects(unrecorded__at__exists=True).count() == 1
+    recorder.here.look()
+    relay.here.forget()
+    relay.here.work()
+    assert Session.objects(unrecorded__at__exists=True).count() == 0
+    assert Agent.objects(unrecorded__at__exists=True).count() == 0
+
+
+def test_a_change_in_progress_when_recording_begins_is_recorded(
+    operator: Api, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Feed.collection().delete_many({})
+    monkeypatch.setattr(recorder.State, "must_mark", lambda self: self.is_known_to_be_on)
+    recorder.here.look()
+
+    from chatsupport.services.sessions import starting
+
+    def and_begin(session: Any) -> Any:
+        stored = original(session)
+        recorder.here.begin()
+        return stored
+
+    original = starting._insert
+    monkeypatch.setattr(starting, "_insert", and_begin)
+    operator.start("u1")
+
+    assert types(events(operator)) == ["session.started"]
+
+
+def test_recording_begins_when_every_process_knows(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    Feed.collection().delete_many({})
+    recorder.here.forget()
+    monkeypatch.setattr(processes.here, "others", lambda: {"another"})
+
+    began = time.monotonic()
+    operator.get(EVENTS)
+
+    assert time.monotonic() - began >= recorder.TRUSTED_SECONDS
