@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 ANNOUNCE_INTERVAL_SECONDS = 0.5
 """Places are announced at most this often, so that a hundred ends in a second do not cause a hundred reads."""
 
-OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS = 20, 0.02
+OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS, LOOKS_A_PLACE = 50, 0.02, 4
 
 PLENTY, PLENTY_SECONDS = 1_000, 1.0
 """With room for this many, the queue is not counted again for this long, so most starts cost no count."""
@@ -98,9 +98,9 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
     for look in range(OVERFLOW_LOOKS):
         if _count_waiting(limit + 1) <= limit:
             return
-        # Those behind go as well, but not those that were let in before this one was stored: so look again, and let
-        # the last of those that still look go first.
-        if (position(session) or 0) > limit - look:
+        # Those behind go as well, but not those that were let in before this one was stored: so look again, and after
+        # a few looks let the last of those that still look go first.
+        if (position(session) or 0) > limit - look // LOOKS_A_PLACE:
             break
         socketio.sleep(OVERFLOW_LOOK_SECONDS)
     message_log.log.expect_end(session["_id"])
