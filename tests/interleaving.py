@@ -69,8 +69,11 @@ def _intervene(
 
 def _elsewhere(action: Callable[[], object]) -> None:
     """Run it in another thread, which shares no Flask context with the one it interrupts."""
-    with ThreadPoolExecutor(1) as pool:
+    pool = ThreadPoolExecutor(1)
+    try:
         pool.submit(action).result()
+    finally:
+        pool.shutdown(wait=False)  # Waiting would go on even after the test's time is over.
 
 
 @contextmanager

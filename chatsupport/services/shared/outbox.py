@@ -16,6 +16,7 @@ import dataclasses
 import itertools
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -52,6 +53,7 @@ TOO_LATE = timedelta(seconds=9)
 """The age of a mark that the holder of the lease should have announced: the holder may have been killed."""
 SWEEP_SECONDS = 2.0
 MAX_AT_ONCE = 500
+REMEMBERED = 10_000
 _BAD_VALUE = 2
 
 _RECORDED_AS = {
@@ -67,7 +69,9 @@ _mutex = threading.Lock()
 _not_recorded: dict[ObjectId, str] = {}
 """The marks of this process's changes in progress that are stored without being recorded, and their kinds."""
 _ours: dict[ObjectId, bool] = {}
-"""The marks that this process is about to announce (False), or has announced and not removed yet (True)."""
+"""The marks that this process is about to announce (False), or has announced (True)."""
+_removed: deque[ObjectId] = deque()
+"""The announced marks that are removed. The last `REMEMBERED` stay in `_ours`, for whoever has read them before."""
 
 
 def retells(*kinds: str) -> Callable[[AnyRetell], AnyRetell]:
@@ -219,8 +223,9 @@ def _clear(batch: dict[ObjectId, Told]) -> None:
     # A removal lost in a failover is harmless.
     Session.collection().with_options(write_concern=WriteConcern(w=1)).bulk_write(removals, ordered=False)
     with _mutex:
-        for mark_id in itertools.chain.from_iterable(ids for ids, _ in batch.values()):
-            _ours.pop(mark_id, None)
+        _removed.extend(itertools.chain.from_iterable(ids for ids, _ in batch.values()))
+        while len(_removed) > REMEMBERED:
+            _ours.pop(_removed.popleft(), None)
 
 
 def _together(older: Told, newer: Told) -> Told:
@@ -237,3 +242,4 @@ def reset() -> None:
     _told.clear()
     with _mutex:
         _ours.clear()
+        _removed.clear()

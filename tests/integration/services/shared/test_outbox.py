@@ -164,6 +164,15 @@ def test_an_announced_change_leaves_no_mark(operator: Api, session_id: str) -> N
     assert Session.objects(untold__0__exists=True).count() == 0
 
 
+def test_a_session_read_before_its_mark_was_removed_announces_nothing_twice(operator: Api, session_id: str) -> None:
+    operator.end(session_id)
+    before = Session.collection().find_one({"untold": {"$ne": []}})
+    outbox.flush()
+
+    assert before is not None
+    assert not outbox.tell_untold(before)
+
+
 def test_a_repeated_end_announces_nothing_twice(app: Flask, operator: Api, ada: str, session_id: str) -> None:
     visitor, _ = told(Sockets(app), agent=ada, joined=session_id)
 
