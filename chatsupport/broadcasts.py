@@ -14,7 +14,7 @@ from bson import ObjectId
 from chatsupport import orders, serializers
 from chatsupport.database.clock import now
 from chatsupport.events import MessagesRead, MessageStored, PersonJoined, PersonLeft, SessionIdle, TypingChanged
-from chatsupport.identity import AGENT
+from chatsupport.identity import AGENT, Caller
 from chatsupport.orders import LeaveSession
 from chatsupport.realtime import server
 
@@ -36,6 +36,16 @@ def staff_room(session_id: ObjectId | str) -> str:
 def person_room(person_id: object, person_type: str) -> str:
     """Return the room of all sockets of one person."""
     return f"{person_type}:{person_id}"
+
+
+def link_room(session_id: str) -> str:
+    """Return the room of the sockets whose token is for this session only."""
+    return f"link:{session_id}"
+
+
+def own_room(caller: Caller) -> str:
+    """Return the room in which a caller's socket hears what concerns the caller."""
+    return person_room(caller.id, caller.type) if caller.session_id is None else link_room(caller.session_id)
 
 
 def new_message(event: MessageStored) -> None:
@@ -86,7 +96,8 @@ def session_updated(for_user: dict[str, Any], for_staff: dict[str, Any], *, here
     """Tell what a session (serialized) is now: its user on all sockets, and staff in the room, and its agent, what
     they may see of it. With `here` the sockets of this process only.
     """
-    emit("session_updated", for_user, to=person_room(for_user["userId"], for_user["userType"]), here=here)
+    own = [person_room(for_user["userId"], for_user["userType"]), link_room(for_user["id"])]
+    emit("session_updated", for_user, to=own, here=here)
     rooms = [staff_room(for_staff["id"])]
     if for_staff["agentId"] is not None:
         rooms.append(person_room(for_staff["agentId"], AGENT))

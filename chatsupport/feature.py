@@ -7,7 +7,7 @@ and `create_app` registers each part. The core imports no feature, and no featur
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from flask import Blueprint
 
 from chatsupport import recording, session_parts
 from chatsupport.background import Every
-from chatsupport.config import Variable
+from chatsupport.config import Config, Variable
 from chatsupport.contract.socket_events import Emitted
 from chatsupport.documents import Index
 from chatsupport.orders import Handlers
@@ -27,6 +27,20 @@ from chatsupport.recording import Recorded, Recorder
 from chatsupport.services.assignment.staffing import Hours
 from chatsupport.session_parts import SessionPart
 from chatsupport.sockets.dispatch import SocketEvents
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of a check of `doctor`, and what to do about it."""
+
+    state: str
+    what: str
+    todo: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what} -> {self.todo}" if self.todo else self.what
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +70,8 @@ class Feature:
     """Its timed work, in addition to the core's (`timed_work.CORE`)."""
     commands: Sequence[click.Command] = ()
     """Its commands for `flask --app wsgi …`."""
+    examinations: Mapping[str, Callable[[Config], Iterator[Finding]]] = field(default_factory=dict)
+    """Its checks for `doctor`, by their titles. They change nothing."""
     personal_data: PersonalData | None = None
     """How it exports and erases its data about a person."""
     recorder: Recorder | None = None

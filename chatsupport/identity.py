@@ -56,6 +56,8 @@ class Caller:
     expires_at: float | None = field(default=None, compare=False, repr=False)
     token_id: str | None = field(default=None, compare=False, repr=False)
     is_vouched: bool = field(default=False, compare=False, repr=False)
+    session_id: str | None = field(default=None, compare=False, repr=False)
+    """The only session that the token opens, if it is one from a link. Such a token renews nothing."""
 
     def __post_init__(self) -> None:
         if self.type == AGENT:
@@ -98,10 +100,12 @@ def issue_token(
     renewed: Caller | None = None,
     *,
     is_vouched: bool = False,
+    session_id: str | None = None,
 ) -> str:
     """Return a JWT for this person, valid for the given time. Needs an application context.
 
-    A token that renews another one keeps its issue time, so a revocation during the renewal ends both.
+    A token that renews another one keeps its issue time, so a revocation during the renewal ends both. With
+    `session_id`, the token opens only this session.
     """
     issued_at_ms = clock.now_ms()
     issued_at = issued_at_ms // 1000
@@ -110,6 +114,7 @@ def issue_token(
         additional_claims={
             "userType": user_type,
             **({"vouched": True} if is_vouched else {}),
+            **({"session": session_id} if session_id is not None else {}),
             # `iat` is in seconds, but a token made after a revocation in the same second must be valid.
             "issuedAtMs": issued_at_ms if renewed is None else renewed.issued_at_ms,
             # Flask-JWT-Extended would use the clock of this machine for both.
@@ -164,8 +169,18 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
     expires_at = claims.get("exp")
     if not isinstance(expires_at, (int, float)) or not math.isfinite(expires_at):
         raise _invalid_token()  # Our tokens always expire.
-    is_vouched = claims.get("vouched") is True
-    return Caller(subject, caller_type, _issued_at_ms(claims), float(expires_at), id_of_token(token), is_vouched)
+    session_id = claims.get("session")
+    if not isinstance(session_id, (str, type(None))):
+        raise _invalid_token()
+    return Caller(
+        subject,
+        caller_type,
+        _issued_at_ms(claims),
+        float(expires_at),
+        id_of_token(token),
+        is_vouched=claims.get("vouched") is True,
+        session_id=session_id,
+    )
 
 
 def id_of_token(token: str) -> str:

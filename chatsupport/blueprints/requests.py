@@ -15,8 +15,10 @@ from chatsupport.identity import Caller, authenticate, bearer_token
 from chatsupport.observability import logs
 from chatsupport.services.people import denials
 from chatsupport.services.server import readiness
-from chatsupport.services.shared import budgets
+from chatsupport.services.shared import access, budgets
 
+_WITH_ANY_TOKEN = ("auth.sign_out", "chat.get_availability")
+"""Calls that a token for one session may make, besides those about its session."""
 _CHANGES_NOTHING = ("auth.create_token", "auth.sign_in")
 
 
@@ -41,6 +43,8 @@ def require_caller(expired_for: timedelta = timedelta(0)) -> None:
     if g.budget is not None:
         g.budget.spend()
     denials.check(g.caller, request.remote_addr or "")
+    if request.endpoint not in _WITH_ANY_TOKEN:
+        access.check_token(g.caller, str((request.view_args or {}).get("session_id")))
 
 
 def caller() -> Caller:

@@ -99,8 +99,10 @@ class Config:
 
         `variables` are those of the features. gunicorn's master must not import these, so it checks only the core's.
         """
-        reader = Reader(_process_environment() if environ is None else environ)
+        reader, variables = Reader(_process_environment() if environ is None else environ), list(variables)
         config = cls._read(reader, variables)
+        for variable in variables:
+            reader.check_required(variable.name, variable.requires)
         if reader.problems:
             raise ConfigError(reader.problems)
         return config

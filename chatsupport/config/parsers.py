@@ -23,7 +23,7 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?")
 _RATE = re.compile(r"([1-9][0-9]{0,8}) ?/ ?(?:([1-9][0-9]{0,5}) ?)?(second|minute|hour)s?", re.IGNORECASE)
-_OWN_PATHS = ("/api", "/console", "/demo", "/metrics", "/socket.io", "/web", "/widget.js")
+_OWN_PATHS = ("/api", "/console", "/demo", "/mail", "/metrics", "/socket.io", "/unsubscribe", "/web", "/widget.js")
 _BASE_PATH = re.compile(
     rf"(?!(?:{'|'.join(map(re.escape, _OWN_PATHS))})(?:/|$))(?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._~-]+)+"
 )

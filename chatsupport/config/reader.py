@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -75,6 +75,12 @@ class Reader:
                 self.problems.append(f"{name} is required {where}: it must be {error}")
             return default
         return self.read(name, parse, default)
+
+    def check_required(self, name: str, others: Iterable[str]) -> None:
+        """Note a problem for each of the other variables that is not set although this one is."""
+        for other in others if name in self._values else ():
+            if other not in self._values:
+                self.problems.append(f"{other} is required where {name} is set")
 
 
 def unquoted(text: str) -> str:

@@ -19,3 +19,5 @@ class Variable(Generic[T]):
     default: T
     in_production: Parser[T] | None = None
     """Reads it in production, if that takes less."""
+    requires: tuple[str, ...] = ()
+    """The variables that must be set too if this one is."""

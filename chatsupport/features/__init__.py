@@ -6,6 +6,7 @@ INSTALLED = (
     "consoles",
     "context",
     "events",
+    "mail",
     "metrics",
     "notes",
     "privacy",

@@ -21,6 +21,7 @@ from chatsupport.observability import logs, metrics, tracing
 from chatsupport.realtime import Acknowledge
 from chatsupport.services.messages import message_log
 from chatsupport.services.server import readiness
+from chatsupport.services.shared import access
 from chatsupport.sockets import connections
 from chatsupport.sockets.connections import Connection
 from chatsupport.sockets.errors import as_chat_support_error
@@ -221,7 +222,10 @@ def _payload(running: Event, received: Received) -> InSession:
         payload = {}
     if not isinstance(payload, dict):
         raise InvalidInputError("INVALID_JSON", 'The payload must be one JSON object, such as {"sessionId": "…"}.')
-    return received.body.parse(payload)
+    read = received.body.parse(payload)
+    if running.connection is not None:
+        access.check_token(running.connection.caller, str(read.session_id))
+    return read
 
 
 def _printable(name: object) -> str | None:

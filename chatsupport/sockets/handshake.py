@@ -60,7 +60,7 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
         about = {"event": "connect", "status": failure.status, "code": failure.code, "address": address}
         strangers.note(eio_sid, "Connection refused", **about)
         raise refuse(failure)
-    server.enter(sid, broadcasts.person_room(caller.id, caller.type))
+    server.enter(sid, broadcasts.own_room(caller))
     if caller.type == AGENT:
         _tell_availability(availability.connected, caller, sid)
         told_here.agent_connected()

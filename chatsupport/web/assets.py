@@ -28,7 +28,7 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
-PARTS = ("widget", "console", "demo", "docs", "shared", "vendor")
+PARTS = ("widget", "console", "demo", "docs", "mail", "shared", "unsubscribe", "vendor")
 SQUEEZED = ("widget/", "shared/")
 """What other people's pages load; the rest is served as it was written."""
 

@@ -10,10 +10,11 @@ import click
 from flask.cli import with_appcontext
 from pymongo.errors import PyMongoError
 
+from chatsupport import feature
 from chatsupport.config import Config
 from chatsupport.extensions import settings
+from chatsupport.feature import FAIL, OK, WARN, Finding
 from chatsupport.features.upkeep import examinations
-from chatsupport.features.upkeep.examinations import FAIL, OK, WARN, Finding
 
 _COLORS = {OK: "green", WARN: "yellow", FAIL: "red"}
 
@@ -46,7 +47,10 @@ EXAMINATIONS = (
 def doctor() -> None:
     """Check everything that a server needs. The exit status is 1 if a check fails, and 0 if there are only warnings."""
     failed: set[str] = set()
-    for examination in EXAMINATIONS:
+    of_features = [
+        Examination(title, look) for each in feature.installed() for title, look in each.examinations.items()
+    ]
+    for examination in (*EXAMINATIONS, *of_features):
         if examination.needs_database and "database" in failed:
             findings = [Finding(FAIL, "not checked, because of the database")]
         else:

@@ -7,7 +7,6 @@ import resource
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +23,12 @@ from chatsupport.database.embedded import running_uri
 from chatsupport.documents import Agent, Process
 from chatsupport.documents.indexes import builds_under_way
 from chatsupport.errors import CannotServeError, DatabaseUnavailableError
+from chatsupport.feature import FAIL, OK, WARN, Finding
 from chatsupport.services.server import processes
-
-OK, WARN, FAIL = "ok", "warn", "fail"
 
 SLOW_WRITE_MS = 100
 FILES_BESIDE_SOCKETS = 256
 FREE_WARN_BYTES, FREE_FAIL_BYTES = 2 * 2**30, 200 * 2**20
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of a check, and what to do about it."""
-
-    state: str
-    what: str
-    todo: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.what} -> {self.todo}" if self.todo else self.what
 
 
 def configuration(config: Config) -> Iterator[Finding]:

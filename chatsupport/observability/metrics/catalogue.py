@@ -66,6 +66,15 @@ SEARCH_DELAY = Histogram(
     "chatsupport_search_delay_seconds", "From a change of a session to finding it by that.", (0.5, *_HUMAN)
 )
 
+# Mail
+MAIL_WAITING = Gauge("chatsupport_mail_waiting", "Mails that wait to be sent, as counted by one of the processes.")
+MAILS = LabelledCounter(
+    "chatsupport_mails_total",
+    "Mails that are done with: the mail server took them, it did not for a day, or they were not needed any more.",
+    "result",
+    ("sent", "failed", "cancelled"),
+)
+
 # What was refused
 REFUSED = LabelledCounter(
     "chatsupport_refused_total",
@@ -126,6 +135,8 @@ ALL: tuple[Instrument, ...] = (
     BATCH_SECONDS,
     SEND,
     SEARCH_DELAY,
+    MAIL_WAITING,
+    MAILS,
     REFUSED,
     RATE_LIMITED,
     ASSIGNMENT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatsupport.errors import AuthenticationError, InvalidInputError, InvalidUserHashError
+from chatsupport.errors import AuthenticationError, InvalidInputError, InvalidTokenError, InvalidUserHashError
 from chatsupport.identity import RENEWABLE, Caller, bearer_token, caller_from_token
 from chatsupport.services.people import denials
 
@@ -16,6 +16,8 @@ def earlier_token(guest: Caller, authorization: str | None, address: str) -> Cal
     try:
         token = bearer_token(authorization)
         if token is not None and (earlier := caller_from_token(token, RENEWABLE)) == guest:
+            if earlier.session_id is not None:
+                raise InvalidTokenError("A token from a link renews nothing.")
             denials.check(earlier, address)
             return earlier
     except AuthenticationError:
@@ -31,7 +33,7 @@ def of_token(token: str) -> Caller:
         guest = caller_from_token(token, RENEWABLE)
     except AuthenticationError:
         raise not_a_guest() from None
-    if not guest.is_guest:
+    if not guest.is_guest or guest.session_id is not None:
         raise not_a_guest()
     return guest
 

@@ -55,6 +55,12 @@ def allowed(claims: Sequence[tuple[Caller, Mapping[str, Any]]]) -> list[bool]:
     return answers
 
 
+def check_token(caller: Caller, session_id: str) -> None:
+    """Raise `ForbiddenError` if the caller's token is for one session, and not for this one."""
+    if caller.session_id is not None and caller.session_id != session_id.lower():
+        raise ForbiddenError("This token is from a link and opens only the chat of that link.")
+
+
 def refusal() -> ForbiddenError:
     """Return the error for a caller who may not access a session."""
     return ForbiddenError("This session is not yours.")

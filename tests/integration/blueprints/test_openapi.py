@@ -186,6 +186,7 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     "blocks",
     "consoles",
     "context",
+    "mail",
     "metrics",
     "notes",
     "privacy",
@@ -199,6 +200,8 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     "transcripts",
 )
 def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, described: set[str]) -> None:
+    from chatsupport.features.mail.addresses import unsubscribe_token
+
     anybody, user = apis.anonymous(), apis.user("u1")
     for path in (
         "/",
@@ -209,7 +212,7 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
         "/api/asyncapi.json",
     ):
         assert anybody.get(path).status_code == 200
-    for path in ("/widget.js", "/console", "/demo", "/web/old/widget/loader.js"):
+    for path in ("/widget.js", "/console", "/demo", "/mail", "/unsubscribe", "/web/old/widget/loader.js"):
         followed = anybody.get(path)
         assert followed.status_code in (200, 302)
         if followed.status_code == 302:
@@ -217,6 +220,10 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     assert anybody.post("/api/auth/token", {"userId": "u9"}).status_code == 201
     assert anybody.post("/api/auth/token", {"userId": "u9", "userType": "agent"}).status_code == 401
     assert anybody.get("/api/auth/sign-in-options").status_code == 200
+    assert data_of(anybody.get("/api/mail")) == {"isOffered": False}
+    token = unsubscribe_token("grace@example.com")
+    assert anybody.post("/api/mail/unsubscribe", {"token": token}).status_code == 200
+    assert anybody.post(f"/api/mail/unsubscribe/one-click?token={token}").status_code == 200
     guest = data_of(anybody.post("/api/auth/token", {"guest": True}))["token"]
     user.post("/api/auth/identify", {"guestToken": guest})
     user.get("/api/chat/session/current")

@@ -1,0 +1,77 @@
+"""Mails to visitors who have left the chat, and the pages to which their links lead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Flask
+from flask.blueprints import BlueprintSetupState
+from werkzeug.wrappers import Response
+
+from chatsupport.blueprints.routing import ANYBODY, route
+from chatsupport.blueprints.web import page
+from chatsupport.contract.calls import File, Says
+from chatsupport.contract.people import Nothing
+from chatsupport.errors import DatabaseUnavailableError, InvalidTokenError
+from chatsupport.features.mail import addresses, jobs, links
+from chatsupport.features.mail.models import Offer, Unsubscription
+
+blueprint = Blueprint("mail", __name__)
+
+Json = dict[str, Any]
+
+
+@blueprint.record
+def _begin(state: BlueprintSetupState) -> None:
+    if isinstance(state.app, Flask):
+        links.begin(state.app)
+
+
+@route(blueprint.get("/api/mail"), answers={200: Says("Mail", Offer)}, access=ANYBODY)
+def get_mail_offer() -> Json:
+    """See whether the server sends mails."""
+    return {"isOffered": jobs.is_offered()}
+
+
+@route(blueprint.get("/mail"), answers={200: File("The page", ("text/html",))}, access=ANYBODY)
+def get_mail_page() -> Response:
+    """Get the page to which a link in a mail leads if the page of the chat is unknown: it has the chat bubble."""
+    return page("mail")
+
+
+@route(blueprint.get("/unsubscribe"), answers={200: File("The page", ("text/html",))}, access=ANYBODY)
+def get_unsubscribe_page() -> Response:
+    """Get the page on which the owner of an address ends the mails to it."""
+    return page("unsubscribe")
+
+
+@route(
+    blueprint.post("/api/mail/unsubscribe"),
+    body=Unsubscription,
+    answers={200: Says("Unsubscribed", Nothing)},
+    errors=[InvalidTokenError, DatabaseUnavailableError],
+    access=ANYBODY,
+)
+def unsubscribe(wanted: Unsubscription) -> Json:
+    """Send no more mails to an address, except those that staff send.
+
+    The token is in each mail and does not expire.
+    """
+    addresses.unsubscribe(wanted.token)
+    return {}
+
+
+@route(
+    blueprint.post("/api/mail/unsubscribe/one-click"),
+    query=Unsubscription,
+    answers={200: Says("Unsubscribed", Nothing)},
+    errors=[InvalidTokenError, DatabaseUnavailableError],
+    access=ANYBODY,
+)
+def unsubscribe_by_one_click(wanted: Unsubscription) -> Json:
+    """Send no more mails to an address, like POST /api/mail/unsubscribe.
+
+    Mail programs call it, because it is in the header `List-Unsubscribe` (RFC 8058). The body does not matter.
+    """
+    addresses.unsubscribe(wanted.token)
+    return {}
