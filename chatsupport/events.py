@@ -144,7 +144,12 @@ class SessionMoved(SessionLeft):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(SessionChange):
-    """A session has ended. Its last message and its figures are known; its slot is not free yet."""
+    """A session has ended. Its last message and its figures are known."""
+
+    slot_is_free: bool = False
+    """Whether its slot is certainly free."""
+    nobody_waits: bool = False
+    """Whether a look at the queue has found nobody after the slot was free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +314,8 @@ class AgentConnected:
 
     agent: Caller
     connection: str
+    role: str | None = None
+    """The agent's role when the socket was accepted, or None if the database was away."""
 
 
 # People and their access

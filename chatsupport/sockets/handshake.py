@@ -62,9 +62,9 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
         raise refuse(failure)
     server.enter(sid, broadcasts.own_room(caller))
     if caller.type == AGENT:
-        _tell_availability(availability.connected, caller, sid)
+        role = _tell_availability(availability.connected, caller, sid)
         told_here.agent_connected()
-        happened(AgentConnected(caller, sid))
+        happened(AgentConnected(caller, sid, role))
     if eio_sid is None or not server.is_open(eio_sid):
         # It disconnected while it was connecting, and python-socketio then does not call the disconnect handler.
         disconnect(sid, "left while it was let in")
@@ -122,12 +122,13 @@ def disconnect(sid: str, reason: str = "") -> None:
     logger.info("Disconnected", extra={"event": "disconnect", "caller": str(connection.caller), "reason": str(reason)})
 
 
-def _tell_availability(tell: Callable[[ObjectId, str], None], agent: Caller, sid: str) -> None:
+def _tell_availability(tell: Callable[[ObjectId, str], str | None], agent: Caller, sid: str) -> str | None:
     """Count an agent's socket. If the database is away, the next heartbeat makes up for it."""
     try:
-        tell(ObjectId(agent.id), sid)
+        return tell(ObjectId(agent.id), sid)
     except Exception as error:
         as_chat_support_error(error)
+        return None
 
 
 def _authenticate(environ: Mapping[str, Any], auth: object) -> Caller:

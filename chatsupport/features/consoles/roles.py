@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from chatsupport.documents.agent import SUPERVISOR
 from chatsupport.events import AgentConnected
 from chatsupport.extensions import socketio
 from chatsupport.features.consoles import service as consoles
@@ -24,7 +25,8 @@ def connected(event: AgentConnected) -> None:
     if connection is None:
         return
     try:
-        if access.is_supervisor(connection.caller):
+        # An agent that is promoted after that look-up is among the connections that are checked then.
+        if event.role == SUPERVISOR:
             _enter(connection)
             # The agent may have been demoted after the look-up, and its sockets told before this one was in the room.
             if not access.is_supervisor(connection.caller):

@@ -69,7 +69,7 @@ def serve_queue(event: object) -> None:
 
 def serve_after_end(event: SessionEnded) -> None:
     """Give the slot of an ended session to the next one. A session that ended while it was waiting had none."""
-    if event.session.get("agentId") is not None:
+    if event.session.get("agentId") is not None and not event.nobody_waits:
         drain_queue()
 
 

@@ -134,10 +134,25 @@ def free_left(event: SessionLeft) -> None:
         release(event.agent_id, event.session["_id"], event.slot_id)
 
 
+def try_to_free(session: Mapping[str, Any]) -> bool:
+    """Free the slot of a session that has just ended. False if the database fails: then `free_ended` tries again."""
+    try:
+        _free_of(session)
+    except PyMongoError as error:
+        logger.warning("Cannot free a slot at once; trying again", extra={"reason": repr(error)})
+        return False
+    return True
+
+
 def free_ended(event: SessionEnded) -> None:
-    """Free the slot of a session that has ended."""
-    if event.session.get("agentId") is not None:
-        release(event.session["agentId"], event.session["_id"], event.session.get("slotId"))
+    """Free the slot of a session that has ended, unless that is done."""
+    if not event.slot_is_free:
+        _free_of(event.session)
+
+
+def _free_of(session: Mapping[str, Any]) -> None:
+    if session.get("agentId") is not None:
+        release(session["agentId"], session["_id"], session.get("slotId"))
 
 
 def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:

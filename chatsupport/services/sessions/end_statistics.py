@@ -8,6 +8,7 @@ from typing import Any
 
 from chatsupport import serializers
 from chatsupport.documents import Message, Session
+from chatsupport.documents.session import WAITING
 from chatsupport.services.messages import message_log, sequences
 from chatsupport.services.server import processes
 
@@ -18,32 +19,37 @@ def added_to(session: Document) -> Document:
     """Return an ended session with its statistics, and store them if they were not. Its messages change no more."""
     if "totalMessages" in session:
         return session
-    statistics = of(session)
+    statistics, _ = of_ending(session)
     Session.collection().update_one({"_id": session["_id"]}, {"$set": statistics})
     return {**session, **statistics}
 
 
-def of(session: Document) -> Document:
-    """Return the statistics of a session that has ended.
+def of_ending(session: Document) -> tuple[Document, bool]:
+    """Return the statistics of a session that has ended, and whether nobody waits in the queue now.
 
     It waits for writes that began before the end, even if another call has ended the session.
     """
     message_log.log.wait_for_writes(session["_id"])
     if not processes.here.is_alone():
         sequences.fence(session["_id"])  # It cannot wait for the writes of other processes.
-    rows = list(
-        Message.collection().find(
-            {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
-            {"_id": 0, "senderId": 1, "senderType": 1, "timestamp": 1},
-            sort=[("seq", 1)],
+    next_in_line: list[Document] = [{"$match": {"status": WAITING}}, {"$limit": 1}, {"$project": {"_id": 1}}]
+    found = list(
+        Message.collection().aggregate(
+            [
+                {"$match": {"sessionId": session["_id"], "fence": sequences.NO_FENCE}},
+                {"$sort": {"seq": 1}},
+                {"$project": {"_id": 0, "senderId": 1, "senderType": 1, "timestamp": 1}},
+                {"$unionWith": {"coll": Session._meta["collection"], "pipeline": next_in_line}},
+            ]
         )
     )
+    rows = [row for row in found if "_id" not in row]
     total, response_time = response_statistics((row["senderType"], row["timestamp"]) for row in rows)
     return {
         "totalMessages": total,
         "averageResponseTime": response_time,
         "firstResponseMs": first_response_ms(session, rows),
-    }
+    }, len(rows) == len(found)
 
 
 def response_statistics(messages: Iterable[tuple[str, datetime]]) -> tuple[int, float | None]:

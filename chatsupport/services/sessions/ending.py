@@ -17,6 +17,7 @@ from chatsupport.documents.session import ENDED, OPEN
 from chatsupport.errors import ForbiddenError
 from chatsupport.events import SessionEnded
 from chatsupport.identity import Caller
+from chatsupport.services.assignment import slots
 from chatsupport.services.messages import message_log
 from chatsupport.services.sessions import end_statistics
 from chatsupport.services.shared import access, outbox
@@ -71,9 +72,12 @@ def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Ca
         if session is None:
             return None
         logger.info("Session ended", extra={"event": "session_ended", "session_id": str(session["_id"])})
-        figures = end_statistics.of(session)
+        # Before the figures, because the same read looks whether the slot is wanted.
+        is_free = slots.try_to_free(session)
+        figures, nobody_waits = end_statistics.of_ending(session)
         session = {**session, **figures}
-        outbox.tell(SessionEnded(session=session, **outbox.origin(mark)), stored_with_it=figures)
+        about = {"slot_is_free": is_free, "nobody_waits": is_free and nobody_waits, **outbox.origin(mark)}
+        outbox.tell(SessionEnded(session=session, **about), stored_with_it=figures)
     return session
 
 
