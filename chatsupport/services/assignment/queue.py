@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from chatsupport.errors import QueueFullError
 from chatsupport.events import CameFrom, SessionAssigned, SessionEnded
 from chatsupport.extensions import settings, socketio
 from chatsupport.orders import TellPlaces
-from chatsupport.services.assignment import slots
+from chatsupport.services.assignment import checkpoints, slots
 from chatsupport.services.messages import message_log
 from chatsupport.services.presence import membership
 
@@ -25,11 +25,16 @@ logger = logging.getLogger(__name__)
 
 ANNOUNCE_INTERVAL_SECONDS = 0.5
 """Places are announced at most this often, so that a hundred ends in a second do not cause a hundred reads."""
+ANNOUNCED_A_SECOND = 20_000
+"""In a queue so long that more than this would be read in a second, places are announced less often."""
 
 OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS, LOOKS_A_PLACE = 50, 0.02, 4
 
 PLENTY, PLENTY_SECONDS = 1_000, 1.0
-"""With room for this many, the queue is not counted again for this long, so most starts cost no count."""
+"""With room for this many, the queue is not counted again for this long, so most starts cost no count. With room for
+more it is longer, up to `LONGEST_PLENTY_SECONDS`.
+"""
+LONGEST_PLENTY_SECONDS = 30.0
 
 _has_plenty_of_room: Remembered[bool] = Remembered()
 """Whether the count may be skipped: a moment ago there was so much room that the queue cannot be full now."""
@@ -37,22 +42,51 @@ _announced: dict[ObjectId, int] = {}
 
 
 def position(session: Mapping[str, Any]) -> int | None:
-    """Return the session's place in the queue, 1 for the next; None if it is not waiting."""
-    return _place(session) if session["status"] == WAITING else None
+    """Return the session's place in the queue, 1 for the next; None if it is not waiting.
+
+    Far back in a long queue, the place may be some seconds old (`checkpoints`).
+    """
+    return _place_lately(session) if session["status"] == WAITING else None
+
+
+def _place_lately(session: Mapping[str, Any]) -> int:
+    priority, queued_at = session.get("queuePriority"), session.get("queuedAt")
+    key = (queued_at, session["_id"])
+    near = None if queued_at is None else checkpoints.nearest(priority, key)
+    if near is None:
+        place = _place(session)
+        if queued_at is not None:
+            checkpoints.remember(priority, key, place)
+        return place
+    (time, session_id), place = near
+    if time == queued_at:
+        between = [{"queuedAt": time, "_id": {"$gte": session_id, "$lt": session["_id"]}}]
+    else:
+        between = [
+            {"queuedAt": time, "_id": {"$gte": session_id}},
+            {"queuedAt": {"$gt": time, "$lt": queued_at}},
+            {"queuedAt": queued_at, "_id": {"$lt": session["_id"]}},
+        ]
+    return place + _count_all([{"queuePriority": priority, **part} for part in between])
 
 
 def _place(session: Mapping[str, Any]) -> int:
     priority, queued_at = session.get("queuePriority"), session.get("queuedAt")
-    # Each of these is one range of the index, so MongoDB counts without looking at a session; with $or it looks at all.
     ahead: list[dict[str, Any]] = [
         {"queuePriority": {"$lt": priority}},
         {"queuePriority": priority, "queuedAt": {"$lt": queued_at}},
         {"queuePriority": priority, "queuedAt": queued_at, "_id": {"$lt": session["_id"]}},
     ]
+    return 1 + _count_all(ahead)
+
+
+def _count_all(parts: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of waiting sessions in some parts of the queue, with one command."""
+    # Each of these is one range of the index, so MongoDB counts without looking at a session; with $or it looks at all.
+    counts: list[list[dict[str, Any]]] = [[{"$match": {"status": WAITING, **part}}, {"$count": "n"}] for part in parts]
     sessions = Session.collection()
-    counts: list[list[dict[str, Any]]] = [[{"$match": {"status": WAITING, **part}}, {"$count": "n"}] for part in ahead]
     unions: list[dict[str, Any]] = [{"$unionWith": {"coll": sessions.name, "pipeline": count}} for count in counts[1:]]
-    return 1 + sum(int(counted["n"]) for counted in sessions.aggregate([*counts[0], *unions]))
+    return sum(int(counted["n"]) for counted in sessions.aggregate([*counts[0], *unions]))
 
 
 def places(rows: list[dict[str, Any]]) -> dict[ObjectId, int]:
@@ -62,7 +96,7 @@ def places(rows: list[dict[str, Any]]) -> dict[ObjectId, int]:
     for priority in {row.get("queuePriority") for row in waiting}:
         keys = [_key(row) for row in waiting if row.get("queuePriority") == priority]
         first, last = min(keys), max(keys)
-        place = _place({"queuePriority": priority, "queuedAt": first[0], "_id": first[1]})
+        place = _place_lately({"queuePriority": priority, "queuedAt": first[0], "_id": first[1]})
         between = Session.collection().find(
             {"status": WAITING, "queuePriority": priority, "queuedAt": {"$gte": first[0], "$lte": last[0]}},
             {"queuedAt": 1},
@@ -100,7 +134,7 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
             return
         # Those behind go as well, but not those that were let in before this one was stored: so look again, and after
         # a few looks let the last of those that still look go first.
-        if (position(session) or 0) > limit - look // LOOKS_A_PLACE:
+        if _place(session) > limit - look // LOOKS_A_PLACE:
             break
         socketio.sleep(OVERFLOW_LOOK_SECONDS)
     message_log.log.expect_end(session["_id"])
@@ -129,7 +163,8 @@ def waiting() -> tuple[int, datetime | None]:
 def _count_waiting(limit: int) -> int:
     waiting = int(Session.collection().count_documents({"status": WAITING}, limit=limit))
     if limit - waiting > PLENTY:
-        _has_plenty_of_room.keep(True, PLENTY_SECONDS)
+        seconds = min(LONGEST_PLENTY_SECONDS, PLENTY_SECONDS * (limit - waiting) / PLENTY)
+        _has_plenty_of_room.keep(True, seconds)
     return waiting
 
 
@@ -139,6 +174,12 @@ def announce_positions() -> None:
     Every process tells its own sockets, because only it knows what they were told last.
     """
     _announcements.add(None, None)
+
+
+def told(session_id: ObjectId, place: int | None) -> None:
+    """Note the place that a joining socket was told, unless the sockets that joined before it know another one."""
+    if place is not None:
+        _announced.setdefault(session_id, place)
 
 
 def announce(event: object) -> None:
@@ -161,13 +202,18 @@ def leave_ended(event: SessionEnded) -> None:
 
 
 def _announce() -> None:
-    current, joined = _all_places(), membership.joined_sessions()
+    joined = membership.joined_sessions()
+    if not joined:
+        _announced.clear()
+        return
+    current = _all_places()
     changed = {session_id: place for session_id, place in current.items() if _announced.get(session_id) != place}
     _announced.clear()
     _announced.update(current)
     for session_id, place in changed.items():
         if session_id in joined:
             broadcasts.queue_update(session_id, place)
+    announce_here.seconds = max(ANNOUNCE_INTERVAL_SECONDS, len(current) / ANNOUNCED_A_SECOND)
 
 
 _announcements: Buffered[None, None] = Buffered(

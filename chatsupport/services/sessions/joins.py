@@ -29,9 +29,11 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> tuple[dic
     messages, has_more, last_seq = history.of_joined(session, after)
     if after is not None:
         metrics.RESUMES.add("gap" if has_more else "replayed" if messages else "nothing_missed")
+    place = queue.position(session)
+    queue.told(session_id, place)
     joined = {
         "sessionId": str(session_id),
-        **serializers.session_state(session, reading.agent_with(session), queue.position(session)),
+        **serializers.session_state(session, reading.agent_with(session), place),
         "lastSeq": last_seq,
         "readSeq": serializers.read_marks(session),
         "messages": messages,
