@@ -3,7 +3,8 @@
 Nothing here guards a rule: processes know nothing of each other's rounds. A failure is logged and does not end the
 loop. While the database is away, the log says so once, however much work waits for it.
 
-`Remembered` saves work instead: a value that was found is good for a while.
+`Remembered` saves work instead: a value that was found is good for a while. `Counted` is one that is only remembered if
+it is large.
 """
 
 from __future__ import annotations
@@ -296,6 +297,25 @@ class Remembered(Generic[Value]):
     def forget(self) -> None:
         """Forget the value."""
         self._kept = None
+
+
+class Counted:
+    """A number that MongoDB counts key by key. A large one is good for some seconds: the larger, the longer."""
+
+    MANY, A_SECOND, LONGEST_SECONDS = 10_000, 20_000, 10.0
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+        self._kept: Remembered[int] = Remembered()
+
+    def __call__(self) -> int:
+        """Return the number."""
+        if (kept := self._kept.get()) is not None:
+            return kept
+        number = self._count()
+        if number > self.MANY:
+            self._kept.keep(number, min(self.LONGEST_SECONDS, number / self.A_SECOND))
+        return number
 
 
 def flush_all() -> list[Exception]:

@@ -12,7 +12,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from chatsupport import background
-from chatsupport.background import Buffered, Every, Remembered, Throttled
+from chatsupport.background import Buffered, Counted, Every, Remembered, Throttled
 from tests.concurrency import eventually
 
 pytestmark = pytest.mark.usefixtures("background_tasks")
@@ -234,3 +234,13 @@ def test_a_value_is_remembered_for_its_time_and_for_one_application() -> None:
     remembered.keep(3, 60.0)
     background.clear_all()
     assert remembered.get() is None
+
+
+def test_a_large_number_is_not_counted_again_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = iter([10_000, 10_001, 3])
+    count = Counted(lambda: next(numbers))
+
+    assert [count(), count(), count()] == [10_000, 10_001, 10_001]
+    elapsed = background.elapsed
+    monkeypatch.setattr(background, "elapsed", lambda: elapsed() + 1.0)
+    assert count() == 3

@@ -10,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import broadcasts, orders
-from chatsupport.background import Buffered, Remembered, Throttled
+from chatsupport.background import Buffered, Counted, Remembered, Throttled
 from chatsupport.documents import Session
 from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
@@ -51,12 +51,13 @@ def position(session: Mapping[str, Any]) -> int | None:
 
 def _place_lately(session: Mapping[str, Any]) -> int:
     priority, queued_at = session.get("queuePriority"), session.get("queuedAt")
+    if queued_at is None:
+        return _place(session)
     key = (queued_at, session["_id"])
-    near = None if queued_at is None else checkpoints.nearest(priority, key)
+    near = checkpoints.nearest(priority, key)
     if near is None:
         place = _place(session)
-        if queued_at is not None:
-            checkpoints.remember(priority, key, place)
+        checkpoints.remember(priority, key, place)
         return place
     (time, session_id), place = near
     if time == queued_at:
@@ -143,14 +144,17 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
 
 
 def count_waiting() -> int:
-    """Return the number of waiting sessions."""
-    return int(Session.collection().count_documents({"status": WAITING}))
+    """Return the number of waiting sessions. A large one may be some seconds old."""
+    return _all_waiting()
+
+
+_all_waiting = Counted(lambda: int(Session.collection().count_documents({"status": WAITING})))
 
 
 def waiting() -> tuple[int, datetime | None]:
     """Return the number of waiting sessions, and the time since which the longest has waited."""
     sessions = Session.collection()
-    total = sessions.count_documents({"status": WAITING})
+    total = count_waiting()
     firsts = [
         sessions.find_one({"status": WAITING, "queuePriority": priority}, {"queuedAt": 1}, sort=QUEUE_ORDER)
         for priority in (FRONT, BACK)

@@ -15,7 +15,7 @@ import pymongo
 from bson import MinKey
 
 from chatsupport import __version__, serializers
-from chatsupport.background import Remembered
+from chatsupport.background import Counted, Remembered
 from chatsupport.database import clock
 from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import ping, translate_errors
@@ -27,6 +27,7 @@ from chatsupport.extensions import settings
 from chatsupport.identity import USER, Caller
 from chatsupport.services.server import index_builds, totals
 
+MANY_AGENTS = 1_000
 MAX_AGENTS = 200
 """The number of agents that are shown. If there are more, the busiest are shown."""
 HEALTH_TIMEOUT_SECONDS = 1.0
@@ -40,6 +41,7 @@ _started = time.monotonic()
 
 _found: Remembered[dict[str, int]] = Remembered()
 """The numbers of sessions, as the database last told them."""
+_last_load: Remembered[dict[str, int]] = Remembered()
 
 
 def statistics(caller: Caller) -> dict[str, Any]:
@@ -77,7 +79,12 @@ def _busiest() -> list[dict[str, Any]]:
 
 
 def _load() -> dict[str, int]:
-    """Return the number of agents, and the taken slots and all slots of those who are present."""
+    """Return the number of agents, and the taken slots and all slots of those who are present.
+
+    Of many agents, this is good for some seconds, because MongoDB looks at each.
+    """
+    if (kept := _last_load.get()) is not None:
+        return kept
     agents = Agent.collection()
     sums = {
         "taken": {"$sum": {"$size": {"$ifNull": ["$activeUsers", []]}}},
@@ -87,7 +94,10 @@ def _load() -> dict[str, int]:
     nobody: dict[str, int] = dict.fromkeys(sums, 0)
     # An index counts them, because MongoDB's own count of a collection may be wrong after a crash.
     count = agents.count_documents({"_id": {"$gte": MinKey()}})
-    return {"agents": count, **next(iter(agents.aggregate(there)), nobody)}
+    load = {"agents": count, **next(iter(agents.aggregate(there)), nobody)}
+    if count > MANY_AGENTS:
+        _last_load.keep(load, count / MANY_AGENTS)
+    return load
 
 
 def health() -> tuple[dict[str, Any], bool]:
@@ -162,10 +172,16 @@ def memory() -> dict[str, float]:
 
 def sessions_by_status(total: int) -> dict[str, int]:
     """Return the numbers of sessions. Open ones are few, and their index counts them."""
-    sessions = Session.collection()
-    active, waiting = (int(sessions.count_documents({"status": status})) for status in (ACTIVE, WAITING))
+    active, waiting = _active(), _waiting()
     total = max(total, active + waiting)
     return {"active": active, "waiting": waiting, "ended": total - active - waiting, "total": total}
+
+
+def _count(status: str) -> int:
+    return int(Session.collection().count_documents({"status": status}))
+
+
+_active, _waiting = Counted(lambda: _count(ACTIVE)), Counted(lambda: _count(WAITING))
 
 
 def _mean_seconds(milliseconds: int, count: int) -> float:
