@@ -6,14 +6,20 @@ have called before.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
 from chatsupport.services.assignment import queue
 from chatsupport.services.people import denial_memory, denials
 from chatsupport.services.server import processes
-from chatsupport.services.shared import outbox
-from tests.api import Api, Apis, data_of
+from chatsupport.services.shared import access, outbox
+from tests.api import Api, Apis, assert_failure, data_of
 from tests.commands import COMMANDS
+from tests.concurrency import eventually
 from tests.sockets import Sockets
 
 
@@ -45,13 +51,46 @@ def test_reading_a_session_costs_one_and_its_place_one_more(apis: Apis, session_
     assert sent == ["aggregate sessions", "aggregate sessions"]
 
 
-def test_a_page_of_messages_costs_two(user: Api, session_id: str) -> None:
+def test_a_page_of_messages_costs_one(user: Api, session_id: str) -> None:
     assert user.send(session_id).status_code == 201
     with COMMANDS.counted() as sent:
         page = user.get(f"/api/chat/messages/{session_id}")
-    assert sent == ["aggregate sessions", "find messages"]
+    assert sent == ["aggregate sessions"]
     assert page.json is not None
     assert page.json["data"]["pagination"]["total"] == 1
+
+
+def test_reads_at_the_same_time_share_commands(
+    apis: Apis, operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, stranger = apis.user("u1"), apis.user("u2")
+    others = [(apis.user(f"v{number}"), operator.start(f"v{number}")["sessionId"]) for number in range(5)]
+    for caller, each in others:
+        caller.send(each, f"from {each}")
+    reads: list[int] = []
+    read, all_wait = access._read, threading.Event()
+
+    def slowly(joined: Any, session_ids: Any) -> Any:
+        reads.append(len(session_ids))
+        assert all_wait.wait(10)
+        return read(joined, session_ids)
+
+    monkeypatch.setattr(access, "_read", slowly)
+    monkeypatch.setattr(access, "_shared", OrderedDict())
+    with ThreadPoolExecutor(10) as pool:
+        first = pool.submit(user.get, f"/api/chat/messages/{session_id}")
+        assert eventually(lambda: reads)
+        (shared,) = access._shared.values()
+        pages = [pool.submit(caller.get, f"/api/chat/messages/{each}") for caller, each in others]
+        refused = pool.submit(stranger.get, f"/api/chat/messages/{session_id}")
+        assert eventually(lambda: len(shared._gathering.waiting) == 6)
+        all_wait.set()
+
+        assert data_of(first.result())["messages"] == []
+        texts = [data_of(page.result())["messages"][0]["message"] for page in pages]
+        assert texts == [f"from {each}" for _, each in others]
+        assert_failure(refused.result(), 403, "FORBIDDEN")
+    assert reads == [1, 6]
 
 
 def test_connecting_and_joining_cost_one(sockets: Sockets, session_id: str) -> None:

@@ -31,17 +31,27 @@ def read_page(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any
 
     Because `seq` has no gaps, an offset is a seq, and page one thousand costs as much as page one.
     """
-    session = access.find_session(caller, session_id, sequences.WITH_LAST_SEQ)
+    offset = page.offset if page.after is None else page.after
+    wanted = {"$gt": offset} if page.before is None else {"$lt": page.before}
+    some = _with_messages(
+        [
+            {"$match": {"fence": sequences.NO_FENCE, "seq": wanted}},
+            {"$sort": {"seq": 1 if page.before is None else -1}},
+            {"$limit": page.limit},
+        ]
+    )
+    # The last seq first: a message that comes between the two reads may be in the page, and is not counted.
+    session = access.find_session(caller, session_id, sequences.WITH_LAST_SEQ, some)
     events.happened(HistoryRead(caller, session))
     total = sequences.last_seq_of(session)
-    if page.before is not None:
-        rows = _read(session_id, {"$lt": page.before}, page.limit, newest=True)
+    if page.before is None:
+        rows = session["messages"]
+        has_more = bool(rows) and rows[-1]["seq"] < total
+    else:
+        rows = session["messages"][::-1]
         offset = rows[0]["seq"] - 1 if rows else 0
         has_more = offset > 0
-    else:
-        offset = page.offset if page.after is None else page.after
-        rows = _read(session_id, {"$gt": offset}, page.limit)
-        has_more = bool(rows) and rows[-1]["seq"] < total
+    _make_durable(session_id, rows)
     return {
         "sessionId": str(session_id),
         "messages": [serializers.message(row) for row in rows],
@@ -51,7 +61,10 @@ def read_page(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any
 
 def after(session_id: ObjectId, seq: int, limit: int) -> list[dict[str, Any]]:
     """Return the next messages after a seq, for a caller whose access was checked already."""
-    return [serializers.message(row) for row in _read(session_id, {"$gt": seq}, limit)]
+    query = {"sessionId": session_id, "fence": sequences.NO_FENCE, "seq": {"$gt": seq}}
+    rows = list(sequences.committed().find(query, sort=[("seq", 1)], limit=limit, batch_size=limit + 1))
+    _make_durable(session_id, rows)
+    return [serializers.message(row) for row in rows]
 
 
 def joined(after: int | None) -> list[dict[str, Any]]:
@@ -89,20 +102,6 @@ def of_joined(session: Mapping[str, Any], after: int | None) -> tuple[list[dict[
 def _with_messages(pipeline: list[dict[str, Any]]) -> dict[str, Any]:
     own = {"localField": "_id", "foreignField": "sessionId"}
     return {"$lookup": {"from": Message._meta["collection"], **own, "pipeline": pipeline, "as": "messages"}}
-
-
-def _read(
-    session_id: ObjectId, seq: dict[str, int] | None, limit: int, *, newest: bool = False
-) -> list[dict[str, Any]]:
-    query: dict[str, Any] = {"sessionId": session_id, "fence": sequences.NO_FENCE}
-    if seq is not None:
-        query["seq"] = seq
-    order = [("seq", -1 if newest else 1)]
-    rows = list(sequences.committed().find(query, sort=order, limit=limit, batch_size=limit + 1))
-    if newest:
-        rows.reverse()
-    _make_durable(session_id, rows)
-    return rows
 
 
 def _make_durable(session_id: ObjectId, rows: list[dict[str, Any]]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import orjson
 from bson import ObjectId
 
 from chatsupport.database.commands import first
@@ -13,6 +16,14 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import SUPERVISOR
 from chatsupport.errors import ForbiddenError, SessionNotFoundError
 from chatsupport.identity import AGENT, SYSTEM, Caller, canonical_id
+from chatsupport.services.shared.look_ups import SharedLookUps
+
+MOST_AT_ONCE = 50
+"""How many sessions one command reads, with what belongs to them."""
+MOST_LOOK_UPS = 500
+
+_shared: OrderedDict[bytes, SharedLookUps[ObjectId]] = OrderedDict()
+"""The look-ups by what they read with a session."""
 
 
 def may_access(caller: Caller, session: Mapping[str, Any]) -> bool:
@@ -86,13 +97,35 @@ def supervisors_among(agent_ids: Iterable[str]) -> set[str]:
 def find_session(caller: Caller, session_id: ObjectId, *joined: Mapping[str, Any]) -> dict[str, Any]:
     """Return the session. Raises `SessionNotFoundError`, or `ForbiddenError` if it is somebody else's.
 
-    `joined` are stages that add documents which belong to the session: the same command reads them.
+    `joined` are stages that add documents which belong to the session: the same command reads them. Simultaneous calls
+    with the same stages share a command.
     """
-    session = first_session({"_id": session_id}, *joined)
-    if session is None:
+    found = _look_ups(joined)([session_id])
+    if not found:
         raise SessionNotFoundError
-    check(caller, session)
-    return session
+    check(caller, found[0])
+    return dict(found[0])
+
+
+def _look_ups(joined: Sequence[Mapping[str, Any]]) -> SharedLookUps[ObjectId]:
+    """Return the look-ups that read sessions with these stages."""
+    stages = orjson.dumps(joined)
+    look_ups = _shared.get(stages)
+    if look_ups is None:
+        look_ups = _shared[stages] = SharedLookUps(partial(_read, joined))
+        if len(_shared) > MOST_LOOK_UPS:
+            _shared.popitem(last=False)
+    return look_ups
+
+
+def _read(joined: Sequence[Mapping[str, Any]], session_ids: Sequence[ObjectId]) -> Iterator[dict[str, Any]]:
+    if len(session_ids) == 1:
+        alone = first_session({"_id": session_ids[0]}, *joined)
+        yield from () if alone is None else (alone,)
+        return
+    for start in range(0, len(session_ids), MOST_AT_ONCE):
+        these = {"_id": {"$in": list(session_ids[start : start + MOST_AT_ONCE])}}
+        yield from _committed().aggregate([{"$match": these}, *joined])
 
 
 def find_session_of_staff(caller: Caller, session_id: ObjectId) -> dict[str, Any]:
@@ -108,9 +141,12 @@ def first_session(which: Mapping[str, Any], *joined: Mapping[str, Any]) -> dict[
     if not joined:
         alone: dict[str, Any] | None = Session.collection().find_one(which)
         return alone
-    # What belongs to it may be messages: those that no failover takes back.
-    sessions = Session.collection().with_options(read_concern=COMMITTED)
-    return first(sessions, [{"$match": which}, *joined])
+    return first(_committed(), [{"$match": which}, *joined])
+
+
+def _committed() -> Any:
+    """Return the sessions for reading what belongs to them: it may be messages, those that no failover takes back."""
+    return Session.collection().with_options(read_concern=COMMITTED)
 
 
 def condition(caller: Caller) -> dict[str, Any]:

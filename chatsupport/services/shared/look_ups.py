@@ -5,37 +5,38 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from chatsupport.errors import DatabaseUnavailableError
 
 Document = dict[str, Any]
+Id = TypeVar("Id")
 
 
 @dataclass(slots=True, eq=False)
-class _Round:
+class _Round(Generic[Id]):
     """The look-ups that share one query, and its result."""
 
-    ids: set[str] = field(default_factory=set)
+    ids: set[Id] = field(default_factory=set)
     waiting: list[threading.Lock] = field(default_factory=list)
-    found: dict[str, Document] = field(default_factory=dict)
+    found: dict[Id, Document] = field(default_factory=dict)
     error: Exception | None = None
     is_done: bool = False
 
 
-class SharedLookUps:
+class SharedLookUps(Generic[Id]):
     """A look-up of documents by id. A single one is a query at once; many at a time share few queries.
 
     A query begins after the calls of all that share it, so each sees everything written before its call.
     """
 
-    def __init__(self, read: Callable[[list[str]], Iterable[Document]]) -> None:
+    def __init__(self, read: Callable[[list[Id]], Iterable[Document]]) -> None:
         self._read = read
         self._mutex = threading.Lock()
-        self._gathering = _Round()
+        self._gathering: _Round[Id] = _Round()
         self._is_reading = False
 
-    def __call__(self, ids: Iterable[str]) -> list[Document]:
+    def __call__(self, ids: Iterable[Id]) -> list[Document]:
         """Return the documents with these ids that exist. Raises the error of the query, whichever caller ran it."""
         wanted = list(ids)
         with self._mutex:
@@ -61,7 +62,7 @@ class SharedLookUps:
         self._is_reading = True
         self._gathering = _Round()
 
-    def _run(self, mine: _Round) -> None:
+    def _run(self, mine: _Round[Id]) -> None:
         try:
             mine.found = {document["_id"]: document for document in self._read(list(mine.ids))}
         except Exception as error:
