@@ -176,6 +176,8 @@ async def _measure(server: Crowded, database: Any, agent_id: str, session_id: st
         "agents, 100": lambda: operator.get("/api/agents", limit=100),
         "agents, 1000": lambda: operator.get("/api/agents"),
         "agent": lambda: operator.get(f"/api/agents/{agent_id}"),
+        "search, one session": lambda: operator.get("/api/chat/search", q="old-7"),
+        "search, in all sessions": lambda: operator.get("/api/chat/search", q="help order"),
         "report, a day": lambda: operator.get("/api/reports/summary", bucket="hour"),
         "audit": lambda: operator.get("/api/audit", limit=50),
         "health": lambda: operator.get("/api/health"),
