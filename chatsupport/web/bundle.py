@@ -15,6 +15,9 @@ TEXTS = "widget/languages/"
 
 CONSOLE = "console/all.js"
 CONSOLE_MAIN = "console/main.js"
+SETTINGS = "console/settings/all.js"
+SETTINGS_MAIN = "console/settings/main.js"
+"""The console loads it when it is needed, and gives it the modules that both use."""
 CONSOLE_STYLE = "console/all.css"
 CONSOLE_STYLES = ("tokens", "controls", "shell", "lists", "conversation", "overview", "dialogs", "small")
 """In the order in which they apply."""
@@ -41,7 +44,13 @@ def bundled(files: Mapping[str, bytes]) -> dict[str, bytes]:
         done[CHAT] = f"export function start(given) {{\n{chat}\nreturn {{ {CHAT_EXPORTS} }};\n}}\n".encode()
         done[LOADER] = f'((settings) => {{\n{loader}\n}})("%SETTINGS%");\n'.encode()
     if CONSOLE_MAIN in files:
-        done[CONSOLE] = _together(CONSOLE_MAIN, files).encode()
+        modules = imported(CONSOLE_MAIN, files)
+        done[CONSOLE] = _together(modules, files).encode()
+        if SETTINGS_MAIN in files:
+            later = [module for module in imported(SETTINGS_MAIN, files) if module not in modules]
+            shared = ", ".join(sorted(_variable(module) for module in _used(later, files) if module in modules))
+            done[CONSOLE] += f"export {{ {shared} }};\n".encode()
+            done[SETTINGS] = _called(later, files, shared).encode()
         done[CONSOLE_STYLE] = b"".join(files[f"console/styles/{name}.css"] for name in CONSOLE_STYLES)
     return done
 
@@ -88,18 +97,33 @@ def imported(path: str, files: Mapping[str, bytes]) -> list[str]:
     return order
 
 
-def _together(path: str, files: Mapping[str, bytes]) -> str:
+def _together(modules: list[str], files: Mapping[str, bytes]) -> str:
+    """Return these modules as one, with the exports of the last."""
+    exports = ", ".join(_EXPORT.findall(_COMMENT.sub("", files[modules[-1]].decode())))
+    return f"{_functions(modules, files)}\nexport const {{ {exports} }} = {_variable(modules[-1])};\n"
+
+
+def _called(modules: list[str], files: Mapping[str, bytes], given: str) -> str:
+    """Return these modules as a function that gets the modules that they use, and returns the exports of the last."""
+    last = _variable(modules[-1])
+    return f"export function start({{ {given} }}) {{\n{_functions(modules, files)}\nreturn {last};\n}}\n"
+
+
+def _used(modules: list[str], files: Mapping[str, bytes]) -> set[str]:
+    return {_resolved(module, match[2]) for module in modules for match in _IMPORT.finditer(files[module].decode())}
+
+
+def _functions(modules: list[str], files: Mapping[str, bytes]) -> str:
     # Each module is a function of its own, so that two may use the same name.
     parts = []
-    exports: list[str] = []
-    for module in imported(path, files):
+    for module in modules:
         source = _COMMENT.sub("", files[module].decode())  # A third of what browsers would get.
         exports = _EXPORT.findall(source)
         code = _EXPORT.sub("", _IMPORT.sub(lambda match, module=module: _taken(module, match), source))  # type: ignore[misc]
         if unknown := _UNKNOWN.search(code):
             raise ValueError(f"{module}: only names can be imported and exported here, not: {unknown[0]}")
         parts.append(f"const {_variable(module)} = (() => {{\n{code}return {{ {', '.join(exports)} }};\n}})();\n")
-    return "\n".join([*parts, f"export const {{ {', '.join(exports)} }} = {_variable(path)};\n"])
+    return "\n".join(parts)
 
 
 def _taken(module: str, statement: re.Match[str]) -> str:

@@ -12,10 +12,13 @@ from tests.e2e.server import Server, Servers, wait_until
 pytestmark = pytest.mark.features("settings")
 
 
+NEVER = {"timeZone": "UTC", "weekly": {}, "exceptions": []}
+
+
 def set_title(server: Server, title: str) -> None:
-    """Change the title of the chat bubble."""
+    """Change the title of the chat bubble, and close the chat."""
     operator = server.operator()
-    settings = operator.get("/api/settings").data
+    settings = {**operator.get("/api/settings").data, "hours": NEVER}
     settings["widget"]["title"] = title
     assert operator.request("PUT", "/api/settings", settings).status == 200
 
@@ -34,6 +37,7 @@ def test_another_process_follows_within_a_second_though_nobody_can_tell_it(serve
     assert "First" in loader(here)
     wait_until(lambda: "First" in loader(there))
     assert time.monotonic() - answered_at < 1
+    assert not there.anonymous().get("/api/chat/availability").data["isOpen"]
 
     # It may be killed before it has told anybody anything.
     set_title(here, "Second")

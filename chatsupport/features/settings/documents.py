@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DateTimeField, DictField, DynamicField, IntField, ListField, StringField
+from mongoengine import DateTimeField, DictField, DynamicField, IntField, ListField, ObjectIdField, StringField
 
 from chatsupport.documents.base import BaseDocument
 
@@ -20,6 +20,7 @@ class Settings(BaseDocument):
     end_reasons = ListField(DictField(), db_field="endReasons")
     pre_chat = ListField(DictField(), db_field="preChat")
     bot_id = DynamicField(db_field="botId")
+    updated_by = ObjectIdField(db_field="updatedBy")
     updated_at = DateTimeField(db_field="updatedAt", required=True)
 
     meta: ClassVar[dict[str, Any]] = {"collection": "settings"}

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from chatsupport.contract.base import Answer, Code, Model, Reads, Request, absent, example
-from chatsupport.contract.fields import Count, Line, Text, Time, time_zones
+from chatsupport.contract.fields import Count, Id, Line, Text, Time, time_zones
 from chatsupport.contract.schemas import LARGEST
 
 MAX_END_REASONS, MAX_QUESTIONS, MAX_OPTIONS = 20, 8, 20
@@ -274,4 +274,5 @@ class StoredSettings(Answer):
     end_reasons: EndReasons
     pre_chat: PreChat
     bot_id: BotId
+    updated_by: Id | None = Field(description="The supervisor who has changed them last. Null if that was a system.")
     updated_at: Time | None

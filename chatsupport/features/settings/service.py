@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
@@ -48,6 +49,7 @@ DEFAULTS: Document = {
     ],
     "preChat": [],
     "botId": None,
+    "updatedBy": None,
     "updatedAt": None,
 }
 
@@ -89,6 +91,7 @@ def replace(caller: Caller, new: NewSettings) -> Document:
     """
     access.require_manager(caller)
     before = _read()
+    author = ObjectId(caller.id) if caller.type == AGENT else None
     values = new.model_dump(by_alias=True, exclude={"version"})
     for question in values["preChat"]:
         if question["options"] is None:
@@ -96,7 +99,7 @@ def replace(caller: Caller, new: NewSettings) -> Document:
     try:
         stored: Any = Settings.collection().find_one_and_update(
             {"_id": SETTINGS, "version": new.version},
-            {"$set": {**values, "updatedAt": now()}, "$inc": {"version": 1}},
+            {"$set": {**values, "updatedBy": author, "updatedAt": now()}, "$inc": {"version": 1}},
             # These are the first settings, and a faster process has stored others.
             upsert=new.version == 0,
             return_document=ReturnDocument.AFTER,
@@ -136,4 +139,9 @@ def _as_they_are(stored: Document) -> Document:
     whole: Document = {name: stored.get(name, default) for name, default in DEFAULTS.items()}
     for section in ("texts", "widget"):
         whole[section] = {name: whole[section].get(name, default) for name, default in DEFAULTS[section].items()}
-    return {**whole, "updatedAt": serializers.iso(whole["updatedAt"])}
+    author = whole["updatedBy"]
+    return {
+        **whole,
+        "updatedBy": None if author is None else str(author),
+        "updatedAt": serializers.iso(whole["updatedAt"]),
+    }

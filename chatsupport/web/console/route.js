@@ -3,7 +3,7 @@ import { tidy } from "./server/actions.js";
 import { assign, change, patchTalk, state, talkOf } from "./store.js";
 
 // The address names the open view, so that a reload and the browser's back button work as expected: #/mine,
-// #/mine/<session id>, #/queue, #/ended, #/all, #/overview.
+// #/mine/<session id>, #/queue, #/ended, #/all, #/overview, #/settings, #/settings/<section>.
 
 const ID = /^[0-9a-f]{24}$/i; // An address may contain anything.
 

@@ -63,6 +63,13 @@ def test_settings_have_defaults_that_can_be_written_back(operator: Api) -> None:
     assert {**after, "updatedAt": None} == {**before, "version": 1}
 
 
+def test_the_last_author_of_the_settings_is_named(apis: Apis, operator: Api) -> None:
+    sue = operator.create_agent("Sue", role="supervisor")["id"]
+
+    assert change(apis.agent(sue))["updatedBy"] == settings_of(operator)["updatedBy"] == sue
+    assert change(operator)["updatedBy"] is None
+
+
 def test_agents_read_supervisors_write_and_users_do_neither(
     apis: Apis, operator: Api, supervisor: Api, ada: str, user: Api
 ) -> None:

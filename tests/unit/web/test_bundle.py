@@ -54,7 +54,7 @@ def test_every_module_and_style_of_the_console_is_in_its_files() -> None:
     alone = {"console/boot.js"}  # It loads the rest, and shows a message if that fails.
     modules = {path for path in files if path.startswith("console/") and path.endswith(".js")} - alone
 
-    assert modules <= set(bundle.imported(MAIN, files))
+    assert modules <= set(bundle.imported(MAIN, files)) | set(bundle.imported(bundle.SETTINGS_MAIN, files))
     assert {path.stem for path in FOLDER.glob("console/styles/*.css")} == set(bundle.CONSOLE_STYLES)
 
 

@@ -15,6 +15,7 @@ import { say, texts } from "../texts.js";
 import { openAlerts } from "./bell.js";
 import { showHelp } from "./keys.js";
 import { createBanner } from "./notices.js";
+import { createSettings } from "./settings.js";
 
 /** @import { List } from "../lists/lists.js" */
 /** @import { View } from "../types.js" */
@@ -27,6 +28,7 @@ const PANELS = [
   createNavigation,
   createList,
   createOverview,
+  createSettings,
   createConversation,
   createVisitor,
 ];

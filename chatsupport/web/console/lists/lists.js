@@ -82,6 +82,18 @@ export const LISTS = [
     count: () => null,
     empty: () => nothing("overview", "all"),
   },
+  {
+    id: "settings",
+    key: "6",
+    icon: "settings",
+    label: texts.lists.settings,
+    badge: () => 0,
+    isForSupervisors: true,
+    hasView: true,
+    rows: () => [],
+    count: () => null,
+    empty: () => nothing("settings", "all"),
+  },
 ];
 
 /** Returns the list that is open. */

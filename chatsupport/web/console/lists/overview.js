@@ -42,6 +42,7 @@ export function createOverview() {
       ),
     ),
     update() {
+      show(this.element, state.list === "overview");
       const now = numbers();
       const wait = now.longestWaitingSince ? since(now.longestWaitingSince) : null;
       waiting.set(String(now.waiting), now.waiting > 0);

@@ -22,6 +22,9 @@ const PATHS = {
   overview: "M4 20V10 M10 20V4 M16 20v-7 M21 20H3",
   lock: "M6 11h12v9H6z M8.5 11V8a3.5 3.5 0 0 1 7 0v3",
   bell: "M6 16V11a6 6 0 0 1 12 0v5l2 2H4z M10 21h4",
+  settings: "M4 7h9 M17 7h3 M15 4.5v5 M4 17h3 M11 17h9 M9 14.5v5",
+  add: "M12 5v14 M5 12h14",
+  up: "M12 19V5 M6 11l6-6 6 6",
   alert: "M12 4 2.5 20h19z M12 10v4 M12 17v.01",
 };
 

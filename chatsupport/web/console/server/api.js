@@ -8,11 +8,17 @@ const ANSWER_MS = 15_000;
 const LONGEST_WISH_MS = 8_000;
 
 export class ApiError extends Error {
-  /** @param {string} code @param {string} message @param {number | null} [retryAfter] in seconds */
-  constructor(code, message, retryAfter = null) {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {number | null} [retryAfter] in seconds
+   * @param {readonly { field: string, message: string }[]} [details] the wrong fields
+   */
+  constructor(code, message, retryAfter = null, details = []) {
     super(message);
     this.code = code;
     this.retryAfter = retryAfter;
+    this.details = details;
     /** The number of the failed attempt. */
     this.tried = 1;
   }
@@ -103,5 +109,6 @@ async function once(method, path, body, keepalive = false) {
   if (envelope.success) return envelope.data;
   // An answer to an old token says nothing about the new one.
   if (isOutworn(envelope.code) && sent && sent === token) onSignedOut(envelope);
-  throw new ApiError(envelope.code, envelope.message, Number(response.headers.get("Retry-After")) || null);
+  const retryAfter = Number(response.headers.get("Retry-After")) || null;
+  throw new ApiError(envelope.code, envelope.message, retryAfter, envelope.details);
 }
