@@ -100,6 +100,10 @@ def _summarize(tally: Tally, seconds: float) -> None:
         f"{tally['checked']} chats in {seconds:.1f} s: {tally['sent']} messages sent, {tally['acked']} acknowledged "
         f"({rate:.1f}/s), {tally['lost']} lost, {tally['doubled']} stored twice."
     )
+    if waits := tally["estimated"]:
+        click.echo(
+            f"{waits} visitors waited as long as estimated, within 30 %: {100 * tally['as_estimated'] // waits} %."
+        )
     others = {
         "retries": "sent again",
         "late": "written when the chat had ended, and refused",

@@ -183,13 +183,18 @@ class Visitor(Participant):
             user_id = f"simulated-{uuid.uuid4().hex[:12]}"
             token = stage.token(user_id, "user")
             bearer = {"Authorization": f"Bearer {token}"}
-            session_id = stage.call("POST", "/api/chat/start-session", {"userId": user_id}, **bearer)["sessionId"]
+            expected = stage.call("GET", "/api/chat/availability", **bearer)["estimatedWaitSeconds"]
+            started = time.monotonic()
+            session = stage.call("POST", "/api/chat/start-session", {"userId": user_id}, **bearer)
+            session_id = session["sessionId"]
             self._client.on("connect", lambda: self.enter(session_id))
             self.connect(token)
             if self.join(session_id).get("data", {}).get("status") != "active":
                 deadline = time.monotonic() + AGENT_SECONDS
                 while not (self._assigned.wait(0.2) or stage.over.is_set() or time.monotonic() > deadline):
                     pass
+            if session["status"] == "waiting" and expected is not None and self._assigned.is_set():
+                stage.tally.waited(expected, time.monotonic() - started)
             stage.tally.add(state, -1)
             state = "chatting"
             stage.tally.add(state)

@@ -6,6 +6,8 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 
+CLOSE = 0.3
+"""A wait is as estimated if it differs by no more than this part of itself."""
 RECENT = 2_000
 """The number of last acknowledgements whose times are kept."""
 
@@ -28,6 +30,11 @@ class Tally:
         """Return a count."""
         with self._mutex:
             return self._counts[name]
+
+    def waited(self, expected: float, seconds: float) -> None:
+        """Note how long a visitor has waited for an agent, and what the server had estimated."""
+        self.add("estimated")
+        self.add("as_estimated", abs(expected - seconds) <= CLOSE * seconds)
 
     def acknowledged(self, session_id: str, client_message_id: str, seconds: float) -> None:
         """Note that the server has acknowledged this message."""

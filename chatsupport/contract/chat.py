@@ -242,7 +242,9 @@ class Availability(Answer):
     opens_at: Time | None = OPENS_AT
     is_staffed: bool = Field(description="True if an agent is online and present, busy or not.")
     waiting: Count = absent("Only for callers with credentials.")
-    estimated_wait_seconds: Count | None = absent("Only for callers with credentials.")
+    estimated_wait_seconds: Count | None = absent(
+        "Only for callers with credentials: the wait of a visitor who starts a session now. Null if it is not known."
+    )
 
 
 class AgentLoad(Answer):

@@ -191,22 +191,20 @@ def held_by(agent: Mapping[str, Any]) -> list[tuple[ObjectId, ObjectId | None]]:
 
 def any_there() -> bool:
     """Tell whether any agent is present and set to online, with or without room."""
-    there = can_take()
-    del there["hasRoom"]
-    return Agent.collection().find_one(there, {"_id": 1}) is not None
+    return Agent.collection().find_one(there(), {"_id": 1}) is not None
 
 
-def can_take() -> Document:
-    """Return the condition on agents that can take new sessions: they are online, present, and have room.
+def there() -> Document:
+    """Return the condition on agents who are online and present.
 
     `isAway` is set a moment after a lease has expired; until then the lease itself counts.
     """
-    return {
-        "isOnline": True,
-        "isAway": False,
-        "hasRoom": True,
-        "presentUntil": {"$not": {"$lte": now()}},
-    }
+    return {"isOnline": True, "isAway": False, "presentUntil": {"$not": {"$lte": now()}}}
+
+
+def can_take() -> Document:
+    """Return the condition on agents that can take new sessions: they are online, present, and have room."""
+    return {**there(), "hasRoom": True}
 
 
 def any_free() -> bool:

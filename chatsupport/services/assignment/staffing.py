@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from chatsupport import serializers
 from chatsupport.database.clock import now
 from chatsupport.identity import Caller
-from chatsupport.services.assignment import queue, slots
+from chatsupport.services.assignment import queue, slots, waiting_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,14 @@ def opening() -> Opening:
 
 
 def describe(caller: Caller | None) -> dict[str, Any]:
-    """Return whether the chat is open and an agent is present, busy or not. Callers also get the queue's length."""
-    public = {**opening().shown(), "isStaffed": slots.any_there()}
+    """Return whether the chat is open and an agent is present, busy or not.
+
+    Callers also get the queue's length, and the seconds that one more visitor would wait: None while it is closed.
+    """
+    found = opening()
+    public = {**found.shown(), "isStaffed": slots.any_there()}
     if caller is None:
         return public
-    return {**public, "waiting": queue.count_waiting(), "estimatedWaitSeconds": None}
+    waiting = queue.count_waiting()
+    expected = waiting_times.expected(waiting) if found.is_open else None
+    return {**public, "waiting": waiting, "estimatedWaitSeconds": expected}
