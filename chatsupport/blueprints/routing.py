@@ -23,6 +23,9 @@ from chatsupport.identity import RENEWABLE
 
 Handler = Callable[..., Any]
 
+WEBHOOKS = "chatsupport.webhooks"
+"""The application's extension with the calls that it makes itself, as OpenAPI describes them."""
+
 
 @dataclass(frozen=True)
 class Access:
@@ -110,7 +113,7 @@ def openapi(app: Flask) -> dict[str, Any]:
             path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
             method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
             found.append((method, path, tag, call))
-    return calls.document(found, tags)
+    return calls.document(found, tags, app.extensions.get(WEBHOOKS, {}))
 
 
 def _with_headers(body: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:

@@ -152,8 +152,10 @@ class Call:
         return {**codes, **{error.code: error.status for error in classes}}
 
 
-def document(calls: Iterable[tuple[str, str, str, Call]], tags: Mapping[str, str]) -> Json:
-    """Return the OpenAPI document of these calls, each with its method, its path and its tag."""
+def document(
+    calls: Iterable[tuple[str, str, str, Call]], tags: Mapping[str, str], webhooks: Mapping[str, Json]
+) -> Json:
+    """Return the OpenAPI document of these calls, each with its method, its path and its tag; and of these webhooks."""
     paths: dict[str, Json] = {}
     models: list[type[Any]] = [Failure]
     # Including those of events, which fail with the same envelope.
@@ -175,6 +177,7 @@ def document(calls: Iterable[tuple[str, str, str, Call]], tags: Mapping[str, str
         "security": [{"token": []}, {"apiKey": []}],
         "tags": [{"name": name, "description": description} for name, description in tags.items()],
         "paths": paths,
+        **({"webhooks": dict(webhooks)} if webhooks else {}),
         "components": {
             "schemas": components,
             "securitySchemes": {

@@ -18,6 +18,9 @@ WAIT_SECONDS = 4.0
 CALLS_AT_ONCE = 8
 CALL_WAIT_SECONDS = 30.0
 """A call to another server takes long and computes little, so that these are counted apart."""
+DELIVERIES_AT_ONCE = 48
+"""Deliveries to webhooks, which may all hang, have threads of their own."""
+THREADS = AT_ONCE + CALLS_AT_ONCE + DELIVERIES_AT_ONCE + 6
 
 T = TypeVar("T")
 Executor = Callable[..., Any]
@@ -38,6 +41,7 @@ class Offloading:
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self._room_for_strangers = threading.BoundedSemaphore(STRANGERS_AT_ONCE)
         self._room_for_calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
+        self._room_for_deliveries = threading.BoundedSemaphore(DELIVERIES_AT_ONCE)
 
     def bind(self, execute: Executor | None) -> None:
         """Use this to call a function in a native thread; None calls it in place."""
@@ -65,6 +69,12 @@ class Offloading:
         finally:
             self._room_for_calls.release()
 
+    def deliver(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function returns that sends a webhook's events. Waits for a thread as long as it takes."""
+        with self._room_for_deliveries:
+            result: T = self._execute(work, *arguments)
+            return result
+
 
 _offloading = Offloading()
-bind, offload, call_out = _offloading.bind, _offloading.offload, _offloading.call_out
+bind, offload, call_out, deliver = _offloading.bind, _offloading.offload, _offloading.call_out, _offloading.deliver

@@ -42,6 +42,8 @@ def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> N
         engineio_logger=False,
     )
     app.wsgi_app = websocket.Handover(app.wsgi_app)  # type: ignore[method-assign]
+    if config.async_mode == "eventlet":
+        tpool.set_num_threads(native_threads.THREADS)
     native_threads.bind(tpool.execute if config.async_mode == "eventlet" else None)
     engine.install(hooks, MAX_PACKET_BYTES)
     websocket.install()

@@ -1,4 +1,4 @@
-"""The feed of everything that happens."""
+"""The feed of everything that happens, and webhooks."""
 
 from chatsupport.background import Every
 from chatsupport.events import MessageStored
@@ -6,19 +6,26 @@ from chatsupport.feature import Feature
 from chatsupport.features.events import recorder, relay, routes
 from chatsupport.features.events.documents import EventBatch, Feed, Hint
 from chatsupport.features.events.personal_data import PERSONAL_DATA
+from chatsupport.features.events.webhooks import delivering, service
+from chatsupport.features.events.webhooks import routes as webhook_routes
+from chatsupport.features.events.webhooks.documents import Delivery, Webhook
 from chatsupport.recording import Recorder
 from chatsupport.services.server.leases import HOUSEKEEPING
+
+_ALL_ROUTES = (routes, webhook_routes)
+"""They add their calls to one blueprint."""
 
 FEATURE = Feature(
     name="events",
     blueprint=routes.blueprint,
-    documents=[Feed, EventBatch, Hint],
+    documents=[Feed, EventBatch, Hint, Webhook, Delivery],
     reactions={MessageStored: [relay.here.note]},
     recorder=Recorder(is_on=recorder.here.must_mark, begin=recorder.here.begin),
-    variables=[recorder.EVENT_DAYS],
+    variables=[recorder.EVENT_DAYS, service.WEBHOOK_ALLOW, service.WEBHOOKS_BY_SUPERVISORS],
     timed_work=[
         Every(recorder.LOOK_SECONDS, recorder.here.look),
         Every(relay.ROUND_SECONDS, relay.here.work),
+        Every(delivering.LOOK_SECONDS, delivering.here.work),
         Every(600, recorder.keep_up, under=HOUSEKEEPING),
     ],
     personal_data=PERSONAL_DATA,

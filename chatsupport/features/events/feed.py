@@ -22,6 +22,7 @@ from chatsupport.services.shared import access
 Document = dict[str, Any]
 
 READ_SECONDS = 8.0
+MOST_AT_ONCE = 100
 RECENT = timedelta(seconds=10)
 
 
@@ -71,7 +72,7 @@ def after_position(after: int, types: Collection[str] = ()) -> Iterator[Event]:
     """Yield the events after a position, only those of the types if there are any. Raises `PositionGoneError`."""
     number = after // BATCH_SIZE
     kept_from = recorder.here.feed.get("keptFrom", 0)
-    if after and number < kept_from:
+    if after and (after + 1) // BATCH_SIZE < kept_from:
         raise PositionGoneError(kept_from * BATCH_SIZE)
     which: Document = {"_id": {"$gte": max(number, kept_from)}}
     if types:

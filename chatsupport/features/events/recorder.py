@@ -18,9 +18,11 @@ from pymongo.errors import DuplicateKeyError
 from chatsupport.config import Variable
 from chatsupport.config import parsers as parse
 from chatsupport.database.clock import elapsed, now
-from chatsupport.documents import Deletion
+from chatsupport.documents import Deletion, Session
+from chatsupport.documents.session import OPEN
 from chatsupport.extensions import settings, socketio
 from chatsupport.features.events.documents import FEED, EventBatch, Feed
+from chatsupport.services.messages import sequences
 from chatsupport.services.server import processes
 
 EVENT_DAYS: Variable[int] = Variable("EVENT_DAYS", parse.integer(1, 3650, "a whole number of days"), 30)
@@ -33,7 +35,7 @@ SOON_SECONDS = 0.05
 TOUCH = timedelta(hours=1)
 EARLIER = timedelta(seconds=30)
 """Changes of so long before recording began may be recorded too: longer than any write takes."""
-PURGE_BATCHES = 200
+PURGE_BATCHES, NOTED_AT_ONCE = 200, 2000
 
 Document = dict[str, Any]
 
@@ -115,11 +117,27 @@ def _switch_on() -> Document:
             break
         except DuplicateKeyError:
             continue  # Another process was faster.
-    if before is not None and not before["isOn"]:
+    if before is None or not before["isOn"]:
         # What happened in between was not recorded, so no earlier reader may go on as if it were.
         Feed.collection().update_one({"_id": FEED}, {"$max": {"keptFrom": last_number() + 1}})
+        _note_last_seqs()
     stored: Any = Feed.collection().find_one({"_id": FEED})
     return dict(stored)
+
+
+def _note_last_seqs() -> None:
+    """Note in the feed up to which seq the messages of open sessions are not recorded: they were stored before."""
+    ids = [row["_id"] for row in Session.collection().find({"status": {"$in": list(OPEN)}}, {"_id": 1})]
+    for start in range(0, len(ids), NOTED_AT_ONCE):
+        last_seqs = sequences.last_seqs(ids[start : start + NOTED_AT_ONCE])
+        entries = [{"sessionId": one, "seq": seq, "count": 0, "through": seq} for one, seq in last_seqs.items()]
+        while entries:
+            batch = {"_id": last_number() + 1, "at": now(), "types": [], "entries": entries}
+            try:
+                EventBatch.collection().insert_one(batch)
+            except DuplicateKeyError:
+                continue  # A relay was faster.
+            break
 
 
 def last_number() -> int:

@@ -1,4 +1,4 @@
-"""The feed of everything that happens, for API keys and systems."""
+"""Everything that happens: the feed and webhooks. For API keys and systems; supervisors may read the webhooks."""
 
 from __future__ import annotations
 

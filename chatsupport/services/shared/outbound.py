@@ -16,11 +16,13 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 MAX_URL, SECONDS = 2000, 10.0
+MOST_READ = 64 * 1024
+"""How much is read of an answer."""
 
 _CHARACTERS = re.compile(r"[!-\[\]_a-z~]{1,2000}")
 _UNICAST = ipaddress.ip_network("2000::/3")
@@ -35,6 +37,7 @@ _NOT_FOR_US = (
     ipaddress.ip_network("3fff::/20"),
 )
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolved = tuple[int, Any]
 """The family of an address, and the address in the form for `socket.connect`."""
@@ -45,10 +48,27 @@ class AddressRefusedError(ValueError):
 
 
 @dataclass(frozen=True)
+class Allowed:
+    """Hosts and networks that may be called although they are not public."""
+
+    hosts: frozenset[str] = frozenset()
+    networks: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True)
 class Reach:
-    """The allowed addresses: in production only public ones by https, elsewhere also this machine."""
+    """The allowed addresses: in production only public ones by https, elsewhere also this machine. And some others."""
 
     is_production: bool
+    also: Allowed = field(default_factory=Allowed)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to a call, as far as anybody needs it."""
+
+    status: int
+    retry_after: str | None
 
 
 def check(url: str, reach: Reach) -> None:
@@ -67,17 +87,59 @@ def host_of(url: str) -> str:
 
 def post(url: str, body: bytes, headers: Mapping[str, str], reach: Reach) -> int:
     """Make a call, and return the status of its answer. Raises `AddressRefusedError`, `OSError`, `HTTPException`."""
-    ends_at = time.monotonic() + SECONDS
-    parts = _read(url, reach)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or _port(parts))
-    stream = _connect(parts, _resolve(parts, reach), ends_at)
+    line = Line(url, reach, SECONDS)
     try:
-        connection.sock = stream
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body, {"Host": parts.netloc, "Connection": "close", **headers})
-        return connection.getresponse().status
+        return line.post(body, {"Connection": "close", **headers}).status
     finally:
-        stream.close()
+        line.close()
+
+
+class Line:
+    """Calls to one address, one after the other, over one connection as long as both sides keep it."""
+
+    def __init__(self, url: str, reach: Reach, seconds: float) -> None:
+        self._parts = _read(url, reach)
+        self._reach = reach
+        self._seconds = seconds
+        self._stream: _Stream | None = None
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Make a call. Raises `AddressRefusedError`, `OSError`, `HTTPException`.
+
+        If the other side has closed the connection since the last call, the call is made over a new one.
+        """
+        ends_at = time.monotonic() + self._seconds
+        if self._stream is not None:
+            self._stream.ends_at = ends_at
+            try:
+                return self._post(self._stream, body, headers)
+            except (ConnectionError, http.client.RemoteDisconnected):
+                self.close()
+        self._stream = _connect(self._parts, _resolve(self._parts, self._reach), ends_at)
+        try:
+            return self._post(self._stream, body, headers)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _post(self, stream: _Stream, body: bytes, headers: Mapping[str, str]) -> Reply:
+        parts = self._parts
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port or _port(parts))
+        connection.sock = _Borrowed(stream)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", target, body, {"Host": parts.netloc, **headers})
+        response = connection.getresponse()
+        # The rest of a long answer is nobody's business, and costs the connection.
+        response.read(MOST_READ)
+        if response.will_close or not response.isclosed():
+            self.close()
+        return Reply(response.status, response.getheader("Retry-After"))
 
 
 def is_public(address: Address) -> bool:
@@ -121,6 +183,8 @@ def _resolve(parts: SplitResult, reach: Reach) -> list[Resolved]:
         found = socket.getaddrinfo(_host(parts), _port(parts), type=socket.SOCK_STREAM)
     except UnicodeError:  # A label of the name is too long, or empty.
         raise AddressRefusedError("must be the address of a host.") from None
+    if (parts.hostname or "").rstrip(".").lower() in reach.also.hosts:
+        return [(family, address) for family, *_, address in found]
     for *_, address in found:
         if not _may_be_called(ipaddress.ip_address(str(address[0]).partition("%")[0]), reach):
             raise AddressRefusedError("must lead to a public address.")
@@ -137,11 +201,10 @@ def _host(parts: SplitResult) -> str:
 
 
 def _may_be_called(address: Address, reach: Reach) -> bool:
-    if not reach.is_production:
-        inner = _held_by(address) if isinstance(address, ipaddress.IPv6Address) else None
-        if (inner or address).is_loopback:
-            return True
-    return is_public(address)
+    plain = (_held_by(address) if isinstance(address, ipaddress.IPv6Address) else None) or address
+    if any(plain in network for network in reach.also.networks):
+        return True
+    return (not reach.is_production and plain.is_loopback) or is_public(address)
 
 
 def _connect(parts: SplitResult, resolved: list[Resolved], ends_at: float) -> _Stream:
@@ -165,19 +228,18 @@ class _Stream(io.RawIOBase):
     def __init__(self, sock: socket.socket, ends_at: float) -> None:
         super().__init__()
         self._socket = sock
-        self._ends_at = ends_at
+        self.ends_at = ends_at
 
     def connect(self, address: Any) -> None:
         self._hurried().connect(address)
+        # A body follows its head at once, without waiting for an acknowledgement of that.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def encrypt(self, name: str) -> None:
         self._socket = ssl.create_default_context().wrap_socket(self._hurried(), server_hostname=name)
 
     def sendall(self, data: bytes) -> None:
         self._hurried().sendall(data)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -190,8 +252,38 @@ class _Stream(io.RawIOBase):
         self._socket.close()
 
     def _hurried(self) -> socket.socket:
-        left = self._ends_at - time.monotonic()
+        left = self.ends_at - time.monotonic()
         if left <= 0:
             raise TimeoutError("the other side took too long")
         self._socket.settimeout(left)
         return self._socket
+
+
+class _Borrowed:
+    """A connection for one call, which may not close it."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+
+    def sendall(self, data: bytes) -> None:
+        self._stream.sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Answer(self._stream))
+
+    def close(self) -> None:
+        """Leave it open: `Line` closes it."""
+
+
+class _Answer(io.RawIOBase):
+    """What comes over a connection for one answer, whose end does not close it."""
+
+    def __init__(self, stream: _Stream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._stream.readinto(buffer)

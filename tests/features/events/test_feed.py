@@ -361,6 +361,18 @@ def test_a_change_in_progress_when_recording_begins_is_recorded(
     assert types(events(operator)) == ["session.started"]
 
 
+def test_messages_from_before_recording_began_are_not_recorded(operator: Api, user: Api, session_id: str) -> None:
+    user.send(session_id, "before")
+    Session.collection().update_many({}, {"$unset": {"unrecorded": ""}})  # Nobody listened when it began.
+    Feed.collection().delete_many({})
+    recorder.here.forget()
+    relay.here.forget()
+    data_of(operator.get(EVENTS))
+    user.send(session_id, "after")
+
+    assert [event["data"]["message"] for event in events(operator, types="message.created")] == ["after"]
+
+
 def test_recording_begins_when_every_process_knows(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     Feed.collection().delete_many({})
     recorder.here.forget()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,6 +187,7 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     "blocks",
     "consoles",
     "context",
+    "events",
     "mail",
     "metrics",
     "notes",
@@ -279,6 +281,25 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     operator.patch(f"/api/replies/{reply_id}", {"title": "Hi"})
     operator.delete(f"/api/replies/{reply_id}")
     operator.delete(f"/api/replies/{reply_id}")
+    operator.get("/api/events")
+    operator.get("/api/events", types="message.created", wait="x")
+    webhook = {"url": "http://127.0.0.1:9/", "types": ["*"]}
+    webhook_path = f"/api/webhooks/{data_of(operator.post('/api/webhooks', webhook))['id']}"
+    operator.post("/api/webhooks", {**webhook, "url": "http://10.0.0.1/"})
+    operator.get("/api/webhooks")
+    operator.get(webhook_path)
+    operator.patch(f"/api/agents/{agent_id}", {"maxUsers": 4})
+    importlib.import_module("chatsupport.features.events.relay").here.round()
+    (pending, *_) = data_of(operator.get(f"{webhook_path}/deliveries", state="pending"))["deliveries"]
+    operator.post(f"{webhook_path}/deliveries/{pending['id']}/retry")
+    operator.patch(webhook_path, {"types": ["session.ended"]})
+    operator.post(f"{webhook_path}/rotate-secret")
+    operator.post(f"{webhook_path}/test")
+    operator.get(f"{webhook_path}/deliveries")
+    operator.post(f"{webhook_path}/deliveries/{agent_id}/retry")
+    operator.post(f"{webhook_path}/recover", {"since": "2026-11-22"})
+    operator.delete(webhook_path)
+    operator.get(webhook_path)
     operator.get("/api/reports/summary")
     operator.client.get("/api/reports/summary", headers={**operator.headers, "Accept": "text/csv"})
     operator.get("/api/users/u1/export")

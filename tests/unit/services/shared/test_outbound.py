@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from chatsupport.services.shared import outbound
-from chatsupport.services.shared.outbound import AddressRefusedError, Reach
+from chatsupport.services.shared.outbound import AddressRefusedError, Allowed, Line, Reach, Reply
 
 PRODUCTION, DEVELOPMENT = Reach(is_production=True), Reach(is_production=False)
 
@@ -166,3 +169,61 @@ def test_an_answer_that_drips_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> N
         assert time.monotonic() - began < 2
         over.set()
         thread.join()
+
+
+def test_what_is_allowed_by_name_or_network_is_taken_and_nothing_else() -> None:
+    networks = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::/8"))
+    reach = Reach(is_production=True, also=Allowed(frozenset({"localhost"}), networks))
+
+    for host in ("10.1.2.3", "[::ffff:10.1.2.3]", "0x0a010203", "[fd00::1]", "localhost", "LOCALHOST."):
+        outbound.check(f"https://{host}/", reach)
+    for host in ("10.2.0.1", "127.0.0.1", "[fe80::1]", "169.254.169.254"):
+        with pytest.raises(AddressRefusedError):
+            outbound.check(f"https://{host}/", reach)
+    with pytest.raises(AddressRefusedError):
+        outbound.check("http://localhost/", reach)
+
+
+def test_calls_share_a_connection_until_the_other_side_closes_it() -> None:
+    with _server(b"HTTP/1.1 204 No Content\r\n\r\n", keeps=2) as (port, connections):
+        line = Line(f"http://127.0.0.1:{port}/", DEVELOPMENT, 5)
+        assert [line.post(b"", {}).status for _ in range(4)] == [204] * 4
+        line.close()
+        assert len(connections) == 2
+
+
+def test_only_the_beginning_of_a_long_answer_is_read() -> None:
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * 100_000
+    with _server(long, keeps=1) as (port, connections):
+        line = Line(f"http://127.0.0.1:{port}/", DEVELOPMENT, 5)
+        assert line.post(b"", {}) == Reply(200, None)
+        assert line._stream is None
+        assert len(connections) == 1
+
+
+@contextmanager
+def _server(answer: bytes, keeps: int) -> Iterator[tuple[int, list[socket.socket]]]:
+    """Answer every call, and close a connection after so many."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    connections: list[socket.socket] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connections.append(connection)
+            for _ in range(keeps):
+                if not connection.recv(65536):
+                    break
+                connection.sendall(answer)
+            connection.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], connections
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
