@@ -34,7 +34,7 @@ $(error $(PYTHON) cannot be run: install Python 3.10 or later, or set PYTHON=/pa
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test chaos test-matrix screenshots bench bench-quick check format docs clean install lock upgrade vendor audit \
+.PHONY: help run cluster test chaos test-matrix screenshots bench bench-quick bench-short check format docs clean install lock upgrade vendor audit \
 	hooks
 
 help: ## Show this list
@@ -67,6 +67,9 @@ bench: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## Measure against Node.js 
 
 bench-quick: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## Run one short round of it; writes nothing
 	$(BIN)/python -m bench.run --quick $(if $(BASE),--base $(BASE)) $(ARGS)
+
+bench-short: $(DEV_STAMP) $(if $(HAS_NODE),$(BENCH_STAMP)) ## Measure the main scenarios in 12 minutes; writes docs/performance.md
+	$(BIN)/python -m bench.run --short $(if $(BASE),--base $(BASE)) $(ARGS)
 
 check: $(DEV_STAMP) $(if $(HAS_NODE),check-js,unchecked-js) ## Check format, lint, types and import layers
 	$(BIN)/ruff format --check --output-format concise .

@@ -25,6 +25,7 @@ from bench.scenarios import ALL
 from bench.stage import Result, Stage
 
 OLD_MESSAGES_EACH = 2
+MAIN = ["closed", "hot", "open300", "token", "churn", "read", "page", "send", "arrivals", "rejoin"]
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
     raise_file_limit()
     processes.pin_load()
     with_peers = options.peer and _node_is_there()
-    names = options.only.split(",") if options.only else list(ALL)
+    names = options.only.split(",") if options.only else MAIN if options.short else list(ALL)
     machine = report.machine()
     if options.base:
         Base.revision = machine["base"] = processes.commit_of(options.base)
@@ -99,6 +100,7 @@ def _run(name: str, side: type[Server], mongod: Mongod, directory: Path, options
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round; writes no page")
+    parser.add_argument("--short", action="store_true", help="the main scenarios in two short rounds, 12 minutes")
     parser.add_argument("--rounds", type=int, help="how many rounds; the tables show their medians")
     parser.add_argument("--seconds", type=float, help="how long each scenario is measured")
     parser.add_argument("--only", help=f"a comma list of {', '.join(ALL)}; writes no page")
@@ -115,6 +117,9 @@ def _options() -> argparse.Namespace:
     if unknown:
         parser.error(f"--only must be one or more of {', '.join(ALL)}")
     quick = options.quick
+    if options.short:
+        options.rounds, options.seconds = options.rounds or 2, options.seconds or 3.0
+        options.arrivals = options.arrivals or 1_000
     options.rounds = options.rounds or (1 if quick else 3)
     options.seconds = options.seconds or (2.0 if quick else 6.0)
     options.history = options.history or (20_000 if quick else 200_000)

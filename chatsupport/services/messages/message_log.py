@@ -121,6 +121,10 @@ class MessageLog:
         """Return the last seq of those sessions to which this process has appended lately."""
         return self._last_seqs.known(session_ids)
 
+    def begin(self, session_id: ObjectId) -> None:
+        """Note that a session has no message, because it was just stored and nobody knows its id."""
+        self._last_seqs.remember(session_id, 0)
+
     def last_seq(self, session_id: ObjectId) -> int:
         """Return the seq of the session's last message, 0 where there is none. Nothing is read of a session to which
         this process has appended lately, if nobody else can have.

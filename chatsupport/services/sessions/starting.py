@@ -21,6 +21,7 @@ from chatsupport.events import SessionStarted
 from chatsupport.extensions import settings
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import queue, serving, slots, staffing
+from chatsupport.services.messages import message_log
 from chatsupport.services.sessions import reading
 from chatsupport.services.shared import access, outbox, rate_limits
 
@@ -82,6 +83,7 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
     queue.check_room()
     with outbox.change(outbox.STARTED, asked.caller) as mark:
         session = _insert({**session, **outbox.stored(mark)})
+        message_log.log.begin(session["_id"])
         session, agent = serving.serve(session)
         if agent is None:
             queue.withdraw_overflow(session)
