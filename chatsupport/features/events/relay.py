@@ -52,7 +52,7 @@ LEASE_SECONDS, RENEW_SECONDS = 6.0, 2.0
 SWEEP_SECONDS = 20.0
 ENDED_LATELY = timedelta(seconds=processes.GONE_SECONDS + 60)
 """For so long after an end, a message may be found that was stored before it."""
-CLEAN_SECONDS = 60.0
+CLEAN_SECONDS, STRAY = 60.0, timedelta(seconds=60)
 MOST_MARKED, MOST_MESSAGES, MOST_HINTS, MOST_CURSORS = 500, 5_000, 500, 50_000
 LATE_DELETION = timedelta(seconds=15)
 """A deletion that was announced so long ago and is not done will not be done."""
@@ -98,7 +98,7 @@ class Relay:
             self._begin_anew()
             if elapsed() - self._cleaned_at > CLEAN_SECONDS:
                 self._cleaned_at = elapsed()
-                _clean()
+                clean()
         elif self._holds():
             self.round()
         else:
@@ -473,13 +473,22 @@ def _messages_after(
     return found, incomplete
 
 
-def _clean() -> None:
-    """Remove the marks that were stored while a process did not know that nothing is recorded."""
+def clean() -> None:
+    """Remove the marks that were stored while a process did not know that nothing is recorded.
+
+    They are old: recording may begin at this moment, and its marks are younger.
+    """
+    before = now() - STRAY
+    recorder.here.look()
+    if recorder.here.is_known_to_be_on:
+        return
     recorded = [one.documents for each in feature.installed() for one in each.recorded]
     documents: list[type[Any]] = [Session, Agent, Deletion, *recorded]
     for document in documents:
-        if rows := _find(document, {"_id": 1}):
-            document.collection().update_many({"_id": {"$in": [row["_id"] for row in rows]}}, {"$unset": {INDEX: ""}})
+        ids = [row["_id"] for row in _find(document, {"_id": 1})]
+        if ids:
+            old = {"$pull": {INDEX: {"at": {"$lt": before}}}}
+            document.collection().update_many({"_id": {"$in": ids}}, old)
 
 
 here = Relay()

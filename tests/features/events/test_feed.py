@@ -333,11 +333,28 @@ def test_nothing_is_marked_where_nobody_listens(operator: Api, user: Api, ada: s
     operator.start("u1")
     assert Session.objects(unrecorded__exists=True).count() == 1
     assert Agent.objects(unrecorded__at__exists=True).count() == 1
-    recorder.here.look()
+    relay.clean()
+    assert Session.objects(unrecorded__at__exists=True).count() == 1, "Recording may begin at this moment."
+    long_ago = now() - timedelta(minutes=2)
+    for document in (Session, Agent):
+        document.collection().update_many(
+            {"unrecorded.at": {"$exists": True}}, {"$set": {"unrecorded.$[].at": long_ago}}
+        )
     relay.here.forget()
     relay.here.work()
     assert Session.objects(unrecorded__at__exists=True).count() == 0
     assert Agent.objects(unrecorded__at__exists=True).count() == 0
+
+
+def test_a_process_that_begins_and_knows_nothing_yet_removes_no_marks(operator: Api, session_id: str) -> None:
+    Session.collection().update_many({}, {"$set": {"unrecorded.$[].at": now() - timedelta(minutes=2)}})
+    Feed.collection().update_one({}, {"$set": {"since": now() - timedelta(hours=1)}})
+    recorder.here.forget()
+    relay.here.forget()
+
+    relay.here.work()
+
+    assert types(events(operator)) == ["session.started", "session.assigned", "agent.created"]
 
 
 def test_a_change_in_progress_when_recording_begins_is_recorded(
