@@ -78,8 +78,6 @@ class Feature:
     """How it records all changes, if it does."""
     recorded: Sequence[Recorded] = ()
     """Its documents about sessions that are recorded."""
-    examine: Callable[[], Iterable[tuple[bool, str, str]]] | None = None
-    """Returns what `doctor` says about it: whether that is well, the state, and what to do about it."""
     widget: Callable[[], Mapping[str, Any]] | None = None
     """Returns the chat bubble's settings for pages that do not set them by `data-*` attributes."""
     hours: Hours | None = None

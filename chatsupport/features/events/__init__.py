@@ -3,7 +3,7 @@
 from chatsupport.background import Every
 from chatsupport.events import MessageStored
 from chatsupport.feature import Feature
-from chatsupport.features.events import recorder, relay, routes
+from chatsupport.features.events import examination, recorder, relay, routes
 from chatsupport.features.events.documents import EventBatch, Feed, Hint
 from chatsupport.features.events.personal_data import PERSONAL_DATA
 from chatsupport.features.events.webhooks import delivering, service
@@ -26,7 +26,9 @@ FEATURE = Feature(
         Every(recorder.LOOK_SECONDS, recorder.here.look),
         Every(relay.ROUND_SECONDS, relay.here.work),
         Every(delivering.LOOK_SECONDS, delivering.here.work),
+        Every(delivering.COUNT_SECONDS, delivering.count, under=HOUSEKEEPING),
         Every(600, recorder.keep_up, under=HOUSEKEEPING),
     ],
+    examinations={"events": examination.events},
     personal_data=PERSONAL_DATA,
 )

@@ -41,6 +41,7 @@ from chatsupport.events import MessageStored
 from chatsupport.features.events import recorder
 from chatsupport.features.events.documents import BATCH_SIZE, MESSAGE_CREATED, EventBatch, Hint
 from chatsupport.features.events.tail import tail
+from chatsupport.observability import metrics
 from chatsupport.services.messages import sequences
 from chatsupport.services.server import processes, readiness
 from chatsupport.services.server.leases import Lease
@@ -78,7 +79,12 @@ class Relay:
         """Know nothing, like a process that begins."""
         self._noted: set[ObjectId] = set()
         self._held_at = self._cleaned_at = -math.inf
+        self._complete_at: float | None = None
         self._begin_anew()
+
+    def lag(self) -> float | None:
+        """Return the seconds since the feed was complete; None in a process that does not record."""
+        return None if self._complete_at is None else elapsed() - self._complete_at
 
     def _begin_anew(self) -> None:
         self.last: int | None = None
@@ -95,13 +101,19 @@ class Relay:
         """Move what has come since the last round, or leave a note for the process that does."""
         if not recorder.here.is_known_to_be_on:
             self._noted.clear()
+            self._complete_at = None
             self._begin_anew()
             if elapsed() - self._cleaned_at > CLEAN_SECONDS:
                 self._cleaned_at = elapsed()
                 clean()
         elif self._holds():
+            began = elapsed()
+            # Until a round succeeds, the feed is as old as it was.
+            self._complete_at = began if self._complete_at is None else self._complete_at
             self.round()
+            self._complete_at = began
         else:
+            self._complete_at = None
             self._begin_anew()
             noted, self._noted = self._noted, set()
             if noted:
@@ -297,11 +309,11 @@ class _Marks:
         self.of_agents = sorted(found.values(), key=lambda change: change["at"])
 
 
-def _find(document: type[Any], fields: Document) -> list[Document]:
+def _find(document: type[Any], fields: Document, most: int = MOST_MARKED) -> list[Document]:
     """Return documents with marks, those with the oldest first."""
     collection = document.collection().with_options(read_concern=COMMITTED)
     try:
-        return list(collection.find(_MARKED, fields, hint=INDEX, limit=MOST_MARKED))
+        return list(collection.find(_MARKED, fields, hint=INDEX, limit=most))
     except OperationFailure as error:
         if error.code == _BAD_VALUE:
             return []  # The index is still being built.
@@ -337,6 +349,12 @@ def _merge(
         reached = messages[place][0]
         place += 1
     yield None, reached
+
+
+def oldest_mark(document: type[Any]) -> datetime | None:
+    """Return the time of the oldest change of these documents that is not recorded yet."""
+    rows = _find(document, {INDEX: 1}, most=1)
+    return min(mark["at"] for mark in rows[0][INDEX]) if rows else None
 
 
 def _run(session_id: ObjectId, after: int, through: int) -> Document:
@@ -492,3 +510,4 @@ def clean() -> None:
 
 
 here = Relay()
+metrics.FEED_LAG.read_by(here.lag)

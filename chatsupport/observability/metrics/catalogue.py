@@ -67,6 +67,14 @@ SEARCH_DELAY = Histogram(
 )
 
 # Mail
+FEED_LAG = Gauge(
+    "chatsupport_feed_lag_seconds", "How long ago the feed of events was complete, in the process that records them."
+)
+DELIVERIES = Gauge(
+    "chatsupport_deliveries",
+    "Deliveries to webhooks that will be tried again, or not, as counted by one of the processes.",
+    "state",
+)
 MAIL_WAITING = Gauge("chatsupport_mail_waiting", "Mails that wait to be sent, as counted by one of the processes.")
 MAILS = LabelledCounter(
     "chatsupport_mails_total",
@@ -135,6 +143,8 @@ ALL: tuple[Instrument, ...] = (
     BATCH_SECONDS,
     SEND,
     SEARCH_DELAY,
+    FEED_LAG,
+    DELIVERIES,
     MAIL_WAITING,
     MAILS,
     REFUSED,

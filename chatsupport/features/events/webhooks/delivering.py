@@ -38,6 +38,7 @@ from chatsupport.features.events.tail import tail
 from chatsupport.features.events.webhooks import sending, service
 from chatsupport.features.events.webhooks.documents import DEAD, DELIVERED, FAILED, PENDING, Delivery, Webhook
 from chatsupport.features.events.webhooks.sending import WINDOW, Outcome
+from chatsupport.observability import metrics
 from chatsupport.realtime.native_threads import deliver
 from chatsupport.services.messages import message_log
 from chatsupport.services.server import readiness
@@ -63,6 +64,7 @@ DEAD_KEPT, DELIVERED_KEPT = timedelta(days=30), timedelta(days=7)
 GIVEN_UP = timedelta(days=5)
 """A webhook is disabled after so long without a success."""
 HTTP_GONE = 410
+COUNT_SECONDS, MOST_COUNTED = 15.0, 10_000
 
 LEASE = Lease("webhooks", LEASE_SECONDS, when=readiness.is_ready)
 
@@ -342,6 +344,16 @@ class Dispatcher:
         return True
 
 
+def count() -> None:
+    """Count the deliveries that wait or are dead, for the metrics."""
+    found = {"waiting": 0, "dead": 0}
+    for webhook in Webhook.collection().find({}, {"_id": 1}, hint="newest"):
+        for name, states in (("waiting", (PENDING, FAILED)), ("dead", (DEAD,))):
+            which = {"webhookId": webhook["_id"], "state": {"$in": list(states)}}
+            found[name] += Delivery.collection().count_documents(which, limit=MOST_COUNTED, hint="newest_by_state")
+    metrics.DELIVERIES.set(found)
+
+
 def any_webhook() -> bool:
     """Tell whether there is a webhook, so that recording goes on."""
     return Webhook.collection().find_one({}, {"_id": 1}, sort=[("_id", 1)]) is not None
@@ -353,5 +365,3 @@ def _is_away(error: Exception) -> bool:
 
 here = Dispatcher()
 recorder.listeners.append(any_webhook)
-flush = _outcomes.flush
-WAITING = (PENDING, FAILED)
