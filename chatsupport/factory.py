@@ -23,7 +23,7 @@ from chatsupport import (
     startup,
 )
 from chatsupport.addresses import PlainAddresses
-from chatsupport.blueprints import agents, auth, chat, docs, errors, request_log, requests, system, web
+from chatsupport.blueprints import agents, auth, chat, docs, errors, forms, request_log, requests, system, web
 from chatsupport.blueprints.paths import EncodedSlashes
 from chatsupport.config import Config
 from chatsupport.contract import socket_events
@@ -52,8 +52,9 @@ class ChatSupport(Flask):
         return func
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Answer a request, the database's part of it in the time a send may take."""
-        with connection.answer_within(message_log.MAX_WAIT_SECONDS):
+        """Answer a request, the database's part of it in the time a send may take. An upload has longer to arrive."""
+        extra = forms.UPLOAD_SECONDS if forms.is_form(environ) else 0.0
+        with connection.answer_within(message_log.MAX_WAIT_SECONDS + extra):
             return super().wsgi_app(environ, start_response)
 
 

@@ -49,6 +49,8 @@ def message(document: Document) -> dict[str, Any]:
         data["clientMessageId"] = document["clientMessageId"]
     if "erased" in document:
         data["erased"] = True
+    if "features" in document:
+        data.update(session_parts.shown_of_message(document))
     return data
 
 

@@ -1,7 +1,8 @@
-"""Fields that features add to sessions. The core stores and shows them without knowing the features.
+"""Fields that features add to sessions and messages. The core stores and shows them without knowing the features.
 
 A feature names a `SessionPart` in its `FEATURE`. Its data is in the session's own document (`features.<name>`), written
-when the session starts or by the feature's own update. So neither a start nor a read costs another command.
+when the session starts or by the feature's own update. So neither a start nor a read costs another command. A message
+keeps a feature's data in the same place, from its draft (`services/messages/drafts.py`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class SessionPart:
-    """The part of sessions that one feature adds."""
+    """The part of sessions, and of their messages, that one feature adds."""
 
     fields: Mapping[type[Any], type[Any]] = field(default_factory=dict)
     """Models with optional fields, by the model of the contract that gets them: `StartSession`, `Session`,
-    `SessionFilter`.
+    `SessionFilter`, `Message`.
     """
     on_start: Callable[[Any], object] | None = None
     """Called with a start (`starting.Start`) before a new session is stored. It may raise an error, which refuses it.
@@ -28,6 +29,8 @@ class SessionPart:
     """
     show: Callable[[Document, bool], Document] | None = None
     """Returns the fields of a stored session for its user, or with True for staff. It reads no other data."""
+    show_message: Callable[[Document], Document] | None = None
+    """Returns the fields of a stored message that has data of features. It reads no other data."""
     condition: Callable[[Any], Document] | None = None
     """Returns what it asks of the sessions of a list, from a `SessionFilter` that has its fields."""
     time_zone: Callable[[Document], str | None] | None = None
@@ -69,6 +72,15 @@ def shown_of(session: Document, *, for_staff: bool) -> dict[str, Any]:
     for part in _parts.values():
         if part.show is not None:
             shown.update(part.show(session, for_staff))
+    return shown
+
+
+def shown_of_message(message: Document) -> dict[str, Any]:
+    """Return the features' fields of a stored message."""
+    shown: dict[str, Any] = {}
+    for part in _parts.values():
+        if part.show_message is not None:
+            shown.update(part.show_message(message))
     return shown
 
 

@@ -79,6 +79,12 @@ def json_body() -> Mapping[str, Any]:
     return data
 
 
+def with_headers(body: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the body. Missing fields get the value of the header that may replace them."""
+    missing = {field: request.headers.get(name) for name, field in headers.items() if body.get(field) is None}
+    return {**body, **{field: value for field, value in missing.items() if value}} if missing else body
+
+
 def success(message: str, data: Mapping[str, Any], status: int = 200) -> tuple[Response, int]:
     """Return the success envelope."""
     return jsonify({"success": True, "message": message, "data": data}), status

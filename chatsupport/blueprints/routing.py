@@ -15,7 +15,8 @@ from pydantic import create_model
 from pydantic.alias_generators import to_camel
 from werkzeug.wrappers import Response
 
-from chatsupport.blueprints.requests import json_body, require_caller, success
+from chatsupport.blueprints.forms import FILE, Form
+from chatsupport.blueprints.requests import json_body, require_caller, success, with_headers
 from chatsupport.contract import calls
 from chatsupport.contract.base import Request
 from chatsupport.contract.calls import Answers, Call, ErrorClass, Says
@@ -46,6 +47,7 @@ def route(
     *,
     answers: Answers,
     body: type[Request] | None = None,
+    form: type[Request] | None = None,
     query: type[Request] | None = None,
     headers: Mapping[str, str] | None = None,
     errors: Sequence[ErrorClass] = (),
@@ -56,12 +58,14 @@ def route(
     It gets the parts of the path, the body and the query as its annotations say, and returns the data of the answer:
     with its status, if there are several. A response is passed on as it is. Calls need a caller unless `access` says
     otherwise.
+
+    With a `form`, the handler gets a `Form` of these fields and one file. It is not read yet: the handler does that.
     """
 
     def declare(handler: Handler) -> Handler:
         hints = get_type_hints(handler, include_extras=True)
         hints.pop("return", None)
-        names = {model: name for name, model in hints.items() if model in (body, query)}
+        names = {model: name for name, model in hints.items() if model in (body, query, Form)}
         parts = {name: (hint, ...) for name, hint in hints.items() if name not in names.values()}
         path: type[Request] = create_model("Path", __base__=Request, **parts)  # type: ignore[call-overload]
         messages = {status: answer.message for status, answer in answers.items() if isinstance(answer, Says)}
@@ -76,8 +80,12 @@ def route(
             if query is not None:
                 arguments[names[query]] = query.parse(request.args.to_dict())
             if body is not None:
-                arguments[names[body]] = body.parse(_with_headers(json_body(), headers or {}))
-            outcome = handler(**arguments)
+                arguments[names[body]] = body.parse(with_headers(json_body(), headers or {}))
+            if form is None:
+                outcome = handler(**arguments)
+            else:
+                with Form(form, headers or {}) as received:
+                    outcome = handler(**arguments, **{names[Form]: received})
             if isinstance(outcome, Response):
                 return outcome
             data, status = outcome if isinstance(outcome, tuple) else (outcome, next(iter(answers)))
@@ -88,7 +96,8 @@ def route(
             documentation=handler.__doc__ or "",
             answers=answers,
             path=path,
-            body=body,
+            body=body or form,
+            file=FILE if form else None,
             query=query,
             headers=headers or {},
             errors=errors,
@@ -114,9 +123,3 @@ def openapi(app: Flask) -> dict[str, Any]:
             method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
             found.append((method, path, tag, call))
     return calls.document(found, tags, app.extensions.get(WEBHOOKS, {}))
-
-
-def _with_headers(body: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the body. Missing fields get the value of the header that may replace them."""
-    missing = {field: request.headers.get(name) for name, field in headers.items() if body.get(field) is None}
-    return {**body, **{field: value for field, value in missing.items() if value}} if missing else body

@@ -54,6 +54,8 @@ class Config:
     rate_limit_search: str = "30/minute"
     rate_limit_typing: str = "60/minute"
     rate_limit_updates: str = "30/minute"
+    rate_limit_files: str = "10/minute"
+    rate_limit_file_bytes: str = "209715200/hour"
     rate_limit_events: str = "300/10 seconds"
     rate_limit_answers: str = "16000000/minute"
     rate_limit_stray_packets: str = "1200/minute"
@@ -168,6 +170,8 @@ class Config:
             rate_limit_messages=reader.read("RATE_LIMIT_MESSAGES", parse.rate, cls.rate_limit_messages),
             rate_limit_typing=reader.read("RATE_LIMIT_TYPING", parse.rate, cls.rate_limit_typing),
             rate_limit_updates=reader.read("RATE_LIMIT_UPDATES", parse.rate, cls.rate_limit_updates),
+            rate_limit_files=reader.read("RATE_LIMIT_FILES", parse.rate, cls.rate_limit_files),
+            rate_limit_file_bytes=reader.read("RATE_LIMIT_FILE_BYTES", parse.rate, cls.rate_limit_file_bytes),
             rate_limit_events=reader.read("RATE_LIMIT_EVENTS", parse.rate, cls.rate_limit_events),
             rate_limit_answers=reader.read("RATE_LIMIT_ANSWERS", parse.rate, cls.rate_limit_answers),
             rate_limit_stray_packets=reader.read("RATE_LIMIT_STRAY_PACKETS", parse.rate, cls.rate_limit_stray_packets),

@@ -103,6 +103,8 @@ class Call:
     answers: Answers
     path: type[Request]
     body: type[Request] | None = None
+    file: str | None = None
+    """The name of the file that comes with the body, which is then `multipart/form-data`."""
     query: type[Request] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers that may replace a field of the body, with the field's name."""
@@ -119,7 +121,7 @@ class Call:
         if parameters:
             described["parameters"] = parameters
         if self.body is not None:
-            described["requestBody"] = _request_body(self.body)
+            described["requestBody"] = _request_body(self.body, self.file)
         if not self.needs_caller:
             described["security"] = []
         answered = {str(status): _answer(answer) for status, answer in self.answers.items()}
@@ -225,8 +227,16 @@ def _headers(*names: str) -> Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", *names)}
 
 
-def _request_body(body: type[Request]) -> Json:
+def _request_body(body: type[Request], file: str | None) -> Json:
     schema = schemas.of(body)
+    if file is not None:
+        form = {
+            "type": "object",
+            "properties": {file: {"type": "string", "contentMediaType": "application/octet-stream"}},
+            "required": [file],
+        }
+        sent = {"schema": {"allOf": [form, schemas.ref(body)]}, "example": {file: "(its bytes)", **schema["example"]}}
+        return {"required": True, "content": {"multipart/form-data": sent}}
     content = {"schema": schemas.ref(body), "example": schema["example"]}
     return {"required": bool(schema.get("required")), "content": {"application/json": content}}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import BooleanField, DateTimeField, LongField, ObjectIdField, StringField
+from mongoengine import BooleanField, DateTimeField, DictField, LongField, ObjectIdField, StringField
 
 from chatsupport.database.clock import now
 from chatsupport.documents.base import CHANGED, KEPT, REMOVED, BaseDocument
@@ -26,6 +26,8 @@ class Message(BaseDocument):
     timestamp = DateTimeField(required=True, default=now)
     client_message_id = StringField(db_field="clientMessageId", max_length=64, erasure=REMOVED)
 
+    features = DictField(erasure=REMOVED)
+    """What features keep with the message, each under its own name."""
     erased = BooleanField()
     fence = BooleanField()
     expires_at = DateTimeField(db_field="expiresAt")

@@ -6,6 +6,7 @@ INSTALLED = (
     "consoles",
     "context",
     "events",
+    "files",
     "mail",
     "metrics",
     "notes",

@@ -42,6 +42,7 @@ REQUEST_SECONDS = 10.0
 """The longest time a client may take to send one request, including its body."""
 SEND_BYTES_PER_SECOND = 16 * 1024
 """The slowest rate at which a client may read, in addition to the time for any answer."""
+UPLOAD_READ_BYTES = 64 * 1024
 MAX_DISCARDED_BYTES = 1024 * 1024
 """How much of an unread body is read to keep the connection; if there is more, the connection is closed."""
 
@@ -85,11 +86,22 @@ class PatientUnreader(SocketUnreader):
         self._left = REQUEST_SECONDS
         self._idle = False
         self._is_over = False
+        # Of an upload only: the time that is left for all of it, and the slowest rate.
+        self._left_in_all = 0.0
+        self._bytes_per_second = 0
 
     def begin(self, *, idle: bool) -> None:
         """Expect a request: now or, with `idle`, from its first byte on."""
         self._left = REQUEST_SECONDS
+        self._bytes_per_second = 0
         self._idle = idle and not self.buf.getbuffer().nbytes
+
+    def expect_upload(self, seconds: float, bytes_per_second: int) -> None:
+        """Give the body `seconds` in all. After the usual time, it must have come at this rate on the average."""
+        self._left = REQUEST_SECONDS
+        self._left_in_all = seconds
+        self._bytes_per_second = bytes_per_second
+        self.mxchunk = UPLOAD_READ_BYTES
 
     def chunk(self) -> bytes:
         """Return the arrived bytes; none at the end or after the time is over."""
@@ -104,7 +116,11 @@ class PatientUnreader(SocketUnreader):
         # Without an exception: it would leave this block where the socket waits.
         with eventlet.Timeout(max(self._left, 0.001), False):
             data = self.sock.recv(self.mxchunk)
-        self._left -= time.monotonic() - started
+        waited = time.monotonic() - started
+        self._left -= waited
+        if self._bytes_per_second:
+            self._left_in_all -= waited
+            self._left = min(self._left + len(data) / self._bytes_per_second, self._left_in_all)
         self._is_over = not data or self._left <= 0
         return data
 
@@ -118,11 +134,20 @@ class Body:
     def __init__(self, request: Any) -> None:
         self._request = request
         self._body = request.body
+        self._read: Callable[[int | None], bytes] = self._body.read
         self._missing: int = getattr(self._body.reader, "length", 0)
 
     def read(self, size: int | None = None) -> bytes:
         """Read on. Raises `ClientDisconnected`, which is a bad request."""
-        return self._checked(self._body.read, size)
+        return self._checked(self._read, size)
+
+    def expect_upload(self, seconds: float, bytes_per_second: int) -> None:
+        """Prepare for a large body, before anything of it is read: see `PatientUnreader.expect_upload`.
+
+        It is then read in the pieces that the application asks for. Gunicorn would join pieces of 1 KiB.
+        """
+        self._read = self._body.reader.read
+        self._request.unreader.expect_upload(seconds, bytes_per_second)
 
     def readline(self, size: int | None = None) -> bytes:
         """Read a line. Raises `ClientDisconnected`."""

@@ -15,6 +15,9 @@ from chatsupport.errors import RateLimitedError
 
 AT_ONCE, STRANGERS_AT_ONCE = 2, 1
 WAIT_SECONDS = 4.0
+FILES_AT_ONCE = 1
+FILE_WAIT_SECONDS = 30.0
+"""Large pictures need much memory while they are decoded, so there is one at a time."""
 CALLS_AT_ONCE = 8
 CALL_WAIT_SECONDS = 30.0
 """A call to another server takes long and computes little, so that these are counted apart."""
@@ -40,6 +43,7 @@ class Offloading:
     def _make_room(self) -> None:
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self._room_for_strangers = threading.BoundedSemaphore(STRANGERS_AT_ONCE)
+        self._room_for_files = threading.BoundedSemaphore(FILES_AT_ONCE)
         self._room_for_calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
         self._room_for_deliveries = threading.BoundedSemaphore(DELIVERIES_AT_ONCE)
 
@@ -61,13 +65,22 @@ class Offloading:
 
     def call_out(self, work: Callable[..., T], *arguments: Any) -> T:
         """Return what a function returns that calls another server. Raises `RateLimitedError` if too many wait."""
-        if not self._room_for_calls.acquire(timeout=CALL_WAIT_SECONDS):
-            raise RateLimitedError("calls to other servers at once", 30)
+        return self._in(self._room_for_calls, CALL_WAIT_SECONDS, "calls to other servers at once", work, *arguments)
+
+    def examine_file(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function returns that examines a file. Raises `RateLimitedError` if too many wait."""
+        return self._in(self._room_for_files, FILE_WAIT_SECONDS, "files at once", work, *arguments)
+
+    def _in(
+        self, room: threading.BoundedSemaphore, seconds: float, what: str, work: Callable[..., T], *arguments: Any
+    ) -> T:
+        if not room.acquire(timeout=seconds):
+            raise RateLimitedError(what, 30)
         try:
             result: T = self._execute(work, *arguments)
             return result
         finally:
-            self._room_for_calls.release()
+            room.release()
 
     def deliver(self, work: Callable[..., T], *arguments: Any) -> T:
         """Return what a function returns that sends a webhook's events. Waits for a thread as long as it takes."""
@@ -77,4 +90,5 @@ class Offloading:
 
 
 _offloading = Offloading()
-bind, offload, call_out, deliver = _offloading.bind, _offloading.offload, _offloading.call_out, _offloading.deliver
+bind, offload, call_out = _offloading.bind, _offloading.offload, _offloading.call_out
+deliver, examine_file = _offloading.deliver, _offloading.examine_file

@@ -86,7 +86,14 @@ def _with_names(rows: Iterator[Document], session: Document, zone: ZoneInfo) -> 
         if sender not in names:
             names[sender] = _name(*sender)
         time = datetime.fromisoformat(message["timestamp"].replace("Z", "+00:00")).astimezone(zone)
+        if "attachment" in message:
+            message["attachment"] = _without_addresses(message["attachment"])
         yield {**message, "senderName": names[sender], "localTime": time.isoformat(timespec="seconds")}
+
+
+def _without_addresses(file: Document) -> Document:
+    """Return a file without its addresses, which open it for everybody who has the transcript."""
+    return {name: value for name, value in file.items() if name not in ("url", "thumbnailUrl")}
 
 
 def _name(sender_id: str, sender_type: str) -> str:
@@ -110,7 +117,10 @@ def _shown(time: str, zone: ZoneInfo) -> str:
 
 
 def _body(message: Document) -> str:
-    return "(deleted)" if "erased" in message else str(message["message"])
+    if "erased" in message:
+        return "(deleted)"
+    text, file = str(message["message"]), message.get("attachment")
+    return text if file is None or file["name"] == text else f"{text}\n[{file['name']}]"
 
 
 def _text(chat: Transcript) -> Iterator[str]:

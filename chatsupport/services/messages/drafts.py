@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ class Draft:
 
     __slots__ = (
         "abandoned",
+        "also",
         "caller",
         "client_message_id",
         "created",
@@ -59,6 +60,8 @@ class Draft:
         self.sender_type = sender_type
         self.text = text
         self.client_message_id = client_message_id
+        self.also: Mapping[str, Any] | None = None
+        """Further stored fields: an `_id` that is known already, and the data of `features`."""
         self.message: dict[str, Any] = {}
         self.session_status = ""
         """The session's status just before the message, if the sender must be told."""
@@ -122,6 +125,8 @@ class Draft:
         }
         if self.client_message_id is not None:
             document["clientMessageId"] = self.client_message_id
+        if self.also is not None:
+            document.update(self.also)
         return document
 
 

@@ -19,9 +19,9 @@ def send(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.Dr
     The draft says what was stored, whether it is new (a repeated `clientMessageId` gives the first one), and the
     session's status. Raises `ForbiddenError`, `SessionNotFoundError`, `SessionEndedError`, `DatabaseUnavailableError`.
     """
-    draft = _draft(caller, session_id, message)
-    message_log.log.append(draft)
-    return draft
+    new = draft(caller, session_id, message)
+    message_log.log.append(new)
+    return new
 
 
 def submit(
@@ -32,12 +32,13 @@ def submit(
     Messages that a caller submits to a session are stored in that order. Raises at once what `send` raises before it
     writes.
     """
-    draft = _draft(caller, session_id, message)
-    draft.on_done = on_done
-    message_log.log.submit(draft)
+    new = draft(caller, session_id, message)
+    new.on_done = on_done
+    message_log.log.submit(new)
 
 
-def _draft(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.Draft:
+def draft(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.Draft:
+    """Return a message that is ready for the log. Raises what `send` raises before it writes."""
     access.act_as(caller, message.sender_id, message.sender_type)
     rate_limits.check_caller(rate_limits.MESSAGES, caller)
     sender_id, sender_type = caller.id, caller.type

@@ -41,6 +41,11 @@ MESSAGES = "messages"
 SEARCHES = "searches"
 TYPING = "typing events"
 UPDATES = "updates of sessions"
+FILES = "files"
+FILE_BYTES = "bytes of files from this address"
+
+BYTES_AT_ONCE = 64 * 1024
+"""Bytes are counted in these units, because each unit takes memory."""
 
 _LABELS = {
     TOKENS: "tokens",
@@ -54,6 +59,8 @@ _LABELS = {
     SEARCHES: "searches",
     TYPING: "typing",
     UPDATES: "updates",
+    FILES: "files",
+    FILE_BYTES: "file_bytes",
 }
 """Their names in the metrics."""
 
@@ -99,7 +106,13 @@ def configure(config: Config) -> None:
         SEARCHES: parse(config.rate_limit_search),
         TYPING: parse(config.rate_limit_typing),
         UPDATES: parse(config.rate_limit_updates),
+        FILES: parse(config.rate_limit_files),
+        FILE_BYTES: _in_units(parse(config.rate_limit_file_bytes)),
     }
+
+
+def _in_units(rate: RateLimitItem) -> RateLimitItem:
+    return type(rate)(max(1, rate.amount // BYTES_AT_ONCE), rate.multiples)
 
 
 def _shared(redis_url: str) -> Any:
@@ -122,36 +135,42 @@ def check_address(what: str, address: str) -> None:
     _check(what, addresses.counted(address))
 
 
+def check_bytes(address: str, size: int) -> None:
+    """Count an upload of this size from this address. Raises `RateLimitedError` after too many bytes."""
+    _check(FILE_BYTES, addresses.counted(address), math.ceil(size / BYTES_AT_ONCE))
+
+
 def check_name(what: str, name: str) -> None:
     """Count one use under this name. Raises `RateLimitedError` when there are too many."""
     _check(what, name)
 
 
-def _check(what: str, key: str) -> None:
+def _check(what: str, key: str, amount: int = 1) -> None:
     limiter, alone = _limits.limiter, _limits.alone
     if limiter is None or alone is None:
         return
     item = _limits.items[what]
+    amount = max(1, min(amount, item.amount))
     if limiter is not alone and time.monotonic() < _limits.paused_until:
         limiter = alone
     try:
-        seconds = _hit(limiter, item, what, key)
+        seconds = _hit(limiter, item, what, key, amount)
     except Exception:
         if limiter is alone:
             raise
         if time.monotonic() >= _limits.paused_until:
             _limits.paused_until = time.monotonic() + PAUSE_SECONDS
             logger.exception("Redis cannot count the rate limits; this process counts by itself for a moment")
-        seconds = _hit(alone, item, what, key)
+        seconds = _hit(alone, item, what, key, amount)
     if seconds is None:
         return
     metrics.RATE_LIMITED.add(_LABELS[what])
     raise RateLimitedError(what, seconds)
 
 
-def _hit(limiter: RateLimiter, item: RateLimitItem, what: str, key: str) -> int | None:
+def _hit(limiter: RateLimiter, item: RateLimitItem, what: str, key: str, amount: int) -> int | None:
     """Count one use. Returns None or, after too many, the seconds until the next try."""
-    if limiter.hit(item, what, key):
+    if limiter.hit(item, what, key, cost=amount):
         return None
     time_now = clock.elapsed() if limiter is _limits.alone else clock.timestamp()
     return max(1, math.ceil(limiter.get_window_stats(item, what, key).reset_time - time_now))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from bson import ObjectId
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -56,7 +57,7 @@ def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
         ids["block_id"] = data_of(operator.post("/api/blocks", {"userId": "u2"}))["id"]
     if "replies" in INSTALLED:
         ids["reply_id"] = data_of(operator.post("/api/replies", {"shortcut": "a", "title": "A", "text": "a"}))["id"]
-    ids["user_id"] = "u1"
+    ids["user_id"], ids["file_id"] = "u1", str(ObjectId())
     ids["version"], ids["path"] = assets().version, "widget/loader.js"
     return app, ids
 

@@ -145,11 +145,14 @@ def test_a_missing_call_is_not_described() -> None:
 
 @pytest.mark.parametrize(("path", "method"), BODIES)
 def test_every_body_has_a_valid_example(path: str, method: str) -> None:
-    content = DOCUMENT["paths"][path][method]["requestBody"]["content"][JSON_TYPE]
-    (model,) = [body for body in models(Request) if body.__name__ == content["schema"]["$ref"].rpartition("/")[2]]
+    (content,) = DOCUMENT["paths"][path][method]["requestBody"]["content"].values()
+    # A form has a file besides.
+    parts = content["schema"].get("allOf", [content["schema"]])
+    (model,) = [body for body in models(Request) if body.__name__ == parts[-1]["$ref"].rpartition("/")[2]]
 
     assert not list(validator(content["schema"]).iter_errors(content["example"]))
-    assert set(content["example"]) <= set(DOCUMENT["components"]["schemas"][model.__name__]["properties"])
+    own = {name for part in parts[:-1] for name in part["properties"]}
+    assert set(content["example"]) - own <= set(DOCUMENT["components"]["schemas"][model.__name__]["properties"])
     model.parse(content["example"])
 
 
@@ -188,6 +191,7 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     "consoles",
     "context",
     "events",
+    "files",
     "mail",
     "metrics",
     "notes",
@@ -203,6 +207,8 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 )
 def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, described: set[str]) -> None:
     from chatsupport.features.mail.addresses import unsubscribe_token
+    from tests.features.files.samples import PDF
+    from tests.features.files.sending import read, sent
 
     anybody, user = apis.anonymous(), apis.user("u1")
     for path in (
@@ -259,12 +265,14 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     user.get(f"/api/chat/notes/{waiting}")
     user.post(f"/api/chat/rating/{waiting}", {"score": 5})
     user.get(f"/api/chat/transcript/{waiting}")
+    read(user, sent(user, waiting, PDF)["attachment"]["url"])
     operator.client.put(f"/api/chat/tags/{waiting}", json={"tags": ["VIP"]}, headers=operator.headers)
     operator.get("/api/chat/sessions", tag="vip")
     operator.get("/api/tags")
     operator.get("/api/chat/search", q="hello")
     user.end(waiting)
     user.end(waiting)
+    operator.get("/api/events")
     user.send(waiting)
     block = data_of(operator.post("/api/blocks", {"userId": "u2", "reason": "spam", "expiresInSeconds": 60}))
     operator.post("/api/blocks", {"address": "192.0.2.1"})

@@ -1,0 +1,32 @@
+"""Send files by REST."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import TestResponse, encode_multipart
+
+from tests.api import Api, data_of
+
+
+def send_file(api: Api, session_id: str, content: bytes, name: str = "a.bin", **fields: str) -> TestResponse:
+    """Send a file, with other fields of the form."""
+    form: Any = MultiDict({**fields, "file": FileStorage(io.BytesIO(content), name)})
+    boundary, body = encode_multipart(form)
+    content_type = f"multipart/form-data; boundary={boundary}"
+    return api.client.post(f"/api/chat/files/{session_id}", data=body, content_type=content_type, headers=api.headers)
+
+
+def sent(api: Api, session_id: str, content: bytes, name: str = "a.bin", **fields: str) -> dict[str, Any]:
+    """Send a file, and return its message."""
+    response = send_file(api, session_id, content, name, **fields)
+    assert response.status_code == 201, response.json
+    message: dict[str, Any] = data_of(response)["message"]
+    return message
+
+
+def read(api: Api, url: str, **headers: str) -> TestResponse:
+    """Read a file at its address, without credentials."""
+    return api.client.get(url, headers=headers)
