@@ -17,9 +17,12 @@ from chatsupport.documents.agent import role_of
 Document = Mapping[str, Any]
 
 
-def iso(time: datetime | None) -> str | None:
-    """Return a time as ISO 8601 with milliseconds and `Z`. It must be in UTC, as all our times are."""
-    return None if time is None else _iso(time)
+def iso(time: datetime | str | None) -> str | None:
+    """Return a time as ISO 8601 with milliseconds and `Z`. It must be in UTC, as all our times are.
+
+    A text is one of these already (`WITH_TEXTS`).
+    """
+    return time if time is None or type(time) is str else _iso(time)
 
 
 @functools.lru_cache(maxsize=16)
@@ -34,8 +37,18 @@ def iso_of_ms(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
 
 
+WITH_TEXTS: dict[str, Any] = {
+    "$set": {
+        "_id": {"$toString": "$_id"},
+        "sessionId": {"$toString": "$sessionId"},
+        "timestamp": {"$dateToString": {"date": "$timestamp", "format": "%Y-%m-%dT%H:%M:%S.%LZ"}},
+    }
+}
+"""Has MongoDB write the ids and times of messages as `message` does: in a page of 50, that saves half of the CPU."""
+
+
 def message(document: Document) -> dict[str, Any]:
-    """Serialize a message."""
+    """Serialize a message, which may have been read `WITH_TEXTS`."""
     data = {
         "id": str(document["_id"]),
         "sessionId": str(document["sessionId"]),

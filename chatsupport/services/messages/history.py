@@ -31,21 +31,11 @@ def read_page(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any
 
     Because `seq` has no gaps, an offset is a seq, and page one thousand costs as much as page one.
     """
-    offset = page.offset if page.after is None else page.after
-    wanted = {"$gt": offset} if page.before is None else {"$lt": page.before}
-    some = _with_messages(
-        [
-            {"$match": {"fence": sequences.NO_FENCE, "seq": wanted}},
-            {"$sort": {"seq": 1 if page.before is None else -1}},
-            {"$limit": page.limit},
-        ]
-    )
-    # The last seq first: a message that comes between the two reads may be in the page, and is not counted.
-    session = access.find_session(caller, session_id, sequences.WITH_LAST_SEQ, some)
+    session = access.find_session(caller, session_id, *paged(page))
     events.happened(HistoryRead(caller, session))
     total = sequences.last_seq_of(session)
     if page.before is None:
-        rows = session["messages"]
+        rows, offset = session["messages"], _offset(page)
         has_more = bool(rows) and rows[-1]["seq"] < total
     else:
         rows = session["messages"][::-1]
@@ -59,10 +49,27 @@ def read_page(caller: Caller, session_id: ObjectId, page: Page) -> dict[str, Any
     }
 
 
+def paged(page: Page) -> list[dict[str, Any]]:
+    """Return the stages that read one page of messages with a session."""
+    wanted = {"$gt": _offset(page)} if page.before is None else {"$lt": page.before}
+    some: list[dict[str, Any]] = [
+        {"$match": {"fence": sequences.NO_FENCE, "seq": wanted}},
+        {"$sort": {"seq": 1 if page.before is None else -1}},
+        {"$limit": page.limit},
+    ]
+    # The last seq first: a message that comes between the two reads may be in the page, and is not counted.
+    return [sequences.WITH_LAST_SEQ, _with_messages(some)]
+
+
+def _offset(page: Page) -> int:
+    return page.offset if page.after is None else page.after
+
+
 def after(session_id: ObjectId, seq: int, limit: int) -> list[dict[str, Any]]:
     """Return the next messages after a seq, for a caller whose access was checked already."""
     query = {"sessionId": session_id, "fence": sequences.NO_FENCE, "seq": {"$gt": seq}}
-    rows = list(sequences.committed().find(query, sort=[("seq", 1)], limit=limit, batch_size=limit + 1))
+    stages = [{"$match": query}, {"$sort": {"seq": 1}}, {"$limit": limit}, serializers.WITH_TEXTS]
+    rows = list(sequences.committed().aggregate(stages, batchSize=limit + 1))
     _make_durable(session_id, rows)
     return [serializers.message(row) for row in rows]
 
@@ -101,7 +108,8 @@ def of_joined(session: Mapping[str, Any], after: int | None) -> tuple[list[dict[
 
 def _with_messages(pipeline: list[dict[str, Any]]) -> dict[str, Any]:
     own = {"localField": "_id", "foreignField": "sessionId"}
-    return {"$lookup": {"from": Message._meta["collection"], **own, "pipeline": pipeline, "as": "messages"}}
+    texts = [*pipeline, serializers.WITH_TEXTS]
+    return {"$lookup": {"from": Message._meta["collection"], **own, "pipeline": texts, "as": "messages"}}
 
 
 def _make_durable(session_id: ObjectId, rows: list[dict[str, Any]]) -> None:
@@ -114,5 +122,5 @@ def _may_be_lost(session_id: ObjectId, message: dict[str, Any]) -> bool:
     """Tell whether a message may not be on disk yet. A message that was read must not vanish."""
     return not (
         message["seq"] <= message_log.log.known_last_seqs([session_id]).get(session_id, 0)
-        or message["timestamp"] < now() - DURABLE_AFTER
+        or message["timestamp"] < str(serializers.iso(now() - DURABLE_AFTER))
     )
