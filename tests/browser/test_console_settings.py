@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from chatsupport.features.settings.service import DEFAULTS
 from tests.browser.conftest import MakePerson
 from tests.browser.consoles import PASSWORD, Agent, Console, hire
 from tests.browser.people import Person, violations
@@ -21,17 +23,12 @@ SECTIONS = "Agents", "Canned replies", "End reasons", "Opening hours", "Texts", 
 
 
 @pytest.fixture(autouse=True)
-def built_in_settings(operator: Rest) -> None:
-    """Begin with the settings of a new server."""
-    built_in = {
-        "hours": None,
-        "texts": {},
-        "widget": {},
-        "endReasons": [{"label": "Solved", "isPublic": True}],
-        "preChat": [],
-        "botId": None,
-    }
-    change(operator, **built_in)
+def built_in_settings(operator: Rest) -> Iterator[None]:
+    """Begin with few settings, and leave none to other tests on the same server."""
+    parts = {"hours": None, "texts": {}, "widget": {}, "preChat": [], "botId": None}
+    change(operator, **parts, endReasons=[{"label": "Solved", "isPublic": True}])
+    yield
+    change(operator, **parts, endReasons=DEFAULTS["endReasons"])
 
 
 def change(operator: Rest, **parts: Any) -> dict[str, Any]:
