@@ -419,7 +419,7 @@ class PersonExported:
 
 @dataclass(frozen=True, slots=True)
 class Administered:
-    """Somebody has changed what a feature keeps for all agents, such as a canned reply.
+    """Somebody has changed what a feature keeps for all agents, such as a canned reply, or has passed a chat on.
 
     `action` is what the audit log calls it; `details` say to what it was done.
     """

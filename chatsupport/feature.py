@@ -84,6 +84,8 @@ class Feature:
     """Returns whether the chat is open at a time, and when it opens. It sends no command."""
     report: Callable[[datetime, datetime], Callable[[ObjectId | None], Mapping[str, Any]]] | None = None
     """Returns the feature's figures for reports on [start, end): of an agent, or with None of all agents."""
+    transcript: Callable[[ObjectId, str], Iterator[str]] | None = None
+    """Returns a session's transcript for its user, as "text" or "html", part by part. It checks no access."""
     needs_ended_since: Callable[[], datetime | None] | None = None
     """Returns the time from which on it still needs ended sessions, or None if it needs all of them."""
 

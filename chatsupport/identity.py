@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 import jwt
+from bson import ObjectId
 from flask_jwt_extended import create_access_token
 from jwt import ExpiredSignatureError, ImmatureSignatureError, InvalidSignatureError, PyJWTError
 from jwt.types import Options
@@ -170,7 +171,7 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
     if not isinstance(expires_at, (int, float)) or not math.isfinite(expires_at):
         raise _invalid_token()  # Our tokens always expire.
     session_id = claims.get("session")
-    if not isinstance(session_id, (str, type(None))):
+    if session_id is not None and not ObjectId.is_valid(session_id):
         raise _invalid_token()
     return Caller(
         subject,

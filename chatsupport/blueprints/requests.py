@@ -17,7 +17,7 @@ from chatsupport.services.people import denials
 from chatsupport.services.server import readiness
 from chatsupport.services.shared import access, budgets
 
-_WITH_ANY_TOKEN = ("auth.sign_out", "chat.get_availability")
+_WITH_ANY_TOKEN = ("auth.sign_out", "chat.get_availability", "chat.get_current_session")
 """Calls that a token for one session may make, besides those about its session."""
 _CHANGES_NOTHING = ("auth.create_token", "auth.sign_in")
 

@@ -46,6 +46,7 @@ class Config:
     rate_limit_tokens: str = "30/minute"
     rate_limit_logins: str = "5/minute"
     rate_limit_logins_address: str = "5/minute"
+    rate_limit_resets: str = "5/hour"
     rate_limit_connections: str = "120/minute"
     rate_limit_start_session: str = "10/minute"
     rate_limit_start_session_address: str = "30/minute"
@@ -160,6 +161,7 @@ class Config:
             rate_limit_logins_address=reader.read(
                 "RATE_LIMIT_LOGINS_ADDRESS", parse.rate, cls.rate_limit_logins_address
             ),
+            rate_limit_resets=reader.read("RATE_LIMIT_RESETS", parse.rate, cls.rate_limit_resets),
             rate_limit_connections=reader.read("RATE_LIMIT_CONNECTIONS", parse.rate, cls.rate_limit_connections),
             rate_limit_start_session=reader.read("RATE_LIMIT_START_SESSION", parse.rate, cls.rate_limit_start_session),
             rate_limit_start_session_address=reader.read(

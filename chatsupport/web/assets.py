@@ -33,6 +33,9 @@ SQUEEZED = ("widget/", "shared/")
 """What other people's pages load; the rest is served as it was written."""
 
 LOADER = "widget/loader.js"
+LINK = "widget/link.js"
+LINKS = "links"
+"""The setting that puts `LINK` before the loader."""
 CLIENT_PATH = "vendor/socket.io.esm.min.js"
 """The client of socket.io; vendor/README.md says where it comes from."""
 _SETTINGS = re.compile("""["'`]%SETTINGS%["'`]""")
@@ -100,8 +103,10 @@ class Assets:
         In browsers, tables of texts are lists (bundle.py), so that the loader is told a text's place and not its name.
         """
         texts = {str(self._texts.index(name)): text for name, text in settings.get("texts", {}).items()}
-        stands_for = json_codec.dumps({**settings, **({"texts": texts} if texts else {})})
-        return _SETTINGS.sub(lambda _: stands_for, self.fill(LOADER, client_url).decode()).encode()
+        options = {name: value for name, value in settings.items() if name != LINKS}
+        stands_for = json_codec.dumps({**options, **({"texts": texts} if texts else {})})
+        loader = _SETTINGS.sub(lambda _: stands_for, self.fill(LOADER, client_url).decode()).encode()
+        return self._files[LINK].body + b";\n" + loader if settings.get(LINKS) else loader
 
 
 def written(folder: Path = FOLDER) -> dict[str, bytes]:

@@ -32,8 +32,9 @@ _ports: list[TextIO] = []
 # These variables would change the server if they came from the shell that runs the tests.
 _OURS = (
     "API_KEY APP_ENV ASYNC_MODE BASE_PATH DATA_DIR DEFAULT_AGENTS FRONTEND_URL FRONTEND_URLS GUNICORN_CMD_ARGS HOST "
-    "IDENTITY_SECRET JWT_SECRET LOG_DIR LOG_LEVEL LOG_TO_FILES MAX_BODY_BYTES METRICS_TOKEN MONGODB_DB MONGODB_URI "
-    "NODE_ENV PORT PUBLIC_URL RATE_LIMITS REDIS_URL SLOW_MS SOCKETIO_CLIENT_URL TRUSTED_PROXIES WORKER_CONNECTIONS"
+    "IDENTITY_SECRET JWT_SECRET LOG_DIR LOG_LEVEL LOG_TO_FILES MAIL_AFTER MAIL_FROM MAX_BODY_BYTES METRICS_TOKEN "
+    "MONGODB_DB MONGODB_URI NODE_ENV PORT PUBLIC_URL RATE_LIMITS REDIS_URL SLOW_MS SMTP_URL SOCKETIO_CLIENT_URL "
+    "TRUSTED_PROXIES WORKER_CONNECTIONS"
 ).split()
 
 # If pytest itself is killed, the kernel ends the server too: PR_SET_PDEATHSIG (1).
@@ -46,7 +47,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 class Server:
-    """One server. `directory` has its output, logs and data, and `env` overrides its environment."""
+    """One server. `directory` has its output, logs and data, and `env` overrides its environment; {url} is its URL."""
 
     def __init__(self, directory: Path, mongodb_uri: str, mongodb_db: str, **env: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ class Server:
             "RATE_LIMITS": "off",
             "SLOW_MS": "0",
             "PYTHONUNBUFFERED": "1",
-            **env,
+            **{name: text.replace("{url}", self.url) for name, text in env.items()},
         }
 
     def start(self) -> None:

@@ -15,7 +15,7 @@ Action = Literal[
     "identify", "read", "revoke", "block", "unblock", "agent_created", "agent_changed", "agent_deleted",
     "export", "erase", "retention", "reply_created", "reply_changed", "reply_deleted",
     "settings_changed", "webhook_created", "webhook_changed", "webhook_deleted", "webhook_secret_rotated",
-    "webhook_tested", "webhook_retried", "webhook_recovered",
+    "webhook_tested", "webhook_retried", "webhook_recovered", "transcript_mailed",
 ]  # fmt: skip
 
 

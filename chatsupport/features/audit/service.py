@@ -42,7 +42,7 @@ TOKEN, REVOKE, BLOCK, UNBLOCK = "token", "revoke", "block", "unblock"
 AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED = "agent_created", "agent_changed", "agent_deleted"
 SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY = "sign_in", "sign_in_failed", "sign_out", "identify"
 READ, EXPORT, ERASE, RETENTION = "read", "export", "erase", "retention"
-SETTINGS_CHANGED = "settings_changed"
+SETTINGS_CHANGED, TRANSCRIPT_MAILED = "settings_changed", "transcript_mailed"
 REPLY_CREATED, REPLY_CHANGED, REPLY_DELETED = "reply_created", "reply_changed", "reply_deleted"
 WEBHOOK_CREATED, WEBHOOK_CHANGED, WEBHOOK_DELETED = "webhook_created", "webhook_changed", "webhook_deleted"
 WEBHOOK_SECRET_ROTATED, WEBHOOK_TESTED = "webhook_secret_rotated", "webhook_tested"
@@ -51,7 +51,7 @@ ACTIONS = frozenset(
     {START, ASSIGN, REQUEUE, TRANSFER, UPDATE, END, TOKEN, REVOKE, BLOCK, UNBLOCK}
     | {AGENT_CREATED, AGENT_CHANGED, AGENT_DELETED}
     | {SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, IDENTIFY, READ, EXPORT, ERASE, RETENTION}
-    | {REPLY_CREATED, REPLY_CHANGED, REPLY_DELETED, SETTINGS_CHANGED}
+    | {REPLY_CREATED, REPLY_CHANGED, REPLY_DELETED, SETTINGS_CHANGED, TRANSCRIPT_MAILED}
     | {WEBHOOK_CREATED, WEBHOOK_CHANGED, WEBHOOK_DELETED, WEBHOOK_SECRET_ROTATED}
     | {WEBHOOK_TESTED, WEBHOOK_RETRIED, WEBHOOK_RECOVERED}
 )

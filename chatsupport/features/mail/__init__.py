@@ -3,7 +3,7 @@
 from chatsupport.background import Every
 from chatsupport.events import MessageStored, SessionUpdated
 from chatsupport.feature import Feature
-from chatsupport.features.mail import examination, jobs, parsers, routes, unread
+from chatsupport.features.mail import examination, jobs, links, parsers, routes, unread
 from chatsupport.features.mail.documents import INDEXES, NAME, MailAddress, MailJob
 from chatsupport.features.mail.personal_data import PERSONAL_DATA
 from chatsupport.services.server.leases import HOUSEKEEPING
@@ -24,4 +24,5 @@ FEATURE = Feature(
     ],
     examinations={"mail": examination.mail_server},
     personal_data=PERSONAL_DATA,
+    widget=links.of_widget,
 )

@@ -13,6 +13,8 @@ from mongoengine import (
     ObjectIdField,
     StringField,
 )
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
 
 from chatsupport.documents import Index
 from chatsupport.documents.base import BaseDocument
@@ -84,6 +86,20 @@ class MailAddress(BaseDocument):
         "runs_out": True,
         "indexes": [{"name": "run_out", "fields": ["expires_at", "_id"]}],
     }
+
+
+def insert_or_update(document: type[BaseDocument], document_id: str, change: Any) -> dict[str, Any]:
+    """Change a document, which is made if there is none. Returns it. Another process may make it at the same time."""
+    collection = document.collection()
+    for _ in range(2):
+        try:
+            stored: Any = collection.find_one_and_update(
+                {"_id": document_id}, change, upsert=True, return_document=ReturnDocument.AFTER
+            )
+            break
+        except DuplicateKeyError:
+            continue  # Now there is one.
+    return dict(stored)
 
 
 INDEXES = (

@@ -21,7 +21,7 @@ from chatsupport.database.clock import now
 from chatsupport.errors import RateLimitedError
 from chatsupport.extensions import settings, socketio
 from chatsupport.features.mail import smtp
-from chatsupport.features.mail.documents import CANCELLED, FAILED, SENT, WAITING, MailJob
+from chatsupport.features.mail.documents import CANCELLED, FAILED, SENT, WAITING, MailJob, insert_or_update
 from chatsupport.features.mail.letters import CancelledError
 from chatsupport.features.mail.parsers import MAIL_FROM, SMTP_URL
 from chatsupport.features.mail.smtp import MailError
@@ -34,8 +34,8 @@ Document = dict[str, Any]
 Writer = Callable[[Document], EmailMessage]
 """Returns the mail of a job, or raises `CancelledError` with the reason why it must not be sent any more."""
 
-LOOK_SECONDS, RENEW_SECONDS, COUNT_SECONDS = 1.0, 5.0, 15.0
-CLAIM_SECONDS = 20.0
+LOOK_SECONDS, RENEW_SECONDS, COUNT_SECONDS = 1.0, 3.0, 15.0
+CLAIM_SECONDS = 12.0
 AT_ONCE = 4
 PAUSES = (10, 30, 60, 300, 900, 1800, 3600)
 """Seconds until the next attempt. The last one is repeated."""
@@ -85,10 +85,7 @@ def add(
         "expiresAt": time + tried_for + KEPT,
         **({} if session_id is None else {"sessionId": session_id}),
     }
-    stored: Any = MailJob.collection().find_one_and_update(
-        {"_id": job_id}, {"$setOnInsert": new}, upsert=True, return_document=ReturnDocument.AFTER
-    )
-    return dict(stored)
+    return insert_or_update(MailJob, job_id, {"$setOnInsert": new})
 
 
 def send_waiting() -> None:

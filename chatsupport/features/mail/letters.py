@@ -61,6 +61,14 @@ class Link:
     is_small: bool = False
 
 
+@dataclass(frozen=True)
+class Body:
+    """The same text as plain text and as HTML."""
+
+    text: str
+    html: str
+
+
 Part = Paragraph | Said | Link
 
 
@@ -73,9 +81,8 @@ def line(text: str) -> str:
 def compose(
     job_id: str,
     to: str,
-    language: str,
     subject: str,
-    parts: Sequence[Part],
+    body: Body,
     headers: Mapping[str, str] | None = None,
 ) -> EmailMessage:
     """Return a mail. Its Message-ID follows from the job. Raises `CancelledError` for an address of a wrong form."""
@@ -94,19 +101,20 @@ def compose(
     mail["Auto-Submitted"] = "auto-generated"
     for name, value in (headers or {}).items():
         mail[name] = value
-    mail.set_content(_text(parts))
-    mail.add_alternative(_html(language, line(subject), parts), subtype="html")
+    mail.set_content(body.text)
+    mail.add_alternative(body.html, subtype="html")
     return mail
+
+
+def body(language: str, subject: str, parts: Sequence[Part]) -> Body:
+    """Return the text of a mail that consists of these parts."""
+    return Body("\n".join(map(_text_of, parts)), _html(language, line(subject), parts))
 
 
 def _address(text: str) -> Address:
     """Return an address with its domain in the form of the DNS. The part before the @ stays as it is."""
     name, _, domain = text.rpartition("@")
     return Address(username=name, domain=domain if domain.isascii() else domain.encode("idna").decode())
-
-
-def _text(parts: Sequence[Part]) -> str:
-    return "\n".join(map(_text_of, parts))
 
 
 def _text_of(part: Part) -> str:

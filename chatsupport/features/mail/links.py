@@ -17,6 +17,7 @@ from flask import Flask
 from chatsupport import identity
 from chatsupport.config import parsers
 from chatsupport.extensions import settings
+from chatsupport.features.mail.parsers import SMTP_URL
 from chatsupport.identity import Caller
 
 LIFETIME = timedelta(days=7)
@@ -38,6 +39,11 @@ class ChatLink:
 def begin(app: Flask) -> None:
     """Use this application for making tokens."""
     _apps[:] = [app]
+
+
+def of_widget() -> Mapping[str, Any]:
+    """Return the setting that makes the chat bubble open links. Only servers that send mails pay for it."""
+    return {} if settings.config.value(SMTP_URL) is None else {"links": True}
 
 
 def own(path: str) -> str:

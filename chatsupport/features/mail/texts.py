@@ -1,4 +1,4 @@
-"""The texts of the mails, in the languages of the chat bubble."""
+"""The texts of the mails: those to visitors in the languages of the chat bubble, those to agents in English."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ DEFAULT = "en"
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
         "agent": "Support",
-        "visitor": "You",
         "unread.subject": "{name} answered you in the chat",
         "unread.intro": "You have new messages in your chat with us ({site}):",
         "unread.more": "There are earlier messages in the chat.",
@@ -18,10 +17,15 @@ TEXTS: dict[str, dict[str, str]] = {
         "unread.token": "The link is valid for 7 days. Do not pass it on: it opens your chat.",
         "unread.why": "You get this mail because this address was given in our chat. If you want no such mails:",
         "unread.stop": "Stop these mails",
+        "transcript.subject": "Your chat of {date}",
+        "reset.subject": "Choose a new password",
+        "reset.intro": "Somebody, probably you, has asked for a new password for the agents' console ({site}).",
+        "reset.link": "Choose a new password",
+        "reset.outro": "The link is valid for 30 minutes and works once. "
+        "If you have not asked for it, ignore this mail: your password stays as it is.",
     },
     "de": {
         "agent": "Support",
-        "visitor": "Sie",
         "unread.subject": "{name} hat Ihnen im Chat geantwortet",
         "unread.intro": "In Ihrem Chat mit uns ({site}) gibt es neue Nachrichten:",
         "unread.more": "Frühere Nachrichten stehen im Chat.",
@@ -30,10 +34,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "unread.why": "Sie erhalten diese E-Mail, weil diese Adresse in unserem Chat angegeben wurde. "
         "Wenn Sie keine solchen E-Mails möchten:",
         "unread.stop": "E-Mails abbestellen",
+        "transcript.subject": "Ihr Chat vom {date}",
     },
     "ar": {
         "agent": "فريق الدعم",
-        "visitor": "أنت",
         "unread.subject": "رد عليك {name} في المحادثة",
         "unread.intro": "لديك رسائل جديدة في محادثتك معنا ({site}):",
         "unread.more": "توجد رسائل أقدم في المحادثة.",
@@ -41,6 +45,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "unread.token": "الرابط صالح لمدة 7 أيام. لا تشاركه مع أحد: فهو يفتح محادثتك.",
         "unread.why": "وصلتك هذه الرسالة لأن هذا العنوان أُدخل في محادثتنا. إذا كنت لا تريد مثل هذه الرسائل:",
         "unread.stop": "إيقاف هذه الرسائل",
+        "transcript.subject": "محادثتك بتاريخ {date}",
     },
 }
 

@@ -35,7 +35,7 @@ from chatsupport.sockets import connections
 Document = dict[str, Any]
 
 KIND = "unread"
-NOTE_SECONDS, LOOK_SECONDS, LOOK_AT_ALL_SECONDS = 1.0, 1.0, 30.0
+NOTE_SECONDS, LOOK_SECONDS, LOOK_AT_ALL_SECONDS = 1.0, 1.0, 10.0
 MARGIN = timedelta(seconds=2.5)
 """Longer than any process takes to store a read mark, and to see that the visitor has a socket there."""
 BATCH = 200
@@ -235,7 +235,7 @@ def _letter(job: Mapping[str, Any], session: Document, unread: list[Document], a
         "List-Unsubscribe": f"<{links.own('api/mail/unsubscribe/one-click')}?token={token}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
-    return letters.compose(job["_id"], job["to"], language, subject, parts, headers)
+    return letters.compose(job["_id"], job["to"], subject, letters.body(language, subject, parts), headers)
 
 
 def _said(messages: Iterable[Document], names: Mapping[str, str], zone: ZoneInfo) -> Iterator[Said]:

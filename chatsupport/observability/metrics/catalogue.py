@@ -28,6 +28,7 @@ LIMITS = (
     "logins_address",
     "messages",
     "refusals",
+    "resets",
     "searches",
     "sockets",
     "start_session",

@@ -126,6 +126,26 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     return _find(agent_id)
 
 
+def replace_password(agent: dict[str, Any], password: str) -> bool:
+    """Set a new password for an agent who has proved who it is, and end all its tokens.
+
+    Returns False if its email or password is no longer the one in `agent`.
+    """
+    caller = Caller(str(agent["_id"]), AGENT)
+    as_read = {"_id": agent["_id"], "email": agent.get("email"), "passwordHash": agent.get("passwordHash")}
+    updated: Any = Agent.collection().find_one_and_update(
+        as_read,
+        {"$set": {"passwordHash": passwords.hash_of(password), "updatedAt": now()}},
+        return_document=ReturnDocument.AFTER,
+    )
+    if updated is None:
+        return False
+    logger.info("Agent changed", extra={"event": "agent_changed", "agent_id": caller.id, "fields": ["passwordHash"]})
+    denials.end_tokens(caller, caller)
+    events.happened(AgentChanged(caller, agent, updated, {}, new_credentials=True))
+    return True
+
+
 def _needs_manager(changes: AgentChanges) -> bool:
     """Tell whether this is a change that an agent may not make to itself."""
     removes_password = "password" in changes.given and changes.password is None

@@ -45,12 +45,13 @@ _WHOLE = (WITH_AGENT, sequences.WITH_LAST_SEQ)
 
 
 def current(caller: Caller) -> dict[str, Any] | None:
-    """Return the caller's open session, or None. For users only."""
+    """Return the caller's open session, or None: with a token for one session, that one. For users only."""
     if caller.type != USER:
         raise ForbiddenError(
             "Only users have a current session. Agents list their sessions with GET /api/chat/sessions."
         )
-    session = access.first_session(_open_of(caller.id, USER), *_WHOLE)
+    only = {} if caller.session_id is None else {"_id": ObjectId(caller.session_id)}
+    session = access.first_session({**_open_of(caller.id, USER), **only}, *_WHOLE)
     return None if session is None else _describe(session)
 
 

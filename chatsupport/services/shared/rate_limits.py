@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 TOKENS = "token requests"
 LOGINS = "sign-ins of this agent"
 LOGINS_FROM = "sign-ins"
+RESETS = "password resets"
 CONNECTIONS = "connections"
 START_SESSION = "session starts"
 STARTS_FROM = "session starts from this address"
@@ -51,6 +52,7 @@ _LABELS = {
     TOKENS: "tokens",
     LOGINS: "logins",
     LOGINS_FROM: "logins_address",
+    RESETS: "resets",
     CONNECTIONS: "connections",
     START_SESSION: "start_session",
     STARTS_FROM: "start_session_address",
@@ -98,6 +100,7 @@ def configure(config: Config) -> None:
         TOKENS: parse(config.rate_limit_tokens),
         LOGINS: parse(config.rate_limit_logins),
         LOGINS_FROM: parse(config.rate_limit_logins_address),
+        RESETS: parse(config.rate_limit_resets),
         CONNECTIONS: parse(config.rate_limit_connections),
         START_SESSION: parse(config.rate_limit_start_session),
         STARTS_FROM: parse(config.rate_limit_start_session_address),

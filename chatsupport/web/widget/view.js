@@ -117,6 +117,11 @@ export function createView() {
   }
 
   function startAgain() {
+    if (options.userId === ".") {
+      own.forget();
+      options.userId = "";
+      begin();
+    }
     chat.again();
     field.focus();
   }
@@ -206,14 +211,13 @@ export function createView() {
     chat?.stop();
     if (state?.status) emit("status", { status: null, queuePosition: null });
     own = person(key, options.userId);
-    if (options.userId) adopt(own, person(keyOf()));
+    if (/[^.]/.test(options.userId)) adopt(own, person(keyOf())); // "." is whoever has a link (link.js).
     state = /** @type {any} */ ((unread = undefined));
     clearThread();
     setDraft(own.tab().draft ?? "");
     chat = createChat(own, render);
     chat.share();
-    if (!panel.hidden && isOver) toggle(false);
-    else if (!panel.hidden) own.note({ open: true });
+    if (!panel.hidden) isOver ? toggle(false) : own.note({ open: true });
     if (own.tab().open) open(true);
     else chat.open();
   }

@@ -28,6 +28,7 @@ class Mail:
     recipients: list[str]
     is_encrypted: bool
     user: str | None
+    at: float
 
     @property
     def parsed(self) -> EmailMessage:
@@ -101,6 +102,7 @@ class MailServer:
                 list(envelope.rcpt_tos),
                 session.ssl is not None,
                 login.login.decode() if login else None,
+                time.monotonic(),
             )
         )
         if self.before_answer is not None:
@@ -117,10 +119,4 @@ def takes_login(user: str, password: str) -> Callable[..., AuthResult]:
     return authenticate
 
 
-def wait_for_silence(is_idle: Callable[[], bool], seconds: float = 0.1) -> None:
-    """Wait until nothing is being sent."""
-    assert eventually(is_idle)
-    time.sleep(seconds)
-
-
-__all__ = ["Mail", "MailServer", "takes_login", "wait_for_silence"]
+__all__ = ["Mail", "MailServer", "takes_login"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from chatsupport.database.clock import now
 from chatsupport.features.mail import jobs, smtp, unread
@@ -111,7 +112,7 @@ def test_a_claim_is_kept_while_its_mail_is_being_sent(desk: Desk, mails: MailSer
     desk.pass_time()
 
     assert len(desk.work()) == 1
-    assert seen[0] > timedelta(seconds=15)
+    assert seen[0] > timedelta(seconds=8)
 
 
 HOSTILE = "Eve\r\nBcc: victim@example.com\r\n\r\n<script>alert(1)</script>\u202etxt.exe"
@@ -187,7 +188,7 @@ def test_without_a_mail_server_nothing_is_noted(make_app: MakeApp) -> None:
     for work in (unread.look, unread.look_at_all, jobs.send_waiting, jobs.count):
         work()
 
-    assert unread._noted.is_idle
+    assert unread._noted.get(ObjectId(session_id), 0) == 0
     assert data_of(apis.anonymous().get("/api/mail")) == {"isOffered": False}
 
 

@@ -6,6 +6,7 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -20,6 +21,9 @@ from chatsupport.blueprints.errors import endpoints
 from chatsupport.blueprints.routing import openapi
 from chatsupport.contract.base import Request
 from chatsupport.contract.calls import all_errors
+from chatsupport.database.clock import now_ms
+from chatsupport.documents import Agent
+from chatsupport.extensions import settings
 from tests.api import Api, Apis, data_of
 from tests.documents import bare_app, openapi_document
 
@@ -206,6 +210,7 @@ def described(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     "transcripts",
 )
 def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, described: set[str]) -> None:
+    from chatsupport.features.mail import parsers, passwords
     from chatsupport.features.mail.addresses import unsubscribe_token
     from tests.features.files.samples import PDF
     from tests.features.files.sending import read, sent
@@ -232,6 +237,7 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     token = unsubscribe_token("grace@example.com")
     assert anybody.post("/api/mail/unsubscribe", {"token": token}).status_code == 200
     assert anybody.post(f"/api/mail/unsubscribe/one-click?token={token}").status_code == 200
+    assert anybody.post("/api/auth/forgot-password", {"email": "ada@example.com"}).status_code == 404
     guest = data_of(anybody.post("/api/auth/token", {"guest": True}))["token"]
     user.post("/api/auth/identify", {"guestToken": guest})
     user.get("/api/chat/session/current")
@@ -319,6 +325,14 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     operator.get(f"/api/chat/session/{waiting}")
     operator.delete(f"/api/agents/{agent_id}")
     operator.put("/api/settings", data_of(operator.get("/api/settings")))
+    mail = {"SMTP_URL": parsers.mail_server("smtp://localhost:1"), "MAIL_FROM": parsers.sender("chat@example.com")}
+    settings.bind(replace(settings.config, public_url="https://chat.example.com", of_features=mail))
+    operator.post(f"/api/chat/transcript/{waiting}/mail", {"email": "grace@example.com"})
+    anybody.post("/api/auth/forgot-password", {"email": "ada@example.com"})
+    operator.create_agent("Eve", email="eve@example.com", password="correct horse")
+    reset = passwords._token(Agent.collection().find_one({"email": "eve@example.com"}), now_ms())
+    anybody.post("/api/auth/reset-password", {"token": reset, "password": "another horse"})
+    anybody.post("/api/auth/reset-password", {"token": reset, "password": "another horse"})
     other = apis.agent(other_id)
     other.get("/api/push/key")
     other.put("/api/push/subscription", DOCUMENT["components"]["schemas"]["NewSubscription"]["example"])

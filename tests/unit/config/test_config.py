@@ -214,6 +214,7 @@ def test_good_values_are_accepted(environ: dict[str, str], field: str, value: An
         ],
         ("RATE_LIMIT_LOGINS", "many"),
         ("RATE_LIMIT_LOGINS_ADDRESS", "many"),
+        ("RATE_LIMIT_RESETS", "many"),
         ("RATE_LIMIT_CONNECTIONS", "many"),
         ("RATE_LIMIT_START_SESSION", "many"),
         ("RATE_LIMIT_MESSAGES", "many"),

@@ -9,6 +9,7 @@ import { assign, isSupervisor, putSession, reasonOf, selectedSession, state, tal
 import { say, texts } from "../texts.js";
 import { createContext, isUnverified, showFacts } from "./context.js";
 import { createTags } from "./tags.js";
+import { createTranscript } from "./transcript.js";
 
 /** @import { Session, View } from "../types.js" */
 /** @import { Fact } from "./context.js" */
@@ -25,6 +26,7 @@ export function createVisitor() {
   const unverified = h("p", { class: "muted small-text" }, texts.visitor.unverified);
   const context = createContext();
   const tags = createTags();
+  const transcript = createTranscript();
   const facts = h("dl", { class: "facts" });
   const hint = h("p", { class: "muted small-text" });
   const earlier = h("ul", { class: "earlier" });
@@ -54,6 +56,7 @@ export function createVisitor() {
       context.element,
       facts,
       tags.element,
+      transcript.element,
       h("h2", {}, texts.visitor.otherChats),
       hint,
       earlier,
@@ -68,6 +71,7 @@ export function createVisitor() {
       show(unverified, isUnverified(session));
       context.update(session);
       tags.update(session);
+      transcript.update(session);
       showFacts(facts, factsOf(session));
       if (state.loaded && !state.earlier.has(userId)) loadEarlierSessions(userId);
       const found = state.earlier.get(userId) ?? "loading";

@@ -25,6 +25,14 @@ export const english = {
     tooMany: "There were too many attempts. Wait {seconds} seconds and try again.",
     tooManyUnknown: "There were too many attempts. Wait a minute and try again.",
     failed: "Something went wrong. Try again.",
+    forgot: "Forgot your password?",
+    emailFirst: "Enter your email first.",
+    linkSent: "If an agent has this email, a link for a new password is on its way. It is valid for 30 minutes.",
+    linkOver: "This link is not valid any more. Ask for a new one.",
+    newPassword: "New password, at least 10 characters",
+    passwordRule: "The password must have 10 to 128 characters.",
+    choose: "Choose this password",
+    chosen: "Your password is changed. Sign in with it.",
   },
 
   server: {
@@ -251,6 +259,12 @@ export const english = {
     no: "No",
     end: "End",
     earlier: "{day} · {time}",
+  },
+
+  transcript: {
+    mail: "Send transcript by mail",
+    sent: "The transcript is on its way to {email}.",
+    failed: "The transcript could not be sent. {reason}",
   },
 
   context: {

@@ -22,6 +22,15 @@ export async function signIn(email, password) {
   begin(token, agent);
 }
 
+/** Tells whether the server sends mails. */
+export const isMailOffered = async () => /** @type {boolean} */ ((await call("GET", "/api/mail")).isOffered);
+
+/** @param {string} email */
+export const askForLink = (email) => call("POST", "/api/auth/forgot-password", { email }, 1);
+
+/** @param {string} token of the link @param {string} password */
+export const choosePassword = (token, password) => call("POST", "/api/auth/reset-password", { token, password }, 1);
+
 /** In development, without an API key, the server lets anybody be one of its agents. @param {string} agentId */
 export async function signInAs(agentId) {
   const { token } = await call("POST", "/api/auth/token", { userId: agentId, userType: "agent" });

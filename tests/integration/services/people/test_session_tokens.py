@@ -47,6 +47,7 @@ def test_it_reads_and_writes_its_session(apis: Apis, guest: dict[str, str], open
     assert api.send(session_id, "from the link").status_code == 201
     assert len(data_of(api.get(f"/api/chat/messages/{session_id}"))["messages"]) == 1
     assert api.get("/api/chat/availability").status_code == 200
+    assert data_of(api.get("/api/chat/session/current"))["session"]["id"] == session_id
     assert api.end(session_id).status_code == 200
 
 
@@ -55,7 +56,6 @@ def test_it_opens_nothing_else(apis: Apis, guest: dict[str, str], link: str) -> 
     calls = [
         api.get(f"/api/chat/session/{other}"),
         api.get(f"/api/chat/messages/{other}"),
-        api.get("/api/chat/session/current"),
         api.get("/api/chat/sessions"),
         api.get("/api/chat/stats"),
         api.send(other),
@@ -68,6 +68,7 @@ def test_it_opens_nothing_else(apis: Apis, guest: dict[str, str], link: str) -> 
     for answer in calls:
         assert_failure(answer, 403, "FORBIDDEN")
     assert api.session(guest["ended"])["status"] == "ended"
+    assert data_of(api.get("/api/chat/session/current")) == {"session": None}
 
 
 def test_it_renews_nothing(apis: Apis, operator: Api, guest: dict[str, str], link: str) -> None:
@@ -116,8 +117,9 @@ def test_it_ends_with_the_visitors_access(
     assert eventually(lambda: not socket.is_connected)
 
 
-def test_a_malformed_claim_is_no_token(apis: Apis) -> None:
-    answer = apis.bearer(make_token("u1", session=7)).get("/api/chat/session/current")
+@pytest.mark.parametrize("claim", [7, "x", [], {"$gt": ""}])
+def test_a_malformed_claim_is_no_token(apis: Apis, claim: object) -> None:
+    answer = apis.bearer(make_token("u1", session=claim)).get("/api/chat/session/current")
 
     assert_failure(answer, 401, "INVALID_TOKEN")
 
