@@ -57,7 +57,12 @@ def reset(token: str, password: str) -> None:
     except (BadSignature, InvalidId, ValueError, TypeError):
         raise _invalid() from None
     agent: Any = Agent.collection().find_one(which)
-    if agent is None or expires_at_ms <= now_ms() or not hmac.compare_digest(str(digest), _digest(agent)):
+    if (
+        agent is None
+        or not isinstance(expires_at_ms, (int, float))
+        or expires_at_ms <= now_ms()
+        or not hmac.compare_digest(str(digest), _digest(agent))
+    ):
         raise _invalid()
     if not agents.replace_password(agent, password):
         raise _invalid()  # Somebody else was faster.

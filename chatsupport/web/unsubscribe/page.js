@@ -4,18 +4,21 @@ import { element, textsOf } from "../mail/language.js";
 // click, because programs follow links too.
 const texts = textsOf({
   en: {
+    title: "Mails about unread messages",
     ask: "Do you want no more mails about unread messages?",
     stop: "Stop these mails",
     stopped: "This address gets no more mails about unread messages.",
     failed: "That did not work. Try again in a minute, or copy the whole link from the mail.",
   },
   de: {
+    title: "E-Mails über ungelesene Nachrichten",
     ask: "Möchten Sie keine E-Mails über ungelesene Nachrichten mehr?",
     stop: "E-Mails abbestellen",
     stopped: "Diese Adresse erhält keine E-Mails über ungelesene Nachrichten mehr.",
     failed: "Das hat nicht funktioniert. Versuchen Sie es in einer Minute erneut, oder kopieren Sie den ganzen Link.",
   },
   ar: {
+    title: "رسائل البريد عن الرسائل غير المقروءة",
     ask: "هل تريد إيقاف رسائل البريد عن الرسائل غير المقروءة؟",
     stop: "إيقاف هذه الرسائل",
     stopped: "لن تصل إلى هذا العنوان رسائل أخرى عن الرسائل غير المقروءة.",
@@ -44,6 +47,7 @@ async function stop() {
   }
 }
 
+element("title").textContent = texts.title;
 text.textContent = texts.ask;
 button.textContent = texts.stop;
 button.hidden = false;
