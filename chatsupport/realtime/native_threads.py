@@ -15,9 +15,9 @@ from chatsupport.errors import RateLimitedError
 
 AT_ONCE, STRANGERS_AT_ONCE = 2, 1
 WAIT_SECONDS = 4.0
-FILES_AT_ONCE = 1
+FILES_AT_ONCE, PICTURES_AT_ONCE = 4, 1
 FILE_WAIT_SECONDS = 30.0
-"""Large pictures need much memory while they are decoded, so there is one at a time."""
+"""Pictures need much memory while they are decoded."""
 CALLS_AT_ONCE = 8
 CALL_WAIT_SECONDS = 30.0
 """A call to another server takes long and computes little, so that these are counted apart."""
@@ -44,6 +44,7 @@ class Offloading:
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self._room_for_strangers = threading.BoundedSemaphore(STRANGERS_AT_ONCE)
         self._room_for_files = threading.BoundedSemaphore(FILES_AT_ONCE)
+        self._room_for_pictures = threading.BoundedSemaphore(PICTURES_AT_ONCE)
         self._room_for_calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
         self._room_for_deliveries = threading.BoundedSemaphore(DELIVERIES_AT_ONCE)
 
@@ -71,6 +72,10 @@ class Offloading:
         """Return what a function returns that examines a file. Raises `RateLimitedError` if too many wait."""
         return self._in(self._room_for_files, FILE_WAIT_SECONDS, "files at once", work, *arguments)
 
+    def encode_picture(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function returns that encodes a picture. Raises `RateLimitedError` if too many wait."""
+        return self._in(self._room_for_pictures, FILE_WAIT_SECONDS, "pictures at once", work, *arguments)
+
     def _in(
         self, room: threading.BoundedSemaphore, seconds: float, what: str, work: Callable[..., T], *arguments: Any
     ) -> T:
@@ -91,4 +96,4 @@ class Offloading:
 
 _offloading = Offloading()
 bind, offload, call_out = _offloading.bind, _offloading.offload, _offloading.call_out
-deliver, examine_file = _offloading.deliver, _offloading.examine_file
+deliver, examine_file, encode_picture = _offloading.deliver, _offloading.examine_file, _offloading.encode_picture

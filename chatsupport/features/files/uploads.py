@@ -33,7 +33,7 @@ from chatsupport.features.files.models import FileTypeNotAllowedError, NewFile, 
 from chatsupport.features.files.options import FILE_TYPES, FILES_PER_SESSION, MAX_FILE_BYTES
 from chatsupport.features.files.storage import Part
 from chatsupport.identity import USER, Caller
-from chatsupport.realtime.native_threads import examine_file
+from chatsupport.realtime.native_threads import encode_picture, examine_file
 from chatsupport.services.messages import drafts, message_log, sending
 from chatsupport.services.messages.drafts import Draft
 from chatsupport.services.shared import access, rate_limits
@@ -134,7 +134,7 @@ def _examine(new: NewFile, sent: SentFile, cleaned: IO[bytes], thumbnail: IO[byt
         return {**about, "size": sent.size}, [Part(file_id, FILE, kind.media_type, sent.content)]
     from chatsupport.features.files import pictures  # Pillow is large, and many servers get no pictures.
 
-    picture = examine_file(pictures.clean, sent.content, kind, cleaned, thumbnail)
+    picture = encode_picture(pictures.clean, sent.content, kind, cleaned, thumbnail)
     size = cleaned.seek(0, os.SEEK_END)
     parts = [
         Part(file_id, FILE, kind.media_type, cleaned),

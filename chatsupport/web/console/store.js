@@ -24,6 +24,7 @@ function initial() {
     agents: [],
     drafts: new Map(),
     outbox: new Map(),
+    uploads: new Map(),
     ends: new Map(),
     missing: new Map(),
     switching: null,

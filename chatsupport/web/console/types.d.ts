@@ -1,6 +1,6 @@
 // What the console's modules hand each other. For the type check only.
 
-import type { AgentName, Message, ReadMark, Status, Unsent } from "../shared/types.js";
+import type { AgentName, Message, ReadMark, Status, Unsent, Upload } from "../shared/types.js";
 
 /** As GET /api/chat/session/:id returns it, and what we know besides. */
 export interface Session {
@@ -176,6 +176,8 @@ export interface Draft {
   /** What is written and not sent, by the ids of the sessions; of notes, by `note-` and the id. */
   drafts: Map<string, string>;
   outbox: Map<string, readonly Unsent[]>;
+  /** The files that are not sent yet. They do not survive a reload. */
+  uploads: Map<string, readonly Upload[]>;
   /** The chats that the agent has ended and the server has not, by their ids. */
   ends: Map<string, End>;
   /** Why a session cannot be shown, by its id. */

@@ -18,6 +18,31 @@ export interface Message {
   timestamp: string;
   clientMessageId?: string;
   erased?: boolean;
+  attachment?: Attachment;
+}
+
+export interface Attachment {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  readonly alt: string | null;
+  readonly state: "ready" | "pending" | "blocked";
+  readonly width?: number;
+  readonly height?: number;
+  readonly url?: string;
+  readonly thumbnailUrl?: string;
+}
+
+/** A file on its way. `chosen` ones wait until they are sent with the next message. */
+export interface Upload {
+  readonly id: string;
+  readonly file: File;
+  readonly alt: string;
+  /** From 0 to 1. */
+  readonly progress: number;
+  readonly state: "chosen" | "waiting" | "failed";
+  readonly reason?: string;
 }
 
 /** A message on its way. Neither failed nor acknowledged (`seq`): it waits. */

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 from typing import Any
+from urllib.parse import urlsplit
 
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import TestResponse, encode_multipart
 
 from tests.api import Api, data_of
+from tests.e2e.rest import Rest
 
 
 def send_file(api: Api, session_id: str, content: bytes, name: str = "a.bin", **fields: str) -> TestResponse:
@@ -30,3 +33,15 @@ def sent(api: Api, session_id: str, content: bytes, name: str = "a.bin", **field
 def read(api: Api, url: str, **headers: str) -> TestResponse:
     """Read a file at its address, without credentials."""
     return api.client.get(url, headers=headers)
+
+
+def post_file(rest: Rest, session_id: str, name: str, content: bytes) -> None:
+    """Send a file to a real server."""
+    address = urlsplit(rest.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port)
+    boundary, body = encode_multipart(MultiDict({"file": FileStorage(io.BytesIO(content), name)}))
+    headers = {**rest.headers, "Content-Type": f"multipart/form-data; boundary={boundary}"}
+    connection.request("POST", f"/api/chat/files/{session_id}", body, headers)
+    response = connection.getresponse()
+    assert response.status == 201, response.read()
+    connection.close()

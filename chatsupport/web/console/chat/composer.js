@@ -5,6 +5,7 @@ import { emit, isConnected } from "../server/live.js";
 import { keepWriting, outboxOf } from "../server/outbox.js";
 import { assign, canNote, change, isMine, isSupervisor, state, talkOf } from "../store.js";
 import { say, texts } from "../texts.js";
+import { createTray } from "./files.js";
 import { createReplies } from "./replies.js";
 
 /** @import { Session } from "../types.js" */
@@ -40,6 +41,7 @@ export function createComposer() {
     setDraft(text);
     field.focus();
   });
+  const tray = createTray(field, () => measure());
   const label = h("label", { class: "visually-hidden", for: "composer" });
   const count = h("span", { class: "composer-count", id: "composer-count" });
   const hint = h("span", { class: "composer-hint", id: "composer-hint" });
@@ -65,7 +67,8 @@ export function createComposer() {
     { class: "composer", onsubmit: submit },
     tabs,
     label,
-    h("div", { class: "composer-field" }, replies.element, field, button),
+    tray.chips,
+    h("div", { class: "composer-field" }, replies.element, tray.button, field, button),
     h("div", { class: "composer-foot" }, hint, count),
   );
   let sessionId = "";
@@ -81,9 +84,11 @@ export function createComposer() {
   function submit(event) {
     event.preventDefault();
     const text = field.value.trim();
-    if (!writable || !text || length(text) > MOST[mode]) return;
+    const hasFiles = mode === "reply" && tray.hasChosen();
+    if (!writable || !(text || hasFiles) || length(text) > MOST[mode]) return;
     if (mode === "note") return submitNote(text);
-    outboxOf(sessionId).add(text);
+    if (hasFiles) tray.send();
+    if (text) outboxOf(sessionId).add(text);
     setDraft("");
     typingAt = 0;
     field.focus();
@@ -121,7 +126,8 @@ export function createComposer() {
     setText(count, say(texts.composer.count, { count: now, most }));
     count.classList.toggle("failure", now > most);
     setAttribute(field, "aria-invalid", now > most ? "true" : null);
-    button.disabled = !writable || now === 0 || now > most;
+    const isEmpty = now === 0 && !(mode === "reply" && tray.hasChosen());
+    button.disabled = !writable || isEmpty || now > most;
   }
 
   function stopTyping() {
@@ -152,6 +158,7 @@ export function createComposer() {
 
   return {
     element,
+    takeDrops: tray.takeDrops,
     /** @param {Session} session */
     update(session) {
       const isBusy = state.busy.has(session.id);
@@ -174,6 +181,7 @@ export function createComposer() {
       if (field.value !== text) field.value = text;
       if (isOther && visible) grow();
       field.readOnly = !writable;
+      tray.update(session.id, visible && writable && mode === "reply");
       measure();
       replies.update(session, visible && writable && mode === "reply");
     },

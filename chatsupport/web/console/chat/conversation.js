@@ -46,6 +46,7 @@ export function createConversation() {
     composer.element,
     empty.element,
   );
+  composer.takeDrops(element);
   return {
     element,
     update() {

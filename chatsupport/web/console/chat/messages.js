@@ -8,6 +8,7 @@ import { loadEarlier } from "../server/actions.js";
 import { outboxOf } from "../server/outbox.js";
 import { state, talkOf } from "../store.js";
 import { say, texts } from "../texts.js";
+import { createAttachment, isOnlyName } from "./files.js";
 
 /** @import { Message, Unsent } from "../../shared/types.js" */
 /** @import { Note, Session, Talk } from "../types.js" */
@@ -16,6 +17,7 @@ import { say, texts } from "../texts.js";
  * @property {string} key
  * @property {string} [day]
  * @property {string} [text]
+ * @property {Message} [message]
  * @property {boolean} [erased]
  * @property {string} [at]
  * @property {"theirs" | "ours" | "system"} [side]
@@ -174,6 +176,7 @@ function arrange(session, { messages, notes, reads, hasEarlier }, outbox) {
       // A message that I have sent keeps its place and its element when it comes back from the server.
       key: isOwn && message.clientMessageId ? `own-${message.clientMessageId}` : `seq-${message.seq}`,
       text: message.message,
+      message,
       erased: message.erased,
       at: message.timestamp,
       side: isVisitor ? "theirs" : message.senderType === "system" ? "system" : "ours",
@@ -246,16 +249,24 @@ const MARKS = { pending: texts.messages.sending, sent: texts.messages.sent, read
 function createMessage() {
   const who = h("span", { class: "message-who" });
   const bubble = h("p", { class: "bubble", dir: "auto" });
+  const attachment = createAttachment();
   const time = h("time", { class: "message-time" });
   const status = h("span", { class: "message-state" });
   const link = (/** @type {string} */ label) => h("button", { class: "link", type: "button" }, label);
   const again = link(texts.messages.retry);
   const remove = link(texts.messages.delete);
-  const element = h("li", {}, who, bubble, h("span", { class: "message-foot" }, time, status, again, remove));
+  const element = h(
+    "li",
+    {},
+    who,
+    attachment.element,
+    bubble,
+    h("span", { class: "message-foot" }, time, status, again, remove),
+  );
   return {
     element,
     /** @param {Line} line */
-    update({ text = "", erased, at = "", side, own, name = "", follows, mark, unsent, sessionId = "" }) {
+    update({ text = "", message, erased, at = "", side, own, name = "", follows, mark, unsent, sessionId = "" }) {
       const isFailed = mark === "failed";
       const classes = ["message", side, own && "own", follows && "follows", mark && `is-${mark}`];
       element.className = classes.filter(Boolean).join(" ");
@@ -264,6 +275,8 @@ function createMessage() {
       // Addresses become links. A text that is already there stays, and keeps a selection in it.
       if (bubble.textContent !== shown) bubble.replaceChildren(...linked(shown));
       bubble.classList.toggle("erased", Boolean(erased));
+      attachment.update(message);
+      show(bubble, !message || !isOnlyName(message));
       setText(time, timeOfDay(at));
       time.dateTime = at;
       time.title = fullTime(at);

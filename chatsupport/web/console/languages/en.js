@@ -44,6 +44,25 @@ export const english = {
     listsFailed: "The lists could not be loaded: {reason}",
   },
 
+  files: {
+    attach: "Attach files",
+    attachHint: "Attach files (or drop or paste them)",
+    chosen: "Files to send",
+    alt: "Describe the picture",
+    altOf: "Description of {name}",
+    progress: "Sending {name}",
+    remove: "Remove {name}",
+    failed: "The file could not be sent or loaded. Try again.",
+    tooLarge: "This file is too large.",
+    enlarge: "Show {name} large",
+    save: "Save {name}",
+    previous: "Previous picture",
+    next: "Next picture",
+    ready: "",
+    pending: "Being checked",
+    blocked: "Blocked, because something harmful was found in it",
+  },
+
   top: {
     numbers: "Now",
     waiting: "Waiting",

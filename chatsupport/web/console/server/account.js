@@ -9,6 +9,7 @@ import { handlers } from "./events.js";
 import { connect, disconnect } from "./live.js";
 import { flushAll } from "./outbox.js";
 import { refresh } from "./refresh.js";
+import { flushUploads } from "./uploads.js";
 
 /** @import { Agent } from "../types.js" */
 
@@ -76,6 +77,7 @@ export async function loadPicture() {
   try {
     await refresh();
     flushAll();
+    flushUploads();
     flushEnds();
   } catch (error) {
     if (state.phase === "signed-in") assign({ loadError: error instanceof Error ? error.message : String(error) });

@@ -44,6 +44,9 @@ export function authorize(newToken, signedOut = onSignedOut) {
   onSignedOut = signedOut;
 }
 
+/** Returns the token, for what does not go by `call`. */
+export const tokenNow = () => token;
+
 export const isAuthorized = () => token !== null;
 
 /** @param {string} text @param {unknown} error */

@@ -12,6 +12,7 @@ import {
   readTo,
   setTyping,
   state,
+  talkOf,
 } from "../store.js";
 import { say, texts } from "../texts.js";
 import { putNote } from "./desk.js";
@@ -20,6 +21,7 @@ import { followSession, lose, settle } from "./following.js";
 import { isFollowed, stopFollowing } from "./live.js";
 import { refreshAgentsSoon } from "./refresh.js";
 
+/** @import { Message } from "../../shared/types.js" */
 /** @import { Session } from "../types.js" */
 
 // Puts the server's events into the store. Messages of a followed session are in following.js.
@@ -69,6 +71,14 @@ export const handlers = {
     });
     if (state.conversations.has(sessionId)) patchTalk(sessionId, { typing: new Set() });
     settle(sessionId);
+  },
+
+  /** @param {Message} message */
+  message_updated(message) {
+    const { messages } = talkOf(message.sessionId);
+    if (!messages.some(({ id }) => id === message.id)) return;
+    const changed = messages.map((one) => (one.id === message.id ? message : one));
+    patchTalk(message.sessionId, { messages: changed });
   },
 
   note_added: putNote,

@@ -1,0 +1,108 @@
+"""Files in the console: an agent sends them, and looks at those of visitors."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import MakePerson, MakeVisitor
+from tests.browser.consoles import Console, Visitor, hire
+from tests.browser.people import violations
+from tests.browser.test_console_faults import BROKEN
+from tests.e2e.rest import Rest
+from tests.e2e.server import Server, Servers, wait_until
+from tests.features.files.samples import PDF, REFUSED, photo, picture
+from tests.features.files.sending import post_file
+
+pytestmark = [pytest.mark.usefixtures("nobody"), pytest.mark.features("files")]
+
+
+def test_an_agent_sends_files_and_sees_pictures_large(
+    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    somebody = person()
+    somebody.expected += ["415 (UNSUPPORTED MEDIA TYPE)"]
+    console = Console(somebody, server).sign_in(hire(operator, "Ada"))
+    page = console.page
+    maria = visitor("maria")
+    post_file(maria.rest, maria.session_id, "broken.jpg", photo())
+    console.open("maria")
+    thumbnails = page.locator(".thumbnail img")
+    expect(thumbnails).to_have_attribute("alt", "broken.jpg")
+    wait_until(lambda: bool(thumbnails.first.evaluate("image => image.naturalWidth")))
+    expect(console.bubbles.first).to_be_hidden()
+
+    page.locator("input[type=file]").set_input_files(
+        [
+            {"name": "plan.pdf", "mimeType": "application/pdf", "buffer": PDF},
+            {"name": "part.png", "mimeType": "image/png", "buffer": picture("PNG", (900, 600))},
+            {"name": "bad.png", "mimeType": "image/png", "buffer": REFUSED["svg"]},
+        ]
+    )
+    chips = page.locator(".upload")
+    expect(chips).to_have_count(3)
+    page.get_by_label("Description of part.png").fill("The new part")
+    page.get_by_label("Remove plan.pdf").click()
+    page.locator("input[type=file]").set_input_files({"name": "plan.pdf", "mimeType": "application/pdf", "buffer": PDF})
+    assert not violations(page)
+    console.write("Here you are")
+
+    expect(chips).to_have_count(1)
+    expect(chips.locator(".failure")).to_contain_text("Files of this type cannot be sent.")
+    wait_until(lambda: set(maria.texts()) == {"broken.jpg", "part.png", "plan.pdf", "Here you are"})
+    expect(page.locator("button.file")).to_contain_text("plan.pdf")
+    with page.expect_download() as download:
+        page.locator("button.file").click()
+    assert download.value.suggested_filename == "plan.pdf"
+    page.get_by_label("Remove bad.png").click()
+    expect(chips).to_have_count(0)
+
+    page.locator(".thumbnail").last.focus()
+    page.keyboard.press("Enter")
+    large = page.locator("dialog.pictures")
+    expect(large.get_by_role("img", name="The new part")).to_be_visible()
+    wait_until(lambda: large.locator("img").evaluate("image => image.naturalWidth") == 900)
+    assert not violations(page)
+    page.keyboard.press("ArrowLeft")
+    expect(large.get_by_role("img", name="broken.jpg")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(large).to_have_count(0)
+    expect(page.locator(".thumbnail").last).to_be_focused()
+
+
+def test_files_are_dropped_pasted_and_sent_when_there_is_a_connection(person: MakePerson, servers: Servers) -> None:
+    server, somebody = servers.start(), person()
+    somebody.expected += BROKEN
+    console = Console(somebody, server).sign_in(hire(server.operator(), "Ada"))
+    page = console.page
+    maria = Visitor(server, "maria")
+    maria.say("Hi")
+    console.open("maria")
+    transfer = page.evaluate_handle(
+        """() => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File(["one"], "one.txt", { type: "text/plain" }));
+            return transfer;
+        }"""
+    )
+    page.dispatch_event(".log", "drop", {"dataTransfer": transfer})
+    console.composer.evaluate(
+        """field => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File(["two"], "two.txt", { type: "text/plain" }));
+            field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }"""
+    )
+    chips = page.locator(".upload")
+    expect(chips).to_have_text([re.compile("one.txt"), re.compile("two.txt")])
+
+    server.kill()
+    expect(console.banner).to_contain_text("no connection")
+    page.get_by_role("button", name="Send").click()
+    expect(chips.locator("progress:visible")).to_have_count(2)
+    server.start()
+
+    wait_until(lambda: maria.texts() == ["Hi", "one.txt", "two.txt"])
+    expect(chips).to_have_count(0)
