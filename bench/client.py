@@ -160,6 +160,10 @@ class Http:
         """Change; return the envelope's data."""
         return await self._call("PATCH", path, orjson.dumps(body))
 
+    async def put(self, path: str, body: Message) -> Message:
+        """Replace; return the envelope's data."""
+        return await self._call("PUT", path, orjson.dumps(body))
+
     async def delete(self, path: str) -> Message:
         """Delete; return the envelope's data."""
         return await self._call("DELETE", path, b"")

@@ -8,6 +8,7 @@ OpenAPI document that is not made here is an error. `--write` puts the table int
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import sys
@@ -33,9 +34,12 @@ NO_QUERIES = {
     "/api/openapi.json",
     "/console",
     "/demo",
+    "/mail",
+    "/unsubscribe",
     "/web/{version}/{path}",
     "/widget.js",
 }
+PUBLIC_KEY = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
 HEAD = """\
 | collection | command | asks for | plan | keys | documents | returned | times |
 | --- | --- | --- | --- | ---: | ---: | ---: | ---: |"""
@@ -46,8 +50,8 @@ class Hurried(Ours):
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         command, environment = super().command()
-        soon = {"AGENT_GRACE": "1", "NO_REPLY_AFTER": "2", "IDLE_END_AFTER": "4", "RETENTION_DAYS": "1"}
-        return command, {**environment, **soon}
+        soon = {"AGENT_GRACE": "1", "NO_REPLY_AFTER": "2", "IDLE_END_AFTER": "20", "RETENTION_DAYS": "1"}
+        return command, {**environment, **soon, "WEBHOOK_ALLOW": "127.0.0.1"}
 
 
 class Caller(Http):
@@ -116,6 +120,9 @@ async def _work(stage: Stage, database: Any) -> list[str]:
                 socket.emit(event, {"sessionId": chat.session_id, **fields})
             user.close()
         await _operate(operator, port, chats[0].session_id, chats[0].user_id)
+        rater = Caller(port, Authorization=f"Bearer {chats[0].token}")
+        await rater.post(f"/api/chat/rating/{chats[0].session_id}", {"score": 5})
+        rater.close()
         for chat in chats[1:4]:
             user = Caller(port, Authorization=f"Bearer {chat.token}")
             await user.post(f"/api/chat/end-session/{chat.session_id}")
@@ -125,7 +132,7 @@ async def _work(stage: Stage, database: Any) -> list[str]:
             Caller.called.add(("GET", "/metrics"))
             assert answer.status == 200
         # Timed work: leases run out, nobody replies, the last session is idle.
-        await asyncio.sleep(12.0)
+        await asyncio.sleep(26.0)
     finally:
         database.command("profile", 0)
     return _not_called(port)
@@ -142,6 +149,7 @@ async def _operate(operator: Caller, port: int, session_id: str, user_id: str) -
     await anybody.get("/api/health")
     token = (await anybody.post("/api/auth/login", {"email": fields["email"], "password": PASSWORD}))["token"]
     agent = Caller(port, Authorization=f"Bearer {token}")
+    await _use_features(operator, agent, anybody, session_id)
     for status in ({}, {"status": "active"}, {"userId": user_id}, {"agentId": agent_id, "status": "active"}):
         await agent.get("/api/chat/sessions", limit=2, **status)
     page = await operator.get("/api/chat/sessions", limit=2)
@@ -175,6 +183,72 @@ async def _operate(operator: Caller, port: int, session_id: str, user_id: str) -
     await operator.delete(f"/api/agents/{agent_id}")
     for caller in (anybody, agent, visitor, person):
         caller.close()
+
+
+async def _use_features(operator: Caller, agent: Caller, anybody: Caller, session_id: str) -> None:
+    """Do what the features add for people at a desk."""
+    port = operator._port
+    await operator.get("/api/events", after=0)
+    hook = (await operator.post("/api/webhooks", {"url": "https://127.0.0.1:9/hook", "types": ["*"]}))["id"]
+    await operator.patch(f"/api/chat/session/{session_id}", {"visitor": {"name": "Zoe", "email": "zoe@example.com"}})
+    await operator.post(f"/api/chat/notes/{session_id}", {"text": "Has called before."})
+    await operator.get(f"/api/chat/notes/{session_id}")
+    await operator.put(f"/api/chat/tags/{session_id}", {"tags": ["vip"]})
+    await operator.get("/api/tags")
+    await operator.get("/api/chat/sessions", limit=2, tag="vip")
+    for query in ({"q": TEXT}, {"q": "vip zoe", "status": "waiting"}):
+        await operator.get("/api/chat/search", **query)
+    reply = (await operator.post("/api/replies", {"shortcut": "hi", "title": "Hello", "text": "Hello!"}))["id"]
+    await operator.get("/api/replies")
+    await operator.patch(f"/api/replies/{reply}", {"text": "Good day!"})
+    await operator.delete(f"/api/replies/{reply}")
+    settings = await operator.get("/api/settings")
+    await operator.put("/api/settings", settings)
+    await agent.get("/api/push/key")
+    keys = {"p256dh": PUBLIC_KEY, "auth": "A" * 22}
+    await agent.put("/api/push/subscription", {"endpoint": "https://push.example.com/1", "keys": keys})
+    await agent.delete("/api/push/subscription")
+    await _send_file(port, session_id)
+    await _download(port, f"/api/chat/transcript/{session_id}")
+    await anybody.get("/api/mail")
+    for path in ("/api/mail/unsubscribe", "/api/mail/unsubscribe/one-click"):
+        with contextlib.suppress(RuntimeError):  # Nobody has got a mail with a token.
+            await anybody.post(path, {"token": "none"})
+    path = f"/api/webhooks/{hook}"
+    await operator.get("/api/webhooks")
+    await operator.get(path)
+    await operator.patch(path, {"description": "desk"})
+    await operator.post(f"{path}/rotate-secret")
+    await operator.post(f"{path}/test")
+    await operator.post(f"/api/chat/send-message/{session_id}", {"message": TEXT})
+    await asyncio.sleep(2.0)
+    for query in ({}, {"state": "failed"}):
+        await operator.get(f"{path}/deliveries", **query)
+    with contextlib.suppress(RuntimeError):  # No delivery has this id.
+        await operator.post(f"{path}/deliveries/{hook}/retry")
+    await operator.post(f"{path}/recover", {"since": "2026-01-01T00:00:00Z"})
+    await operator.get("/api/events", after=0, types="message.created")
+    await operator.delete(path)
+
+
+async def _send_file(port: int, session_id: str) -> None:
+    form = {"Content-Type": "multipart/form-data; boundary=part"}
+    sender = Caller(port, **{"X-API-Key": API_KEY}, **form)
+    part = b'--part\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello\r\n--part--\r\n'
+    sent = await sender._call("POST", f"/api/chat/files/{session_id}", part)
+    sender.close()
+    await _download(port, sent["message"]["attachment"]["url"])
+
+
+async def _download(port: int, path: str) -> None:
+    """Get what is no JSON."""
+    Caller.called.add(("GET", path.partition("?")[0]))
+
+    def read() -> None:
+        with urllib.request.urlopen(_with_key(f"http://127.0.0.1:{port}{path}")) as answer:
+            answer.read()
+
+    await asyncio.to_thread(read)
 
 
 def _with_key(url: str) -> urllib.request.Request:
