@@ -16,6 +16,7 @@ from chatsupport.features.events.contents import Event
 from chatsupport.features.events.documents import BATCH_SIZE, EventBatch
 from chatsupport.features.events.tail import tail
 from chatsupport.identity import Caller
+from chatsupport.observability import tracing
 from chatsupport.services.messages import message_log
 from chatsupport.services.shared import access
 
@@ -47,7 +48,7 @@ def read(caller: Caller, after: int, types: Collection[str], wait: float, limit:
     access.require_operator(caller)
     recorder.here.begin()
     recorder.here.touch()
-    until = elapsed() + wait
+    until, operation = elapsed() + wait, tracing.current()
     # In a new context, because the time in which a request must be answered does not count the waiting.
     while True:
         seen = tail.number
@@ -55,7 +56,10 @@ def read(caller: Caller, after: int, types: Collection[str], wait: float, limit:
         left = until - elapsed()
         if found["events"] or left <= 0 or message_log.log.is_closed:
             return found
+        began = elapsed()
         tail.wait(seen, left)
+        if operation is not None:
+            operation.paused += elapsed() - began
 
 
 def _page(after: int, types: Collection[str], limit: int) -> Document:

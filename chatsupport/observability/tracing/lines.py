@@ -71,7 +71,7 @@ def batch(operations: list[Operation | None]) -> Iterator[Batch]:
 def finish(operation: Operation) -> float:
     """Return the seconds that the operation took, and log it if it was slow."""
     seconds = time.monotonic() - operation.started
-    if seconds >= _slow_seconds and (left_out := _operations.take()) is not None:
+    if seconds - operation.paused >= _slow_seconds and (left_out := _operations.take()) is not None:
         _log_slow(operation, seconds, left_out)
     if operation.announced and logger.isEnabledFor(logging.DEBUG):
         _log_message(operation, seconds)

@@ -29,12 +29,14 @@ class DatabaseTimes:
 class Operation:
     """One request, event or batch."""
 
-    __slots__ = ("_request_id", "announced", "batch", "database", "name", "seq", "started", "submitted")
+    __slots__ = ("_request_id", "announced", "batch", "database", "name", "paused", "seq", "started", "submitted")
 
     def __init__(self, name: object, request_id: str = "") -> None:
         self.name = name
         self._request_id = request_id
         self.started = time.monotonic()
+        self.paused = 0.0
+        """The seconds for which the caller asked to wait. They do not make it slow."""
         self.submitted = 0.0
         """When its message began to wait for a batch; 0 if it has no message."""
         self.announced = 0.0

@@ -15,6 +15,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Deletion, Message, Session
 from chatsupport.features.events import recorder, relay
 from chatsupport.features.events.documents import BATCH_SIZE, EventBatch, Feed
+from chatsupport.observability import tracing
 from chatsupport.services.server import processes
 from chatsupport.services.shared import outbox
 from tests.api import Api, Apis, assert_failure, data_of
@@ -234,7 +235,10 @@ def test_pages_follow_each_other(operator: Api, user: Api, session_id: str) -> N
     assert types(events(operator, types="agent.created", after=chosen[0]["position"])) == ["agent.created"]
 
 
-def test_a_reader_waits_for_the_next_event(operator: Api, user: Api, session_id: str) -> None:
+def test_a_reader_waits_for_the_next_event(
+    operator: Api, user: Api, session_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tracing.lines, "_slow_seconds", 0.9)
     last = events(operator)[-1]["position"]
     threading.Timer(0.2, lambda: (user.send(session_id), relay.here.round())).start()
 
@@ -246,6 +250,7 @@ def test_a_reader_waits_for_the_next_event(operator: Api, user: Api, session_id:
     began = time.monotonic()
     assert data_of(operator.get(EVENTS, after=found[-1]["position"], wait=1))["events"] == []
     assert time.monotonic() - began >= 0.9
+    assert "Slow" not in caplog.text, "It was asked to wait."
 
 
 @pytest.mark.parametrize(
