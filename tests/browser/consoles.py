@@ -87,7 +87,7 @@ class Console:
     def sign_in(self, agent: Agent, password: str = PASSWORD) -> Console:
         """Sign in, and wait for the lists."""
         self.page.get_by_label("Email").fill(agent.email)
-        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in").click()
         return self.wait()
 
