@@ -78,7 +78,7 @@ def _shared_server(
     mongodb_uri: str, mongodb_db: str, tmp_path_factory: pytest.TempPathFactory, site: Site, _node_modules: None
 ) -> Iterator[Server]:
     servers = Servers(tmp_path_factory.mktemp("browser"), mongodb_uri, mongodb_db)
-    yield servers.start(FRONTEND_URLS=site.origin)
+    yield servers.start(FRONTEND_URLS=site.origin, WEBHOOKS_BY_SUPERVISORS="on")
     servers.forget()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from chatsupport.features.settings.service import DEFAULTS
 from tests.browser.conftest import MakePerson
@@ -19,7 +20,16 @@ from tests.e2e.server import Server
 pytestmark = pytest.mark.usefixtures("nobody")
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 780}, "color_scheme": "dark"}
-SECTIONS = "Agents", "Canned replies", "End reasons", "Opening hours", "Texts", "Questions before a chat", "Chat bubble"
+SECTIONS = (
+    "Agents",
+    "Canned replies",
+    "End reasons",
+    "Opening hours",
+    "Texts",
+    "Questions before a chat",
+    "Chat bubble",
+    "Webhooks",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +90,78 @@ def test_only_supervisors_have_settings_and_they_are_loaded_when_opened(
     expect(console.page.get_by_role("heading", name="Agents")).to_be_visible()
     parts = [path for path in requested if path.startswith("settings/")]
     assert parts == ["settings/all.js", "settings/all.js?2", "settings/settings.css"]
+
+
+@pytest.mark.features("events")
+def test_a_supervisor_makes_a_webhook_and_sees_what_has_become_of_events(
+    person: MakePerson, server: Server, operator: Rest, sue: Agent
+) -> None:
+    receivers = importlib.import_module("tests.features.events.receivers")
+    with receivers.receiving() as receiver:
+        page = open_settings(person(), server, sue, "Webhooks")
+        page.get_by_role("button", name="Add a webhook").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Address").fill(receiver.url)
+        dialog.get_by_label("Events").fill("session.started session.ended")
+        dialog.get_by_role("button", name="Add a webhook").click()
+        receiver.secrets.append(dialog.locator("code").inner_text())
+        dialog.get_by_role("button", name="Close").click()
+        row = page.locator(".entry").filter(has_text=receiver.url)
+        expect(row).to_contain_text("Gets its events.")
+        row.get_by_role("button", name="Test").click()
+        expect(page.get_by_text("The test event was delivered.")).to_be_visible()
+
+        receiver.answer = lambda body: (500, {})
+        operator.post("/api/chat/start-session", {"userId": "webhook-visitor"})
+        assert receiver.wait_for(2)[1]["type"] == "session.started"
+        state = eventually_shows(page, row, dialog, "Failed")
+        expect(state).to_contain_text("session.started")
+        expect(state).to_contain_text("500 · 1 attempt · next attempt")
+        assert violations(page) == []
+        receiver.answer = lambda body: (200, {})
+        state.get_by_role("button", name="Try again").click()
+        receiver.wait_for(3)
+        dialog.get_by_role("button", name="Close").click()
+        eventually_shows(page, row, dialog, "Delivered")
+        dialog.get_by_role("button", name="Close").click()
+
+        row.get_by_role("button", name="Delete").click()
+        dialog.get_by_role("button", name="Delete").click()
+        expect(row).to_be_hidden()
+
+
+def eventually_shows(page: Page, row: Locator, dialog: Locator, state: str) -> Locator:
+    """Open the deliveries until one has this state, and return it."""
+    for _ in range(20):
+        row.get_by_role("button", name="Deliveries").click()
+        expect(dialog.get_by_text("Loading")).to_have_count(0)
+        found = dialog.locator(".entry").filter(has_text=state)
+        if found.count():
+            return found
+        dialog.get_by_role("button", name="Close").click()
+        page.wait_for_timeout(200)
+    raise AssertionError(f"No delivery is shown as {state}.")
+
+
+@pytest.mark.features("events")
+def test_a_supervisor_who_may_not_change_webhooks_only_sees_them(
+    person: MakePerson, server: Server, operator: Rest, sue: Agent
+) -> None:
+    webhook = operator.post("/api/webhooks", {"url": "http://127.0.0.1:9/", "types": ["*"]}).data
+    somebody = person()
+
+    def refuse(route: Route) -> None:
+        answer = route.fetch().json()
+        answer["data"]["mayChange"] = False
+        route.fulfill(json=answer)
+
+    somebody.context.route("**/api/webhooks?*", refuse)
+    page = open_settings(somebody, server, sue, "Webhooks")
+    expect(page.get_by_text("Only people with an API key can change webhooks")).to_be_visible()
+    row = page.locator(".entry").filter(has_text="127.0.0.1:9")
+    assert row.get_by_role("button").all_inner_texts() == ["Deliveries"]
+    expect(page.get_by_role("button", name="Add a webhook")).to_be_hidden()
+    operator.request("DELETE", f"/api/webhooks/{webhook['id']}")
 
 
 def test_a_supervisor_manages_the_team(person: MakePerson, server: Server, operator: Rest, sue: Agent) -> None:

@@ -18,6 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from chatsupport.config import Variable
 from chatsupport.config import parsers as parse
 from chatsupport.database.clock import elapsed, now
+from chatsupport.database.connection import COMMITTED
 from chatsupport.documents import Deletion, Session
 from chatsupport.documents.session import OPEN
 from chatsupport.extensions import settings, socketio
@@ -136,13 +137,15 @@ def _note_last_seqs() -> None:
             try:
                 EventBatch.collection().insert_one(batch)
             except DuplicateKeyError:
-                continue  # A relay was faster.
+                socketio.sleep(SOON_SECONDS)  # A relay was faster.
+                continue
             break
 
 
 def last_number() -> int:
-    """Return the number of the last batch, 0 if there is none."""
-    last = EventBatch.collection().find_one({}, {"_id": 1}, sort=[("_id", -1)])
+    """Return the number of the last batch that no failover can lose, 0 if there is none."""
+    batches = EventBatch.collection().with_options(read_concern=COMMITTED)
+    last = batches.find_one({}, {"_id": 1}, sort=[("_id", -1)])
     return 0 if last is None else int(last["_id"])
 
 

@@ -390,6 +390,7 @@ def test_supervisors_read_webhooks_and_change_them_only_where_they_may(make_app:
         sue = apis.agent(operator.create_agent("Sue", role="supervisor")["id"])
         ann = apis.agent(operator.create_agent("Ann")["id"])
         assert data_of(sue.get(path))["id"] == webhook["id"]
+        assert data_of(sue.get(WEBHOOKS))["mayChange"] is may_change
         assert sue.get(f"{path}/deliveries").status_code == sue.get(WEBHOOKS).status_code == 200
         status = 200 if may_change else 403
         assert sue.patch(path, {"types": ["*"]}).status_code == status

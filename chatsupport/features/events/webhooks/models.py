@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from bson import ObjectId
 from pydantic import AfterValidator, Field
 
-from chatsupport.contract.base import Answer, Code, Reads, Request, absent, example, page, record
+from chatsupport.contract.base import Answer, Code, Reads, Request, about, absent, example, page, record
 from chatsupport.contract.fields import DEFAULT_PAGE, Cursor, DocumentId, Id, Limit, Line, Moment, Time
 from chatsupport.errors import NotFoundError
 from chatsupport.features.events.contents import TYPES
@@ -150,7 +150,13 @@ class Delivery(Answer):
     updated_at: Time
 
 
-Webhooks = page("Webhooks", "webhooks", Webhook)
+Webhooks = record(
+    "Webhooks",
+    webhooks=list[Webhook],
+    has_more=bool,
+    next_cursor=str | None,
+    may_change=about(bool, "Whether the caller may change webhooks."),
+)
 Deliveries = page("Deliveries", "deliveries", Delivery)
 Tested = record("Tested", is_delivered=bool, status=int | None, error=str | None, duration_ms=int)
 Recovered = record("Recovered", deliveries=int)

@@ -83,7 +83,8 @@ def list_page(caller: Caller, wanted: WebhookPage) -> Document:
     """Return one page of the webhooks, newest first."""
     access.require_manager(caller)
     rows, cursor = pages.read(Webhook.collection(), {}, wanted.limit, wanted.cursor, time="createdAt")
-    return serializers.page("webhooks", [serialize(row) for row in rows], cursor)
+    may_change = caller.type == SYSTEM or settings.config.value(WEBHOOKS_BY_SUPERVISORS)
+    return {**serializers.page("webhooks", [serialize(row) for row in rows], cursor), "mayChange": may_change}
 
 
 def read(caller: Caller, webhook_id: ObjectId) -> Document:

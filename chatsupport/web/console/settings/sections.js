@@ -4,6 +4,7 @@ import { createHours } from "./hours.js";
 import { createLook } from "./look.js";
 import { createReplyList } from "./replies.js";
 import { words } from "./texts.js";
+import { createWebhooks } from "./webhooks.js";
 
 /**
  * @typedef {object} Section
@@ -34,6 +35,10 @@ export const GROUPS = [
       { id: "questions", label: words.questions.title, create: createQuestions, part: "preChat" },
       { id: "bubble", label: words.look.title, create: createLook, part: "widget" },
     ],
+  },
+  {
+    label: words.page.systems,
+    sections: [{ id: "webhooks", label: words.webhooks.title, create: createWebhooks }],
   },
 ];
 
