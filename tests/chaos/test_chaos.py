@@ -4,7 +4,7 @@ A round is a fault (tests/chaos/faults.py) under the load of visitors and agents
 come to an end, and the checks follow: each acknowledged message is stored once, with its seq, without a gap, and is
 shown by the visitor's client; none was acknowledged after its session's acknowledged end; nobody held more than they
 may, not even for a moment; slots match sessions; nobody waits beside a free slot; nobody was overtaken; and within a
-while each client shows the state of its sessions as it is.
+while each client shows the state of its sessions as it is. After the last round, the feed has each change exactly once.
 
 Without ROUNDS there is one round of each fault. `make chaos` runs ROUNDS (50) of them and prints totals. SEED (a random
 one, printed) repeats what is done; not how the processes interleave.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import faults
+from tests.chaos import faults, feed
 from tests.chaos.faults import Fault
 from tests.chaos.ledger import Ledger
 from tests.chaos.people import Agent, Participant, Visitor, operators
@@ -161,10 +161,12 @@ def run_rounds(world: World, followers: Followers, kinds: Sequence[Fault]) -> No
         wrong += [f"{fault.__name__}: {sentence}" for sentence in found]
         if wrong and not ROUNDS:
             break
+    wrong += feed.violations_that_stay(world.database)
     assert wrong == [], f"SEED={SEED}\n" + "\n".join(wrong)
 
 
 @pytest.mark.node
+@pytest.mark.features("events")
 @pytest.mark.timeout(240 + 60 * ROUNDS)
 @pytest.mark.parametrize(
     ("members", "with_valkey", "kinds"),

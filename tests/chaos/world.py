@@ -41,6 +41,7 @@ class World:
             self._ends.append(client.close)
             self.database = client[DATABASE]
             operator = self.servers[0].operator()
+            assert operator.get("/api/events").status == 200  # From now on, every change has an event.
             self.agent_ids = [operator.create_agent(f"agent-{n}", maxUsers=slots) for n, slots in enumerate(SLOTS)]
         except BaseException:
             self.stop()
