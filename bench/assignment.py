@@ -1,6 +1,7 @@
 """Measure a start and the choice of an agent, with 10, 1 000 and 10 000 agents, 50 % of them busy.
 
 Measured at the service (`sessions.start`), without HTTP, on a real mongod: the one MONGODB_URI names, or a private one.
+With departments, each agent has one to five of them and each start names one.
 Each start is followed by an end of an older session, which is not part of the times, so that half of all slots stay
 taken. The table below the times shows how MongoDB found the agent: the index, the keys and the documents it looked at.
 """
@@ -10,6 +11,7 @@ taken. The table below the times shows how MongoDB found the agent: the index, t
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import random
 import statistics
@@ -30,23 +32,30 @@ warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 import pymongo.monitoring
 from bson import ObjectId
+from bson.codec_options import CodecOptions, DatetimeConversion
 
 from chatsupport import documents
 from chatsupport.config import Config
 from chatsupport.contract.chat import SessionEnd, StartSession
 from chatsupport.contract.people import AgentFields
 from chatsupport.database import connection
+from chatsupport.database.clock import now
 from chatsupport.database.embedded import EmbeddedMongo
-from chatsupport.documents import Agent, Session
+from chatsupport.documents import Agent, Department, Session
 from chatsupport.factory import create_app
 from chatsupport.identity import API_KEY_CALLER
 from chatsupport.services.people import agents
+from chatsupport.services.people.departments import read as read_departments
 from chatsupport.services.sessions import ending, starting
 from chatsupport.services.sessions.starting import Start
 
 MAX_USERS = 2
 DATABASE = "chat-support-bench-assignment"
-_EXPLAINABLE = ("findAndModify", "query", "update", "sort", "new")
+_EXPLAINABLE = ("findAndModify", "query", "update", "sort", "hint", "new")
+
+
+_ANY_DATE = CodecOptions[Any](datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+"""A plan may have dates beyond those of Python, as bounds."""
 
 
 class Commands(pymongo.monitoring.CommandListener):
@@ -73,6 +82,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", type=int, nargs="+", default=[10, 1_000, 10_000], help="how many (%(default)s)")
+    parser.add_argument("--departments", type=int, nargs="+", default=[0, 100], help="how many (%(default)s)")
     parser.add_argument("--starts", type=int, default=1_000, help="starts per measurement (%(default)s)")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8], help="starts at a time (%(default)s)")
     options = parser.parse_args()
@@ -80,20 +90,25 @@ def main() -> None:
     pymongo.monitoring.register(commands)
     with mongodb() as uri:
         create_app(configuration(uri))
-        print(f"{'agents':>8}{'clients':>9}{'starts/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}")
+        print(f"{'agents':>8}{'departments':>13}{'clients':>9}{'starts/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}")
         explained = []
         try:
-            for count in options.agents:
+            for count, departments in itertools.product(options.agents, options.departments):
+                if departments * 8 > count:
+                    continue  # Some departments would have no free agents.
                 for clients in options.clients:
-                    open_sessions = fill(count)
+                    open_sessions = fill(count, departments)
                     measure(open_sessions, clients, min(200, options.starts))
-                    print(row(count, clients, *measure(open_sessions, clients, options.starts)), flush=True)
-                explained.append((count, commands_of_a_start(commands), *explain(commands.claim)))
+                    figures = measure(open_sessions, clients, options.starts)
+                    print(row(count, departments, clients, *figures), flush=True)
+                explained.append((count, departments, commands_of_a_start(commands), *explain(commands.claim)))
         finally:
             connection.database().client.drop_database(DATABASE)
-        print(f"\n{'agents':>8}{'commands a start':>18}{'keys':>7}{'docs':>7}  the claim was served by")
-        for count, commands_sent, keys, looked_at, plan in explained:
-            print(f"{count:>8}{commands_sent:>18}{keys:>7}{looked_at:>7}  {plan}")
+        print(
+            f"\n{'agents':>8}{'departments':>13}{'commands a start':>18}{'keys':>7}{'docs':>7}  the claim was served by"
+        )
+        for count, departments, commands_sent, keys, looked_at, plan in explained:
+            print(f"{count:>8}{departments:>13}{commands_sent:>18}{keys:>7}{looked_at:>7}  {plan}")
 
 
 @contextmanager
@@ -126,13 +141,25 @@ def configuration(uri: str) -> Config:
     )
 
 
-def fill(count: int) -> deque[ObjectId]:
-    """Store agents with half of their slots taken, and return the sessions."""
+_departments: list[ObjectId] = []
+"""The departments of the current measurement."""
+
+
+def fill(count: int, departments: int) -> deque[ObjectId]:
+    """Store departments, and agents with half of their slots taken, and return the sessions."""
     for document in documents.ALL:
         document.collection().delete_many({})
     chance, taken, rows = random.Random(count), [], []
+    _departments[:] = [ObjectId() for _ in range(departments)]
+    times = {"createdAt": now(), "updatedAt": now()}
+    names = [{"_id": one, "name": str(one), "key": str(one), "overflowAfter": None, **times} for one in _departments]
+    if names:
+        Department.collection().insert_many(names)
+    read_departments()
     for number in range(count):
         agent = agents._document(AgentFields(name=f"agent {number}", max_users=MAX_USERS))
+        if departments:
+            agent["departmentIds"] = agents._stored(chance.sample(_departments, chance.randint(1, min(5, departments))))
         # One has no session, two have one, one is full; and so on.
         for place in range((number % 4 + 1) // 2):
             session = {**starting._new(f"user {number}-{place}", "user"), "status": "active", "agentId": agent["_id"]}
@@ -178,22 +205,24 @@ def commands_of_a_start(commands: Commands) -> int:
 
 
 def _asked(user_id: str) -> Start:
-    return Start(caller=API_KEY_CALLER, wanted=StartSession(user_id=user_id))
+    department_id = str(random.choice(_departments)) if _departments else None
+    return Start(caller=API_KEY_CALLER, wanted=StartSession.parse({"userId": user_id, "departmentId": department_id}))
 
 
-def row(count: int, clients: int, rate: float, times: list[float]) -> str:
+def row(count: int, departments: int, clients: int, rate: float, times: list[float]) -> str:
     """Return one line of the table."""
     p50, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
-    return f"{count:>8}{clients:>9}{rate:>10.0f}{p50 * 1000:>9.1f}{p99 * 1000:>9.1f}{max(times) * 1000:>9.1f}"
+    figures = "".join(f"{seconds * 1000:>9.1f}" for seconds in (p50, p99, max(times)))
+    return f"{count:>8}{departments:>13}{clients:>9}{rate:>10.0f}{figures}"
 
 
 def explain(claim: dict[str, Any]) -> tuple[int, int, str]:
     """Return the keys and documents that MongoDB examined for a claim, and its plan in words."""
-    plan = connection.database().command("explain", claim, verbosity="executionStats")
+    plan = connection.database().command("explain", claim, verbosity="executionStats", codec_options=_ANY_DATE)
     stages, stage = [], plan["queryPlanner"]["winningPlan"]
     while stage:
         stages.append(f"{stage['stage']} {stage['indexName']}" if "indexName" in stage else stage["stage"])
-        stage = stage.get("inputStage")
+        stage = stage.get("inputStage") or next(iter(stage.get("inputStages", ())), None)
     figures = plan["executionStats"]
     return figures["totalKeysExamined"], figures["totalDocsExamined"], " < ".join(stages)
 

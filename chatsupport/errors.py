@@ -132,6 +132,15 @@ class SessionNotFoundError(NotFoundError):
         super().__init__("No session has this id. Start one with POST /api/chat/start-session.")
 
 
+class DepartmentNotFoundError(NotFoundError):
+    """No department has this id."""
+
+    code = "DEPARTMENT_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("No department has this id. GET /api/departments lists the departments.")
+
+
 class AgentNotFoundError(NotFoundError):
     """No agent has this id."""
 

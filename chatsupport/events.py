@@ -159,12 +159,16 @@ class SlotFreed:
 
 @dataclass(frozen=True, slots=True)
 class SessionTransferred:
-    """Somebody has transferred a session to `agent_id`, or to the queue if that is None. It follows the changes."""
+    """Somebody has transferred a session to `agent_id`, or to the queue if that is None. It follows the changes.
+
+    `department_id` is the department to which the session was moved, or None.
+    """
 
     caller: Caller
     session_id: ObjectId
     agent_id: ObjectId | None
     from_agent_id: ObjectId | None
+    department_id: ObjectId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from bson import ObjectId
+
 from chatsupport import session_parts
-from chatsupport.documents.agent import role_of
+from chatsupport.documents.agent import departments_of, role_of
 
 Document = Mapping[str, Any]
 
@@ -96,8 +98,15 @@ def agent(document: Document) -> dict[str, Any]:
         "isAway": document.get("isAway", False),
         "email": document.get("email"),
         "role": role_of(document),
+        "departmentIds": department_ids(document),
         "createdAt": iso(document.get("createdAt")),
     }
+
+
+def department_ids(document: Document) -> list[str] | None:
+    """Serialize the departments of an agent; None stands for all."""
+    own = departments_of(document)
+    return None if own is None else [str(one) for one in own]
 
 
 def agent_load(document: Document) -> dict[str, Any]:
@@ -139,6 +148,8 @@ def session(
         "updatedAt": iso(document.get("updatedAt")),
         "endedAt": iso(ended_at),
         "endReason": document.get("endReason"),
+        "departmentId": id_or_none(document.get("departmentId")),
+        **({"assignment": assignment(document.get("assignment"))} if for_staff else {}),
         **({"internalReason": document["internalReason"]} if for_staff and "internalReason" in document else {}),
         "messageCount": last_seq,
         "lastSeq": last_seq,
@@ -146,6 +157,18 @@ def session(
         "duration": milliseconds_between(document["createdAt"], ended_at or now),
         **session_parts.shown_of(document, for_staff=for_staff),
     }
+
+
+def assignment(document: Document | None) -> dict[str, Any] | None:
+    """Serialize why a session went to its agent."""
+    if document is None:
+        return None
+    return {"reason": document["reason"], "at": iso(document["at"]), "load": document["load"]}
+
+
+def id_or_none(document_id: ObjectId | None) -> str | None:
+    """Serialize an id that may be missing."""
+    return None if document_id is None else str(document_id)
 
 
 def read_marks(document: Document) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from chatsupport import command_notices, feature
 from chatsupport.background import Every
-from chatsupport.services.assignment import availability, reconciliation, transitions
+from chatsupport.services.assignment import availability, overflow, reconciliation, transitions
 from chatsupport.services.people import denials
 from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
@@ -26,6 +26,7 @@ CORE = (
     Every(availability.look_seconds, availability.look, under=HOUSEKEEPING),
     Every(availability.look_seconds, inactivity.look, under=HOUSEKEEPING),
     Every(availability.look_seconds, reconciliation.Reconciler(HOUSEKEEPING).look),
+    Every(overflow.LOOK_SECONDS, overflow.look),
     Every(transitions.LATE_LOOK_SECONDS, transitions.requeue_late),
     Every(outbox.SWEEP_SECONDS, outbox.sweep),
     Every(identification.FINISH_SECONDS, identification.finish, under=HOUSEKEEPING),

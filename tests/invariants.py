@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pymongo.database
+
+from chatsupport.documents.agent import NO_DEPARTMENT
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 
 def violations(database: pymongo.database.Database[dict[str, Any]]) -> list[str]:
@@ -20,6 +25,8 @@ def violations(database: pymongo.database.Database[dict[str, Any]]) -> list[str]
         *_slots_and_sessions_that_differ(agents, active),
         *_agents_whose_fields_differ(agents),
         *_waiting_beside_a_free_slot(agents, waiting),
+        *_at_agents_who_may_not_have_them(agents, active),
+        *_departments_that_differ(database, open_sessions, agents),
     ]
 
 
@@ -71,4 +78,52 @@ def _waiting_beside_a_free_slot(agents: list[dict[str, Any]], waiting: list[dict
         for session in waiting
         for agent in free
         if not (session.get("avoidStrictly") and session.get("avoidAgentId") == agent["_id"])
+        and _may_have(agent, session.get("reservedFor"))
+    ]
+
+
+def _may_have(agent: dict[str, Any], department_id: Any) -> bool:
+    listed = agent.get("departmentIds")
+    return department_id is None or listed is None or department_id in listed
+
+
+def _at_agents_who_may_not_have_them(agents: list[dict[str, Any]], active: list[dict[str, Any]]) -> list[str]:
+    """Find sessions whose agents may not have them, except those that were assigned before the agents changed.
+
+    A slot that was taken before the change may be given to its session a moment later.
+    """
+    by_id = {agent["_id"]: agent for agent in agents}
+    return [
+        f"{session['userId']} is with {agent['name']}, who may not have sessions of its department"
+        for session in active
+        if (agent := by_id.get(session["agentId"])) is not None
+        and not _may_have(agent, session.get("departmentId"))
+        and session.get("assignment", {}).get("reason") != "overflow"
+        and session["assignedAt"] > agent.get("departmentsSince", LONG_AGO) + timedelta(seconds=1)
+    ]
+
+
+def _departments_that_differ(
+    database: pymongo.database.Database[dict[str, Any]],
+    open_sessions: list[dict[str, Any]],
+    agents: list[dict[str, Any]],
+) -> list[str]:
+    known = {department["_id"] for department in database.departments.find({}, {"_id": 1})}
+    return [
+        *(
+            f"{session['userId']} is of a department that is gone"
+            for session in open_sessions
+            if session.get("departmentId") is not None and session["departmentId"] not in known
+        ),
+        *(
+            f"{session['userId']} is {session['status']} and kept for another department than its own"
+            for session in open_sessions
+            if (kept := session.get("reservedFor")) is not None
+            and (kept != session.get("departmentId") or session["status"] != "waiting")
+        ),
+        *(
+            f"agent {agent['name']} has a department that is gone"
+            for agent in agents
+            if not known >= set((agent.get("departmentIds") or [NO_DEPARTMENT])[1:])
+        ),
     ]

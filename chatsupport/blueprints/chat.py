@@ -24,6 +24,7 @@ from chatsupport.errors import (
     SessionEndedError,
     TokenExpiredError,
 )
+from chatsupport.identity import USER
 from chatsupport.services.assignment import staffing
 from chatsupport.services.messages import history, sending
 from chatsupport.services.server import overview
@@ -149,16 +150,17 @@ def transfer_session(session_id: SessionId, transfer: Transfer) -> Json:
 
     For its agent, supervisors, API keys and systems. A supervisor takes a session over with its own id.
     """
-    return transfers.transfer(caller(), session_id, transfer.agent_id)
+    return transfers.transfer(caller(), session_id, transfer)
 
 
 @route(
     blueprint.get("/availability"),
+    query=contract.AvailabilityOf,
     answers={200: Says("Availability", contract.Availability)},
     errors=[InvalidTokenError, TokenExpiredError, InvalidApiKeyError, BlockedError, DatabaseUnavailableError],
     access=ANYBODY,
 )
-def get_availability() -> Json:
+def get_availability(of: contract.AvailabilityOf) -> Json:
     """Read whether an agent is present.
 
     For everybody, because a page asks before a visitor writes. With credentials, the answer also has the queue's
@@ -167,10 +169,11 @@ def get_availability() -> Json:
     is_stranger = not ("Authorization" in request.headers or "X-API-Key" in request.headers)
     if not is_stranger:
         require_caller()
-    return staffing.describe(None if is_stranger else caller())
+    return staffing.describe(None if is_stranger else caller(), of.department_id)
 
 
 @route(blueprint.get("/stats"), answers={200: Says("Statistics", contract.Statistics)})
 def get_statistics() -> Json:
     """Read the statistics."""
-    return overview.statistics(caller())
+    waiting = [] if caller().type == USER else staffing.waiting_departments()
+    return {**overview.statistics(caller()), "departments": waiting}

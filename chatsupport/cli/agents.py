@@ -20,6 +20,7 @@ from chatsupport.documents.agent import DEFAULT_MAX_USERS, MEMBER, ROLES
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
 from chatsupport.identity import API_KEY_CALLER
 from chatsupport.services.people import agents as service
+from chatsupport.services.people import departments
 
 MAX_LINE = 4096
 
@@ -62,17 +63,31 @@ def _find(id_or_email: str) -> dict[str, Any]:
     return dict(agent)
 
 
+def _find_department(id_or_name: str) -> str:
+    """Return the id of the department with this id or name. Raises `NotFoundError`."""
+    known = departments.read()
+    key = id_or_name.strip().casefold()
+    found = next((one for one in known.values() if key in (one["key"], str(one["_id"]))), None)
+    if found is None:
+        names = ", ".join(sorted(_printable(one["name"]) for one in known.values())) or "none"
+        raise NotFoundError(f"There is no such department: {_printable(id_or_name)}. The departments: {names}.")
+    return str(found["_id"])
+
+
 @agents.command("add")
 @click.argument("name")
 @click.option("--email", help="The email for signing in; the command then asks for a password.")
 @click.option("--role", type=click.Choice(ROLES), default=MEMBER, show_default=True)
 @click.option("--max-users", type=int, default=DEFAULT_MAX_USERS, show_default=True, help="How many visitors at once.")
+@click.option("--department", "wanted", multiple=True, help="A department (name or id). May be repeated. Default: all.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the input.")
 @with_appcontext
-def add(name: str, email: str | None, role: str, max_users: int, password_stdin: bool) -> None:
+def add(name: str, email: str | None, role: str, max_users: int, wanted: tuple[str, ...], password_stdin: bool) -> None:
     """Make an agent, and print its id."""
     with _work():
         data: dict[str, Any] = {"name": name, "role": role, "maxUsers": max_users, "email": email}
+        if wanted:
+            data["departmentIds"] = [_find_department(one) for one in wanted]
         AgentFields.parse(data)  # Refused here, before the command asks for a password.
         if email is not None or password_stdin:
             data["password"] = _password(password_stdin)
@@ -86,14 +101,24 @@ def list_agents() -> None:
     """Show the agents as a table."""
     with _work():
         found = service.list_all(API_KEY_CALLER)
+        names = {str(one["_id"]): _printable(one["name"]) for one in departments.read().values()}
     rows = []
     for document in found:
         agent = serializers.agent(document)
         state = "offline" if not agent["isOnline"] else "away" if agent["isAway"] else "online"
         load = f"{len(document.get('activeSessions', ()))}/{agent['maxUsers']}"
         password = "set" if document.get("passwordHash") else "-"
-        rows.append([agent["id"], _printable(agent["name"]), agent["email"], agent["role"], load, state, password])
-    tables.show(["ID", "NAME", "EMAIL", "ROLE", "LOAD", "STATE", "PASSWORD"], rows)
+        own = _department_names(agent["departmentIds"], names)
+        shown = [agent["id"], _printable(agent["name"]), agent["email"], agent["role"], load, state, password]
+        rows.append([*shown, own] if names else shown)
+    columns = ["ID", "NAME", "EMAIL", "ROLE", "LOAD", "STATE", "PASSWORD", "DEPARTMENTS"]
+    tables.show(columns if names else columns[:-1], rows)
+
+
+def _department_names(department_ids: list[str] | None, names: dict[str, str]) -> str:
+    if department_ids is None:
+        return "all"
+    return ", ".join(names.get(one, one) for one in department_ids) or "none"
 
 
 @agents.command("set-password")

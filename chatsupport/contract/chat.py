@@ -13,6 +13,7 @@ from chatsupport.contract.fields import (
     Bound,
     Count,
     Cursor,
+    DepartmentId,
     Digits,
     Id,
     Limit,
@@ -41,6 +42,7 @@ class StartSession(OpenRequest):
     user_type: Annotated[Literal["user", "agent"], null_is("user"), Code("INVALID_USER_TYPE")] = Field(
         default="user", description="For users and agents, their own type. `agent` is for an agent who asks for help."
     )
+    department_id: DepartmentId | None = absent("The department whose agents may have a new session. Without it: all.")
 
     model_config = example(userId="visitor-1")
 
@@ -87,6 +89,9 @@ class Transfer(Request):
 
     agent_id: AgentId | None = absent(
         "The agent who gets the session. Without it, the session goes back to the front of the queue."
+    )
+    department_id: DepartmentId | None = absent(
+        "The session's new department. null takes it out of its department. Without it, the department stays."
     )
 
     model_config = example(agentId=None)
@@ -181,6 +186,14 @@ class SessionState(Answer):
     queue_position: Place | None = Field(description="Counted from 1. Null if the session is not waiting.")
 
 
+class Assignment(Answer):
+    """Why a session went to its agent."""
+
+    reason: Literal["sticky", "least_loaded", "transfer", "take_over", "overflow", "bot"]
+    at: Time
+    load: Count = Field(description="How many other sessions the agent had then.")
+
+
 class Session(SessionState):
     """A session."""
 
@@ -192,6 +205,10 @@ class Session(SessionState):
     updated_at: Time | None
     ended_at: Time | None
     end_reason: str | None
+    department_id: Id | None
+    assignment: Assignment | None = absent(
+        "Why it went to its agent, or last went to one. For staff only; null if it never had an agent."
+    )
     internal_reason: str = absent("Why it ended, for staff only: users do not get this field.")
     message_count: Count
     last_seq: Count = Field(description="The seq of the last message, or 0 if there is none.")
@@ -231,8 +248,15 @@ class WaitingSession(Answer):
 
     session_id: Id = absent("Agents who are not supervisors do not get it.")
     user_id: str
-    position: Place
+    department_id: Id | None
+    position: Place = Field(description="Its place among the sessions of its department.")
     waiting_since: Time | None
+
+
+class AvailabilityOf(Request):
+    """Whose availability is asked for."""
+
+    department_id: DepartmentId | None = absent("Only the agents who get sessions of this department.")
 
 
 class Availability(Answer):
@@ -256,6 +280,17 @@ class AgentLoad(Answer):
     max_users: Place
     is_online: bool
     utilization_rate: str
+
+
+class WaitingDepartment(Answer):
+    """A department whose sessions wait for its agents."""
+
+    id: Id
+    name: str
+    waiting: Count
+    longest_wait: Count = Field(description="How many seconds the first session has waited for the department.")
+    is_staffed: bool = Field(description="True if an agent who may have its sessions is online and present.")
+    is_starving: bool = Field(description="True if nobody is there, and its sessions do not overflow to others.")
 
 
 EndedSession = record(
@@ -285,6 +320,9 @@ Statistics = record(
     messages=record("MessageCounts", total=Count, average_per_session=float),
     agents_total=Count,
     agents=about(list[AgentLoad], "Sorted by name. If there are more than 200, the busiest 200. Empty for users."),
+    departments=about(
+        list[WaitingDepartment], "The departments whose sessions wait for their agents. Empty for users."
+    ),
     performance=record(
         "Performance",
         average_session_duration=about(float, "Seconds."),

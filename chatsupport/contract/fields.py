@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from chatsupport.contract.base import Code, Reads, too_long
 from chatsupport.contract.schemas import LARGEST
 from chatsupport.contract.text import UNSTORABLE, is_visible, trimmed
-from chatsupport.errors import AgentNotFoundError, ChatSupportError, SessionNotFoundError
+from chatsupport.errors import AgentNotFoundError, ChatSupportError, DepartmentNotFoundError, SessionNotFoundError
 
 NEXT_CURSOR, PAGE_BEFORE = "the nextCursor of the previous page, unchanged", "The nextCursor of the previous page."
 DEFAULT_PAGE, MAX_PAGE = 50, 100
@@ -138,6 +138,7 @@ PersonType = Literal["user", "agent", "system"]
 PersonId = Annotated[str, PersonText(128), Code("INVALID_USER_ID")]
 UserType = Annotated[PersonType, null_is("user"), Code("INVALID_USER_TYPE")]
 AgentId = Annotated[ObjectId, DocumentId(AgentNotFoundError), Code("INVALID_AGENT")]
+DepartmentId = Annotated[ObjectId, DocumentId(DepartmentNotFoundError), Code("INVALID_DEPARTMENT")]
 SessionId = Annotated[ObjectId, DocumentId(SessionNotFoundError), Code("INVALID_SESSION_ID")]
 Seq = Annotated[int, Field(ge=0, le=LARGEST), Code("INVALID_CURSOR")]
 Reason = Annotated[str, Text(200), Code("INVALID_REASON")]

@@ -16,6 +16,7 @@ from chatsupport.contract.fields import (
     NEXT_CURSOR,
     PAGE_BEFORE,
     Count,
+    DepartmentId,
     Digits,
     Id,
     PersonId,
@@ -26,6 +27,7 @@ from chatsupport.contract.fields import (
 )
 from chatsupport.contract.text import UNSTORABLE, trimmed
 from chatsupport.documents.agent import DEFAULT_MAX_USERS, MAX_USERS_LIMIT
+from chatsupport.documents.department import MAX_DEPARTMENTS
 from chatsupport.identity import Caller
 
 MAX_AGENTS_PAGE = 1000
@@ -77,7 +79,9 @@ NewPassword = Annotated[str, Password(MIN_PASSWORD_LENGTH), Code("INVALID_PASSWO
 OldPassword = Annotated[str, Password(1), Code("INVALID_PASSWORD")]
 AgentName = Annotated[str, Text(100), Code("INVALID_AGENT")]
 MaxUsers = Annotated[int, Field(ge=1, le=MAX_USERS_LIMIT), Code("INVALID_AGENT")]
+_DEPARTMENTS = "The departments whose sessions it may have. null: all; []: only sessions without one."
 IsOnline = Annotated[bool, Code("INVALID_AGENT")]
+DepartmentIds = Annotated[list[DepartmentId], Field(max_length=MAX_DEPARTMENTS), Code("INVALID_DEPARTMENT")]
 _TOKEN = "A JWT, for `Authorization: Bearer <token>` and for a socket's `auth: {token}`."  # noqa: S105
 _MAX_USERS = "How many sessions it can have at once."
 _IS_ONLINE = "Whether it accepts sessions."
@@ -157,6 +161,7 @@ class AgentFields(Request):
     email: Email | None = absent(_EMAIL_USE)
     password: NewPassword | None = absent("Stored as an argon2id hash.")
     role: Role = "agent"
+    department_ids: DepartmentIds | None = absent(_DEPARTMENTS)
 
     model_config = example(name="Ada", maxUsers=3, email="ada@example.com", password="correct horse battery")  # noqa: S106 an example
 
@@ -170,6 +175,7 @@ class AgentChanges(Request):
     email: Email | None = absent("null removes it.")
     password: NewPassword | None = absent("null removes it.")
     role: Role = absent()
+    department_ids: DepartmentIds | None = absent(_DEPARTMENTS)
     current_password: OldPassword | None = absent("Required to change your own password or email.")
 
     model_config = example(isOnline=False)
@@ -196,6 +202,7 @@ class Agent(Answer):
     is_away: bool = Field(description="True if its sockets have been gone for longer than AGENT_GRACE.")
     email: str | None = Field(description="The address for signing in, in small letters.")
     role: Literal["agent", "supervisor"]
+    department_ids: list[Id] | None = Field(description=_DEPARTMENTS)
     created_at: Time | None
 
 

@@ -7,6 +7,7 @@ from chatsupport.documents.agent import Agent
 from chatsupport.documents.counters import Counters
 from chatsupport.documents.deletion import Deletion
 from chatsupport.documents.denial import Denial
+from chatsupport.documents.department import Department
 from chatsupport.documents.indexes import Index, declared, missing, retire
 from chatsupport.documents.lease import Lease
 from chatsupport.documents.message import Message
@@ -14,7 +15,7 @@ from chatsupport.documents.notice import Notice
 from chatsupport.documents.process import Process
 from chatsupport.documents.session import Session
 
-CORE = (Agent, Session, Message, Lease, Counters, Deletion, Denial, Notice, Process)
+CORE = (Agent, Session, Message, Department, Lease, Counters, Deletion, Denial, Notice, Process)
 
 ALL: list[type[Any]] = [*CORE]
 """The documents of the core, and of the features that this application has."""
@@ -29,6 +30,7 @@ __all__ = [
     "Counters",
     "Deletion",
     "Denial",
+    "Department",
     "Index",
     "Lease",
     "Message",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from bson import ObjectId
 from mongoengine import (
     BooleanField,
     DateTimeField,
@@ -25,6 +26,9 @@ MAX_USERS_LIMIT = 50
 
 MEMBER, SUPERVISOR = "agent", "supervisor"
 ROLES = (MEMBER, SUPERVISOR)
+
+NO_DEPARTMENT = ObjectId("0" * 24)
+"""Stands first in every stored list of departments, for the sessions without one: an index finds no empty lists."""
 
 LEAST_LOADED = [("load", 1), ("idleSince", 1), ("_id", 1)]
 """The order in which agents get the next session: the least loaded first; among equals, the longest idle first."""
@@ -68,6 +72,10 @@ class Agent(BaseDocument):
     password_hash = StringField(db_field="passwordHash")
     signed_in_from = ListField(StringField(), db_field="signedInFrom")
     role = StringField(choices=ROLES, default=MEMBER)
+    department_ids = ListField(ObjectIdField(), db_field="departmentIds", default=None)
+    """The departments whose sessions the agent may have, after NO_DEPARTMENT. Null or missing: all."""
+    departments_since = DateTimeField(db_field="departmentsSince")
+    """When `departmentIds` last changed: sessions that the agent has had for longer stay with it."""
     unrecorded = unrecorded_field()
     created_at = DateTimeField(db_field="createdAt", required=True, default=now)
     updated_at = DateTimeField(db_field="updatedAt", required=True, default=now)
@@ -77,6 +85,11 @@ class Agent(BaseDocument):
         "indexes": [
             # Equality first, then the order of choice: one descent finds the agent.
             {"name": "least_loaded", "fields": ["is_online", "is_away", "has_room", "load", "idle_since", "_id"]},
+            # The same for the sessions of a department, merged from the agents of all departments and the department's.
+            {
+                "name": "least_loaded_by_department",
+                "fields": ["is_online", "is_away", "has_room", "department_ids", "load", "idle_since", "_id"],
+            },
             {"name": "by_name", "fields": ["name", "_id"]},
             # Agents whose lease has run out, and agents who are away but have sessions. Both are nearly always empty.
             {
@@ -104,6 +117,17 @@ class Agent(BaseDocument):
 def role_of(agent: Mapping[str, Any]) -> str:
     """Return an agent's role. Agents from releases without roles are members."""
     return SUPERVISOR if agent.get("role") == SUPERVISOR else MEMBER
+
+
+def may_have(department_id: ObjectId | None) -> dict[str, Any]:
+    """Return the condition on the agents who may have a session that is kept for this department, or for none."""
+    return {} if department_id is None else {"departmentIds": {"$in": [None, department_id]}}
+
+
+def departments_of(agent: Mapping[str, Any]) -> list[ObjectId] | None:
+    """Return the departments of an agent, or None for all."""
+    listed = agent.get("departmentIds")
+    return None if listed is None else [one for one in listed if one != NO_DEPARTMENT]
 
 
 def derived() -> list[dict[str, Any]]:

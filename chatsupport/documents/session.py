@@ -9,6 +9,7 @@ from mongoengine import (
     DateTimeField,
     DictField,
     EmbeddedDocument,
+    EmbeddedDocumentField,
     EmbeddedDocumentListField,
     FloatField,
     IntField,
@@ -32,6 +33,24 @@ QUEUE_ORDER = [("queuePriority", 1), ("queuedAt", 1), ("_id", 1)]
 NEWEST_FIRST = [("createdAt", -1), ("_id", -1)]
 
 UNTOLD_INDEX = "untold"
+BY_DEPARTMENT_INDEX = "queue_by_department"
+
+ASSIGNMENT_REASONS = (STICKY, BY_LOAD, TRANSFER, TAKE_OVER, OVERFLOW, BOT) = (
+    "sticky",
+    "least_loaded",
+    "transfer",
+    "take_over",
+    "overflow",
+    "bot",
+)
+"""Why a session went to its agent."""
+
+_HAS_DEPARTMENT = {"$gt": ["$departmentId", None]}
+RESERVED = {
+    "reservedFor": {"$cond": [_HAS_DEPARTMENT, "$departmentId", "$$REMOVE"]},
+    "reservedAt": {"$cond": [_HAS_DEPARTMENT, "$$NOW", "$$REMOVE"]},
+}
+"""The values of a pipeline update that keeps a session that begins to wait for its department."""
 
 
 class ReadMark(EmbeddedDocument):
@@ -59,6 +78,17 @@ class Mark(EmbeddedDocument):
     meta: ClassVar[dict[str, Any]] = {"strict": False}
 
 
+class Assignment(EmbeddedDocument):
+    """Why a session has, or last had, its agent."""
+
+    reason = StringField(required=True, choices=ASSIGNMENT_REASONS)
+    at = DateTimeField(required=True)
+    load = IntField(required=True)
+    """How many other sessions the agent had."""
+
+    meta: ClassVar[dict[str, Any]] = {"strict": False}
+
+
 class Session(BaseDocument):
     """One conversation. `status` goes waiting → active → ended, and back to waiting if the session loses its agent."""
 
@@ -76,6 +106,11 @@ class Session(BaseDocument):
     preferred_agent_id = ObjectIdField(db_field="preferredAgentId")
     avoid_agent_id = ObjectIdField(db_field="avoidAgentId")
     avoid_strictly = BooleanField(db_field="avoidStrictly")
+    department_id = ObjectIdField(db_field="departmentId", null=True)
+    reserved_for = ObjectIdField(db_field="reservedFor")
+    """While the session waits: the department whose agents alone may have it. Missing if every agent may."""
+    reserved_at = DateTimeField(db_field="reservedAt")
+    assignment = EmbeddedDocumentField(Assignment, erasure=KEPT)
     unassigned_reason = StringField(db_field="unassignedReason", erasure=KEPT)
     no_reply_due_at = DateTimeField(db_field="noReplyDueAt")
     idle_due_at = DateTimeField(db_field="idleDueAt")
@@ -109,6 +144,24 @@ class Session(BaseDocument):
             },
             # The queue, in the order in which it is served.
             {"name": "queue", "fields": ["status", "queue_priority", "queued_at", "_id"]},
+            # The same, for an agent who may not have every session: the parts of its departments are merged.
+            {
+                "name": BY_DEPARTMENT_INDEX,
+                "fields": ["status", "reserved_for", "queue_priority", "queued_at", "_id"],
+                "partialFilterExpression": {"status": WAITING},
+            },
+            # The departments for which sessions are kept, and since when.
+            {
+                "name": "reserved",
+                "fields": ["reserved_for", "reserved_at"],
+                "partialFilterExpression": {"reservedFor": {"$exists": True}},
+            },
+            # The places in the queue of a department, and its open sessions.
+            {
+                "name": "places_in_department",
+                "fields": ["status", "department_id", "queue_priority", "queued_at", "_id"],
+                "partialFilterExpression": {"departmentId": {"$exists": True}},
+            },
             # The sessions that are due to be checked, if NO_REPLY_AFTER or IDLE_END_AFTER is set.
             {"name": "no_reply_due", "fields": ["status", "no_reply_due_at"]},
             {"name": "idle_due", "fields": ["status", "idle_due_at"]},

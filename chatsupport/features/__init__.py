@@ -5,6 +5,7 @@ INSTALLED = (
     "blocks",
     "consoles",
     "context",
+    "departments",
     "events",
     "files",
     "mail",

@@ -44,6 +44,34 @@ def test_a_chat_is_handed_from_one_console_to_another(person: MakePerson, server
     first.expect_texts("Where is my parcel?", "I do not know, but Ben does.")
 
 
+@pytest.mark.features("departments")
+def test_a_chat_is_handed_to_a_department_that_starves(person: MakePerson, server: Server, operator: Rest) -> None:
+    sales = operator.post("/api/departments", {"name": "Sales"}).data["id"]
+    try:
+        console = Console(person(), server).sign_in(hire(operator, "Sue", role="supervisor", departmentIds=[]))
+        Visitor(server, "maria")
+        console.open("maria")
+        about = console.page.get_by_label("About the visitor")
+        expect(about).to_contain_text("Why this agentHad the fewest chats")
+
+        console.page.get_by_role("button", name="Transfer").click()
+        dialog = console.dialog("Transfer the chat")
+        dialog.get_by_role("radio", name="Sales Department").check()
+        dialog.get_by_role("button", name="Transfer").click()
+
+        expect(console.page.get_by_text("The chat was transferred to Sales.")).to_be_visible()
+        console.go("Queue")
+        console.open("maria")
+        expect(about).to_contain_text("DepartmentSales")
+        console.go("Overview")
+        starving = console.page.get_by_text("Sales: 1 waiting, and nobody of the department is there")
+        expect(starving).to_be_visible()
+        hire(operator, "Sam", departmentIds=[sales])
+        expect(starving).to_be_hidden()
+    finally:
+        operator.request("DELETE", f"/api/departments/{sales}")
+
+
 def test_an_agent_without_room_cannot_be_chosen(person: MakePerson, server: Server, operator: Rest) -> None:
     ada = hire(operator, "Ada")
     console = Console(person(), server).sign_in(ada)

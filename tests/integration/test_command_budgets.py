@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chatsupport.services.assignment import queue
-from chatsupport.services.people import denial_memory, denials
+from chatsupport.services.people import denial_memory, denials, departments
 from chatsupport.services.server import processes
 from chatsupport.services.shared import access, outbox
 from tests.api import Api, Apis, assert_failure, data_of
@@ -29,6 +29,8 @@ def warmed_up(apis: Apis, operator: Api, session_id: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(queue, "PLENTY_SECONDS", 60.0)
     queue._has_plenty_of_room.forget()
     monkeypatch.setattr(denial_memory, "TRUSTED_SECONDS", 60.0)
+    monkeypatch.setattr(departments, "TRUSTED_SECONDS", 60.0)
+    departments.read()
     processes.here.begin()
     processes.here.beat()
     denials.enforce_recent()
@@ -130,6 +132,22 @@ def test_a_start_costs_four_with_a_free_agent_and_five_without(apis: Apis, opera
         "findAndModify agents",
         "findAndModify sessions",
     ]
+
+
+@pytest.mark.features("departments")
+def test_departments_cost_a_start_nothing(apis: Apis, operator: Api) -> None:
+    sales = data_of(operator.post("/api/departments", {"name": "Sales"}))["id"]
+    start = {"departmentId": sales, "userId": "u4"}
+    waits = {**start, "userId": "u5"}
+    assert apis.user("u5").get("/api/chat/session/current").status_code == 200
+    with COMMANDS.counted() as sent:
+        assert data_of(apis.user("u5").post("/api/chat/start-session", waits))["queuePosition"] == 1
+    assert len(sent) == 5
+
+    operator.create_agent("Ben", departmentIds=[sales], maxUsers=9)
+    with COMMANDS.counted() as sent:
+        assert data_of(apis.user("u4").post("/api/chat/start-session", start))["status"] == "active"
+    assert len(sent) == 4
 
 
 def test_an_end_costs_three_and_serving_the_next_in_line_three_more(apis: Apis, user: Api, session_id: str) -> None:

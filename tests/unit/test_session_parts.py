@@ -64,7 +64,12 @@ def test_a_wrong_field_has_its_own_code() -> None:
         start(mood=3)
 
     assert refused.value.code == "INVALID_MOOD_OF_A_TEST"
-    assert StartSession.codes() == ["INVALID_USER_ID", "INVALID_USER_TYPE", "INVALID_MOOD_OF_A_TEST"]
+    assert StartSession.codes() == [
+        "INVALID_USER_ID",
+        "INVALID_USER_TYPE",
+        "INVALID_DEPARTMENT",
+        "INVALID_MOOD_OF_A_TEST",
+    ]
 
 
 def test_each_sees_what_the_feature_shows() -> None:

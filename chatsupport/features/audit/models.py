@@ -14,6 +14,7 @@ Action = Literal[
     "start", "assign", "requeue", "transfer", "update", "end", "token", "sign_in", "sign_in_failed", "sign_out",
     "identify", "read", "revoke", "block", "unblock", "agent_created", "agent_changed", "agent_deleted",
     "export", "erase", "retention", "reply_created", "reply_changed", "reply_deleted",
+    "department_created", "department_changed", "department_deleted",
     "settings_changed", "webhook_created", "webhook_changed", "webhook_deleted", "webhook_secret_rotated",
     "webhook_tested", "webhook_retried", "webhook_recovered", "transcript_mailed",
 ]  # fmt: skip

@@ -81,6 +81,7 @@ def transferred(event: SessionTransferred) -> None:
         session_id=event.session_id,
         agent_id=event.agent_id,
         from_agent_id=from_agent_id,
+        department_id=None if event.department_id is None else str(event.department_id),
     )
 
 
@@ -99,6 +100,7 @@ def agent_created(event: AgentCreated) -> None:
         name=agent["name"],
         max_users=agent["maxUsers"],
         role=agent["role"],
+        departments=_departments(serializers.department_ids(agent)) if "departmentIds" in agent else None,
     )
 
 
@@ -113,8 +115,13 @@ def agent_changed(event: AgentChanged) -> None:
         max_users=changes.get("maxUsers"),
         is_online=changes.get("isOnline"),
         role=changes.get("role"),
+        departments=_departments(changes["departmentIds"]) if "departmentIds" in changes else None,
         new_credentials=event.new_credentials or None,
     )
+
+
+def _departments(department_ids: list[str] | None) -> str:
+    return "all" if department_ids is None else ", ".join(department_ids) or "none"
 
 
 def agent_deleted(event: AgentDeleted) -> None:

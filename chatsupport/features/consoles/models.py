@@ -13,11 +13,21 @@ from chatsupport.contract.people import Agent
 from chatsupport.contract.socket_events import SHOWN_SESSION, Emitted
 
 
+class DepartmentQueue(Answer):
+    """How many sessions wait for the agents of a department."""
+
+    id: Id
+    name: str
+    waiting: Count
+    is_starving: bool = Field(description="True if nobody is there, and the sessions do not overflow to others.")
+
+
 class Queue(Answer):
     """Who waits."""
 
     total: Count
     longest_wait: Count = Field(description="How many seconds the first session has waited.")
+    departments: list[DepartmentQueue] = Field(description="The departments whose sessions wait for their agents.")
     sessions: list[WaitingSession] = Field(description="The first 50, in the order in which they are served.")
 
 
@@ -26,6 +36,7 @@ class QueueState(Answer):
 
     waiting: Count
     longest_waiting_since: Time | None
+    departments: list[DepartmentQueue]
     sessions: Annotated[list[WaitingSession], Field(max_length=50)] = Field(
         description="The first waiting sessions. Only supervisors get `sessionId`."
     )

@@ -21,7 +21,7 @@ from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.features.consoles import broadcasts
 from chatsupport.features.consoles.orders import TellConsoles
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.services.assignment import queue
+from chatsupport.services.assignment import queue, staffing
 from chatsupport.services.sessions import lists
 from chatsupport.services.shared import access
 
@@ -51,6 +51,7 @@ def queue_overview(caller: Caller) -> dict[str, Any]:
     return {
         "total": total,
         "longestWait": 0 if since is None else serializers.milliseconds_between(since, now()) // 1000,
+        "departments": _departments() if total else [],
         "sessions": _first_in_queue(with_ids=sees_all),
     }
 
@@ -106,8 +107,9 @@ def _tell(changed: Items) -> None:
 def _tell_queue_now() -> None:
     with pymongo.timeout(LOOK_UP_SECONDS):
         total, since = queue.waiting()
-        first = _first_in_queue(with_ids=True) if total else []
-    state = {"waiting": total, "longestWaitingSince": serializers.iso(since), "sessions": first}
+        first, departments = (_first_in_queue(with_ids=True), _departments()) if total else ([], [])
+    since_when = serializers.iso(since)
+    state = {"waiting": total, "longestWaitingSince": since_when, "departments": departments, "sessions": first}
     if state != _told_queue:
         _told_queue.update(state)
         broadcasts.queue_changed(state)
@@ -120,17 +122,25 @@ _to_tell: Buffered[Item, None] = Buffered(_tell, CHANGES_SECONDS, at_once=True, 
 _tell_queue = Throttled(_tell_queue_now, QUEUE_SECONDS)
 
 
+def _departments() -> list[dict[str, Any]]:
+    """Return the departments whose sessions wait for their agents."""
+    fields = ("id", "name", "waiting", "isStarving")
+    return [{field: one[field] for field in fields} for one in staffing.waiting_departments()]
+
+
 def _first_in_queue(*, with_ids: bool) -> list[dict[str, Any]]:
     """Return the first `SHOWN` waiting sessions, with their ids if the caller may enter every session."""
-    rows = Session.collection().find({"status": WAITING}, {"userId": 1, "queuedAt": 1}, sort=QUEUE_ORDER, limit=SHOWN)
+    fields = {"userId": 1, "queuedAt": 1, "departmentId": 1}
+    rows = list(Session.collection().find({"status": WAITING}, fields, sort=QUEUE_ORDER, limit=SHOWN))
     return [
         {
             **({"sessionId": str(row["_id"])} if with_ids else {}),
             "userId": row["userId"],
+            "departmentId": serializers.id_or_none(row.get("departmentId")),
             "position": place,
             "waitingSince": serializers.iso(row.get("queuedAt")),
         }
-        for place, row in enumerate(rows, start=1)
+        for row, (_, place) in zip(rows, queue.numbered(rows), strict=True)
     ]
 
 

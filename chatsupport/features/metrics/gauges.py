@@ -17,7 +17,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.observability import metrics
-from chatsupport.services.assignment import queue
+from chatsupport.services.assignment import queue, staffing
 from chatsupport.services.server import overview, totals
 
 TIMEOUT_SECONDS = 1.0
@@ -61,5 +61,7 @@ def _read() -> None:
     metrics.SESSIONS.set({status: sessions[status] for status in ("active", "ended", "waiting")})
     metrics.QUEUE_LENGTH.set(waiting)
     metrics.LONGEST_WAIT.set(0 if since is None else serializers.milliseconds_between(since, now()) / 1000)
+    departments = staffing.waiting_departments() if waiting else []
+    metrics.STARVING.set(sum(one["waiting"] for one in departments if one["isStarving"]))
     metrics.AGENTS.set(states)
     metrics.DATABASE_UP.set(1)

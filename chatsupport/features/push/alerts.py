@@ -68,12 +68,16 @@ def _tell_agents(noted: dict[tuple[str, ObjectId], None]) -> None:
 
 
 def _tell_of_waiting(_: object) -> None:
-    """Push to all agents who accept sessions, if a visitor waits and no agent is present."""
-    waiting = queue.count_waiting()
-    if not waiting or slots.any_there():
+    """Push to the agents who may have a session that waits, if no such agent is present."""
+    unattended = [one for one in queue.departments_waiting() if not slots.any_there(one)]
+    if not unattended:
         return
+    waiting = queue.count_waiting()
     by_agent = _grouped(subscriptions.of_all(MOST_SUBSCRIPTIONS))
-    for agent_id in _without_console(by_agent, {"isOnline": True}):
+    which: Document = {"isOnline": True}
+    if None not in unattended:
+        which["departmentIds"] = {"$in": [None, *unattended]}
+    for agent_id in _without_console(by_agent, which):
         for subscription in by_agent[agent_id]:
             sending.push(subscription, {"type": WAITING, "waiting": waiting}, topic=WAITING)
 

@@ -20,7 +20,8 @@ from chatsupport.database import clock as database_clock
 from chatsupport.database import connection, redis_server
 from chatsupport.database.connection import translate_errors
 from chatsupport.database.embedded import running_uri
-from chatsupport.documents import Agent, Process
+from chatsupport.documents import Agent, Department, Process
+from chatsupport.documents.agent import departments_of
 from chatsupport.documents.indexes import builds_under_way
 from chatsupport.errors import CannotServeError, DatabaseUnavailableError
 from chatsupport.feature import FAIL, OK, WARN, Finding
@@ -149,6 +150,12 @@ def agents(_: Config) -> Iterator[Finding]:
             "make one with `flask --app wsgi agents add`" if not rows else "visitors wait until an agent comes online"
         )
         yield Finding(WARN, "none" if not rows else f"none of {len(rows)} online", todo)
+    served = {one for row in rows for one in departments_of(row) or ()}
+    serves_all = any(departments_of(row) is None for row in rows)
+    for department in Department.collection().find({"overflowAfter": None}, sort=[("key", 1)]):
+        if not serves_all and department["_id"] not in served:
+            todo = "add it to an agent's departmentIds, or set its overflowAfter"
+            yield Finding(WARN, f"no agent gets the sessions of the department {department['name']}", todo)
 
 
 def valkey(config: Config) -> Iterator[Finding]:

@@ -37,6 +37,7 @@ from chatsupport.observability.metrics.catalogue import (
     SEND,
     SESSIONS,
     SLOW,
+    STARVING,
 )
 from chatsupport.observability.metrics.exposition import CONTENT_TYPE, render
 
@@ -75,5 +76,6 @@ __all__ = [
     "SEND",
     "SESSIONS",
     "SLOW",
+    "STARVING",
     "render",
 ]

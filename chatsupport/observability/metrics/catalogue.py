@@ -107,6 +107,9 @@ DATABASE_UP = Gauge("chatsupport_database_up", "Whether the database answered th
 SESSIONS = Gauge("chatsupport_sessions", "Sessions there are, of all processes.", "status")
 QUEUE_LENGTH = Gauge("chatsupport_queue_length", "Sessions that wait for an agent, of all processes.")
 LONGEST_WAIT = Gauge("chatsupport_queue_longest_wait_seconds", "How long the first of them waits; 0 without any.")
+STARVING = Gauge(
+    "chatsupport_sessions_starving", "Sessions that wait for a department without overflow, of which nobody is there."
+)
 AGENTS = Gauge("chatsupport_agents", "Agents there are: online with room, full, away, or offline.", "state")
 DATABASE_CONNECTIONS = Gauge("chatsupport_database_connections", "Connections to the database.", "state")
 DATABASE_WAIT = Histogram(
@@ -128,7 +131,7 @@ SLOW = LabelledCounter(
     (OPERATION, COMMAND),
 )
 
-GLOBAL = (SESSIONS, QUEUE_LENGTH, LONGEST_WAIT, AGENTS)
+GLOBAL = (SESSIONS, QUEUE_LENGTH, LONGEST_WAIT, STARVING, AGENTS)
 """The same in every process, because the database tells them: take the maximum, not the sum."""
 
 ALL: tuple[Instrument, ...] = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,14 +13,17 @@ from bson import ObjectId
 from chatsupport import broadcasts, orders
 from chatsupport.background import Buffered, Counted, Remembered, Throttled
 from chatsupport.documents import Session
-from chatsupport.documents.session import BACK, FRONT, QUEUE_ORDER, WAITING
+from chatsupport.documents.agent import NO_DEPARTMENT
+from chatsupport.documents.session import BACK, BY_DEPARTMENT_INDEX, FRONT, QUEUE_ORDER, WAITING
 from chatsupport.errors import QueueFullError
 from chatsupport.events import CameFrom, SessionAssigned, SessionEnded
 from chatsupport.extensions import settings, socketio
 from chatsupport.orders import TellPlaces
 from chatsupport.services.assignment import checkpoints, slots
 from chatsupport.services.messages import message_log
+from chatsupport.services.people import departments
 from chatsupport.services.presence import membership
+from chatsupport.services.server import index_builds
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ _announced: dict[ObjectId, int] = {}
 
 
 def position(session: Mapping[str, Any]) -> int | None:
-    """Return the session's place in the queue, 1 for the next; None if it is not waiting.
+    """Return the session's place in the queue of its department, 1 for the next; None if it is not waiting.
 
     Far back in a long queue, the place may be some seconds old (`checkpoints`).
     """
@@ -51,13 +55,14 @@ def position(session: Mapping[str, Any]) -> int | None:
 
 def _place_lately(session: Mapping[str, Any]) -> int:
     priority, queued_at = session.get("queuePriority"), session.get("queuedAt")
+    among = _same_department(session)
     if queued_at is None:
-        return _place(session)
-    key = (queued_at, session["_id"])
-    near = checkpoints.nearest(priority, key)
+        return _place(session, among)
+    queue, key = (priority, *among.items()), (queued_at, session["_id"])
+    near = checkpoints.nearest(queue, key)
     if near is None:
-        place = _place(session)
-        checkpoints.remember(priority, key, place)
+        place = _place(session, among)
+        checkpoints.remember(queue, key, place)
         return place
     (time, session_id), place = near
     if time == queued_at:
@@ -68,17 +73,23 @@ def _place_lately(session: Mapping[str, Any]) -> int:
             {"queuedAt": {"$gt": time, "$lt": queued_at}},
             {"queuedAt": queued_at, "_id": {"$lt": session["_id"]}},
         ]
-    return place + _count_all([{"queuePriority": priority, **part} for part in between])
+    return place + _count_all([{**among, "queuePriority": priority, **part} for part in between])
 
 
-def _place(session: Mapping[str, Any]) -> int:
+def _same_department(session: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the condition on the sessions among which a session has its place."""
+    department_id = session.get("departmentId")
+    return {} if department_id is None and not departments.known() else {"departmentId": department_id}
+
+
+def _place(session: Mapping[str, Any], among: Mapping[str, Any]) -> int:
     priority, queued_at = session.get("queuePriority"), session.get("queuedAt")
     ahead: list[dict[str, Any]] = [
         {"queuePriority": {"$lt": priority}},
         {"queuePriority": priority, "queuedAt": {"$lt": queued_at}},
         {"queuePriority": priority, "queuedAt": queued_at, "_id": {"$lt": session["_id"]}},
     ]
-    return 1 + _count_all(ahead)
+    return 1 + _count_all([{**among, **part} for part in ahead])
 
 
 def _count_all(parts: Sequence[Mapping[str, Any]]) -> int:
@@ -94,12 +105,15 @@ def places(rows: list[dict[str, Any]]) -> dict[ObjectId, int]:
     """Return the places of those of these sessions that are waiting, by the part of the queue's index between them."""
     found: dict[ObjectId, int] = {}
     waiting = [row for row in rows if row["status"] == WAITING and row.get("queuedAt") is not None]
-    for priority in {row.get("queuePriority") for row in waiting}:
-        keys = [_key(row) for row in waiting if row.get("queuePriority") == priority]
+    parts = {(row.get("queuePriority"), row.get("departmentId")) for row in waiting}
+    for priority, department_id in parts:
+        of_part = {"queuePriority": priority, "departmentId": department_id}
+        keys = [_key(row) for row in waiting if of_part.items() <= {"departmentId": None, **row}.items()]
         first, last = min(keys), max(keys)
-        place = _place_lately({"queuePriority": priority, "queuedAt": first[0], "_id": first[1]})
+        among = _same_department(of_part)
+        place = _place_lately({**of_part, "queuedAt": first[0], "_id": first[1]})
         between = Session.collection().find(
-            {"status": WAITING, "queuePriority": priority, "queuedAt": {"$gte": first[0], "$lte": last[0]}},
+            {"status": WAITING, **among, "queuePriority": priority, "queuedAt": {"$gte": first[0], "$lte": last[0]}},
             {"queuedAt": 1},
             sort=QUEUE_ORDER,
         )
@@ -113,14 +127,54 @@ def _key(session: Mapping[str, Any]) -> tuple[Any, ObjectId]:
 
 
 def _all_places() -> dict[ObjectId, int]:
-    waiting = Session.collection().find({"status": WAITING}, {"_id": 1}, sort=QUEUE_ORDER)
-    return {session["_id"]: place for place, session in enumerate(waiting, start=1)}
+    shown = {"departmentId": 1} if departments.known() else {"_id": 1}
+    waiting = Session.collection().find({"status": WAITING}, shown, sort=QUEUE_ORDER)
+    return dict(numbered(waiting))
 
 
-def check_room() -> None:
-    """Raise `QueueFullError` if QUEUE_LIMIT is reached and no agent is free."""
+def numbered(waiting: Iterable[Mapping[str, Any]]) -> Iterator[tuple[ObjectId, int]]:
+    """Yield the first sessions of the queue, in its order, each with its place in the queue of its department."""
+    counts: Counter[ObjectId | None] = Counter()
+    for session in waiting:
+        department_id = session.get("departmentId")
+        counts[department_id] += 1
+        yield session["_id"], counts[department_id]
+
+
+def departments_waiting() -> list[ObjectId | None]:
+    """Return the departments for which sessions are kept, with None if some are kept for no department."""
+    groups = [{"$match": {"status": WAITING}}, {"$group": {"_id": "$reservedFor"}}]
+    return [row["_id"] for row in Session.collection().aggregate(groups, hint=hint_by_department())]
+
+
+def reserved_since() -> dict[ObjectId, datetime]:
+    """Return the departments for which sessions are kept, each with the time since which the longest has waited."""
+    groups: list[dict[str, Any]] = [
+        {"$match": {"reservedFor": {"$gte": NO_DEPARTMENT}}},
+        {"$sort": {"reservedFor": 1, "reservedAt": 1}},
+        {"$group": {"_id": "$reservedFor", "since": {"$first": "$reservedAt"}}},
+    ]
+    return {row["_id"]: row["since"] for row in Session.collection().aggregate(groups)}
+
+
+def count_reserved() -> dict[ObjectId, int]:
+    """Return the departments for which sessions are kept, each with their number."""
+    groups: list[dict[str, Any]] = [
+        {"$match": {"reservedFor": {"$gte": NO_DEPARTMENT}}},
+        {"$group": {"_id": "$reservedFor", "n": {"$sum": 1}}},
+    ]
+    return {row["_id"]: row["n"] for row in Session.collection().aggregate(groups)}
+
+
+def hint_by_department() -> str | None:
+    """Return the index that MongoDB should use for the waiting sessions of some departments."""
+    return index_builds.hint(f"sessions.{BY_DEPARTMENT_INDEX}")
+
+
+def check_room(department_id: ObjectId | None = None) -> None:
+    """Raise `QueueFullError` if QUEUE_LIMIT is reached and no agent of the department is free."""
     limit = settings.config.queue_limit
-    if not _has_plenty_of_room.get() and _count_waiting(limit) >= limit and not slots.any_free():
+    if not _has_plenty_of_room.get() and _count_waiting(limit) >= limit and not slots.any_free(department_id):
         raise QueueFullError(limit, limit)
 
 
@@ -135,7 +189,7 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
             return
         # Those behind go as well, but not those that were let in before this one was stored: so look again, and after
         # a few looks let the last of those that still look go first.
-        if _place(session) > limit - look // LOOKS_A_PLACE:
+        if _place(session, {}) > limit - look // LOOKS_A_PLACE:
             break
         socketio.sleep(OVERFLOW_LOOK_SECONDS)
     message_log.log.expect_end(session["_id"])
@@ -143,9 +197,11 @@ def withdraw_overflow(session: Mapping[str, Any]) -> None:
         raise QueueFullError(limit, limit)
 
 
-def count_waiting() -> int:
-    """Return the number of waiting sessions. A large one may be some seconds old."""
-    return _all_waiting()
+def count_waiting(department_id: ObjectId | None = None) -> int:
+    """Return the number of waiting sessions, of this department or of all. A large one may be some seconds old."""
+    if department_id is None:
+        return _all_waiting()
+    return int(Session.collection().count_documents({"status": WAITING, "departmentId": department_id}))
 
 
 _all_waiting = Counted(lambda: int(Session.collection().count_documents({"status": WAITING})))

@@ -139,8 +139,12 @@ def _waiting_beside_a_free_slot() -> ObjectId | None:
     waiting = matching.next_waiting()
     if not waiting or waiting[0].get("avoidStrictly"):
         return None
-    free = Agent.collection().find_one(slots.can_take(), {"_id": 1})
-    return None if free is None else waiting[0]["_id"]
+    if not slots.any_free(department_id := waiting[0].get("reservedFor")):
+        # The agents of its department have no room, but another agent may have a session behind it.
+        departments = () if department_id is None else matching.departments_to_serve()
+        waiting = matching.next_waiting(among=departments) if departments else []
+        waiting = [one for one in waiting if not one.get("avoidStrictly")]
+    return waiting[0]["_id"] if waiting else None
 
 
 def _correct_loads() -> int:

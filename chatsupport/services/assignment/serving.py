@@ -35,8 +35,27 @@ def _drain() -> None:
         elif waiting.get("avoidStrictly"):
             # It waits for other agents. Sessions behind it may have this one, unless they wait for others too.
             passed.append(waiting["avoidAgentId"])
+        elif waiting.get("reservedFor") is not None:
+            _serve_others(passed)
+            break
         else:
             break  # No agent has room. Any slot that is freed from now on serves the queue again.
+
+
+def _serve_others(passed: list[ObjectId]) -> None:
+    """Serve the sessions behind one that waits for the agents of its department, who have no room."""
+    full: set[ObjectId | None] = set()
+    while departments := set(matching.departments_to_serve()) - full:
+        waiting = next(iter(matching.next_waiting(passed, among=departments)), None)
+        if waiting is None:
+            break
+        slot = matching.claim_slot_for(waiting)
+        if slot is not None:
+            transitions.give(slot)
+        elif waiting.get("avoidStrictly") and waiting["avoidAgentId"] not in passed:
+            passed.append(waiting["avoidAgentId"])
+        else:
+            full.add(waiting.get("reservedFor"))  # Another process was faster.
 
 
 drain_queue = Coalesced(_drain)

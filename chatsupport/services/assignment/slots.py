@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -26,10 +26,11 @@ from chatsupport import events
 from chatsupport.database.clock import now
 from chatsupport.database.connection import OPERATION_TIMEOUT_MS
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.agent import LEAST_LOADED, WITH_SESSIONS, derived
-from chatsupport.documents.session import ACTIVE
+from chatsupport.documents.agent import LEAST_LOADED, WITH_SESSIONS, derived, may_have
+from chatsupport.documents.session import ACTIVE, BY_LOAD
 from chatsupport.events import SessionEnded, SessionLeft, SlotFreed
 from chatsupport.extensions import socketio
+from chatsupport.services.server import index_builds
 
 logger = logging.getLogger(__name__)
 
@@ -38,29 +39,39 @@ Document = dict[str, Any]
 LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
 """After this time, the caller of a write has given up."""
 
+BY_DEPARTMENT = "agents.least_loaded_by_department"
+
 LOOKS_FOR_UNUSED = 5
 """How many times a lost slot is looked for; after that the reconciler finds it."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A slot that was just taken: its id, its agent as it is now, and the session it was taken for."""
+    """A slot that was just taken: its id, its agent as it is now, and the session it was taken for, and why."""
 
     id: ObjectId
     agent: Document
     session_id: ObjectId
+    reason: str = BY_LOAD
 
 
 def claim(
-    session_id: ObjectId, user_id: str, *, only: ObjectId | None = None, excluding: ObjectId | None = None
+    session_id: ObjectId,
+    user_id: str,
+    *,
+    only: ObjectId | None = None,
+    excluding: ObjectId | None = None,
+    department_id: ObjectId | None = None,
+    reason: str = BY_LOAD,
 ) -> Slot | None:
     """Take a slot of the least loaded agent that can take a session, or of `only`. Returns None if no agent can.
 
-    Least loaded, and among equals the one that has waited longest for work, is the order of an index, so the choice
-    costs the same with ten agents and with ten thousand.
+    With a department, only an agent who may have its sessions is chosen. Least loaded, and among equals the one that
+    has waited longest for work, is the order of an index, so the choice costs the same with ten agents and with ten
+    thousand.
     """
     slot_id = ObjectId()
-    query: Document = can_take()
+    query: Document = {**can_take(), **may_have(department_id)}
     if only is not None:
         query["_id"] = only
     elif excluding is not None:
@@ -71,12 +82,13 @@ def claim(
             query,
             [{"$set": taken}, *derived()],
             sort=LEAST_LOADED if only is None else None,
+            hint=_hint(department_id) if only is None else None,
             return_document=ReturnDocument.AFTER,
         )
     except PyMongoError:
         free_unused_later(slot_id, session_id)
         raise
-    return None if agent is None else Slot(slot_id, agent, session_id)
+    return None if agent is None else Slot(slot_id, agent, session_id, reason)
 
 
 def pass_on(agent_id: ObjectId, slot_id: ObjectId | None, session_id: ObjectId, user_id: str) -> bool:
@@ -189,9 +201,15 @@ def held_by(agent: Mapping[str, Any]) -> list[tuple[ObjectId, ObjectId | None]]:
     return [*with_id, *((session_id, None) for session_id in without.elements())]
 
 
-def any_there() -> bool:
-    """Tell whether any agent is present and set to online, with or without room."""
-    return Agent.collection().find_one(there(), {"_id": 1}) is not None
+def any_there(department_id: ObjectId | None = None, *, except_for: ObjectId | None = None) -> bool:
+    """Tell whether any agent who may have the department's sessions is present and set to online, with or without room.
+
+    `except_for` is an agent that does not count.
+    """
+    wanted: Document = {**there(), "hasRoom": {"$in": [True, False]}, **may_have(department_id)}
+    if except_for is not None:
+        wanted["_id"] = {"$ne": except_for}
+    return Agent.collection().find_one(wanted, {"_id": 1}, hint=_hint(department_id)) is not None
 
 
 def there() -> Document:
@@ -207,9 +225,42 @@ def can_take() -> Document:
     return {**there(), "hasRoom": True}
 
 
-def any_free() -> bool:
-    """Tell whether any agent can take a session."""
-    return Agent.collection().find_one(can_take(), {"_id": 1}) is not None
+def any_free(department_id: ObjectId | None = None) -> bool:
+    """Tell whether any agent can take a session that is kept for this department, or for none."""
+    free = {**can_take(), **may_have(department_id)}
+    return Agent.collection().find_one(free, {"_id": 1}, hint=_hint(department_id)) is not None
+
+
+def any_free_of(department_ids: Sequence[ObjectId | None]) -> bool:
+    """Tell whether any agent can take a session of one of these departments; None stands for no department."""
+    if None in department_ids:
+        return any_free()
+    free = {**can_take(), "departmentIds": {"$in": list(department_ids)}}
+    return Agent.collection().find_one(free, {"_id": 1}, hint=index_builds.hint(BY_DEPARTMENT)) is not None
+
+
+def with_room(department_ids: Sequence[ObjectId | None]) -> list[ObjectId | None]:
+    """Return those of these departments of which an agent has room: MongoDB looks at one key for each.
+
+    None among them stands for the sessions that every agent may have. Agents of all departments are not looked for: a
+    claim for any department finds them.
+    """
+    parts: list[list[Document]] = [
+        [
+            {"$match": {**can_take(), **({} if one is None else {"departmentIds": one})}},
+            {"$limit": 1},
+            {"$project": {"_id": 0, "department": {"$literal": one}}},
+        ]
+        for one in department_ids
+    ]
+    agents = Agent.collection()
+    unions: list[Document] = [{"$unionWith": {"coll": agents.name, "pipeline": part}} for part in parts[1:]]
+    return [row["department"] for row in agents.aggregate([*parts[0], *unions])] if parts else []
+
+
+def _hint(department_id: ObjectId | None) -> str | None:
+    """Return the index that MongoDB should use for agents who may have sessions of the department."""
+    return None if department_id is None else index_builds.hint(BY_DEPARTMENT)
 
 
 def _held(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> Document:

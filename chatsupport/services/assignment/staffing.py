@@ -8,10 +8,13 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bson import ObjectId
+
 from chatsupport import serializers
 from chatsupport.database.clock import now
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import queue, slots, waiting_times
+from chatsupport.services.people import departments
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,41 @@ def opening() -> Opening:
     return next((found for hours in _hours if not (found := hours(time)).is_open), _ALWAYS)
 
 
-def describe(caller: Caller | None) -> dict[str, Any]:
-    """Return whether the chat is open and an agent is present, busy or not.
+def describe(caller: Caller | None, department_id: ObjectId | None = None) -> dict[str, Any]:
+    """Return whether the chat is open and an agent is present, busy or not, of a department or of all.
 
-    Callers also get the queue's length, and the seconds that one more visitor would wait: None while it is closed.
+    Callers also get the queue's length, and the seconds that one more visitor would wait: None while it is closed, and
+    for a department. Raises `DepartmentNotFoundError`.
     """
+    if department_id is not None:
+        departments.require([department_id])
     found = opening()
-    public = {**found.shown(), "isStaffed": slots.any_there()}
+    public = {**found.shown(), "isStaffed": slots.any_there(department_id)}
     if caller is None:
         return public
-    waiting = queue.count_waiting()
-    expected = waiting_times.expected(waiting) if found.is_open else None
+    waiting = queue.count_waiting(department_id)
+    expected = waiting_times.expected(waiting) if found.is_open and department_id is None else None
     return {**public, "waiting": waiting, "estimatedWaitSeconds": expected}
+
+
+def waiting_departments() -> list[dict[str, Any]]:
+    """Return the departments whose sessions wait for their agents, by name, and whether one of these agents is there.
+
+    A department starves if none is there and it has no `overflowAfter`: its sessions wait until somebody comes.
+    """
+    counts, since = queue.count_reserved(), queue.reserved_since()
+    known, time = departments.known(), now()
+    found = []
+    for department_id in counts.keys() & since.keys() & known.keys():
+        is_staffed = slots.any_there(department_id)
+        found.append(
+            {
+                "id": str(department_id),
+                "name": known[department_id]["name"],
+                "waiting": counts[department_id],
+                "longestWait": serializers.milliseconds_between(since[department_id], time) // 1000,
+                "isStaffed": is_staffed,
+                "isStarving": not is_staffed and known[department_id].get("overflowAfter") is None,
+            }
+        )
+    return sorted(found, key=lambda department: str(department["name"]).casefold())

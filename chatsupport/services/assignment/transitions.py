@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
-from chatsupport import orders
-from chatsupport.database.clock import elapsed, now
+from chatsupport import orders, recording
+from chatsupport.database.clock import elapsed
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.session import ACTIVE, FRONT, QUEUE_ORDER, WAITING
+from chatsupport.documents.agent import NO_DEPARTMENT
+from chatsupport.documents.session import ACTIVE, BY_LOAD, FRONT, OVERFLOW, QUEUE_ORDER, RESERVED, WAITING
 from chatsupport.events import (
     AgentDeleted,
     AgentWentAway,
@@ -42,11 +43,16 @@ FORGOTTEN_ON_ASSIGNMENT = [
     "preferredAgentId",
     "avoidAgentId",
     "avoidStrictly",
+    "reservedFor",
+    "reservedAt",
     "noReplyDueAt",
     "idleDueAt",
     "idleWarnedAt",
 ]
 """Fields that a session has only until its next agent."""
+
+KEEP: Any = object()
+"""In place of a department: the one that the session has."""
 
 DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferred", "no_reply"
 """The reasons why a session leaves its agent."""
@@ -63,26 +69,33 @@ def give(slot: Slot, newcomer_id: ObjectId | None = None) -> Document | None:
     Returns the session. None if no session waits any more (the slot is returned) or the agent is gone.
     The newcomer is a session that was just stored as the last in the queue, and that was not announced yet.
     """
-    session = _assign(slot, matching.first_in_line(slot), sort=QUEUE_ORDER, newcomer_id=newcomer_id)
+    session = _assign(slot, matching.first_in_line(slot), from_queue=True, newcomer_id=newcomer_id)
     return session if session is not None and session["status"] == ACTIVE else None
 
 
-def move(slot: Slot, session: Mapping[str, Any]) -> bool:
-    """Give the slot to this session, which may wait or have another agent.
+def move(slot: Slot, session: Mapping[str, Any], department_id: ObjectId | None = KEEP) -> bool:
+    """Give the slot to this session, which may wait or have another agent, and move it to this department.
 
     False where the session has changed since it was read; the slot is back then, and whoever waits may have it.
     """
-    before = {name: session.get(name) for name in ("status", "agentId", "slotId")}
-    return _assign(slot, {"_id": session["_id"], **before}, leaving=before) is not None
+    before = {name: session.get(name) for name in ("status", "agentId", "slotId", "departmentId")}
+    department = _department(department_id)
+    return _assign(slot, {"_id": session["_id"], **before}, leaving=before, also=department) is not None
+
+
+def _department(department_id: ObjectId | None) -> Document:
+    """Return the values of a pipeline update that moves a session to a department."""
+    return {} if department_id is KEEP else {"departmentId": department_id or "$$REMOVE"}
 
 
 def _assign(
     slot: Slot,
     which: Document,
     *,
-    sort: Sequence[tuple[str, int]] | None = None,
+    from_queue: bool = False,
     leaving: Mapping[str, Any] | None = None,
     newcomer_id: ObjectId | None = None,
+    also: Mapping[str, Any] | None = None,
 ) -> Document | None:
     """Make the session that meets the condition active with the slot's agent, and report it.
 
@@ -96,7 +109,7 @@ def _assign(
             left = {"agentId": leaving["agentId"], "slotId": leaving["slotId"], "reason": TRANSFERRED}
             marks.append(changes.enter_context(outbox.change(outbox.MOVED, **left)))
         mark = changes.enter_context(outbox.change(outbox.ASSIGNED, agentId=agent_id, slotId=slot.id))
-        session = _store(slot, which, sort, [*marks, mark])
+        session = _store(slot, which, {**outbox.added(*marks, mark), **(also or {})}, from_queue=from_queue)
         if session is None:
             slots.give_back(slot)
             return None
@@ -115,17 +128,17 @@ def _assign(
     return session
 
 
-def _store(
-    slot: Slot, which: Document, sort: Sequence[tuple[str, int]] | None, marks: Sequence[Document]
-) -> Document | None:
+def _store(slot: Slot, which: Document, also: Mapping[str, Any], *, from_queue: bool) -> Document | None:
+    load = len(slot.agent["activeSessions"]) - 1
     values = {
         "status": ACTIVE,
         "agentId": slot.agent["_id"],
         "slotId": slot.id,
         "assignedAt": "$$NOW",
         "firstAssignedAt": {"$ifNull": ["$firstAssignedAt", "$$NOW"]},
+        "assignment": {"reason": _reason(slot) if from_queue else slot.reason, "at": "$$NOW", "load": load},
         "updatedAt": "$$NOW",
-        **outbox.added(*marks),
+        **also,
     }
     # A write that reaches the database later than this is too late: the slot has been freed.
     in_time = {"$expr": {"$lt": ["$$NOW", slot.agent["idleSince"] + slots.LONGEST_WRITE]}}
@@ -133,13 +146,26 @@ def _store(
         session: Document | None = Session.collection().find_one_and_update(
             {**which, **in_time},
             [{"$set": values}, {"$unset": FORGOTTEN_ON_ASSIGNMENT}],
-            sort=sort,
+            sort=QUEUE_ORDER if from_queue else None,
+            hint=matching.hint_for(slot.agent) if from_queue else None,
             return_document=ReturnDocument.AFTER,
         )
     except PyMongoError:
         slots.free_unused_later(slot.id, slot.session_id)
         raise
     return session
+
+
+def _reason(slot: Slot) -> Document:
+    """Return the expression for the reason why the session gets the slot: the queue may have another one for it."""
+    is_named = {"$eq": ["$_id", slot.session_id]}
+    reason: Document = {"$cond": [is_named, slot.reason, BY_LOAD]}
+    departments = slot.agent.get("departmentIds")
+    if departments is None:
+        return reason
+    # The session of a department that is not the agent's was opened to every agent.
+    is_own = {"$in": [{"$ifNull": ["$departmentId", NO_DEPARTMENT]}, departments]}
+    return {"$cond": [is_own, reason, OVERFLOW]}
 
 
 def _holds(session: Document, *, is_named: bool) -> bool:
@@ -162,10 +188,18 @@ def _assigned(session: Document, mark: Document) -> SessionAssigned | None:
     return None
 
 
-def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, strictly: bool = False) -> bool:
+def requeue(
+    session: Mapping[str, Any],
+    reason: str,
+    *,
+    avoid: bool = False,
+    strictly: bool = False,
+    department_id: ObjectId | None = KEEP,
+) -> bool:
     """Take an active session from its agent and return it to the front of the queue, where it is served next.
 
-    Sessions at the front keep their old order. False if the session has been assigned again since it was read.
+    Sessions at the front keep their old order. A department is given to move the session to it, or None to take it out
+    of its department. False if the session has been assigned again since it was read.
     """
     agent_id, slot_id = session.get("agentId"), session.get("slotId")
     values: Document = {
@@ -173,14 +207,16 @@ def requeue(session: Mapping[str, Any], reason: str, *, avoid: bool = False, str
         "agentId": None,
         "queuePriority": FRONT,
         "unassignedReason": reason,
-        "updatedAt": now(),
+        "updatedAt": "$$NOW",
+        "slotId": "$$REMOVE",
+        **_department(department_id),
     }
     if avoid:
         values.update(avoidAgentId=agent_id, avoidStrictly=strictly)
     with outbox.change(outbox.REQUEUED, agentId=agent_id, slotId=slot_id, reason=reason) as mark:
         requeued = Session.collection().find_one_and_update(
             {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id},
-            {"$set": values, "$unset": {"slotId": ""}, **outbox.pushed(mark)},
+            [{"$set": {**values, **outbox.added(mark)}}, {"$set": RESERVED}],
             return_document=ReturnDocument.AFTER,
         )
         if requeued is None:
@@ -201,6 +237,20 @@ def _left(session: Document, mark: Document) -> SessionLeft:
         reason=mark["reason"],
         **outbox.origin(mark),
     )
+
+
+def change_department(session: Mapping[str, Any], department_id: ObjectId | None) -> Document | None:
+    """Move a waiting session to another department, or out of its department. Returns None if it no longer waits."""
+    marks = recording.marks(recording.SESSION_UPDATED)
+    values = {**_department(department_id), "updatedAt": "$$NOW", **recording.added(marks)}
+    moved: Document | None = Session.collection().find_one_and_update(
+        {"_id": session["_id"], "status": WAITING},
+        [{"$set": values}, {"$set": RESERVED}],
+        return_document=ReturnDocument.AFTER,
+    )
+    if moved is not None:
+        recording.look_after(Session.collection(), moved["_id"], recording.SESSION_UPDATED, marks)
+    return moved
 
 
 def requeue_all_of(agent_id: ObjectId, reason: str) -> int:

@@ -15,11 +15,11 @@ from chatsupport import events, recording, serializers
 from chatsupport.contract.people import AgentChanges, AgentFields, AgentPage
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Deletion
-from chatsupport.documents.agent import BY_NAME, derived
+from chatsupport.documents.agent import BY_NAME, NO_DEPARTMENT, derived
 from chatsupport.errors import AgentNotFoundError, EmailTakenError
 from chatsupport.events import AgentChanged, AgentCreated, AgentDeleted
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.services.people import denials, passwords, settling, sign_ins
+from chatsupport.services.people import denials, departments, passwords, settling, sign_ins
 from chatsupport.services.shared import access
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ def _cursor(agent: dict[str, Any]) -> str:
 def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
     """Create an agent and assign waiting sessions to it. For operators and supervisors."""
     access.require_manager(caller)
+    departments.require(fields.department_ids or ())
     agent = _document(fields)
     if fields.password is not None:
         agent["passwordHash"] = passwords.hash_of(fields.password)
@@ -62,6 +63,7 @@ def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
     except DuplicateKeyError:
         raise EmailTakenError from None
     recording.look_after(Agent.collection(), agent["_id"], recording.AGENT_CREATED, marks)
+    departments.tidy(fields.department_ids or ())
     logger.info("Agent created", extra={"event": "agent_created", "agent_id": str(agent["_id"])})
     events.happened(AgentCreated(caller, agent))
     created: dict[str, Any] = Agent.objects(id=agent["_id"]).as_pymongo().first() or agent
@@ -92,6 +94,7 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     values = _values(changes)
     if not values:
         return before
+    departments.require(changes.department_ids or ())
     marks = recording.marks(recording.AGENT_CHANGED)
     try:
         updated = Agent.collection().find_one_and_update(
@@ -104,6 +107,7 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     if updated is None:
         raise AgentNotFoundError
     recording.look_after(Agent.collection(), agent_id, recording.AGENT_CHANGED, marks)
+    departments.tidy(changes.department_ids or ())
     logger.info("Agent changed", extra={"event": "agent_changed", "agent_id": str(agent_id), "fields": sorted(values)})
     new_credentials = "password" in changes.given or before.get("email") != updated.get("email")
     if new_credentials:
@@ -113,13 +117,15 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
         "maxUsers": changes.max_users,
         "isOnline": changes.is_online,
         "role": changes.role,
+        "departmentIds": None if changes.department_ids is None else [str(one) for one in changes.department_ids],
     }
+    shown_if_null = {"departmentIds"} if "department_ids" in changes.given else set()
     events.happened(
         AgentChanged(
             caller,
             before,
             updated,
-            {name: value for name, value in changed.items() if value is not None},
+            {name: value for name, value in changed.items() if value is not None or name in shown_if_null},
             new_credentials,
         )
     )
@@ -164,12 +170,19 @@ def _values(changes: AgentChanges) -> dict[str, Any]:
         values["idleSince"] = {"$cond": [{"$eq": ["$isOnline", changes.is_online]}, "$idleSince", "$$NOW"]}
     if changes.role is not None:
         values["role"] = changes.role
+    if "department_ids" in changes.given:
+        values |= {"departmentIds": _stored(changes.department_ids) or "$$REMOVE", "departmentsSince": "$$NOW"}
     if "email" in changes.given:
         values["email"] = "$$REMOVE" if changes.email is None else {"$literal": changes.email}
     if "password" in changes.given:
         stored = None if changes.password is None else passwords.hash_of(changes.password)
         values["passwordHash"] = "$$REMOVE" if stored is None else {"$literal": stored}
     return values
+
+
+def _stored(department_ids: list[ObjectId] | None) -> list[ObjectId] | None:
+    """Return an agent's list of departments as it is stored."""
+    return None if department_ids is None else [NO_DEPARTMENT, *dict.fromkeys(department_ids)]
 
 
 def _find(agent_id: ObjectId) -> dict[str, Any]:
@@ -253,4 +266,6 @@ def _document(fields: AgentFields) -> dict[str, Any]:
     )
     agent.validate()
     document: dict[str, Any] = agent.to_mongo().to_dict()
+    if (listed := _stored(fields.department_ids)) is not None:
+        document["departmentIds"] = listed
     return {**document, "activeUsers": [], "activeSessions": [], "slots": []}

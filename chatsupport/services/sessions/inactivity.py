@@ -69,7 +69,7 @@ def _check_reply(session: Document, patience: timedelta) -> None:
     if due > now():
         _look_again(session, "noReplyDueAt", due)
     elif not (
-        matching.others_are_there(session["agentId"])
+        matching.others_are_there(session["agentId"], session.get("departmentId"))
         and transitions.requeue(session, transitions.NO_REPLY, avoid=True, strictly=True)
     ):
         _look_again(session, "noReplyDueAt", now() + min(patience, timedelta(seconds=5)))

@@ -22,6 +22,7 @@ from chatsupport.extensions import settings
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import queue, serving, slots, staffing
 from chatsupport.services.messages import message_log
+from chatsupport.services.people import departments
 from chatsupport.services.sessions import reading
 from chatsupport.services.shared import access, outbox, rate_limits
 
@@ -47,8 +48,9 @@ def start(asked: Start) -> tuple[dict[str, Any], bool]:
 
     The unique index on open sessions decides between starts that race; the queue decides who gets an agent, so that a
     newcomer never overtakes somebody who waits. Raises `QueueFullError` where QUEUE_LIMIT is reached,
-    `RateLimitedError` by caller, and where a new session would be one too many from the address. Features may refuse a
-    new session too (`session_parts.py`); an open one stays as it is.
+    `RateLimitedError` by caller, and where a new session would be one too many from the address, and
+    `DepartmentNotFoundError` for the department of a new session. Features may refuse a new session too
+    (`session_parts.py`); an open one stays as it is.
     """
     caller, person = asked.caller, asked.wanted.caller
     access.act_as(caller, person.id, person.type)
@@ -74,13 +76,16 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
 
     `last` is the user's session before it. Returns the session and its agent.
     """
-    session = _new(asked.wanted.caller.id, asked.wanted.caller.type)
+    session, department_id = _new(asked.wanted.caller.id, asked.wanted.caller.type), asked.wanted.department_id
+    if department_id is not None:
+        departments.require([department_id])
+        session |= {"departmentId": department_id, "reservedFor": department_id}
     if kept := session_parts.kept_from(asked):
         session["features"] = kept
     preferred = None if last is None or not settings.config.sticky_agent else last.get("agentId")
     if preferred is not None:
         session["preferredAgentId"] = preferred
-    queue.check_room()
+    queue.check_room(department_id)
     with outbox.change(outbox.STARTED, asked.caller) as mark:
         session = _insert({**session, **outbox.stored(mark)})
         message_log.log.begin(session["_id"])
@@ -100,7 +105,8 @@ def _started(session: Document, mark: Document) -> SessionStarted:
 
 def _insert(session: Document) -> Document:
     """Store a session. The database sets its time, so that times show the order of starts in all processes."""
-    stamps = dict.fromkeys(("queuedAt", "createdAt", "updatedAt"), "$$NOW")
+    times = ("queuedAt", "createdAt", "updatedAt", *(("reservedAt",) if "reservedFor" in session else ()))
+    stamps = dict.fromkeys(times, "$$NOW")
     stored: Any = Session.collection().find_one_and_update(
         {"_id": session["_id"]},
         [{"$replaceWith": {"$mergeObjects": [{"$literal": session}, stamps]}}],
@@ -158,7 +164,7 @@ def _waiting_message(session: Document, place: int, opening: staffing.Opening) -
         return f"We are closed at the moment, and answer when we open on {when}. You are number {place} in the queue."
     if not opening.is_open:
         why = "We are closed at the moment."
-    elif slots.any_there():
+    elif slots.any_there(session.get("reservedFor")):
         why = "All our agents are busy."
     else:
         why = "Nobody is here at the moment."

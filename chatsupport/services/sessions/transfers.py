@@ -7,8 +7,11 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import events
+from chatsupport.contract.base import refused
+from chatsupport.contract.chat import Transfer
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.session import ENDED, WAITING
+from chatsupport.documents.agent import departments_of
+from chatsupport.documents.session import ENDED, TAKE_OVER, TRANSFER, WAITING
 from chatsupport.errors import (
     AgentAtCapacityError,
     AgentNotFoundError,
@@ -16,34 +19,43 @@ from chatsupport.errors import (
     ForbiddenError,
     SessionEndedError,
 )
-from chatsupport.events import SessionTransferred
+from chatsupport.events import SessionTransferred, SessionUpdated
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.services.assignment import serving, slots, transitions
+from chatsupport.services.assignment import queue, serving, slots, transitions
+from chatsupport.services.people import departments
 from chatsupport.services.sessions import reading
 from chatsupport.services.shared import access, outbox
 
 Document = dict[str, Any]
 
 
-def transfer(caller: Caller, session_id: ObjectId, agent_id: ObjectId | None) -> dict[str, Any]:
-    """Hand the session to an agent, or back to the front of the queue. Returns the session.
+def transfer(caller: Caller, session_id: ObjectId, to: Transfer) -> dict[str, Any]:
+    """Hand the session to an agent, or back to the front of the queue, perhaps of another department. Returns it.
 
     Raises `ForbiddenError` for callers who are not its agent, an operator or a supervisor, `SessionEndedError`,
-    `AgentNotFoundError`, and `ConflictError` with AGENT_AT_CAPACITY or AGENT_BUSY (offline or away); the session then
-    stays where it is.
+    `AgentNotFoundError`, `DepartmentNotFoundError`, `InvalidInputError` if the agent may not have sessions of the
+    department, and `ConflictError` with AGENT_AT_CAPACITY or AGENT_BUSY (offline or away); the session then stays where
+    it is.
     """
     session = access.find_session(caller, session_id)
     if not _may_transfer(caller, session):
         raise ForbiddenError("Only the session's agent, a supervisor, a system or an API key can transfer it.")
     if session["status"] == ENDED:
         raise SessionEndedError
-    if agent_id is not None:
-        _to_agent(session, agent_id)
+    if to.department_id is not None:
+        departments.require([to.department_id])
+    department_id = to.department_id if "department_id" in to.given else transitions.KEEP
+    if to.agent_id is not None:
+        _to_agent(session, to.agent_id, department_id, TAKE_OVER if caller.id == str(to.agent_id) else TRANSFER)
     elif session["status"] == WAITING:
-        outbox.tell_untold(session)  # A repeated request: the session is already waiting.
+        outbox.tell_untold(session)
+        if department_id is not transitions.KEEP and department_id != session.get("departmentId"):
+            _to_department(caller, session, department_id)
     else:
-        transitions.requeue(session, transitions.TRANSFERRED, avoid=True)
-    events.happened(SessionTransferred(caller, session_id, agent_id, session.get("agentId")))
+        transitions.requeue(session, transitions.TRANSFERRED, avoid=True, department_id=department_id)
+    events.happened(
+        SessionTransferred(caller, session_id, to.agent_id, session.get("agentId"), department_id=to.department_id)
+    )
     return reading.describe_stored(session_id).for_staff
 
 
@@ -53,22 +65,46 @@ def _may_transfer(caller: Caller, session: Document) -> bool:
     return caller.type == SYSTEM or is_its_agent or access.is_supervisor(caller)
 
 
-def _to_agent(session: Document, agent_id: ObjectId) -> None:
+def _to_department(caller: Caller, session: Document, department_id: ObjectId | None) -> None:
+    """Move a waiting session to another department."""
+    moved = transitions.change_department(session, department_id)
+    if moved is None:
+        raise _why_not_moved(session["_id"])
+    events.happened(SessionUpdated(moved, caller, ("departmentId",)))
+    queue.announce_positions()
+    serving.drain_queue()
+
+
+def _to_agent(session: Document, agent_id: ObjectId, department_id: ObjectId | None, reason: str) -> None:
     if session.get("agentId") == agent_id:
         outbox.tell_untold(session)
         return  # A repeated request: the agent already has it.
-    slot = slots.claim(session["_id"], session["userId"], only=agent_id)
+    wanted = _of_whom(session) if department_id is transitions.KEEP else department_id
+    slot = slots.claim(session["_id"], session["userId"], only=agent_id, department_id=wanted, reason=reason)
     if slot is None:
-        raise _why_not(agent_id)
-    if not transitions.move(slot, session):
+        raise _why_not(agent_id, wanted)
+    if not transitions.move(slot, session, department_id):
         serving.drain_queue()  # Another caller may have been told that this agent is full.
         raise _why_not_moved(session["_id"])
 
 
-def _why_not(agent_id: ObjectId) -> Exception:
+def _of_whom(session: Document) -> ObjectId | None:
+    """Return the department whose agents may have the session. A waiting one may have been opened to every agent."""
+    department_id: ObjectId | None = session.get("reservedFor" if session["status"] == WAITING else "departmentId")
+    return department_id
+
+
+def _why_not(agent_id: ObjectId, department_id: ObjectId | None) -> Exception:
     agent = Agent.collection().find_one({"_id": agent_id})
     if agent is None:
         return AgentNotFoundError()
+    own = departments_of(agent)
+    if department_id is not None and own is not None and department_id not in own:
+        return refused(
+            "agentId",
+            "INVALID_DEPARTMENT",
+            "This agent gets no sessions of this department. Choose another agent, or give another departmentId too.",
+        )
     if not agent.get("hasRoom"):
         return AgentAtCapacityError()
     return ConflictError("This agent is offline or away. Choose another agent.")

@@ -14,6 +14,7 @@ function initial() {
     sessions: new Map(),
     conversations: new Map(),
     queue: { total: 0, longestWaitingSince: null, sessions: [] },
+    departments: [],
     endedCursor: null,
     endReasons: null,
     replies: null,

@@ -16,6 +16,9 @@ export interface Session {
   readonly endedAt?: string | null;
   readonly endReason?: string | null;
   readonly endedBy?: string | null;
+  readonly departmentId?: string | null;
+  /** Why it has its agent. */
+  readonly assignment?: { readonly reason: string } | null;
   readonly internalReason?: string | null;
   readonly messageCount: number;
   readonly lastSeq: number;
@@ -97,12 +100,27 @@ export interface AgentLoad extends Agent {
 export interface QueueEntry {
   readonly sessionId?: string;
   readonly userId: string;
+  readonly departmentId?: string | null;
   readonly position: number;
   readonly waitingSince: string;
 }
 
+/** A part of the team. */
+export interface Department {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** How many wait for a department. */
+export interface DepartmentQueue extends Department {
+  readonly waiting: number;
+  /** Nobody is there, and its sessions do not go to others. */
+  readonly isStarving: boolean;
+}
+
 export interface Queue {
   readonly total: number;
+  readonly departments?: readonly DepartmentQueue[];
   readonly longestWaitingSince: string | null;
   readonly sessions: readonly QueueEntry[];
 }
@@ -158,6 +176,8 @@ export interface Draft {
   /** By the ids of the sessions. */
   conversations: Map<string, Talk>;
   queue: Queue;
+  /** By name. */
+  departments: readonly Department[];
   endedCursor: string | null;
   /** Why chats end, as the settings say; null until they are loaded. */
   endReasons: { label: string; isPublic: boolean }[] | null;

@@ -81,7 +81,7 @@ def test_agents_get_updates_of_the_queue_and_only_of_their_own_sessions(
     assert (row.pop("sessionId"), row["userId"], row["position"]) == (waiting, "u2", 1)
     assert agent.heard("queue_changed")[-1]["sessions"] == [row]
     operator.end(waiting)
-    nobody = {"waiting": 0, "longestWaitingSince": None, "sessions": []}
+    nobody = {"waiting": 0, "longestWaitingSince": None, "departments": [], "sessions": []}
     assert eventually(lambda: agent.heard("queue_changed")[-1] == nobody)
     assert not agent.heard("session_changed")
     assert {row["id"] for row in agent.heard("agent_changed")} == {ada}

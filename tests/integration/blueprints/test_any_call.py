@@ -55,6 +55,8 @@ def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
     ids["session_id"] = operator.start("u1")["sessionId"]
     if "blocks" in INSTALLED:
         ids["block_id"] = data_of(operator.post("/api/blocks", {"userId": "u2"}))["id"]
+    if "departments" in INSTALLED:
+        ids["department_id"] = data_of(operator.post("/api/departments", {"name": "Sales"}))["id"]
     if "replies" in INSTALLED:
         ids["reply_id"] = data_of(operator.post("/api/replies", {"shortcut": "a", "title": "A", "text": "a"}))["id"]
     ids["user_id"], ids["file_id"] = "u1", str(ObjectId())

@@ -290,6 +290,13 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     operator.get("/api/audit")
     reply = {"shortcut": "hello", "title": "Greeting", "text": "Hello!"}
     reply_id = data_of(operator.post("/api/replies", reply))["id"]
+    department_id = data_of(operator.post("/api/departments", {"name": "Sales", "overflowAfter": 60}))["id"]
+    assert operator.post("/api/departments", {"name": "SALES"}).status_code == 409
+    user.get("/api/departments")
+    operator.patch(f"/api/departments/{department_id}", {"overflowAfter": None})
+    operator.post("/api/chat/start-session", {"userId": "u7", "departmentId": department_id})
+    operator.delete(f"/api/departments/{department_id}")
+    operator.delete(f"/api/departments/{department_id}")
     operator.post("/api/replies", reply)
     operator.get("/api/replies")
     operator.patch(f"/api/replies/{reply_id}", {"title": "Hi"})

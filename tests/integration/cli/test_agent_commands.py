@@ -123,3 +123,20 @@ def test_remove_asks_and_requeues(command: Command, operator: Api) -> None:
     assert "1 session" in result[-1]
     assert operator.session(session_id)["status"] == "waiting"
     assert Agent.collection().count_documents({}) == 0
+
+
+@pytest.mark.features("departments", "audit")
+def test_an_agent_of_departments(command: Command, operator: Api) -> None:
+    sales, support = (data_of(operator.post("/api/departments", {"name": name}))["id"] for name in ("Sales", "Support"))
+    agent_id = add(command, "--department", "SALES", "--department", support)
+
+    assert data_of(operator.get(f"/api/agents/{agent_id}"))["departmentIds"] == [sales, support]
+    assert succeeded(command("list"))[1].split()[-2:] == ["Sales,", "Support"]
+    refused = command("add", "Ben", "--department", "HR")
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "There is no such department: HR. The departments: Sales, Support.\n",
+    )
+    operator.patch(f"/api/agents/{agent_id}", {"departmentIds": []})
+    entries = data_of(operator.get("/api/audit", agentId=agent_id))["entries"]
+    assert [entry["details"].get("departments") for entry in entries] == ["none", f"{sales}, {support}"]

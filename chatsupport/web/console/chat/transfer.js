@@ -4,14 +4,14 @@ import { openDialog } from "../parts/dialog.js";
 import { avatar, icon, keyed, setText } from "../parts/elements.js";
 import { visitorName } from "../parts/names.js";
 import { transfer } from "../server/actions.js";
-import { refreshAgents } from "../server/refresh.js";
+import { refreshAgents, refreshDepartments } from "../server/refresh.js";
 import { state, subscribe } from "../store.js";
 import { say, texts } from "../texts.js";
 
 /** @import { AgentLoad, Session } from "../types.js" */
-/** @typedef {{ id: string, name: string, detail: string, isFree: boolean }} Choice */
+/** @typedef {{ id: string, name: string, detail: string, isFree: boolean, kind: "agentId" | "departmentId" | "queue" }} Choice */
 
-// Transfers a chat to an agent who has room, or to the next free agent.
+// Transfers a chat to an agent who has room, to the agents of a department, or to the next free agent.
 
 const QUEUE = "queue";
 
@@ -31,7 +31,8 @@ export function openTransfer(session) {
       /** @type {HTMLInputElement | null} */
       const choice = list.querySelector("input:checked");
       if (!choice) return false;
-      transfer(session.id, choice.value === QUEUE ? null : choice.value, choice.dataset.name ?? "");
+      const { kind = QUEUE, name = "" } = choice.dataset;
+      transfer(session.id, kind === QUEUE ? {} : { [kind]: choice.value }, name);
     },
   });
   current = { list, session, confirm };
@@ -40,7 +41,8 @@ export function openTransfer(session) {
   });
   render();
   /** @type {HTMLInputElement | null} */ (list.querySelector("input:not(:disabled)"))?.focus();
-  refreshAgents().catch(() => {}); // The known agents are shown instead.
+  refreshAgents().catch(() => {}); // The known agents are shown instead,
+  refreshDepartments().catch(() => {}); // and the known departments.
 }
 
 /** @param {AgentLoad} agent @returns {Choice} */
@@ -55,6 +57,7 @@ function toChoice(agent) {
     name: agent.id === state.agent?.id ? say(texts.transfer.isYou, { agent: agent.name }) : agent.name,
     detail: agent.isOnline ? load : texts.transfer.isAway,
     isFree,
+    kind: "agentId",
   };
 }
 
@@ -69,17 +72,38 @@ function render() {
         one.activeUsers - other.activeUsers ||
         one.name.localeCompare(other.name),
     );
-  const queue = { id: QUEUE, name: texts.transfer.queue, detail: texts.transfer.queueDetail, isFree: true };
-  const rows = [...agents.map(toChoice), ...(session.status === "active" ? [queue] : [])];
+  const departments = state.departments
+    .filter(({ id }) => id !== session.departmentId)
+    .map(
+      (one) =>
+        /** @type {Choice} */ ({ ...one, detail: texts.transfer.departmentDetail, isFree: true, kind: "departmentId" }),
+    );
+  /** @type {Choice} */
+  const queue = {
+    id: QUEUE,
+    name: texts.transfer.queue,
+    detail: texts.transfer.queueDetail,
+    isFree: true,
+    kind: "queue",
+  };
+  const rows = [...agents.map(toChoice), ...departments, ...(session.status === "active" ? [queue] : [])];
   keyed(list, rows, (row) => row.id, createChoice);
   confirm.disabled = !list.querySelector("input:checked:not(:disabled)");
 }
 
 /** @param {Choice} row */
-function createChoice({ id, name }) {
+function createChoice({ id, name, kind }) {
   const detail = h("span", { class: "muted" });
-  const input = h("input", { type: "radio", name: "transfer-to", value: id, "data-name": name, required: true });
-  const picture = id === QUEUE ? h("span", { class: "avatar", "aria-hidden": "true" }, icon("queue")) : avatar(name);
+  const input = h("input", {
+    type: "radio",
+    name: "transfer-to",
+    value: id,
+    "data-name": name,
+    "data-kind": kind,
+    required: true,
+  });
+  const sign = h("span", { class: "avatar", "aria-hidden": "true" }, icon("queue"));
+  const picture = kind === "agentId" ? avatar(name) : sign;
   const body = h("span", { class: "choice-body" }, h("span", {}, name), detail);
   return {
     element: h("li", {}, h("label", { class: "choice" }, input, picture, body)),

@@ -104,6 +104,8 @@ function factsOf(session) {
       label: visitor.agent,
       value: session.agentId === state.agent?.id ? texts.you : (session.agent?.name ?? texts.none),
     },
+    ...(session.assignment ? [{ label: visitor.why, value: reasons[session.assignment.reason] ?? texts.none }] : []),
+    ...(session.departmentId ? [{ label: visitor.department, value: departmentOf(session.departmentId) }] : []),
     {
       label: visitor.began,
       value: say(visitor.beganAt, { day, time: timeOfDay(createdAt) }),
@@ -118,6 +120,13 @@ function factsOf(session) {
     ...(reasonOf(session) ? [{ label: visitor.end, value: reasonOf(session) }] : []),
   ];
 }
+
+/** @type {Record<string, string>} */
+const reasons = texts.reasons;
+
+/** @param {string} departmentId */
+const departmentOf = (departmentId) =>
+  state.departments.find(({ id }) => id === departmentId)?.name ?? texts.visitor.departmentGone;
 
 /** @param {Session} session */
 function createEarlier(session) {

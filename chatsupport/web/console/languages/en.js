@@ -173,6 +173,8 @@ export const english = {
     isFree: "Free",
     isFull: "Full",
     loadOf: "Load of {agent}",
+    waitingFor: "{department}: {some} waiting",
+    isStarving: "{department}: {some} waiting, and nobody of the department is there",
   },
 
   chat: {
@@ -252,6 +254,16 @@ export const english = {
     notLoaded: "The notes could not be loaded. {reason}",
   },
 
+  // Why a chat went to its agent.
+  reasons: {
+    sticky: "Was the visitor’s last agent",
+    least_loaded: "Had the fewest chats",
+    transfer: "Got it by a transfer",
+    take_over: "Took it over",
+    overflow: "The department took too long",
+    bot: "Is the bot",
+  },
+
   visitor: {
     label: "About the visitor",
     unverified: "Not verified",
@@ -267,6 +279,9 @@ export const english = {
     waiting: "Waiting",
     ended: "Ended",
     agent: "Agent",
+    why: "Why this agent",
+    department: "Department",
+    departmentGone: "Deleted",
     began: "Began",
     beganAt: "{day}, {time}",
     today: "Today",
@@ -349,6 +364,7 @@ export const english = {
     toWhom: "New agent",
     queue: "The queue",
     queueDetail: "To the front, for the next free agent",
+    departmentDetail: "Department: to the front, for its next free agent",
     isYou: "{agent} (you)",
     isAway: "Away",
     load: "{some} of {all} chats",

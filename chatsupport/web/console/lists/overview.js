@@ -9,7 +9,7 @@ import { open, state } from "../store.js";
 import { say, texts } from "../texts.js";
 import { hasRoom, isFull, numbers } from "./load.js";
 
-/** @import { AgentLoad, QueueEntry, Session, View } from "../types.js" */
+/** @import { AgentLoad, DepartmentQueue, QueueEntry, Session, View } from "../types.js" */
 
 // For supervisors: the numbers of the team, the queue, and the load of each agent.
 
@@ -23,6 +23,7 @@ export function createOverview() {
   const free = createTile(texts.overview.free);
   const agents = h("ul", { class: "agents" });
   const queue = h("ul", { class: "overview-queue" });
+  const departments = h("ul", { class: "plain overview-departments" });
   const nobody = createEmpty();
   const noAgents = createEmpty();
   /** @param {string} id @param {string} title @param {...HTMLElement} content */
@@ -38,7 +39,7 @@ export function createOverview() {
         "div",
         { class: "overview-columns" },
         card("agents-title", texts.overview.agents, agents, noAgents.element),
-        card("waiting-title", texts.overview.waiting, queue, nobody.element),
+        card("waiting-title", texts.overview.waiting, departments, queue, nobody.element),
       ),
     ),
     update() {
@@ -53,6 +54,7 @@ export function createOverview() {
       show(noAgents.element, state.loaded && !state.agents.length);
       noAgents.update({ image: "person", title: texts.empty.agentsTitle, text: texts.empty.agents });
       const entries = state.queue.sessions.filter((entry) => entry.sessionId);
+      keyed(departments, state.queue.departments ?? [], (one) => one.id, createDepartment);
       keyed(queue, entries, (entry) => entry.sessionId, createWaiting);
       show(nobody.element, !state.queue.total);
       nobody.update({ image: "queue", title: texts.empty.queueTitle, text: texts.empty.everybodyServed });
@@ -119,6 +121,22 @@ function createChat({ id }) {
   return {
     element: h("li", {}, button),
     update: (/** @type {Session} */ session) => setText(button, visitorName(session)),
+  };
+}
+
+function createDepartment() {
+  const element = h("li", { class: "small-text" });
+  return {
+    element,
+    /** @param {DepartmentQueue} now */
+    update({ name, waiting, isStarving }) {
+      const { overview } = texts;
+      setText(
+        element,
+        say(isStarving ? overview.isStarving : overview.waitingFor, { department: name, some: waiting }),
+      );
+      element.classList.toggle("attention", isStarving);
+    },
   };
 }
 

@@ -56,17 +56,17 @@ async function attempt(sessionId, mark, failure, act) {
 }
 
 /**
- * Transfers to an agent, or with null to the queue.
+ * Transfers to an agent or a department, or with neither to the queue.
  * @param {string} sessionId
- * @param {string | null} agentId
+ * @param {{ agentId?: string, departmentId?: string }} to
  * @param {string} name
  */
-export function transfer(sessionId, agentId, name) {
+export function transfer(sessionId, to, name) {
   return attempt(sessionId, "transferring", texts.transfer.failed, async () => {
     /** @type {any} */
     let session = null;
     try {
-      session = (await callCounting("POST", `/api/chat/transfer/${sessionId}`, { agentId })).data;
+      session = (await callCounting("POST", `/api/chat/transfer/${sessionId}`, to)).data;
     } catch (error) {
       // The answer to the first attempt was lost, and the session has left us as intended.
       if (!(error instanceof ApiError) || error.code !== "FORBIDDEN" || error.tried === 1) throw error;

@@ -89,8 +89,8 @@ export const handlers = {
   agent_deleted: removeAgent,
 
   /** `sessions` are the first waiting ones. */
-  queue_changed({ waiting, longestWaitingSince, sessions }) {
-    assign({ queue: { total: waiting, longestWaitingSince, sessions } });
+  queue_changed({ waiting, longestWaitingSince, departments, sessions }) {
+    assign({ queue: { total: waiting, longestWaitingSince, departments, sessions } });
   },
 
   user_typing({ sessionId, userId, isTyping }) {

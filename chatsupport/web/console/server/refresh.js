@@ -26,6 +26,7 @@ async function everySession(query) {
 export async function refresh() {
   const asked = performance.now();
   refreshSettings().catch(() => {}); // The next refresh tries again.
+  refreshDepartments().catch(() => {}); // The same; a server without this feature has none.
   const [agent, active, waiting, ended] = await Promise.all([
     get(`/api/agents/${state.agent?.id}`),
     everySession({ status: "active" }),
@@ -63,6 +64,12 @@ export async function refresh() {
 export async function refreshSettings() {
   const { endReasons } = await get("/api/settings");
   assign({ endReasons });
+}
+
+/** Loads the departments, by name. */
+export async function refreshDepartments() {
+  const { departments } = await get("/api/departments");
+  assign({ departments });
 }
 
 export async function refreshQueue() {

@@ -132,7 +132,7 @@ def test_a_late_requeue_does_not_take_the_slot_of_the_next_assignment(
         assert transitions.requeue(seen, transitions.AWAY)
         serving.drain_queue()
 
-    just_before(monkeypatch, transitions, "now", meanwhile)
+    just_before(monkeypatch, transitions.outbox, "added", meanwhile)
 
     assert transitions.requeue(seen, transitions.AWAY) is False
 

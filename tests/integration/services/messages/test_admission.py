@@ -148,7 +148,7 @@ def test_a_session_given_up_by_a_full_queue_accepts_no_message(
     operator.start("first")
     log, seen = MessageLog(on_stored=lambda stored: None), []
     monkeypatch.setattr(message_log, "log", log)
-    monkeypatch.setattr(queue, "check_room", lambda: None)  # Several started at once.
+    monkeypatch.setattr(queue, "check_room", lambda _: None)  # Several started at once.
     withdraw = queue.withdraw_overflow
 
     def write_meanwhile(session: dict[str, Any]) -> None:

@@ -61,6 +61,7 @@ def test_a_new_agent_has_the_whole_shape_and_the_defaults(operator: Api) -> None
         "isAway": False,
         "email": None,
         "role": "agent",
+        "departmentIds": None,
     }
 
 

@@ -170,14 +170,14 @@ def test_agents_and_operators_see_the_queue_and_only_some_see_ids(
     assert overview["total"] == 3
     assert isinstance(overview["longestWait"], int)
     assert [(row["userId"], row["position"]) for row in overview["sessions"]] == [("w0", 1), ("w1", 2), ("w2", 3)]
-    assert all(set(row) == {"userId", "position", "waitingSince"} for row in overview["sessions"])
+    assert all(set(row) == {"userId", "departmentId", "position", "waitingSince"} for row in overview["sessions"])
     for caller in (grace, operator):
         assert [row["sessionId"] for row in data_of(caller.get("/api/chat/queue"))["sessions"]] == waiting
 
 
 @pytest.mark.features("consoles")
 def test_an_empty_queue(grace: Api) -> None:
-    assert data_of(grace.get("/api/chat/queue")) == {"total": 0, "longestWait": 0, "sessions": []}
+    assert data_of(grace.get("/api/chat/queue")) == {"total": 0, "longestWait": 0, "departments": [], "sessions": []}
 
 
 def test_a_role_is_looked_up_only_if_access_would_be_refused(

@@ -1,0 +1,92 @@
+"""Until when a waiting session is kept for the agents of its department.
+
+A waiting session of a department has `reservedFor`: while it has, only agents of the department may have it. Every
+process looks twice a second for sessions that have waited for `overflowAfter`, or whose department is gone, and opens
+them to every agent.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport import recording
+from chatsupport.background import Remembered
+from chatsupport.database.clock import now
+from chatsupport.documents import Agent, Session
+from chatsupport.documents.agent import ANY_STATE, NO_DEPARTMENT
+from chatsupport.documents.session import OPEN, WAITING
+from chatsupport.services.assignment import queue, serving
+from chatsupport.services.people import departments
+
+logger = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+LOOK_SECONDS = 0.5
+
+_ids: Remembered[set[ObjectId]] = Remembered()
+"""The departments that this process saw when it looked last."""
+
+
+def look() -> None:
+    """Open the sessions that have waited for their departments for too long, or whose departments are gone."""
+    # These are read first: their departments existed then, so one that is missing now was deleted.
+    reserved = queue.reserved_since()
+    known, time, opened = departments.read(), now(), 0
+    _finish_deletions(known)
+    for department_id, since in reserved.items():
+        department = known.get(department_id)
+        if department is None:
+            opened += _dissolve_sessions(department_id)
+        elif department.get("overflowAfter") is not None:
+            due = time - timedelta(seconds=department["overflowAfter"])
+            if since <= due:
+                opened += _open({"reservedFor": department_id, "reservedAt": {"$lte": due}})
+    if opened:
+        logger.info("Sessions may go to every agent now", extra={"event": "sessions_overflowed", "sessions": opened})
+        serving.drain_queue()
+
+
+def _finish_deletions(known: Mapping[ObjectId, Document]) -> None:
+    """Complete the deletions of departments after which a process was killed."""
+    before = _ids.get()
+    if before is None:
+        before = set(Agent.collection().distinct("departmentIds", ANY_STATE)) - {NO_DEPARTMENT, None}
+    for department_id in before - known.keys():
+        dissolve(department_id)
+    _ids.keep(set(known), math.inf)
+
+
+def dissolve(department_id: ObjectId) -> None:
+    """Take a deleted department off the lists of agents, and open its sessions to every agent. May be repeated."""
+    departments.take_off_lists([department_id])
+    _dissolve_sessions(department_id)
+    serving.drain_queue()
+    queue.announce_positions()
+
+
+def _dissolve_sessions(department_id: ObjectId) -> int:
+    """Take the open sessions of a department out of it. Returns how many were kept for it."""
+    opened, sessions = _open({"reservedFor": department_id}), Session.collection()
+    for status in OPEN:
+        for session in list(sessions.find({"status": status, "departmentId": department_id}, {"_id": 1})):
+            which = {"_id": session["_id"], "departmentId": department_id}
+            marks = recording.marks(recording.SESSION_UPDATED)
+            change = {"$unset": {"departmentId": ""}, **recording.pushed(marks)}
+            if sessions.update_one(which, change).modified_count:
+                recording.look_after(sessions, session["_id"], recording.SESSION_UPDATED, marks)
+    return opened
+
+
+def _open(which: Document) -> int:
+    """Let every agent have these waiting sessions. They keep their age."""
+    opened = Session.collection().update_many(
+        {"status": WAITING, **which}, {"$unset": {"reservedFor": "", "reservedAt": ""}}
+    )
+    return int(opened.modified_count)
