@@ -101,9 +101,8 @@ def _summarize(tally: Tally, seconds: float) -> None:
         f"({rate:.1f}/s), {tally['lost']} lost, {tally['doubled']} stored twice."
     )
     if waits := tally["estimated"]:
-        click.echo(
-            f"{waits} visitors waited as long as estimated, within 30 %: {100 * tally['as_estimated'] // waits} %."
-        )
+        right = 100 * tally["as_estimated"] // waits
+        click.echo(f"{right} % of {waits} estimated waits were right within 30 %.")
     others = {
         "retries": "sent again",
         "late": "written when the chat had ended, and refused",

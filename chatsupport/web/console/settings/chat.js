@@ -1,18 +1,13 @@
 import { h } from "../../shared/elements.js";
-import { icon } from "../parts/elements.js";
 import { say } from "../texts.js";
-import { draft, edited } from "./draft.js";
-import { area, check, choose, entry, field, heading, input, problemAt, section } from "./fields.js";
+import { draft } from "./draft.js";
+import { adder, area, check, choose, entry, field, heading, input, problemAt, section } from "./fields.js";
 import { words } from "./texts.js";
 
 // What visitors read and are asked, and why chats end.
 
 const MAX_REASONS = 20;
 const MAX_QUESTIONS = 8;
-
-/** @param {string} label @param {() => unknown} onclick @param {boolean} [isDisabled] */
-export const adder = (label, onclick, isDisabled = false) =>
-  h("button", { class: "button add", type: "button", onclick, disabled: isDisabled }, icon("add"), label);
 
 export const createEndReasons = () =>
   section((element, render) => {
@@ -34,19 +29,11 @@ export const createEndReasons = () =>
         check(reason.isPublic, own.isPublic, (value) => (reason.isPublic = value)),
       ),
     );
-    function add() {
-      list.push({ label: "", isPublic: true });
-      edited();
-      render();
-      /** @type {HTMLInputElement | null} */
-      const last = element.querySelector("li:last-child input");
-      last?.focus();
-    }
     element.append(
       heading(own.title, own.explain),
       h("ul", { class: "setting-rows" }, ...rows),
       problemAt("endReasons"),
-      adder(own.add, add, list.length >= MAX_REASONS),
+      adder(own.add, list, MAX_REASONS, () => ({ label: "", isPublic: true }), render),
     );
   });
 
@@ -144,25 +131,19 @@ export const createQuestions = () =>
         problemAt(place),
       );
     });
-    function add() {
-      const taken = list.map((/** @type {any} */ { key }) => key);
-      const key = KEYS.find((one) => !taken.includes(one));
+    function next() {
+      const key = KEYS.find((one) => !list.some((/** @type {any} */ other) => other.key === one));
       const question = { key: freeKey(list), label: "", type: "text", required: false };
       if (key) {
         become(question, key, list);
         question.label = say(own.newLabel, { what: kinds[/** @type {"name"} */ (key)].toLowerCase() });
       }
-      list.push(question);
-      edited();
-      render();
-      /** @type {HTMLInputElement | null} */
-      const last = element.querySelector("li:last-child input");
-      last?.focus();
+      return question;
     }
     element.append(
       heading(own.title, own.explain),
       h("ul", { class: "setting-rows" }, ...rows),
       problemAt("preChat"),
-      adder(own.add, add, list.length >= MAX_QUESTIONS),
+      adder(own.add, list, MAX_QUESTIONS, next, render),
     );
   });

@@ -137,6 +137,29 @@ export function entry(list, at, className, render, ...content) {
 }
 
 /**
+ * The button that adds an entry to the list above it.
+ * @param {string} label
+ * @param {any[]} list
+ * @param {number} most
+ * @param {() => any} make
+ * @param {() => unknown} render
+ */
+export function adder(label, list, most, make, render) {
+  function add() {
+    const section = element.parentElement;
+    list.push(make());
+    edited();
+    render();
+    /** @type {HTMLInputElement | null | undefined} */
+    const first = section?.querySelector("li:last-child input");
+    first?.focus();
+  }
+  const properties = { class: "button", type: "button", onclick: add, disabled: list.length >= most };
+  const element = h("button", properties, icon("add"), label);
+  return element;
+}
+
+/**
  * A section of the settings that are stored together: it is rendered anew when its shape changes, and keeps the focus as
  * near as it can.
  * @param {(element: HTMLElement, render: () => void) => void} fill

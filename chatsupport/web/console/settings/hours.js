@@ -2,9 +2,8 @@ import { h } from "../../shared/elements.js";
 import { setText } from "../parts/elements.js";
 import { get } from "../server/api.js";
 import { language, say } from "../texts.js";
-import { adder } from "./chat.js";
 import { draft, edited, isDirty } from "./draft.js";
-import { button, field, heading, iconButton, input, problemAt, section } from "./fields.js";
+import { adder, button, field, heading, iconButton, input, problemAt, section } from "./fields.js";
 import { words } from "./texts.js";
 
 // The opening hours: always, or spans on each day of the week, and dates with spans of their own.
@@ -130,14 +129,6 @@ function times(hours, render) {
       iconButton("end", `${own.removeException}: ${exception.name || exception.date}`, remove),
     );
   });
-  function addException() {
-    hours.exceptions.push({ date: "", spans: [], name: null });
-    edited();
-    render();
-    /** @type {HTMLInputElement | null} */
-    const last = document.querySelector(".exception:last-child input");
-    last?.focus();
-  }
   return [
     field(
       own.zone,
@@ -155,7 +146,7 @@ function times(hours, render) {
     h("h3", {}, own.exceptions),
     h("ul", { class: "setting-rows" }, ...exceptions),
     problemAt("hours.exceptions"),
-    adder(own.addException, addException, hours.exceptions.length >= MAX_EXCEPTIONS),
+    adder(own.addException, hours.exceptions, MAX_EXCEPTIONS, () => ({ date: "", spans: [], name: null }), render),
   ];
 }
 
