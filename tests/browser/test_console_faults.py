@@ -163,10 +163,10 @@ def test_an_ended_sign_in_is_renewed_without_losing_anything(person: MakePerson,
     expect(dialog).to_be_visible()
     maria.say("Are you there?")
     dialog.get_by_label("Email").fill(ada.email)
-    dialog.get_by_label("Password").fill("not this one")
+    dialog.get_by_label("Password", exact=True).fill("not this one")
     dialog.get_by_role("button", name="Continue").click()
     expect(dialog.get_by_role("alert")).to_have_text("The email or the password is wrong.")
-    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
     dialog.get_by_role("button", name="Continue").click()
 
     expect(dialog).to_be_hidden()

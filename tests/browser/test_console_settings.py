@@ -173,7 +173,7 @@ def test_a_supervisor_manages_the_team(person: MakePerson, server: Server, opera
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill("Ben")
     dialog.get_by_label("Email").fill(sue.email)
-    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
     dialog.get_by_label("Chats at once").fill("5")
     dialog.get_by_role("button", name="Add an agent").click()
     expect(dialog.get_by_role("alert")).to_contain_text("already uses this email")
