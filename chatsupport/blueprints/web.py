@@ -23,6 +23,7 @@ from chatsupport.errors import NotFoundError
 from chatsupport.extensions import settings
 from chatsupport.public_address import own_hosts
 from chatsupport.web.assets import MEDIA_TYPES, Asset, Assets, asset
+from chatsupport.web.bundle import WORKER
 
 blueprint = Blueprint("web", __name__)
 
@@ -109,7 +110,20 @@ def get_console() -> AnyResponse:
 
     An agent without a token sees a form for signing in.
     """
-    return page("console")
+    # The console's own code may start this worker, and no other one.
+    return page("console", _page_policy().replace("trusted-types 'none'", "trusted-types console-worker"))
+
+
+@route(blueprint.get("/console-worker.js"), answers={200: File("The script", ("text/javascript",))}, access=ANYBODY)
+def get_console_worker() -> AnyResponse:
+    """Get the console's service worker, which shows pushes while the console is closed.
+
+    It is beside the console, because browsers let a worker serve only pages below its own path.
+    """
+    worker = assets().find(WORKER)
+    if worker is None:
+        abort(404)
+    return _file(worker, "no-cache")
 
 
 def page(folder: str, policy: str | None = None) -> AnyResponse:
@@ -151,13 +165,16 @@ def _page_policy() -> str:
 
 
 def _public(file: Asset, cache_control: str) -> AnyResponse:
+    return _for_any_page(_file(file, cache_control))
+
+
+def _file(file: Asset, cache_control: str) -> AnyResponse:
     packed = request.accept_encodings.best_match(["gzip"]) == "gzip" and len(file.packed) < len(file.body)
     response = Response(file.packed if packed else file.body, mimetype=file.media_type)
     if packed:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"
     response.headers["Cache-Control"] = cache_control
-    _for_any_page(response)
     response.set_etag(f"{file.etag}-gzip" if packed else file.etag)
     return response.make_conditional(request)
 

@@ -18,6 +18,7 @@ CONSOLE_MAIN = "console/main.js"
 SETTINGS = "console/settings/all.js"
 SETTINGS_MAIN = "console/settings/main.js"
 """The console loads it when it is needed, and gives it the modules that both use."""
+WORKER = "console/worker.js"
 CONSOLE_STYLE = "console/all.css"
 CONSOLE_STYLES = ("tokens", "controls", "shell", "lists", "conversation", "overview", "dialogs", "small")
 """In the order in which they apply."""
@@ -51,6 +52,8 @@ def bundled(files: Mapping[str, bytes]) -> dict[str, bytes]:
             shared = ", ".join(sorted(_variable(module) for module in _used(later, files) if module in modules))
             done[CONSOLE] += f"export {{ {shared} }};\n".encode()
             done[SETTINGS] = _called(later, files, shared).encode()
+        if WORKER in files:
+            done[WORKER] = _functions(imported(WORKER, files), files).encode()
         done[CONSOLE_STYLE] = b"".join(files[f"console/styles/{name}.css"] for name in CONSOLE_STYLES)
     return done
 

@@ -9,6 +9,7 @@ import { opened } from "./server/actions.js";
 import { authorize } from "./server/api.js";
 import { startEnding } from "./server/ending.js";
 import { loadClient, reconnect } from "./server/live.js";
+import { startPushes } from "./server/push.js";
 import { assign, notify, state, subscribe, unreadTotal } from "./store.js";
 import { language, texts } from "./texts.js";
 
@@ -32,6 +33,7 @@ function start() {
   startRouting();
   startKeys();
   startEnding();
+  startPushes();
   setInterval(() => !document.hidden && state.phase === "signed-in" && notify(), 1_000); // the times that count up
   // An event can be lost between two servers, so the state is compared with the server's once a minute.
   setInterval(() => state.phase === "signed-in" && state.link === "online" && loadPicture(), CHECK_MS);

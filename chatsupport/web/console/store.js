@@ -16,10 +16,17 @@ function initial() {
     queue: { total: 0, longestWaitingSince: null, sessions: [] },
     departments: [],
     endedCursor: null,
+    endedSince: "",
+    filters: { from: "", to: "", agentId: "", tag: "", reason: "" },
+    found: null,
+    chips: new Map(),
+    search: { query: "", isLoading: false, results: [], cursor: null, error: null },
+    spot: null,
     endReasons: null,
     replies: null,
     tags: [],
     hasNotes: true,
+    hasPushes: true,
     writes: "reply",
     noting: false,
     agents: [],
@@ -183,9 +190,10 @@ export function mine() {
     .reverse();
 }
 
+/** The chats that have ended, without older ones that were opened one by one. */
 export function ended() {
   return all()
-    .filter((session) => session.status === "ended")
+    .filter((session) => session.status === "ended" && session.createdAt >= state.endedSince)
     .sort(by("endedAt"))
     .reverse();
 }

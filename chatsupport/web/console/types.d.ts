@@ -143,6 +143,21 @@ export interface Reply {
   readonly text: string;
 }
 
+/** What the ended chats are filtered by; "" does not filter. The days are days here, such as 2026-11-27. */
+export interface Filters {
+  readonly from: string;
+  readonly to: string;
+  readonly agentId: string;
+  readonly tag: string;
+  readonly reason: string;
+}
+
+/** A chat that the search has found, and the messages that have the words. */
+export interface Found {
+  readonly session: Session;
+  readonly matches: readonly { readonly seq: number; readonly snippet: string; readonly at: string }[];
+}
+
 export interface Toast {
   readonly id: number;
   readonly text: string;
@@ -179,6 +194,27 @@ export interface Draft {
   /** By name. */
   departments: readonly Department[];
   endedCursor: string | null;
+  /** All chats that began since then and have ended are loaded. */
+  endedSince: string;
+  filters: Filters;
+  /** The ended chats that the filters let through, by their ids; null without filters. */
+  found: {
+    readonly ids: readonly string[];
+    readonly cursor: string | null;
+    readonly isLoading: boolean;
+    readonly error: string | null;
+  } | null;
+  /** The chosen filter of each list of open chats. */
+  chips: Map<string, string>;
+  search: {
+    readonly query: string;
+    readonly isLoading: boolean;
+    readonly results: readonly Found[];
+    readonly cursor: string | null;
+    readonly error: string | null;
+  };
+  /** A message that is to be shown, or was a moment ago. */
+  spot: { readonly sessionId: string; readonly seq: number } | null;
   /** Why chats end, as the settings say; null until they are loaded. */
   endReasons: { label: string; isPublic: boolean }[] | null;
   /** The canned replies, once they are loaded. */
@@ -187,6 +223,8 @@ export interface Draft {
   tags: readonly string[];
   /** The server has the feature. */
   hasNotes: boolean;
+  /** The server has the feature, as far as we know. */
+  hasPushes: boolean;
   /** What the field is for. */
   writes: "reply" | "note";
   /** A note is on its way. */

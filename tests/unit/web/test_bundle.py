@@ -51,11 +51,18 @@ def test_a_module_that_cannot_be_joined_is_reported_at_once(modules: dict[str, s
 
 def test_every_module_and_style_of_the_console_is_in_its_files() -> None:
     files = written()
-    alone = {"console/boot.js"}  # It loads the rest, and shows a message if that fails.
+    # The first loads the rest, and shows a message if that fails. The browser starts the other one by itself.
+    alone = {"console/boot.js", bundle.WORKER}
     modules = {path for path in files if path.startswith("console/") and path.endswith(".js")} - alone
 
     assert modules <= set(bundle.imported(MAIN, files)) | set(bundle.imported(bundle.SETTINGS_MAIN, files))
     assert {path.stem for path in FOLDER.glob("console/styles/*.css")} == set(bundle.CONSOLE_STYLES)
+
+
+def test_the_worker_is_one_script() -> None:
+    worker = bundle.bundled(written())[bundle.WORKER].decode()
+    assert "notificationclick" in worker
+    assert not re.search(r"^(import|export)\b", worker, re.MULTILINE)
 
 
 def test_the_page_names_the_files_before_a_script_requests_them() -> None:

@@ -1,12 +1,12 @@
 import { h } from "../../shared/elements.js";
 import { linked } from "../../shared/links.js";
 import { dayKey, dayName, fullTime, timeOfDay } from "../parts/clock.js";
-import { icon, keyed, setText, show } from "../parts/elements.js";
+import { icon, keyed, setAttribute, setText, show } from "../parts/elements.js";
 import { createEmpty } from "../parts/empty.js";
 import { visitorName } from "../parts/names.js";
 import { loadEarlier } from "../server/actions.js";
 import { outboxOf } from "../server/outbox.js";
-import { state, talkOf } from "../store.js";
+import { assign, state, talkOf } from "../store.js";
 import { say, texts } from "../texts.js";
 import { createAttachment, isOnlyName } from "./files.js";
 
@@ -25,6 +25,8 @@ import { createAttachment, isOnlyName } from "./files.js";
  * @property {string} [name]
  * @property {boolean} [follows] it has no name, for the same person has just said something else
  * @property {"pending" | "sent" | "read" | "failed" | null} [mark]
+ * @property {number} [seq]
+ * @property {boolean} [isSpot] the search has led here
  * @property {Note} [note]
  * @property {Unsent} [unsent]
  * @property {string} [sessionId]
@@ -35,6 +37,7 @@ import { createAttachment, isOnlyName } from "./files.js";
 const TOGETHER_MS = 120_000;
 const NEAR_PX = 60;
 const QUIET_MS = 500;
+const SPOT_MS = 6_000;
 
 export function createMessages() {
   const items = h("ol", { class: "messages" });
@@ -63,6 +66,8 @@ export function createMessages() {
   let unsent = 0; // how many were unsent
   let stick = true; // the end is in view and stays there
   let seen = 0; // the last seq when the end was in view
+  /** @type {unknown} What was scrolled to. */
+  let shown = null;
 
   const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
   function toEnd() {
@@ -73,6 +78,20 @@ export function createMessages() {
     if (stick) show(jump, false);
     const { hasEarlier, error } = talkOf(sessionId);
     if (log.scrollTop < NEAR_PX && hasEarlier && !error) loadEarlier(sessionId);
+  }
+  /** Scrolls to the message that the search has found, and loads earlier ones until it is there. @param {Talk} talk */
+  function seek({ messages, hasEarlier, loading, error }) {
+    const { spot } = state;
+    if (!spot || spot === shown || loading || error || !messages.length) return;
+    if (messages[0].seq > spot.seq && hasEarlier) return loadEarlier(sessionId);
+    shown = spot;
+    setTimeout(() => state.spot === spot && assign({ spot: null }), SPOT_MS);
+    /** @type {HTMLElement | null} */
+    const element = items.querySelector(`[data-seq="${spot.seq}"]`);
+    if (!element) return;
+    stick = false;
+    element.scrollIntoView({ block: "center" });
+    element.focus({ preventScroll: true });
   }
   new ResizeObserver(() => stick && toEnd()).observe(log);
 
@@ -85,7 +104,8 @@ export function createMessages() {
       const { messages } = talk;
       const outbox = state.outbox.get(session.id) ?? [];
       showTop(top, session.id, talk);
-      const parts = [session.id, session.agent, session.status, session.context, talk, outbox, state.agents];
+      const spot = state.spot?.sessionId === session.id ? state.spot : null;
+      const parts = [spot, session.id, session.agent, session.status, session.context, talk, outbox, state.agents];
       if (parts.every((part, index) => part === made[index])) return;
       made = parts;
       const isOther = sessionId !== session.id;
@@ -107,7 +127,9 @@ export function createMessages() {
       show(empty.element, isEmpty);
       const text = session.status === "ended" ? texts.empty.messagesEnded : texts.empty.messages;
       if (isEmpty) empty.update({ image: "chats", title: texts.empty.messagesTitle, text });
-      if (isPrepended) log.scrollTop = log.scrollHeight - height;
+      if (spot) seek(talk);
+      if (spot && spot === shown) show(jump, false);
+      else if (isPrepended) log.scrollTop = log.scrollHeight - height;
       else if (stick || hasSent) toEnd();
       const last = messages.at(-1)?.seq ?? 0;
       if (stick || !seen) seen = last;
@@ -175,6 +197,8 @@ function arrange(session, { messages, notes, reads, hasEarlier }, outbox) {
     lines.push({
       // A message that I have sent keeps its place and its element when it comes back from the server.
       key: isOwn && message.clientMessageId ? `own-${message.clientMessageId}` : `seq-${message.seq}`,
+      seq: message.seq,
+      isSpot: state.spot?.sessionId === session.id && state.spot.seq === message.seq,
       text: message.message,
       message,
       erased: message.erased,
@@ -266,10 +290,26 @@ function createMessage() {
   return {
     element,
     /** @param {Line} line */
-    update({ text = "", message, erased, at = "", side, own, name = "", follows, mark, unsent, sessionId = "" }) {
+    update({
+      seq,
+      isSpot,
+      text = "",
+      message,
+      erased,
+      at = "",
+      side,
+      own,
+      name = "",
+      follows,
+      mark,
+      unsent,
+      sessionId = "",
+    }) {
       const isFailed = mark === "failed";
-      const classes = ["message", side, own && "own", follows && "follows", mark && `is-${mark}`];
+      const classes = ["message", side, own && "own", follows && "follows", isSpot && "is-spot", mark && `is-${mark}`];
       element.className = classes.filter(Boolean).join(" ");
+      setAttribute(element, "data-seq", seq ?? null);
+      setAttribute(element, "tabindex", isSpot ? "-1" : null);
       setText(who, name);
       const shown = erased ? texts.messages.erased : text;
       // Addresses become links. A text that is already there stays, and keeps a selection in it.

@@ -3,6 +3,9 @@ import { openDialog } from "../parts/dialog.js";
 import { setText, show } from "../parts/elements.js";
 import { NEW_CHAT, play } from "../parts/sound.js";
 import { readAlerts, writeAlerts } from "../parts/storage.js";
+import { ApiError, because } from "../server/api.js";
+import { canPush, subscribeToPushes, unsubscribeFromPushes } from "../server/push.js";
+import { assign, state } from "../store.js";
 import { texts } from "../texts.js";
 import { isAllowed, notify } from "./alerts.js";
 
@@ -36,6 +39,12 @@ export function openAlerts() {
     checked: now.notifies && isAllowed(),
     "aria-describedby": "alerts-hint",
     onchange: ask,
+  });
+  const pushes = h("input", {
+    type: "checkbox",
+    checked: now.pushes && isAllowed(),
+    "aria-describedby": "alerts-hint",
+    onchange: push,
   });
   const hidesText = h("input", {
     type: "checkbox",
@@ -77,6 +86,23 @@ export function openAlerts() {
     explain(obstacle());
   }
 
+  async function push() {
+    const isWanted = pushes.checked;
+    if (isWanted && "Notification" in window) await Notification.requestPermission();
+    pushes.checked &&= isAllowed();
+    writeAlerts({ pushes: pushes.checked });
+    explain(obstacle());
+    if (pushes.checked !== isWanted) return;
+    try {
+      await (isWanted ? subscribeToPushes() : unsubscribeFromPushes());
+    } catch (error) {
+      pushes.checked = false;
+      writeAlerts({ pushes: false });
+      if (error instanceof ApiError && error.code === "NOT_FOUND") assign({ hasPushes: false });
+      explain(because(texts.push.failed, error));
+    }
+  }
+
   function test() {
     const chosen = readAlerts();
     play(NEW_CHAT, chosen.volume);
@@ -90,6 +116,7 @@ export function openAlerts() {
       "div",
       { class: "alerts" },
       choice(notifies, alerts.notifications),
+      canPush() && state.hasPushes && choice(pushes, alerts.pushes),
       hint,
       choice(hidesText, alerts.hideText),
       h("fieldset", { class: "plain" }, h("legend", {}, alerts.sound), ...sounds),

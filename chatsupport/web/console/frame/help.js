@@ -8,6 +8,7 @@ import { texts } from "../texts.js";
  * @property {string[]} keys are pressed together
  * @property {string} what
  * @property {(target: EventTarget | null) => unknown} [act]
+ * @property {"chat" | "others"} [needs] it does something to the open chat, or only to one of somebody else
  * @property {boolean} [isForSupervisors]
  * @property {boolean} [isList] it opens a list
  * @property {boolean} [isInFields] it works in text fields too

@@ -6,17 +6,22 @@ import { LISTS } from "../lists/lists.js";
 import { focusComposer, focusRow } from "../parts/focus.js";
 import { plainKeys } from "../parts/storage.js";
 import { back, go, select } from "../route.js";
+import { signOut } from "../server/account.js";
 import { takeOver, toggleOnline } from "../server/actions.js";
 import { undoEnd } from "../server/ending.js";
 import { watchSession } from "../server/following.js";
 import { assign, isMine, isSupervisor, mine, selectedSession, state } from "../store.js";
 import { texts } from "../texts.js";
+import { openAlerts } from "./bell.js";
 import { openHelp } from "./help.js";
+import { openPalette } from "./palette.js";
 
 /** @import { Session } from "../types.js" */
 /** @import { Shortcut } from "./help.js" */
 
 // The keyboard. Single keys work only outside text fields, and can be switched off in the help, which shows this table.
+
+const COMMAND = /Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl";
 
 /** @type {Shortcut[]} */
 const SHORTCUTS = [
@@ -24,9 +29,9 @@ const SHORTCUTS = [
   { keys: ["k"], what: texts.keys.previous, act: () => step(-1) },
   { keys: ["u"], what: texts.keys.nextUnread, act: nextUnread },
   { keys: ["r"], what: texts.keys.write, act: writeReply },
-  { keys: ["n"], what: texts.keys.note, act: withSession(writeNote) },
-  { keys: ["t"], what: texts.keys.transfer, act: withSession(openTransfer) },
-  { keys: ["e"], what: texts.keys.end, act: withSession(openEnd) },
+  { keys: ["n"], what: texts.keys.note, needs: "chat", act: withSession(writeNote) },
+  { keys: ["t"], what: texts.keys.transfer, needs: "chat", act: withSession(openTransfer) },
+  { keys: ["e"], what: texts.keys.end, needs: "chat", act: withSession(openEnd) },
   { keys: ["z"], what: texts.keys.undoEnd, act: () => undoEnd() },
   { keys: ["o"], what: texts.keys.online, act: toggleOnline },
   { keys: ["i"], what: texts.keys.about, act: () => assign({ panel: !state.panel }) },
@@ -38,8 +43,9 @@ const SHORTCUTS = [
     isList: true,
     act: () => go(id),
   })),
-  { keys: ["w"], what: texts.keys.watch, isForSupervisors: true, act: withOthers(watchSession) },
-  { keys: ["m"], what: texts.keys.takeOver, isForSupervisors: true, act: withOthers(takeOver) },
+  { keys: ["w"], what: texts.keys.watch, needs: "others", isForSupervisors: true, act: withOthers(watchSession) },
+  { keys: ["m"], what: texts.keys.takeOver, needs: "others", isForSupervisors: true, act: withOthers(takeOver) },
+  { keys: [COMMAND, "K"], what: texts.keys.palette, isInFields: true, act: showPalette },
   { keys: ["Alt", "↓"], what: texts.keys.nextInList, isInFields: true, act: () => step(1) },
   { keys: ["Alt", "↑"], what: texts.keys.previous, isInFields: true, act: () => step(-1) },
   { keys: ["Esc"], what: texts.keys.leave, isInFields: true, act: leave },
@@ -52,6 +58,24 @@ const NAMES = { ArrowDown: "↓", ArrowUp: "↑", Escape: "Esc" };
 
 export function showHelp() {
   openHelp(SHORTCUTS.filter(({ isForSupervisors }) => !isForSupervisors || isSupervisor()));
+}
+
+/** What the palette offers besides the keys. */
+const OTHERS = [
+  { what: texts.alerts.title, act: openAlerts },
+  { what: texts.signIn.out, act: signOut },
+];
+
+/** @param {Shortcut} shortcut */
+function isPossible({ needs, act, isInFields, isForSupervisors }) {
+  const session = selectedSession();
+  if (!act || isInFields || (isForSupervisors && !isSupervisor())) return false;
+  return !needs || (canAct(session) && !state.busy.has(session.id) && (needs === "chat" || !isMine(session)));
+}
+
+export function showPalette() {
+  const commands = SHORTCUTS.filter(isPossible).map(({ keys, what, act }) => ({ keys, what, act: () => act?.(null) }));
+  openPalette([...commands, ...OTHERS]);
 }
 
 /** @param {EventTarget | null} target */
@@ -114,8 +138,11 @@ function leave(target) {
 function press(event) {
   const { key, target, altKey, ctrlKey, metaKey } = event;
   if (state.phase !== "signed-in" || event.defaultPrevented || event.isComposing) return;
-  if (ctrlKey || metaKey || document.querySelector("dialog[open]")) return;
-  const pressed = [...(altKey ? ["Alt"] : []), NAMES[key] ?? key].join(" ");
+  if (document.querySelector("dialog[open]:not(.palette)")) return;
+  const isCommand = ctrlKey || metaKey;
+  if (!isCommand && document.querySelector(".palette")) return;
+  const name = isCommand ? key.toUpperCase() : (NAMES[key] ?? key);
+  const pressed = [...(isCommand ? [COMMAND] : []), ...(altKey ? ["Alt"] : []), name].join(" ");
   const found = SHORTCUTS.find(({ keys }) => keys.join(" ") === pressed);
   if (!found?.act || (found.isForSupervisors && !isSupervisor())) return;
   if (!found.isInFields && (isField(target) || !plainKeys())) return;

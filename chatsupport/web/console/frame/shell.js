@@ -13,7 +13,7 @@ import { setOnline } from "../server/actions.js";
 import { isSupervisor, state } from "../store.js";
 import { say, texts } from "../texts.js";
 import { openAlerts } from "./bell.js";
-import { showHelp } from "./keys.js";
+import { showHelp, showPalette } from "./keys.js";
 import { createBanner } from "./notices.js";
 import { createSettings } from "./settings.js";
 
@@ -100,6 +100,7 @@ function createTop() {
         { class: "me" },
         online,
         h("div", { class: "me-who" }, name, role),
+        button("search", texts.palette.title, texts.palette.hint, showPalette),
         button("bell", texts.alerts.title, texts.alerts.title, openAlerts),
         button("help", top.help, top.helpHint, showHelp),
         button("leave", texts.signIn.out, texts.signIn.out, signOut),

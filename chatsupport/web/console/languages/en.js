@@ -129,7 +129,51 @@ export const english = {
     unread: "Unread first",
   },
 
+  filters: {
+    label: "Filters",
+    all: "All",
+    unread: "Unread",
+    unanswered: "Unanswered",
+    waiting: "Waiting",
+    active: "Active",
+    withMe: "With me",
+    time: "Began",
+    anyTime: "Any time",
+    week: "Last 7 days",
+    month: "Last 30 days",
+    dates: "Choose days…",
+    from: "From this day",
+    to: "To this day",
+    agent: "Agent",
+    anyAgent: "Any agent",
+    tag: "Tag",
+    anyTag: "Any tag",
+    reason: "Reason",
+    anyReason: "Any reason",
+    clear: "Clear filters",
+    showAll: "Show all",
+    failed: "The chats could not be loaded",
+  },
+
+  palette: {
+    title: "Search and commands",
+    hint: "Search and commands (Ctrl K)",
+    placeholder: "Search chats, people, messages and commands",
+    chats: "Open chats",
+    people: "People",
+    commands: "Commands",
+    messages: "Found in chats",
+    agent: "Agent · ended chats",
+    detail: "{status} · {time}",
+    byName: "Found by name, id, address or tag",
+    searching: "Searching…",
+    nothing: "Nothing was found.",
+    failed: "The search failed. {reason}",
+  },
+
   empty: {
+    filteredTitle: "No chat matches",
+    filtered: "Other chats are hidden by the filters.",
     queueTitle: "Nobody is waiting",
     queue: "Visitors wait here while all agents are busy.",
     endedTitle: "No chat has ended yet",
@@ -414,6 +458,7 @@ export const english = {
     online: "Online or away",
     about: "About the visitor",
     help: "This help",
+    palette: "Search and commands",
     leave: "Leave the field; close a dialog; go back to the list",
     send: "Send",
     newLine: "New line",
@@ -425,6 +470,7 @@ export const english = {
     title: "Alerts",
     notifications: "Desktop notifications",
     hideText: "Hide what visitors write",
+    pushes: "Also while the console is closed",
     blocked:
       "Your browser blocks notifications from this page. To allow them, open the menu beside the address, then reload the page.",
     insecure: "Browsers show notifications only for pages that come over https.",
@@ -438,6 +484,13 @@ export const english = {
     tested: "This is how a notification looks.",
     newChat: "New chat",
     newMessage: "New message",
+  },
+
+  // What the browser shows while the console is closed.
+  push: {
+    open: "Open the console to answer.",
+    waiting: { one: "{count} visitor is waiting", other: "{count} visitors are waiting" },
+    failed: "This browser does not get alerts while the console is closed. {reason}",
   },
 
   notices: {

@@ -6,9 +6,11 @@ import { focusComposer } from "../parts/focus.js";
 import { portray, visitorName } from "../parts/names.js";
 import { select } from "../route.js";
 import { moreEnded } from "../server/refresh.js";
+import { loadFound } from "../server/search.js";
 import { isMine, isSupervisor, lastMessage, reasonOf, state, talkOf, toast, unansweredSince } from "../store.js";
 import { say, texts } from "../texts.js";
-import { openList } from "./lists.js";
+import { createFilters } from "./filters.js";
+import { openList, rowsOf } from "./lists.js";
 import { currentOrder, holdOrder, ORDERS, setOrder } from "./order.js";
 
 /** @import { QueueEntry, Session, View } from "../types.js" */
@@ -22,8 +24,8 @@ const LATE = 3;
 
 /** Returns the ids of the sessions that can be opened from the list, in order, for the keys that go up and down. */
 export function listed() {
-  const { id, rows } = openList();
-  return id === "queue" && !isSupervisor() ? [] : rows().flatMap((row) => row.id ?? []);
+  const list = openList();
+  return list.id === "queue" && !isSupervisor() ? [] : rowsOf(list).flatMap((row) => row.id ?? []);
 }
 
 /** @returns {View} */
@@ -42,6 +44,7 @@ export function createList() {
     { class: "order", "aria-label": texts.order.label, onchange: () => setOrder(ORDERS[order.selectedIndex].value) },
     ...options,
   );
+  const filters = createFilters();
   const empty = createEmpty();
   const loading = h(
     "div",
@@ -52,7 +55,7 @@ export function createList() {
 
   async function loadMore() {
     more.disabled = true;
-    await moreEnded().catch((error) => toast(error.message, { kind: "error" }));
+    await (state.found ? loadFound() : moreEnded()).catch((error) => toast(error.message, { kind: "error" }));
     more.disabled = false;
   }
 
@@ -60,7 +63,7 @@ export function createList() {
     element: h(
       "section",
       { class: "list", "aria-labelledby": "list-title" },
-      h("div", { class: "list-head" }, title, count, order),
+      h("div", { class: "list-head" }, title, count, order, filters.element),
       loading,
       rows,
       more,
@@ -69,16 +72,19 @@ export function createList() {
     update() {
       const list = openList();
       /** @type {readonly any[]} */
-      const items = list.rows();
+      const items = rowsOf(list);
+      const isLoading = state.loaded ? list.id === "ended" && state.found?.isLoading === true : !state.loadError;
       setText(title, list.title ?? list.label);
       show(order, list.id === "mine");
-      show(loading, !state.loaded && !state.loadError);
+      show(loading, isLoading && !items.length);
+      filters.update();
       setText(count, String((items.length && list.count()) || ""));
       setAttribute(rows, "aria-busy", state.loaded ? null : "true");
       const [kind, create] = list.id === "queue" ? ["queue", createQueueRow] : ["session", createRow];
       keyed(rows, items, (row) => `${kind}-${row.id ?? row.userId}`, /** @type {any} */ (create));
-      show(more, list.id === "ended" && Boolean(state.endedCursor) && items.length > 0);
-      const isEmpty = state.loaded && !items.length;
+      const { cursor } = state.found ?? { cursor: state.endedCursor };
+      show(more, list.id === "ended" && Boolean(cursor) && items.length > 0);
+      const isEmpty = state.loaded && !items.length && !isLoading;
       show(empty.element, isEmpty);
       if (isEmpty) empty.update(list.empty());
     },

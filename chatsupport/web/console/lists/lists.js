@@ -1,7 +1,9 @@
 import { setOnline } from "../server/actions.js";
-import { ended, isSupervisor, mine, open, state, unreadTotal } from "../store.js";
+import { clearFilters, loadFound } from "../server/search.js";
+import { change, ended, isSupervisor, mine, open, state, unreadTotal } from "../store.js";
 import { texts } from "../texts.js";
-import { ordered } from "./order.js";
+import { chosen } from "./chips.js";
+import { ordered, steady } from "./order.js";
 
 /** @import { Emptiness } from "../types.js" */
 
@@ -33,9 +35,9 @@ export const LISTS = [
     label: texts.lists.mine,
     badge: unreadTotal,
     isUrgent: true,
-    rows: () => ordered(mine()),
-    count: () => mine().length,
-    empty: () => (state.agent?.isOnline ? nothing("chats", "mine") : away()),
+    rows: () => ordered(chosen("mine", mine())),
+    count: () => chosen("mine", mine()).length,
+    empty: () => (mine().length ? filtered("mine") : state.agent?.isOnline ? nothing("chats", "mine") : away()),
   },
   {
     id: "queue",
@@ -55,9 +57,9 @@ export const LISTS = [
     title: texts.lists.allTitle,
     badge: () => (isSupervisor() ? open().length : 0),
     isForSupervisors: true,
-    rows: open,
-    count: () => open().length,
-    empty: () => nothing("all", "all"),
+    rows: () => chosen("all", open()),
+    count: () => chosen("all", open()).length,
+    empty: () => (open().length ? filtered("all") : nothing("all", "all")),
   },
   {
     id: "ended",
@@ -66,9 +68,9 @@ export const LISTS = [
     label: texts.lists.ended,
     title: texts.lists.endedTitle,
     badge: () => 0,
-    rows: ended,
+    rows: () => state.found?.ids.flatMap((id) => state.sessions.get(id) ?? []) ?? ended(),
     count: () => null, // There may be more.
-    empty: () => nothing("ended", "ended"),
+    empty: () => (state.found ? unfound() : nothing("ended", "ended")),
   },
   {
     id: "overview",
@@ -98,6 +100,30 @@ export const LISTS = [
 
 /** Returns the list that is open. */
 export const openList = () => LISTS.find(({ id }) => id === state.list) ?? LISTS[0];
+
+/** Returns the rows of a list as they are shown. @param {List} list */
+export const rowsOf = (list) => steady(list.id, list.rows());
+
+/** No open chat passes the chosen chip. @param {string} list @returns {Emptiness} */
+const filtered = (list) => ({
+  image: "chats",
+  title: texts.empty.filteredTitle,
+  text: texts.empty.filtered,
+  label: texts.filters.showAll,
+  act: () => change((draft) => draft.chips.delete(list)),
+});
+
+/** No ended chat passes the filters, or the chats could not be loaded. @returns {Emptiness} */
+const unfound = () =>
+  state.found?.error
+    ? { image: "alert", title: texts.filters.failed, text: state.found.error, label: texts.tryAgain, act: loadFound }
+    : {
+        image: "ended",
+        title: texts.empty.filteredTitle,
+        text: texts.empty.filtered,
+        label: texts.filters.clear,
+        act: clearFilters,
+      };
 
 /** @param {string} image @param {"mine" | "queue" | "all" | "ended"} name @returns {Emptiness} */
 const nothing = (image, name) => ({ image, title: texts.empty[`${name}Title`], text: texts.empty[name] });

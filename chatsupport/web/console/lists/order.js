@@ -5,8 +5,8 @@ import { texts } from "../texts.js";
 /** @import { Session } from "../types.js" */
 /** @typedef {"newest" | "unanswered" | "unread"} Order */
 
-// The order of my chats, which the agent chooses. It does not change while the pointer is over the rows, because a row that
-// moves away cannot be clicked; new chats are then at the end.
+// The order of my chats, which the agent chooses. No list changes its order while the pointer is over the rows, because a row
+// that moves away cannot be clicked; new rows are then at the end.
 
 /** @type {{ value: Order, label: string }[]} */
 export const ORDERS = [
@@ -16,9 +16,9 @@ export const ORDERS = [
 ];
 
 let order = readOrder();
-let isHeld = false;
-/** The ids as they were shown last. @type {readonly string[]} */
-let shown = [];
+let isKept = false;
+/** The list that was shown last, and the ids of its rows. @type {{ list: string, ids: readonly (string | null)[] }} */
+let shown = { list: "", ids: [] };
 
 export const currentOrder = () => order;
 
@@ -31,9 +31,15 @@ export function setOrder(value) {
 
 /** Keeps the order until it is let go. @param {boolean} on */
 export function holdOrder(on) {
-  isHeld = on;
+  isKept = on;
   notify();
 }
+
+/** Whether the pointer is over the rows. */
+export const isHeld = () => isKept;
+
+/** Returns the ids of the rows that the list has shown last. @param {string} list */
+export const shownBefore = (list) => (shown.list === list ? shown.ids : []);
 
 /** A time that is later than all. */
 const NEVER = "9";
@@ -46,12 +52,21 @@ const COMPARE = {
 };
 
 /** Returns my chats, which come newest first, in the chosen order. @param {Session[]} sessions */
-export function ordered(sessions) {
-  const sorted = [...sessions].sort(COMPARE[order]);
-  if (isHeld) {
-    const place = (/** @type {Session} */ { id }) => (shown.includes(id) ? shown.indexOf(id) : shown.length);
-    sorted.sort((one, other) => place(one) - place(other));
+export const ordered = (sessions) => [...sessions].sort(COMPARE[order]);
+
+/**
+ * Returns a list's rows as they are shown: in their order or, under the pointer, where they were.
+ * @template {{ id: string | null }} Row
+ * @param {string} list
+ * @param {readonly Row[]} rows
+ */
+export function steady(list, rows) {
+  const before = shownBefore(list);
+  const steadied = [...rows];
+  if (isKept) {
+    const place = (/** @type {Row} */ { id }) => (before.includes(id) ? before.indexOf(id) : before.length);
+    steadied.sort((one, other) => place(one) - place(other));
   }
-  shown = sorted.map(({ id }) => id);
-  return sorted;
+  shown = { list, ids: steadied.map(({ id }) => id) };
+  return steadied;
 }

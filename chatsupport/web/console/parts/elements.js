@@ -20,6 +20,7 @@ const PATHS = {
   ended: "M5 12.5l4.5 4.5L19 7",
   all: "M4 6h16 M4 12h16 M4 18h16",
   overview: "M4 20V10 M10 20V4 M16 20v-7 M21 20H3",
+  search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14z M16 16l4.5 4.5",
   lock: "M6 11h12v9H6z M8.5 11V8a3.5 3.5 0 0 1 7 0v3",
   bell: "M6 16V11a6 6 0 0 1 12 0v5l2 2H4z M10 21h4",
   settings: "M4 7h9 M17 7h3 M15 4.5v5 M4 17h3 M11 17h9 M9 14.5v5",

@@ -93,13 +93,14 @@ export const plainKeys = () => read(PLAIN_KEYS) !== false;
 /** @param {boolean} on */
 export const setPlainKeys = (on) => write(PLAIN_KEYS, on);
 
-/** @typedef {{ notifies: boolean, hidesText: boolean, sound: "none" | "chats" | "messages", volume: number }} Alerts */
+/** @typedef {{ notifies: boolean, pushes: boolean, hidesText: boolean, sound: "none" | "chats" | "messages", volume: number }} Alerts */
 
 /** Returns how the agent wants to hear of chats and messages, in this browser. @returns {Alerts} */
 export function readAlerts() {
-  const { notifies, hidesText, sound, volume } = read(ALERTS, "localStorage") ?? {};
+  const { notifies, pushes, hidesText, sound, volume } = read(ALERTS, "localStorage") ?? {};
   return {
     notifies: notifies === true,
+    pushes: pushes === true,
     hidesText: hidesText === true,
     sound: sound === "none" || sound === "messages" ? sound : "chats",
     volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : 0.5,

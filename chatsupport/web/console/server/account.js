@@ -8,6 +8,7 @@ import { finishEnds, flushEnds } from "./ending.js";
 import { handlers } from "./events.js";
 import { connect, disconnect } from "./live.js";
 import { flushAll } from "./outbox.js";
+import { renewPushes, unsubscribeFromPushes } from "./push.js";
 import { refresh } from "./refresh.js";
 import { flushUploads } from "./uploads.js";
 
@@ -69,7 +70,9 @@ function begin(token, agent) {
   }
   assign({ phase: "signed-in", agent: { ...state.agent, ...agent }, link: "connecting" });
   if (LISTS.find(({ id }) => id === state.list)?.isForSupervisors && !isSupervisor()) go("mine");
+  renewPushes();
   connect(token, { handlers, onConnect: loadPicture, onSignedOut: expired });
+  loadPicture(); // At once, so that a slow network shows the chats soon. On connecting, it is loaded again: events were missed.
 }
 
 export async function loadPicture() {
@@ -101,6 +104,7 @@ export async function signOut() {
   authorize(null);
   writeToken(null);
   if (agentId) forgetWriting(agentId);
+  unsubscribeFromPushes().catch(() => {}); // The server pushes nothing after the logout.
   go("mine");
   reset();
   assign({ phase: "signed-out" });

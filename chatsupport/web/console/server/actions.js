@@ -135,7 +135,10 @@ export async function loadEarlier(sessionId) {
   patchTalk(sessionId, { loading: true, error: null });
   try {
     const from = before.messages[0]?.seq ?? LATEST;
-    const page = await get(withQuery(`/api/chat/messages/${sessionId}`, { before: from, limit: PAGE }));
+    const isSought = state.spot?.sessionId === sessionId;
+    const page = await get(
+      withQuery(`/api/chat/messages/${sessionId}`, { before: from, limit: isSought ? 2 * PAGE : PAGE }),
+    );
     const { messages, lastSeq } = talkOf(sessionId);
     const first = messages[0]?.seq ?? Infinity;
     const all = [...page.messages.filter((/** @type {{ seq: number }} */ { seq }) => seq < first), ...messages];

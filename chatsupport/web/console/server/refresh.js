@@ -53,7 +53,7 @@ export async function refresh() {
     draft.missing.clear();
     for (const [userId, sessions] of draft.earlier) if (sessions === "failed") draft.earlier.delete(userId);
     draft.agent = { ...draft.agent, ...agent };
-    draft.endedCursor ??= ended.nextCursor;
+    if (!draft.loaded) Object.assign(draft, reached(ended));
     draft.loaded = true;
     draft.loadError = null;
   });
@@ -89,8 +89,14 @@ export async function moreEnded() {
   if (!cursor) return;
   const page = await get(withQuery("/api/chat/sessions", { status: "ended", limit: ENDED_PAGE, cursor }));
   for (const session of page.sessions) putSession(session);
-  if (state.endedCursor === cursor) assign({ endedCursor: page.nextCursor });
+  if (state.endedCursor === cursor) assign(reached(page));
 }
+
+/** How far back the ended chats are loaded. @param {{ sessions: Session[], nextCursor: string | null }} page */
+const reached = ({ sessions, nextCursor }) => ({
+  endedCursor: nextCursor,
+  endedSince: (nextCursor && sessions.at(-1)?.createdAt) || "",
+});
 
 let isDue = false;
 
