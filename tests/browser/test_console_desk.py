@@ -167,6 +167,7 @@ def test_the_longest_unanswered_chat_comes_first(
     expect(names).to_have_text(["sam", "maria"])
     page.reload()
     expect(page.get_by_label("Order")).to_have_value("unanswered")
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def three_minutes_later(route: Route) -> None:

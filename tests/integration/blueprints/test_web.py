@@ -17,6 +17,9 @@ from tests.applications import MakeApp
 ELSEWHERE = {"Origin": "https://any.example"}
 
 
+BUNDLES = (bundle.CONSOLE, bundle.CONSOLE_STYLE, bundle.SETTINGS, bundle.WORKER)
+
+
 def folder(where: Path) -> Path:
     """Make a small tree as chatsupport/web is."""
     for name in PARTS:
@@ -43,7 +46,7 @@ def test_every_versioned_file_is_served_to_any_site_and_cached_for_ever(apis: Ap
         main = {bundle.CHAT: bundle.CHAT_MAIN, bundle.LOADER: bundle.LOADER}.get(path)
         parts = bundle.imported(main, written()) if main else [path]
         assert len(response.data) < sum(len((FOLDER / part).read_bytes()) for part in parts)
-    elif not path.startswith("vendor/") and path not in (bundle.CONSOLE, bundle.CONSOLE_STYLE, bundle.WORKER):
+    elif not path.startswith("vendor/") and path not in BUNDLES:
         assert response.data == (FOLDER / path).read_bytes()
 
 

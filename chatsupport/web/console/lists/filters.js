@@ -22,10 +22,13 @@ const OWN = "own";
 export function createFilters() {
   const chips = createChips();
   const fields = createFields();
+  let before = "";
   return {
     element: h("div", { class: "filters" }, chips.element, fields.element),
     update() {
       const { id } = openList();
+      if (id === "ended" && before !== id) loadTags();
+      before = id;
       chips.update(id);
       show(fields.element, id === "ended");
       if (id === "ended") fields.update();
@@ -133,7 +136,7 @@ function createFields() {
   );
   const element = h(
     "div",
-    { class: "chips", role: "group", "aria-label": filters.label, onfocusin: loadOnce },
+    { class: "chips", role: "group", "aria-label": filters.label },
     time.element,
     agent.element,
     tag.element,
@@ -141,11 +144,6 @@ function createFields() {
     clear,
     dates,
   );
-  let isLoaded = false;
-  function loadOnce() {
-    if (!isLoaded) loadTags();
-    isLoaded = true;
-  }
   return {
     element,
     update() {

@@ -72,13 +72,13 @@ export async function addNote(sessionId, text) {
   }
 }
 
-/** Loads the tags that the field proposes. */
+/** Loads the tags that fields propose. */
 export async function loadTags() {
   try {
     const { tags } = await get("/api/tags");
     assign({ tags: tags.map((/** @type {{ tag: string }} */ { tag }) => tag) });
   } catch (error) {
-    toast(because(texts.tags.failed, error), { kind: "error" });
+    if (!isMissing(error)) toast(because(texts.tags.failed, error), { kind: "error" });
   }
 }
 
