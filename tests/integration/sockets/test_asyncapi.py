@@ -12,9 +12,9 @@ from flask import Flask
 from jsonschema import Draft202012Validator
 
 import chatsupport
-from chatsupport import __version__, broadcasts
+from chatsupport import __version__, broadcasts, serializers
 from chatsupport.database.clock import now
-from chatsupport.documents import Session
+from chatsupport.documents import Message, Session
 from chatsupport.events import SessionIdle
 from chatsupport.services.presence import membership
 from chatsupport.services.sessions import told_here
@@ -88,7 +88,7 @@ def test_the_payloads_of_clients_match_the_document(app: Flask, event: str) -> N
     assert not problems(MESSAGES[event]["x-acknowledgement"], data)
 
 
-@pytest.mark.features("consoles", "notes", "ratings")
+@pytest.mark.features("consoles", "files", "notes", "ratings")
 def test_the_payloads_to_clients_match_the_document(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     operator, sockets = Apis(app).operator(), Sockets(app)
     first, second = (operator.start(user)["sessionId"] for user in ("u1", "u2"))
@@ -117,6 +117,8 @@ def test_the_payloads_to_clients_match_the_document(app: Flask, monkeypatch: pyt
     user.emit("send_message", {"sessionId": first})
     sockets.user("u1").close()
     broadcasts.session_idle(SessionIdle(Session.objects(id=first).first().id, now()))
+    message = Message.objects(session_id=first).as_pymongo().first()
+    broadcasts.emit("message_updated", serializers.message(message), to=broadcasts.session_room(message["sessionId"]))
     monkeypatch.setattr(membership, "joined_sessions", lambda: {Session.objects(id=first).first().id})
     told_here.catch_up()
     operator.post(f"/api/chat/transfer/{first}")
