@@ -211,9 +211,15 @@ async def _use_features(operator: Caller, agent: Caller, anybody: Caller, sessio
     await _send_file(port, session_id)
     await _download(port, f"/api/chat/transcript/{session_id}")
     await anybody.get("/api/mail")
-    for path in ("/api/mail/unsubscribe", "/api/mail/unsubscribe/one-click"):
-        with contextlib.suppress(RuntimeError):  # Nobody has got a mail with a token.
-            await anybody.post(path, {"token": "none"})
+    for path, body in {
+        "/api/mail/unsubscribe": {"token": "none"},
+        "/api/mail/unsubscribe/one-click": {"token": "none"},
+        "/api/auth/forgot-password": {"email": "ada@example.com"},
+        "/api/auth/reset-password": {"token": "none", "password": PASSWORD},
+        f"/api/chat/transcript/{session_id}/mail": {"email": "zoe@example.com"},
+    }.items():
+        with contextlib.suppress(RuntimeError):  # No mails are sent here.
+            await operator.post(path, body)
     path = f"/api/webhooks/{hook}"
     await operator.get("/api/webhooks")
     await operator.get(path)
