@@ -51,7 +51,7 @@ def test_a_chat_is_handed_to_a_department_that_starves(person: MakePerson, serve
         console = Console(person(), server).sign_in(hire(operator, "Sue", role="supervisor", departmentIds=[]))
         Visitor(server, "maria")
         console.open("maria")
-        about = console.page.get_by_label("About the visitor")
+        about = console.page.locator("aside.visitor")
         expect(about).to_contain_text("Why this agentHad the fewest chats")
 
         console.page.get_by_role("button", name="Transfer").click()
