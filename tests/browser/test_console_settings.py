@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("nobody")
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 780}, "color_scheme": "dark"}
 SECTIONS = (
     "Agents",
+    "Departments",
     "Canned replies",
     "End reasons",
     "Opening hours",
@@ -195,6 +196,30 @@ def test_a_supervisor_manages_the_team(person: MakePerson, server: Server, opera
     page.get_by_role("dialog", name="Delete Ben?").get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
     assert [agent["name"] for agent in operator.get("/api/agents").data["agents"]] == ["Sue"]
+
+
+def test_agents_belong_to_departments(person: MakePerson, server: Server, operator: Rest, sue: Agent) -> None:
+    page = open_settings(person(), server, sue, "Departments")
+    page.get_by_role("button", name="Add a department").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("Sales")
+    dialog.get_by_label("Open to everybody").fill("120")
+    dialog.get_by_role("button", name="Add a department").click()
+    expect(page.locator(".entry")).to_contain_text("Open to everybody after 120 seconds")
+    sales = operator.get("/api/departments").data["departments"][0]["id"]
+
+    page.get_by_role("link", name="Agents").click()
+    page.get_by_role("button", name="Edit Sue").click()
+    dialog.get_by_label("those of").check()
+    dialog.get_by_label("Sales").check()
+    dialog.get_by_role("button", name="Save changes").click()
+    expect(dialog).to_have_count(0)
+    assert operator.get(f"/api/agents/{sue.id}").data["departmentIds"] == [sales]
+
+    page.get_by_role("link", name="Departments").click()
+    page.get_by_role("button", name="Delete Sales").click()
+    page.get_by_role("dialog", name="Delete Sales?").get_by_role("button", name="Delete").click()
+    expect(page.locator(".entry")).to_have_count(0)
 
 
 def test_a_supervisor_writes_canned_replies(person: MakePerson, server: Server, operator: Rest, sue: Agent) -> None:

@@ -3,20 +3,25 @@ import { call, get, withQuery } from "../server/api.js";
 import { refreshAgentsSoon } from "../server/refresh.js";
 import { state, toast } from "../store.js";
 import { say } from "../texts.js";
+import { chooseDepartments, loadDepartments } from "./departments.js";
 import { field, openForm } from "./fields.js";
 import { createEntries } from "./lists.js";
 import { words } from "./texts.js";
 
 // Agents: who answers, how many chats at once, and who is a supervisor.
 
-/** @typedef {{ id: string, name: string, email: string | null, role: string, maxUsers: number, isOnline: boolean, isAway: boolean }} Person */
+/** @typedef {{ id: string, name: string, email: string | null, role: string, maxUsers: number, isOnline: boolean, isAway: boolean, departmentIds?: string[] | null }} Person */
 
 const own = words.agents;
 /** @type {Record<string, string>} */
 const ROLES = { agent: own.agent, supervisor: own.supervisor };
 const DEFAULT_CAPACITY = 2;
 
+/** @type {import("./departments.js").Department[]} */
+let departments = [];
+
 async function load() {
+  departments = await loadDepartments();
   const people = [];
   for (let cursor; ; ) {
     const page = await get(withQuery("/api/agents", { cursor }));
@@ -65,13 +70,18 @@ function edit(person, done) {
   );
   const role = h("select", { class: "select" }, ...roles);
 
+  const before = person?.departmentIds ?? null;
+  const chosen = chooseDepartments(departments, before);
+
   async function send() {
+    const departmentIds = chosen.value();
     const fields = {
       name: name.value,
       maxUsers: capacity.valueAsNumber,
       ...(role.value !== (person?.role ?? "agent") && { role: role.value }),
       ...(email.value.trim() !== (person?.email ?? "") && { email: email.value.trim() || null }),
       ...(password.value && { password: password.value }),
+      ...(JSON.stringify(departmentIds) !== JSON.stringify(before) && { departmentIds }),
       ...(current.value && { currentPassword: current.value }),
     };
     const saved = person
@@ -93,6 +103,7 @@ function edit(person, done) {
       ...(isMe ? [field(own.currentPassword, current, { hint: own.currentHint })] : []),
       field(own.capacity, capacity),
       field(own.role, role),
+      ...(departments.length ? [chosen.element] : []),
     ],
     person ? words.page.save : own.add,
     send,

@@ -1,5 +1,6 @@
 import { createAgents } from "./agents.js";
 import { createEndReasons, createQuestions, createTexts } from "./chat.js";
+import { createDepartments } from "./departments.js";
 import { createHours } from "./hours.js";
 import { createLook } from "./look.js";
 import { createReplyList } from "./replies.js";
@@ -23,6 +24,7 @@ export const GROUPS = [
     label: words.page.team,
     sections: [
       { id: "agents", label: words.agents.title, create: createAgents },
+      { id: "departments", label: words.departments.title, create: createDepartments },
       { id: "replies", label: words.replies.title, create: createReplyList },
       { id: "reasons", label: words.endReasons.title, create: createEndReasons, part: "endReasons" },
     ],

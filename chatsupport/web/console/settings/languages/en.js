@@ -58,6 +58,26 @@ export const english = {
     deleteExplain: "{name} is signed out at once. Open chats go to the front of the queue. What was written stays.",
   },
 
+  departments: {
+    title: "Departments",
+    explain: "A chat of a department waits for its agents. Without departments, every agent may get every chat.",
+    add: "Add a department",
+    edit: "Edit the department",
+    name: "Name",
+    nameHint: "Visitors see it.",
+    overflow: "Open to everybody after (seconds)",
+    overflowHint: "Empty: its chats wait for its agents, however long that takes.",
+    overflows: { one: "Open to everybody after {count} second", other: "Open to everybody after {count} seconds" },
+    keeps: "Only for its agents",
+    created: "The department was added.",
+    changed: "The department was changed.",
+    deleted: "The department was deleted.",
+    deleteTitle: "Delete {name}?",
+    deleteExplain: "Every agent may then get its chats.",
+    all: "All",
+    some: "Chats without a department, and those of:",
+  },
+
   replies: {
     title: "Canned replies",
     explain: "Agents insert them by typing / and the shortcut.",
