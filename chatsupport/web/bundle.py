@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 LOADER = "widget/loader.js"
 CHAT = "widget/all.js"
 CHAT_MAIN = "widget/view.js"
-CHAT_EXPORTS = "createView, forgetVisitor"
-"""What the loader takes from the chat, which it gives what it has itself: `given`."""
 TEXTS = "widget/languages/"
+PARTS = "widget/parts/"
+"""What not every chat needs: each module is one file, with what it imports (widget/use.js)."""
+WORDS = "widget/parts/languages/"
 
 CONSOLE = "console/all.js"
 CONSOLE_MAIN = "console/main.js"
@@ -23,13 +25,30 @@ CONSOLE_STYLE = "console/all.css"
 CONSOLE_STYLES = ("tokens", "controls", "shell", "lists", "conversation", "overview", "dialogs", "small")
 """In the order in which they apply."""
 
+PRIVATE = (
+    "addEarlier carry chime deliver desk discard forgetVisitor getToken isAsked isClosed isEnding isIdle "
+    "isLinked isReady isRefused keep keepSecret kept makeView onFailure onJoined onMessage onRefusal "
+    "panel place problem render secret settle theirs unsent wrong "
+).split()
+"""Names of properties that only the widget's modules use. Browsers get them shortened. Each is a word that stands for
+nothing else in these modules: neither in what is stored or sent, nor in a text."""
+
+COLORS = {"accent": "a", "back": "b", "soft": "s", "faint": "f", "bad": "e", "height": "h"}
+"""The widget's custom properties, and what browsers get instead."""
+
+BROWSER = ("addEventListener", "document", "setTimeout", "Date", "Math", "location")
+"""What browsers have, and modules use often. Each gets a short name in a module that uses it three times."""
+
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|let|function|class) (\w+))", re.MULTILINE)
 _UNKNOWN = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 _COMMENT = re.compile(r"^ *(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
-_CONST = re.compile(r"\bconst (?=[\w{\[])")
+_WORD = re.compile(r"\w+")
+_FREE_WORD = re.compile(r"(?<![\w.$])\w+")  # It is not a property.
+_COLOR = re.compile(r"--(\w+)")
+_CONST = re.compile(r"\bconst (?=[\w{\[$])")
 _NAMED_TEXT = re.compile(r"^  (\w+): ", re.MULTILINE)
-_USED_TEXT = re.compile(r"\btexts\.(\w+)")
+_USED_TEXT = re.compile(r"\b(texts|words)\.(\w+)")
 
 
 def bundled(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -40,10 +59,13 @@ def bundled(files: Mapping[str, bytes]) -> dict[str, bytes]:
     done: dict[str, bytes] = {}
     if CHAT_MAIN in files:
         done |= _tables(files)
-        names = texts(files[f"{TEXTS}en.js"])
-        chat, loader = _flat(CHAT_MAIN, files, names), _flat(LOADER, files, names)
-        done[CHAT] = f"export function start(given) {{\n{chat}\nreturn {{ {CHAT_EXPORTS} }};\n}}\n".encode()
-        done[LOADER] = f'((settings) => {{\n{loader}\n}})("%SETTINGS%");\n'.encode()
+        done[CHAT] = _started(CHAT_MAIN, files)
+        done[LOADER] = f'((settings) => {{\n{_flat(LOADER, files)}\n}})("%SETTINGS%");\n'.encode()
+        for path in parts(files):
+            done[path] = _started(path, files)
+        for path in files:
+            if path.startswith("widget/") and path.endswith(".css"):
+                done[path] = _short_colors(files[path].decode()).encode()
     if CONSOLE_MAIN in files:
         modules = imported(CONSOLE_MAIN, files)
         done[CONSOLE] = _together(modules, files).encode()
@@ -58,6 +80,11 @@ def bundled(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return done
 
 
+def parts(files: Mapping[str, bytes]) -> list[str]:
+    """Return the modules that the chat loads when it uses them."""
+    return [path for path in files if path.startswith(PARTS) and path.endswith(".js") and not path.startswith(WORDS)]
+
+
 def texts(table: bytes) -> list[str]:
     """Return the names of a table of texts, in their order."""
     return _NAMED_TEXT.findall(table.decode())
@@ -65,19 +92,45 @@ def texts(table: bytes) -> list[str]:
 
 def _tables(files: Mapping[str, bytes]) -> dict[str, bytes]:
     # A list in place of a table, for a name of a text would be paid for where it stands and where it is used.
-    tables = {path: body.decode() for path, body in files.items() if path.startswith(TEXTS)}
+    tables = {path: body.decode() for path, body in files.items() if path.startswith((TEXTS, WORDS))}
     return {
         path: _NAMED_TEXT.sub("  ", body).replace("default {", "default [").replace("\n};", "\n];").encode()
         for path, body in tables.items()
     }
 
 
-def _flat(path: str, files: Mapping[str, bytes], names: list[str]) -> str:
+def _started(path: str, files: Mapping[str, bytes]) -> bytes:
+    # A private name is shortened on both sides.
+    exports = _short_names(", ".join(_EXPORT.findall(files[path].decode())))
+    return f"export function start(given) {{\n{_flat(path, files)}\nreturn {{ {exports} }};\n}}\n".encode()
+
+
+def _short_colors(source: str) -> str:
+    return _COLOR.sub(lambda name: f"--{COLORS.get(name[1], name[1])}", source)
+
+
+def _short_names(source: str) -> str:
+    return _WORD.sub(lambda word: f"${PRIVATE.index(word[0])}" if word[0] in PRIVATE else word[0], source)
+
+
+def _flat(path: str, files: Mapping[str, bytes]) -> str:
     # All in one function, where the program that shortens names may shorten those of the top level too.
     modules = [files[module].decode() for module in imported(path, files)]
     body = "\n".join(re.sub(r"^export ", "", _IMPORT.sub("", module), flags=re.MULTILINE) for module in modules)
+    places = {
+        name: {text: place for place, text in enumerate(texts(files[f"{folder}en.js"]))}
+        for name, folder in (("texts", TEXTS), ("words", WORDS))
+    }
+    body = _USED_TEXT.sub(lambda used: f"{used[1]}[{places[used[1]][used[2]]}]", body)
+    body = _short_colors(body)
+    # The program shortens variables, but not properties and what browsers have.
+    body = _short_names(body)
+    times = Counter(_FREE_WORD.findall(body))
+    often = [name for name in BROWSER if times[name] > 2]
+    body = _FREE_WORD.sub(lambda word: f"${word[0]}" if word[0] in often else word[0], body)
+    body = "".join(f"const ${name} = {name};\n" for name in often) + body
     # The program leaves `const`; `let` does the same, and is shorter.
-    return _CONST.sub("let ", _USED_TEXT.sub(lambda match: f"texts[{names.index(match[1])}]", body))
+    return _CONST.sub("let ", body)
 
 
 def imported(path: str, files: Mapping[str, bytes]) -> list[str]:

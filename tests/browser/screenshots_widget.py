@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import FloatRect, Page, expect
 
 from tests.browser.conftest import MakePerson
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent, Widget
-from tests.e2e.server import Servers
+from tests.e2e.server import Server, Servers
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
 DESK = {
@@ -49,6 +51,19 @@ def talk(widget: Widget, agent: Agent) -> str:
     return session_id
 
 
+QUESTIONS = [
+    {"key": "name", "label": "Your name", "type": "text", "required": True},
+    {"key": "email", "label": "Your email", "type": "email", "required": False},
+    {"key": "topic", "label": "What is it about?", "type": "select", "options": ["An order"], "required": True},
+]
+
+
+def ask(server: Server, settings: dict[str, Any]) -> None:
+    """Change the server's settings."""
+    version = server.operator().get("/api/settings").data["version"]
+    assert server.operator().request("PUT", "/api/settings", {**settings, "version": version}).status == 200
+
+
 def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:
     server = servers.start(FRONTEND_URLS=site.origin, RATE_LIMITS="on", RATE_LIMIT_MESSAGES="3/hour")
     page = person(**DESK).open(f"{server.url}/demo")
@@ -58,6 +73,19 @@ def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:
     widget.open()
     expect(widget.status).to_have_text("")
     take(page, "start")
+
+    settings = server.operator().get("/api/settings").data
+    ask(server, {**settings, "preChat": QUESTIONS})
+    asked = Widget(person(**DESK).open(f"{server.url}/demo")).open()
+    asked.panel.get_by_label("Your name").fill("Grace Hopper")
+    take(asked.page, "questions")
+    day = datetime.now(timezone.utc) + timedelta(days=3)
+    weekly = {f"{day:%a}".lower(): [["08:00", "16:00"]]}
+    ask(server, {**settings, "hours": {"timeZone": "UTC", "weekly": weekly, "exceptions": []}})
+    closed = Widget(person(**DESK).open(f"{server.url}/demo")).open()
+    expect(closed.panel.get_by_label("Your email")).to_be_focused()
+    take(closed.page, "closed")
+    ask(server, settings)
 
     busy = Agent(server, "Grace", max_users=1)
     taken = server.operator().start("somebody else")

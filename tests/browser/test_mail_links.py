@@ -99,7 +99,7 @@ def test_a_link_opens_the_chat_on_the_page_of_the_site(shop: Shop, person: MakeP
     page.reload()
     widget.wait_for_texts("Your parcel left today.", "Thank you")
     shop.server.operator().request("POST", f"/api/chat/end-session/{session_id}", {})
-    widget.panel.get_by_role("button", name="Start again").click()
+    widget.panel.get_by_role("button", name="Start new chat").click()
     widget.write("Something else")
     widget.wait_for_texts("Something else")
     assert page.evaluate("sessionStorage.length") == 1

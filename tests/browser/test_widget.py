@@ -41,7 +41,7 @@ def test_a_whole_chat(server: Server, site: Site, person: MakePerson, agent: Age
     widget.page.reload()
     expect(widget.panel).to_be_visible()
     widget.wait_for_texts("Where is my parcel?", "It left this morning: https://track.example/1?a=b. Anything else?")
-    widget.panel.get_by_role("button", name="Start again").click()
+    widget.panel.get_by_role("button", name="Start new chat").click()
     widget.wait_for_texts()
     widget.write("One more thing")
     widget.wait_for_texts("One more thing")

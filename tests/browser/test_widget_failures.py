@@ -12,14 +12,10 @@ from tests.browser.conftest import MakePerson
 from tests.browser.people import violations
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent, Widget
+from tests.e2e.proxy import UpgradeBreaker
 from tests.e2e.rest import Rest
-from tests.e2e.server import Server, Servers
+from tests.e2e.server import Server, Servers, wait_until
 
-LONG_AGO = """() => {
-    const key = Object.keys(localStorage).find((name) => name.startsWith("chat-support"));
-    const kept = JSON.parse(localStorage.getItem(key));
-    localStorage.setItem(key, JSON.stringify({ ...kept, since: kept.since - 190_000 }));
-}"""
 NO_CONNECTION = ["Failed to load resource", "WebSocket connection to", "net::ERR_"]
 
 
@@ -57,6 +53,21 @@ def test_a_killed_server_neither_loses_nor_doubles_a_message(
     stored = [message["message"] for message in operator.history(session_id)]
     assert sorted(stored) == sorted(everything)
     widget.wait_for_texts(*stored)
+
+
+def test_a_websocket_that_breaks_at_the_end_of_its_upgrade_is_noticed_at_once(
+    server: Server, site: Site, person: MakePerson, agent: Agent
+) -> None:
+    visitor = person()
+    visitor.expected = NO_CONNECTION
+    proxy = UpgradeBreaker(("127.0.0.1", server.port))
+    widget = Widget(visitor.open(site.embed(f"http://localhost:{proxy.port}"))).open()
+    wait_until(proxy.has_cut.is_set)
+    widget.write("Hello")
+    session_id = agent.join(widget)
+    agent.say(session_id, "Hi")
+    widget.wait_for_texts("Hello", "Hi")
+    proxy.close()
 
 
 def test_a_silent_network_loses_no_message(
@@ -121,6 +132,8 @@ def test_an_end_without_a_connection_is_shown_and_happens_later(
     widget.write("Hello")
     session_id = agent.join(widget)
     expect(widget.status).to_have_text("You are talking to Ada")
+    widget.menu_button.hover()
+    widget.page.wait_for_load_state("networkidle")
     visitor.context.set_offline(True)
     with server.frozen():
         widget.end()
@@ -144,7 +157,7 @@ def test_a_blocked_visitor_is_offered_nothing_that_would_be_refused(
     blocked = operator.post("/api/blocks", {"userId": "pest"})
     assert blocked.status == 201
     expect(widget.status).to_have_text("You cannot write to us here.")
-    for offer in (widget.field, widget.panel.get_by_role("button", name=re.compile("End chat|Start again"))):
+    for offer in (widget.field, widget.panel.get_by_role("button", name=re.compile("Start new chat"))):
         expect(offer).to_be_hidden()
     expect(widget.panel.get_by_role("button", name="Close chat")).to_be_visible()
     assert not violations(widget.page)
@@ -162,9 +175,9 @@ def test_a_visitor_sees_the_place_in_the_queue_and_then_the_agent(
     expect(first.status).to_have_text("Number 1 in the queue")
     second.write("second")
     expect(second.status).to_have_text("Number 2 in the queue")
-    second.page.evaluate(LONG_AGO)
     second.page.reload()
-    expect(second.status).to_have_text("Number 2 in the queue, waiting for 3 minutes")
+    expect(second.status).to_have_text("Number 2 in the queue")
+    expect(second.card).to_contain_text(re.compile("Number 2 in the queue.*Waiting since .*leave this page", re.DOTALL))
 
     visitor = person()
     visitor.expected = ["503"]

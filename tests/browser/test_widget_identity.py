@@ -185,7 +185,7 @@ def test_two_tabs_with_two_people_and_a_second_device(
     one.wait_for_texts("from Anna", "Anna again")
     two.end()
     expect(two.status).to_have_text("This chat has ended")
-    two.panel.get_by_role("button", name="Start again").click()
+    two.panel.get_by_role("button", name="Start new chat").click()
     two.wait_for_texts()
     for tab, texts in ((one, ["from Anna", "Anna again"]), (two, [])):
         tab.page.reload()

@@ -65,6 +65,34 @@ def test_the_page_chooses_light_or_dark(server: Server, site: Site, person: Make
     assert not re.search(r"light-dark\(|color\(from", styles)  # Browsers of 2023 support neither.
 
 
+def test_a_page_sets_the_texts_the_launcher_and_its_place(
+    server: Server, site: Site, person: MakePerson, agent: Agent
+) -> None:
+    visitor = person()
+    visitor.expected = ["Content Security Policy", "Content-Security-Policy"]  # This page allows no images.
+    own = {"greeting": "Welcome <b>", "hint": "We answer within an hour.", "launcher": "Questions?", "offset": "30 90"}
+    page = visitor.open(site.embed(server.url, **own, logo=f"{server.url}/web/x/console/icon.svg"))
+    widget = Widget(page)
+    box = widget.bubble.bounding_box()
+    viewport = page.viewport_size
+    assert box is not None
+    assert viewport is not None
+    assert round(viewport["width"] - box["x"] - box["width"]) == 30
+    assert round(viewport["height"] - box["y"] - box["height"]) == 90
+    expect(widget.bubble).to_have_accessible_name("Questions?")
+    assert box["width"] > box["height"] * 2
+    widget.open()
+    expect(widget.panel.locator("h3")).to_have_text("Welcome <b>")
+    expect(widget.panel.locator(".hello p")).to_have_text("We answer within an hour.")
+    expect(widget.panel.locator("img")).to_have_count(0)
+
+    page = person().open(site.embed(server.url, "/none", launcher="none"))
+    page.wait_for_function("document.querySelector('chat-support')")
+    expect(page.locator("chat-support .bubble")).to_be_hidden()
+    page.evaluate("ChatSupport.open()")
+    expect(Widget(page).panel).to_be_visible()
+
+
 def test_odd_attributes_and_module_scripts(server: Server, site: Site, person: MakePerson) -> None:
     address = site.embed(server.url, "/odd", title=" ", language="de_DE")
     site.pages["/odd"] = site.pages["/odd"].replace("<script ", '<script type="module" ')

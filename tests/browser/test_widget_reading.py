@@ -81,8 +81,8 @@ def test_messages_have_the_name_of_their_sender(
     grace.say(session_id, "Hello, I am Grace")
     expect(widget.texts).to_have_count(4)
     for _ in range(2):
-        notes = [re.sub(r"[\u2068\u2069]| · .*", "", text) for text in widget.rows.locator("small").all_inner_texts()]
-        assert notes[1:] == ["", "Ada", "Grace"]
+        assert [name.rpartition("\n")[2] for name in widget.names.all_inner_texts()] == ["Ada", "Grace"]
+        assert widget.lines.all_inner_texts() == ["Ada joined", "Grace took over"]
         widget.page.reload()
         expect(widget.texts).to_have_count(4)
     grace.leave()
@@ -102,8 +102,8 @@ def test_only_visible_messages_count_as_read_and_the_view_does_not_jump(
     expect(widget.texts.first).to_be_in_viewport()
     read = agent.socket.wait_for("messages_read")["seq"]
     assert 21 <= read < 40
-    jump = widget.panel.get_by_role("button", name=re.compile("New messages"))
-    expect(jump).to_have_text(f"New messages: {70 - read}")
+    jump = widget.panel.get_by_role("button", name=re.compile("new$"))
+    expect(jump).to_have_text(f"{70 - read} new")
 
     widget.log.evaluate("(log) => (log.scrollTop = 0)")
     top = widget.texts.first.bounding_box()
@@ -126,6 +126,29 @@ def test_only_visible_messages_count_as_read_and_the_view_does_not_jump(
     expect(widget.texts.last).to_be_in_viewport(ratio=1)
 
 
+def test_a_line_marks_what_came_while_the_visitor_was_away(
+    server: Server, site: Site, person: MakePerson, agent: Agent
+) -> None:
+    widget = Widget(person().open(site.embed(server.url))).open()
+    widget.write("Hello")
+    session_id = agent.join(widget)
+    agent.say(session_id, "Hi")
+    widget.wait_for_texts("Hello", "Hi")
+    assert widget.lines.all_inner_texts() == ["Ada joined"]
+    widget.page.keyboard.press("Escape")
+    agent.say(session_id, "Are you there?")
+    agent.say(session_id, LONG)
+    expect(widget.badge).to_have_text("2")
+    widget.open()
+    new = widget.log.locator(".new")
+    expect(new).to_have_text("New")
+    assert new.evaluate("(line) => line.nextSibling.textContent").startswith("AAda" + "Are you there?")
+    widget.page.reload()
+    expect(widget.texts).to_have_count(4)
+    expect(new).to_be_hidden()
+    assert widget.lines.all_inner_texts() == ["Ada joined"]
+
+
 def test_times_are_in_the_language_of_the_chat_and_old_ones_have_a_date(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest, mongodb_uri: str
 ) -> None:
@@ -144,8 +167,9 @@ def test_times_are_in_the_language_of_the_chat_and_old_ones_have_a_date(
     widget = Widget(visitor.open(site.embed(server.url, user_id="historian", language="de")))
     widget.bubble.click()
     expect(widget.texts).to_have_count(50)
-    expect(widget.rows.first.locator("small")).to_contain_text("05.03.2024, 14:07")
-    expect(widget.rows.last.locator("small")).to_contain_text(re.compile(r"· \d\d:\d\d$"))
+    assert widget.lines.first.inner_text() == "Dienstag, 5. März 2024"
+    expect(widget.rows.first.locator("small")).to_have_text("Gesendet · 14:07")
+    expect(widget.rows.last.locator("small")).to_have_text(re.compile(r"^\d\d:\d\d$"))
     widget.write("eins")
     expect(widget.texts).to_have_count(51)
     assert widget.page.evaluate("formats") <= 2
@@ -155,7 +179,7 @@ def test_sound_is_heard_on_the_next_page_too(server: Server, site: Site, person:
     visitor = person()
     visitor.context.add_init_script(f"({COUNT_TONES})()")
     widget = Widget(visitor.open(site.embed(server.url))).open()
-    widget.panel.get_by_role("button", name="Sound").click()
+    widget.choose("Sound")
     wait_until(lambda: widget.page.evaluate("tones.length") == 1)
     widget.write("Hello")
     session_id = agent.join(widget)
@@ -184,10 +208,9 @@ def test_the_page_gets_no_keys_of_the_chat_and_an_end_is_confirmed(
     widget.field.press("Enter")
     expect(widget.rows.last).to_contain_text("Sent")
     assert widget.page.evaluate("keys") == []
-    end = widget.panel.get_by_role("button", name="End chat").first
-    end.dblclick()
+    widget.choose("End chat")
     expect(widget.panel.get_by_text("End this chat?")).to_be_visible()
-    widget.panel.get_by_role("button", name="Keep chatting").click()
+    widget.panel.get_by_role("button", name="Keep").click()
     expect(widget.panel.get_by_text("End this chat?")).to_be_hidden()
     expect(widget.status).to_have_text("You are talking to Ada")
     widget.end()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Response, expect
 
+from chatsupport.web import bundle
 from chatsupport.web.assets import CLIENT_PATH, FOLDER
 from tests.browser.conftest import MakePerson
 from tests.browser.people import Person
@@ -15,7 +16,7 @@ from tests.browser.widgets import Agent, Widget
 from tests.e2e.server import Server, Servers
 from tests.e2e.sockets import JS_DIRECTORY
 
-LIMIT, LOADER_LIMIT = 24_000, 3 * 1024
+LIMIT, LOADER_LIMIT = 24 * 1024, 3 * 1024
 
 
 def loaded(visitor: Person) -> list[Response]:
@@ -49,7 +50,14 @@ def test_a_page_view_loads_only_the_bubble(server: Server, site: Site, person: M
 
     assert names(responses) == {"widget.js", "en.js", "bubble.css"}
     assert weight(responses) < 6_000
+    assert widget.page.evaluate(KNOWN_TO_BROWSERS, bundle.PRIVATE) == []
     assert widget.page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+KNOWN_TO_BROWSERS = """(names) => {
+    const prototypes = Object.getOwnPropertyNames(window).map((name) => window[name]?.prototype).filter(Boolean);
+    return names.filter((name) => name in window || prototypes.some((prototype) => name in prototype));
+}"""
 
 
 @pytest.mark.parametrize("language", ["en", "de", "ar"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from tests.e2e.server import Server, wait_until
@@ -20,8 +22,12 @@ class Widget:
         self.log = self.panel.get_by_role("log")
         self.rows = self.log.locator("> div")
         self.texts = self.rows.locator("> p")
-        self.field = self.panel.get_by_role("textbox")
+        self.field = self.panel.get_by_role("textbox", name=re.compile("^(Your message|Ihre Nachricht|رسالتك)$"))
         self.send_button = self.panel.locator("form button")
+        self.menu_button = self.panel.get_by_role("button", name="Menu")
+        self.card = self.log.locator("> .card")
+        self.lines = self.log.locator("> .line")
+        self.names = self.rows.locator("> b:not(:empty)")
         self.typing = self.panel.locator(".typing")
 
     def open(self) -> Widget:
@@ -37,9 +43,13 @@ class Widget:
 
     def end(self) -> None:
         """End the chat, and confirm it."""
-        button = self.panel.get_by_role("button", name="End chat")
-        button.click()
-        self.panel.get_by_role("group", name="End this chat?").get_by_role("button", name="End chat").click()
+        self.choose("End chat")
+        self.panel.get_by_role("group", name="End this chat?").get_by_role("button", name="End", exact=True).click()
+
+    def choose(self, item: str) -> None:
+        """Open the menu, and click one of its items."""
+        self.menu_button.click()
+        self.panel.locator(".menu").get_by_role("button", name=item).click()
 
     def all_texts(self) -> list[str]:
         """Return the messages' texts, in order."""

@@ -13,7 +13,10 @@ _OPTIONS["language"] = "language"
 
 
 def options() -> dict[str, Any]:
-    """Return the values of `data-*` attributes, and the texts under `texts`. Built-in values are left out."""
+    """Return the values of `data-*` attributes, the texts under `texts`, and the questions under `preChat`.
+
+    Built-in values are left out.
+    """
     settings, built_in = service.current(), service.DEFAULTS["widget"]
     said = {
         option: settings["widget"][name]
@@ -21,4 +24,5 @@ def options() -> dict[str, Any]:
         if settings["widget"][name] != built_in[name]
     }
     texts = {_NAMES[name]: text for name, text in settings["texts"].items() if text is not None}
-    return {**said, **({"texts": texts} if texts else {})}
+    more = {"texts": texts, "preChat": settings["preChat"]}
+    return {**said, **{name: value for name, value in more.items() if value}}

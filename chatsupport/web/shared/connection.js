@@ -12,7 +12,7 @@ import { isPassing, pauseAfter } from "./refusals.js";
  * @param {(message: Message) => void} how.onMessage gets each message after lastSeq once, in order
  * @param {(code: string) => void} how.onFailure is told that the session cannot be followed
  */
-export function follow(socket, sessionId, { lastSeq = null, onJoined, onMessage, onFailure }) {
+export const follow = (socket, sessionId, { lastSeq = null, onJoined, onMessage, onFailure }) => {
   /** @type {object | null} The request that waits for its answer. An answer to an older one changes nothing. */
   let waiting = null;
 
@@ -55,11 +55,29 @@ export function follow(socket, sessionId, { lastSeq = null, onJoined, onMessage,
       if (state.sessionId === sessionId && state.lastSeq > /** @type {number} */ (lastSeq)) ask();
     },
   };
-  function stop() {
+  const stop = () => {
     waiting = handlers; // Nothing is requested any more.
     for (const name in handlers) socket.off(name, handlers[name]);
-  }
+  };
   for (const name in handlers) socket.on(name, handlers[name]);
   ask();
   return stop;
-}
+};
+
+/**
+ * Connects anew at once if a websocket breaks at the end of the upgrade from polling. Otherwise, socket.io's client would
+ * have no transport, and would notice that after 45 s only.
+ * @param {Socket} socket
+ */
+export const surviveUpgrades = (socket) => {
+  socket.io.on("open", () => {
+    const { engine } = socket.io;
+    engine.once("upgrading", () => {
+      engine.once("upgradeError", () => {
+        if (!socket.active) return;
+        socket.io.opts.upgrade = false; // From now on by polling, because the next websocket may break too.
+        socket.disconnect().connect();
+      });
+    });
+  });
+};

@@ -9,7 +9,7 @@
  * @param {...Child} children
  * @returns {Tag extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[Tag] : HTMLElement}
  */
-export function h(tag, properties, ...children) {
+export const h = (tag, properties, ...children) => {
   const language = /svg|path/.test(tag) ? "2000/svg" : "1999/xhtml";
   const element = /** @type {any} */ (document.createElementNS(`http://www.w3.org/${language}`, tag));
   for (const name in properties) {
@@ -19,4 +19,4 @@ export function h(tag, properties, ...children) {
   }
   for (const child of children) if (child) element.append(child);
   return element;
-}
+};

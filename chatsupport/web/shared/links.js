@@ -13,7 +13,7 @@ const ONE_SCRIPT =
  * Returns a text's parts: strings, and <a> elements for the addresses in it.
  * @param {string} text
  */
-export function linked(text) {
+export const linked = (text) => {
   const parts = [];
   let from = 0;
   for (const { 0: found, index } of text.matchAll(ADDRESS)) {
@@ -24,13 +24,13 @@ export function linked(text) {
     from = index + address.length;
   }
   return [...parts, text.slice(from)];
-}
+};
 
 /**
  * Leaves out the punctuation that ends the sentence. A bracket belongs to the address if its partner does: Foo_(bar).
  * @param {string} address
  */
-function trim(address) {
+const trim = (address) => {
   const count = (/** @type {string} */ sign) => address.split(sign).length;
   for (;;) {
     const last = /** @type {string} */ (address.at(-1));
@@ -38,13 +38,13 @@ function trim(address) {
     if (!isOver) return address;
     address = address.slice(0, -1);
   }
-}
+};
 
 /**
  * Returns a link that shows its real host, or null for a text that is not an address or hides its host.
  * @param {string} address
  */
-function toLink(address) {
+const toLink = (address) => {
   // @ts-expect-error It matches, whatever comes after the scheme.
   const [, scheme, written, rest] = address.match(/^(https?:\/\/)([^/?#\\]*)(.*)$/is);
   let url;
@@ -64,4 +64,4 @@ function toLink(address) {
     dir: "ltr", // The text around it cannot reverse its direction.
     textContent: isPlain ? scheme + written + rest : scheme + url.host + rest,
   });
-}
+};

@@ -13,24 +13,24 @@ import { isPassing, pauseAfter, triesFor } from "./refusals.js";
  * @param {(entry: Unsent) => Promise<Answer<{ message: Message }>>} conversation.deliver sends it once
  * @param {(refusal: Refusal) => void} conversation.onRefusal is told of each, also of one that passes
  */
-export function createOutbox({ read, write, isReady, deliver, onRefusal }) {
+export const createOutbox = ({ read, write, isReady, deliver, onRefusal }) => {
   let isSending = false;
 
   /** @param {(entry: Unsent) => unknown} which @param {Partial<Unsent>} changes */
-  function alter(which, changes) {
+  const alter = (which, changes) => {
     write(read().map((entry) => (which(entry) ? { ...entry, ...changes } : entry)));
-  }
+  };
   /** @param {Unsent} entry */
   const isPending = (entry) => !entry.failed && !entry.seq;
 
-  async function flush() {
+  const flush = async () => {
     if (isSending) return;
     isSending = true;
     for (let tried = 1, entry; isReady() && (entry = read().find(isPending)); tried += 1) {
       const { id } = entry;
-      const { data, code = "OFFLINE", message } = await deliver(entry).catch((refusal) => refusal);
+      const { data, code = "OFFLINE", message, details } = await deliver(entry).catch((refusal) => refusal);
       if (!data) {
-        onRefusal({ code, message });
+        onRefusal({ code, message, details });
         if (tried < triesFor(code)) {
           await new Promise((resolve) => setTimeout(resolve, pauseAfter(tried)));
           continue;
@@ -41,7 +41,7 @@ export function createOutbox({ read, write, isReady, deliver, onRefusal }) {
       alter((one) => one.id === id, data ? { seq: data.message.seq } : { failed: code, reason: message });
     }
     isSending = false;
-  }
+  };
 
   return {
     /** @param {string} text */
@@ -73,4 +73,4 @@ export function createOutbox({ read, write, isReady, deliver, onRefusal }) {
       if (left.length < read().length) write(left);
     },
   };
-}
+};

@@ -7,7 +7,6 @@
  */
 const TRIES = {
   OFFLINE: Infinity, // There was no answer.
-  ORIGIN: Infinity, // There was no answer, because this page may not call that server.
   DATABASE_UNAVAILABLE: Infinity,
   RATE_LIMITED: 6,
   INTERNAL_ERROR: 3,

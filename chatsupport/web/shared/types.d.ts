@@ -3,6 +3,7 @@
 export interface Refusal {
   code: string;
   message?: string;
+  details?: { field: string }[];
 }
 export type Answer<Data> = { success: true; data: Data } | ({ success: false } & Refusal);
 

@@ -1,7 +1,9 @@
-import { follow } from "../shared/connection.js";
+import { follow, surviveUpgrades } from "../shared/connection.js";
 import { createOutbox } from "../shared/outbox.js";
 import { isOutworn, isPassing, pauseAfter } from "../shared/refusals.js";
+import { context, page } from "./context.js";
 import { emit, options } from "./page.js";
+import { use } from "./use.js";
 import { visitor, warn } from "./visitor.js";
 
 /** @import { Answer, Joined, Message, Refusal, Socket, Unsent } from "../shared/types.js" */
@@ -12,7 +14,7 @@ import { visitor, warn } from "./visitor.js";
  * @param {Person} person what is kept of them
  * @param {(state: State) => void} render is called on each change
  */
-export function createChat(person, render) {
+export const createChat = (person, render) => {
   let isStopped = false;
   // Events after stop() change nothing, because there may be another visitor by then.
   const own = {
@@ -22,7 +24,7 @@ export function createChat(person, render) {
   };
   const { kept, keep } = own;
   const { io, server, userId } = options; // As they are now: the page may name somebody else later.
-  const { call, rest, getToken, carry, reason } = visitor({ ...options }, own);
+  const { call, rest, getToken, carry } = visitor({ ...options }, own);
 
   // The session. `read` is the seq up to which the visitor has read, `theirs` the same for an agent.
   /** @type {any} */
@@ -50,8 +52,10 @@ export function createChat(person, render) {
   // The visitor.
   let { outbox: unsent, userId: me } = kept();
   let names = Object(kept().names);
+  /** @type {State["joins"]} */
+  let joins = [];
   let typedAt = 0;
-  // The connection. `isStaffed` tells whether an agent is present.
+  // The connection, and the server's availability.
   /** @type {(origin: string, options: object) => Socket} */
   let client;
   /** @type {Socket} */
@@ -61,13 +65,16 @@ export function createChat(person, render) {
   /** @type {boolean} */
   let isConnecting;
   /** @type {boolean} */
-  let isOnline;
+  let isLinked;
   /** @type {State["problem"]} */
   let problem;
   /** @type {ReturnType<typeof setTimeout>} */
   let timer;
-  /** @type {State["isStaffed"]} */
-  let isStaffed;
+  /** @type {State["desk"]} */
+  let desk;
+  /** @type {State["wrong"]} */
+  let wrong;
+  let toldPage = "";
   /** @type {boolean} */
   let isDue;
   let tried = 0;
@@ -82,11 +89,16 @@ export function createChat(person, render) {
       keep({ outbox: [...others, ...unsent] });
       changed();
     },
-    isReady: () => isOnline && !isStopped,
+    isReady: () => isLinked && !isStopped,
     async deliver(entry) {
       if (!id) {
         await getToken();
-        const { sessionId } = await rest("chat/start-session", { userId: kept().userId });
+        toldPage = location.href;
+        // What the server thinks of the page is no reason not to chat.
+        const { sessionId } = await start(context()).catch((refusal) => {
+          if (refusal.code === "INVALID_CONTEXT") return start();
+          throw refusal;
+        });
         begin(sessionId, Date.now());
       }
       const payload = { sessionId: id, message: entry.text, clientMessageId: entry.id };
@@ -98,17 +110,28 @@ export function createChat(person, render) {
       renew(refusal.code);
       if (refusal.code === "BLOCKED") fail(refusal);
       else if (!id && !isPassing(refusal.code)) problem = refusal.code;
+      wrong = problem === "INVALID_CONTEXT" ? refusal.details : null;
       changed();
     },
   });
 
+  /** Starts a session. @param {object} [told] what the server may know of the page */
+  const start = (told) => rest("chat/start-session", { userId: kept().userId, ...told, ...kept().answers });
+
+  // Tells staff which page the visitor is looking at.
+  const tellPage = () => {
+    if (status === "ended" || toldPage === location.href) return;
+    toldPage = location.href;
+    socket.emit("update_session", { sessionId: id, page: page() });
+  };
+
   // Shows changes, once for all that came together.
-  function changed() {
+  const changed = () => {
     if (!isDue) queueMicrotask(draw);
     isDue = true;
-  }
+  };
 
-  function draw() {
+  const draw = () => {
     isDue = false;
     if (isStopped) return;
     const before = told;
@@ -129,30 +152,32 @@ export function createChat(person, render) {
       isEnding,
       unsent,
       names,
-      isOnline,
+      joins,
+      isLinked,
       problem,
-      isStaffed,
+      desk,
+      wrong,
     });
-  }
+  };
 
   // Drops a token that is no longer valid. Returns whether another attempt makes sense.
   /** @param {string} code */
-  function renew(code) {
+  const renew = (code) => {
     const isWorn = isOutworn(code);
     if (isWorn) own.keepSecret({ token: null, worn: own.secret().token });
     return isWorn || isPassing(code);
-  }
+  };
 
   // Refused for good: waiting messages have failed, and the visitor and the page are told.
   /** @param {Refusal} refusal */
-  function fail(refusal) {
+  const fail = (refusal) => {
     warn(refusal);
     problem = refusal.code;
     outbox.fail(refusal);
-  }
+  };
 
   // Connects. socket.io reconnects by itself, unless the server has refused or closed the connection.
-  async function connect() {
+  const connect = async () => {
     if (isConnecting || isStopped) return;
     isConnecting = true;
     clearTimeout(timer);
@@ -173,21 +198,29 @@ export function createChat(person, render) {
     } finally {
       isConnecting = false;
     }
-  }
+  };
 
-  function retry(/** @type {Partial<Refusal>} */ { code = "OFFLINE", message }) {
+  const retry = (/** @type {Partial<Refusal>} */ { code = "OFFLINE", message }) => {
     if (isStopped) return;
     if (!renew(code)) return fail({ code, message });
-    if (code === "ORIGIN") problem = code;
+    if (code === "OFFLINE") look();
     changed();
     clearTimeout(timer);
     tried += 1;
     timer = setTimeout(connect, pauseAfter(tried));
-  }
+  };
 
-  function listen() {
+  // There is no answer. Looks whether the reason is that this page may not call the server.
+  const look = async () => {
+    const isRefused = await (await use("notices")).isRefused(server);
+    if (!isLinked) problem = isRefused ? "ORIGIN" : null;
+    changed();
+  };
+
+  const listen = () => {
     const { origin, pathname: path } = new URL(`${server}/socket.io`);
     const made = client(origin, { path, autoConnect: false, reconnectionDelayMax: 10_000, randomizationFactor: 0.8 });
+    surviveUpgrades(made);
     for (const name in handlers) {
       made.on(name, (/** @type {any} */ data) => {
         if (isStopped || (data?.sessionId ?? id) !== id) return;
@@ -196,25 +229,22 @@ export function createChat(person, render) {
       });
     }
     return made;
-  }
+  };
 
   /** @type {Record<string, (event?: any) => void>} */
   const handlers = {
     connect() {
-      isOnline = true;
+      isLinked = true;
       tried = 0;
       problem = null;
       outbox.retry();
     },
     connect_error({ data }) {
       if (!socket.active) return retry(data ?? {});
-      reason().then((code) => {
-        problem = code === "ORIGIN" ? code : null;
-        changed();
-      });
+      look();
     },
     disconnect(cause) {
-      isOnline = isTyping = false;
+      isLinked = isTyping = false;
       if (cause === "io server disconnect") retry({});
     },
     user_typing(event) {
@@ -232,7 +262,7 @@ export function createChat(person, render) {
       meet(event.agent);
     },
     session_updated(session) {
-      if (session.id === id) agent = session.agent;
+      if (session.id === id) meet(session.agent);
     },
     session_unassigned() {
       status = "waiting";
@@ -249,15 +279,17 @@ export function createChat(person, render) {
   };
 
   // Names are kept, so that messages keep their sender's name when another agent takes over.
-  function meet(/** @type {any} */ somebody) {
+  const meet = (/** @type {any} */ somebody) => {
     agent = somebody;
-    if (!agent || names[agent.id] === agent.name) return;
-    names = { ...names, [agent.id]: agent.name };
-    keep({ names });
-  }
+    if (!agent) return;
+    const { id, name } = agent;
+    names = { ...names, [id]: name };
+    if (joins.at(-1)?.id !== id) joins = [...joins, { id, seq: messages.at(-1)?.seq ?? read }];
+    keep({ names, joins });
+  };
 
   // Follows the stored session, if there is one.
-  function enter() {
+  const enter = () => {
     const { sessionId, since: at = 0 } = kept();
     if (sessionId === id || !socket || isStopped) return;
     // A tab that did not know yet of this session has stored what it knew before. Only a later session takes its place.
@@ -268,40 +300,43 @@ export function createChat(person, render) {
     messages = [];
     theirs = 0;
     read = +kept().read || 0;
+    joins = Array.from(kept().joins ?? []).filter(Boolean);
     since = /** @type {number} */ (kept().since);
     unfollow = id && follow(socket, id, { onJoined, onMessage, onFailure });
     changed();
-  }
+  };
 
   /** @param {string} sessionId @param {number} at @param {number} [seen] */
-  function begin(sessionId, at, seen = 0) {
+  const begin = (sessionId, at, seen = 0) => {
+    if (sessionId !== id) leave();
     keep({ sessionId, since: at, read: seen, ended: false });
     enter();
-  }
+  };
 
   // Asks for the open session, which may have begun on another device. A guest has one device.
-  async function lookUp() {
+  const lookUp = async () => {
     if (!userId || (id && status !== "ended" && !kept().ended)) return;
     const { session } = await rest("chat/session/current");
     if (session && session.id !== id) begin(session.id, Date.parse(session.createdAt));
-  }
+  };
 
   /** @param {Joined} session */
-  function onJoined(session) {
+  const onJoined = (session) => {
     ({ status, queuePosition: place } = session);
-    meet(session.agent);
     if (!messages[0]) hasMore = session.hasMore;
     for (const { userType, seq } of session.readSeq) {
       if (userType === "user") read = Math.max(read, seq);
       else theirs = Math.max(theirs, seq);
     }
+    meet(session.agent);
     isEnding = false;
     keep({ ended: status === "ended" });
+    tellPage();
     changed();
-  }
+  };
 
   /** @param {Message} message */
-  function onMessage(message) {
+  const onMessage = (message) => {
     const isOwn = message.senderType === "user";
     outbox.settle(isOwn ? message.clientMessageId : "", message.seq);
     messages.push(message);
@@ -309,28 +344,38 @@ export function createChat(person, render) {
     isIdle = false;
     changed();
     if (!isOwn) emit("message", message);
-  }
+  };
 
   /** @param {string} code */
-  function onFailure(code) {
+  const onFailure = (code) => {
     if (/FORBIDDEN|NOT_FOUND|INVALID_SESSION/.test(code)) again();
     else if (!renew(code)) fail({ code });
-  }
+  };
+
+  // Adds the session to the past ones, which only this browser knows.
+  const leave = () => {
+    const past = Array.from(kept().past ?? []);
+    if (id) past.push({ id, at: since, name: agent?.name });
+    keep({ joins: null, past: past.slice(-20) });
+  };
 
   // Forgets an ended session, and is ready for a new one.
-  function again() {
+  const again = () => {
+    leave();
     keep({ sessionId: null });
     enter();
-  }
+  };
 
-  function open() {
-    if (!isOnline) connect();
+  const open = () => {
+    if (!isLinked) connect();
     else lookUp().catch(({ code }) => renew(code));
-  }
+  };
 
   return {
     open,
     again,
+    rest,
+    getToken,
     // Ends the chat. Without a connection, socket.io does it as soon as there is one.
     end() {
       isEnding = true;
@@ -364,11 +409,12 @@ export function createChat(person, render) {
       }
       return read;
     },
-    // Asks whether an agent is present, while that matters.
+    // Asks whether an agent is present, while that matters. Only known visitors learn how long they may have to wait.
     async ask() {
+      if (isLinked && id) tellPage();
       if (status && status !== "waiting") return;
       try {
-        ({ isStaffed } = await call("chat/availability"));
+        desk = await call("chat/availability", undefined, id && (await getToken()));
         changed();
       } catch ({ code }) {
         renew(code);
@@ -388,13 +434,11 @@ export function createChat(person, render) {
       typedAt = Date.now();
       socket.volatile.emit("typing_start", { sessionId: id });
     },
-    async earlier() {
-      const [first] = messages;
-      const page = await rest(`chat/messages/${id}?limit=50&before=${first.seq}`);
-      if (messages[0] !== first) return;
-      messages.unshift(...page.messages);
-      hasMore = page.pagination.hasMore;
+    // Adds earlier messages.
+    addEarlier(/** @type {Message[]} */ earlier, /** @type {boolean} */ isMore) {
+      messages.unshift(...earlier);
+      hasMore = isMore;
       changed();
     },
   };
-}
+};

@@ -1,4 +1,4 @@
-import { h, icon, say, texts } from "./page.js";
+import { h, icon, say, texts, write } from "./page.js";
 
 // The field to write in. Enter sends, and Shift+Enter begins a new line.
 
@@ -21,17 +21,17 @@ const left = h("small", { id: "left" });
 export const form = h("form", null, field, send, left);
 
 /** @param {string} draft */
-export function setDraft(draft) {
+export const setDraft = (draft) => {
   field.value = draft;
   fitField();
-}
+};
 
 /** Makes the field as high as its text, and shows how much more may be written. */
-export function fitField() {
+export const fitField = () => {
   field.style.height = "0";
   field.style.height = `${field.scrollHeight + 2}px`;
   const rest = MOST - [...field.value.trim()].length;
-  left.textContent = rest > 100 ? "" : rest < 0 ? say(texts.over, -rest) : say(texts.left, rest);
+  write(left, rest > 100 ? "" : say(texts.left, rest));
   form.className = rest < 0 ? "failed" : "";
   send.disabled = rest < 0 || rest >= MOST;
-}
+};

@@ -4,7 +4,7 @@ import { h } from "../shared/elements.js";
 
 // Puts the chat bubble on a page, as docs/widget.md describes. A page view loads only the bubble. The chat itself is loaded
 // when it is opened, or if there is an open one.
-function install() {
+const install = () => {
   // A module script is not told which element it comes from.
   // @ts-expect-error One of the two is there, and is an element of HTML.
   const { dataset, src } = document.currentScript ?? document.querySelector("[src*='widget.js']");
@@ -23,38 +23,42 @@ function install() {
 
   // If a handler of the page throws, that stops nothing here.
   /** @param {string} event @param {unknown} [detail] */
-  function emit(event, detail) {
+  const emit = (event, detail) => {
     for (const [wanted, handler] of handlers) if (wanted === event) queueMicrotask(() => handler(detail));
-  }
+  };
 
   // Returns the key under which people.js stores the data of a person named by the page, or of a guest.
   const keyOf = (/** @type {string | undefined} */ userId) => (userId ? `${guestKey} ${userId}` : guestKey);
 
-  /** @param {"localStorage" | "sessionStorage"} area @param {string} key @param {string} what */
-  function has(area, key, what) {
+  /** @param {string} what @param {string} [key] @param {"localStorage" | "sessionStorage"} [area] */
+  const has = (what, key = guestKey, area = "localStorage") => {
     try {
       return self[area][key].includes(what);
     } catch {}
-  }
+  };
 
   // Takes over the visitor that the page names. A number counts as its text, and an empty id as none.
   /** @param {any} [who] */
-  function introduce(who) {
+  const introduce = (who) => {
     const { userId, userHash } = who ?? {};
     options.userId = /string|number/.test(typeof userId) ? `${userId}`.trim() : "";
     options.userHash = userHash;
-  }
+  };
 
-  // Resolves with a module and a style sheet, once both are loaded. It tries again after longer and longer pauses, and when
-  // the browser is online again. A browser may remember that an import has failed, so each attempt has its own address.
-  /** @param {string} module @param {string} style */
-  async function load(module, style) {
+  // Resolves with modules and style sheets, once all are loaded.
+  /** @param {string[]} paths */
+  const load = (...paths) => Promise.all(paths.map(loadOne));
+
+  // Tries again after longer and longer pauses, and when the browser is online again. A browser may remember that an
+  // import has failed, so each attempt has its own address.
+  /** @param {string} path */
+  const loadOne = async (path) => {
     for (let again = ""; ; again += "?") {
       try {
-        const answer = await fetch(folder + style);
-        if (!answer.ok) throw answer.status;
-        const sheet = await new CSSStyleSheet().replace(await answer.text());
-        return [await import(folder + module + again), sheet];
+        if (!/css$/.test(path)) return await import(folder + path + again);
+        const answer = await fetch(folder + path);
+        if (!answer.ok) throw path;
+        return await new CSSStyleSheet().replace(await answer.text());
       } catch (error) {
         console.warn(error);
         await new Promise((resolve) => {
@@ -63,42 +67,50 @@ function install() {
         });
       }
     }
-  }
+  };
 
   // Makes a button with a line drawing.
   /** @param {string} label @param {string} d @param {object} properties */
-  function icon(label, d, properties) {
+  const icon = (label, d, properties) => {
     const drawing = h("svg", { viewBox: "0 0 24 24" }, h("path", { d }));
     return h("button", { "aria-label": label, title: label, ...properties }, drawing);
-  }
+  };
 
   // Sets the colours. Text on the accent is black or white, whichever is easier to read.
   /** @param {HTMLElement} frame */
-  function paint(frame) {
-    const { color, theme } = options;
+  const paint = (frame) => {
+    const { color, theme, offset } = options;
+    const [x, y = x] = offset?.match(/\d+/g) ?? [20];
+    frame.style.cssText = `--x:${x}px;--y:${y}px`;
     const dark = matchMedia("(prefers-color-scheme:dark)");
-    const follow = () => frame.classList.toggle("dark", theme === "dark" || (theme !== "light" && dark.matches));
-    dark.onchange = follow;
-    follow();
+    (dark.onchange = () => {
+      frame.classList.toggle("dark", theme === "dark" || (theme !== "light" && dark.matches));
+    })();
     if (!/^#[\da-f]{6}$/i.test(color)) return;
     const [r, g, b] = color.match(/\w\w/g).map((/** @type {string} */ part) => parseInt(part, 16) ** 2.2);
-    const isDark = 0.213 * r + 0.715 * g + 0.072 * b < 35_258; // of 196 964, which is white
-    frame.style.cssText = `--accent:${color};--on:${isDark ? "#fff" : "#000"}`;
-  }
+    const isDark = 3 * r + 10 * g + b < 493_600; // of 2 757 500, which is white
+    frame.style.cssText += `--accent:${color};--on:${isDark ? "#fff" : "#000"}`;
+  };
 
-  async function start() {
+  const start = async () => {
     // The language asked for, or the page's, or the browser's; each is a plain table.
     // @ts-expect-error The last of them matches.
-    const [, lang] = ["", options.language, document.documentElement.lang, ...navigator.languages, "en"]
-      .join(" ")
+    const [, lang] = ` ${options.language} ${document.documentElement.lang} ${navigator.languages} en`
       .toLowerCase()
-      .match(/ (en|de|ar)(?![a-z])/);
+      .match(/[ ,](en|de|ar)(?![a-z])/);
     const [table, sheet] = await load(`languages/${lang}.js`, "bubble.css");
     const texts = /** @type {Texts} */ ({ ...table.default, ...options.texts });
 
+    const prepare = () =>
+      (chat ??= load("all.js", "widget.css").then(([{ start }, sheet]) => {
+        root.adoptedStyleSheets.push(sheet);
+        return start({ h, icon, bubble, texts, options, keyOf, emit, load });
+      }));
+
     // The bubble is in a shadow root with its own style. The chat is added to it later.
-    const bubble = icon(texts.open, "M4 5h16v11H10l-4 4v-4H4z", {
+    const bubble = icon(options.launcher || texts.open, "M4 5h16v11H10l-4 4v-4H4z", {
       class: "bubble",
+      "data-label": options.launcher,
       onclick: api.open,
       onpointerenter: prepare,
     });
@@ -121,27 +133,21 @@ function install() {
     if (document.readyState === "complete") later();
     for (const event of ["DOMContentLoaded", "load"]) addEventListener(event, later);
 
-    function prepare() {
-      return (chat ??= load("all.js", "widget.css").then(([{ start }, sheet]) => {
-        root.adoptedStyleSheets.push(sheet);
-        return start({ h, icon, bubble, texts, options, keyOf, emit });
-      }));
-    }
     return prepare;
-  }
+  };
 
   // A visitor with a chat continues it.
-  function goOn() {
+  const goOn = () => {
     const key = keyOf(options.userId);
     if (
-      (options.userId && has("localStorage", guestKey, 'token":"')) || // of the guest that they were
-      has("localStorage", key, 'live":t') ||
-      has("sessionStorage", key, 'open":t')
+      (options.userId && has('token":"')) || // of the guest that they were
+      has('live":t', key) ||
+      has('open":t', key, "sessionStorage")
     )
       show();
-  }
+  };
 
-  const show = () => (view ??= prepared().then(({ createView }) => createView()));
+  const show = () => (view ??= prepared().then(({ makeView }) => makeView()));
 
   // Calls made before it is loaded are done then.
   const api = {
@@ -167,6 +173,6 @@ function install() {
   const prepared = async () => (await started)();
   goOn();
   return api;
-}
+};
 
 self.ChatSupport ??= install();

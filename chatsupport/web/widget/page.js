@@ -1,5 +1,5 @@
 // Values that loader.js already has. The server puts these modules into one function (bundle.py), which gets them.
-export const { h, icon, texts, bubble, options, keyOf, emit } = given;
+export const { h, icon, texts, bubble, options, keyOf, emit, load } = given;
 
 /** Is around the bubble. */
 export const frame = /** @type {HTMLElement} */ (bubble.parentElement);
@@ -11,3 +11,8 @@ export const title = options.title?.trim() || texts.title;
 
 /** @param {string} template @param {any} value */
 export const say = (template, value) => template.replace("{}", () => value);
+
+/** Changes an element's text, if it is another one: what is not new is not read out. @param {Node} element @param {string} text */
+export const write = (element, text) => {
+  if (element.textContent !== text) element.textContent = text;
+};

@@ -7,18 +7,18 @@ import { options } from "./page.js";
 
 // The last read or written data is also in memory. It is used if the browser stores nothing, is full, or has rubbish.
 /** @param {"localStorage" | "sessionStorage"} area */
-function storage(area) {
+const storage = (area) => {
   /** @type {Record<string, any>} */
   const memory = {};
   /** @type {Record<string, any>} */
   const unkept = {};
 
   /** @param {(kept: Storage) => any} task */
-  function attempt(task) {
+  const attempt = (task) => {
     try {
       return task(self[area]);
     } catch {}
-  }
+  };
   return {
     read(/** @type {string} */ key) {
       const found = attempt((kept) => unkept[key] ?? JSON.parse(kept[key]));
@@ -35,13 +35,13 @@ function storage(area) {
       });
     },
     // Forgets the data in memory and, unless `here`, the data that other tabs share.
-    forget(/** @type {string} */ key, here = false) {
+    discard(/** @type {string} */ key, here = false) {
       delete memory[key];
       delete unkept[key];
       if (!here) attempt((kept) => delete kept[key]);
     },
   };
-}
+};
 const shared = storage("localStorage");
 const ofTab = storage("sessionStorage");
 
@@ -51,8 +51,8 @@ const ofTab = storage("sessionStorage");
  * @param {unknown} [isNamed]
  * @returns {Person}
  */
-export function person(key, isNamed) {
-  function kept() {
+export const person = (key, isNamed) => {
+  const kept = () => {
     const entry = shared.read(key);
     // Earlier releases kept the chat of somebody the page had named in the same place.
     const isOwn = (isNamed || /^guest-/.test(entry.userId ?? "guest-")) && (entry.sessionId ?? "").trim;
@@ -60,7 +60,7 @@ export function person(key, isNamed) {
     // Acknowledged messages come with the history.
     const isUnsent = (/** @type {any} */ one) => isOwn && one?.id && one.text?.trim && !one.seq;
     return { ...(isOwn && entry), outbox: outbox.filter(isUnsent) };
-  }
+  };
   const tab = () => ofTab.read(key);
   const note = (/** @type {KeptInTab} */ changes) => ofTab.write(key, { ...tab(), ...changes });
   return {
@@ -80,12 +80,12 @@ export function person(key, isNamed) {
       now.live = !!(now.from || isWaiting || (now.sessionId && (!now.ended || now.unread)));
       shared.write(key, now);
     },
-    forget(here) {
-      shared.forget(key, here);
-      ofTab.forget(key);
+    discard(here) {
+      shared.discard(key, here);
+      ofTab.discard(key);
     },
   };
-}
+};
 
 /**
  * Gives the stored data of a guest at once to the person that the page now names, so that the next visitor does not find it.
@@ -93,25 +93,25 @@ export function person(key, isNamed) {
  * @param {Person} own
  * @param {Person} guest
  */
-export function adopt(own, guest) {
-  const { token: from, outbox, since, read, names, sound } = guest.kept();
+export const adopt = (own, guest) => {
+  const { token: from, outbox, since, read, names, sound, past } = guest.kept();
   own.note({ ...guest.tab(), ...own.tab() });
-  guest.forget();
+  guest.discard();
   const mine = own.kept();
   const others = outbox.filter(({ id }) => !mine.outbox.some((one) => one.id === id));
   if (others[0]) own.keep({ outbox: [...mine.outbox, ...others] });
-  if (from) own.keep({ sound: mine.sound ?? sound, from, was: { since, read, names } });
-}
+  if (from) own.keep({ sound: mine.sound ?? sound, past: mine.past ?? past, from, was: { since, read, names } });
+};
 
 /**
  * Ends the person's token, and forgets the person. With `here`, other tabs keep their data.
  * @param {Person} own
  * @param {boolean} [here]
  */
-export function signOut(own, here) {
+export const signOut = (own, here) => {
   const { token } = own.secret();
-  own.forget(here);
+  own.discard(here);
   if (!token) return;
   const headers = { Authorization: `Bearer ${token}` };
   fetch(`${options.server}/api/auth/logout`, { method: "POST", keepalive: true, headers }).catch(console.warn);
-}
+};

@@ -1,10 +1,17 @@
-import { linked } from "../shared/links.js";
-import { h, locale, texts, title } from "./page.js";
+import { h, locale, say, texts, title, write } from "./page.js";
+import { use } from "./use.js";
 
 /** @import { Message, Unsent } from "../shared/types.js" */
 /** @import { State } from "./types.js" */
 
-// The messages of the chat, with unsent ones below them.
+// The messages of the chat, with unsent ones below them, and lines between them: days, agents who join, new messages.
+//
+// What a message has beside plain text is shown by a part of its own (use.js), which is loaded with the first such message.
+// To add one, name it in partOf(). The part exports `show(message, row)`, which changes the message's row: an element that has
+// a <b> for the name, a <p> for the text, and a <small> for the time. It is called again if the message has changed.
+
+/** @param {any} message @returns {string | false} */
+const partOf = ({ message, text = message }) => /https?:/i.test(text) && "links";
 
 const NEAR_PX = 60;
 
@@ -15,108 +22,162 @@ export const log = h("div", {
   "aria-label": title,
   tabindex: "0",
 });
-/** @param {"medium"} [dateStyle] */
-const format = (dateStyle) => new Intl.DateTimeFormat(locale, { timeStyle: "short", dateStyle });
-const clock = format();
-const calendar = format("medium");
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
+const calendar = new Intl.DateTimeFormat(locale, { dateStyle: "full" });
+// The elements of messages and lines, by their keys. Each is made once, so that it is read out only once.
 const rows = new Map();
 /** @type {Message[]} */
 let messages = [];
+/** The first message that is shown. @type {Message | undefined} */
+let oldest;
 let isUnplaced = false;
+// The seq of the message with the line "New" above it.
+let freshSeq = 0;
 /** Whether the last message is in view, and stays there. */
 export let isAtEnd = true;
 
 /** @param {{ senderType?: string }} entry a message, or what is on its way */
 export const isOwn = ({ senderType = "user" }) => senderType === "user";
 
-export function toEnd() {
+/** @param {string | number} time */
+export const timeOf = (time) => clock.format(new Date(time));
+
+export const toEnd = () => {
   log.scrollTop = log.scrollHeight;
   isAtEnd = true;
-}
+};
 
 /**
  * Shows the end, or the first new message if the new ones do not fit.
  * @param {number} read how far the visitor has read
  */
-export function placeThread(read) {
+export const placeThread = (read) => {
   isUnplaced = !log.offsetParent;
   const first = messages.find((message) => !isOwn(message) && message.seq > read);
+  freshSeq = first?.seq ?? 0;
+  if (first) rows.get(first.id).before(line("new", texts.fresh));
   toEnd();
-  if (first) log.scrollTop = Math.min(log.scrollTop, rows.get(first.id).offsetTop - 20);
-}
+  if (first) log.scrollTop = Math.min(log.scrollTop, rows.get("new").offsetTop - 20);
+};
 
 /**
  * The log has a new size. It has none before the bubble is on the page, and an open chat may be ready before that.
  * @param {number} read
  */
-export function fitThread(read) {
+export const fitThread = (read) => {
   if (isUnplaced) placeThread(read);
   else if (isAtEnd) toEnd();
-}
+};
 
-export function clearThread() {
+export const clearThread = () => {
   rows.clear();
   log.replaceChildren();
-}
+};
 
 /**
  * Shows the messages and the unsent ones.
  * @param {State} state
  * @param {(entry: Unsent) => void} onRetry
+ * @param {Node | undefined} card is shown below them
  */
-export function showThread(state, onRetry) {
+export const showThread = (state, onRetry, card) => {
   const { scrollHeight, scrollTop, firstChild } = log;
   messages = state.messages;
   const entries = [...messages, ...state.unsent];
-  for (const i of entries.keys()) showEntry(entries, i, state, onRetry);
-  while (log.children[entries.length]) /** @type {ChildNode} */ (log.lastChild).remove();
+  const nodes = [];
+  for (let i = 0; i <= entries.length; i += 1) {
+    const lines = linesAbove(entries, i, state);
+    nodes.push(...lines);
+    if (entries[i]) nodes.push(rowOf(entries, i, state, onRetry, !!lines[0]));
+  }
+  if (card) nodes.push(card);
+  for (const [i, node] of nodes.entries()) if (log.children[i] !== node) log.insertBefore(node, log.children[i]);
+  while (log.children[nodes.length]) /** @type {ChildNode} */ (log.lastChild).remove();
   if (!firstChild) placeThread(state.read);
   else if (isAtEnd) toEnd();
   // Earlier messages were added above the ones that the visitor is reading.
-  else if (log.firstChild !== firstChild) log.scrollTop = scrollTop + log.scrollHeight - scrollHeight;
-}
+  else if (messages[0] !== oldest) log.scrollTop = scrollTop + log.scrollHeight - scrollHeight;
+  oldest = messages[0];
+};
+
+/** @param {string} key @param {string} text */
+const line = (key, text) => {
+  if (!rows.has(key)) rows.set(key, h("p", { class: `line ${key}` }));
+  const element = rows.get(key);
+  write(element, text);
+  return element;
+};
+
+/** @param {any} [entry] */
+const dayOf = ({ timestamp, at } = {}) => new Date(timestamp ?? at ?? Date.now()).toDateString();
 
 /**
- * Shows an entry. An entry that is already shown keeps its element, so that it is read out only once.
+ * Returns the lines above an entry, or below the last one.
+ * @param {readonly any[]} entries
+ * @param {number} i
+ * @param {State} state
+ */
+const linesAbove = (entries, i, { joins, names }) => {
+  const entry = entries[i];
+  const before = entries[i - 1];
+  const lines = [];
+  if (entry && dayOf(entry) !== dayOf(before)) lines.push(line(dayOf(entry), calendar.format(new Date(dayOf(entry)))));
+  const last = before ? before.seq : (entry?.seq ?? 1) - 1;
+  for (const [n, { id, seq }] of joins.entries()) {
+    if (seq === last) lines.push(line(`join ${n}`, say(n ? texts.took : texts.joined, names[id] ?? texts.team)));
+  }
+  if (entry?.seq === freshSeq) lines.push(line("new", texts.fresh));
+  return lines;
+};
+
+/**
+ * Returns an entry's element.
  * @param {readonly any[]} entries
  * @param {number} i
  * @param {State} state
  * @param {(entry: Unsent) => void} onRetry
+ * @param {boolean} isBelowLine
  */
-function showEntry(entries, i, state, onRetry) {
+const rowOf = (entries, i, state, onRetry, isBelowLine) => {
   const entry = entries[i];
   const next = entries[i + 1];
   const mine = isOwn(entry);
   const key = (mine && entry.clientMessageId) || entry.id;
   if (!rows.has(key)) {
-    const text = h("p", { dir: "auto" }, ...linked(entry.message ?? entry.text));
-    rows.set(key, h("div", { class: mine && "own" }, text, h("small")));
+    const text = h("p", { dir: "auto" }, entry.message ?? entry.text);
+    rows.set(key, h("div", { class: mine && "own" }, h("b"), text, h("small")));
   }
   const row = rows.get(key);
   const { failed, seq } = entry;
+  const isOther = (/** @type {any} */ one) => !one || isOwn(one) !== mine || (!mine && one.senderId !== entry.senderId);
+  // An agent's name is above the first of consecutive messages, and the time is below the last.
+  const name = !mine && (isBelowLine || isOther(entries[i - 1])) ? (state.names[entry.senderId] ?? texts.team) : "";
+  if (row.name !== name) {
+    row.name = name;
+    row.firstChild.replaceChildren(...(name ? [h("i", { "aria-hidden": true }, [...name][0]), name] : []));
+  }
   const mark = failed ? texts.failed : !seq ? texts.sending : seq > state.theirs ? texts.sent : texts.read;
-  const name = mine ? mark : (state.names[entry.senderId] ?? texts.team);
-  // Consecutive messages of one person have one line below them.
-  const isLast = failed || !next || next.failed || isOwn(next) !== mine || (!mine && next.senderId !== entry.senderId);
-  const time = entry.timestamp ? ` · ${timeOf(entry.timestamp)}` : "";
-  // Each part keeps its own direction of writing.
-  const note = isLast ? `\u2068${name}\u2069${time}` : "";
+  const time = entry.timestamp && timeOf(entry.timestamp);
+  const note = failed || next?.failed || isOther(next) ? [mine && mark, time].filter(Boolean).join(" · ") : "";
   if (row.note !== note) {
     row.note = row.lastChild.textContent = note;
     row.classList.toggle("failed", !!failed);
     if (failed) row.lastChild.append(h("button", { onclick: () => onRetry(entry) }, texts.retry));
   }
-  if (log.children[i] !== row) log.insertBefore(row, log.children[i]);
-}
+  if (row.entry !== entry) showMore((row.entry = entry), row);
+  return row;
+};
 
-/** Returns the time of a message, with its date if it is not today. @param {string} timestamp */
-function timeOf(timestamp) {
-  const at = new Date(timestamp);
-  return (at.toDateString() === new Date().toDateString() ? clock : calendar).format(at);
-}
+/** @param {any} entry @param {Element} row */
+const showMore = async (entry, row) => {
+  const part = partOf(entry);
+  if (!part) return;
+  (await use(part)).show(entry, row);
+  if (isAtEnd) toEnd();
+};
 
 /** Returns the seq of the last message on the screen, or 0. */
-export function lastSeen() {
+export const lastSeen = () => {
   isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
   const bottom = log.scrollTop + log.clientHeight;
   const isSeen = (/** @type {Message} */ { id, clientMessageId }) => {
@@ -125,4 +186,4 @@ export function lastSeen() {
   };
   const isWatched = !document.hidden && log.clientHeight; // Nothing is visible while the page hides the chat.
   return (isWatched && messages.findLast(isSeen)?.seq) || 0;
-}
+};

@@ -3,8 +3,10 @@
 import type { h } from "../shared/elements.js";
 import type { AgentName, Message, Status, Unsent } from "../shared/types.js";
 import type english from "./languages/en.js";
+import type words from "./parts/languages/en.js";
 
 export type Texts = typeof english;
+export type Words = typeof words;
 export type Elements = typeof h;
 
 declare global {
@@ -27,6 +29,10 @@ export type Emit = (event: string, detail?: unknown) => void;
 
 /** What loader.js hands to the chat. */
 export interface Page {
+  /** Loads modules and styles of the widget, however long it takes. */
+  load(...paths: string[]): Promise<any[]>;
+  /** The texts of the parts; only parts have them. */
+  words: Words;
   h: Elements;
   icon: Icon;
   texts: Texts;
@@ -38,7 +44,9 @@ export interface Page {
 }
 
 /** The script tag's attributes, and where the server is. */
-export interface Options extends DOMStringMap {
+export interface Options extends Omit<DOMStringMap, "preChat"> {
+  /** Questions that the server asks before a chat begins. */
+  preChat?: any;
   server: string;
   io?: string;
   userId: string;
@@ -61,6 +69,9 @@ export interface Kept {
   unread?: number;
   sound?: boolean;
   live?: boolean;
+  answers?: Answers;
+  joins?: any;
+  past?: any;
   /** The token of the guest that this person was, and what is theirs. */
   from?: string | null;
   was?: Partial<Kept>;
@@ -83,7 +94,30 @@ export interface Person {
   keepSecret(changes: Partial<Kept>): void;
   keep(changes: Partial<Kept>): void;
   /** Forgets them; where `here`, what other tabs share stays. */
-  forget(here?: boolean): void;
+  discard(here?: boolean): void;
+}
+
+/** `GET /api/chat/availability`. */
+export interface Availability {
+  isOpen: boolean;
+  opensAt: string | null;
+  isStaffed: boolean;
+  estimatedWaitSeconds?: number | null;
+}
+
+/** A question before a chat begins, as in the server's settings. */
+export interface Question {
+  key: string;
+  label: string;
+  type: "text" | "email" | "phone" | "select";
+  options?: readonly string[];
+  required: boolean;
+}
+
+/** The visitor's answers, as a session's start takes them. */
+export interface Answers {
+  visitor: Record<string, string>;
+  fields: Record<string, string>;
 }
 
 /** What is shown. */
@@ -105,8 +139,29 @@ export interface State {
   unsent: readonly Unsent[];
   /** Agents' names, by their ids. */
   names: Record<string, string>;
-  isOnline: boolean;
+  /** The agents in turn, each with the seq of the last message before. */
+  joins: readonly { id: string; seq: number }[];
+  isLinked: boolean;
   /** The code of what was refused. */
   problem: string | null;
-  isStaffed: boolean | undefined;
+  desk: Availability | undefined;
+  /** What the server asked for in vain when a session was to start. */
+  wrong: readonly { field: string }[] | undefined | null;
+}
+
+/** What the view hands to a part that it shows. */
+export interface Shown {
+  panel: HTMLElement;
+  /** The greeting, which comes first in the panel. */
+  hello: HTMLElement;
+  own: Person;
+  chat: any;
+  state: State;
+  /** Focuses what the visitor most likely needs next. */
+  focus(): void;
+  chime(): void;
+  /** Whether there are questions that the visitor must answer before the chat begins. */
+  isAsked(): boolean;
+  /** Draws the chat again. */
+  render(): void;
 }

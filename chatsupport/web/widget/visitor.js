@@ -11,25 +11,18 @@ export const warn = ({ code, message }) => console.warn("Chat Support:", code, m
  * @param {Options} options
  * @param {Person} own
  */
-export function visitor({ server, userId, userHash }, own) {
+export const visitor = ({ server, userId, userHash }, own) => {
   /** @type {Promise<string> | null} */
   let pending = null;
 
-  // Why there was no answer: OFFLINE, or ORIGIN if the server is there but this page may not call it.
-  async function reason() {
-    const answers = (/** @type {string} */ path) =>
-      fetch(server + path, { cache: "no-store", signal: AbortSignal.timeout(5_000) }).then(Boolean, () => false);
-    return (await answers("/widget.js")) && !(await answers("/api/health")) ? "ORIGIN" : "OFFLINE";
-  }
-
   /**
-   * Makes one call. Resolves with the answer's data. Throws the failure envelope, or one with the `reason` as its code.
+   * Makes one call. Resolves with the answer's data. Throws the failure envelope, or one with the code OFFLINE.
    * @param {string} path
    * @param {object} [body]
    * @param {string | null} [token]
    * @returns {Promise<any>}
    */
-  async function call(path, body, token) {
+  const call = async (path, body, token) => {
     const headers = {
       ...(body && { "Content-Type": "application/json" }),
       ...(token && { Authorization: `Bearer ${token}` }),
@@ -41,10 +34,10 @@ export function visitor({ server, userId, userHash }, own) {
       signal: AbortSignal.timeout(15_000),
     })
       .then((response) => response.json())
-      .catch(async () => ({ code: await reason() }));
+      .catch(() => ({ code: "OFFLINE" }));
     if (!answer.success) throw answer;
     return answer.data;
-  }
+  };
 
   // A token is used only if the page vouches for its user in the same way as the page that got it.
   const getToken = () => {
@@ -53,7 +46,7 @@ export function visitor({ server, userId, userHash }, own) {
     return (pending ??= newToken().finally(() => (pending = null)));
   };
 
-  async function newToken() {
+  const newToken = async () => {
     if (userId) return take(await call("auth/token", { userId, userHash }), userId);
     const { userId: before, worn } = own.kept();
     if (before) {
@@ -66,20 +59,20 @@ export function visitor({ server, userId, userHash }, own) {
     }
     const answer = await call("auth/token", { guest: true });
     return own.kept().token ?? take(answer, answer.userId); // Another tab may have been faster.
-  }
+  };
 
   /** @param {{ token: string }} answer @param {string} id */
-  function take({ token }, id) {
+  const take = ({ token }, id) => {
     own.keep({ userId: id });
     own.keepSecret({ token, hash: userHash, worn: null });
     return token;
-  }
+  };
 
   /** @param {string} path @param {object} [body] */
   const rest = async (path, body) => call(path, body, await getToken());
 
   // Gives the chat of the former guest to this person. If that is refused for good, it stays with the guest.
-  async function carry() {
+  const carry = async () => {
     const { from: guestToken, was, sessionId: present } = own.kept();
     if (!guestToken) return;
     let sessionId;
@@ -90,7 +83,7 @@ export function visitor({ server, userId, userHash }, own) {
       warn(refusal);
     }
     own.keep({ from: null, ...(sessionId && sessionId !== present && { sessionId, ...was, ended: false }) });
-  }
+  };
 
-  return { call, rest, getToken, carry, reason };
-}
+  return { call, rest, getToken, carry };
+};

@@ -43,8 +43,8 @@ def test_every_versioned_file_is_served_to_any_site_and_cached_for_ever(apis: Ap
         Path(path).suffix
     ]  # fmt: skip
     if path.startswith(SQUEEZED):
-        main = {bundle.CHAT: bundle.CHAT_MAIN, bundle.LOADER: bundle.LOADER}.get(path)
-        parts = bundle.imported(main, written()) if main else [path]
+        joined = {bundle.CHAT: bundle.CHAT_MAIN, **{main: main for main in (bundle.LOADER, *bundle.parts(written()))}}
+        parts = bundle.imported(joined[path], written()) if path in joined else [path]
         assert len(response.data) < sum(len((FOLDER / part).read_bytes()) for part in parts)
     elif not path.startswith("vendor/") and path not in BUNDLES:
         assert response.data == (FOLDER / path).read_bytes()

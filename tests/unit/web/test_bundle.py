@@ -77,19 +77,40 @@ def test_the_page_names_the_files_before_a_script_requests_them() -> None:
         assert f'name="socketio" content="{named[1]}"' in page
 
 
-@pytest.mark.parametrize("main", [bundle.CHAT_MAIN, bundle.LOADER])
+@pytest.mark.parametrize("main", [bundle.CHAT_MAIN, bundle.LOADER, *bundle.parts(written())])
 def test_no_two_modules_in_one_function_have_the_same_name(main: str) -> None:
     files = written()
     declared = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
     modules = bundle.imported(main, files)
     names = [name for path in modules for name in declared.findall(files[path].decode())]
 
-    assert len(modules) > 1
+    assert modules
     assert sorted(names) == sorted(set(names))
 
 
 def test_no_destructuring_from_a_value_in_brackets() -> None:
     # tdewolff-minify 2.24 puts `let { b } = (a)` in front of what declares `a`.
     wrong = re.compile(r"(?:const|let) [{\[][^=;]*\] ?= (?:/\*.*?\*/ )?\(|(?:const|let) \{[^=;]*\} = (?:/\*.*?\*/ )?\(")
-    for path in FOLDER.glob("widget/*.js"):
+    for path in [*FOLDER.glob("widget/*.js"), *FOLDER.glob("widget/parts/*.js")]:
         assert not wrong.search(path.read_text("utf-8")), path.name
+
+
+def test_private_names_stand_for_nothing_that_browsers_or_servers_know() -> None:
+    files = written()
+    widget = [bundle.CHAT_MAIN, bundle.LOADER, *bundle.parts(files)]
+    sources = {path: files[path].decode() for main in widget for path in bundle.imported(main, files)}
+    code = {path: re.sub(r"^ *(//|/?\*).*|//.*$", "", source, flags=re.MULTILINE) for path, source in sources.items()}
+    strings = " ".join(text for source in code.values() for text in re.findall(r'"[^"\n]*"', source))
+    wire = set(re.findall(r"^  (\w+)\??:", (FOLDER / "shared/types.d.ts").read_text("utf-8"), re.MULTILINE))
+    kept = set(re.findall(r"^  (\w+)\??:", interface("Kept") + interface("KeptInTab"), re.MULTILINE))
+
+    assert not {*wire, *kept} & set(bundle.PRIVATE)
+    for name in bundle.PRIVATE:
+        assert any(re.search(rf"\b{name}\b", source) for source in code.values()), name
+        assert not re.search(rf"\b{name}\b", re.sub(r"\./[^\"]*", "", strings)), name
+
+
+def interface(name: str) -> str:
+    """Return the lines of an interface in the widget's types."""
+    types = (FOLDER / "widget/types.d.ts").read_text("utf-8")
+    return types.partition(f"interface {name} {{")[2].partition("\n}")[0]

@@ -11,9 +11,10 @@ import pytest
 from chatsupport.web import bundle
 from chatsupport.web.assets import FOLDER, written
 
-TABLES = sorted((FOLDER / "widget/languages").glob("*.js"))
+FOLDERS = {"texts": FOLDER / "widget/languages", "words": FOLDER / "widget/parts/languages"}
+"""Where the tables are: of the chat, and of its parts. The keys are what the modules call them."""
+TABLES = sorted(path for folder in FOLDERS.values() for path in folder.glob("*.js"))
 LINE = re.compile(r'  (\w+): ("(?:[^"\\]|\\.)*"),(?: // .*)?')
-USED = re.compile(r"\btexts\.(\w+)")
 
 
 def read(table: str) -> list[tuple[str, str]]:
@@ -22,37 +23,45 @@ def read(table: str) -> list[tuple[str, str]]:
     return [(line[1], json.loads(line[2])) for line in lines if line]
 
 
-ENGLISH = read((FOLDER / "widget/languages/en.js").read_text("utf-8"))
+def english(folder: Path) -> list[tuple[str, str]]:
+    return read((folder / "en.js").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.relative_to(FOLDER / "widget").as_posix())
 def test_each_language_has_all_texts_in_their_order(path: Path) -> None:
     table = read(path.read_text("utf-8"))
 
-    assert [name for name, _ in table] == [name for name, _ in ENGLISH] == bundle.texts(path.read_bytes())
-    for (name, text), (_, original) in zip(table, ENGLISH, strict=True):
+    originals = english(path.parent)
+
+    assert [name for name, _ in table] == [name for name, _ in originals] == bundle.texts(path.read_bytes())
+    for (name, text), (_, original) in zip(table, originals, strict=True):
         assert text, name
         assert text.count("{}") == original.count("{}"), name
 
 
-def test_every_text_is_shown_and_no_other() -> None:
-    sources = [path.read_text("utf-8") for path in (FOLDER / "widget").glob("*.js")]
-    used = {name for source in sources for name in USED.findall(source)}
+@pytest.mark.parametrize("table", FOLDERS)
+def test_every_text_is_shown_and_no_other(table: str) -> None:
+    files = [*(FOLDER / "widget").glob("*.js"), *(FOLDER / "widget/parts").glob("*.js")]
+    sources = [path.read_text("utf-8") for path in files]
+    used = {name for source in sources for name in re.findall(rf"\b{table}\.(\w+)", source)}
 
-    assert used == {name for name, _ in ENGLISH}
+    assert used == {name for name, _ in english(FOLDERS[table])}
     # The server replaces a name with a number, and finds it only in this form.
-    assert not [source for source in sources if re.search(r"\btexts\[|\} = texts\b", source)]
+    assert not [source for source in sources if re.search(rf"\b{table}\[|\}} = {table}\b", source)]
 
 
 def test_browsers_get_the_texts_without_their_names() -> None:
     done = bundle.bundled(written())
 
     assert b'default [\n  "ltr", // the direction of writing\n  "Open chat",' in done["widget/languages/en.js"]
-    assert f"icon(texts[{[name for name, _ in ENGLISH].index('send')}]".encode() in done[bundle.CHAT]
+    place = [name for name, _ in english(FOLDERS["texts"])].index("send")
+    assert f"icon(texts[{place}]".encode() in done[bundle.CHAT]
+    place = [name for name, _ in english(FOLDERS["words"])].index("transcript")
+    assert f"words[{place}]".encode() in done["widget/parts/menu.js"]
 
 
 def test_every_language_is_offered() -> None:
     loader = (FOLDER / "widget/loader.js").read_text("utf-8")
-    assert {path.stem for path in TABLES} == set(
-        re.findall(r"\b\w\w\b", loader.partition("match(/ (")[2].partition(")")[0])
-    )
+    offered = set(re.findall(r"\b\w\w\b", loader.partition("match(/[ ,](")[2].partition(")")[0]))
+    for folder in FOLDERS.values():
+        assert {path.stem for path in folder.glob("*.js")} == offered

@@ -1,4 +1,4 @@
-import { follow } from "../../shared/connection.js";
+import { follow, surviveUpgrades } from "../../shared/connection.js";
 import { isOutworn, isPassing, pauseAfter } from "../../shared/refusals.js";
 import { assign, patchTalk, state, talkOf } from "../store.js";
 import { at } from "./api.js";
@@ -69,17 +69,7 @@ export function connect(token, { handlers, onConnect, onSignedOut }) {
     tried += 1;
     setTimeout(() => ours === socket && ours.connect(), pauseAfter(tried));
   });
-  ours.io.on("open", () => {
-    const { engine } = ours.io;
-    engine.once("upgrading", () => {
-      engine.once("upgradeError", () => {
-        // A websocket that breaks at the end of an upgrade leaves socket.io's client without a transport for 45 s.
-        if (ours !== socket) return;
-        ours.io.opts.upgrade = false;
-        ours.disconnect().connect();
-      });
-    });
-  });
+  surviveUpgrades(ours);
   for (const [name, handler] of Object.entries(handlers)) ours.on(name, handler);
 }
 

@@ -4,17 +4,20 @@ export default {
   dir: "rtl", // the direction of writing
   open: "افتح المحادثة", // the bubble
   title: "تحدث معنا", // the heading
-  close: "أغلق المحادثة",
-  sound: "الصوت",
-  end: "إنهاء المحادثة",
-  hello: "مرحبًا! كيف يمكننا مساعدتك؟", // the start
+  close: "إغلاق",
+  more: "القائمة", // the button of a menu
+  hello: "مرحبًا! كيف نساعدك؟", // the start
   hint: "اكتب لنا وسنرد عليك هنا.",
   write: "رسالتك", // the field
   send: "إرسال",
-  place: "رقمك في قائمة الانتظار {}", // the place in the queue
-  waited: "مدة الانتظار {}", // … and for how long, such as 3 minutes
+  place: "رقمك في الانتظار {}", // the place in the queue
+  since: "تنتظر منذ {}", // a time
+  about: "نحو {}", // … such as 3 minutes
+  leave: "يمكنك المغادرة. سيصلك الرد هنا.",
+  joined: "انضم {}", // an agent's name
+  took: "يتابع معك {}", // an agent who comes after another
   talking: "أنت تتحدث مع {}", // an agent's name
-  typing: "{} يكتب الآن",
+  typing: "{} يكتب",
   team: "فريقنا", // an agent whose name is not known
   sending: "جارٍ الإرسال…", // marks below a message
   sent: "أُرسلت",
@@ -22,19 +25,13 @@ export default {
   failed: "لم تُرسل",
   retry: "حاول مرة أخرى",
   offline: "جارٍ الاتصال…",
-  earlier: "رسائل أقدم", // a button above the messages
-  unread: "رسائل جديدة: {}", // how many
-  left: "الأحرف المتبقية: {}", // how many
-  idle: "ستنتهي هذه المحادثة قريبًا ما لم تكتب",
-  ending: "جارٍ إنهاء المحادثة…", // while the server has not confirmed it
-  ended: "انتهت هذه المحادثة",
-  again: "ابدأ من جديد", // a new chat
-  busy: "كثيرون ينتظرون الآن. حاول لاحقًا من فضلك.", // the queue is full
-  trouble: "لا يمكن الوصول إلى المحادثة حاليًا.", // it is refused
-  away: "لا أحد متاح الآن.",
-  sure: "هل تريد إنهاء المحادثة؟",
-  stay: "متابعة المحادثة",
-  blocked: "لا يمكنك مراسلتنا هنا.",
-  origin: "لا تعمل المحادثة في هذه الصفحة.",
-  over: "أحرف زائدة عن الحد: {}", // how many
+  fresh: "جديد", // a line above the first new message
+  news: "{} جديد", // how many messages
+  left: "الأحرف المتبقية: {}", // how many; less than 0 if there are too many
+  ending: "جارٍ الإنهاء…", // while the server has not confirmed it
+  ended: "انتهت المحادثة",
+  rate: "كيف كانت المحادثة؟", // above five faces
+  again: "محادثة جديدة", // a button
+  past: "محادثات سابقة",
+  away: "لا أحد متاح الآن.", // no agent is present
 };

@@ -5,14 +5,17 @@ export default {
   open: "Chat öffnen", // the bubble
   title: "Chatten Sie mit uns", // the heading
   close: "Chat schließen",
-  sound: "Ton",
-  end: "Chat beenden",
+  more: "Menü", // the button of a menu
   hello: "Hallo! Wie können wir helfen?", // the start
   hint: "Schreiben Sie uns, wir antworten hier.",
   write: "Ihre Nachricht", // the field
   send: "Senden",
   place: "Nummer {} in der Schlange", // the place in the queue
-  waited: "seit {}", // … and for how long, such as 3 minutes
+  since: "Sie warten seit {}", // a time
+  about: "etwa {}", // … such as 3 minutes
+  leave: "Sie können die Seite verlassen. Die Antwort kommt hier an.",
+  joined: "{} ist da", // an agent's name
+  took: "{} übernimmt", // an agent who comes after another
   talking: "Sie sprechen mit {}", // an agent's name
   typing: "{} schreibt",
   team: "Unser Team", // an agent whose name is not known
@@ -22,19 +25,13 @@ export default {
   failed: "Nicht gesendet",
   retry: "Erneut versuchen",
   offline: "Verbindung wird hergestellt…",
-  earlier: "Frühere Nachrichten", // a button above the messages
-  unread: "Neue Nachrichten: {}", // how many
-  left: "Zeichen übrig: {}", // how many
-  idle: "Dieser Chat endet bald, wenn Sie nichts schreiben",
+  fresh: "Neu", // a line above the first new message
+  news: "{} neu", // how many messages
+  left: "Zeichen übrig: {}", // how many; less than 0 if there are too many
   ending: "Der Chat wird beendet…", // while the server has not confirmed it
   ended: "Dieser Chat ist beendet",
-  again: "Neu beginnen", // a new chat
-  busy: "Zu viele warten gerade. Bitte später erneut versuchen.", // the queue is full
-  trouble: "Der Chat ist gerade nicht erreichbar.", // it is refused
-  away: "Im Moment ist niemand da.",
-  sure: "Diesen Chat beenden?",
-  stay: "Weiter chatten",
-  blocked: "Sie können uns hier nicht schreiben.",
-  origin: "Der Chat funktioniert auf dieser Seite nicht.",
-  over: "Zeichen zu viel: {}", // how many
+  rate: "Wie war dieser Chat?", // above five faces
+  again: "Neuer Chat", // a button
+  past: "Frühere Chats",
+  away: "Im Moment ist niemand da.", // no agent is present
 };

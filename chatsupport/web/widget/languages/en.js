@@ -5,14 +5,17 @@ export default {
   open: "Open chat", // the bubble
   title: "Chat with us", // the heading
   close: "Close chat",
-  sound: "Sound",
-  end: "End chat",
+  more: "Menu", // the button of a menu
   hello: "Hello! How can we help?", // the start
   hint: "Write to us, and somebody will answer here.",
   write: "Your message", // the field
   send: "Send",
   place: "Number {} in the queue", // the place in the queue
-  waited: "waiting for {}", // … and for how long, such as 3 minutes
+  since: "Waiting since {}", // a time
+  about: "about {}", // … such as 3 minutes
+  leave: "You can leave this page. The answer will be here.",
+  joined: "{} joined", // an agent's name
+  took: "{} took over", // an agent who comes after another
   talking: "You are talking to {}", // an agent's name
   typing: "{} is typing",
   team: "Our team", // an agent whose name is not known
@@ -22,19 +25,13 @@ export default {
   failed: "Not sent",
   retry: "Try again",
   offline: "Connecting…",
-  earlier: "Earlier messages", // a button above the messages
-  unread: "New messages: {}", // how many
-  left: "Characters left: {}", // how many
-  idle: "This chat ends soon unless you write",
+  fresh: "New", // a line above the first new message
+  news: "{} new", // how many messages
+  left: "Characters left: {}", // how many; less than 0 if there are too many
   ending: "Ending the chat…", // while the server has not confirmed it
   ended: "This chat has ended",
-  again: "Start again", // a new chat
-  busy: "Too many people are waiting. Please try again later.", // the queue is full
-  trouble: "The chat cannot be reached at the moment.", // it is refused
+  rate: "How was this chat?", // above five faces
+  again: "Start new chat", // a button
+  past: "Past chats",
   away: "Nobody is here at the moment.", // no agent is present
-  sure: "End this chat?", // asked before it ends
-  stay: "Keep chatting", // the other answer
-  blocked: "You cannot write to us here.",
-  origin: "The chat does not work on this page.", // the page may not call the server
-  over: "Characters over the limit: {}", // how many
 };

@@ -1,0 +1,2 @@
+// Values that only parts have (use.js).
+export const { words } = given;

@@ -1,0 +1,31 @@
+// The texts of the parts; {} stands for a number or a name. Each table has the same names in the same order: the server
+// leaves the names out of what browsers get.
+export default {
+  sound: "الصوت", // the menu
+  transcript: "تنزيل نص المحادثة",
+  endChat: "إنهاء المحادثة",
+  sure: "هل تريد إنهاء المحادثة؟", // asked before a chat ends
+  end: "إنهاء", // the answers
+  keep: "متابعة",
+  email: "بريدك الإلكتروني",
+  optional: "{} (اختياري)", // a question that need not be answered
+  choose: "اختر من فضلك", // the first choice of a list
+  back: "سنعود يوم {} في {} (بتوقيتك)", // a day and a time
+  backToday: "سنعود اليوم في {} (بتوقيتك)", // a time
+  leave: "اترك لنا بريدك الإلكتروني ورسالة وسنرد عليك.",
+  thanks: "شكرًا لك!", // after a rating
+  comment: "هل تود إضافة شيء؟",
+  send: "إرسال",
+  late: "لم يعد تقييم هذه المحادثة ممكنًا.", // a day after its end
+  returnTo: "رجوع", // a button, from past chats
+  gone: "لم تعد هذه المحادثة متاحة.", // a past chat
+  team: "فريقنا",
+  you: "أنت",
+  earlier: "رسائل أقدم", // a button above the messages
+  idle: "ستنتهي هذه المحادثة قريبًا ما لم تكتب",
+  busy: "كثيرون ينتظرون الآن. حاول لاحقًا من فضلك.", // the queue is full
+  trouble: "لا يمكن الوصول إلى المحادثة حاليًا.", // the chat is refused
+  blocked: "لا يمكنك مراسلتنا هنا.",
+  origin: "لا تعمل المحادثة في هذه الصفحة.", // the page may not call the server
+  answer: "أجب عن الأسئلة من فضلك.", // the server wants answers before a chat begins
+};

@@ -1,0 +1,31 @@
+// The texts of the parts; {} stands for a number or a name. Each table has the same names in the same order: the server
+// leaves the names out of what browsers get.
+export default {
+  sound: "Ton", // the menu
+  transcript: "Verlauf herunterladen",
+  endChat: "Chat beenden",
+  sure: "Diesen Chat beenden?", // asked before a chat ends
+  end: "Beenden", // the answers
+  keep: "Weiter chatten",
+  email: "Ihre E-Mail-Adresse",
+  optional: "{} (freiwillig)", // a question that need not be answered
+  choose: "Bitte wählen", // the first choice of a list
+  back: "Wir sind am {} um {} wieder da (Ihre Zeit)", // a day and a time
+  backToday: "Wir sind heute um {} wieder da (Ihre Zeit)", // a time
+  leave: "Hinterlassen Sie Ihre E-Mail-Adresse und eine Nachricht, wir antworten Ihnen.",
+  thanks: "Vielen Dank!", // after a rating
+  comment: "Möchten Sie mehr sagen?",
+  send: "Senden",
+  late: "Dieser Chat kann nicht mehr bewertet werden.", // a day after its end
+  returnTo: "Zurück", // a button, from past chats
+  gone: "Diesen Chat gibt es nicht mehr.", // a past chat
+  team: "Unser Team",
+  you: "Sie",
+  earlier: "Frühere Nachrichten", // a button above the messages
+  idle: "Dieser Chat endet bald, wenn Sie nichts schreiben",
+  busy: "Zu viele warten gerade. Bitte später erneut versuchen.", // the queue is full
+  trouble: "Der Chat ist gerade nicht erreichbar.", // the chat is refused
+  blocked: "Sie können uns hier nicht schreiben.",
+  origin: "Der Chat funktioniert auf dieser Seite nicht.", // the page may not call the server
+  answer: "Bitte beantworten Sie die Fragen.", // the server wants answers before a chat begins
+};

@@ -1,0 +1,31 @@
+// The texts of the parts; {} stands for a number or a name. Each table has the same names in the same order: the server
+// leaves the names out of what browsers get.
+export default {
+  sound: "Sound", // the menu
+  transcript: "Download the transcript",
+  endChat: "End chat",
+  sure: "End this chat?", // asked before a chat ends
+  end: "End", // the answers
+  keep: "Keep",
+  email: "Your email",
+  optional: "{} (optional)", // a question that need not be answered
+  choose: "Please choose", // the first choice of a list
+  back: "We are back on {} at {} (your time)", // a day and a time
+  backToday: "We are back today at {} (your time)", // a time
+  leave: "Leave us your email and a message, and we will answer you.",
+  thanks: "Thank you!", // after a rating
+  comment: "Would you like to say more?",
+  send: "Send",
+  late: "This chat can no longer be rated.", // a day after its end
+  returnTo: "Back", // a button, from past chats
+  gone: "This chat is no longer available.", // a past chat
+  team: "Our team",
+  you: "You",
+  earlier: "Earlier messages", // a button above the messages
+  idle: "This chat ends soon unless you write",
+  busy: "Too many people are waiting. Please try again later.", // the queue is full
+  trouble: "The chat cannot be reached at the moment.", // the chat is refused
+  blocked: "You cannot write to us here.",
+  origin: "The chat does not work on this page.", // the page may not call the server
+  answer: "Please answer the questions.", // the server wants answers before a chat begins
+};
