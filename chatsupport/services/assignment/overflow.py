@@ -17,7 +17,7 @@ from bson import ObjectId
 
 from chatsupport import recording
 from chatsupport.background import Remembered
-from chatsupport.database.clock import now
+from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import ANY_STATE, NO_DEPARTMENT
 from chatsupport.documents.session import OPEN, WAITING
@@ -29,9 +29,15 @@ logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 LOOK_SECONDS = 0.5
+_OF_A_DEPARTMENT = {"departmentId": {"$gte": NO_DEPARTMENT}}
+
+DELETED_LATELY_SECONDS = 15.0
+"""For so long after a deletion, a start or transfer may still be stored for the department: it was there before."""
 
 _ids: Remembered[set[ObjectId]] = Remembered()
 """The departments that this process saw when it looked last."""
+_deleted_lately: dict[ObjectId, float] = {}
+"""The departments that this process has seen to be deleted, and when."""
 
 
 def look() -> None:
@@ -54,13 +60,21 @@ def look() -> None:
 
 
 def _finish_deletions(known: Mapping[ObjectId, Document]) -> None:
-    """Complete the deletions of departments after which a process was killed."""
+    """Complete the deletions of departments after which a process was killed, or a session was stored late."""
     before = _ids.get()
     if before is None:
-        before = set(Agent.collection().distinct("departmentIds", ANY_STATE)) - {NO_DEPARTMENT, None}
+        listed = Agent.collection().distinct("departmentIds", ANY_STATE)
+        of_sessions = Session.collection().distinct("departmentId", {"status": {"$in": list(OPEN)}, **_OF_A_DEPARTMENT})
+        before = {*listed, *of_sessions} - {NO_DEPARTMENT, None}
+        known = departments.read()  # Those that came between the two reads are there.
     for department_id in before - known.keys():
         dissolve(department_id)
+        _deleted_lately[department_id] = elapsed()
     _ids.keep(set(known), math.inf)
+    for department_id, seen_at in list(_deleted_lately.items()):
+        _dissolve_sessions(department_id)
+        if elapsed() > seen_at + DELETED_LATELY_SECONDS:
+            del _deleted_lately[department_id]
 
 
 def dissolve(department_id: ObjectId) -> None:

@@ -199,6 +199,25 @@ def test_a_deletion_that_was_killed_is_completed(desk: Desk, at_the_start: bool)
     assert data_of(desk.operator.get(f"/api/agents/{of_sales}"))["departmentIds"] == []
 
 
+@pytest.mark.parametrize("at_the_start", [True, False])
+def test_a_session_that_is_stored_after_the_deletion_of_its_department_leaves_it(
+    desk: Desk, at_the_start: bool
+) -> None:
+    sales = desk.department("Sales")
+    desk.agent("Anybody's")
+    active = desk.visitor("u1", sales)
+    if not at_the_start:
+        overflow.look()
+    desk.operator.delete(f"/api/departments/{sales}")
+    if not at_the_start:
+        overflow.look()
+
+    # Another process had seen the department a moment before.
+    Session.objects(id=active).update(department_id=ObjectId(sales))
+    overflow.look()
+    assert desk.operator.session(active)["departmentId"] is None
+
+
 def test_an_unknown_department_starts_nothing(desk: Desk) -> None:
     for unknown in (UNKNOWN, "sales"):
         body = {"userId": "u1", "departmentId": unknown}
