@@ -110,7 +110,7 @@ def test_the_menu_has_the_transcript_and_the_end(
     widget = Widget(person().open(site.embed(server.url))).open()
     menu = widget.panel.locator(".menu")
     widget.menu_button.click()
-    assert menu.get_by_role("button").all_inner_texts() == ["Sound"]
+    expect(menu.get_by_role("button")).to_have_text(["Sound"])
     widget.menu_button.click()
     expect(menu).to_be_hidden()
 
