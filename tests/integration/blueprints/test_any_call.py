@@ -59,7 +59,10 @@ def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
         ids["department_id"] = data_of(operator.post("/api/departments", {"name": "Sales"}))["id"]
     if "replies" in INSTALLED:
         ids["reply_id"] = data_of(operator.post("/api/replies", {"shortcut": "a", "title": "A", "text": "a"}))["id"]
-    ids["user_id"], ids["file_id"] = "u1", str(ObjectId())
+    if "events" in INSTALLED:
+        webhook = {"url": "http://127.0.0.1:9/", "types": ["note.created"]}
+        ids["webhook_id"] = data_of(operator.post("/api/webhooks", webhook))["id"]
+    ids["user_id"], ids["file_id"], ids["delivery_id"] = "u1", str(ObjectId()), str(ObjectId())
     ids["version"], ids["path"] = assets().version, "widget/loader.js"
     return app, ids
 

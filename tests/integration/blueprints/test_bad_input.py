@@ -64,7 +64,7 @@ QUERY = (
 )  # fmt: skip
 
 WITHOUT_QUERY = (
-    "/", "/console", "/demo", "/widget.js", "/metrics", "/api/health", "/api/chat/stats", "/api/agents",
+    "/", "/console", "/console-worker.js", "/demo", "/widget.js", "/mail", "/unsubscribe", "/metrics", "/api/health", "/api/chat/stats", "/api/agents",
     "/api/openapi.json", "/api/docs", "/api/asyncapi.json", "/api/chat/transcript/:session_id",
 )  # fmt: skip
 

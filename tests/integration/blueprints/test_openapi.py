@@ -225,7 +225,15 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
         "/api/asyncapi.json",
     ):
         assert anybody.get(path).status_code == 200
-    for path in ("/widget.js", "/console", "/demo", "/mail", "/unsubscribe", "/web/old/widget/loader.js"):
+    for path in (
+        "/widget.js",
+        "/console",
+        "/console-worker.js",
+        "/demo",
+        "/mail",
+        "/unsubscribe",
+        "/web/old/widget/loader.js",
+    ):
         followed = anybody.get(path)
         assert followed.status_code in (200, 302)
         if followed.status_code == 302:
