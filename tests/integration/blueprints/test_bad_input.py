@@ -64,8 +64,9 @@ QUERY = (
 )  # fmt: skip
 
 WITHOUT_QUERY = (
-    "/", "/console", "/console-worker.js", "/demo", "/widget.js", "/mail", "/unsubscribe", "/metrics", "/api/health", "/api/chat/stats", "/api/agents",
-    "/api/openapi.json", "/api/docs", "/api/asyncapi.json", "/api/chat/transcript/:session_id",
+    "/", "/console", "/console-worker.js", "/demo", "/widget.js", "/mail", "/unsubscribe", "/metrics", "/api/health",
+    "/api/chat/stats", "/api/agents", "/api/openapi.json", "/api/docs", "/api/asyncapi.json",
+    "/api/chat/transcript/:session_id",
 )  # fmt: skip
 
 IDS = ["x", "null", "undefined", "0", "-1", "6b02a346410e8790f1f544d2", "x" * 12, "x" * 5_000, "%00", "%ff%fe", "$ne",

@@ -17,6 +17,7 @@ from chatsupport.database.embedded import EmbeddedMongo
 from chatsupport.documents import Session
 from chatsupport.observability import tracing
 from chatsupport.observability.tracing import lines
+from chatsupport.services.assignment import staffing
 from chatsupport.services.messages import backlog
 from chatsupport.services.server import overview
 from chatsupport.services.shared import rate_limits
@@ -114,6 +115,7 @@ def test_a_slow_request_and_its_slow_command_are_logged(
     operator.start("u1")
     find = Session.collection().find_one
     monkeypatch.setattr(overview, "statistics", lambda caller: {"found": find(SLEEP) is not None})
+    monkeypatch.setattr(staffing, "waiting_departments", list)
     log.lines.clear()
 
     response = operator.get("/api/chat/stats")
