@@ -216,6 +216,8 @@ def waiting() -> tuple[int, datetime | None]:
         for priority in (FRONT, BACK)
         if total
     ]
+    if not any(firsts):
+        return 0, None  # Those that were counted have agents by now.
     times = [first["queuedAt"] for first in firsts if first is not None and first.get("queuedAt") is not None]
     return total, min(times, default=None)
 

@@ -29,10 +29,19 @@ PUBLIC = {
     "GET /api/docs",
     "GET /api/asyncapi.json",
     "GET /console",
+    "GET /console-worker.js",
     "GET /demo",
     "GET /metrics",
     "GET /web/:version/:path",
     "GET /widget.js",
+    "GET /api/files/:file_id",
+    "GET /mail",
+    "GET /unsubscribe",
+    "GET /api/mail",
+    "POST /api/mail/unsubscribe",
+    "POST /api/mail/unsubscribe/one-click",
+    "POST /api/auth/forgot-password",
+    "POST /api/auth/reset-password",
 }
 
 
