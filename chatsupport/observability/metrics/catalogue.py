@@ -24,6 +24,8 @@ LIMITS = (
     "answers",
     "connections",
     "events",
+    "file_bytes",
+    "files",
     "logins",
     "logins_address",
     "messages",
@@ -37,6 +39,7 @@ LIMITS = (
     "tokens",
     "typing",
     "unfinished",
+    "updates",
 )
 OPERATION, COMMAND = "operation", "command"
 
