@@ -132,8 +132,10 @@ def test_an_end_without_a_connection_is_shown_and_happens_later(
     widget.write("Hello")
     session_id = agent.join(widget)
     expect(widget.status).to_have_text("You are talking to Ada")
-    widget.menu_button.hover()
-    widget.page.wait_for_load_state("networkidle")
+    # The menu's code is loaded on use.
+    widget.menu_button.click()
+    expect(widget.panel.get_by_role("button", name="End chat")).to_be_visible()
+    widget.menu_button.click()
     visitor.context.set_offline(True)
     with server.frozen():
         widget.end()
