@@ -26,7 +26,7 @@ CONSOLE_STYLES = ("tokens", "controls", "shell", "lists", "conversation", "overv
 """In the order in which they apply."""
 
 PRIVATE = (
-    "addEarlier carry chime deliver desk discard forgetVisitor getToken isAsked isClosed isEnding isIdle "
+    "addEarlier chime deliver desk discard forgetVisitor getToken isAsked isClosed isEnding isIdle "
     "isLinked isReady isRefused keep keepSecret kept makeView onFailure onJoined onMessage onRefusal "
     "panel place problem render secret settle theirs unsent wrong "
 ).split()

@@ -24,7 +24,7 @@ export const createChat = (person, render) => {
   };
   const { kept, keep } = own;
   const { io, server, userId } = options; // As they are now: the page may name somebody else later.
-  const { call, rest, getToken, carry } = visitor({ ...options }, own);
+  const { call, rest, getToken } = visitor({ ...options }, own);
 
   // The session. `read` is the seq up to which the visitor has read, `theirs` the same for an agent.
   /** @type {any} */
@@ -185,7 +185,7 @@ export const createChat = (person, render) => {
       // A browser may remember that an import has failed, so each attempt has its own address.
       client ??= (await import(io + (tried ? `?${tried}` : ""))).io;
       const token = await getToken();
-      await carry();
+      if (kept().from) await (await use("identify")).identify(own, rest);
       if (isStopped) return;
       me = kept().userId;
       socket ??= listen();

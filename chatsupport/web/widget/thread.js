@@ -6,12 +6,12 @@ import { use } from "./use.js";
 
 // The messages of the chat, with unsent ones below them, and lines between them: days, agents who join, new messages.
 //
-// What a message has beside plain text is shown by a part of its own (use.js), which is loaded with the first such message.
-// To add one, name it in partOf(). The part exports `show(message, row)`, which changes the message's row: an element that has
+// What a message has beside plain text is shown by parts of their own (use.js), which are loaded with the first such message.
+// To add one, name it in partsOf(). The part exports `show(message, row)`, which changes the message's row: an element that has
 // a <b> for the name, a <p> for the text, and a <small> for the time. It is called again if the message has changed.
 
-/** @param {any} message @returns {string | false} */
-const partOf = ({ message, text = message }) => /https?:/i.test(text) && "links";
+/** @param {any} message @returns {(string | false)[]} */
+const partsOf = ({ message, text = message }) => [/https?:/i.test(text) && "links"];
 
 const NEAR_PX = 60;
 
@@ -38,9 +38,6 @@ export let isAtEnd = true;
 
 /** @param {{ senderType?: string }} entry a message, or what is on its way */
 export const isOwn = ({ senderType = "user" }) => senderType === "user";
-
-/** @param {string | number} time */
-export const timeOf = (time) => clock.format(new Date(time));
 
 export const toEnd = () => {
   log.scrollTop = log.scrollHeight;
@@ -78,7 +75,7 @@ export const clearThread = () => {
  * Shows the messages and the unsent ones.
  * @param {State} state
  * @param {(entry: Unsent) => void} onRetry
- * @param {Node | undefined} card is shown below them
+ * @param {Node | false} card is shown below them
  */
 export const showThread = (state, onRetry, card) => {
   const { scrollHeight, scrollTop, firstChild } = log;
@@ -157,7 +154,7 @@ const rowOf = (entries, i, state, onRetry, isBelowLine) => {
     row.firstChild.replaceChildren(...(name ? [h("i", { "aria-hidden": true }, [...name][0]), name] : []));
   }
   const mark = failed ? texts.failed : !seq ? texts.sending : seq > state.theirs ? texts.sent : texts.read;
-  const time = entry.timestamp && timeOf(entry.timestamp);
+  const time = entry.timestamp && clock.format(new Date(entry.timestamp));
   const note = failed || next?.failed || isOther(next) ? [mine && mark, time].filter(Boolean).join(" · ") : "";
   if (row.note !== note) {
     row.note = row.lastChild.textContent = note;
@@ -168,11 +165,9 @@ const rowOf = (entries, i, state, onRetry, isBelowLine) => {
   return row;
 };
 
-/** @param {any} entry @param {Element} row */
-const showMore = async (entry, row) => {
-  const part = partOf(entry);
-  if (!part) return;
-  (await use(part)).show(entry, row);
+/** Shows what a message has beside plain text. @param {any} entry @param {Element} row */
+export const showMore = async (entry, row) => {
+  for (const part of partsOf(entry)) if (part) (await use(part)).show(entry, row);
   if (isAtEnd) toEnd();
 };
 

@@ -1,19 +1,8 @@
 import { createChat } from "./chat.js";
 import { field, fitField, form, setDraft } from "./composer.js";
-import { bubble, emit, frame, h, icon, keyOf, locale, options, say, texts, title, write } from "./page.js";
+import { bubble, emit, frame, h, icon, keyOf, options, say, texts, title, write } from "./page.js";
 import { adopt, person, signOut } from "./people.js";
-import {
-  clearThread,
-  fitThread,
-  isAtEnd,
-  isOwn,
-  lastSeen,
-  log,
-  placeThread,
-  showThread,
-  timeOf,
-  toEnd,
-} from "./thread.js";
+import { clearThread, fitThread, isAtEnd, isOwn, lastSeen, log, placeThread, showThread, toEnd } from "./thread.js";
 import { use } from "./use.js";
 
 /** @import { Unsent } from "../shared/types.js" */
@@ -127,18 +116,6 @@ export const makeView = () => {
     return state.desk?.isStaffed === false || !state.place ? texts.away : say(texts.place, state.place);
   };
 
-  // Returns what a waiting visitor sees below the messages.
-  const drawCard = () => {
-    const { status, desk, place, since } = state;
-    if (status !== "waiting") return;
-    const unit = /** @type {const} */ ({ style: "unit", unit: "minute", unitDisplay: "long" });
-    const minutes = Math.ceil((desk?.estimatedWaitSeconds ?? 0) / 60);
-    const first = place ? `${say(texts.place, place)}\n` : "";
-    const wait = minutes ? ` · ${say(texts.about, minutes.toLocaleString(locale, unit))}` : "";
-    write(card, `${first}${say(texts.since, timeOf(+since || Date.now()))}${wait}\n${texts.leave}`);
-    return card;
-  };
-
   /** @param {State} now */
   const render = (now) => {
     if (state?.id !== now.id) clearThread();
@@ -160,7 +137,9 @@ export const makeView = () => {
     if (notices || state.problem || state.isIdle || isClosed() || isAsked()) showNotice();
     if (hasMore !== !!state.hasMore) show("earlier", (hasMore = !hasMore));
     if (focused?.offsetParent === null) focus();
-    showThread(state, retry, drawCard());
+    const isWaiting = state.status === "waiting";
+    showThread(state, retry, isWaiting && card);
+    if (isWaiting) show("card", card).then(() => fitThread(state.read));
     count();
   };
 
@@ -231,7 +210,7 @@ export const makeView = () => {
   const about = h("p", { role: "status" });
   const hint = h("p");
   const hello = h("div", { class: "hello" }, h("h3", null, options.greeting ?? texts.hello), hint);
-  const card = h("p", { class: "card" });
+  const card = h("span", { class: "card" });
   const jump = h("button", { class: "jump", onclick: goToEnd });
   const typing = h("p", { class: "typing", role: "status" });
   const rating = h(

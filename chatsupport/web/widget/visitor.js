@@ -1,4 +1,4 @@
-import { isOutworn, isPassing } from "../shared/refusals.js";
+import { isPassing } from "../shared/refusals.js";
 
 /** @import { Refusal } from "../shared/types.js" */
 /** @import { Options, Person } from "./types.js" */
@@ -71,19 +71,5 @@ export const visitor = ({ server, userId, userHash }, own) => {
   /** @param {string} path @param {object} [body] */
   const rest = async (path, body) => call(path, body, await getToken());
 
-  // Gives the chat of the former guest to this person. If that is refused for good, it stays with the guest.
-  const carry = async () => {
-    const { from: guestToken, was, sessionId: present } = own.kept();
-    if (!guestToken) return;
-    let sessionId;
-    try {
-      ({ sessionId } = await rest("auth/identify", { guestToken }));
-    } catch (refusal) {
-      if (isPassing(refusal.code) || isOutworn(refusal.code)) throw refusal;
-      warn(refusal);
-    }
-    own.keep({ from: null, ...(sessionId && sessionId !== present && { sessionId, ...was, ended: false }) });
-  };
-
-  return { call, rest, getToken, carry };
+  return { call, rest, getToken };
 };

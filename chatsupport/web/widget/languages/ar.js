@@ -11,9 +11,6 @@ export default {
   write: "رسالتك", // the field
   send: "إرسال",
   place: "رقمك في الانتظار {}", // the place in the queue
-  since: "تنتظر منذ {}", // a time
-  about: "نحو {}", // … such as 3 minutes
-  leave: "يمكنك المغادرة. سيصلك الرد هنا.",
   joined: "انضم {}", // an agent's name
   took: "يتابع معك {}", // an agent who comes after another
   talking: "أنت تتحدث مع {}", // an agent's name

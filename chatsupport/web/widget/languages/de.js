@@ -11,9 +11,6 @@ export default {
   write: "Ihre Nachricht", // the field
   send: "Senden",
   place: "Nummer {} in der Schlange", // the place in the queue
-  since: "Sie warten seit {}", // a time
-  about: "etwa {}", // … such as 3 minutes
-  leave: "Sie können die Seite verlassen. Die Antwort kommt hier an.",
   joined: "{} ist da", // an agent's name
   took: "{} übernimmt", // an agent who comes after another
   talking: "Sie sprechen mit {}", // an agent's name

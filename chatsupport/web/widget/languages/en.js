@@ -11,9 +11,6 @@ export default {
   write: "Your message", // the field
   send: "Send",
   place: "Number {} in the queue", // the place in the queue
-  since: "Waiting since {}", // a time
-  about: "about {}", // … such as 3 minutes
-  leave: "You can leave this page. The answer will be here.",
   joined: "{} joined", // an agent's name
   took: "{} took over", // an agent who comes after another
   talking: "You are talking to {}", // an agent's name

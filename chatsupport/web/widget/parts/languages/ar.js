@@ -13,6 +13,9 @@ export default {
   back: "سنعود يوم {} في {} (بتوقيتك)", // a day and a time
   backToday: "سنعود اليوم في {} (بتوقيتك)", // a time
   leave: "اترك لنا بريدك الإلكتروني ورسالة وسنرد عليك.",
+  since: "تنتظر منذ {}", // when the visitor began to wait
+  about: "نحو {}", // … such as 3 minutes
+  leavePage: "يمكنك المغادرة. سيصلك الرد هنا.",
   thanks: "شكرًا لك!", // after a rating
   comment: "هل تود إضافة شيء؟",
   send: "إرسال",

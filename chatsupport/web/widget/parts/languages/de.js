@@ -13,6 +13,9 @@ export default {
   back: "Wir sind am {} um {} wieder da (Ihre Zeit)", // a day and a time
   backToday: "Wir sind heute um {} wieder da (Ihre Zeit)", // a time
   leave: "Hinterlassen Sie Ihre E-Mail-Adresse und eine Nachricht, wir antworten Ihnen.",
+  since: "Sie warten seit {}", // when the visitor began to wait
+  about: "etwa {}", // … such as 3 minutes
+  leavePage: "Sie können die Seite verlassen. Die Antwort kommt hier an.",
   thanks: "Vielen Dank!", // after a rating
   comment: "Möchten Sie mehr sagen?",
   send: "Senden",

@@ -13,6 +13,9 @@ export default {
   back: "We are back on {} at {} (your time)", // a day and a time
   backToday: "We are back today at {} (your time)", // a time
   leave: "Leave us your email and a message, and we will answer you.",
+  since: "Waiting since {}", // when the visitor began to wait
+  about: "about {}", // … such as 3 minutes
+  leavePage: "You can leave this page. The answer will be here.",
   thanks: "Thank you!", // after a rating
   comment: "Would you like to say more?",
   send: "Send",
