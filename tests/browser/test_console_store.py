@@ -1,14 +1,18 @@
-"""Only the functions that the console's store exports can alter it."""
+"""The console's store: who can alter it, and which of an answer and an event is newer."""
 
 from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page
 
 from tests.browser.conftest import MakePerson
 from tests.e2e.server import Server
 
-ATTEMPTS = """async (module) => {
+ATTEMPTS = """async (folder) => {
     "use strict";
-    const { change, patchTalk, putSession, state, talkOf } = await import(module);
-    putSession({ id: "1", status: "active" });
+    const { change, patchTalk, putSession, state, talkOf } = await import(`${folder}/store.js`);
+    putSession({ id: "1", status: "active" }, performance.now());
     patchTalk("1", { lastSeq: 1 });
     const attempts = [
         () => { state.list = "all"; },
@@ -30,9 +34,35 @@ ATTEMPTS = """async (module) => {
 }"""
 
 
+LATE_ANSWER = """async (folder) => {
+    const { patchSession, putSession, state } = await import(`${folder}/store.js`);
+    const { setTags } = await import(`${folder}/server/desk.js`);
+    putSession({ id: "1", messageCount: 0, rating: null, tags: [] }, performance.now());
+    const data = { id: "1", messageCount: 0, rating: null, tags: ["VIP"] };
+    window.fetch = async () => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        patchSession("1", { messageCount: 1, rating: { score: 4, comment: null } });
+        return Response.json({ success: true, data });
+    };
+    await setTags("1", ["VIP"]);
+    const { messageCount, rating } = state.sessions.get("1");
+    return [messageCount, rating?.score ?? null];
+}"""
+
+
+def evaluate(page: Page, script: str) -> Any:
+    """Call a function in the page, with the address of the console's modules."""
+    version = page.content().split("web/")[1].split("/")[0]
+    return page.evaluate(script, f"./web/{version}/console")
+
+
 def test_the_store_is_read_only_for_its_readers(server: Server, person: MakePerson) -> None:
     page = person().open(f"{server.url}/console")
-    version = page.content().split("web/")[1].split("/")[0]
 
-    found = page.evaluate(ATTEMPTS, f"./web/{version}/console/store.js")
-    assert found == [[True] * 5, "queue", 1, "active"]
+    assert evaluate(page, ATTEMPTS) == [[True] * 5, "queue", 1, "active"]
+
+
+def test_an_answer_does_not_undo_what_events_have_said_since_the_question(server: Server, person: MakePerson) -> None:
+    page = person().open(f"{server.url}/console")
+
+    assert evaluate(page, LATE_ANSWER) == [1, 4]

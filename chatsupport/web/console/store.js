@@ -139,9 +139,9 @@ export function readTo(sessionId, userId, seq) {
  * Takes in a session as the server tells it. `at` is when we asked, or now for an event: what an event has said since a
  * question was asked is newer than its answer.
  * @param {Partial<Session> & { id: string }} session
- * @param {number} [at]
+ * @param {number} at
  */
-export function putSession(session, at = performance.now()) {
+export function putSession(session, at) {
   const known = state.sessions.get(session.id);
   // A join says that a session has ended, but not when and why, so that is news however long ago it was requested.
   const completes = session.status === "ended" && !known?.endedAt;

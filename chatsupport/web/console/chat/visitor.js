@@ -133,7 +133,7 @@ function createEarlier(session) {
   const when = h("span", {});
   const what = h("span", { class: "muted" });
   function open() {
-    if (!state.sessions.has(session.id)) putSession(session);
+    if (!state.sessions.has(session.id)) putSession(session, performance.now());
     go(session.status === "ended" ? "ended" : state.list, session.id);
   }
   return {

@@ -47,7 +47,7 @@ function matching(query) {
 
 /** Opens a chat in the list where it is, perhaps at a message. @param {Session} session @param {number} [seq] */
 function openChat(session, seq) {
-  if (!state.sessions.has(session.id)) putSession(session);
+  if (!state.sessions.has(session.id)) putSession(session, performance.now());
   go(session.status === "ended" ? "ended" : isMine(session) ? "mine" : "all", session.id);
   if (seq) showAt(session.id, seq);
   else focusFirst(".conversation-title");

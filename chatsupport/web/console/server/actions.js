@@ -63,6 +63,7 @@ async function attempt(sessionId, mark, failure, act) {
  */
 export function transfer(sessionId, to, name) {
   return attempt(sessionId, "transferring", texts.transfer.failed, async () => {
+    const asked = performance.now();
     /** @type {any} */
     let session = null;
     try {
@@ -72,7 +73,7 @@ export function transfer(sessionId, to, name) {
       if (!(error instanceof ApiError) || error.code !== "FORBIDDEN" || error.tried === 1) throw error;
     }
     const cameBack = session?.agentId === state.agent?.id;
-    if (isSupervisor() && session) putSession(session);
+    if (isSupervisor() && session) putSession(session, asked);
     else if (!cameBack) lose(sessionId, "transferred", say(texts.transfer.youDid, { agent: name }));
     toast(cameBack ? texts.transfer.cameBack : say(texts.transfer.done, { agent: name }));
   });
@@ -90,8 +91,9 @@ export async function takeOver(sessionId) {
   }
   const agentId = state.agent.id;
   return attempt(sessionId, "taking", texts.takeOver.failed, async () => {
+    const asked = performance.now();
     const { data } = await callCounting("POST", `/api/chat/transfer/${sessionId}`, { agentId });
-    putSession(data);
+    putSession(data, asked);
     patchTalk(sessionId, { watching: false });
     followSession(sessionId);
   });
@@ -202,8 +204,9 @@ export async function opened(/** @type {string} */ sessionId) {
   }
   if (fetching.has(sessionId) || state.missing.has(sessionId)) return;
   fetching.add(sessionId);
+  const asked = performance.now();
   try {
-    putSession(await get(`/api/chat/session/${encodeURIComponent(sessionId)}`));
+    putSession(await get(`/api/chat/session/${encodeURIComponent(sessionId)}`), asked);
   } catch (error) {
     const isRefused = error instanceof ApiError && REFUSED.has(error.code);
     change((draft) => draft.missing.set(sessionId, isRefused ? "refused" : "unreachable"));

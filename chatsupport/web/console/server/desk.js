@@ -84,8 +84,9 @@ export async function loadTags() {
 
 /** @param {string} sessionId @param {readonly string[]} tags */
 export async function setTags(sessionId, tags) {
+  const asked = performance.now();
   try {
-    putSession(await call("PUT", `/api/chat/tags/${sessionId}`, { tags }));
+    putSession(await call("PUT", `/api/chat/tags/${sessionId}`, { tags }), asked);
   } catch (error) {
     toast(because(texts.tags.notSaved, error), { kind: "error" });
   }

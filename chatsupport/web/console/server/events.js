@@ -35,7 +35,7 @@ export const handlers = {
   session_assigned(session) {
     const known = state.sessions.get(session.id);
     const isNews = !known || !isMine(known) || known.status !== "active";
-    putSession({ ...session, ...(isNews && { unreadCount: session.messageCount }) });
+    putSession({ ...session, ...(isNews && { unreadCount: session.messageCount }) }, performance.now());
     followSession(session.id);
     if (isNews) announce(say(texts.announce.assigned, { visitor: visitorName(session) }));
     refreshAgentsSoon();
@@ -124,7 +124,7 @@ export const handlers = {
 function changeSession({ unreadCount, ...session }) {
   const lastSeq = Math.max(session.lastSeq ?? 0, state.sessions.get(session.id)?.lastSeq ?? 0);
   // For followed sessions we count unread messages ourselves, and sooner.
-  putSession({ ...session, lastSeq, ...(!isFollowed(session.id) && { unreadCount }) });
+  putSession({ ...session, lastSeq, ...(!isFollowed(session.id) && { unreadCount }) }, performance.now());
   const now = state.sessions.get(session.id);
   if (now?.status === "active" && isMine(now)) followSession(session.id);
 }

@@ -87,8 +87,9 @@ export async function refreshAgents() {
 export async function moreEnded() {
   const cursor = state.endedCursor;
   if (!cursor) return;
+  const asked = performance.now();
   const page = await get(withQuery("/api/chat/sessions", { status: "ended", limit: ENDED_PAGE, cursor }));
-  for (const session of page.sessions) putSession(session);
+  for (const session of page.sessions) putSession(session, asked);
   if (state.endedCursor === cursor) assign(reached(page));
 }
 

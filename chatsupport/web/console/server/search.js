@@ -79,12 +79,13 @@ export async function loadFound() {
     reason: reason || null,
     cursor: found.cursor,
   };
+  const at = performance.now();
   try {
     const page = await get(withQuery("/api/chat/sessions", query));
     if (state.filters !== filters) return;
     /** @type {Session[]} */
     const sessions = page.sessions;
-    for (const session of sessions) putSession(session);
+    for (const session of sessions) putSession(session, at);
     const ids = [...found.ids, ...sessions.map(({ id }) => id)];
     assign({ found: { ids, cursor: page.nextCursor, isLoading: false, error: null } });
   } catch (error) {
