@@ -49,6 +49,19 @@ LATE_ANSWER = """async (folder) => {
     return [messageCount, rating?.score ?? null];
 }"""
 
+MIXED = """async (folder) => {
+    const { patchSession, putSession, state } = await import(`${folder}/store.js`);
+    const wait = () => new Promise((resolve) => setTimeout(resolve, 5));
+    putSession({ id: "1", tags: [] }, performance.now());
+    await wait();
+    const asked = performance.now();
+    await wait();
+    patchSession("1", { status: "active" });
+    putSession({ id: "1", tags: ["VIP"], status: "waiting" }, asked);
+    const { tags, status } = state.sessions.get("1");
+    return [tags, status];
+}"""
+
 
 def evaluate(page: Page, script: str) -> Any:
     """Call a function in the page, with the address of the console's modules."""
@@ -66,3 +79,9 @@ def test_an_answer_does_not_undo_what_events_have_said_since_the_question(server
     page = person().open(f"{server.url}/console")
 
     assert evaluate(page, LATE_ANSWER) == [1, 4]
+
+
+def test_an_answer_brings_what_no_event_has_said_since_the_question(server: Server, person: MakePerson) -> None:
+    page = person().open(f"{server.url}/console")
+
+    assert evaluate(page, MIXED) == [["VIP"], "active"]

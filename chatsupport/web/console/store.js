@@ -136,31 +136,40 @@ export function readTo(sessionId, userId, seq) {
 }
 
 /**
- * Takes in a session as the server tells it. `at` is when we asked, or now for an event: what an event has said since a
- * question was asked is newer than its answer.
+ * Takes in a session as the server tells it. `at` is when we asked, or now for an event. Each field that we have heard of
+ * since then stays, because it is newer.
  * @param {Partial<Session> & { id: string }} session
  * @param {number} at
  */
 export function putSession(session, at) {
   const known = state.sessions.get(session.id);
-  // A join says that a session has ended, but not when and why, so that is news however long ago it was requested.
-  const completes = session.status === "ended" && !known?.endedAt;
-  if (known && known.touched > at && !completes) return;
-  const isCounted = session.unreadCount !== undefined;
+  const isNew = (/** @type {string} */ name) => !known || (known.heard[name] ?? 0) <= at;
+  const given = Object.entries({ gone: null, ...session }).filter(
+    ([name, value]) => value !== undefined && isNew(name),
+  );
+  /** @type {Partial<Session>} */
+  const news = Object.fromEntries(given);
+  const isCounted = news.unreadCount !== undefined;
   const countedSeq = isCounted || !known ? (session.lastSeq ?? 0) : known.countedSeq;
   // Marks are stored a moment after they were made, so our own knowledge wins.
   const isRead = talkOf(session.id).markedSeq >= countedSeq;
-  const unreadCount = isRead ? 0 : (session.unreadCount ?? known?.unreadCount ?? 0);
-  const merged = /** @type {Session} */ ({ ...known, ...session, unreadCount, countedSeq, gone: null, touched: at });
-  change((draft) => draft.sessions.set(session.id, Object.freeze(merged)));
+  const unreadCount = isRead ? 0 : (news.unreadCount ?? known?.unreadCount ?? 0);
+  setSession({ ...known, ...news, unreadCount, countedSeq }, Object.keys(news), at);
 }
 
 /** @param {string} sessionId @param {Partial<Session>} changes */
 export function patchSession(sessionId, changes) {
   const known = state.sessions.get(sessionId);
-  if (!known) return;
-  const patched = Object.freeze({ ...known, ...changes, touched: performance.now() });
-  change((draft) => draft.sessions.set(sessionId, patched));
+  if (known) setSession({ ...known, ...changes }, Object.keys(changes), performance.now());
+}
+
+/** @param {Partial<Session>} session @param {readonly string[]} names the fields that we have heard of @param {number} at */
+function setSession(session, names, at) {
+  const heard = { ...session.heard };
+  for (const name of names) heard[name] = at;
+  const touched = Math.max(session.touched ?? 0, at);
+  const whole = /** @type {Session} */ (Object.freeze({ ...session, heard, touched }));
+  change((draft) => draft.sessions.set(whole.id, whole));
 }
 
 export const isSupervisor = () => state.agent?.role === "supervisor";

@@ -32,8 +32,9 @@ export interface Session {
   readonly countedSeq: number;
   /** Why it is not ours any more. */
   readonly gone: { readonly reason: string; readonly message: string | null } | null;
-  /** When we last heard of it (performance.now()). */
+  /** When we last heard of it, and of each of its fields (performance.now()). */
   readonly touched: number;
+  readonly heard: Readonly<Record<string, number>>;
 }
 
 /** What the visitor, or the site, has told of the visitor. */
