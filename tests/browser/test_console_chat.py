@@ -93,6 +93,19 @@ def test_scrolling_up_loads_earlier_messages(
     console.expect_texts(*texts)
 
 
+def test_a_chat_that_is_not_joined_yet_is_loading_and_not_empty(
+    person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    ada = hire(operator, "Ada")
+    visitor("maria").say("Hello")
+    console = Console(person(), server)
+    console.page.route("**/socket.io/**", lambda _: None)  # The connection takes long.
+    console.sign_in(ada).open("maria")
+
+    expect(console.page.get_by_text("Loading earlier messages…")).to_be_visible()
+    expect(console.page.locator(".log .empty")).to_be_hidden()
+
+
 def test_a_button_loads_earlier_messages_too(
     person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:

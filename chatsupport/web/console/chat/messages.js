@@ -103,7 +103,8 @@ export function createMessages() {
       const talk = talkOf(session.id);
       const { messages } = talk;
       const outbox = state.outbox.get(session.id) ?? [];
-      showTop(top, session.id, talk);
+      const isLoading = talk.loading || (talk.live && talk.lastSeq === null); // The join brings the last messages.
+      showTop(top, session.id, { ...talk, loading: isLoading });
       const spot = state.spot?.sessionId === session.id ? state.spot : null;
       const parts = [spot, session.id, session.agent, session.status, session.context, talk, outbox, state.agents];
       if (parts.every((part, index) => part === made[index])) return;
@@ -123,7 +124,7 @@ export function createMessages() {
       keyed(items, arrange(session, talk, outbox), (line) => line.key, create);
       setText(typing, say(texts.messages.typing, { name: visitorName(session) }));
       show(typing, talk.typing.size > 0);
-      const isEmpty = !messages.length && !talk.notes.length && !outbox.length && !talk.loading && !talk.error;
+      const isEmpty = !messages.length && !talk.notes.length && !outbox.length && !isLoading && !talk.error;
       show(empty.element, isEmpty);
       const text = session.status === "ended" ? texts.empty.messagesEnded : texts.empty.messages;
       if (isEmpty) empty.update({ image: "chats", title: texts.empty.messagesTitle, text });
