@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, Request, expect
 
 from tests.browser.conftest import MakePerson, MakeVisitor
 from tests.browser.consoles import Console, Visitor, hire
@@ -106,3 +106,43 @@ def test_files_are_dropped_pasted_and_sent_when_there_is_a_connection(person: Ma
 
     wait_until(lambda: maria.texts() == ["Hi", "one.txt", "two.txt"])
     expect(chips).to_have_count(0)
+
+
+def test_a_file_that_is_too_large_for_a_proxy_or_for_us_holds_up_no_other(
+    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    somebody = person()
+    somebody.expected += ["413"]
+    console = Console(somebody, server).sign_in(hire(operator, "Ada"))
+    page = console.page
+    maria = visitor("maria")
+    maria.say("Hi")
+    console.open("maria")
+    sent: list[Request] = []
+    page.on("request", lambda request: request.method == "POST" and "/files/" in request.url and sent.append(request))
+    html = "<h1>413 Request Entity Too Large</h1>"
+    page.route(
+        "**/api/chat/files/**", lambda route: route.fulfill(status=413, content_type="text/html", body=html), times=1
+    )
+    large = page.evaluate_handle(
+        """() => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(2 ** 26 + 1)], "film.txt", { type: "text/plain" }));
+            return transfer;
+        }"""
+    )
+    page.dispatch_event(".log", "drop", {"dataTransfer": large})
+    files: list[FilePayload] = [
+        {"name": f"{name}.txt", "mimeType": "text/plain", "buffer": b"text"} for name in ("long", "short")
+    ]
+    page.locator("input[type=file]").set_input_files(files)
+    page.get_by_role("button", name="Send").click()
+
+    wait_until(lambda: maria.texts() == ["Hi", "short.txt"])
+    failures = page.locator(".upload .failure")
+    expect(failures).to_have_text(["This file is too large."] * 2)
+    page.locator(".upload", has_text="film.txt").get_by_role("button", name="Retry").click()
+    page.locator(".upload", has_text="long.txt").get_by_role("button", name="Retry").click()
+    wait_until(lambda: maria.texts() == ["Hi", "short.txt", "long.txt"])
+    expect(failures).to_have_text(["This file is too large."])
+    assert len(sent) == 3

@@ -49,6 +49,8 @@ export function createUploads({ read, write, isReady, prepare, tooLarge }) {
 
   /** @param {Upload} entry @returns {Promise<{ success: boolean } & Partial<Refusal>>} */
   async function once({ id, file, alt }) {
+    const refusal = { success: false, code: "FILE_TOO_LARGE", message: tooLarge(file.size) };
+    if (file.size > MOST_BYTES) return refusal;
     const { url, token } = await prepare();
     const form = new FormData();
     form.append("clientMessageId", id);
@@ -64,7 +66,8 @@ export function createUploads({ read, write, isReady, prepare, tooLarge }) {
     return new Promise((resolve) => {
       sending.onloadend = () => {
         request = null;
-        resolve(sending.response ?? { success: false, code: "OFFLINE" });
+        // A proxy that refuses a file answers with a page.
+        resolve(sending.response ?? (sending.status === 413 ? refusal : { success: false, code: "OFFLINE" }));
       };
       if (find(id)) sending.send(form);
       else sending.onloadend(/** @type {any} */ (null)); // It was removed meanwhile.
