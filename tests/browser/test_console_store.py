@@ -63,6 +63,46 @@ MIXED = """async (folder) => {
 }"""
 
 
+OLD_PICTURE = """async (folder) => {
+    const { assign, state } = await import(`${folder}/store.js`);
+    const { handlers } = await import(`${folder}/server/events.js`);
+    const { refresh } = await import(`${folder}/server/refresh.js`);
+    const agent = { id: "ada", name: "Ada", maxUsers: 1, activeUsers: [], isOnline: true };
+    const page = { sessions: [], hasMore: false, nextCursor: null };
+    const answers = {
+        "/api/agents/ada": agent,
+        "/api/chat/sessions": page,
+        "/api/chat/queue": { total: 0, sessions: [] },
+        "/api/chat/stats": { agents: [], systemHealth: { timestamp: new Date().toISOString() } },
+        "/api/settings": { endReasons: [] },
+        "/api/departments": { departments: [] },
+    };
+    const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    let delay = 60;
+    window.fetch = async ({ pathname }) => {
+        const data = answers[pathname];
+        await wait(delay);
+        return Response.json({ success: true, data });
+    };
+    const seen = () => [state.agent.name, state.agent.isOnline, state.queue.total];
+    assign({ agent: { id: "ada", name: "A.", maxUsers: 1, activeUsers: [], isOnline: true } });
+    const early = refresh();
+    await wait(5);
+    delay = 5;
+    answers["/api/chat/queue"] = { total: 1, sessions: [] };
+    answers["/api/agents/ada"] = { ...agent, name: "Ada L." };
+    await refresh();
+    await early;
+    const first = seen();
+    const last = refresh();
+    await wait(2);
+    handlers.agent_changed({ ...agent, isOnline: false });
+    handlers.queue_changed({ waiting: 2, longestWaitingSince: null, departments: [], sessions: [] });
+    await last;
+    return [first, seen()];
+}"""
+
+
 def evaluate(page: Page, script: str) -> Any:
     """Call a function in the page, with the address of the console's modules."""
     version = page.content().split("web/")[1].split("/")[0]
@@ -85,3 +125,9 @@ def test_an_answer_brings_what_no_event_has_said_since_the_question(server: Serv
     page = person().open(f"{server.url}/console")
 
     assert evaluate(page, MIXED) == [["VIP"], "active"]
+
+
+def test_a_late_picture_undoes_nothing_of_the_agent_and_the_queue(server: Server, person: MakePerson) -> None:
+    page = person().open(f"{server.url}/console")
+
+    assert evaluate(page, OLD_PICTURE) == [["Ada L.", True, 1], ["Ada", False, 2]]

@@ -90,6 +90,21 @@ export function assign(fields) {
   change((draft) => Object.assign(draft, fields));
 }
 
+/** @type {Map<string, number>} When we last heard of a field that events change too. */
+const heard = new Map();
+
+/**
+ * Sets some of the store's fields as the server tells them. `at` is when we asked, or now for an event. Each field that we
+ * have heard of since then stays, because it is newer.
+ * @param {Partial<Draft>} fields
+ * @param {number} at
+ */
+export function hear(fields, at) {
+  const news = Object.entries(fields).filter(([name]) => (heard.get(name) ?? 0) <= at);
+  for (const [name] of news) heard.set(name, at);
+  assign(Object.fromEntries(news));
+}
+
 /** Forgets everything of the agent who was signed in. The address names the open view. */
 export function reset() {
   assign({ ...initial(), list: state.list, selected: state.selected });

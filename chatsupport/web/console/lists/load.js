@@ -1,4 +1,4 @@
-import { assign, state } from "../store.js";
+import { assign, hear, state } from "../store.js";
 
 /** @import { Agent, AgentLoad } from "../types.js" */
 
@@ -7,7 +7,8 @@ import { assign, state } from "../store.js";
 /** An agent whose record or load has changed: any agent, for supervisors; for others, themselves. @param {Agent} agent */
 export function changeAgent(agent) {
   const me = state.agent;
-  if (agent.id === me?.id) assign({ agent: { ...me, ...agent, isOnline: state.switching ?? agent.isOnline } });
+  if (agent.id === me?.id)
+    hear({ agent: { ...me, ...agent, isOnline: state.switching ?? agent.isOnline } }, performance.now());
   const activeUsers = typeof agent.activeUsers === "number" ? agent.activeUsers : agent.activeUsers.length;
   const isOnline = agent.isOnline && !agent.isAway;
   const known = { id: agent.id, name: agent.name, maxUsers: agent.maxUsers, activeUsers, isOnline };

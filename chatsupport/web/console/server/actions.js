@@ -4,6 +4,7 @@ import {
   assign,
   canNote,
   change,
+  hear,
   isSupervisor,
   patchSession,
   patchTalk,
@@ -103,8 +104,10 @@ export async function takeOver(sessionId) {
 export async function setOnline(isOnline) {
   const me = state.agent;
   if (!me) return;
-  const set = (/** @type {Partial<Draft["agent"]>} */ record, /** @type {boolean | null} */ switching) =>
-    assign({ switching, agent: state.agent && { ...state.agent, ...record } });
+  const set = (/** @type {Partial<Draft["agent"]>} */ record, /** @type {boolean | null} */ switching) => {
+    assign({ switching });
+    hear({ agent: state.agent && { ...state.agent, ...record } }, performance.now());
+  };
   set({ isOnline }, isOnline);
   try {
     const { data } = await callCounting("PATCH", `/api/agents/${me.id}`, { isOnline });

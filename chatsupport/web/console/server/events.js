@@ -2,8 +2,8 @@ import { changeAgent, removeAgent } from "../lists/load.js";
 import { announce } from "../parts/announce.js";
 import { visitorName } from "../parts/names.js";
 import {
-  assign,
   change,
+  hear,
   isMine,
   isSupervisor,
   patchSession,
@@ -90,7 +90,7 @@ export const handlers = {
 
   /** `sessions` are the first waiting ones. */
   queue_changed({ waiting, longestWaitingSince, departments, sessions }) {
-    assign({ queue: { total: waiting, longestWaitingSince, departments, sessions } });
+    hear({ queue: { total: waiting, longestWaitingSince, departments, sessions } }, performance.now());
   },
 
   user_typing({ sessionId, userId, isTyping }) {

@@ -1,5 +1,5 @@
 import { setServerTime } from "../parts/clock.js";
-import { assign, change, isMine, isSupervisor, patchTalk, putSession, state } from "../store.js";
+import { assign, change, hear, isMine, isSupervisor, patchTalk, putSession, state } from "../store.js";
 import { get, isAuthorized, withQuery } from "./api.js";
 import { followMine, forget, lose } from "./following.js";
 
@@ -49,10 +49,10 @@ export async function refresh() {
   // Loads everything again that could not be loaded before.
   for (const [sessionId, talk] of state.conversations)
     if (talk.error) patchTalk(sessionId, { asked: false, error: null });
+  hear({ agent: { ...state.agent, ...agent, isOnline: state.switching ?? agent.isOnline } }, asked);
   change((draft) => {
     draft.missing.clear();
     for (const [userId, sessions] of draft.earlier) if (sessions === "failed") draft.earlier.delete(userId);
-    draft.agent = { ...draft.agent, ...agent };
     if (!draft.loaded) Object.assign(draft, reached(ended));
     draft.loaded = true;
     draft.loadError = null;
@@ -73,8 +73,9 @@ export async function refreshDepartments() {
 }
 
 export async function refreshQueue() {
+  const asked = performance.now();
   const queue = await get("/api/chat/queue");
-  assign({ queue: { ...queue, longestWaitingSince: queue.sessions[0]?.waitingSince ?? null } });
+  hear({ queue: { ...queue, longestWaitingSince: queue.sessions[0]?.waitingSince ?? null } }, asked);
 }
 
 /** Loads the names and the load of all agents, for supervisors and for transfers. */
