@@ -183,6 +183,74 @@ def test_an_ended_chat_can_be_rated_and_read_again(
     expect(widget.field).to_be_focused()
 
 
+def chat_and_end(widget: Widget, agent: Agent, text: str) -> None:
+    """Write, get an answer, and end the chat."""
+    widget.write(text)
+    agent.say(agent.join(widget), "Hi")
+    widget.wait_for_texts(text, "Hi")
+    widget.end()
+
+
+@pytest.mark.features("ratings")
+def test_a_rating_that_fails_can_be_repeated_and_the_next_chat_has_faces_again(
+    server: Server, site: Site, person: MakePerson, agent: Agent
+) -> None:
+    visitor = person()
+    visitor.expected = ["net::ERR_FAILED"]
+    widget = Widget(visitor.open(site.embed(server.url))).open()
+    faces = widget.panel.get_by_role("group", name="How was this chat?").get_by_role("button")
+    chat_and_end(widget, agent, "Hello")
+    widget.page.route("**/api/chat/rating/**", lambda route: route.abort())
+    faces.nth(3).click()
+    expect(widget.panel.get_by_text("The chat cannot be reached at the moment.")).to_be_visible()
+    expect(faces.nth(3)).to_be_focused()
+    assert not violations(widget.page)
+    widget.page.unroute("**/api/chat/rating/**")
+    faces.nth(4).click()
+    expect(widget.panel.get_by_text("Thank you!")).to_be_visible()
+    expect(widget.panel.get_by_text("The chat cannot be reached")).to_have_count(0)
+
+    # The next chat begins in another tab.
+    tab = Widget(visitor.open(site.embed(server.url))).open()
+    tab.panel.get_by_role("button", name="Start new chat").click()
+    chat_and_end(tab, agent, "Hello again")
+    expect(widget.status).to_have_text("This chat has ended")
+    expect(widget.texts).to_have_text(["Hello again", "Hi"])
+    expect(faces).to_have_count(5)
+    expect(widget.panel.get_by_text("Thank you!")).to_have_count(0)
+
+
+@pytest.mark.features("transcripts")
+def test_the_next_visitor_sees_nothing_that_the_one_before_has_opened(
+    server: Server, site: Site, person: MakePerson, agent: Agent
+) -> None:
+    visitor = person()
+    visitor.expected = ["401", "403", "400", "net::ERR_FAILED"]
+    widget = Widget(visitor.open(site.embed(server.url))).open()
+    sheet, menu = widget.panel.locator(".sheet"), widget.panel.locator(".menu")
+    chat_and_end(widget, agent, "My diagnosis")
+    widget.panel.get_by_role("button", name="Start new chat").click()
+    widget.panel.get_by_role("button", name="Past chats").click()
+    sheet.locator(".log").get_by_role("button").click()
+    expect(sheet).to_contain_text("My diagnosis")
+    widget.page.evaluate("ChatSupport.reset()")
+    expect(widget.panel).to_be_hidden()
+    widget.open()
+    expect(sheet).to_have_count(0)
+    expect(widget.field).to_be_focused()
+
+    # The menu says what fails, and closes when somebody else signs in.
+    widget.write("Hello")
+    expect(widget.rows.last).to_contain_text("Sent")
+    widget.page.route("**/api/chat/transcript/**", lambda route: route.abort())
+    widget.choose("Download the transcript")
+    expect(menu.get_by_role("alert")).to_have_text("The chat cannot be reached at the moment.")
+    assert not violations(widget.page)
+    widget.page.evaluate("ChatSupport.identify({ userId: 'rita' })")
+    expect(menu).to_have_count(0)
+    expect(widget.menu_button).to_have_attribute("aria-expanded", "false")
+
+
 @pytest.mark.features("settings", "context")
 def test_a_closed_chat_says_when_it_opens_and_takes_a_message(
     server: Server, site: Site, person: MakePerson, agent: Agent, operator: Rest, settings: dict[str, Any]

@@ -290,11 +290,17 @@ def test_earlier_messages_can_be_loaded(server: Server, site: Site, person: Make
     session_id = operator.start("reader")
     for number in range(1, 61):
         operator.send(session_id, f"{number}", senderId="reader", senderType="user")
-    page = person().open(site.embed(server.url, user_id="reader"))
+    visitor = person()
+    visitor.expected = ["net::ERR_FAILED"]
+    page = visitor.open(site.embed(server.url, user_id="reader"))
     widget = Widget(page).open()
     expect(widget.texts).to_have_count(50)
     widget.write("61")
     expect(widget.texts).to_have_count(51)
+    page.route("**/api/chat/messages/**", lambda route: route.abort())
+    widget.panel.get_by_role("button", name="Earlier messages").click()
+    expect(widget.panel.get_by_role("alert")).to_have_text("The chat cannot be reached at the moment.")
+    page.unroute("**/api/chat/messages/**")
     widget.panel.get_by_role("button", name="Earlier messages").click()
     widget.wait_for_texts(*map(str, range(1, 62)))
     expect(widget.panel.get_by_role("button", name="Earlier messages")).to_be_hidden()

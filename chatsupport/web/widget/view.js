@@ -168,6 +168,8 @@ export const makeView = () => {
     who = `${key} ${options.userHash}`;
     if (!isOver && who === before && !state?.problem) return;
     chat?.stop();
+    // What parts show above the greeting is the former visitor's.
+    while (panel.children[1] !== hello) panel.children[1].remove();
     if (state?.status) emit("status", { status: null, queuePosition: null });
     own = person(key, options.userId);
     if (/[^.]/.test(options.userId)) adopt(own, person(keyOf())); // "." is whoever has a link (link.js).
@@ -194,12 +196,12 @@ export const makeView = () => {
     if (event.key !== "Tab") return;
     // The focus stays inside.
     /** @type {NodeListOf<HTMLElement>} */
-    const all = panel.querySelectorAll("button:enabled, a, input, select, textarea, .log");
+    const all = panel.querySelectorAll("button:enabled,a,input,select,textarea,.log");
     const stops = [...all].filter((one) => one.offsetParent);
-    const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
-    if (event.target !== from) return;
+    if (event.shiftKey) stops.reverse();
+    if (event.target !== stops.at(-1)) return;
     event.preventDefault();
-    to?.focus();
+    stops[0].focus();
   };
 
   const more = icon(texts.more, "M5 11h1v1H5zm7 0h1v1h-1zm7 0h1v1h-1z", {

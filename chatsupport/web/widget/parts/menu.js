@@ -1,4 +1,4 @@
-import { h, options } from "../page.js";
+import { h, options, write } from "../page.js";
 import { words } from "../part.js";
 
 /** @import { Shown } from "../types.js" */
@@ -12,10 +12,7 @@ import { words } from "../part.js";
  */
 export function show({ panel, own, chat, state, focus, chime }, button) {
   const open = panel.querySelector(".menu");
-  if (open) {
-    button.ariaExpanded = "false";
-    return open.remove();
-  }
+  if (open) return open.remove();
 
   const sound = h("button", { "aria-pressed": `${!!own.kept().sound}`, onclick: turn }, words.sound);
   const canEnd = state.id && state.status !== "ended" && !state.isEnding && state.problem !== "BLOCKED";
@@ -26,13 +23,18 @@ export function show({ panel, own, chat, state, focus, chime }, button) {
     state.id && h("button", { onclick: download }, words.transcript),
     canEnd && h("button", { onclick: ask }, words.endChat),
   );
-  const menu = h("div", { class: "menu", onkeydown, onfocusout }, items);
+  const trouble = h("small", { role: "alert" });
+  const menu = h("div", { class: "menu", onkeydown, onfocusout }, items, trouble);
   /** @type {HTMLElement} */ (button.parentElement).after(menu);
   button.ariaExpanded = "true";
   sound.focus();
   panel.addEventListener("pointerdown", leaveByPointer);
+  // It is removed by the button, too, and by the view when another visitor begins.
+  const observer = new MutationObserver(() => menu.isConnected || close());
+  observer.observe(panel, { childList: true });
 
   function close() {
+    observer.disconnect();
     panel.removeEventListener("pointerdown", leaveByPointer);
     menu.remove();
     button.ariaExpanded = "false";
@@ -68,16 +70,22 @@ export function show({ panel, own, chat, state, focus, chime }, button) {
   }
 
   async function download() {
-    close();
-    button.focus();
-    const token = await chat.getToken();
-    const answer = await fetch(`${options.server}/api/chat/transcript/${state.id}?format=html`, {
-      headers: { Authorization: `Bearer ${token}` },
-    });
-    if (!answer.ok) return;
-    const href = URL.createObjectURL(await answer.blob());
+    write(trouble, "");
+    const file = await transcript().catch(console.warn);
+    if (!file) return write(trouble, words.trouble);
+    const href = URL.createObjectURL(file);
     h("a", { href, download: `${state.id}.html` }).click();
     setTimeout(() => URL.revokeObjectURL(href), 60_000);
+    if (!menu.isConnected) return;
+    close();
+    button.focus();
+  }
+
+  async function transcript() {
+    const headers = { Authorization: `Bearer ${await chat.getToken()}` };
+    const answer = await fetch(`${options.server}/api/chat/transcript/${state.id}?format=html`, { headers });
+    if (!answer.ok) throw new Error(`The server answered with ${answer.status}.`);
+    return answer.blob();
   }
 
   function ask() {

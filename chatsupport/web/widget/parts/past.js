@@ -7,6 +7,8 @@ import { words } from "../part.js";
 
 // The visitor's past chats in this browser. They can be read, and not continued.
 
+const GONE = /FORBIDDEN|NOT_FOUND/;
+
 /** @param {Shown} view */
 export function show({ panel, own, chat, focus }) {
   if (panel.querySelector(".sheet")) return; // This was the second click.
@@ -41,7 +43,9 @@ export function show({ panel, own, chat, focus }) {
     /** @type {Node[]} */
     const rows = await chat.rest(`chat/messages/${encodeURIComponent(id)}?limit=100`).then(
       (/** @type {{ messages: Message[] }} */ { messages }) => messages.map(row),
-      () => [h("p", { class: "line" }, words.gone)],
+      (/** @type {{ code: string }} */ { code }) => [
+        h("p", { class: "line" }, GONE.test(code) ? words.gone : words.trouble),
+      ],
     );
     if (!isList) content.replaceChildren(h("p", { class: "line" }, when.format(new Date(at))), ...rows);
   }
