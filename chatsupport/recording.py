@@ -1,7 +1,7 @@
 """Marks of changes, for a feature that records everything that happens (`Feature.recorder`).
 
 A change is recorded if and only if it is stored: its mark is in the document that changes, put there by the same write.
-Whoever records moves the marks on, oldest first (`features/events/relay.py`). Where nobody records there are no marks.
+The recorder moves the marks on, oldest first (`features/events/relay.py`). While nothing is recorded, there are none.
 Messages need none, because their `seq` counts them.
 
 The decision is made before the write. Recording may begin while the write is in progress, so `look_after` adds the mark

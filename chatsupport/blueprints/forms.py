@@ -63,7 +63,7 @@ class SentFile:
 
 
 class Form:
-    """A form that was not read yet, as a context. If it is refused, what is left of it is read off the wire."""
+    """A context with a form that has not been read yet. If the form is refused, the rest of the upload is discarded."""
 
     def __init__(self, model: type[Request], headers: Mapping[str, str]) -> None:
         self._model = model
@@ -91,7 +91,7 @@ class Form:
                 while self._next_piece() and self._read_bytes <= MAX_READ_BYTES:
                     pass
             except ClientDisconnected:
-                return  # It does not hear the answer.
+                return  # The client has gone, so it cannot get the answer.
 
     @property
     def size(self) -> int | None:

@@ -267,7 +267,8 @@ class Availability(Answer):
     is_staffed: bool = Field(description="True if an agent is online and present, busy or not.")
     waiting: Count = absent("Only for callers with credentials.")
     estimated_wait_seconds: Count | None = absent(
-        "Only for callers with credentials: the wait of a visitor who starts a session now. Null if it is not known."
+        "Only for callers with credentials: the wait of a visitor who starts a session now. Null if it is not "
+        "known, and with departmentId."
     )
 
 

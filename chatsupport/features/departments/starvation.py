@@ -24,7 +24,7 @@ def look() -> None:
         found = starving[department_id]
         about = {"department_id": department_id, "department": found["name"], "waiting": found["waiting"]}
         logger.warning(
-            "Visitors wait for a department of which no agent is there", extra={"event": "department_starves", **about}
+            "Visitors wait for a department that has no agent present", extra={"event": "department_starves", **about}
         )
     if starving.keys() != before:
         _noted.keep(set(starving), REPEAT_SECONDS)

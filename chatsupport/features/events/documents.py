@@ -30,7 +30,7 @@ class Feed(BaseDocument):
     since = DateTimeField(required=True)
     """When recording began the last time."""
     read_at = DateTimeField(db_field="readAt", required=True)
-    """When the feed was read the last time, to the hour."""
+    """When somebody last read the feed or there was a webhook, to the hour."""
     kept_from = LongField(db_field="keptFrom")
     """The first batch that is kept. Earlier positions are gone."""
 

@@ -1,4 +1,4 @@
-"""The feed refers to sessions, messages and notes, which others erase. Its own is only what deleted agents were."""
+"""The feed only refers to sessions, messages and notes. The only data of its own are copies of deleted agents."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class State:
         self._is_settled = True
 
     def touch(self) -> None:
-        """Note that somebody reads the feed, at most once an hour."""
+        """Note that somebody reads the feed or listens to it, at most once an hour."""
         time = now()
         if time - self.feed["readAt"] > TOUCH:
             Feed.collection().update_one({"_id": FEED}, {"$max": {"readAt": time}})

@@ -58,7 +58,7 @@ MOST_MARKED, MOST_MESSAGES, MOST_HINTS, MOST_CURSORS = 500, 5_000, 500, 50_000
 LATE_DELETION = timedelta(seconds=15)
 """A deletion that was announced so long ago and is not done will not be done."""
 LOOK_BACK = 400
-"""How many batches may have recorded what an agent's deletion took along at that moment."""
+"""How many batches to search for the marks that were copied when an agent was deleted."""
 SESSION_STARTED, SESSION_ENDED = "session.started", "session.ended"
 INDEX = recording.FIELD
 

@@ -40,7 +40,7 @@ class FileTypeNotAllowedError(ChatSupportError):
 
     def __init__(self, allowed: tuple[FileType, ...]) -> None:
         names = ", ".join(each.name for each in allowed)
-        super().__init__(f"Files of this type cannot be sent. The types are {names}, as the content says.")
+        super().__init__(f"Files of this type cannot be sent. The content must be one of: {names}.")
 
 
 class TooManyFilesError(ConflictError):
@@ -49,7 +49,7 @@ class TooManyFilesError(ConflictError):
     code = "TOO_MANY_FILES"
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"A session may have {most} files, and this one has them. Send a link instead.")
+        super().__init__(f"This session already has {most} files, which is the limit. Send a link instead.")
 
 
 class NewFile(Request):
@@ -101,7 +101,7 @@ class Attachment(Answer):
 
 
 class WithAttachment(Model):
-    """What a message with a file has besides."""
+    """The field that a message has only if it has a file."""
 
     attachment: Attachment = absent("The message's file.")
 

@@ -62,7 +62,7 @@ def send_file(session_id: SessionId, form: Form) -> tuple[Json, int]:
     answers={
         200: File("The file", tuple(sorted(each.media_type for each in TYPES)), {}),
         206: File("A part of the file", tuple(sorted(each.media_type for each in TYPES)), {}),
-        304: File("The file that you have is right", (), {}),
+        304: File("Your copy of the file is current", (), {}),
     },
     errors=[DatabaseUnavailableError],
     access=ANYBODY,

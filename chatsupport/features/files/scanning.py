@@ -79,7 +79,7 @@ def look() -> None:
             pause = PAUSES[min(attempt, len(PAUSES)) - 1]
             StoredFile.collection().update_one({"_id": file["_id"]}, {"$set": {"metadata.scanAt": now() + pause}})
             about = {"event": "scan_failed", "reason": repr(error)}
-            logger.warning("A file could not be scanned, and nobody gets it yet", extra=about)
+            logger.warning("A file could not be scanned and stays pending", extra=about)
             return  # The others would fail too, most likely.
         _settle(file, READY if is_clean else BLOCKED)
 

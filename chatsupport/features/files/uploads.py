@@ -181,7 +181,7 @@ def _send(draft: Draft, file_id: ObjectId) -> tuple[Document, str, bool]:
     try:
         storage.keep(file_id)
     except PyMongoError as error:
-        logger.warning("A file is kept later", extra={"reason": type(error).__name__})
+        logger.warning("A file will be marked as kept later", extra={"reason": type(error).__name__})
     if draft.message["features"][attachments.NAME]["state"] == PENDING:
         scanning.scan_soon()
     return draft.message, draft.session_status, True
@@ -191,4 +191,4 @@ def _give_up(file_id: ObjectId) -> None:
     try:
         storage.forget(file_id)
     except PyMongoError as error:
-        logger.warning("A file is deleted later", extra={"reason": type(error).__name__})
+        logger.warning("A file will be deleted later", extra={"reason": type(error).__name__})

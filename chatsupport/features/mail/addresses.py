@@ -1,4 +1,4 @@
-"""Addresses that mails go to: at most `MOST_A_DAY` a day of those that others cause, and none if unsubscribed."""
+"""Limits on mails to visitors that staff did not ask for: few a day to an address, and none if it has unsubscribed."""
 
 from __future__ import annotations
 

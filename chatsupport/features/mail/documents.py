@@ -32,8 +32,8 @@ WAITING, SENT, FAILED, CANCELLED = "waiting", "sent", "failed", "cancelled"
 class MailJob(BaseDocument):
     """A mail to be sent. Its `id` follows from its cause, so that the same mail is made once.
 
-    A process that sends it sets `claim`, and moves `nextAt` ahead as long as it is at it. The address is
-    removed when nothing more is to be done.
+    A process that sends it sets `claim`, and moves `nextAt` ahead while it is sending. The address is
+    removed when the job is done.
     """
 
     id = StringField(primary_key=True)

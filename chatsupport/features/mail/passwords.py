@@ -39,7 +39,7 @@ FRAGMENT = "reset"
 def request(email: str, address: str) -> None:
     """Mail a link for a new password, if an agent signs in with this email.
 
-    Whether there is one is only known to the process that writes the mail, so neither the answer nor its time tells.
+    The agent is looked up only when the mail is written, so neither the answer nor its time says whether one exists.
     Raises `RateLimitedError` by address and by email, and `NotFoundError` without a mail server.
     """
     if not jobs.is_offered():

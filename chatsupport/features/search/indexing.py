@@ -2,7 +2,7 @@
 
 Nothing is written on a message's way in. Each process notes which sessions changed by its doing, and every two seconds
 reads what is new in them. An entry says up to which seq it has the messages. Because these commit in the order of their
-seqs, nothing is skipped. What a process leaves that is killed or stands still, `sweeps.py` finds.
+seqs, nothing is skipped. `sweeps.py` finds what a killed or stalled process has left.
 
 An entry is made before anything of the session is read, and a write holds only for the revision of the entry that was
 read first. So what an erasure deletes meanwhile is not written again by whoever has read the texts before it, and two

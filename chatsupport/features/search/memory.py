@@ -1,6 +1,6 @@
 """What a process remembers for the search: what happened in sessions since the last round, and what their entries have.
 
-All of it may be lost. A session of which something is missing here is read from the database.
+All of it may be lost. If something about a session is missing here, the session is read from the database.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Inbox:
             noted.must_be_read = True
 
     def take(self) -> dict[ObjectId, Noted]:
-        """Return what waits, which waits no more."""
+        """Take all waiting sessions, and leave none."""
         taken, self._noted, self._texts = self._noted, {}, 0
         return taken
 

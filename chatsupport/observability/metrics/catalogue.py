@@ -70,7 +70,7 @@ SEARCH_DELAY = Histogram(
     "chatsupport_search_delay_seconds", "From a change of a session to finding it by that.", (0.5, *_HUMAN)
 )
 
-# Mail
+# The feed, webhooks and mail
 FEED_LAG = Gauge(
     "chatsupport_feed_lag_seconds", "How long ago the feed of events was complete, in the process that records them."
 )

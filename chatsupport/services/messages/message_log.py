@@ -192,7 +192,7 @@ class MessageLog:
                 draft.succeed(first.message, created=False)
 
     def _insert(self, batch: list[Draft]) -> list[Draft]:
-        """Insert in order, up to the first that collides. Answer what was stored; return what is to be tried again."""
+        """Insert in order, up to the first draft that collides. Answer the stored ones; return those to try again."""
         documents = self._number(batch)
         collection = Message.collection().with_options(write_concern=DURABLE)
         stored = len(documents)

@@ -57,7 +57,7 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Reach:
-    """The allowed addresses: in production only public ones by https, elsewhere also this machine. And some others."""
+    """The allowed addresses: public ones (in production by https), outside production this machine, and `also`."""
 
     is_production: bool
     also: Allowed = field(default_factory=Allowed)
@@ -135,7 +135,7 @@ class Line:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", target, body, {"Host": parts.netloc, **headers})
         response = connection.getresponse()
-        # The rest of a long answer is nobody's business, and costs the connection.
+        # The rest of a long answer is not read, so its connection cannot be used again.
         response.read(MOST_READ)
         if response.will_close or not response.isclosed():
             self.close()

@@ -2,7 +2,7 @@ import { pauseAfter, triesFor } from "./refusals.js";
 
 /** @import { Refusal, Upload } from "./types.js" */
 
-// Files on their way, in the widget and in the console.
+// Files on their way, in the console.
 
 const ANSWER_MS = 150_000; // The server gives an upload 120 s.
 // The server reads a longer file no further, and the browser would see a broken connection.

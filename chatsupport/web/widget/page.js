@@ -12,7 +12,7 @@ export const title = options.title?.trim() || texts.title;
 /** @param {string} template @param {any} value */
 export const say = (template, value) => template.replace("{}", () => value);
 
-/** Changes an element's text, if it is another one: what is not new is not read out. @param {Node} element @param {string} text */
+/** Changes an element's text only if it differs, so that screen readers do not repeat it. @param {Node} element @param {string} text */
 export const write = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };

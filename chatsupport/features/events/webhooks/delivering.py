@@ -5,8 +5,8 @@ into four lanes by their session, and a lane sends in order: so the events of a 
 delays only a lane. Each event is tried at once, whatever became of earlier ones. What fails is stored, and is tried
 again when it is due.
 
-Outcomes are written twice a second, and with them the position up to which everything was tried. After a kill, at most
-what was tried since then is sent again, with the same ids.
+Outcomes are stored twice a second, with the position up to which every event was tried. The next holder of the lease
+sends all events after it again, with the same ids: at most WINDOW, even those that were delivered.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Endpoint:
         self.is_stopped = True
 
     def run(self) -> None:
-        """Send what comes, until stopped."""
+        """Send events as they come, until stopped."""
         while not (self.is_stopped or message_log.log.is_closed):
             seen = tail.number
             try:
@@ -134,7 +134,7 @@ class Endpoint:
         self._room.set()
 
     def _fetch(self, seen: int) -> int:
-        """Put what is to be sent into the lanes. Returns the number of new events."""
+        """Put due and new events into the lanes. Returns the number of new events."""
         if elapsed() - self._looked_at > LOOK_SECONDS:
             self._looked_at = elapsed()
             self._fetch_due()
@@ -254,7 +254,7 @@ def _delivery_of(webhook_id: ObjectId, job: Job, outcome: Outcome) -> Document:
 
 
 def _store(batch: dict[ObjectId, tuple[Endpoint, Document]]) -> None:
-    """Store outcomes, and up to which position each webhook has tried everything."""
+    """Store outcomes, and the position of each webhook: every event up to it has been tried."""
     time = now()
     writes = []
     by_endpoint: dict[int, tuple[Endpoint, list[Document]]] = {}

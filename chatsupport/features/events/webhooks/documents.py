@@ -74,7 +74,7 @@ class Delivery(BaseDocument):
             # The lists.
             {"name": "newest", "fields": ["webhook_id", "-created_at", "-_id"]},
             {"name": "newest_by_state", "fields": ["webhook_id", "state", "-created_at", "-_id"]},
-            # Those that are to be tried again.
+            # Deliveries that are due for another attempt.
             {
                 "name": "due",
                 "fields": ["webhook_id", "next_at"],

@@ -187,7 +187,7 @@ def list_deliveries(caller: Caller, webhook_id: ObjectId, wanted: DeliveryPage) 
 
 
 def retry(caller: Caller, webhook_id: ObjectId, delivery_id: ObjectId) -> Document:
-    """Have a delivery tried again at once, whatever became of it."""
+    """Try a delivery again as soon as possible, whatever its state."""
     _require_writer(caller)
     webhook = _find(webhook_id)
     time = now()
@@ -287,7 +287,7 @@ def _find(webhook_id: ObjectId) -> Document:
 
 
 def _require_writer(caller: Caller) -> None:
-    """Raise `ForbiddenError` unless the caller may change webhooks, and see what only those who may do."""
+    """Raise `ForbiddenError` unless the caller may change webhooks and see their secrets."""
     if caller.type == SYSTEM:
         return
     access.require_manager(caller)

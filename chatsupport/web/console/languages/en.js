@@ -190,7 +190,7 @@ export const english = {
     unreachable: "The server did not answer.",
     unloadedTitle: "This page could not be loaded",
     outdatedTitle: "There is a new version of the console",
-    outdated: "Reload the page to open the settings. What you have written stays.",
+    outdated: "Reload the page to open the settings. Your drafts are kept.",
     reload: "Reload the page",
     firstTitle: "First come, first served",
     first: "The next free agent gets the visitor who has waited longest.",

@@ -8,7 +8,7 @@ import { say, texts } from "../texts.js";
 import { button, field, heading, openForm } from "./fields.js";
 import { words } from "./texts.js";
 
-// Webhooks: where events are sent, and what has become of them. Whether supervisors may change them, the server says.
+// Webhooks: where events are sent, and what has become of them. The server says whether supervisors may change them.
 
 /** @typedef {{ id: string, url: string, types: string[], description: string, isEnabled: boolean, disabledBecause: "gone" | "failing" | "request" | null, failingSince: string | null }} Webhook */
 /** @typedef {{ id: string, eventId: string, type: string, state: "pending" | "delivered" | "failed" | "dead", attempts: number, lastStatus: number | null, lastError: string | null, nextAttemptAt: string | null, updatedAt: string }} Delivery */

@@ -55,7 +55,8 @@ export const english = {
     changed: "{name} was changed.",
     deleted: "{name} was deleted.",
     deleteTitle: "Delete {name}?",
-    deleteExplain: "{name} is signed out at once. Open chats go to the front of the queue. What was written stays.",
+    deleteExplain:
+      "{name} is signed out at once. Open chats go to the front of the queue. The agent's messages and notes are kept.",
   },
 
   departments: {
@@ -187,7 +188,7 @@ export const english = {
   webhooks: {
     title: "Webhooks",
     explain: "Other systems get events such as the end of a chat.",
-    readOnly: "Only people with an API key can change webhooks here (WEBHOOKS_BY_SUPERVISORS).",
+    readOnly: "You can read webhooks. To let supervisors change them, set WEBHOOKS_BY_SUPERVISORS=on on the server.",
     add: "Add a webhook",
     edit: "Edit the webhook",
     url: "Address",
