@@ -46,7 +46,7 @@ class FileTooLargeError(PayloadTooLargeError):
 
 def is_form(environ: Mapping[str, Any]) -> bool:
     """Tell whether a request says that its body is a form with a file."""
-    return str(environ.get("CONTENT_TYPE", "")).startswith(MEDIA_TYPE)
+    return str(environ.get("CONTENT_TYPE", "")).lower().startswith(MEDIA_TYPE)
 
 
 class BrokenFormError(Exception):

@@ -16,14 +16,14 @@ from chatsupport.errors import RateLimitedError
 AT_ONCE, STRANGERS_AT_ONCE = 2, 1
 WAIT_SECONDS = 4.0
 FILES_AT_ONCE, PICTURES_AT_ONCE = 4, 1
-FILE_WAIT_SECONDS = 30.0
 """Pictures need much memory while they are decoded."""
+FILE_WAIT_SECONDS = 30.0
 CALLS_AT_ONCE = 8
 CALL_WAIT_SECONDS = 30.0
 """A call to another server takes long and computes little, so that these are counted apart."""
 DELIVERIES_AT_ONCE = 48
 """Deliveries to webhooks, which may all hang, have threads of their own."""
-THREADS = AT_ONCE + CALLS_AT_ONCE + DELIVERIES_AT_ONCE + 6
+THREADS = AT_ONCE + CALLS_AT_ONCE + DELIVERIES_AT_ONCE + FILES_AT_ONCE + PICTURES_AT_ONCE + 1
 
 T = TypeVar("T")
 Executor = Callable[..., Any]

@@ -9,6 +9,7 @@ it lets the greenlets work.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -32,6 +33,19 @@ _PLUGINS = (GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, Web
 """Imported here, and not by Pillow in a native thread."""
 _KEPT = ("transparency", "duration", "loop", "disposal", "background")
 """What Pillow must know to encode the picture as it was. It would also write comments and profiles."""
+
+DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+)
+"""Pillow raises all of these for files that are damaged on purpose."""
 
 Image.MAX_IMAGE_PIXELS = None  # We check it ourselves, and refuse rather than warn.
 # A picture is then one piece of memory, which goes back to the system if it is large. Many smaller ones would stay.
@@ -66,8 +80,7 @@ def clean(content: IO[bytes], kind: FileType, to: IO[bytes], thumbnail_to: IO[by
             _scrub(upright)
             upright.save(to, name, **options)
             return Picture(*upright.size, _write_thumbnail(upright, thumbnail_to))
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
-        # Pillow raises all of these for files that are damaged on purpose.
+    except DAMAGED as error:
         raise invalid("The picture is damaged, and cannot be read.") from error
     except MemoryError as error:
         raise invalid("The picture is too large.") from error

@@ -75,7 +75,9 @@ def look() -> None:
         attempt = file["metadata"].get("scans", 1)
         try:
             is_clean = _is_clean(url, file)
-        except (OSError, ScannerError, LookupError) as error:
+        except LookupError:
+            is_clean = False  # Its bytes are gone: a killed process had blocked it, or it was erased just now.
+        except (OSError, ScannerError) as error:
             pause = PAUSES[min(attempt, len(PAUSES)) - 1]
             StoredFile.collection().update_one({"_id": file["_id"]}, {"$set": {"metadata.scanAt": now() + pause}})
             about = {"event": "scan_failed", "reason": repr(error)}

@@ -100,7 +100,9 @@ def delete(which: Document) -> None:
         FileChunk.collection().delete_many({"files_id": {"$in": ids}})
         files.delete_many({**these, "metadata.isKept": True})
         empty = dict.fromkeys(("filename", "length", "metadata.senderId", "metadata.senderType"), "")
-        files.update_many(these, {"$unset": empty, "$set": {"metadata.isDeleted": True}})
+        # An upload may have ended meanwhile. Without `isKept`, the sweep finds what it has written since.
+        deleted = {"metadata.isDeleted": True, "metadata.isKept": False}
+        files.update_many(these, {"$unset": empty, "$set": deleted})
 
 
 def delete_bytes(message_id: ObjectId) -> None:

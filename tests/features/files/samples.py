@@ -116,6 +116,7 @@ DAMAGED = {
     "cut jpeg": photo()[:500],
     "only a beginning of a gif": b"GIF89a",
     "webp without a picture": b"RIFF\x10\x00\x00\x00WEBPVP8 \x00\x00\x00\x00",
+    "png with a cut exif": picture("PNG", exif=b"II*\0"),
     "cut zip": archive("a.txt")[:-30],
     "bomb": png_that_claims(50_000, 50_000),
     "gif that is a script": b"GIF89a/*" + b"\x00" * 10 + b"*/=1;alert(1)",

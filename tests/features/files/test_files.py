@@ -14,6 +14,7 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 from PIL import Image
+from pymongo.collection import Collection
 
 from chatsupport.contract import schemas
 from chatsupport.contract.chat import Message as ShownMessage
@@ -718,3 +719,22 @@ def test_addresses_are_not_stored(user: Api, session_id: str) -> None:
     sent(user, session_id, picture())
 
     assert "signature" not in str(list(Message.collection().find()))
+
+
+def test_an_erasure_at_the_end_of_an_upload_leaves_no_bytes(
+    user: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = ObjectId(sent(user, session_id, PDF)["id"])
+    StoredFile.collection().update_many({}, {"$set": {"metadata.isKept": False}})
+
+    def end_the_upload() -> None:
+        (file,) = StoredFile.collection().find({})
+        FileChunk.collection().insert_one({"files_id": file["_id"], "n": 9, "data": b"late"})
+        storage.keep(message_id)
+
+    just_before(monkeypatch, Collection, "update_many", end_the_upload)
+    storage.delete({"metadata.messageId": message_id})
+    StoredFile.collection().update_many({}, {"$set": {"uploadDate": now() - timedelta(days=1)}})
+    storage.sweep()
+
+    assert nothing_is_stored()

@@ -51,6 +51,17 @@ def look_again() -> None:
     scanning.look()
 
 
+def after_a_pause(user: Api, session_id: str) -> Any:
+    """Return the file when it was scanned. A scan that began with the upload may fail only now, so this is repeated."""
+
+    def look() -> Any:
+        look_again()
+        return StoredFile.collection().find_one({"metadata.state": "pending"}) is None
+
+    assert eventually(look)
+    return shown(user, session_id)
+
+
 def test_a_clean_file_is_there_after_it_was_scanned(
     user: Api, session_id: str, user_socket: Socket, scanner: Scanner
 ) -> None:
@@ -92,8 +103,7 @@ def test_while_the_scanner_fails_nobody_gets_the_file(
     assert shown(user, session_id)["state"] == "pending"
     assert_failure(read(user, attachments.address(ObjectId(message["id"]))), 404, "FILE_NOT_FOUND")
     scanner.always_say(None)
-    look_again()
-    assert read(user, shown(user, session_id)["url"]).data == PDF
+    assert read(user, after_a_pause(user, session_id)["url"]).data == PDF
 
 
 def test_while_the_scanner_is_away_files_wait_and_are_tried_less_often(
@@ -120,9 +130,7 @@ def test_a_file_whose_scan_was_killed_is_scanned_again(
     Message.collection().update_one({}, {"$set": {"features.files.state": "ready"}})  # And then it was killed.
     scanner.always_say(None)
 
-    look_again()
-
-    assert read(user, shown(user, session_id)["url"]).data == PDF
+    assert read(user, after_a_pause(user, session_id)["url"]).data == PDF
 
 
 @pytest.mark.features("privacy")
@@ -157,3 +165,12 @@ def test_a_scanner_may_be_at_a_path(make_app: MakeApp) -> None:
 def test_a_wrong_address_stops_the_start(url: str) -> None:
     with pytest.raises(ConfigError, match="SCAN_URL must be the address of clamd"):
         read_config({"JWT_SECRET": "test", "SCAN_URL": url})
+
+
+def test_a_blocked_file_whose_scan_was_killed_is_blocked(user: Api, session_id: str, scanner: Scanner) -> None:
+    scanner.always_say(b"")
+    sent(user, session_id, PDF)
+    look_again()
+    FileChunk.collection().delete_many({})  # The scanner had found something, and then the process was killed.
+
+    assert after_a_pause(user, session_id)["state"] == "blocked"
