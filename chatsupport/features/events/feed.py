@@ -35,8 +35,8 @@ class PositionGoneError(ChatSupportError):
 
     def __init__(self, oldest: int) -> None:
         super().__init__(
-            f"The events after this position are not kept any more. The oldest that are kept follow position {oldest}; "
-            "what you have missed is only in the other calls."
+            f"The events after this position are not kept any more. Go on with after={oldest}, and read "
+            "what you have missed with the other calls of the API."
         )
 
 
@@ -47,7 +47,6 @@ def read(caller: Caller, after: int, types: Collection[str], wait: float, limit:
     """
     access.require_operator(caller)
     recorder.here.begin()
-    recorder.here.touch()
     until, operation = elapsed() + wait, tracing.current()
     # In a new context, because the time in which a request must be answered does not count the waiting.
     while True:

@@ -80,21 +80,18 @@ class State:
         self.feed = feed
 
     def begin(self) -> None:
-        """Record from now on. Returns when every process marks its changes."""
-        if self.is_known_to_be_on and self._is_settled:
+        """Record from now on. Returns when every process marks its changes.
+
+        A process that stops the recording looks at `readAt`. If that is recent, the recording cannot have been stopped
+        unnoticed.
+        """
+        if self.is_known_to_be_on and self._is_settled and now() - self.feed["readAt"] <= TOUCH:
             return
         self.learn(_switch_on())
         since = self.feed["since"]
         while processes.here.others() and now() < since + SETTLED:
             socketio.sleep(SOON_SECONDS)
         self._is_settled = True
-
-    def touch(self) -> None:
-        """Note that somebody reads the feed or listens to it, at most once an hour."""
-        time = now()
-        if time - self.feed["readAt"] > TOUCH:
-            Feed.collection().update_one({"_id": FEED}, {"$max": {"readAt": time}})
-            self.feed = {**self.feed, "readAt": time}
 
 
 here = State()
@@ -109,7 +106,9 @@ def _switch_on() -> Document:
     """Store that changes are recorded, and return the stored document."""
     is_on = {"$ifNull": ["$isOn", False]}
     values = {"isOn": True, "since": {"$cond": [is_on, "$since", "$$NOW"]}, "readAt": "$$NOW"}
-    before: Document | None = None
+    before: Document | None = Feed.collection().find_one({"_id": FEED}, {"isOn": 1})
+    if before is not None and not before["isOn"]:
+        _forget_earlier_positions()  # Before the switch, so that a kill leaves no gap that looks whole.
     for _ in range(2):
         try:
             before = Feed.collection().find_one_and_update(
@@ -119,8 +118,7 @@ def _switch_on() -> Document:
         except DuplicateKeyError:
             continue  # Another process was faster.
     if before is None or not before["isOn"]:
-        # What happened in between was not recorded, so no earlier reader may go on as if it were.
-        Feed.collection().update_one({"_id": FEED}, {"$max": {"keptFrom": last_number() + 1}})
+        _forget_earlier_positions()
         _note_last_seqs()
     stored: Any = Feed.collection().find_one({"_id": FEED})
     return dict(stored)
@@ -149,13 +147,20 @@ def last_number() -> int:
     return 0 if last is None else int(last["_id"])
 
 
+def _forget_earlier_positions() -> None:
+    """Let no earlier reader go on: what has happened since was not recorded."""
+    Feed.collection().update_one({"_id": FEED}, {"$max": {"keptFrom": last_number() + 1}})
+
+
 def keep_up() -> None:
     """Delete what is older than EVENT_DAYS, and stop recording that long after the last listener."""
     if not here.feed or processes.here.wrong_clocks():
         return
     before = now() - timedelta(days=settings.config.value(EVENT_DAYS))
     _purge(before)
-    if here.is_known_to_be_on and here.feed["readAt"] < before and not any(listens() for listens in listeners):
+    if any(listens() for listens in listeners):
+        here.begin()
+    elif here.is_known_to_be_on and here.feed["readAt"] < before:
         unread = {"_id": FEED, "isOn": True, "readAt": {"$lt": before}}
         Feed.collection().update_one(unread, {"$set": {"isOn": False}})
         here.look()

@@ -433,3 +433,37 @@ def test_recording_goes_on_while_there_is_a_webhook(operator: Api) -> None:
     recorder.keep_up()
     assert recorder.here.is_known_to_be_on
     assert Webhook.objects.count() == 1
+
+    operator.delete(f"{WEBHOOKS}/{Webhook.objects.get().id}")
+    recorder.keep_up()
+    assert recorder.here.is_known_to_be_on, "There was a listener a moment ago."
+
+
+def test_a_process_that_does_not_know_that_recording_has_stopped_begins_it_again(operator: Api) -> None:
+    operator.get("/api/events")
+    long_ago = now() - timedelta(days=31)
+    recorder.here.feed = {**recorder.here.feed, "readAt": long_ago}
+    # Another process has stopped it.
+    recorder.Feed.collection().update_one({}, {"$set": {"isOn": False, "readAt": long_ago}})
+
+    create(operator, None, url="http://127.0.0.1:9/hook")
+
+    assert recorder.Feed.collection().find_one({})["isOn"]  # type: ignore[index]
+
+
+def test_a_deleted_webhook_leaves_no_late_delivery(operator: Api) -> None:
+    webhook = create(operator, None, url="http://127.0.0.1:9/hook")
+    stored: Any = Webhook.collection().find_one({})
+    endpoint = delivering.Endpoint(stored)
+    operator.delete(f"{WEBHOOKS}/{webhook['id']}")
+    Delivery.collection().insert_one({"_id": ObjectId(), "webhookId": stored["_id"], "position": 1})
+
+    delivering._note_health(endpoint, [{"state": "failed", "lastStatus": 500}], now())
+
+    assert endpoint.is_stopped
+    assert Delivery.collection().count_documents({}) == 0
+
+
+@pytest.mark.parametrize("date", ["Mon, 01 Jan 2026 00:00:00 +99999999999999999999", "1 Jan 99999999999999999999", "x"])
+def test_a_retry_after_that_is_no_time_is_ignored(date: str) -> None:
+    assert sending._seconds(date) is None

@@ -91,7 +91,7 @@ class Endpoint:
         """The positions of new events that are not stored yet, in order."""
         self._repeating: set[int] = set()
         self._failures = 0
-        self._looked_at = -math.inf
+        self._looked_at = self._noted_at = -math.inf
         self._room = threading.Event()
 
     def stop(self) -> None:
@@ -156,6 +156,10 @@ class Endpoint:
         else:
             # Nothing of these types is in the batches so far.
             self._fetched = max(self._fetched, (seen + 1) * BATCH_SIZE - 1)
+            if not self._in_progress and elapsed() - self._noted_at > HOUR:
+                # Else a webhook for rare events would seem to be behind after a restart.
+                self._noted_at = elapsed()
+                Webhook.collection().update_one({"_id": self.webhook["_id"]}, {"$max": {"through": self._fetched}})
         return len(events)
 
     def _fetch_due(self) -> None:
@@ -298,7 +302,10 @@ def _note_health(endpoint: Endpoint, deliveries: list[Document], time: datetime)
         update["$set"] = values
     if removed:
         update["$unset"] = removed
-    Webhook.collection().update_one(this, update)
+    if not Webhook.collection().update_one(this, update).matched_count:
+        # It was deleted while these were on their way.
+        Delivery.collection().delete_many({"webhookId": this["_id"]})
+        endpoint.stop()
     endpoint.webhook = {name: value for name, value in {**endpoint.webhook, **values}.items() if name not in removed}
 
 

@@ -112,7 +112,7 @@ def _seconds(retry_after: str | None) -> float | None:
         return float(retry_after)
     try:
         date = email.utils.parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):  # Such as a year or an offset of many digits.
         return None
     date = date.replace(tzinfo=timezone.utc) if date.tzinfo is None else date
     return max(0.0, (date - datetime.now(timezone.utc)).total_seconds())

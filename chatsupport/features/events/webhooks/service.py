@@ -175,14 +175,14 @@ def test(caller: Caller, webhook_id: ObjectId) -> Document:
 
 
 def list_deliveries(caller: Caller, webhook_id: ObjectId, wanted: DeliveryPage) -> Document:
-    """Return one page of a webhook's deliveries, newest first. Those that were not tried yet come first."""
+    """Return one page of a webhook's deliveries, newest first. Those that were not tried yet come last."""
     access.require_manager(caller)
     webhook = _find(webhook_id)
     which: Document = {"webhookId": webhook_id, **({} if wanted.state is None else {"state": wanted.state})}
     rows, cursor = pages.read(Delivery.collection(), which, wanted.limit, wanted.cursor, time="createdAt")
     found = [serialize_delivery(row) for row in rows]
-    if wanted.state == PENDING and wanted.cursor is None:
-        found = (_not_tried(webhook, wanted.limit) + found)[: wanted.limit]
+    if wanted.state == PENDING and cursor is None and len(found) < wanted.limit:
+        found += _not_tried(webhook, wanted.limit - len(found))
     return serializers.page("deliveries", found, cursor)
 
 
