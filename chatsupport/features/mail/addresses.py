@@ -62,7 +62,7 @@ def unsubscribe(token: str) -> None:
     """Send no more mails that others cause to the address of this token. Raises `InvalidTokenError`."""
     try:
         address_id = signer("unsubscribe").loads(token)
-    except BadSignature:
+    except (BadSignature, UnicodeError):
         raise InvalidTokenError("This link is not complete. Copy the whole link from the mail.") from None
     insert_or_update(MailAddress, str(address_id), {"$set": {"unsubscribedAt": now()}, "$unset": {"expiresAt": ""}})
 

@@ -1,7 +1,8 @@
 """The mails to be sent, in the database: made once, claimed by one process at a time, tried again for a day.
 
-Every process sends. A claim runs out `CLAIM_SECONDS` after its process was killed, and another process sends the mail:
-a second time only if the mail server had taken it, and the killed process had not noted that yet.
+Every process sends. A claim runs out `CLAIM_SECONDS` after its process was killed, and another process sends the mail.
+A mail is sent twice, with one Message-ID, only if its process was killed or could not reach the database after the mail
+server had taken it and before that was noted.
 """
 
 from __future__ import annotations

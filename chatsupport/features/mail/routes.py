@@ -64,7 +64,7 @@ def get_unsubscribe_page() -> Response:
 def unsubscribe(wanted: Unsubscription) -> Json:
     """Send no more mails to an address, except those that staff send.
 
-    The token is in each mail and does not expire.
+    The token is in each mail about unread messages, and does not expire.
     """
     addresses.unsubscribe(wanted.token)
     return {}

@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from chatsupport import events, feature, session_parts
 from chatsupport.contract.base import refused
+from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.errors import BlockedError, ForbiddenError, NotFoundError, RateLimitedError
 from chatsupport.events import Administered
@@ -18,7 +19,7 @@ from chatsupport.features.mail import addresses, jobs, letters, texts
 from chatsupport.features.mail.documents import STORED
 from chatsupport.features.mail.letters import Body, CancelledError
 from chatsupport.identity import USER, Caller
-from chatsupport.services.people import denials
+from chatsupport.services.people import denials, tombstones
 from chatsupport.services.shared import access
 
 Document = dict[str, Any]
@@ -76,7 +77,10 @@ def write(job: Mapping[str, Any]) -> EmailMessage:
     language = texts.language_of(_context(session).get("locale"))
     subject = texts.say(language, "transcript.subject", date=f"{session['createdAt']:%Y-%m-%d}")
     body = Body(_cut(writer(session["_id"], "text")), _cut(writer(session["_id"], "html")))
-    return letters.compose(job["_id"], job["to"], subject, body)
+    letter = letters.compose(job["_id"], job["to"], subject, body)
+    if tombstones.is_erased_meanwhile(session, now()):
+        raise CancelledError("erased")
+    return letter
 
 
 def _writer() -> Any:

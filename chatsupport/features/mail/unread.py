@@ -133,7 +133,8 @@ def _make_job(session: Document) -> None:
     """Make the job of one mail for all that is unread, and note it. After a kill in between, the same job is found."""
     kept = _kept(session)
     email = session.get("features", {}).get("context", {}).get("visitor", {}).get("email")
-    unread = _unread(session)
+    # What came after the noted messages has its own time, which may not be stored yet.
+    unread = [] if _is_read(session) else _unread(session)
     through = kept.get("noted", 0)
     if unread and email and session.get("userType", USER) == USER and "erased" not in session:
         details = {"fromSeq": unread[0]["seq"], "toSeq": unread[-1]["seq"]}

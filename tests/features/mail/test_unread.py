@@ -248,3 +248,21 @@ def test_the_mail_is_in_the_visitors_language(desk: Desk, locale: str, subject: 
 
     assert str(mail.parsed["Subject"]).startswith(subject)
     assert f'dir="{direction}"' in mail.text("html")
+
+
+def test_a_message_that_is_a_moment_old_makes_no_mail_with_one_that_was_read(
+    desk: Desk, sockets: Sockets, jobs_now: Jobs
+) -> None:
+    session_id = desk.start()
+    seq = desk.answer(session_id)
+    socket = sockets.user("u1")
+    socket.join(session_id)
+    socket.call("mark_read", {"sessionId": session_id, "seq": seq})
+    desk.pass_time()
+    desk.answer(session_id, "just now")
+    # It is not noted yet.
+    Session.objects(id=session_id).update(__raw__={"$set": {"features.mail.noted": seq}})
+
+    unread.look()
+
+    assert jobs_now() == []
