@@ -161,14 +161,14 @@ class SlotFreed:
 class SessionTransferred:
     """Somebody has transferred a session to `agent_id`, or to the queue if that is None. It follows the changes.
 
-    `department_id` is the department to which the session was moved, or None.
+    `department` is the id of its new department, "none" without one, or None if it has kept its department.
     """
 
     caller: Caller
     session_id: ObjectId
     agent_id: ObjectId | None
     from_agent_id: ObjectId | None
-    department_id: ObjectId | None = None
+    department: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

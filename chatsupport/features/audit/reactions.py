@@ -81,7 +81,7 @@ def transferred(event: SessionTransferred) -> None:
         session_id=event.session_id,
         agent_id=event.agent_id,
         from_agent_id=from_agent_id,
-        department_id=None if event.department_id is None else str(event.department_id),
+        department_id=event.department,
     )
 
 

@@ -14,13 +14,15 @@ from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
+from pymongo import ReturnDocument
 
-from chatsupport import recording
+from chatsupport import events, recording
 from chatsupport.background import Remembered
 from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import ANY_STATE, NO_DEPARTMENT
 from chatsupport.documents.session import OPEN, WAITING
+from chatsupport.events import SessionUpdated
 from chatsupport.services.assignment import queue, serving
 from chatsupport.services.people import departments
 
@@ -92,9 +94,11 @@ def _dissolve_sessions(department_id: ObjectId) -> int:
         for session in list(sessions.find({"status": status, "departmentId": department_id}, {"_id": 1})):
             which = {"_id": session["_id"], "departmentId": department_id}
             marks = recording.marks(recording.SESSION_UPDATED)
-            change = {"$unset": {"departmentId": ""}, **recording.pushed(marks)}
-            if sessions.update_one(which, change).modified_count:
+            change = {"$unset": {"departmentId": ""}, "$set": {"updatedAt": now()}, **recording.pushed(marks)}
+            updated = sessions.find_one_and_update(which, change, return_document=ReturnDocument.AFTER)
+            if updated is not None:
                 recording.look_after(sessions, session["_id"], recording.SESSION_UPDATED, marks)
+                events.happened(SessionUpdated(updated))
     return opened
 
 

@@ -95,6 +95,7 @@ def _place(session: Mapping[str, Any], among: Mapping[str, Any]) -> int:
 def _count_all(parts: Sequence[Mapping[str, Any]]) -> int:
     """Return the number of waiting sessions in some parts of the queue, with one command."""
     # Each of these is one range of the index, so MongoDB counts without looking at a session; with $or it looks at all.
+    # Where there are departments, it looks at those ahead of a session without one.
     counts: list[list[dict[str, Any]]] = [[{"$match": {"status": WAITING, **part}}, {"$count": "n"}] for part in parts]
     sessions = Session.collection()
     unions: list[dict[str, Any]] = [{"$unionWith": {"coll": sessions.name, "pipeline": count}} for count in counts[1:]]
@@ -157,13 +158,13 @@ def reserved_since() -> dict[ObjectId, datetime]:
     return {row["_id"]: row["since"] for row in Session.collection().aggregate(groups)}
 
 
-def count_reserved() -> dict[ObjectId, int]:
-    """Return the departments for which sessions are kept, each with their number."""
+def count_reserved() -> dict[ObjectId, tuple[int, datetime]]:
+    """Return the departments for which sessions are kept: their number, and since when the longest has waited."""
     groups: list[dict[str, Any]] = [
         {"$match": {"reservedFor": {"$gte": NO_DEPARTMENT}}},
-        {"$group": {"_id": "$reservedFor", "n": {"$sum": 1}}},
+        {"$group": {"_id": "$reservedFor", "n": {"$sum": 1}, "since": {"$min": "$reservedAt"}}},
     ]
-    return {row["_id"]: row["n"] for row in Session.collection().aggregate(groups)}
+    return {row["_id"]: (row["n"], row["since"]) for row in Session.collection().aggregate(groups)}
 
 
 def hint_by_department() -> str | None:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from pymongo import ReturnDocument
@@ -35,6 +35,7 @@ from chatsupport.services.server import index_builds
 logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
+AnyDepartment = TypeVar("AnyDepartment", bound="ObjectId | None")
 
 LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
 """After this time, the caller of a write has given up."""
@@ -206,10 +207,15 @@ def any_there(department_id: ObjectId | None = None, *, except_for: ObjectId | N
 
     `except_for` is an agent that does not count.
     """
-    wanted: Document = {**there(), "hasRoom": {"$in": [True, False]}, **may_have(department_id)}
+    wanted: Document = {**_at_work(), **may_have(department_id)}
     if except_for is not None:
         wanted["_id"] = {"$ne": except_for}
     return Agent.collection().find_one(wanted, {"_id": 1}, hint=_hint(department_id)) is not None
+
+
+def _at_work() -> Document:
+    """The condition on agents who are there, with or without room, as the indexes by load serve it."""
+    return {**there(), "hasRoom": {"$in": [True, False]}}
 
 
 def there() -> Document:
@@ -239,15 +245,29 @@ def any_free_of(department_ids: Sequence[ObjectId | None]) -> bool:
     return Agent.collection().find_one(free, {"_id": 1}, hint=index_builds.hint(BY_DEPARTMENT)) is not None
 
 
+def staffed(department_ids: Sequence[ObjectId]) -> set[ObjectId]:
+    """Return those of these departments of which an agent is present and set to online, with or without room."""
+    if not department_ids:
+        return set()
+    if Agent.collection().find_one({**_at_work(), "departmentIds": None}, {"_id": 1}) is not None:
+        return set(department_ids)
+    return set(_with_any(department_ids, _at_work()))
+
+
 def with_room(department_ids: Sequence[ObjectId | None]) -> list[ObjectId | None]:
-    """Return those of these departments of which an agent has room: MongoDB looks at one key for each.
+    """Return those of these departments of which an agent has room.
 
     None among them stands for the sessions that every agent may have. Agents of all departments are not looked for: a
     claim for any department finds them.
     """
+    return _with_any(department_ids, can_take())
+
+
+def _with_any(department_ids: Sequence[AnyDepartment], wanted: Document) -> list[AnyDepartment]:
+    """Return those departments of which there is such an agent: MongoDB looks at one key for each, in one command."""
     parts: list[list[Document]] = [
         [
-            {"$match": {**can_take(), **({} if one is None else {"departmentIds": one})}},
+            {"$match": {**wanted, **({} if one is None else {"departmentIds": one})}},
             {"$limit": 1},
             {"$project": {"_id": 0, "department": {"$literal": one}}},
         ]

@@ -36,7 +36,7 @@ _ALWAYS = Opening()
 
 
 def bind_hours(sources: Iterable[Hours]) -> None:
-    """Use these opening hours. The chat is open if it is open by all of them, and by none always."""
+    """Use these opening hours. The chat is open while all of them say so. Without any, it is always open."""
     _hours[:] = sources
 
 
@@ -68,17 +68,19 @@ def waiting_departments() -> list[dict[str, Any]]:
 
     A department starves if none is there and it has no `overflowAfter`: its sessions wait until somebody comes.
     """
-    counts, since = queue.count_reserved(), queue.reserved_since()
-    known, time = departments.known(), now()
+    reserved, known, time = queue.count_reserved(), departments.known(), now()
+    staffed = slots.staffed(sorted(reserved.keys() & known.keys()))
     found = []
-    for department_id in counts.keys() & since.keys() & known.keys():
-        is_staffed = slots.any_there(department_id)
+    for department_id, (waiting, since) in reserved.items():
+        if department_id not in known:
+            continue  # It was deleted just now.
+        is_staffed = department_id in staffed
         found.append(
             {
                 "id": str(department_id),
                 "name": known[department_id]["name"],
-                "waiting": counts[department_id],
-                "longestWait": serializers.milliseconds_between(since[department_id], time) // 1000,
+                "waiting": waiting,
+                "longestWait": serializers.milliseconds_between(since, time) // 1000,
                 "isStaffed": is_staffed,
                 "isStarving": not is_staffed and known[department_id].get("overflowAfter") is None,
             }

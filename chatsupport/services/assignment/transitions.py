@@ -240,12 +240,12 @@ def _left(session: Document, mark: Document) -> SessionLeft:
 
 
 def change_department(session: Mapping[str, Any], department_id: ObjectId | None) -> Document | None:
-    """Move a waiting session to another department, or out of its department. Returns None if it no longer waits."""
+    """Move an open session to another department, or out of its own. Returns None if it has changed meanwhile."""
     marks = recording.marks(recording.SESSION_UPDATED)
     values = {**_department(department_id), "updatedAt": "$$NOW", **recording.added(marks)}
     moved: Document | None = Session.collection().find_one_and_update(
-        {"_id": session["_id"], "status": WAITING},
-        [{"$set": values}, {"$set": RESERVED}],
+        {"_id": session["_id"], "status": session["status"], "agentId": session.get("agentId")},
+        [{"$set": values}, *([{"$set": RESERVED}] if session["status"] == WAITING else [])],
         return_document=ReturnDocument.AFTER,
     )
     if moved is not None:

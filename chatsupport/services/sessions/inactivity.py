@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from bson import ObjectId
+
 from chatsupport import events
 from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
@@ -20,6 +22,7 @@ from chatsupport.events import SessionIdle
 from chatsupport.extensions import settings
 from chatsupport.services.assignment import availability, matching, transitions
 from chatsupport.services.messages import sequences
+from chatsupport.services.people import departments
 from chatsupport.services.sessions import ending
 
 logger = logging.getLogger(__name__)
@@ -69,10 +72,19 @@ def _check_reply(session: Document, patience: timedelta) -> None:
     if due > now():
         _look_again(session, "noReplyDueAt", due)
     elif not (
-        matching.others_are_there(session["agentId"], session.get("departmentId"))
+        matching.others_are_there(session["agentId"], _kept_for(session))
         and transitions.requeue(session, transitions.NO_REPLY, avoid=True, strictly=True)
     ):
         _look_again(session, "noReplyDueAt", now() + min(patience, timedelta(seconds=5)))
+
+
+def _kept_for(session: Document) -> ObjectId | None:
+    """Return the department whose agents alone may ever have the session: None if it overflows to every agent."""
+    department_id: ObjectId | None = session.get("departmentId")
+    if department_id is None:
+        return None
+    overflows = departments.known().get(department_id, {}).get("overflowAfter") is not None
+    return None if overflows else department_id
 
 
 def _check_idle(session: Document, idle_end_after: float) -> None:

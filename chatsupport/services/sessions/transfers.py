@@ -46,15 +46,21 @@ def transfer(caller: Caller, session_id: ObjectId, to: Transfer) -> dict[str, An
         departments.require([to.department_id])
     department_id = to.department_id if "department_id" in to.given else transitions.KEEP
     if to.agent_id is not None:
-        _to_agent(session, to.agent_id, department_id, TAKE_OVER if caller.id == str(to.agent_id) else TRANSFER)
+        _to_agent(caller, session, to.agent_id, department_id, TAKE_OVER if caller.id == str(to.agent_id) else TRANSFER)
     elif session["status"] == WAITING:
         outbox.tell_untold(session)
         if department_id is not transitions.KEEP and department_id != session.get("departmentId"):
             _to_department(caller, session, department_id)
-    else:
-        transitions.requeue(session, transitions.TRANSFERRED, avoid=True, department_id=department_id)
+    elif not transitions.requeue(session, transitions.TRANSFERRED, avoid=True, department_id=department_id):
+        raise _why_not_moved(session_id)
     events.happened(
-        SessionTransferred(caller, session_id, to.agent_id, session.get("agentId"), department_id=to.department_id)
+        SessionTransferred(
+            caller,
+            session_id,
+            to.agent_id,
+            session.get("agentId"),
+            department=str(to.department_id or "none") if "department_id" in to.given else None,
+        )
     )
     return reading.describe_stored(session_id).for_staff
 
@@ -66,7 +72,7 @@ def _may_transfer(caller: Caller, session: Document) -> bool:
 
 
 def _to_department(caller: Caller, session: Document, department_id: ObjectId | None) -> None:
-    """Move a waiting session to another department."""
+    """Move an open session to another department. An active one stays with its agent."""
     moved = transitions.change_department(session, department_id)
     if moved is None:
         raise _why_not_moved(session["_id"])
@@ -75,10 +81,15 @@ def _to_department(caller: Caller, session: Document, department_id: ObjectId | 
     serving.drain_queue()
 
 
-def _to_agent(session: Document, agent_id: ObjectId, department_id: ObjectId | None, reason: str) -> None:
+def _to_agent(
+    caller: Caller, session: Document, agent_id: ObjectId, department_id: ObjectId | None, reason: str
+) -> None:
     if session.get("agentId") == agent_id:
         outbox.tell_untold(session)
-        return  # A repeated request: the agent already has it.
+        if department_id is not transitions.KEEP and department_id != session.get("departmentId"):
+            _check_may_have(Agent.collection().find_one({"_id": agent_id}) or {}, department_id)
+            _to_department(caller, session, department_id)
+        return  # The agent already has it.
     wanted = _of_whom(session) if department_id is transitions.KEEP else department_id
     slot = slots.claim(session["_id"], session["userId"], only=agent_id, department_id=wanted, reason=reason)
     if slot is None:
@@ -98,16 +109,20 @@ def _why_not(agent_id: ObjectId, department_id: ObjectId | None) -> Exception:
     agent = Agent.collection().find_one({"_id": agent_id})
     if agent is None:
         return AgentNotFoundError()
+    _check_may_have(agent, department_id)
+    if not agent.get("hasRoom"):
+        return AgentAtCapacityError()
+    return ConflictError("This agent is offline or away. Choose another agent.")
+
+
+def _check_may_have(agent: Document, department_id: ObjectId | None) -> None:
     own = departments_of(agent)
     if department_id is not None and own is not None and department_id not in own:
-        return refused(
+        raise refused(
             "agentId",
             "INVALID_DEPARTMENT",
             "This agent gets no sessions of this department. Choose another agent, or give another departmentId too.",
         )
-    if not agent.get("hasRoom"):
-        return AgentAtCapacityError()
-    return ConflictError("This agent is offline or away. Choose another agent.")
 
 
 def _why_not_moved(session_id: ObjectId) -> Exception:

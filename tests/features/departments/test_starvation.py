@@ -30,7 +30,7 @@ def test_a_department_that_starves_is_shown(operator: Api, apis: Apis, caplog: p
     assert "chatsupport_sessions_starving 2" in operator.get("/metrics").text
     for _ in range(2):
         starvation.look()
-    logged = [record.__dict__ for record in caplog.records if "no agent is there" in record.message]
+    logged = [line for record in caplog.records if (line := record.__dict__).get("event") == "department_starves"]
     assert [line["department"] for line in logged] == ["Sales"]
 
     operator.patch(f"/api/agents/{agent}", {"departmentIds": [sales, support]})

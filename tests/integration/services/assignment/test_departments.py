@@ -19,11 +19,13 @@ from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Department, Session
 from chatsupport.documents.agent import NO_DEPARTMENT
-from chatsupport.services.assignment import overflow, queue, reconciliation, serving
+from chatsupport.services.assignment import overflow, queue, reconciliation, serving, staffing, transitions
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.commands import COMMANDS
+from tests.interleaving import just_before
 from tests.invariants import violations
+from tests.sockets import Sockets
 
 pytestmark = pytest.mark.features("departments")
 
@@ -239,6 +241,60 @@ def test_a_transfer_to_a_department(desk: Desk) -> None:
     assert desk.agent_of(session_id) == of_sales, "the other agent goes first"
     assert_failure(desk.transfer(session_id, departmentId=UNKNOWN), 404, "DEPARTMENT_NOT_FOUND")
     assert_failure(desk.transfer(session_id, departmentId=7), 400, "INVALID_DEPARTMENT")
+
+
+def test_an_agent_moves_its_own_session_to_another_department(desk: Desk) -> None:
+    sales, support = desk.department("Sales"), desk.department("Support")
+    agent, session_id = desk.agent("Ada"), desk.visitor("u1", sales)
+
+    moved = data_of(desk.transfer(session_id, agentId=agent, departmentId=support))
+    assert (moved["agentId"], moved["departmentId"], moved["status"]) == (agent, support, "active")
+    assert data_of(desk.transfer(session_id, agentId=agent, departmentId=None))["departmentId"] is None
+    entries = data_of(desk.operator.get("/api/audit", action="transfer"))["entries"]
+    assert [entry["details"]["department_id"] for entry in entries] == ["none", support]
+
+    desk.operator.patch(f"/api/agents/{agent}", {"departmentIds": [sales]})
+    assert_failure(desk.transfer(session_id, agentId=agent, departmentId=support), 400, "INVALID_DEPARTMENT")
+
+
+def test_a_transfer_of_a_session_that_has_changed_meanwhile_is_refused(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sales = desk.department("Sales")
+    desk.agent("Ada")
+    session_id = desk.visitor("u1")
+    just_before(monkeypatch, transitions, "requeue", lambda: desk.operator.end(session_id))
+
+    assert_failure(desk.transfer(session_id, departmentId=sales), 409, "SESSION_ENDED")
+
+
+def test_staff_hear_that_a_department_was_deleted(desk: Desk, sockets: Sockets) -> None:
+    sales = desk.department("Sales")
+    agent = desk.agent("Ada")
+    session_id, before = desk.visitor("u1", sales), now()
+    socket = sockets.agent(agent)
+    socket.join(session_id)
+
+    desk.operator.delete(f"/api/departments/{sales}")
+
+    assert socket.wait_for("session_updated")[0]["departmentId"] is None
+    assert Session.objects.get(id=session_id).updated_at >= before
+
+
+def test_departments_that_wait_are_read_with_as_many_commands_as_one(desk: Desk) -> None:
+    for number in range(4):
+        desk.visitor(f"u{number}", desk.department(f"department {number}"))
+    desk.agent("Somebody", [desk.department("Another")])
+    staffing.waiting_departments()
+
+    with COMMANDS.counted() as sent:
+        found = staffing.waiting_departments()
+
+    assert [(one["waiting"], one["isStaffed"], one["isStarving"]) for one in found] == [(1, False, True)] * 4
+    assert len(sent) == 3
+    desk.agent("Everybody", maxUsers=1)
+    desk.operator.end(desk.visitor("u9"))
+    assert all(one["isStaffed"] for one in staffing.waiting_departments())
 
 
 def test_a_waiting_session_changes_its_department(desk: Desk) -> None:

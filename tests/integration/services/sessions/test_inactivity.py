@@ -12,9 +12,9 @@ from flask import Flask
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
-from chatsupport.services.assignment import transitions
+from chatsupport.services.assignment import overflow, transitions
 from chatsupport.services.sessions import inactivity
-from tests.api import Api, Apis
+from tests.api import Api, Apis, data_of
 from tests.applications import MakeApp
 from tests.interleaving import just_before
 from tests.invariants import violations
@@ -232,3 +232,21 @@ def test_by_default_nothing_is_moved_or_ended(make_app: MakeApp) -> None:
     inactivity.look()
 
     assert Session.collection().find_one() == before
+
+
+def test_a_session_that_overflows_goes_to_an_agent_of_another_department(
+    apis: Apis, operator: Api, ada: str, ben: str
+) -> None:
+    department = {"name": "Sales", "overflowAfter": 60}
+    sales = data_of(operator.post("/api/departments", department))["id"]
+    session_id = data_of(operator.post("/api/chat/start-session", {"userId": "u9", "departmentId": sales}))["sessionId"]
+    first = operator.session(session_id)["agentId"]
+    for agent_id in (ada, ben):
+        operator.patch(f"/api/agents/{agent_id}", {"departmentIds": [], "maxUsers": 2})  # It has overflowed to one.
+    apis.user("u9").send(session_id, "Hello?")
+
+    sweep_after(60)
+    assert operator.session(session_id)["status"] == "waiting"
+    Session.objects(id=session_id).update(reserved_at=now() - timedelta(seconds=61))
+    overflow.look()
+    assert operator.session(session_id)["agentId"] == ({ada, ben} - {first}).pop()
