@@ -8,7 +8,7 @@ An entry is made before anything of the session is read, and a write holds only 
 read first. So what an erasure deletes meanwhile is not written again by whoever has read the texts before it, and two
 processes do each other no harm.
 
-Of a busy session nothing is read: its new messages were stored by this process, which remembers what it wrote to the
+A busy session is not read again: this process stored its new messages, and remembers what it wrote to the
 entry. If the entry has another revision now, or a seq is missing, the session is read all the same.
 """
 
@@ -42,7 +42,7 @@ BATCH = 100
 MOST_MESSAGES = 2000
 """How many messages are read at once."""
 MOST_READS = 10
-"""How often a round reads the same sessions, as long as they have more than that."""
+"""How many times one round reads on in sessions that have more messages than it reads at once."""
 MOST_WORDS = 5000
 """How many words of a session are kept."""
 PAUSE_AFTER = 200

@@ -23,7 +23,10 @@ ANIMALS = (
 
 
 def visitor_name(session: Mapping[str, Any]) -> str:
-    """Return the name of a shown session's visitor: the given one, else the id, else, of a guest, the made one."""
+    """Return the name of a shown session's visitor.
+
+    It is the given one; otherwise a made one for a guest, and the id for anybody else.
+    """
     given = session.get("context", {}).get("visitor", {}).get("name")
     user_id = str(session["userId"])
     return str(given or (guest_name(user_id) if user_id.startswith(GUEST_PREFIX) else user_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatsupport.errors import AuthenticationError, InvalidInputError, InvalidTokenError, InvalidUserHashError
+from chatsupport.errors import AuthenticationError, InvalidInputError, InvalidUserHashError
 from chatsupport.identity import RENEWABLE, Caller, bearer_token, caller_from_token
 from chatsupport.services.people import denials
 
@@ -15,9 +15,7 @@ def earlier_token(guest: Caller, authorization: str | None, address: str) -> Cal
     """
     try:
         token = bearer_token(authorization)
-        if token is not None and (earlier := caller_from_token(token, RENEWABLE)) == guest:
-            if earlier.session_id is not None:
-                raise InvalidTokenError("A token from a link renews nothing.")
+        if token is not None and _renews(earlier := caller_from_token(token, RENEWABLE), guest):
             denials.check(earlier, address)
             return earlier
     except AuthenticationError:
@@ -25,6 +23,11 @@ def earlier_token(guest: Caller, authorization: str | None, address: str) -> Cal
     raise InvalidUserHashError(
         'Ids that begin with guest- are renewed only with their own earlier token. Get a new id with {"guest": true}.'
     )
+
+
+def _renews(earlier: Caller, guest: Caller) -> bool:
+    """Tell whether a token is the guest's own. One from a link, for one session, renews nothing."""
+    return earlier == guest and earlier.session_id is None
 
 
 def of_token(token: str) -> Caller:

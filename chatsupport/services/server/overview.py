@@ -81,7 +81,7 @@ def _busiest() -> list[dict[str, Any]]:
 def _load() -> dict[str, int]:
     """Return the number of agents, and the taken slots and all slots of those who are present.
 
-    Of many agents, this is good for some seconds, because MongoDB looks at each.
+    With many agents, the result is kept for some seconds, because MongoDB looks at each agent.
     """
     if (kept := _last_load.get()) is not None:
         return kept
@@ -96,7 +96,7 @@ def _load() -> dict[str, int]:
     count = agents.count_documents({"_id": {"$gte": MinKey()}})
     load = {"agents": count, **next(iter(agents.aggregate(there)), nobody)}
     if count > MANY_AGENTS:
-        _last_load.keep(load, count / MANY_AGENTS)
+        _last_load.keep(load, min(Counted.LONGEST_SECONDS, count / MANY_AGENTS))
     return load
 
 

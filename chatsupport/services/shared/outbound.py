@@ -115,6 +115,9 @@ class Line:
                 return self._post(self._stream, body, headers)
             except (ConnectionError, http.client.RemoteDisconnected):
                 self.close()
+            except BaseException:
+                self.close()  # A late answer must not be taken for that of the next call.
+                raise
         self._stream = _connect(self._parts, _resolve(self._parts, self._reach), ends_at)
         try:
             return self._post(self._stream, body, headers)
