@@ -17,6 +17,11 @@ from chatsupport.services.assignment.slots import Slot
 
 Document = dict[str, Any]
 
+_MATCHED = dict.fromkeys(
+    ("userId", "queuePriority", "preferredAgentId", "avoidAgentId", "avoidStrictly", "reservedFor"), 1
+)
+"""What the rules go by."""
+
 
 def next_waiting(
     passed: Sequence[ObjectId] = (), limit: int = 1, *, among: Collection[ObjectId | None] | None = None
@@ -29,7 +34,8 @@ def next_waiting(
     if passed:
         query["$nor"] = [{"avoidStrictly": True, "avoidAgentId": {"$in": list(passed)}}]
     hint = None if among is None else queue.hint_by_department()
-    return list(Session.collection().find(query, sort=QUEUE_ORDER, limit=limit, batch_size=limit + 1, hint=hint))
+    found = Session.collection().find(query, _MATCHED, sort=QUEUE_ORDER, limit=limit, batch_size=limit + 1, hint=hint)
+    return list(found)
 
 
 def claim_slot_for(session: Mapping[str, Any]) -> Slot | None:

@@ -86,7 +86,7 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
     if preferred is not None:
         session["preferredAgentId"] = preferred
     queue.check_room(department_id)
-    with outbox.change(outbox.STARTED, asked.caller) as mark:
+    with serving.arriving(session["_id"]), outbox.change(outbox.STARTED, asked.caller) as mark:
         session = _insert({**session, **outbox.stored(mark)})
         message_log.log.begin(session["_id"])
         session, agent = serving.serve(session)

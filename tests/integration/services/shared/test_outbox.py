@@ -101,7 +101,8 @@ def test_an_assignment_whose_reply_was_lost(
     visitor, agent = Sockets(app).user("u2"), Sockets(app).agent(ada)
     visitor.join(waiting)
     # The end is one update, the slot's update is in another collection, and the next one of sessions is the assignment.
-    monkeypatch.setattr(serving, "drain_queue", drain_losing(serving.drain_queue, monkeypatch))
+    drain = drain_losing(serving.drain_but_newcomers, monkeypatch)
+    monkeypatch.setattr(serving, "drain_but_newcomers", drain)
 
     operator.end(session_id)
     assert visitor.heard("agent_assigned") == []
@@ -114,7 +115,7 @@ def test_an_assignment_whose_reply_was_lost(
 
 def drain_losing(drain: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def drain_once() -> None:
-        monkeypatch.setattr(serving, "drain_queue", drain)
+        monkeypatch.setattr(serving, "drain_but_newcomers", drain)
         lose_reply(monkeypatch, "sessions", "find_one_and_update")
         drain()
 
