@@ -164,7 +164,9 @@ class ChatWebSocket:
         self.write(encode_frame(message))
 
     def write(self, frame: bytes) -> None:
-        """Write a frame, or the rest of one, and wait until the peer's side has received it."""
+        """Write a frame, or the rest of one, and wait until the peer's side has received it. Raises `OSError`."""
+        if self._is_closing:
+            raise BrokenPipeError("Nothing may follow the closing frame.")
         self._is_writing = True
         try:
             self.socket.sendall(frame)
@@ -175,6 +177,8 @@ class ChatWebSocket:
 
     def try_send(self, frame: bytes) -> int:
         """Write as much of a frame as possible without waiting, and return the number of bytes. Raises `OSError`."""
+        if self._is_closing:
+            raise BrokenPipeError("Nothing may follow the closing frame.")
         if self._descriptor is None:
             return 0
         try:
@@ -186,10 +190,10 @@ class ChatWebSocket:
         """Send the closing frame, if it was not sent yet and nothing else is being written."""
         if self._is_closing or self._is_writing:
             return
-        self._is_closing = True
         frame = encode_frame(closing, CLOSE)
         with contextlib.suppress(OSError):
             self.write(frame) if self._descriptor is None else self.try_send(frame)
+        self._is_closing = True
 
     def hang_up(self) -> None:
         """Send the closing frame, and end the connection."""

@@ -152,3 +152,15 @@ def test_a_close_from_the_client_ends_the_connection() -> None:
 
     assert ws.wait() is None
     assert close_code(wire) == 1000
+
+
+def test_nothing_follows_the_closing_frame() -> None:
+    chat, wire = open_socket(client_frame(b"", CLOSE))
+    assert chat.wait() is None
+    sent = wire.sent
+
+    for late in (lambda: chat.send("late"), lambda: chat.try_send(encode_frame("late"))):
+        with pytest.raises(OSError, match="closing frame"):
+            late()
+
+    assert wire.sent == sent
