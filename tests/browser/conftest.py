@@ -13,7 +13,6 @@ from tests.browser.people import Person, launch
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent
 from tests.e2e.conftest import install_node_modules, operator, pytest_runtest_makereport, servers
-from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers
 from tests.e2e.sockets import JS_DIRECTORY
 
@@ -100,9 +99,11 @@ def agent(server: Server) -> Iterator[Agent]:
 
 
 @pytest.fixture
-def nobody(operator: Rest) -> None:
-    """Begin without agents and open sessions."""
-    clear(operator)
+def nobody(server: Server) -> None:
+    """Begin without agents and open sessions, and with a server that runs."""
+    if not server.is_running:
+        server.start()
+    clear(server.operator())
 
 
 @pytest.fixture

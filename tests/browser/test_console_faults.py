@@ -8,22 +8,23 @@ import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.consoles import PASSWORD, Console, Visitor, hire
 from tests.browser.people import Person
 from tests.e2e.proxy import UpgradeBreaker
-from tests.e2e.server import Servers, wait_until
+from tests.e2e.server import Server, wait_until
 
 MakePerson = Callable[[], Person]
+
+pytestmark = pytest.mark.usefixtures("nobody")
 
 # Chromium logs these for a connection that is refused or cut.
 BROKEN = ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket connection to"]
 
 
 @pytest.mark.parametrize("how", ["kill", "terminate"])
-def test_a_restart_neither_loses_nor_doubles_a_message(person: MakePerson, servers: Servers, how: str) -> None:
-    server = servers.start()
+def test_a_restart_neither_loses_nor_doubles_a_message(person: MakePerson, server: Server, how: str) -> None:
     somebody = person()
     somebody.expected += BROKEN
     console = Console(somebody, server).sign_in(hire(server.operator(), "Ada"))
@@ -55,9 +56,8 @@ def test_a_restart_neither_loses_nor_doubles_a_message(person: MakePerson, serve
 
 
 def test_a_websocket_that_breaks_at_the_end_of_its_upgrade_is_noticed_at_once(
-    person: MakePerson, servers: Servers
+    person: MakePerson, server: Server
 ) -> None:
-    server = servers.start()
     somebody = person()
     somebody.expected += BROKEN
     proxy = UpgradeBreaker(("127.0.0.1", server.port))
@@ -70,8 +70,7 @@ def test_a_websocket_that_breaks_at_the_end_of_its_upgrade_is_noticed_at_once(
     proxy.close()
 
 
-def test_missed_messages_arrive_with_the_connection(person: MakePerson, servers: Servers) -> None:
-    server = servers.start()
+def test_missed_messages_arrive_with_the_connection(person: MakePerson, server: Server) -> None:
     somebody = person()
     somebody.expected += BROKEN
     operator = server.operator()
@@ -99,8 +98,7 @@ def test_missed_messages_arrive_with_the_connection(person: MakePerson, servers:
     expect(console.row("tom")).to_contain_text("Meanwhile")
 
 
-def test_an_unsent_message_survives_a_reload(person: MakePerson, servers: Servers) -> None:
-    server = servers.start()
+def test_an_unsent_message_survives_a_reload(person: MakePerson, server: Server) -> None:
     console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
     maria = Visitor(server, "maria")
     console.open("maria")
@@ -115,8 +113,7 @@ def test_an_unsent_message_survives_a_reload(person: MakePerson, servers: Server
     assert maria.texts() == ["On its way"]
 
 
-def test_a_message_whose_answer_was_lost_is_not_stored_twice(person: MakePerson, servers: Servers) -> None:
-    server = servers.start()
+def test_a_message_whose_answer_was_lost_is_not_stored_twice(person: MakePerson, server: Server) -> None:
     console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
     maria = Visitor(server, "maria")
     for number in range(60):
@@ -144,8 +141,7 @@ def test_a_message_whose_answer_was_lost_is_not_stored_twice(person: MakePerson,
     assert maria.texts().count("Once") == 1
 
 
-def test_an_ended_sign_in_is_renewed_without_losing_anything(person: MakePerson, servers: Servers) -> None:
-    server = servers.start()
+def test_an_ended_sign_in_is_renewed_without_losing_anything(person: MakePerson, server: Server) -> None:
     operator, somebody = server.operator(), person()
     somebody.expected += ["401 (UNAUTHORIZED)", *BROKEN]
     ada = hire(operator, "Ada")
@@ -176,8 +172,7 @@ def test_an_ended_sign_in_is_renewed_without_losing_anything(person: MakePerson,
     wait_until(lambda: maria.texts() == ["Hello", "Are you there?", "A draft"])
 
 
-def test_signing_out_leaves_nothing_behind(person: MakePerson, servers: Servers) -> None:
-    server = servers.start()
+def test_signing_out_leaves_nothing_behind(person: MakePerson, server: Server) -> None:
     console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
     Visitor(server, "maria")
     console.open("maria")
@@ -196,8 +191,24 @@ def test_signing_out_leaves_nothing_behind(person: MakePerson, servers: Servers)
     expect(console.page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
-def test_a_lost_answer_is_asked_for_again(person: MakePerson, servers: Servers) -> None:
-    server = servers.start()
+def test_nothing_is_loaded_after_a_sign_out(person: MakePerson, server: Server) -> None:
+    console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
+    held: list[Route] = []
+    console.page.route("**/api/chat/stats", lambda route: held.append(route))
+    with console.page.expect_request("**/api/chat/stats"):
+        console.page.reload()
+
+    console.page.get_by_role("button", name="Sign out").click()
+    expect(console.page.get_by_role("button", name="Sign in")).to_be_visible()
+    calls = len(held)
+    for route in held:  # They reach the server after the sign-out. The page must not have an error.
+        route.fulfill(status=401, json={"success": False, "code": "INVALID_TOKEN", "message": "", "requestId": "r"})
+    console.page.wait_for_timeout(1_000)  # Longer than the pause before a call is repeated.
+
+    assert len(held) == calls
+
+
+def test_a_lost_answer_is_asked_for_again(person: MakePerson, server: Server) -> None:
     somebody = person()
     somebody.expected += ["ERR_FAILED", "403 (Forbidden)", *BROKEN]
     operator = server.operator()

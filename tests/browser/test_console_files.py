@@ -12,7 +12,7 @@ from tests.browser.consoles import Console, Visitor, hire
 from tests.browser.people import violations
 from tests.browser.test_console_faults import BROKEN
 from tests.e2e.rest import Rest
-from tests.e2e.server import Server, Servers, wait_until
+from tests.e2e.server import Server, wait_until
 from tests.features.files.samples import PDF, REFUSED, photo, picture
 from tests.features.files.sending import post_file
 
@@ -72,8 +72,8 @@ def test_an_agent_sends_files_and_sees_pictures_large(
     expect(page.locator(".thumbnail").last).to_be_focused()
 
 
-def test_files_are_dropped_pasted_and_sent_when_there_is_a_connection(person: MakePerson, servers: Servers) -> None:
-    server, somebody = servers.start(), person()
+def test_files_are_dropped_pasted_and_sent_when_there_is_a_connection(person: MakePerson, server: Server) -> None:
+    somebody = person()
     somebody.expected += BROKEN
     console = Console(somebody, server).sign_in(hire(server.operator(), "Ada"))
     page = console.page

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import MakePerson
 from tests.browser.consoles import PASSWORD, hire
-from tests.e2e.server import Servers
+from tests.e2e.server import Server
 
 SLOW_PHONE = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
 """1.6 Mbit a second, with a latency of 150 ms."""
 
 
-def test_the_console_needs_two_round_trips_and_no_socket_on_a_slow_network(
-    servers: Servers, person: MakePerson
-) -> None:
-    server = servers.start()
+@pytest.mark.usefixtures("nobody")
+def test_the_console_needs_two_round_trips_and_no_socket_on_a_slow_network(server: Server, person: MakePerson) -> None:
     ada = hire(server.operator(), "Ada")
     somebody = person()
     page = somebody.context.new_page()

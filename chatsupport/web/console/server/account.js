@@ -3,7 +3,7 @@ import { LISTS } from "../lists/lists.js";
 import { forgetWriting, readToken, readWriting, writeToken } from "../parts/storage.js";
 import { go } from "../route.js";
 import { assign, isSupervisor, reset, state } from "../store.js";
-import { ApiError, authorize, call, isAuthorized } from "./api.js";
+import { ApiError, authorize, call, isAuthorized, stopReading } from "./api.js";
 import { finishEnds, flushEnds } from "./ending.js";
 import { handlers } from "./events.js";
 import { connect, disconnect } from "./live.js";
@@ -100,6 +100,7 @@ export async function signOut() {
   if (isAuthorized()) await finishEnds();
   const agentId = state.agent?.id;
   disconnect();
+  stopReading();
   if (isAuthorized()) call("POST", "/api/auth/logout").catch(() => {}); // Without an answer, the token expires by itself.
   authorize(null);
   writeToken(null);

@@ -49,6 +49,14 @@ export const tokenNow = () => token;
 
 export const isAuthorized = () => token !== null;
 
+/** The calls in progress that only read. @type {Set<AbortController>} */
+const reads = new Set();
+
+/** Stops what is being loaded. The server would refuse what reaches it after a sign-out. */
+export function stopReading() {
+  for (const read of reads) read.abort();
+}
+
 /** @param {string} text @param {unknown} error */
 export const because = (text, error) => say(text, { reason: error instanceof Error ? error.message : "" });
 
@@ -61,6 +69,7 @@ export const because = (text, error) => say(text, { reason: error instanceof Err
  * @returns {Promise<{ data: any, tried: number }>}
  */
 export async function callCounting(method, path, body, tries = TRIES) {
+  const wasAuthorized = isAuthorized();
   for (let tried = 1; ; tried += 1) {
     try {
       return { data: await once(method, path, body), tried };
@@ -70,6 +79,7 @@ export async function callCounting(method, path, body, tries = TRIES) {
       if (!isPassing(error.code) || tried >= tries) throw error;
       const wish = error.retryAfter && Math.min(LONGEST_WISH_MS, error.retryAfter * 1_000);
       await new Promise((resolve) => setTimeout(resolve, wish ?? pauseAfter(tried)));
+      if (wasAuthorized && !isAuthorized()) throw error; // The agent has signed out meanwhile.
     }
   }
 }
@@ -93,6 +103,9 @@ export const callLast = (method, path, body) => once(method, path, body, true);
 /** @param {string} method @param {string} path @param {object | undefined} body @param {boolean} [keepalive] */
 async function once(method, path, body, keepalive = false) {
   const sent = token;
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), ANSWER_MS);
+  if (method === "GET") reads.add(stop);
   let response, envelope;
   try {
     response = await fetch(at(path), {
@@ -103,11 +116,14 @@ async function once(method, path, body, keepalive = false) {
       },
       body: body === undefined ? undefined : JSON.stringify(body),
       keepalive,
-      signal: AbortSignal.timeout(ANSWER_MS),
+      signal: stop.signal,
     });
     envelope = await response.json();
   } catch {
     throw new ApiError("OFFLINE", texts.server.offline);
+  } finally {
+    clearTimeout(timer);
+    reads.delete(stop);
   }
   if (envelope.success) return envelope.data;
   // An answer to an old token says nothing about the new one.
