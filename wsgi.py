@@ -17,6 +17,7 @@ IS_COMMAND = "FLASK_RUN_FROM_CLI" in os.environ
 if IS_COMMAND:
     import click
 
+    os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")  # Its resolver takes long to import.
     context = click.get_current_context(silent=True)
     if context is not None and context.info_name == "run":
         print(

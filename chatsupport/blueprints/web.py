@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, redirect, request
-from flask.blueprints import BlueprintSetupState
 from flask_cors import cross_origin
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -45,13 +44,8 @@ def bind_look(sources: Iterable[Look]) -> None:
 
 @lru_cache(maxsize=1)
 def assets() -> Assets:
-    """Return the files, which are read once, when the application is made."""
+    """Return the files, which are read once, when a page needs the first one."""
     return Assets()
-
-
-@blueprint.record_once
-def _read_files(_: BlueprintSetupState) -> None:
-    assets()
 
 
 @route(

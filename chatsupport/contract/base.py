@@ -89,7 +89,10 @@ def absent(description: str | None = None) -> Any:
 class Model(BaseModel):
     """An object of the contract. Its fields are camelCase on the wire."""
 
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, validate_by_name=True)
+    # Validators are built when they are first used: a command needs few of them, and a server none of the answers'.
+    model_config = ConfigDict(
+        alias_generator=to_camel, frozen=True, strict=True, validate_by_name=True, defer_build=True
+    )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Json:

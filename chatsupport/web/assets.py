@@ -81,7 +81,7 @@ class Assets:
     def find(self, path: str) -> Asset | None:
         """Return the file with this path, such as `widget/main.js`; None where there is none.
 
-        Only what was read at the start is found, so no path leads anywhere else.
+        Only what was read is found, so no path leads anywhere else.
         """
         return self._files.get(path)
 
