@@ -14,6 +14,7 @@ import jwt.api_jwt
 import pytest
 from flask import Flask
 from pymongo import message
+from werkzeug.routing import Rule
 
 from chatsupport import background, command_notices, documents
 from chatsupport.database import connection
@@ -21,8 +22,9 @@ from chatsupport.database.connection import measure_time
 from chatsupport.extensions import socketio
 from chatsupport.factory import create_app
 from chatsupport.services.presence import membership
-from chatsupport.services.server import processes
+from chatsupport.services.server import index_builds, processes
 from tests.api import Api, Apis
+from tests.changes import CHANGES
 from tests.concurrency import eventually
 from tests.conftest import MakeConfig
 from tests.declared_fields import undeclared
@@ -37,15 +39,37 @@ AsCommand = Callable[[Callable[[], object]], None]
 message.random = random.Random()  # type: ignore[attr-defined]
 
 
+# Each test has its own application, and Werkzeug would compile the same functions for its rules each time.
+_compiled: dict[tuple[object, ...], object] = {}
+_compile_builder = Rule._compile_builder
+
+
+def _compile_once(rule: Rule, append_unknown: bool = True) -> Any:
+    key = (rule.rule, str(rule.defaults), str(rule._trace), append_unknown)
+    if key not in _compiled:
+        _compiled[key] = _compile_builder(rule, append_unknown)
+    return _compiled[key]
+
+
+Rule._compile_builder = _compile_once  # type: ignore[method-assign]
+
+
 @pytest.fixture
 def make_app(make_config: MakeConfig) -> Iterator[MakeApp]:
     """Make an application with an emptied database. Keyword arguments override its configuration."""
     made: list[Flask] = []
 
     def make(**overrides: object) -> Flask:
-        app = create_app(make_config(**overrides))
+        config = make_config(**overrides)
+        with pytest.MonkeyPatch.context() as patch:
+            if CHANGES.has_all_indexes(config):
+                patch.setattr(documents, "missing_indexes", list)
+            app = create_app(config)
+        if not index_builds._missing:
+            CHANGES.note_all_indexes(config)
         for document in documents.ALL:
-            document.collection().delete_many({})
+            if CHANGES.take(config, document._get_collection_name()):
+                document.collection().delete_many({})
         processes.here._alone_until = math.inf  # No server process uses this database.
         made.append(app)
         return app
