@@ -32,6 +32,7 @@ export function createTray(field, onChange) {
     },
     icon("attach"),
   );
+  const place = h("span", {}, input, button);
   let sessionId = "";
   let isActive = false;
 
@@ -53,7 +54,7 @@ export function createTray(field, onChange) {
   });
 
   return {
-    button: h("span", {}, input, button),
+    button: place,
     chips,
     /** Lets files be dropped on an element. @param {HTMLElement} target */
     takeDrops(target) {
@@ -74,7 +75,7 @@ export function createTray(field, onChange) {
     update(id, active) {
       [sessionId, isActive] = [id, active];
       const entries = active ? (state.uploads.get(sessionId) ?? []) : [];
-      show(button, active);
+      show(place, active);
       show(chips, entries.length > 0);
       keyed(
         chips,
