@@ -132,8 +132,8 @@ def test_the_dashboard_has_the_form_that_grafana_expects() -> None:
     assert used == variables
 
 
-def test_there_are_twelve_alerts_and_each_says_what_to_do() -> None:
-    assert len(rules()) == len({rule["alert"] for rule in rules()}) == 12
+def test_there_are_thirteen_alerts_and_each_says_what_to_do() -> None:
+    assert len(rules()) == len({rule["alert"] for rule in rules()}) == 13
     for rule in rules():
         assert rule["labels"] == {"severity": "page"}
         assert set(rule["annotations"]) == {"summary", "runbook"}
