@@ -74,10 +74,17 @@ class Visitor(Participant):
     """Comes, asks, and ends the chat or waits for the agent to end it. Then comes again as somebody else."""
 
     def __init__(
-        self, servers: Sequence[Server], followers: Followers, ledger: Ledger, name: str, generator: random.Random
+        self,
+        servers: Sequence[Server],
+        followers: Followers,
+        ledger: Ledger,
+        name: str,
+        departments: Sequence[str],
+        generator: random.Random,
     ) -> None:
         super().__init__(servers, followers, ledger, generator.randrange(10**6))
         self._name = name
+        self._departments = [None, *departments]
         self._chats = 0
         self._follower: Follower | None = None
         self.step = ""
@@ -93,7 +100,8 @@ class Visitor(Participant):
         self.step = "signing in"
         token = self.sign_in(name, "user")
         self.step = "starting"
-        reply = self.answered(lambda server: server.post("/api/chat/start-session", {"userId": name}))
+        body = {"userId": name, "departmentId": chance.choice(self._departments)}
+        reply = self.answered(lambda server: server.post("/api/chat/start-session", body))
         assert reply.status in SENT, reply
         session_id: str = reply.data["sessionId"]
         server = chance.choice(self.servers)
@@ -203,7 +211,8 @@ class Agent(Participant):
         else:
             to = chance.choice(self.colleagues) if what == "hand on" else None
             reply = self.answered(lambda server: server.post(f"/api/chat/transfer/{session_id}", {"agentId": to}))
-            assert reply.status in (200, 403, 409), reply
+            # 400: the colleague gets no sessions of its department.
+            assert reply.status in (200, 403, 409) or reply.body["code"] == "INVALID_DEPARTMENT", reply
         time.sleep(chance.uniform(0.02, 0.15))
 
     def _add(self, session_id: str) -> None:

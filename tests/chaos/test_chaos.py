@@ -3,8 +3,9 @@
 A round is a fault (tests/chaos/faults.py) under the load of visitors and agents, on two server processes. Then all
 come to an end, and the checks follow: each acknowledged message is stored once, with its seq, without a gap, and is
 shown by the visitor's client; none was acknowledged after its session's acknowledged end; nobody held more than they
-may, not even for a moment; slots match sessions; nobody waits beside a free slot; nobody was overtaken; and within a
-while each client shows the state of its sessions as it is. After the last round, the feed has each change exactly once.
+may, not even for a moment; slots match sessions; nobody waits beside a free slot of an agent who may have them; nobody
+was overtaken at an agent who may have both; and within a while each client shows the state of its sessions as it is.
+After the last round, the feed has each change exactly once.
 
 Without ROUNDS there is one round of each fault. `make chaos` runs ROUNDS (50) of them and prints totals. SEED (a random
 one, printed) repeats what is done; not how the processes interleave.
@@ -61,7 +62,7 @@ class Round:
         for agent in self.agents:
             agent.colleagues = [name for name in world.agent_ids if name != agent.agent_id]
         visitors = [
-            Visitor(world.servers, followers, self._ledger, f"round-{number}-visitor-{n}", chance)
+            Visitor(world.servers, followers, self._ledger, f"round-{number}-visitor-{n}", world.departments, chance)
             for n in range(VISITORS)
         ]
         self._people: list[Participant] = [*visitors, *self.agents]

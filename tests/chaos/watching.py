@@ -28,6 +28,7 @@ class Watcher:
         self._database = self._client[database]
         self._over = threading.Event()
         self._sessions: dict[ObjectId, Document] = {}
+        self._lists = {agent["_id"]: agent.get("departmentIds") for agent in self._database.agents.find()}
         self.assignments = 0
         self.overtakings: list[str] = []
         self.overfull: list[str] = []
@@ -76,8 +77,10 @@ class Watcher:
         else:
             return
         self._sessions[change["documentKey"]["_id"]] = session
-        if session.get("status") == "waiting" and before.get("status") != "waiting":
-            session["visibleSince"] = change["wallTime"]
+        if session.get("status") == "waiting" and (
+            before.get("status") != "waiting" or before.get("reservedFor") != session.get("reservedFor")
+        ):
+            session["visibleSince"] = change["wallTime"]  # To the agents who may have it now.
         if session.get("status") == "active" and before.get("status") == "waiting":
             self.assignments += 1
             self._look_for_overtaken(before, session)
@@ -92,8 +95,13 @@ class Watcher:
                 and (other["queuePriority"], other["queuedAt"] + OVERLAP) < came
                 and other["visibleSince"] + OVERLAP < before["visibleSince"]
                 and other.get("avoidAgentId") != session["agentId"]
+                and self._may_have(session["agentId"], other)
             ):
                 self.overtakings.append(
                     f"{session['_id']}, queued at {before['queuedAt']}, got {session['agentId']} before "
                     f"{other['_id']}, queued at {other['queuedAt']}"
                 )
+
+    def _may_have(self, agent_id: ObjectId, session: Document) -> bool:
+        kept_for, listed = session.get("reservedFor"), self._lists[agent_id]
+        return kept_for is None or listed is None or kept_for in listed

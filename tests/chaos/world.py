@@ -18,6 +18,8 @@ DATABASE = "chat-support-chaos"
 AGENT_GRACE_SECONDS = 5
 SLOTS = (1, 2, 2)
 """How many sessions each agent can have."""
+OVERFLOW_SECONDS = 2
+"""After so long, every agent may have the sessions of one of the two departments."""
 
 
 class World:
@@ -42,7 +44,15 @@ class World:
             self.database = client[DATABASE]
             operator = self.servers[0].operator()
             assert operator.get("/api/events").status == 200  # From now on, every change has an event.
-            self.agent_ids = [operator.create_agent(f"agent-{n}", maxUsers=slots) for n, slots in enumerate(SLOTS)]
+            self.departments = [
+                operator.post("/api/departments", {"name": name, "overflowAfter": overflow}).data["id"]
+                for name, overflow in (("Sales", None), ("Support", OVERFLOW_SECONDS))
+            ]
+            sales, support = self.departments
+            self.agent_ids = [
+                operator.create_agent(f"agent-{n}", maxUsers=slots, departmentIds=listed)
+                for n, (slots, listed) in enumerate(zip(SLOTS, ([sales], None, [support]), strict=True))
+            ]
         except BaseException:
             self.stop()
             raise
