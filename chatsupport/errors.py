@@ -205,6 +205,15 @@ class SessionEndedError(ConflictError):
         super().__init__("This session has ended. Start a new one with POST /api/chat/start-session.")
 
 
+class WithAPersonError(ConflictError):
+    """The session is with a person, so no bot can hand it over."""
+
+    code = "WITH_A_PERSON"
+
+    def __init__(self) -> None:
+        super().__init__("A person already has this session. Write to that person in the session.")
+
+
 class RateLimitedError(ChatSupportError):
     """The caller does this too often."""
 

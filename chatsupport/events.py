@@ -143,6 +143,21 @@ class SessionMoved(SessionLeft):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """A session is leaving its bot, and people need to know what the bot knows. It may be announced twice.
+
+    `id` and `at` stay the same then. The bot's last message is stored, and nothing of the bot comes after it.
+    """
+
+    session: Document
+    id: ObjectId
+    at: datetime
+    bot_id: ObjectId
+    summary: str | None = None
+    tags: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(SessionChange):
     """A session has ended. Its last message and its figures are known."""
 

@@ -33,7 +33,7 @@ from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
 from chatsupport.observability import logs, tracing
 from chatsupport.public_address import PublicAddress
-from chatsupport.services.assignment import staffing
+from chatsupport.services.assignment import bots, staffing
 from chatsupport.services.messages import message_log
 from chatsupport.services.people import denial_memory
 from chatsupport.services.server import processes
@@ -142,6 +142,7 @@ def _add_features(app: Flask) -> None:
     events.bind(reactions.table(added))
     web.bind_look(each.widget for each in added if each.widget is not None)
     staffing.bind_hours(each.hours for each in added if each.hours is not None)
+    bots.bind(each.bot for each in added if each.bot is not None)
     cli.register(app, [command for each in added for command in each.commands])
 
 

@@ -82,6 +82,8 @@ class Feature:
     """Returns the chat bubble's settings for pages that do not set them by `data-*` attributes."""
     hours: Hours | None = None
     """Returns whether the chat is open at a time, and when it opens. It sends no command."""
+    bot: Callable[[], ObjectId | None] | None = None
+    """Returns the bot that gets new sessions of departments without a bot, and of none. It sends no command."""
     report: Callable[[datetime, datetime], Callable[[ObjectId | None], Mapping[str, Any]]] | None = None
     """Returns the feature's figures for reports on [start, end): of an agent, or with None of all agents."""
     transcript: Callable[[ObjectId, str], Iterator[str]] | None = None

@@ -14,7 +14,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import session_parts
-from chatsupport.documents.agent import departments_of, role_of
+from chatsupport.documents.agent import HUMAN, departments_of, is_bot, role_of
 
 Document = Mapping[str, Any]
 
@@ -79,7 +79,11 @@ def agent_summary(document: Document | None) -> dict[str, Any] | None:
     """Serialize what a visitor may know about an agent. The agent is online if it is set to online and is present."""
     if document is None:
         return None
-    return {"id": str(document["_id"]), "name": document["name"], "isOnline": is_there(document)}
+    return {"id": str(document["_id"]), "name": document["name"], "isOnline": is_there(document), **_kind(document)}
+
+
+def _kind(document: Document) -> dict[str, Any]:
+    return {"isBot": True} if is_bot(document) else {}
 
 
 def is_there(document: Document) -> bool:
@@ -92,6 +96,7 @@ def agent(document: Document) -> dict[str, Any]:
     return {
         "id": str(document["_id"]),
         "name": document["name"],
+        "kind": document.get("kind", HUMAN),
         "maxUsers": document["maxUsers"],
         "activeUsers": list(document.get("activeUsers", ())),
         "isOnline": document.get("isOnline", True),
@@ -115,6 +120,7 @@ def agent_load(document: Document) -> dict[str, Any]:
     return {
         "id": str(document["_id"]),
         "name": document["name"],
+        "kind": document.get("kind", HUMAN),
         "activeUsers": active,
         "maxUsers": capacity,
         "isOnline": is_there(document),

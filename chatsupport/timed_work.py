@@ -13,7 +13,7 @@ from chatsupport.services.people import denials
 from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
 from chatsupport.services.server.leases import HOUSEKEEPING
-from chatsupport.services.sessions import identification, inactivity, told_here
+from chatsupport.services.sessions import handoffs, identification, inactivity, told_here
 from chatsupport.services.shared import outbox
 
 CORE = (
@@ -26,6 +26,7 @@ CORE = (
     Every(availability.look_seconds, availability.look, under=HOUSEKEEPING),
     Every(availability.look_seconds, inactivity.look, under=HOUSEKEEPING),
     Every(availability.look_seconds, reconciliation.Reconciler(HOUSEKEEPING).look),
+    Every(handoffs.LOOK_SECONDS, handoffs.look, under=HOUSEKEEPING),
     Every(overflow.LOOK_SECONDS, overflow.look),
     Every(transitions.LATE_LOOK_SECONDS, transitions.requeue_late),
     Every(outbox.SWEEP_SECONDS, outbox.sweep),

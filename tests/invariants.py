@@ -67,8 +67,12 @@ def _agents_whose_fields_differ(agents: list[dict[str, Any]]) -> list[str]:
         f"agent {agent['name']}: load {agent['load']}, hasRoom {agent['hasRoom']}, but {agent['activeSessions']}"
         for agent in agents
         if agent["load"] != len(agent["activeSessions"])
-        or agent["hasRoom"] != (len(agent["activeSessions"]) < agent["maxUsers"])
+        or agent["hasRoom"] != _has_room(agent)
     ]
+
+
+def _has_room(agent: dict[str, Any]) -> bool | None:
+    return None if agent.get("kind") == "bot" else len(agent["activeSessions"]) < agent["maxUsers"]
 
 
 def _waiting_beside_a_free_slot(agents: list[dict[str, Any]], waiting: list[dict[str, Any]]) -> list[str]:

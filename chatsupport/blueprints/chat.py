@@ -11,7 +11,7 @@ from chatsupport.blueprints.requests import caller, require_caller
 from chatsupport.blueprints.routing import ANYBODY, route
 from chatsupport.contract import chat as contract
 from chatsupport.contract.calls import Says
-from chatsupport.contract.chat import NewMessage, Page, SessionEnd, SessionFilter, StartSession, Transfer
+from chatsupport.contract.chat import Handoff, NewMessage, Page, SessionEnd, SessionFilter, StartSession, Transfer
 from chatsupport.contract.fields import SessionId
 from chatsupport.errors import (
     AgentAtCapacityError,
@@ -23,12 +23,13 @@ from chatsupport.errors import (
     QueueFullError,
     SessionEndedError,
     TokenExpiredError,
+    WithAPersonError,
 )
 from chatsupport.identity import USER
 from chatsupport.services.assignment import staffing
 from chatsupport.services.messages import history, sending
 from chatsupport.services.server import overview
-from chatsupport.services.sessions import ending, lists, reading, starting, transfers
+from chatsupport.services.sessions import ending, handoffs, lists, reading, starting, transfers
 from chatsupport.services.sessions.starting import Start
 
 blueprint = Blueprint("chat", __name__, url_prefix="/api/chat")
@@ -151,6 +152,21 @@ def transfer_session(session_id: SessionId, transfer: Transfer) -> Json:
     For its agent, supervisors, API keys and systems. A supervisor takes a session over with its own id.
     """
     return transfers.transfer(caller(), session_id, transfer)
+
+
+@route(
+    blueprint.post("/handoff/<session_id>"),
+    body=Handoff,
+    answers={200: Says("Session handed over", contract.Session)},
+    errors=[SessionEndedError, WithAPersonError, ConflictError],
+)
+def hand_off_session(session_id: SessionId, handoff: Handoff) -> Json:
+    """Hand a session over from its bot to people.
+
+    For the bot, the session's user, API keys and systems. The session waits for a person, at the place of its age.
+    After the answer, nothing that the bot sends is stored.
+    """
+    return handoffs.hand_off(caller(), session_id, handoff)
 
 
 @route(

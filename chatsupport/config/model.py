@@ -66,6 +66,7 @@ class Config:
     queue_limit: int = 10_000
     no_reply_after: float | None = None
     idle_end_after: float | None = None
+    bot_reply_after: float = 20.0
     sticky_agent: bool = True
     send_queue_limit: int = 256
     send_timeout: float = 20.0
@@ -187,6 +188,7 @@ class Config:
             queue_limit=reader.read("QUEUE_LIMIT", parse.integer(1, 1_000_000), cls.queue_limit),
             no_reply_after=reader.read("NO_REPLY_AFTER", parse.seconds(1, 7 * 86_400, off=True), None),
             idle_end_after=reader.read("IDLE_END_AFTER", parse.seconds(1, 30 * 86_400, off=True), None),
+            bot_reply_after=reader.read("BOT_REPLY_AFTER", parse.seconds(1, 3600), cls.bot_reply_after),
             sticky_agent=reader.read("STICKY_AGENT", parse.boolean, True),
             send_queue_limit=reader.read("SEND_QUEUE_LIMIT", parse.integer(16, 1_000_000), cls.send_queue_limit),
             send_timeout=reader.read("SEND_TIMEOUT", parse.seconds(1, 600), cls.send_timeout),

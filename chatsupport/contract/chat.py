@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from chatsupport.contract.base import Answer, Code, OpenRequest, Request, about, absent, example, page, record, refused
 from chatsupport.contract.fields import (
     DEFAULT_PAGE,
+    MAX_TAGS,
     AgentId,
     Bound,
     Count,
@@ -24,6 +25,7 @@ from chatsupport.contract.fields import (
     Reason,
     Seq,
     Status,
+    Tag,
     Text,
     Time,
     null_is,
@@ -32,6 +34,7 @@ from chatsupport.contract.schemas import LARGEST
 from chatsupport.documents.message import MAX_LENGTH
 from chatsupport.identity import Caller
 
+MAX_SUMMARY = 2000
 DEFAULT_END_REASON = "User ended session"
 
 
@@ -97,6 +100,25 @@ class Transfer(Request):
     model_config = example(agentId=None)
 
 
+class Handoff(Request):
+    """What a bot leaves to the person who gets the session next."""
+
+    text: Annotated[str, Text(MAX_LENGTH), Code("INVALID_MESSAGE", too_long="MESSAGE_TOO_LONG")] | None = Field(
+        default=None,
+        validation_alias="message",
+        description="The caller's last message. Without it, the system says that a person will come.",
+    )
+    summary: Annotated[str, Text(MAX_SUMMARY), Code("INVALID_NOTE")] | None = absent(
+        "A note for staff: what the visitor wants, and what was tried. Not for users."
+    )
+    department_id: DepartmentId | None = absent("The session's new department. Without it, the department stays.")
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS), Code("INVALID_TAGS")] | None = absent(
+        "Tags to be added to those of the session. Not for users."
+    )
+
+    model_config = example(message="I will get somebody who can refund you.", summary="Order 17 arrived broken.")
+
+
 class SessionFilter(OpenRequest):
     """The filter and the page of a list of sessions."""
 
@@ -151,6 +173,7 @@ class AgentSummary(Answer):
     id: Id
     name: str
     is_online: bool = Field(description="True if the agent is set to online and is present.")
+    is_bot: Literal[True] = absent("Present if the agent is a program.")
 
 
 class ReadMark(Answer):
@@ -277,6 +300,7 @@ class AgentLoad(Answer):
 
     id: Id
     name: str
+    kind: Literal["human", "bot"]
     active_users: Count
     max_users: Place
     is_online: bool

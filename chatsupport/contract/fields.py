@@ -19,6 +19,7 @@ from chatsupport.errors import AgentNotFoundError, ChatSupportError, DepartmentN
 
 NEXT_CURSOR, PAGE_BEFORE = "the nextCursor of the previous page, unchanged", "The nextCursor of the previous page."
 DEFAULT_PAGE, MAX_PAGE = 50, 100
+MAX_TAGS, MAX_TAG_LENGTH = 10, 40
 
 _DIGITS = re.compile(r"[0-9]{1,16}")
 _CURSOR = re.compile(r"([0-9]{1,14})-([0-9a-f]{24})")
@@ -141,6 +142,7 @@ AgentId = Annotated[ObjectId, DocumentId(AgentNotFoundError), Code("INVALID_AGEN
 DepartmentId = Annotated[ObjectId, DocumentId(DepartmentNotFoundError), Code("INVALID_DEPARTMENT")]
 SessionId = Annotated[ObjectId, DocumentId(SessionNotFoundError), Code("INVALID_SESSION_ID")]
 Seq = Annotated[int, Field(ge=0, le=LARGEST), Code("INVALID_CURSOR")]
+Tag = Annotated[str, Text(MAX_TAG_LENGTH)]
 Reason = Annotated[str, Text(200), Code("INVALID_REASON")]
 
 # In a query string: always texts.

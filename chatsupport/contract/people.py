@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from bson import ObjectId
@@ -26,7 +27,12 @@ from chatsupport.contract.fields import (
     UserType,
 )
 from chatsupport.contract.text import UNSTORABLE, trimmed
-from chatsupport.documents.agent import DEFAULT_MAX_USERS, MAX_USERS_LIMIT
+from chatsupport.documents.agent import (
+    BOT,
+    DEFAULT_MAX_USERS,
+    MAX_USERS_LIMIT,
+    MAX_USERS_OF_BOT,
+)
 from chatsupport.documents.department import MAX_DEPARTMENTS
 from chatsupport.identity import Caller
 
@@ -78,12 +84,14 @@ Email = Annotated[
 NewPassword = Annotated[str, Password(MIN_PASSWORD_LENGTH), Code("INVALID_PASSWORD")]
 OldPassword = Annotated[str, Password(1), Code("INVALID_PASSWORD")]
 AgentName = Annotated[str, Text(100), Code("INVALID_AGENT")]
-MaxUsers = Annotated[int, Field(ge=1, le=MAX_USERS_LIMIT), Code("INVALID_AGENT")]
+MaxUsers = Annotated[int, Field(ge=1, le=MAX_USERS_OF_BOT), Code("INVALID_AGENT")]
+Kind = Annotated[Literal["human", "bot"], Code("INVALID_AGENT")]
 _DEPARTMENTS = "The departments whose sessions it may have. null: all; []: only sessions without one."
 IsOnline = Annotated[bool, Code("INVALID_AGENT")]
 DepartmentIds = Annotated[list[DepartmentId], Field(max_length=MAX_DEPARTMENTS), Code("INVALID_DEPARTMENT")]
 _TOKEN = "A JWT, for `Authorization: Bearer <token>` and for a socket's `auth: {token}`."  # noqa: S105
-_MAX_USERS = "How many sessions it can have at once."
+_MAX_USERS = f"How many sessions it can have at once: a person at most {MAX_USERS_LIMIT}, a bot {MAX_USERS_OF_BOT}."
+_KIND = "`bot` for a program: it has no sign-in, and gets new sessions where `botId` names it. It cannot be changed."
 _IS_ONLINE = "Whether it accepts sessions."
 _EMAIL_USE = "The address for signing in, unique among agents. It is trimmed and stored in small letters."
 
@@ -156,6 +164,7 @@ class AgentFields(Request):
     """A new agent."""
 
     name: AgentName = Field(description="Names need not be unique.")
+    kind: Kind = Field(default="human", description=_KIND)
     max_users: MaxUsers = Field(default=DEFAULT_MAX_USERS, description=_MAX_USERS)
     is_online: IsOnline = Field(default=True, description=_IS_ONLINE)
     email: Email | None = absent(_EMAIL_USE)
@@ -164,6 +173,22 @@ class AgentFields(Request):
     department_ids: DepartmentIds | None = absent(_DEPARTMENTS)
 
     model_config = example(name="Ada", maxUsers=3, email="ada@example.com", password="correct horse battery")  # noqa: S106 an example
+
+    @model_validator(mode="after")
+    def _is_of_its_kind(self) -> AgentFields:
+        has = {"email": self.email, "password": self.password, "role": self.role != "agent" or None}
+        check_kind(self.kind, self.max_users, [name for name, value in has.items() if value is not None])
+        return self
+
+
+def check_kind(kind: str, max_users: int | None, given: Collection[str]) -> None:
+    """Raise `InvalidInputError` for values of an agent that agents of this kind do not have."""
+    if kind == BOT:
+        for name in ("email", "password", "role"):
+            if name in given:
+                raise refused(name, "INVALID_AGENT", f"A bot has no {name}. Leave it out.")
+    elif max_users is not None and max_users > MAX_USERS_LIMIT:
+        raise refused("maxUsers", "INVALID_AGENT", f"maxUsers must be a whole number from 1 to {MAX_USERS_LIMIT}.")
 
 
 class AgentChanges(Request):
@@ -196,6 +221,7 @@ class Agent(Answer):
 
     id: Id
     name: str
+    kind: Kind
     max_users: MaxUsers = Field(description=_MAX_USERS)
     active_users: list[str] = Field(description="The users of its open sessions.")
     is_online: bool = Field(description=_IS_ONLINE)

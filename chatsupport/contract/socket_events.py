@@ -101,7 +101,7 @@ TypingState = record("TypingState", session_id=Id, is_typing=bool)
 Read = record("Read", session_id=Id, seq=Count)
 _PRESENCE = {"session_id": Id, "user_id": str, "user_type": PersonType, "timestamp": Time}
 _WHY_LEFT = Literal["left", "disconnected", "unassigned"]
-_WHY_UNASSIGNED = Literal["agent_deleted", "agent_away", "transferred", "no_reply"]
+_WHY_UNASSIGNED = Literal["agent_deleted", "agent_away", "transferred", "no_reply", "handed_over"]
 
 
 class ErrorEvent(Failure):

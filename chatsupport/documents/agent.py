@@ -22,10 +22,12 @@ from chatsupport.documents.base import BaseDocument
 from chatsupport.documents.recorded import UNRECORDED_INDEX, unrecorded_field
 
 DEFAULT_MAX_USERS = 2
-MAX_USERS_LIMIT = 50
+MAX_USERS_LIMIT, MAX_USERS_OF_BOT = 50, 500
 
 MEMBER, SUPERVISOR = "agent", "supervisor"
 ROLES = (MEMBER, SUPERVISOR)
+
+KINDS = (HUMAN, BOT) = ("human", "bot")
 
 NO_DEPARTMENT = ObjectId("0" * 24)
 """Stands first in every stored list of departments, for the sessions without one: an index finds no empty lists."""
@@ -36,6 +38,8 @@ BY_NAME = ("name", "id")
 
 ANY_STATE = {field: {"$in": [True, False, None]} for field in ("isOnline", "isAway", "hasRoom")}
 """Matches every agent, in a form for which MongoDB merges the parts of the index `least_loaded`, sorted by load."""
+PEOPLE: dict[str, Any] = {"hasRoom": {"$in": [True, False]}}
+"""Matches agents that are no bots: a bot neither has room nor has none, so that it is never chosen by its load."""
 WITH_SESSIONS = {**ANY_STATE, "load": {"$gt": 0}}
 
 
@@ -57,7 +61,7 @@ class Agent(BaseDocument):
     """
 
     name = StringField(required=True, max_length=100)
-    max_users = IntField(db_field="maxUsers", default=DEFAULT_MAX_USERS, min_value=1, max_value=MAX_USERS_LIMIT)
+    max_users = IntField(db_field="maxUsers", default=DEFAULT_MAX_USERS, min_value=1, max_value=MAX_USERS_OF_BOT)
     active_users = ListField(StringField(), db_field="activeUsers")
     active_sessions = ListField(ObjectIdField(), db_field="activeSessions")
     slots = EmbeddedDocumentListField(SlotId)
@@ -65,13 +69,16 @@ class Agent(BaseDocument):
     is_away = BooleanField(db_field="isAway", default=False)
     present_until = DateTimeField(db_field="presentUntil")
     load = IntField(default=0)
-    has_room = BooleanField(db_field="hasRoom", default=True)
+    has_room = BooleanField(db_field="hasRoom", default=True, null=True)
+    """Null for a bot: only a claim that names the bot gets a slot of it."""
     idle_since = DateTimeField(db_field="idleSince", default=now)
     was_idle_since = DateTimeField(db_field="wasIdleSince")
     email = StringField(max_length=254)
     password_hash = StringField(db_field="passwordHash")
     signed_in_from = ListField(StringField(), db_field="signedInFrom")
     role = StringField(choices=ROLES, default=MEMBER)
+    kind = StringField(choices=KINDS)
+    """Missing for people of releases without bots."""
     department_ids = ListField(ObjectIdField(), db_field="departmentIds", default=None)
     """The departments whose sessions the agent may have, after NO_DEPARTMENT. Null or missing: all."""
     departments_since = DateTimeField(db_field="departmentsSince")
@@ -119,6 +126,11 @@ def role_of(agent: Mapping[str, Any]) -> str:
     return SUPERVISOR if agent.get("role") == SUPERVISOR else MEMBER
 
 
+def is_bot(agent: Mapping[str, Any]) -> bool:
+    """Tell whether an agent is a program."""
+    return agent.get("kind") == BOT
+
+
 def may_have(department_id: ObjectId | None) -> dict[str, Any]:
     """Return the condition on the agents who may have a session that is kept for this department, or for none."""
     return {} if department_id is None else {"departmentIds": {"$in": [None, department_id]}}
@@ -130,9 +142,16 @@ def departments_of(agent: Mapping[str, Any]) -> list[ObjectId] | None:
     return None if listed is None else [one for one in listed if one != NO_DEPARTMENT]
 
 
+_IS_FREE = {"$lt": [{"$size": {"$ifNull": ["$activeSessions", []]}}, "$maxUsers"]}
+IS_FREE = {"$expr": _IS_FREE}
+"""Matches agents with a free slot, also bots."""
+HAS_ROOM = {"$cond": [{"$eq": ["$kind", BOT]}, None, _IS_FREE]}
+"""The expression for `hasRoom`."""
+
+
 def derived() -> list[dict[str, Any]]:
     """Return the pipeline stages that recompute the fields derived from the slots. They end every update of slots."""
     return [
         {"$set": {"load": {"$size": "$activeSessions"}}},
-        {"$set": {"hasRoom": {"$lt": ["$load", "$maxUsers"]}, "updatedAt": "$$NOW"}},
+        {"$set": {"hasRoom": HAS_ROOM, "updatedAt": "$$NOW"}},
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from mongoengine import (
@@ -53,6 +55,12 @@ RESERVED = {
 """The values of a pipeline update that keeps a session that begins to wait for its department."""
 
 
+def waits_since(session: Mapping[str, Any]) -> datetime:
+    """Return since when a session's user has waited for a person: since its start, or since it left its bot."""
+    since: datetime = session.get("handedOverAt") or session["createdAt"]
+    return since
+
+
 class ReadMark(EmbeddedDocument):
     """The seq up to which a participant has read."""
 
@@ -74,6 +82,8 @@ class Mark(EmbeddedDocument):
     reason = StringField()
     caller_id = StringField(db_field="callerId")
     caller_type = StringField(db_field="callerType")
+    handover = DictField()
+    """What a bot leaves behind, if the session leaves its bot; see `services/assignment/handovers.py`."""
 
     meta: ClassVar[dict[str, Any]] = {"strict": False}
 
@@ -106,6 +116,12 @@ class Session(BaseDocument):
     preferred_agent_id = ObjectIdField(db_field="preferredAgentId")
     avoid_agent_id = ObjectIdField(db_field="avoidAgentId")
     avoid_strictly = BooleanField(db_field="avoidStrictly")
+    bot_id = ObjectIdField(db_field="botId")
+    """The bot with which the session began."""
+    bot_due_at = DateTimeField(db_field="botDueAt")
+    """While the bot has the session: when to look whether it answers."""
+    handed_over_at = DateTimeField(db_field="handedOverAt")
+    """When the session left its bot. Its user has waited for a person since then."""
     department_id = ObjectIdField(db_field="departmentId", null=True)
     reserved_for = ObjectIdField(db_field="reservedFor")
     """While the session waits: the department whose agents alone may have it. Missing if every agent may."""
@@ -165,6 +181,12 @@ class Session(BaseDocument):
             # The sessions that are due to be checked, if NO_REPLY_AFTER or IDLE_END_AFTER is set.
             {"name": "no_reply_due", "fields": ["status", "no_reply_due_at"]},
             {"name": "idle_due", "fields": ["status", "idle_due_at"]},
+            # The sessions whose bot may have stopped answering.
+            {
+                "name": "bot_due",
+                "fields": ["bot_due_at"],
+                "partialFilterExpression": {"botDueAt": {"$exists": True}},
+            },
             # The sessions that RETENTION_DAYS deletes.
             {"name": "ended", "fields": ["ended_at"], "partialFilterExpression": {"status": ENDED}},
             # The sessions with events that were not announced yet. Nearly always empty.

@@ -8,7 +8,7 @@ from typing import Any
 import pymongo.database
 from bson import ObjectId
 
-from chatsupport.documents.agent import DEFAULT_MAX_USERS, MAX_USERS_LIMIT, derived
+from chatsupport.documents.agent import BOT, DEFAULT_MAX_USERS, MAX_USERS_LIMIT, MAX_USERS_OF_BOT, derived, is_bot
 from chatsupport.documents.session import ACTIVE, FRONT, WAITING
 
 Database = pymongo.database.Database[dict[str, Any]]
@@ -19,7 +19,8 @@ _INCOMPLETE: dict[str, Any] = {
         *({field: {"$not": {"$type": "array"}}} for field in ("activeSessions", "activeUsers")),
         {"isOnline": {"$not": {"$type": "bool"}}},
         {"name": {"$not": {"$type": "string"}}},
-        {"maxUsers": {"$not": {"$gte": 1, "$lte": MAX_USERS_LIMIT}}},
+        {"kind": {"$ne": BOT}, "maxUsers": {"$not": {"$gte": 1, "$lte": MAX_USERS_LIMIT}}},
+        {"kind": BOT, "maxUsers": {"$not": {"$gte": 1, "$lte": MAX_USERS_OF_BOT}}},
     ]
 }
 
@@ -32,9 +33,10 @@ def count_incomplete(database: Database) -> int:
 def complete(database: Database) -> Iterator[int]:
     """Add the missing fields, and bring each agent's `maxUsers` within our bounds."""
     capacity = {"$cond": [{"$isNumber": "$maxUsers"}, {"$trunc": "$maxUsers"}, DEFAULT_MAX_USERS]}
+    limit = {"$cond": [{"$eq": ["$kind", BOT]}, MAX_USERS_OF_BOT, MAX_USERS_LIMIT]}
     values = {
         "name": {"$cond": [{"$eq": [{"$type": "$name"}, "string"]}, "$name", "Agent"]},
-        "maxUsers": {"$max": [1, {"$min": [MAX_USERS_LIMIT, capacity]}]},
+        "maxUsers": {"$max": [1, {"$min": [limit, capacity]}]},
         "isOnline": {"$ne": ["$isOnline", False]},
         "isAway": {"$ifNull": ["$isAway", False]},
         "idleSince": {"$ifNull": ["$idleSince", "$$NOW"]},
@@ -71,7 +73,7 @@ def rebuild_slots(database: Database) -> Iterator[int]:
 
 def _plan(database: Database) -> tuple[dict[Any, list[tuple[Any, str]]], list[Any]]:
     """Return the slots that each agent gets, and the sessions that must wait because no slot is left for them."""
-    capacity = {agent["_id"]: _capacity(agent.get("maxUsers")) for agent in database.agents.find()}
+    capacity = {agent["_id"]: _capacity(agent) for agent in database.agents.find()}
     slots: dict[Any, list[tuple[Any, str]]] = {agent_id: [] for agent_id in capacity}
     bare = []
     active = database.sessions.find(
@@ -87,11 +89,12 @@ def _plan(database: Database) -> tuple[dict[Any, list[tuple[Any, str]]], list[An
     return slots, bare
 
 
-def _capacity(max_users: Any) -> int:
+def _capacity(agent: dict[str, Any]) -> int:
     """Return an agent's limit, or the one it will have after the migration: a dry run sees agents without it."""
+    max_users, limit = agent.get("maxUsers"), MAX_USERS_OF_BOT if is_bot(agent) else MAX_USERS_LIMIT
     if isinstance(max_users, bool) or not isinstance(max_users, int | float):
         return DEFAULT_MAX_USERS
-    return max(1, min(MAX_USERS_LIMIT, int(max_users)))
+    return max(1, min(limit, int(max_users)))
 
 
 def _as_id(value: Any) -> Any:

@@ -18,6 +18,7 @@ from tests.applications import (
     user,
     user_socket,
 )
+from tests.bots import bot, bot_id, with_bot
 from tests.collection_scans import no_collection_scans, own_client
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "app",
     "as_command",
     "ben",
+    "bot",
+    "bot_id",
     "close_sockets",
     "make_app",
     "no_collection_scans",
@@ -39,4 +42,5 @@ __all__ = [
     "sockets",
     "user",
     "user_socket",
+    "with_bot",
 ]

@@ -14,7 +14,7 @@ from chatsupport.documents.department import MAX_DEPARTMENTS, MAX_NAME, MAX_OVER
 from chatsupport.errors import AgentNotFoundError, ConflictError
 
 _OVERFLOW = "After so many seconds, every agent may have a waiting session of this department. null: never."
-_BOT = "Must be null."
+_BOT = "The bot that gets its new sessions first. null: the bot of the settings, if there is one."
 
 DepartmentName = Annotated[str, Text(MAX_NAME), Code("INVALID_DEPARTMENT")]
 OverflowAfter = Annotated[int, Field(ge=1, le=MAX_OVERFLOW_SECONDS), Code("INVALID_DEPARTMENT")]

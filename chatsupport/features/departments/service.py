@@ -24,7 +24,7 @@ from chatsupport.features.departments.models import (
 )
 from chatsupport.identity import USER, Caller
 from chatsupport.services.assignment import overflow
-from chatsupport.services.people import departments
+from chatsupport.services.people import agents, departments
 from chatsupport.services.shared import access
 
 Document = dict[str, Any]
@@ -46,7 +46,8 @@ def list_page(caller: Caller, wanted: DepartmentPage) -> Document:
 def create(caller: Caller, new: NewDepartment) -> Document:
     """Make a department. Raises `DepartmentTakenError`. For supervisors and operators."""
     access.require_manager(caller)
-    _check_bot(new.bot_id)
+    if new.bot_id is not None:
+        agents.require_bot(new.bot_id, "INVALID_DEPARTMENT")
     if len(departments.read()) >= MAX_DEPARTMENTS:
         raise refused("name", "INVALID_DEPARTMENT", f"There are {MAX_DEPARTMENTS} departments. Delete one first.")
     time = now()
@@ -55,7 +56,7 @@ def create(caller: Caller, new: NewDepartment) -> Document:
         "name": new.name,
         "key": new.name.casefold(),
         "overflowAfter": new.overflow_after,
-        "botId": None,
+        "botId": new.bot_id,
         "createdAt": time,
         "updatedAt": time,
     }
@@ -72,12 +73,15 @@ def change(caller: Caller, department_id: ObjectId, changes: DepartmentChanges) 
     A new `overflowAfter` also holds for sessions that wait already. For supervisors and operators.
     """
     access.require_manager(caller)
-    _check_bot(changes.bot_id)
+    if changes.bot_id is not None:
+        agents.require_bot(changes.bot_id, "INVALID_DEPARTMENT")
     values: Document = {"updatedAt": now()}
     if "name" in changes.given:
         values |= {"name": changes.name, "key": changes.name.casefold()}
     if "overflow_after" in changes.given:
         values["overflowAfter"] = changes.overflow_after
+    if "bot_id" in changes.given:
+        values["botId"] = changes.bot_id
     try:
         department = Department.collection().find_one_and_update(
             {"_id": department_id}, {"$set": values}, return_document=ReturnDocument.AFTER
@@ -97,11 +101,6 @@ def delete(caller: Caller, department_id: ObjectId) -> Document:
     deleted = Department.collection().find_one_and_delete({"_id": department_id})
     overflow.dissolve(department_id)
     return _done(DELETED, caller, deleted)
-
-
-def _check_bot(bot_id: ObjectId | None) -> None:
-    if bot_id is not None:
-        raise refused("botId", "INVALID_DEPARTMENT", "botId must be null, because there are no bots.")
 
 
 def _done(action: str, caller: Caller, department: Document | None) -> Document:

@@ -16,6 +16,7 @@ from bson import ObjectId
 from chatsupport import serializers
 from chatsupport.background import Throttled
 from chatsupport.documents import Message, Session
+from chatsupport.documents.session import waits_since
 from chatsupport.events import MessageStored
 from chatsupport.identity import AGENT
 from chatsupport.observability import metrics
@@ -45,13 +46,18 @@ def _look_now() -> None:
     while _waiting:
         message = _waiting.popleft()
         with pymongo.timeout(LOOK_SECONDS):
-            mine = {"sessionId": message["sessionId"], "senderType": AGENT}
-            first = Message.collection().find_one(mine, {"seq": 1}, sort=[("seq", pymongo.ASCENDING)])
-            if first is None or first["seq"] != message["seq"]:
+            known = {"createdAt": 1, "botId": 1, "handedOverAt": 1}
+            session = Session.collection().find_one({"_id": message["sessionId"]}, known)
+            if session is None:
                 continue
-            session = Session.collection().find_one({"_id": message["sessionId"]}, {"createdAt": 1})
-        if session is not None:
-            waited = serializers.milliseconds_between(session["createdAt"], message["timestamp"])
+            bot_id = str(session.get("botId"))
+            if message["senderId"] == bot_id:
+                _seen.pop(message["sessionId"], None)  # A person may answer later.
+                continue
+            mine = {"sessionId": message["sessionId"], "senderType": AGENT, "senderId": {"$ne": bot_id}}
+            first = Message.collection().find_one(mine, {"seq": 1}, sort=[("seq", pymongo.ASCENDING)])
+        if first is not None and first["seq"] == message["seq"]:
+            waited = serializers.milliseconds_between(waits_since(session), message["timestamp"])
             metrics.FIRST_REPLY.observe(waited / 1000)
 
 

@@ -1,6 +1,6 @@
 """Notes on sessions, for staff only."""
 
-from chatsupport.events import NoteAdded
+from chatsupport.events import HandedOver, NoteAdded
 from chatsupport.feature import Feature
 from chatsupport.features.notes import routes, service
 from chatsupport.features.notes.documents import Note
@@ -13,7 +13,7 @@ FEATURE = Feature(
     blueprint=routes.blueprint,
     emitted=EMITTED,
     documents=[Note],
-    reactions={NoteAdded: [service.tell_staff]},
+    reactions={NoteAdded: [service.tell_staff], HandedOver: [service.keep_summary]},
     personal_data=PERSONAL_DATA,
     recorded=[Recorded(kind=NOTE_CREATED, documents=Note, serialize=service.serialize)],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mongoengine import DateTimeField, ObjectIdField, StringField
+from mongoengine import BooleanField, DateTimeField, ObjectIdField, StringField
 
 from chatsupport.documents.base import BaseDocument
 from chatsupport.documents.recorded import UNRECORDED_INDEX, unrecorded_field
@@ -20,6 +20,8 @@ class Note(BaseDocument):
     author_id = StringField(db_field="authorId", required=True)
     author_type = StringField(db_field="authorType", required=True)
     author_name = StringField(db_field="authorName", required=True)
+    is_summary = BooleanField(db_field="isSummary")
+    """Whether a bot wrote it for the person who gets the session next."""
     text = StringField(required=True, max_length=MAX_TEXT)
     created_at = DateTimeField(db_field="createdAt", required=True)
     unrecorded = unrecorded_field()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from chatsupport.contract.base import Answer, Code, Request, example, page
+from chatsupport.contract.base import Answer, Code, Request, absent, example, page
 from chatsupport.contract.fields import DEFAULT_PAGE, Cursor, Id, Limit, Text, Time
 from chatsupport.contract.socket_events import Emitted
 from chatsupport.features.notes.documents import MAX_TEXT
@@ -37,6 +37,7 @@ class Note(Answer):
     author_id: str
     author_name: str = Field(description="The agent's name at that time, or the id of a system.")
     text: str
+    is_summary: Literal[True] = absent("Present if a bot wrote it when it handed the session over.")
     created_at: Time
 
 

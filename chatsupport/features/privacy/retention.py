@@ -16,7 +16,7 @@ from chatsupport.config import Variable
 from chatsupport.config import parsers as parse
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
-from chatsupport.documents.session import ENDED
+from chatsupport.documents.session import ENDED, waits_since
 from chatsupport.events import OldSessionsDeleted
 from chatsupport.extensions import settings
 from chatsupport.services.server import processes, totals
@@ -104,6 +104,6 @@ def _taken_from_totals(session: dict[str, Any]) -> dict[str, int]:
     amounts = {"ended": -1, "endedMs": -serializers.milliseconds_between(session["createdAt"], session["endedAt"])}
     assigned_at = session.get("firstAssignedAt")
     if assigned_at is not None:
-        waited = serializers.milliseconds_between(session["createdAt"], assigned_at)
+        waited = serializers.milliseconds_between(waits_since(session), assigned_at)
         amounts.update(assigned=-1, waitedMs=-waited)
     return amounts

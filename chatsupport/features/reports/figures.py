@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from chatsupport.documents.session import waits_since
 from chatsupport.serializers import milliseconds_between
 
 Document = Mapping[str, Any]
@@ -85,7 +86,7 @@ class Figures:
         self.messages += messages
         assigned_at: datetime | None = session.get("firstAssignedAt")
         if assigned_at is not None:
-            self.waiting.add(milliseconds_between(session["createdAt"], assigned_at))
+            self.waiting.add(milliseconds_between(waits_since(session), assigned_at))
         if session.get("agentId") is None:
             self.abandoned += 1
         elif assigned_at is not None:

@@ -39,7 +39,9 @@ PAUSE_EVERY = 100
 
 AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
 _NEEDED = dict.fromkeys(
-    "userId userType agentId createdAt firstAssignedAt endedAt totalMessages firstResponseMs".split(), 1
+    "userId userType agentId botId handedOverAt createdAt firstAssignedAt endedAt totalMessages "
+    "firstResponseMs".split(),
+    1,
 )
 
 _Key = ObjectId | None

@@ -14,4 +14,5 @@ FEATURE = Feature(
     session_part=questions.SESSION_PART,
     widget=widget.options,
     hours=hours.opening,
+    bot=service.bot,
 )

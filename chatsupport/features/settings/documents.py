@@ -19,7 +19,7 @@ class Settings(BaseDocument):
     widget = DictField()
     end_reasons = ListField(DictField(), db_field="endReasons")
     pre_chat = ListField(DictField(), db_field="preChat")
-    bot_id = DynamicField(db_field="botId")
+    bot_id = ObjectIdField(db_field="botId", null=True)
     updated_by = ObjectIdField(db_field="updatedBy")
     updated_at = DateTimeField(db_field="updatedAt", required=True)
 

@@ -8,11 +8,13 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from bson import ObjectId
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from chatsupport.contract.base import Answer, Code, Model, Reads, Request, absent, example
-from chatsupport.contract.fields import Count, Id, Line, Text, Time, time_zones
+from chatsupport.contract.fields import Count, DocumentId, Id, Line, Text, Time, time_zones
 from chatsupport.contract.schemas import LARGEST
+from chatsupport.errors import AgentNotFoundError
 
 MAX_END_REASONS, MAX_QUESTIONS, MAX_OPTIONS = 20, 8, 20
 MAX_SPANS, MAX_EXCEPTIONS = 10, 400
@@ -50,14 +52,6 @@ def _is_address(value: str) -> str:
     if not is_good or set("\"'<>\\^`{|}") & set(value):
         raise ValueError("must be an address such as https://example.com/logo.svg, or null.")
     return value
-
-
-def _nothing_yet(what: str) -> Reads:
-    def read(value: Any) -> None:
-        if value is not None:
-            raise ValueError(f"must be null: {what} cannot be set yet.")
-
-    return Reads(read, type="null")
 
 
 def _at_most(most: int) -> Any:
@@ -224,7 +218,7 @@ WRONG = Code("INVALID_SETTINGS")
 Hours = Annotated[OpeningHours | None, WRONG]
 EndReasons = Annotated[list[EndReason], _at_most(MAX_END_REASONS), WRONG]
 PreChat = Annotated[list[Question], _at_most(MAX_QUESTIONS), AfterValidator(_keys_differ), WRONG]
-BotId = Annotated[None, _nothing_yet("a bot"), WRONG]
+BotId = Annotated[ObjectId, DocumentId(AgentNotFoundError), WRONG] | None
 
 
 class NewSettings(Request):
@@ -240,7 +234,9 @@ class NewSettings(Request):
     pre_chat: PreChat = Field(
         description="At most 8 questions: `key`, `label` (1 to 80 characters), `type`, `options`, `required`."
     )
-    bot_id: BotId = Field(description="The bot that answers first.")
+    bot_id: BotId = Field(
+        description="The bot that gets new sessions first, except those of departments with a bot of their own."
+    )
 
     model_config = example(
         version=0,
@@ -273,6 +269,6 @@ class StoredSettings(Answer):
     widget: Look
     end_reasons: EndReasons
     pre_chat: PreChat
-    bot_id: BotId
+    bot_id: Id | None
     updated_by: Id | None = Field(description="The supervisor who has changed them last. Null if that was a system.")
     updated_at: Time | None

@@ -22,6 +22,7 @@ from chatsupport.features.settings.documents import Settings
 from chatsupport.features.settings.models import DEFAULT_COLOR, NewSettings
 from chatsupport.features.settings.orders import ReadSettings
 from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.services.people import agents
 from chatsupport.services.shared import access
 
 Document = dict[str, Any]
@@ -72,6 +73,12 @@ def current() -> Document:
     return _known[0]
 
 
+def bot() -> ObjectId | None:
+    """Return the bot that gets new sessions first, or None. Sends no command."""
+    bot_id = current()["botId"]
+    return None if bot_id is None else ObjectId(bot_id)
+
+
 def forget() -> None:
     """Use the defaults until the settings are read, because another application begins."""
     _known[0] = DEFAULTS
@@ -91,6 +98,8 @@ def replace(caller: Caller, new: NewSettings) -> Document:
     """
     access.require_manager(caller)
     before = _read()
+    if new.bot_id is not None and str(new.bot_id) != before["botId"]:
+        agents.require_bot(new.bot_id, "INVALID_SETTINGS")
     author = ObjectId(caller.id) if caller.type == AGENT else None
     values = new.model_dump(by_alias=True, exclude={"version"})
     for question in values["preChat"]:
@@ -142,6 +151,7 @@ def _as_they_are(stored: Document) -> Document:
     author = whole["updatedBy"]
     return {
         **whole,
+        "botId": serializers.id_or_none(whole["botId"]),
         "updatedBy": None if author is None else str(author),
         "updatedAt": serializers.iso(whole["updatedAt"]),
     }

@@ -7,17 +7,15 @@ from typing import Annotated
 from pydantic import Field
 
 from chatsupport.contract.base import Answer, Code, Request, absent, example, record
-from chatsupport.contract.fields import Count, Text
-
-MAX_TAGS, MAX_LENGTH = 10, 40
+from chatsupport.contract.fields import MAX_TAG_LENGTH, MAX_TAGS, Count, Tag
 
 
 class NewTags(Request):
     """The tags of a session, in place of those it had."""
 
-    tags: Annotated[list[Annotated[str, Text(MAX_LENGTH)]], Field(max_length=MAX_TAGS), Code("INVALID_TAGS")] = Field(
-        description=f"At most {MAX_TAGS}, each of 1 to {MAX_LENGTH} characters, trimmed. A repeat is dropped, also one "
-        "in other capitals. None takes the tags away."
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS), Code("INVALID_TAGS")] = Field(
+        description=f"At most {MAX_TAGS}, each of 1 to {MAX_TAG_LENGTH} characters, trimmed. A repeat is dropped, also "
+        "one in other capitals. None takes the tags away."
     )
 
     model_config = example(tags=["VIP", "refund"])
@@ -26,7 +24,7 @@ class NewTags(Request):
 class TagFilter(Request):
     """Which tag the sessions of a list have."""
 
-    tag: Annotated[str, Text(MAX_LENGTH), Code("INVALID_TAGS")] | None = Field(
+    tag: Annotated[Tag, Code("INVALID_TAGS")] | None = Field(
         default=None, description="Only the sessions with this tag, in any capitals."
     )
 

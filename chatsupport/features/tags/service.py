@@ -14,10 +14,11 @@ from pymongo import ReturnDocument
 from chatsupport import events, recording
 from chatsupport.contract.chat import Session as ShownSession
 from chatsupport.contract.chat import SessionFilter
+from chatsupport.contract.fields import MAX_TAGS
 from chatsupport.database.clock import now
 from chatsupport.documents import Index, Session
 from chatsupport.errors import ForbiddenError, SessionNotFoundError
-from chatsupport.events import SessionUpdated
+from chatsupport.events import HandedOver, SessionUpdated
 from chatsupport.features.tags.models import ShownTags, TagFilter
 from chatsupport.identity import Caller
 from chatsupport.personal_data import Erasure, PersonalData
@@ -50,10 +51,7 @@ def put(caller: Caller, session_id: ObjectId, tags: Sequence[str]) -> Document:
     """Give a session these tags in place of those it had. Returns the session. For staff only."""
     session = access.find_session_of_staff(caller, session_id)
     time = now()
-    first: dict[str, str] = {}
-    for tag in tags:
-        first.setdefault(_key(tag), tag)
-    kept = [{"key": key, "tag": tag} for key, tag in first.items()]
+    kept = _kept(tags)
     stored = {"$set": {STORED: kept, "updatedAt": time}}
     removed = {"$unset": {STORED: ""}, "$set": {"updatedAt": time}}
     change = stored if kept else removed
@@ -69,6 +67,24 @@ def put(caller: Caller, session_id: ObjectId, tags: Sequence[str]) -> Document:
         raise ForbiddenError("This person has just been erased. Nothing is stored about them any more.")
     events.happened(SessionUpdated(updated))
     return reading.describe_stored(session_id).for_staff
+
+
+def add_of_bot(event: HandedOver) -> None:
+    """Add the tags that a bot leaves with its session, as far as there is room."""
+    session = event.session
+    kept = _kept([*_of(session), *event.tags])[:MAX_TAGS]
+    if not event.tags or kept == session.get("features", {}).get(NAME):
+        return
+    marks = recording.marks(recording.SESSION_UPDATED)
+    change = {"$set": {STORED: kept, "updatedAt": now()}, **recording.pushed(marks)}
+    updated = Session.collection().find_one_and_update(
+        {"_id": session["_id"], "erased": {"$ne": True}}, change, return_document=ReturnDocument.AFTER
+    )
+    if updated is not None:
+        recording.look_after(Session.collection(), session["_id"], recording.SESSION_UPDATED, marks)
+        if tombstones.is_erased_meanwhile(session, event.at):
+            _take_away([session["_id"]])
+        events.happened(SessionUpdated(updated))
 
 
 def count_all(caller: Caller) -> Document:
@@ -112,6 +128,14 @@ def report(start: datetime, end: datetime) -> Callable[[ObjectId | None], Docume
         return {"tags": [{"tag": spelled[key], "sessions": sessions} for key, sessions in used]}
 
     return of_agent
+
+
+def _kept(tags: Iterable[str]) -> list[Document]:
+    """Return tags as they are stored: of those that differ only in capitals, the first."""
+    first: dict[str, str] = {}
+    for tag in tags:
+        first.setdefault(_key(tag), tag)
+    return [{"key": key, "tag": tag} for key, tag in first.items()]
 
 
 def _key(tag: str) -> str:

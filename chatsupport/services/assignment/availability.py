@@ -17,6 +17,7 @@ from bson import ObjectId
 from chatsupport import events, orders
 from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Agent
+from chatsupport.documents.agent import BOT
 from chatsupport.events import AgentsCameBack, AgentWentAway
 from chatsupport.extensions import settings
 from chatsupport.identity import AGENT
@@ -58,7 +59,7 @@ def connected(agent_id: ObjectId, connection_id: str) -> str | None:
     # What `_renew` does, in one command, because each connection pays for it.
     before: dict[str, Any] | None = Agent.collection().find_one_and_update(
         {"_id": agent_id},
-        [{"$set": {**back, "presentUntil": {"$max": ["$presentUntil", _lease_end(time)]}}}],
+        [{"$set": {**back, "presentUntil": _of_people({"$max": ["$presentUntil", _lease_end(time)]})}}],
         projection={"isAway": 1, "presentUntil": 1, "role": 1},
     )
     if before is None:
@@ -81,7 +82,7 @@ def disconnected(agent_id: ObjectId, connection_id: str) -> None:
         del _connections[agent_id]
     # By the database's clock: a write that was delayed must not end the lease of an agent that has come back.
     grace = {"$add": ["$$NOW", round(_grace().total_seconds() * 1000)]}
-    Agent.collection().update_one({"_id": agent_id}, [{"$set": {"presentUntil": grace}}])
+    Agent.collection().update_one({"_id": agent_id}, [{"$set": {"presentUntil": _of_people(grace)}}])
 
 
 def connected_here() -> list[ObjectId]:
@@ -153,15 +154,21 @@ def _renew(agent_ids: list[ObjectId]) -> None:
     """Renew leases. They last for one heartbeat more than the grace period, in case this process is killed."""
     agents, time = Agent.collection(), now()
     # An expired lease makes an agent unavailable at once, whether or not `sweep` has seen it yet.
-    away = {"_id": {"$in": agent_ids}, "$or": [{"isAway": True}, {"presentUntil": {"$lte": time}}]}
+    mine = {"_id": {"$in": agent_ids}, "kind": {"$ne": BOT}}
+    away = {**mine, "$or": [{"isAway": True}, {"presentUntil": {"$lte": time}}]}
     returned = agents.update_many(away, {"$set": {**_back(time), "presentUntil": _lease_end(time)}})
-    agents.update_many({"_id": {"$in": agent_ids}}, {"$max": {"presentUntil": _lease_end(time)}})
+    agents.update_many(mine, {"$max": {"presentUntil": _lease_end(time)}})
     if returned.modified_count:
         events.happened(AgentsCameBack(agent_ids))
 
 
 def _back(time: datetime) -> dict[str, Any]:
     return {"isAway": False, "idleSince": time, "updatedAt": time}
+
+
+def _of_people(value: object) -> dict[str, Any]:
+    """Return the expression for a value that bots do not have: they have no presence."""
+    return {"$cond": [{"$eq": ["$kind", BOT]}, "$$REMOVE", value]}
 
 
 def _lease_end(time: datetime) -> datetime:

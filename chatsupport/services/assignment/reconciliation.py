@@ -16,7 +16,7 @@ from bson import ObjectId
 
 from chatsupport.database.clock import elapsed
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.agent import derived
+from chatsupport.documents.agent import HAS_ROOM, derived
 from chatsupport.documents.session import ACTIVE, QUEUE_ORDER
 from chatsupport.extensions import socketio
 from chatsupport.services.assignment import matching, serving, slots, transitions
@@ -154,7 +154,7 @@ def _correct_loads() -> int:
         "$expr": {
             "$or": [
                 {"$ne": ["$load", size]},
-                {"$ne": ["$hasRoom", {"$lt": [size, "$maxUsers"]}]},
+                {"$ne": ["$hasRoom", HAS_ROOM]},
             ]
         }
     }

@@ -26,8 +26,9 @@ from chatsupport import events
 from chatsupport.database.clock import now
 from chatsupport.database.connection import OPERATION_TIMEOUT_MS
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.agent import LEAST_LOADED, WITH_SESSIONS, derived, may_have
-from chatsupport.documents.session import ACTIVE, BY_LOAD
+from chatsupport.documents import agent as agents
+from chatsupport.documents.agent import IS_FREE, LEAST_LOADED, PEOPLE, WITH_SESSIONS, derived, may_have
+from chatsupport.documents.session import ACTIVE, BOT, BY_LOAD
 from chatsupport.events import SessionEnded, SessionLeft, SlotFreed
 from chatsupport.extensions import socketio
 from chatsupport.services.server import index_builds
@@ -71,20 +72,30 @@ def claim(
     has waited longest for work, is the order of an index, so the choice costs the same with ten agents and with ten
     thousand.
     """
-    slot_id = ObjectId()
     query: Document = {**can_take(), **may_have(department_id)}
     if only is not None:
         query["_id"] = only
     elif excluding is not None:
         query["_id"] = {"$ne": excluding}
+    sort, hint = (LEAST_LOADED, _hint(department_id)) if only is None else (None, None)
+    return _take(query, session_id, user_id, reason, sort=sort, hint=hint)
+
+
+def claim_of_bot(bot_id: ObjectId, session_id: ObjectId, user_id: str) -> Slot | None:
+    """Take a slot of a bot. Returns None if it is offline or full, or if there is no such bot."""
+    query = {"_id": bot_id, "kind": agents.BOT, "isOnline": True, **IS_FREE}
+    return _take(query, session_id, user_id, BOT)
+
+
+def _take(query: Document, session_id: ObjectId, user_id: str, reason: str, **choice: Any) -> Slot | None:
+    slot_id = ObjectId()
     taken = {**_appended(slot_id, session_id, user_id), "wasIdleSince": "$idleSince", "idleSince": "$$NOW"}
     try:
         agent: Document | None = Agent.collection().find_one_and_update(
             query,
             [{"$set": taken}, *derived()],
-            sort=LEAST_LOADED if only is None else None,
-            hint=_hint(department_id) if only is None else None,
             return_document=ReturnDocument.AFTER,
+            **choice,
         )
     except PyMongoError:
         free_unused_later(slot_id, session_id)
@@ -207,23 +218,18 @@ def any_there(department_id: ObjectId | None = None, *, except_for: ObjectId | N
 
     `except_for` is an agent that does not count.
     """
-    wanted: Document = {**_at_work(), **may_have(department_id)}
+    wanted: Document = {**there(), **may_have(department_id)}
     if except_for is not None:
         wanted["_id"] = {"$ne": except_for}
     return Agent.collection().find_one(wanted, {"_id": 1}, hint=_hint(department_id)) is not None
 
 
-def _at_work() -> Document:
-    """The condition on agents who are there, with or without room, as the indexes by load serve it."""
-    return {**there(), "hasRoom": {"$in": [True, False]}}
-
-
 def there() -> Document:
-    """Return the condition on agents who are online and present.
+    """Return the condition on agents, not bots, who are online and present.
 
     `isAway` is set a moment after a lease has expired; until then the lease itself counts.
     """
-    return {"isOnline": True, "isAway": False, "presentUntil": {"$not": {"$lte": now()}}}
+    return {"isOnline": True, "isAway": False, "presentUntil": {"$not": {"$lte": now()}}, **PEOPLE}
 
 
 def can_take() -> Document:
@@ -249,9 +255,9 @@ def staffed(department_ids: Sequence[ObjectId]) -> set[ObjectId]:
     """Return those of these departments of which an agent is present and set to online, with or without room."""
     if not department_ids:
         return set()
-    if Agent.collection().find_one({**_at_work(), "departmentIds": None}, {"_id": 1}) is not None:
+    if Agent.collection().find_one({**there(), "departmentIds": None}, {"_id": 1}) is not None:
         return set(department_ids)
-    return set(_with_any(department_ids, _at_work()))
+    return set(_with_any(department_ids, there()))
 
 
 def with_room(department_ids: Sequence[ObjectId | None]) -> list[ObjectId | None]:

@@ -20,7 +20,7 @@ from chatsupport import orders, recording
 from chatsupport.database.clock import elapsed
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import NO_DEPARTMENT
-from chatsupport.documents.session import ACTIVE, BY_LOAD, FRONT, OVERFLOW, QUEUE_ORDER, RESERVED, WAITING
+from chatsupport.documents.session import ACTIVE, BACK, BY_LOAD, FRONT, OVERFLOW, QUEUE_ORDER, RESERVED, WAITING
 from chatsupport.events import (
     AgentDeleted,
     AgentWentAway,
@@ -31,7 +31,8 @@ from chatsupport.events import (
     SessionRequeued,
 )
 from chatsupport.orders import RequeueSessionsOf
-from chatsupport.services.assignment import matching, slots
+from chatsupport.services.assignment import handovers, matching, slots
+from chatsupport.services.assignment.handovers import Handover
 from chatsupport.services.assignment.slots import Slot
 from chatsupport.services.shared import outbox
 
@@ -48,13 +49,20 @@ FORGOTTEN_ON_ASSIGNMENT = [
     "noReplyDueAt",
     "idleDueAt",
     "idleWarnedAt",
+    "botDueAt",
 ]
 """Fields that a session has only until its next agent."""
 
 KEEP: Any = object()
 """In place of a department: the one that the session has."""
 
-DELETED, AWAY, TRANSFERRED, NO_REPLY = "agent_deleted", "agent_away", "transferred", "no_reply"
+DELETED, AWAY, TRANSFERRED, NO_REPLY, HANDED_OVER = (
+    "agent_deleted",
+    "agent_away",
+    "transferred",
+    "no_reply",
+    "handed_over",
+)
 """The reasons why a session leaves its agent."""
 
 LATE_LOOK_SECONDS = 1.0
@@ -79,8 +87,25 @@ def move(slot: Slot, session: Mapping[str, Any], department_id: ObjectId | None 
     False where the session has changed since it was read; the slot is back then, and whoever waits may have it.
     """
     before = {name: session.get(name) for name in ("status", "agentId", "slotId", "departmentId")}
-    department = _department(department_id)
-    return _assign(slot, {"_id": session["_id"], **before}, leaving=before, also=department) is not None
+    also = {**_department(department_id), **_left_bot(session)}
+    leaving = {**before, **handovers.for_mark(session, to=slot.agent["name"])}
+    return _assign(slot, {"_id": session["_id"], **before}, leaving=leaving, also=also) is not None
+
+
+def _left_bot(session: Mapping[str, Any]) -> Document:
+    """Return the values of a pipeline update that takes a session from its agent, if that is a bot."""
+    return {"handedOverAt": "$$NOW"} if handovers.is_with_bot(session) else {}
+
+
+def begin(slot: Slot, session: Document, mark: Document) -> None:
+    """Report a session that was stored with the bot of this slot. If it was too late for that, it waits."""
+    if session["status"] == ACTIVE:
+        about = {"event": "session_assigned", "session_id": str(session["_id"]), "agent_id": str(slot.agent["_id"])}
+        logger.info("Session assigned", extra=about)
+        event = SessionAssigned(session=session, agent=slot.agent, came_from=CameFrom.START, **outbox.origin(mark))
+        outbox.tell(event)
+    else:
+        outbox.told(session["_id"], mark["id"])
 
 
 def _department(department_id: ObjectId | None) -> Document:
@@ -106,7 +131,8 @@ def _assign(
     with contextlib.ExitStack() as changes:
         marks = []
         if leaving is not None and leaving["agentId"] is not None:
-            left = {"agentId": leaving["agentId"], "slotId": leaving["slotId"], "reason": TRANSFERRED}
+            left = {name: leaving[name] for name in ("agentId", "slotId", "handover") if name in leaving}
+            left["reason"] = TRANSFERRED
             marks.append(changes.enter_context(outbox.change(outbox.MOVED, **left)))
         mark = changes.enter_context(outbox.change(outbox.ASSIGNED, agentId=agent_id, slotId=slot.id))
         session = _store(slot, which, {**outbox.added(*marks, mark), **(also or {})}, from_queue=from_queue)
@@ -195,25 +221,30 @@ def requeue(
     avoid: bool = False,
     strictly: bool = False,
     department_id: ObjectId | None = KEEP,
+    said: Handover | None = None,
 ) -> bool:
     """Take an active session from its agent and return it to the front of the queue, where it is served next.
 
-    Sessions at the front keep their old order. A department is given to move the session to it, or None to take it out
+    A session that leaves its bot gets the place of its age instead; `said` is what the bot leaves behind. Sessions at
+    the front keep their old order. A department is given to move the session to it, or None to take it out
     of its department. False if the session has been assigned again since it was read.
     """
     agent_id, slot_id = session.get("agentId"), session.get("slotId")
     values: Document = {
         "status": WAITING,
         "agentId": None,
-        "queuePriority": FRONT,
+        "queuePriority": BACK if handovers.is_with_bot(session) else FRONT,
         "unassignedReason": reason,
         "updatedAt": "$$NOW",
         "slotId": "$$REMOVE",
+        "botDueAt": "$$REMOVE",
         **_department(department_id),
+        **_left_bot(session),
     }
     if avoid:
         values.update(avoidAgentId=agent_id, avoidStrictly=strictly)
-    with outbox.change(outbox.REQUEUED, agentId=agent_id, slotId=slot_id, reason=reason) as mark:
+    about: Document = {"agentId": agent_id, "slotId": slot_id, **handovers.for_mark(session, said)}
+    with outbox.change(outbox.REQUEUED, reason=reason, **about) as mark:
         requeued = Session.collection().find_one_and_update(
             {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id},
             [{"$set": {**values, **outbox.added(mark)}}, {"$set": RESERVED}],
@@ -221,14 +252,16 @@ def requeue(
         )
         if requeued is None:
             return False
-        about = {"session_id": str(session["_id"]), "agent_id": str(agent_id), "reason": reason}
-        logger.info("Session requeued", extra={"event": "session_requeued", **about})
+        extra = {"session_id": str(session["_id"]), "agent_id": str(agent_id), "reason": reason}
+        logger.info("Session requeued", extra={"event": "session_requeued", **extra})
         outbox.tell(_left(requeued, mark))
     return True
 
 
 @outbox.retells(outbox.REQUEUED, outbox.MOVED)
 def _left(session: Document, mark: Document) -> SessionLeft:
+    """Return a departure, after the closing line of a bot was stored."""
+    handovers.close(session, mark)
     left = SessionRequeued if mark["kind"] == outbox.REQUEUED else SessionMoved
     return left(
         session=session,
@@ -257,7 +290,7 @@ def requeue_all_of(agent_id: ObjectId, reason: str) -> int:
     """Requeue every session of an agent. Returns how many there were."""
     # The oldest first: each is served before the next one is requeued.
     mine = Session.collection().find(
-        {"agentId": agent_id, "status": ACTIVE}, {"agentId": 1, "slotId": 1}, sort=QUEUE_ORDER
+        {"agentId": agent_id, "status": ACTIVE}, {"agentId": 1, "slotId": 1, "botId": 1}, sort=QUEUE_ORDER
     )
     return sum(requeue(session, reason) for session in list(mine))
 

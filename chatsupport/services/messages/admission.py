@@ -3,6 +3,8 @@
 A visitor and a system keep their right to a session while it is open. So if this process is the only one, what
 it has read is good for a while; whoever is about to end a session has it forgotten first. For agents the session is
 read with each batch, because a transfer shuts them out at once; and where there are other processes, for everybody.
+
+A bot is shut out for good once it has given a session away, whoever speaks for it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from chatsupport.database.connection import wait_until_durable
 from chatsupport.documents import Session
 from chatsupport.documents.session import ENDED
 from chatsupport.errors import ChatSupportError, SessionEndedError, SessionNotFoundError
+from chatsupport.identity import AGENT
 from chatsupport.services.messages import drafts
 from chatsupport.services.messages.drafts import Draft
 from chatsupport.services.server import processes
@@ -33,7 +36,7 @@ FORGOTTEN_SECONDS = 600.0
 """
 MAX_KEPT = 50_000
 
-_MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1}
+_MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1, "botId": 1}
 
 
 class Admission:
@@ -67,6 +70,7 @@ class Admission:
             and not draft.tells_status
             and elapsed() - looked_at < KEPT_SECONDS
             and access.may_always_access(draft.caller, session)
+            and not (draft.sender_type == AGENT and session.get("botId") is not None)
         )
 
     def _look(self, batch: list[Draft], ids: list[ObjectId]) -> None:
@@ -81,7 +85,7 @@ class Admission:
             try:
                 if session is None:
                     raise SessionNotFoundError
-                if not next(allowed):
+                if not next(allowed) or _is_of_former_bot(draft, session):
                     raise access.refusal()
                 self._check_open(draft, session)
             except ChatSupportError as error:
@@ -105,3 +109,14 @@ class Admission:
             self._kept.move_to_end(session_id)
             if len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
+
+
+def _is_of_former_bot(draft: Draft, session: Document) -> bool:
+    """Tell whether a system speaks for the bot that has given the session away."""
+    bot_id = session.get("botId")
+    return (
+        bot_id is not None
+        and draft.sender_type == AGENT
+        and draft.sender_id == str(bot_id) != str(session.get("agentId"))
+        and not draft.is_closing
+    )

@@ -34,6 +34,7 @@ class Draft:
         "created",
         "deadline",
         "error",
+        "is_closing",
         "message",
         "on_done",
         "operation",
@@ -69,6 +70,8 @@ class Draft:
         self.created = False
         self.error: Exception | None = None
         self.abandoned = False
+        self.is_closing = False
+        """Whether it is the last line of a bot that has given the session away."""
         self.deadline = float("inf")
         """When its sender gives up, by the monotonic clock."""
         self.on_done: Callable[[Draft], object] = _tell_nobody

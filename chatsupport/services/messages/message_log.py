@@ -38,6 +38,7 @@ from chatsupport.errors import (
     InternalError,
 )
 from chatsupport.events import MessageStored
+from chatsupport.identity import AGENT
 from chatsupport.observability import metrics, tracing
 from chatsupport.services.messages import drafts, sequences
 from chatsupport.services.messages.admission import Admission
@@ -172,7 +173,7 @@ class MessageLog:
             self._uncertain.popitem(last=False)
 
     def _write(self, batch: list[Draft]) -> None:
-        pending = self._admission.admit(batch)
+        pending = self._admit(batch)
         repeats: list[tuple[Draft, Draft]] = []
         firsts: dict[RetryKey, Draft] = {}
         unique: list[Draft] = []
@@ -214,7 +215,18 @@ class MessageLog:
             self._repeat(collided, repeated)
             return rest
         # Another process took the seq: with a message, or because the session has ended.
-        return self._admission.admit([collided, *rest])
+        return self._admit([collided, *rest])
+
+    def _admit(self, batch: list[Draft]) -> list[Draft]:
+        """Return the drafts that may be written, and answer the others.
+
+        An agent may lose its session at any moment. The session's last seq is read first and the agent's right to it
+        afterwards, so that a message which is stored after the agent has lost it makes the agent's write collide.
+        """
+        for draft in batch:
+            if draft.sender_type == AGENT:
+                self._last_seqs.keep(draft.session_id)
+        return self._admission.admit(batch)
 
     def _forget(self, session_id: ObjectId) -> None:
         """Forget all that is known about this session: something happened that this process did not know about."""

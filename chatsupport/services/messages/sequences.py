@@ -119,6 +119,10 @@ class LastSeqs:
         if len(self._hints) > MAX_HINTS:
             self._hints.popitem(last=False)
 
+    def keep(self, session_id: ObjectId) -> None:
+        """Read the last seq, if it is not remembered, and remember it."""
+        self.remember(session_id, self.read(session_id))
+
     def forget(self, session_id: ObjectId) -> None:
         """Read the seq again the next time."""
         self._hints.pop(session_id, None)

@@ -12,10 +12,11 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import events, recording, serializers
-from chatsupport.contract.people import AgentChanges, AgentFields, AgentPage
+from chatsupport.contract.base import refused
+from chatsupport.contract.people import AgentChanges, AgentFields, AgentPage, check_kind
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Deletion
-from chatsupport.documents.agent import BY_NAME, NO_DEPARTMENT, derived
+from chatsupport.documents.agent import BOT, BY_NAME, HUMAN, NO_DEPARTMENT, derived
 from chatsupport.errors import AgentNotFoundError, EmailTakenError
 from chatsupport.events import AgentChanged, AgentCreated, AgentDeleted
 from chatsupport.identity import AGENT, SYSTEM, Caller
@@ -51,8 +52,13 @@ def _cursor(agent: dict[str, Any]) -> str:
 
 
 def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
-    """Create an agent and assign waiting sessions to it. For operators and supervisors."""
+    """Create an agent and assign waiting sessions to it. For operators and supervisors.
+
+    Before the first bot there is, recording begins: bots read the feed.
+    """
     access.require_manager(caller)
+    if fields.kind == BOT:
+        recording.begin()
     departments.require(fields.department_ids or ())
     agent = _document(fields)
     if fields.password is not None:
@@ -88,6 +94,8 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     if caller.type != SYSTEM and (not is_own or _needs_manager(changes)):
         access.require_manager(caller)
     before = read(caller, agent_id)
+    new_role = {"role"} if changes.role not in (None, "agent") else set()
+    check_kind(before.get("kind", HUMAN), changes.max_users, changes.given - {"role"} | new_role)
     new_email = "email" in changes.given and changes.email != before.get("email")
     if is_own and ("password" in changes.given or new_email):
         sign_ins.check_current(caller, before, changes.current_password)
@@ -185,6 +193,12 @@ def _stored(department_ids: list[ObjectId] | None) -> list[ObjectId] | None:
     return None if department_ids is None else [NO_DEPARTMENT, *dict.fromkeys(department_ids)]
 
 
+def require_bot(bot_id: ObjectId, code: str) -> None:
+    """Raise `InvalidInputError` with this code if the field `botId` names no bot."""
+    if Agent.collection().find_one({"_id": bot_id, "kind": BOT}, {"_id": 1}) is None:
+        raise refused("botId", code, "botId must be the id of an agent whose kind is bot, or null.")
+
+
 def _find(agent_id: ObjectId) -> dict[str, Any]:
     agent: dict[str, Any] | None = Agent.objects(id=agent_id).as_pymongo().first()
     if agent is None:
@@ -253,13 +267,14 @@ def _document(fields: AgentFields) -> dict[str, Any]:
     agent = Agent(
         id=ObjectId(),
         name=fields.name,
+        kind=fields.kind,
         max_users=fields.max_users,
         is_online=fields.is_online,
         is_away=False,
         email=fields.email,
         role=fields.role,
         load=0,
-        has_room=True,
+        has_room=None if fields.kind == BOT else True,
         idle_since=time,
         created_at=time,
         updated_at=time,
@@ -268,4 +283,6 @@ def _document(fields: AgentFields) -> dict[str, Any]:
     document: dict[str, Any] = agent.to_mongo().to_dict()
     if (listed := _stored(fields.department_ids)) is not None:
         document["departmentIds"] = listed
+    if fields.kind == BOT:
+        document["hasRoom"] = None
     return {**document, "activeUsers": [], "activeSessions": [], "slots": []}

@@ -10,7 +10,7 @@ from typing import Any
 from chatsupport import addresses, events, identity
 from chatsupport.contract.people import SignIn
 from chatsupport.documents import Agent
-from chatsupport.documents.agent import BY_NAME
+from chatsupport.documents.agent import BOT, BY_NAME
 from chatsupport.errors import AuthenticationError, BlockedError, CredentialsError, ForbiddenError
 from chatsupport.events import SignedIn, SignInFailed
 from chatsupport.extensions import settings
@@ -85,7 +85,7 @@ def options(*, is_on_this_machine: bool) -> Document:
     """Return whether agents need no password (in development), and then the agents to choose from."""
     if not are_free(is_on_this_machine):
         return {"development": False, "agents": []}
-    agents = Agent.objects.only("name").order_by(*BY_NAME).limit(MAX_OPTIONS).as_pymongo()
+    agents = Agent.objects(kind__ne=BOT).only("name").order_by(*BY_NAME).limit(MAX_OPTIONS).as_pymongo()
     return {"development": True, "agents": [{"id": str(agent["_id"]), "name": agent["name"]} for agent in agents]}
 
 

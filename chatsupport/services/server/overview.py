@@ -20,7 +20,7 @@ from chatsupport.database import clock
 from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import ping, translate_errors
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.agent import ANY_STATE, LEAST_LOADED
+from chatsupport.documents.agent import ANY_STATE, LEAST_LOADED, PEOPLE
 from chatsupport.documents.session import ACTIVE, WAITING
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import settings
@@ -79,7 +79,7 @@ def _busiest() -> list[dict[str, Any]]:
 
 
 def _load() -> dict[str, int]:
-    """Return the number of agents, and the taken slots and all slots of those who are present.
+    """Return the number of agents, and the taken slots and all slots of the people among them who are present.
 
     With many agents, the result is kept for some seconds, because MongoDB looks at each agent.
     """
@@ -90,7 +90,10 @@ def _load() -> dict[str, int]:
         "taken": {"$sum": {"$size": {"$ifNull": ["$activeUsers", []]}}},
         "capacity": {"$sum": "$maxUsers"},
     }
-    there: list[dict[str, Any]] = [{"$match": {"isOnline": True, "isAway": False}}, {"$group": {"_id": None, **sums}}]
+    there: list[dict[str, Any]] = [
+        {"$match": {"isOnline": True, "isAway": False, **PEOPLE}},
+        {"$group": {"_id": None, **sums}},
+    ]
     nobody: dict[str, int] = dict.fromkeys(sums, 0)
     # An index counts them, because MongoDB's own count of a collection may be wrong after a crash.
     count = agents.count_documents({"_id": {"$gte": MinKey()}})

@@ -14,7 +14,7 @@ import pymongo
 from chatsupport import serializers
 from chatsupport.background import Buffered
 from chatsupport.documents import Counters, Message, Session
-from chatsupport.documents.session import ENDED
+from chatsupport.documents.session import ENDED, waits_since
 from chatsupport.events import SessionAssigned, SessionEnded
 from chatsupport.services.server import index_builds
 
@@ -23,6 +23,9 @@ FIELDS = ("ended", "endedMs", "assigned", "waitedMs")
 _COUNTED = (("messages", Message), ("sessions", Session))
 WRITE_SECONDS = 1.0
 MEASURE_SECONDS = 3_600.0
+
+_WAITED = {"$subtract": ["$firstAssignedAt", {"$ifNull": ["$handedOverAt", "$createdAt"]}]}
+"""As `waits_since` says it."""
 
 
 def add(**amounts: int) -> None:
@@ -34,8 +37,8 @@ def add(**amounts: int) -> None:
 def count_assigned(event: SessionAssigned) -> None:
     """Count a session that has its first agent, and its waiting time. An event reported late may be counted already."""
     session = event.session
-    if not event.is_late and session["assignedAt"] == session["firstAssignedAt"]:
-        add(assigned=1, waitedMs=serializers.milliseconds_between(session["createdAt"], session["assignedAt"]))
+    if not event.is_late and session["assignedAt"] == session.get("firstAssignedAt"):
+        add(assigned=1, waitedMs=serializers.milliseconds_between(waits_since(session), session["assignedAt"]))
 
 
 def count_ended(event: SessionEnded) -> None:
@@ -104,7 +107,7 @@ def _skew(collection: Any) -> int:
 def _sums() -> dict[str, int]:
     sessions = Session.collection()
     ended = _sum(sessions, {"status": ENDED}, {"$subtract": ["$endedAt", "$createdAt"]})
-    assigned = _sum(sessions, {"firstAssignedAt": {"$type": "date"}}, {"$subtract": ["$firstAssignedAt", "$createdAt"]})
+    assigned = _sum(sessions, {"firstAssignedAt": {"$type": "date"}}, _WAITED)
     return {
         "ended": ended["count"],
         "endedMs": ended["sum"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from chatsupport import serializers
 from chatsupport.documents import Message, Session
-from chatsupport.documents.session import WAITING
+from chatsupport.documents.session import WAITING, waits_since
 from chatsupport.services.messages import message_log, sequences
 from chatsupport.services.server import processes
 
@@ -44,40 +44,46 @@ def of_ending(session: Document) -> tuple[Document, bool]:
         )
     )
     rows = [row for row in found if "_id" not in row]
-    total, response_time = response_statistics((row["senderType"], row["timestamp"]) for row in rows)
+    of_people = [(row["senderType"], row["timestamp"]) for row in rows if is_for_people(session, row)]
     return {
-        "totalMessages": total,
-        "averageResponseTime": response_time,
+        "totalMessages": len(rows),
+        "averageResponseTime": response_statistics(of_people),
         "firstResponseMs": first_response_ms(session, rows),
     }, len(rows) == len(found)
 
 
-def response_statistics(messages: Iterable[tuple[str, datetime]]) -> tuple[int, float | None]:
-    """Return the number of messages, and the mean seconds from each user's message to the next agent's message.
+def is_for_people(session: Mapping[str, Any], message: Mapping[str, Any]) -> bool:
+    """Tell whether a message counts for how fast people answer: not of a bot, and not before the bot's hand-over."""
+    handed_over_at = session.get("handedOverAt")
+    is_of_bot = session.get("botId") is not None and message["senderId"] == str(session["botId"])
+    return not is_of_bot and (handed_over_at is None or message["timestamp"] >= handed_over_at)
 
-    The messages are given in order as (sender type, time). The mean is None if no user's message was answered.
+
+def response_statistics(messages: Iterable[tuple[str, datetime]]) -> float | None:
+    """Return the mean seconds from each user's message to the next agent's message, or None if none was answered.
+
+    The messages are given in order as (sender type, time).
     """
-    total = 0
     unanswered: list[datetime] = []
     answered, seconds = 0, 0.0
     for sender_type, time in messages:
-        total += 1
         if sender_type == "user":
             unanswered.append(time)
         elif sender_type == "agent":
             seconds += sum((time - asked).total_seconds() for asked in unanswered)
             answered += len(unanswered)
             unanswered.clear()
-    return total, round(seconds / answered, 3) if answered else None
+    return round(seconds / answered, 3) if answered else None
 
 
 def first_response_ms(session: Mapping[str, Any], messages: Iterable[Mapping[str, Any]]) -> int | None:
-    """Return the milliseconds from a session's start to the first message of an agent, or None.
+    """Return the milliseconds for which a session's user waited for the first message of a person, or None.
 
     The messages are given in order. An agent who asks for help in a session of its own does not answer itself.
     """
     asker = (session["userId"], session.get("userType", "user"))
     for message in messages:
-        if message["senderType"] == "agent" and (message["senderId"], "agent") != asker:
-            return max(0, serializers.milliseconds_between(session["createdAt"], message["timestamp"]))
+        is_of_asker = (message["senderId"], "agent") == asker
+        if message["senderType"] == "agent" and not is_of_asker and is_for_people(session, message):
+            return max(0, serializers.milliseconds_between(waits_since(session), message["timestamp"]))
     return None

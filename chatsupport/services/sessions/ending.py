@@ -66,7 +66,7 @@ def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Ca
     with outbox.change(outbox.ENDED, caller) as mark:
         session: Document | None = Session.collection().find_one_and_update(
             {"status": {"$in": list(OPEN)}, **which},
-            {"$set": values, "$unset": {"reservedFor": "", "reservedAt": ""}, **outbox.pushed(mark)},
+            {"$set": values, "$unset": {"reservedFor": "", "reservedAt": "", "botDueAt": ""}, **outbox.pushed(mark)},
             return_document=ReturnDocument.AFTER,
         )
         if session is None:

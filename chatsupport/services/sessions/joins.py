@@ -18,7 +18,7 @@ from chatsupport.services.shared import access
 
 def joined(caller: Caller, session_id: ObjectId, after: int | None) -> tuple[dict[str, Any], bool]:
     """Return what a client needs on joining a session: its state, and its last messages or those after `after`. The
-    second value says whether the caller joins as staff.
+    second value says whether the caller joins as staff, who hear of notes: a bot does not.
 
     `lastSeq` is that of the last message there is; later messages come as `new_message`. One command, and one more
     for the place of a session that waits. Raises `SessionNotFoundError`, `ForbiddenError`.
@@ -39,4 +39,4 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> tuple[dic
         "messages": messages,
         "hasMore": has_more,
     }
-    return joined, access.is_staff(caller, session)
+    return joined, access.is_staff(caller, session) and not access.is_bot_of(caller, session)

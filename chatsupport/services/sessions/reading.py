@@ -28,7 +28,7 @@ class Views(NamedTuple):
     for_staff: Document
 
 
-_SEEN_OF_AGENT = {"name": 1, "isOnline": 1, "isAway": 1}
+_SEEN_OF_AGENT = {"name": 1, "isOnline": 1, "isAway": 1, "kind": 1}
 
 WITH_AGENT: Document = {
     "$lookup": {

@@ -9,18 +9,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bson import ObjectId
 from pymongo import ReturnDocument
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from chatsupport import serializers, session_parts
 from chatsupport.contract.chat import StartSession
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
-from chatsupport.documents.session import BACK, OPEN, WAITING
+from chatsupport.documents.session import ACTIVE, BACK, OPEN, WAITING
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.events import SessionStarted
 from chatsupport.extensions import settings
 from chatsupport.identity import Caller
-from chatsupport.services.assignment import queue, serving, slots, staffing
+from chatsupport.services.assignment import bots, handovers, queue, serving, slots, staffing, transitions
+from chatsupport.services.assignment.slots import Slot
 from chatsupport.services.messages import message_log
 from chatsupport.services.people import departments
 from chatsupport.services.sessions import reading
@@ -79,17 +80,23 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
     session, department_id = _new(asked.wanted.caller.id, asked.wanted.caller.type), asked.wanted.department_id
     if department_id is not None:
         departments.require([department_id])
-        session |= {"departmentId": department_id, "reservedFor": department_id}
+        session["departmentId"] = department_id
     if kept := session_parts.kept_from(asked):
         session["features"] = kept
-    preferred = None if last is None or not settings.config.sticky_agent else last.get("agentId")
-    if preferred is not None:
+    if last is not None and settings.config.sticky_agent and (preferred := _person_with(last)) is not None:
         session["preferredAgentId"] = preferred
-    queue.check_room(department_id)
-    with serving.arriving(session["_id"]), outbox.change(outbox.STARTED, asked.caller) as mark:
-        session = _insert({**session, **outbox.stored(mark)})
-        message_log.log.begin(session["_id"])
-        session, agent = serving.serve(session)
+    bot = bots.claim_for(session)
+    if bot is None:
+        queue.check_room(department_id)
+    with outbox.change(outbox.STARTED, asked.caller) as mark:
+        if bot is None:
+            with serving.arriving(session["_id"]):
+                session = _insert({**session, **_reserved(session), **outbox.stored(mark)})
+                message_log.log.begin(session["_id"])
+                session, agent = serving.serve(session)
+        else:
+            session = _insert_with_bot(session, bot, mark)
+            agent = bot.agent if session["status"] == ACTIVE else None
         if agent is None:
             queue.withdraw_overflow(session)
             agent = reading.agent_of(session)
@@ -98,18 +105,47 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
     return session, agent
 
 
+def _person_with(session: Document) -> ObjectId | None:
+    """Return the agent of a session, unless it is a bot."""
+    agent_id: ObjectId | None = session.get("agentId")
+    return None if handovers.is_with_bot(session) else agent_id
+
+
+def _insert_with_bot(session: Document, slot: Slot, started: Document) -> Document:
+    """Store a session that begins with a bot, whose slot was taken for it."""
+    with outbox.change(outbox.ASSIGNED, agentId=slot.agent["_id"], slotId=slot.id) as assigned:
+        try:
+            session = _insert({**session, **outbox.stored(started, assigned)}, bots.begun(slot))
+        except DuplicateKeyError:
+            slots.give_back(slot)
+            raise
+        except PyMongoError:
+            slots.free_unused_later(slot.id, session["_id"])
+            raise
+        message_log.log.begin(session["_id"])
+        transitions.begin(slot, session, assigned)
+    return session
+
+
+def _reserved(session: Document) -> Document:
+    """Return the values of a session that waits for the agents of its department."""
+    return {"reservedFor": session["departmentId"]} if "departmentId" in session else {}
+
+
 @outbox.retells(outbox.STARTED)
 def _started(session: Document, mark: Document) -> SessionStarted:
     return SessionStarted(session=session, **outbox.origin(mark))
 
 
-def _insert(session: Document) -> Document:
-    """Store a session. The database sets its time, so that times show the order of starts in all processes."""
+def _insert(session: Document, also: Document | None = None) -> Document:
+    """Store a session, with the values of an expression. The database sets its time, so that times show the order of
+    starts in all processes.
+    """
     times = ("queuedAt", "createdAt", "updatedAt", *(("reservedAt",) if "reservedFor" in session else ()))
     stamps = dict.fromkeys(times, "$$NOW")
     stored: Any = Session.collection().find_one_and_update(
         {"_id": session["_id"]},
-        [{"$replaceWith": {"$mergeObjects": [{"$literal": session}, stamps]}}],
+        [{"$replaceWith": {"$mergeObjects": [{"$literal": session}, stamps, also or {}]}}],
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )

@@ -10,7 +10,7 @@ from chatsupport import events
 from chatsupport.contract.base import refused
 from chatsupport.contract.chat import Transfer
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.agent import departments_of
+from chatsupport.documents.agent import departments_of, is_bot
 from chatsupport.documents.session import ENDED, TAKE_OVER, TRANSFER, WAITING
 from chatsupport.errors import (
     AgentAtCapacityError,
@@ -109,6 +109,10 @@ def _why_not(agent_id: ObjectId, department_id: ObjectId | None) -> Exception:
     agent = Agent.collection().find_one({"_id": agent_id})
     if agent is None:
         return AgentNotFoundError()
+    if is_bot(agent):
+        return refused(
+            "agentId", "INVALID_AGENT", "A bot gets only new sessions. Choose a person."
+        )
     _check_may_have(agent, department_id)
     if not agent.get("hasRoom"):
         return AgentAtCapacityError()

@@ -87,6 +87,11 @@ def is_staff(caller: Caller, session: Mapping[str, Any]) -> bool:
     return caller.type == SYSTEM or (caller.type == AGENT and not may_always_access(caller, session))
 
 
+def is_bot_of(caller: Caller, session: Mapping[str, Any]) -> bool:
+    """Tell whether the caller is the bot with which the session began, whoever has it now."""
+    return caller.type == AGENT and str(session.get("botId")) == caller.id
+
+
 def supervisors_among(agent_ids: Iterable[str]) -> set[str]:
     """Return the agents among these who are supervisors now."""
     ids = [ObjectId(agent_id) for agent_id in agent_ids if ObjectId.is_valid(agent_id)]

@@ -121,9 +121,9 @@ def _held(marks: list[Document]) -> Iterator[None]:
                     del _ours[mark["id"]]
 
 
-def stored(mark: Document) -> Document:
-    """Return the values of a new session with this mark."""
-    return {"untold": [mark], **recording.kept(_recorded([mark]))}
+def stored(*marks: Document) -> Document:
+    """Return the values of a new session with these marks."""
+    return {"untold": list(marks), **recording.kept(_recorded(marks))}
 
 
 def pushed(mark: Document) -> Document:

@@ -1,0 +1,60 @@
+"""Which bot a new session goes to first, and how the session begins with it.
+
+A bot is an agent that is never chosen by its load: only a claim that names it gets a slot of it. So a session comes to
+a bot at its start and never later. The slot is taken before the session is stored, and the session is stored as an
+active one. So no free agent can take it in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from bson import ObjectId
+
+from chatsupport.documents.session import ACTIVE
+from chatsupport.extensions import settings
+from chatsupport.identity import USER
+from chatsupport.services.assignment import slots
+from chatsupport.services.assignment.slots import Slot
+from chatsupport.services.people import departments
+
+Document = dict[str, Any]
+Source = Callable[[], ObjectId | None]
+
+_sources: list[Source] = []
+
+
+def bind(sources: Iterable[Source]) -> None:
+    """Use the bot that the first of these names, where the department of a session names none."""
+    _sources[:] = sources
+
+
+def claim_for(session: Document) -> Slot | None:
+    """Take a slot of the bot that a new session goes to first. Returns None if there is no bot, or if it has no room.
+
+    Only sessions of users go to bots. Without a bot this sends no command.
+    """
+    if session["userType"] != USER:
+        return None
+    department_id = session.get("departmentId")
+    bot_id = None if department_id is None else departments.known().get(department_id, {}).get("botId")
+    bot_id = bot_id or next((found for source in _sources if (found := source()) is not None), None)
+    return None if bot_id is None else slots.claim_of_bot(bot_id, session["_id"], session["userId"])
+
+
+def begun(slot: Slot) -> Document:
+    """Return the expression for the values of a new session that begins with the bot of this slot.
+
+    They are empty if the write reaches the database so late that the slot has been freed: then the session waits.
+    """
+    values = {
+        "status": ACTIVE,
+        "agentId": slot.agent["_id"],
+        "botId": slot.agent["_id"],
+        "slotId": slot.id,
+        "assignedAt": "$$NOW",
+        "assignment": {"reason": slot.reason, "at": "$$NOW", "load": len(slot.agent["activeSessions"]) - 1},
+        "botDueAt": {"$add": ["$$NOW", round(settings.config.bot_reply_after * 1000)]},
+    }
+    return {"$cond": [{"$lt": ["$$NOW", slot.agent["idleSince"] + slots.LONGEST_WRITE]}, values, {}]}
