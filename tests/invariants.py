@@ -66,8 +66,7 @@ def _agents_whose_fields_differ(agents: list[dict[str, Any]]) -> list[str]:
     return [
         f"agent {agent['name']}: load {agent['load']}, hasRoom {agent['hasRoom']}, but {agent['activeSessions']}"
         for agent in agents
-        if agent["load"] != len(agent["activeSessions"])
-        or agent["hasRoom"] != _has_room(agent)
+        if agent["load"] != len(agent["activeSessions"]) or agent["hasRoom"] != _has_room(agent)
     ]
 
 
