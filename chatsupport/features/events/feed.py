@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextvars import Context
 from datetime import timedelta
 from itertools import islice
 from typing import Any
 
+from bson import ObjectId
+
 from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import COMMITTED, answer_within, translate_errors, wait_until_durable
-from chatsupport.errors import ChatSupportError
+from chatsupport.documents import Agent, Session
+from chatsupport.documents.agent import BOT
+from chatsupport.errors import ChatSupportError, ForbiddenError
 from chatsupport.features.events import contents, recorder
 from chatsupport.features.events.contents import Event
 from chatsupport.features.events.documents import BATCH_SIZE, EventBatch
 from chatsupport.features.events.tail import tail
-from chatsupport.identity import Caller
+from chatsupport.identity import AGENT, Caller
 from chatsupport.observability import tracing
 from chatsupport.services.messages import message_log
 from chatsupport.services.shared import access
@@ -23,7 +27,10 @@ from chatsupport.services.shared import access
 Document = dict[str, Any]
 
 READ_SECONDS = 8.0
-MOST_AT_ONCE = 100
+PART, MOST_PARTS = 500, 20
+"""A bot's call looks at so many events of all sessions at a time, and at so many times that."""
+OF_SESSIONS = {kind for kind in contents.TYPES if not kind.startswith(("agent.", "note."))}
+"""What a bot may hear of."""
 RECENT = timedelta(seconds=10)
 
 
@@ -41,17 +48,22 @@ class PositionGoneError(ChatSupportError):
 
 
 def read(caller: Caller, after: int, types: Collection[str], wait: float, limit: int) -> Document:
-    """Return the events after a position, and wait for the first one if there is none yet. For operators.
+    """Return the events after a position, and wait for the first one if there is none yet. For operators and bots.
 
+    A bot gets the events of the sessions that it has now, and the position up to which the feed has none besides.
     Position 0 stands before the oldest event that is kept. Raises `PositionGoneError`.
     """
-    access.require_operator(caller)
+    bot_id = _bot(caller)
     recorder.here.begin()
     until, operation = elapsed() + wait, tracing.current()
     # In a new context, because the time in which a request must be answered does not count the waiting.
     while True:
         seen = tail.number
-        found: Document = Context().run(_page, after, types, limit)
+        if bot_id is None:
+            found: Document = Context().run(_page, after, types, limit)
+        else:
+            found = Context().run(_page_of_bot, bot_id, after, types, limit)
+            after = found["position"]
         left = until - elapsed()
         if found["events"] or left <= 0 or message_log.log.is_closed:
             return found
@@ -69,6 +81,44 @@ def _page(after: int, types: Collection[str], limit: int) -> Document:
             # The next batch could otherwise get a number that a reader has seen with other events.
             wait_until_durable()
         return {"events": contents.shown(page), "hasMore": len(events) > limit}
+
+
+def _bot(caller: Caller) -> ObjectId | None:
+    """Return the bot that is calling, or None for an operator. Raises `ForbiddenError` for others."""
+    if caller.type == AGENT:
+        bot = Agent.collection().find_one({"_id": ObjectId(caller.id), "kind": BOT}, {"_id": 1})
+        if bot is None:
+            raise ForbiddenError("This needs a bot's token, an X-API-Key or a system token.")
+        return ObjectId(caller.id)
+    access.require_operator(caller)
+    return None
+
+
+def _page_of_bot(bot_id: ObjectId, after: int, types: Collection[str], limit: int) -> Document:
+    wanted = (OF_SESSIONS & set(types)) if types else OF_SESSIONS
+    with translate_errors(), answer_within(READ_SECONDS):
+        found: list[Event] = []
+        has_more = True
+        for _ in range(MOST_PARTS):
+            part = list(islice(after_position(after, wanted), PART)) if wanted else []
+            found += _of_bot(bot_id, part)
+            after = part[-1].position if part else after
+            has_more = len(part) == PART or len(found) > limit
+            if len(part) < PART or len(found) > limit:
+                break
+        page = found[:limit]
+        after = page[-1].position if len(found) > limit else after
+        if after // BATCH_SIZE > tail.durable:
+            # The batch after this position could otherwise get a number that the bot has seen with other events.
+            wait_until_durable()
+        return {"events": contents.shown(page), "hasMore": has_more, "position": after}
+
+
+def _of_bot(bot_id: ObjectId, events: Sequence[Event]) -> list[Event]:
+    """Return those of these events that are about sessions which the bot has."""
+    ids = list({event.session_id for event in events})
+    own = {row["_id"] for row in Session.collection().find({"_id": {"$in": ids}, "agentId": bot_id}, {"_id": 1})}
+    return [event for event in events if event.session_id in own]
 
 
 def after_position(after: int, types: Collection[str] = ()) -> Iterator[Event]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from chatsupport.contract.base import Answer, Code, Reads, Request, absent, record
+from chatsupport.contract.base import Answer, Code, Reads, Request, absent
 from chatsupport.contract.fields import Time
 from chatsupport.features.events.contents import TYPES
 
@@ -72,4 +72,12 @@ class FeedEvent(Answer):
     )
 
 
-Events = record("Events", events=list[FeedEvent], has_more=bool)
+class Events(Answer):
+    """A part of the feed."""
+
+    events: list[FeedEvent]
+    has_more: bool
+    position: int = absent(
+        "For bots: continue after this position. It is that of the last event that was looked at, perhaps of another "
+        "session."
+    )

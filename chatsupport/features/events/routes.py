@@ -1,4 +1,7 @@
-"""Everything that happens: the feed and webhooks. For API keys and systems; supervisors may read the webhooks."""
+"""Everything that happens: the feed and webhooks. For API keys and systems.
+
+Bots read their part of the feed, and supervisors may read the webhooks.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,7 @@ def list_events(page: EventPage) -> Json:
     """Read the events after a position, in their order.
 
     The first call begins the recording: every change that is acknowledged after its answer has exactly one event. With
-    `wait`, the answer comes with the first new event, or empty after so many seconds. For API keys and systems.
+    `wait`, the answer comes with the first new event, or empty after so many seconds. For API keys and systems, and for
+    bots, which get the events of the sessions that they have.
     """
     return feed.read(caller(), page.after, page.types or (), page.wait, page.limit)

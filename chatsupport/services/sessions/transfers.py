@@ -110,9 +110,7 @@ def _why_not(agent_id: ObjectId, department_id: ObjectId | None) -> Exception:
     if agent is None:
         return AgentNotFoundError()
     if is_bot(agent):
-        return refused(
-            "agentId", "INVALID_AGENT", "A bot gets only new sessions. Choose a person."
-        )
+        return refused("agentId", "INVALID_AGENT", "A bot gets only new sessions. Choose a person.")
     _check_may_have(agent, department_id)
     if not agent.get("hasRoom"):
         return AgentAtCapacityError()

@@ -19,6 +19,7 @@ from chatsupport.observability import tracing
 from chatsupport.services.server import processes
 from chatsupport.services.shared import outbox
 from tests.api import Api, Apis, assert_failure, data_of
+from tests.bots import answers_first
 
 EVENTS = "/api/events"
 
@@ -404,3 +405,46 @@ def test_recording_begins_when_every_process_knows(operator: Api, monkeypatch: p
     operator.get(EVENTS)
 
     assert time.monotonic() - began >= recorder.TRUSTED_SECONDS
+
+
+@pytest.mark.features("settings", "notes")
+def test_a_bot_hears_of_its_own_sessions_only(operator: Api, bot: Api, bot_id: str, user: Api, with_bot: str) -> None:
+    answers_first(operator, None)
+    operator.create_agent("Ada", maxUsers=10)
+    other = operator.start("u2")["sessionId"]
+    data_of(user.send(with_bot, "Hello?"))
+    data_of(operator.send(other, "Hello?", senderId="u2", senderType="user"))
+    data_of(operator.post(f"/api/chat/notes/{with_bot}", {"text": "likes cats"}))
+    everything = events(operator)
+
+    answer = data_of(bot.get(EVENTS))
+    assert types(answer["events"]) == ["session.started", "session.assigned", "message.created"]
+    assert {event["data"].get("sessionId", event["data"]["id"]) for event in answer["events"]} == {with_bot}
+    assert answer["position"] == max(
+        event["position"] for event in everything if event["type"].startswith(("session.", "message."))
+    )
+    assert answer["hasMore"] is False
+
+    first = data_of(bot.get(EVENTS, limit=1))
+    assert (types(first["events"]), first["hasMore"]) == (["session.started"], True)
+    rest = data_of(bot.get(EVENTS, after=first["position"]))
+    assert types(rest["events"]) == ["session.assigned", "message.created"]
+    assert data_of(bot.get(EVENTS, after=answer["position"])) == {**answer, "events": []}
+    assert data_of(bot.get(EVENTS, types="note.created"))["events"] == []
+
+    data_of(bot.post(f"/api/chat/handoff/{with_bot}"))
+    events(operator)
+    assert data_of(bot.get(EVENTS))["events"] == []
+
+
+def test_people_do_not_read_the_feed(apis: Apis, ada: str) -> None:
+    for caller in (apis.agent(ada), apis.user("u1"), apis.agent("0" * 24)):
+        assert caller.get(EVENTS).status_code in (401, 403)
+
+
+@pytest.mark.features("settings")
+def test_the_first_bot_begins_the_recording(make_app: Any) -> None:
+    operator = Apis(make_app()).operator()
+    assert not recorder.here.is_known_to_be_on
+    operator.create_agent("Robin", kind="bot")
+    assert recorder.here.is_known_to_be_on

@@ -83,6 +83,10 @@ def test_statistics_count_sessions_and_messages(operator: Api) -> None:
     assert data["messages"] == {"total": 3, "averagePerSession": 0.75}
 
 
+def load_of(agent: dict[str, Any], **load: Any) -> dict[str, Any]:
+    return {"id": agent["id"], "name": agent["name"], "kind": "human", **load}
+
+
 def test_statistics_show_how_busy_each_agent_is(operator: Api) -> None:
     ada = operator.create_agent("Ada", maxUsers=2)
     ben = operator.create_agent("Ben", maxUsers=3)
@@ -93,7 +97,15 @@ def test_statistics_show_how_busy_each_agent_is(operator: Api) -> None:
     data = stats(operator)
 
     assert data["agents"] == [
-        {"id": ada["id"], "name": "Ada", "activeUsers": 1, "maxUsers": 2, "isOnline": True, "utilizationRate": "50%"},
+        {
+            "id": ada["id"],
+            "name": "Ada",
+            "kind": "human",
+            "activeUsers": 1,
+            "maxUsers": 2,
+            "isOnline": True,
+            "utilizationRate": "50%",
+        },
         {"id": ben["id"], "name": "Ben", "activeUsers": 1, "maxUsers": 3, "isOnline": True, "utilizationRate": "33%"},
         {"id": off["id"], "name": "Off", "activeUsers": 0, "maxUsers": 9, "isOnline": False, "utilizationRate": "0%"},
     ]
