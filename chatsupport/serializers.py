@@ -62,6 +62,10 @@ def message(document: Document) -> dict[str, Any]:
     }
     if "clientMessageId" in document:
         data["clientMessageId"] = document["clientMessageId"]
+    if "content" in document:
+        data["content"] = document["content"]
+    if "replyTo" in document:
+        data["replyTo"] = document["replyTo"]
     if "erased" in document:
         data["erased"] = True
     if "features" in document:

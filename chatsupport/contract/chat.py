@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from chatsupport.contract.base import Answer, Code, OpenRequest, Request, about, absent, example, page, record, refused
+from chatsupport.contract.content import Content
 from chatsupport.contract.fields import (
     DEFAULT_PAGE,
     MAX_TAGS,
@@ -78,6 +79,12 @@ class NewMessage(Request):
     )
     client_message_id: Annotated[str, Text(64), Code("INVALID_CLIENT_MESSAGE_ID")] | None = absent(
         "Your own id for the message. If the same sender repeats it in the session, nothing new is stored."
+    )
+    content: Annotated[Content, Code("INVALID_CONTENT")] | None = absent(
+        "What is shown with the text by clients that can. Not for users."
+    )
+    reply_to: Annotated[int, Field(ge=1, le=LARGEST), Code("INVALID_CONTENT")] | None = absent(
+        "The seq of the message whose choice was clicked."
     )
     sender_id: Annotated[PersonId, Code("INVALID_SENDER_ID")] | None = absent(
         "Systems and API keys may send any; for others it must be their own."
@@ -197,6 +204,8 @@ class Message(Answer):
     )
     timestamp: Time
     client_message_id: str = absent()
+    content: Content = absent("Choices or a card, beside the text.")
+    reply_to: Place = absent("The seq of the message whose choice was clicked.")
     erased: Literal[True] = absent("Present if the text was erased. `message` is then empty.")
 
 

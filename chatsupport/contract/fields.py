@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from bson import ObjectId
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -23,6 +24,7 @@ MAX_TAGS, MAX_TAG_LENGTH = 10, 40
 
 _DIGITS = re.compile(r"[0-9]{1,16}")
 _CURSOR = re.compile(r"([0-9]{1,14})-([0-9a-f]{24})")
+_HTTPS = re.compile(r"https://[!-~]{1,1992}")
 _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
 _MOMENT = re.compile(
@@ -98,6 +100,25 @@ class DocumentId(Reads):
         return ObjectId(value)
 
 
+def _https(value: Any) -> str:
+    if not isinstance(value, str) or not _HTTPS.fullmatch(value):
+        raise ValueError
+    try:
+        parts = urlsplit(value)
+        is_good = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        is_good = False
+    if not is_good or set("\"'<>\\^`{|}") & set(value):
+        raise ValueError
+    return value
+
+
+def _file_of_message(value: Any) -> str:
+    if not isinstance(value, str) or not ObjectId.is_valid(value):
+        raise ValueError
+    return value.lower()
+
+
 def _number(value: Any) -> Any:
     """Read a decimal number of a query string. Signs, spaces and digits of other scripts are refused."""
     return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else str(value)
@@ -144,6 +165,17 @@ SessionId = Annotated[ObjectId, DocumentId(SessionNotFoundError), Code("INVALID_
 Seq = Annotated[int, Field(ge=0, le=LARGEST), Code("INVALID_CURSOR")]
 Tag = Annotated[str, Text(MAX_TAG_LENGTH)]
 Reason = Annotated[str, Text(200), Code("INVALID_REASON")]
+
+HttpsUrl = Annotated[
+    str,
+    Reads(
+        _https,
+        "an address such as https://example.com/page, of at most 2000 characters",
+        maxLength=2000,
+        pattern=f"^{_HTTPS.pattern}$",
+    ),
+]
+FileOfMessage = Annotated[str, Reads(_file_of_message, "the id of a file", pattern="^[0-9a-fA-F]{24}$")]
 
 # In a query string: always texts.
 Digits = BeforeValidator(_number)

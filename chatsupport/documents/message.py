@@ -26,6 +26,9 @@ class Message(BaseDocument):
     timestamp = DateTimeField(required=True, default=now)
     client_message_id = StringField(db_field="clientMessageId", max_length=64, erasure=REMOVED)
 
+    content = DictField(erasure=REMOVED)
+    """What is shown beside the text (`contract/content.py`)."""
+    reply_to = LongField(db_field="replyTo")
     features = DictField(erasure=REMOVED)
     """What features keep with the message, each under its own name."""
     erased = BooleanField()

@@ -6,13 +6,12 @@ import re
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from bson import ObjectId
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from chatsupport.contract.base import Answer, Code, Model, Reads, Request, absent, example
-from chatsupport.contract.fields import Count, DocumentId, Id, Line, Text, Time, time_zones
+from chatsupport.contract.fields import Count, DocumentId, HttpsUrl, Id, Line, Text, Time, time_zones
 from chatsupport.contract.schemas import LARGEST
 from chatsupport.errors import AgentNotFoundError
 
@@ -25,7 +24,6 @@ _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
-_URL = re.compile(r"https://[!-~]{1,1992}")
 
 Item = TypeVar("Item")
 
@@ -41,17 +39,6 @@ def _matching(pattern: re.Pattern[str], wording: str) -> Reads:
 
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
-
-
-def _is_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        is_good = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        is_good = False
-    if not is_good or set("\"'<>\\^`{|}") & set(value):
-        raise ValueError("must be an address such as https://example.com/logo.svg, or null.")
-    return value
 
 
 def _at_most(most: int) -> Any:
@@ -168,14 +155,7 @@ class Look(Model):
         description="The side of the page. In languages written from right to left, `right` means the left side.",
     )
     theme: Literal["auto", "light", "dark"] = "auto"
-    logo_url: (
-        Annotated[
-            str,
-            _matching(_URL, "an https address of at most 2000 characters, or null"),
-            AfterValidator(_is_address),
-        ]
-        | None
-    ) = None
+    logo_url: HttpsUrl | None = None
     language: (
         Annotated[str, _matching(_LANGUAGE, "a language such as de or pt-BR, or null: the visitor's own")] | None
     ) = None

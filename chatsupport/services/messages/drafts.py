@@ -62,7 +62,7 @@ class Draft:
         self.text = text
         self.client_message_id = client_message_id
         self.also: Mapping[str, Any] | None = None
-        """Further stored fields: an `_id` that is known already, and the data of `features`."""
+        """Further stored fields: an `_id` that is known already, `content`, `replyTo`, and the data of `features`."""
         self.message: dict[str, Any] = {}
         self.session_status = ""
         """The session's status just before the message, if the sender must be told."""

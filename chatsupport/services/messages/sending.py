@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from bson import ObjectId
 
+from chatsupport.contract.base import refused
 from chatsupport.contract.chat import NewMessage
 from chatsupport.database.connection import answer_within
-from chatsupport.identity import AGENT, Caller, canonical_id
+from chatsupport.documents import Message
+from chatsupport.errors import ForbiddenError
+from chatsupport.identity import AGENT, USER, Caller, canonical_id
 from chatsupport.services.messages import drafts, message_log
 from chatsupport.services.shared import access, rate_limits
 
@@ -45,7 +49,27 @@ def draft(caller: Caller, session_id: ObjectId, message: NewMessage) -> drafts.D
     if caller.may_act_for_others:
         with answer_within(message_log.MAX_WAIT_SECONDS):
             sender_id, sender_type = _named_sender(caller, session_id, message)
-    return drafts.Draft(session_id, caller, sender_id, sender_type, message.text, message.client_message_id)
+    new = drafts.Draft(session_id, caller, sender_id, sender_type, message.text, message.client_message_id)
+    new.also = _also(session_id, sender_type, message)
+    return new
+
+
+def _also(session_id: ObjectId, sender_type: str, message: NewMessage) -> dict[str, Any] | None:
+    """Return what a message stores beside its text, or None. Raises `ForbiddenError` for content of a user."""
+    also: dict[str, Any] = {}
+    if message.reply_to is not None:
+        also["replyTo"] = message.reply_to
+    if message.content is not None:
+        if sender_type == USER:
+            raise ForbiddenError("Only agents and systems send content. Leave it out.")
+        also["content"] = message.content.stored()
+        file_id = message.content.file_id
+        if file_id is not None:
+            sent = {"_id": ObjectId(file_id), "sessionId": session_id, "features.files": {"$exists": True}}
+            with answer_within(message_log.MAX_WAIT_SECONDS):
+                if Message.collection().find_one(sent, {"_id": 1}) is None:
+                    raise refused("content.fileId", "INVALID_CONTENT", "content.fileId must be a file of this session.")
+    return also or None
 
 
 def _named_sender(caller: Caller, session_id: ObjectId, message: NewMessage) -> tuple[str, str]:
