@@ -16,7 +16,7 @@ from chatsupport.cli import tables
 from chatsupport.cli.patience import patience
 from chatsupport.contract.people import AgentChanges, AgentEmail, AgentFields
 from chatsupport.documents import Agent
-from chatsupport.documents.agent import DEFAULT_MAX_USERS, MEMBER, ROLES
+from chatsupport.documents.agent import DEFAULT_MAX_USERS, HUMAN, KINDS, MEMBER, ROLES
 from chatsupport.errors import ChatSupportError, InvalidInputError, NotFoundError
 from chatsupport.identity import API_KEY_CALLER
 from chatsupport.services.people import agents as service
@@ -78,14 +78,17 @@ def _find_department(id_or_name: str) -> str:
 @click.argument("name")
 @click.option("--email", help="The email for signing in; the command then asks for a password.")
 @click.option("--role", type=click.Choice(ROLES), default=MEMBER, show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), default=HUMAN, show_default=True)
 @click.option("--max-users", type=int, default=DEFAULT_MAX_USERS, show_default=True, help="How many visitors at once.")
 @click.option("--department", "wanted", multiple=True, help="A department (name or id). May be repeated. Default: all.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the input.")
 @with_appcontext
-def add(name: str, email: str | None, role: str, max_users: int, wanted: tuple[str, ...], password_stdin: bool) -> None:
+def add(
+    name: str, email: str | None, role: str, kind: str, max_users: int, wanted: tuple[str, ...], password_stdin: bool
+) -> None:
     """Make an agent, and print its id."""
     with _work():
-        data: dict[str, Any] = {"name": name, "role": role, "maxUsers": max_users, "email": email}
+        data: dict[str, Any] = {"name": name, "role": role, "kind": kind, "maxUsers": max_users, "email": email}
         if wanted:
             data["departmentIds"] = [_find_department(one) for one in wanted]
         AgentFields.parse(data)  # Refused here, before the command asks for a password.

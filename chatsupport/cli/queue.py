@@ -9,7 +9,7 @@ from chatsupport import serializers
 from chatsupport.cli import tables
 from chatsupport.cli.patience import patience
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.agent import BOT
+from chatsupport.documents.agent import is_bot
 from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.extensions import settings
 
@@ -22,7 +22,7 @@ def queue(limit: int) -> None:
     with patience():
         waiting = Session.objects(status=WAITING).count()
         rows = list(Session.collection().find({"status": WAITING}, sort=QUEUE_ORDER, limit=limit))
-        agents = list(Agent.objects(kind__ne=BOT).as_pymongo())
+        agents = [agent for agent in Agent.objects.as_pymongo() if not is_bot(agent)]
     there = [agent for agent in agents if serializers.is_there(agent)]
     room = sum(max(0, agent["maxUsers"] - len(agent.get("activeUsers", ()))) for agent in there)
     click.echo(

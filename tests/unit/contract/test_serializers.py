@@ -91,6 +91,7 @@ def test_an_agent_in_the_statistics() -> None:
     assert serializers.agent_load(AGENT) == {
         "id": str(AGENT_ID),
         "name": "Ada",
+        "kind": "human",
         "activeUsers": 1,
         "maxUsers": 3,
         "isOnline": False,
@@ -176,7 +177,13 @@ def test_a_duration_is_never_negative() -> None:
 MESSAGE = {
     "_id": ID, "sessionId": ID, "seq": 1, "senderId": "u1", "senderType": "user", "message": "hello", "timestamp": TIME,
 }  # fmt: skip
-FULL_MESSAGE = {**MESSAGE, "clientMessageId": "m-1", "erased": True}
+FULL_MESSAGE = {
+    **MESSAGE,
+    "clientMessageId": "m-1",
+    "replyTo": 1,
+    "content": {"type": "card", "title": "x"},
+    "erased": True,
+}
 FULL_SESSION = {
     **SESSION, "firstAssignedAt": TIME, "endedAt": LATER, "endReason": "Solved", "internalReason": "spam",
     "readSeq": [{"userId": "u1", "userType": "user", "seq": 1}],
@@ -189,7 +196,8 @@ FULL_SESSION = {
         (chat.Message, serializers.message(MESSAGE), False),
         (chat.Message, serializers.message(FULL_MESSAGE), True),
         (chat.SentMessage, serializers.sent_message(MESSAGE, "active"), True),
-        (chat.AgentSummary, serializers.agent_summary(AGENT), True),
+        (chat.AgentSummary, serializers.agent_summary(AGENT), False),
+        (chat.AgentSummary, serializers.agent_summary({**AGENT, "kind": "bot"}), True),
         (people.Agent, serializers.agent(AGENT), True),
         (chat.AgentLoad, serializers.agent_load(AGENT), True),
         (chat.Session, serializers.session(FULL_SESSION, None, 3, 0, LATER), False),
