@@ -334,7 +334,7 @@ class AgentConnected:
     agent: Caller
     connection: str
     role: str | None = None
-    """The agent's role when the socket was accepted, or None if the database was away."""
+    """The agent's role when the socket was accepted, BOT for a bot, or None if the database was away."""
 
 
 # People and their access

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chatsupport.documents.agent import SUPERVISOR
+from chatsupport.documents.agent import BOT, SUPERVISOR
 from chatsupport.events import AgentConnected
 from chatsupport.extensions import socketio
 from chatsupport.features.consoles import service as consoles
@@ -20,9 +20,12 @@ from chatsupport.sockets.errors import as_chat_support_error
 
 
 def connected(event: AgentConnected) -> None:
-    """Put an agent's new socket into the rooms that its role allows. If the database is away, the heartbeat does it."""
+    """Put an agent's new socket into the rooms that its role allows. If the database is away, the heartbeat does it.
+
+    A bot is in none: it hears only of its own sessions.
+    """
     connection = connections.find(event.connection)
-    if connection is None:
+    if connection is None or event.role == BOT:
         return
     try:
         # An agent that is promoted after that look-up is among the connections that are checked then.

@@ -46,6 +46,7 @@ def queue_overview(caller: Caller) -> dict[str, Any]:
     For agents, supervisors and operators. Only callers who may enter every session get the sessions' ids.
     """
     access.require_agent(caller)
+    access.refuse_bots(caller)
     sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
     total, since = queue.waiting()
     return {

@@ -12,14 +12,13 @@ from bson import ObjectId
 
 from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import COMMITTED, answer_within, translate_errors, wait_until_durable
-from chatsupport.documents import Agent, Session
-from chatsupport.documents.agent import BOT
-from chatsupport.errors import ChatSupportError, ForbiddenError
+from chatsupport.documents import Session
+from chatsupport.errors import ChatSupportError
 from chatsupport.features.events import contents, recorder
 from chatsupport.features.events.contents import Event
 from chatsupport.features.events.documents import BATCH_SIZE, EventBatch
 from chatsupport.features.events.tail import tail
-from chatsupport.identity import AGENT, Caller
+from chatsupport.identity import Caller
 from chatsupport.observability import tracing
 from chatsupport.services.messages import message_log
 from chatsupport.services.shared import access
@@ -86,10 +85,7 @@ def _page(after: int, types: Collection[str], limit: int) -> Document:
 
 def _bot(caller: Caller) -> ObjectId | None:
     """Return the bot that is calling, or None for an operator. Raises `ForbiddenError` for others."""
-    if caller.type == AGENT:
-        bot = Agent.collection().find_one({"_id": ObjectId(caller.id), "kind": BOT}, {"_id": 1})
-        if bot is None:
-            raise ForbiddenError("This needs a bot's token, an X-API-Key or a system token.")
+    if access.is_bot(caller):
         return ObjectId(caller.id)
     access.require_operator(caller)
     return None

@@ -59,9 +59,11 @@ class Figures(Answer):
     abandoned: Count = Field(description="Of these, the sessions that ended while waiting, without an agent.")
     messages: Count
     messages_per_session: float | None
-    waiting: Durations = Field(description="From the start to the first agent.")
-    first_response: Durations = Field(description="From the start to the first message of an agent.")
-    handling: Durations = Field(description="From the first agent to the end.")
+    waiting: Durations = Field(description="From the start, or from a bot's hand-over, to the first person.")
+    first_response: Durations = Field(
+        description="From the start, or from a bot's hand-over, to the first message of a person."
+    )
+    handling: Durations = Field(description="From the first person to the end.")
 
 
 class Ratings(Answer):
@@ -92,6 +94,7 @@ class AgentFigures(FullFigures):
 
     agent_id: Id
     name: str | None
+    kind: Literal["human", "bot"] = Field(description="Also `human` for an agent that was deleted.")
 
 
 class BucketFigures(Figures):

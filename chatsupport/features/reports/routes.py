@@ -13,6 +13,7 @@ from flask import Blueprint, Response, after_this_request, request
 from chatsupport.blueprints.requests import caller
 from chatsupport.blueprints.routing import route
 from chatsupport.contract.calls import Says
+from chatsupport.documents.agent import BOT
 from chatsupport.features.reports import service as reports
 from chatsupport.features.reports.models import Report, ReportQuery
 
@@ -53,7 +54,7 @@ def get_summary(wanted: ReportQuery) -> dict[str, Any] | Response:
 
 
 def _csv(report: Mapping[str, Any]) -> str:
-    """Return a report as CSV (RFC 4180): a line for the total, each agent, each tag, and each hour or day."""
+    """Return a report as CSV (RFC 4180): a line for the total, each agent or bot, each tag, and each hour or day."""
     text = io.StringIO(_BOM)
     text.seek(len(_BOM))
     writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
@@ -72,7 +73,7 @@ def _csv(report: Mapping[str, Any]) -> str:
 def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield "total", {**report["total"], "start": report["from"], "agentId": report["agentId"]}
     for agent in report["agents"]:
-        yield "agent", agent
+        yield "bot" if agent["kind"] == BOT else "agent", agent
     for tag in report["total"].get("tags", ()):
         yield "tag", {**tag, "start": report["from"], "agentId": report["agentId"]}
     for bucket in report["buckets"]:

@@ -11,6 +11,7 @@ from bson import ObjectId
 from chatsupport import feature, serializers
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
+from chatsupport.documents.agent import HUMAN
 from chatsupport.features.reports import rollups
 from chatsupport.features.reports.documents import DAY, HOUR, MONTH, Rollup
 from chatsupport.features.reports.figures import Figures, described
@@ -110,10 +111,15 @@ def _ceil_day(time: datetime) -> datetime:
 def _by_agent(groups: rollups.Groups, only: ObjectId | None) -> list[Document]:
     """Return the figures of each agent, sorted by the number of sessions. A deleted agent has no name."""
     ids = [agent_id for agent_id in groups if agent_id is not None and only in (None, agent_id)]
-    names = dict(Agent.objects(id__in=ids).scalar("id", "name"))
+    known = {agent.id: agent for agent in Agent.objects(id__in=ids).only("name", "kind")}
     ids.sort(key=lambda agent_id: (-groups[agent_id].sessions, str(agent_id)))
     return [
-        {"agentId": str(agent_id), "name": names.get(agent_id), **described(groups[agent_id].stored())}
+        {
+            "agentId": str(agent_id),
+            "name": getattr(known.get(agent_id), "name", None),
+            "kind": getattr(known.get(agent_id), "kind", None) or HUMAN,
+            **described(groups[agent_id].stored()),
+        }
         for agent_id in ids
     ]
 

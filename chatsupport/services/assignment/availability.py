@@ -17,7 +17,7 @@ from bson import ObjectId
 from chatsupport import events, orders
 from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Agent
-from chatsupport.documents.agent import BOT
+from chatsupport.documents.agent import BOT, is_bot
 from chatsupport.events import AgentsCameBack, AgentWentAway
 from chatsupport.extensions import settings
 from chatsupport.identity import AGENT
@@ -49,7 +49,7 @@ def look_seconds() -> float:
 
 
 def connected(agent_id: ObjectId, connection_id: str) -> str | None:
-    """Count a new connection, and return the agent's role. An agent that was away gets sessions again."""
+    """Count a new connection, and return the agent's role, or BOT. An agent that was away gets sessions again."""
     with _mutex:
         _connections.setdefault(agent_id, set()).add(connection_id)
     time = now()
@@ -60,14 +60,14 @@ def connected(agent_id: ObjectId, connection_id: str) -> str | None:
     before: dict[str, Any] | None = Agent.collection().find_one_and_update(
         {"_id": agent_id},
         [{"$set": {**back, "presentUntil": _of_people({"$max": ["$presentUntil", _lease_end(time)]})}}],
-        projection={"isAway": 1, "presentUntil": 1, "role": 1},
+        projection={"isAway": 1, "presentUntil": 1, "role": 1, "kind": 1},
     )
     if before is None:
         return None
     until = before.get("presentUntil")
     if before.get("isAway") or (until is not None and until <= time):
         events.happened(AgentsCameBack([agent_id]))
-    return before.get("role")
+    return BOT if is_bot(before) else before.get("role")
 
 
 def disconnected(agent_id: ObjectId, connection_id: str) -> None:

@@ -13,7 +13,7 @@ from bson import ObjectId
 from chatsupport.database.commands import first
 from chatsupport.database.connection import COMMITTED
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.agent import SUPERVISOR
+from chatsupport.documents.agent import BOT, SUPERVISOR
 from chatsupport.errors import ForbiddenError, SessionNotFoundError
 from chatsupport.identity import AGENT, SYSTEM, Caller, canonical_id
 from chatsupport.services.shared.look_ups import SharedLookUps
@@ -90,6 +90,13 @@ def is_staff(caller: Caller, session: Mapping[str, Any]) -> bool:
 def is_bot_of(caller: Caller, session: Mapping[str, Any]) -> bool:
     """Tell whether the caller is the bot with which the session began, whoever has it now."""
     return caller.type == AGENT and str(session.get("botId")) == caller.id
+
+
+def is_bot(caller: Caller) -> bool:
+    """Tell whether the caller is a bot. A token does not say so."""
+    if caller.type != AGENT or not ObjectId.is_valid(caller.id):
+        return False
+    return Agent.collection().find_one({"_id": ObjectId(caller.id), "kind": BOT}, {"_id": 1}) is not None
 
 
 def supervisors_among(agent_ids: Iterable[str]) -> set[str]:
@@ -191,6 +198,12 @@ def require_agent(caller: Caller) -> None:
     """Raise `ForbiddenError` unless an agent or an operator is calling."""
     if caller.type not in (AGENT, SYSTEM):
         raise ForbiddenError("Only agents, systems and API keys can do this.")
+
+
+def refuse_bots(caller: Caller) -> None:
+    """Raise `ForbiddenError` if a bot is calling."""
+    if is_bot(caller):
+        raise ForbiddenError("Bots cannot do this.")
 
 
 def act_as(caller: Caller, person_id: str | None, person_type: str | None) -> None:

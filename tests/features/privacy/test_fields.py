@@ -23,4 +23,4 @@ def test_each_text_says_what_an_erasure_does(document: type[Session | Message]) 
 
 def test_an_erasure_removes_what_says_so() -> None:
     assert removed_by_erasure(Session) == ["guestId", "internalReason"]
-    assert removed_by_erasure(Message) == ["clientMessageId", "features"]
+    assert removed_by_erasure(Message) == ["clientMessageId", "content", "features"]

@@ -10,12 +10,13 @@ from chatsupport.database import connection
 from chatsupport.documents import Agent, Session
 from chatsupport.extensions import settings
 from chatsupport.services.assignment import reconciliation, slots
+from chatsupport.services.shared import outbox
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.bots import answers_first
 from tests.invariants import violations
 from tests.sockets import Sockets
 
-pytestmark = pytest.mark.features("settings", "departments")
+pytestmark = pytest.mark.features("settings", "departments", "reports", "consoles")
 
 
 def test_a_new_session_goes_to_the_bot_although_people_are_free(operator: Api, ada: str, bot_id: str) -> None:
@@ -126,3 +127,22 @@ def test_a_start_that_comes_too_late_waits(operator: Api, bot_id: str, monkeypat
     stored = Session.collection().find_one({})
     assert stored["status"] == "waiting"
     assert "botId" not in stored
+
+
+def test_reports_show_a_bot_apart(operator: Api, user: Api, bot: Api, bot_id: str, with_bot: str) -> None:
+    data_of(bot.send(with_bot, "How can I help?"))
+    operator.end(with_bot)
+    outbox.flush()
+    report = data_of(operator.get("/api/reports/summary", **{"from": "2026-01-01"}))
+    (row,) = report["agents"]
+    assert (row["agentId"], row["kind"], row["sessions"]) == (bot_id, "bot", 1)
+    assert report["total"]["firstResponse"]["count"] == report["total"]["waiting"]["count"] == 0
+
+
+def test_a_bot_does_not_see_the_queue(operator: Api, sockets: Sockets, bot: Api, bot_id: str) -> None:
+    answers_first(operator, None)
+    socket = sockets.agent(bot_id)
+    operator.start("u1")
+    assert_failure(bot.get("/api/chat/queue"), 403, "FORBIDDEN")
+    assert operator.get("/api/chat/queue").status_code == 200
+    assert socket.heard("queue_changed") == []
