@@ -216,6 +216,7 @@ def test_racing_writers_store_nothing_after_the_answer(apis: Apis, operator: Api
         assert [message["seq"] for message in messages] == list(range(1, count + 1))
         assert [message["senderType"] for message in messages].count("system") == 1
         assert messages[-1]["senderType"] == "system"
+        operator.end(session_id)
 
 
 def ask(session_id: str, user_id: str) -> None:
