@@ -95,18 +95,20 @@ def _page_of_bot(bot_id: ObjectId, after: int, types: Collection[str], limit: in
     wanted = (OF_SESSIONS & set(types)) if types else OF_SESSIONS
     with translate_errors(), answer_within(READ_SECONDS):
         found: list[Event] = []
+        last: Event | None = None
         has_more = True
         for _ in range(MOST_PARTS):
             part = list(islice(after_position(after, wanted), PART)) if wanted else []
             found += _of_bot(bot_id, part)
-            after = part[-1].position if part else after
+            last = part[-1] if part else last
+            after = after if last is None else last.position
             has_more = len(part) == PART or len(found) > limit
             if len(part) < PART or len(found) > limit:
                 break
         page = found[:limit]
         after = page[-1].position if len(found) > limit else after
-        if after // BATCH_SIZE > tail.durable:
-            # The batch after this position could otherwise get a number that the bot has seen with other events.
+        if last is not None and last.position // BATCH_SIZE > tail.durable and last.at > now() - RECENT:
+            # As in `_page`.
             wait_until_durable()
         return {"events": contents.shown(page), "hasMore": has_more, "position": after}
 

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 ATTEMPTS = 5
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 MOST_AT_ONCE = 500
 MOST_UNANSWERED = 100
 """A bot that leaves so many messages unanswered counts from the first of the last hundred."""

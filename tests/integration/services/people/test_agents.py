@@ -55,6 +55,7 @@ def test_a_new_agent_has_the_whole_shape_and_the_defaults(operator: Api) -> None
     assert agent.pop("createdAt").endswith("Z")
     assert agent == {
         "name": "Ada",
+        "kind": "human",
         "maxUsers": 2,
         "activeUsers": [],
         "isOnline": True,
