@@ -97,17 +97,9 @@ def test_statistics_show_how_busy_each_agent_is(operator: Api) -> None:
     data = stats(operator)
 
     assert data["agents"] == [
-        {
-            "id": ada["id"],
-            "name": "Ada",
-            "kind": "human",
-            "activeUsers": 1,
-            "maxUsers": 2,
-            "isOnline": True,
-            "utilizationRate": "50%",
-        },
-        {"id": ben["id"], "name": "Ben", "activeUsers": 1, "maxUsers": 3, "isOnline": True, "utilizationRate": "33%"},
-        {"id": off["id"], "name": "Off", "activeUsers": 0, "maxUsers": 9, "isOnline": False, "utilizationRate": "0%"},
+        load_of(ada, activeUsers=1, maxUsers=2, isOnline=True, utilizationRate="50%"),
+        load_of(ben, activeUsers=1, maxUsers=3, isOnline=True, utilizationRate="33%"),
+        load_of(off, activeUsers=0, maxUsers=9, isOnline=False, utilizationRate="0%"),
     ]
     assert data["performance"]["systemLoad"] == "40%"
 
