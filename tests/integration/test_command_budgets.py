@@ -213,3 +213,12 @@ def test_a_message_costs_its_sender_no_command_besides_the_logs(user: Api, sessi
     with COMMANDS.counted() as sent:
         user.send(session_id)
     assert sent == []
+
+
+@pytest.mark.features("settings")
+def test_a_start_with_a_bot_costs_no_more(apis: Apis, operator: Api, bot_id: str) -> None:
+    user = apis.user("u4")
+    with COMMANDS.counted() as sent:
+        started = user.start("u4")
+    assert started["agentId"] == bot_id
+    assert sent == ["aggregate sessions", "findAndModify agents", "findAndModify sessions"]

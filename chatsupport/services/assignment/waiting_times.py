@@ -87,7 +87,8 @@ def play(handled: Sequence[float], ages: Sequence[float], ahead: int) -> float:
 
 
 def _look() -> Desk:
-    ended = {"status": ENDED, "endedAt": {"$gte": now() - timedelta(days=RECENT_DAYS)}}
+    with_people = {"firstAssignedAt": {"$ne": None}}  # Other sessions had only a bot.
+    ended = {"status": ENDED, "endedAt": {"$gte": now() - timedelta(days=RECENT_DAYS)}, **with_people}
     rows = Session.collection().find(ended, {"assignedAt": 1, "endedAt": 1}, sort=[("endedAt", -1)], limit=RECENT)
     handled = sorted(
         (row["endedAt"] - row["assignedAt"]).total_seconds() for row in rows if row.get("assignedAt") is not None
@@ -96,7 +97,9 @@ def _look() -> Desk:
     taken: Any = {"$size": {"$ifNull": ["$activeSessions", []]}}
     sums = {"slots": {"$sum": "$maxUsers"}, "taken": {"$sum": taken}}
     team = next(iter(Agent.collection().aggregate([{"$match": there}, {"$group": {"_id": None, **sums}}])), None)
-    active = list(Session.collection().find({"status": ACTIVE}, {"assignedAt": 1, "agentId": 1}, limit=MOST_SLOTS))
+    active = list(
+        Session.collection().find({"status": ACTIVE, **with_people}, {"assignedAt": 1, "agentId": 1}, limit=MOST_SLOTS)
+    )
     # The chats of agents who take no new ones free no slot.
     theirs = {"_id": {"$in": list({row["agentId"] for row in active})}, **there}
     present = {agent["_id"] for agent in Agent.collection().find(theirs, {"_id": 1})}
