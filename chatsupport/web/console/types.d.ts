@@ -91,6 +91,7 @@ export interface Agent {
   readonly activeUsers: number | readonly string[];
   readonly isOnline: boolean;
   readonly role?: string;
+  readonly kind?: "human" | "bot";
   readonly isAway?: boolean;
 }
 

@@ -65,7 +65,7 @@ function render() {
   if (!current) return;
   const { list, session, confirm } = current;
   const agents = state.agents
-    .filter((agent) => agent.id !== session.agentId)
+    .filter(({ id, kind }) => id !== session.agentId && kind !== "bot")
     .sort(
       (one, other) =>
         Number(hasRoom(other)) - Number(hasRoom(one)) ||
