@@ -25,6 +25,7 @@ from chatsupport.database.clock import now_ms
 from chatsupport.documents import Agent
 from chatsupport.extensions import settings
 from tests.api import Api, Apis, data_of
+from tests.bots import answers_first
 from tests.documents import bare_app, openapi_document
 
 SOURCES = Path(chatsupport.__file__).parent
@@ -274,6 +275,20 @@ def test_every_answer_has_the_described_shape(apis: Apis, operator: Api, describ
     operator.patch(f"/api/chat/session/{waiting}", {"page": {"url": "https://a.example"}, "fields": {"plan": "pro"}})
     operator.post(f"/api/chat/transfer/{waiting}", {"agentId": other_id})
     operator.post(f"/api/chat/transfer/{waiting}")
+    bot_id = operator.create_agent("Robin", kind="bot")["id"]
+    answers_first(operator, bot_id)
+    with_bot = apis.user("u6").start("u6")["sessionId"]
+    card = {"type": "card", "title": "Hello", "buttons": [{"title": "Help", "url": "https://example.com/help"}]}
+    apis.agent(bot_id).send(with_bot, "Hello", content=card)
+    apis.user("u6").send(with_bot, "Help", replyTo=1)
+    apis.agent(bot_id).get("/api/events")
+    apis.user("u6").post(f"/api/chat/handoff/{with_bot}", {"summary": "no"})
+    apis.agent(bot_id).post(f"/api/chat/handoff/{with_bot}", {"summary": "Wants help."})
+    apis.agent(bot_id).post(f"/api/chat/handoff/{waiting}", {})
+    operator.get(f"/api/chat/notes/{with_bot}")
+    operator.get("/api/settings")
+    operator.end(with_bot)
+    answers_first(operator, None)
     operator.post(f"/api/chat/notes/{waiting}", {"text": "Called twice."})
     operator.get(f"/api/chat/notes/{waiting}")
     user.get(f"/api/chat/notes/{waiting}")
