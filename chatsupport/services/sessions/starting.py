@@ -124,6 +124,9 @@ def _insert_with_bot(session: Document, slot: Slot, started: Document) -> Docume
             raise
         message_log.log.begin(session["_id"])
         transitions.begin(slot, session, assigned)
+    if session["status"] != ACTIVE:
+        slots.give_back(slot)
+        serving.drain_queue()
     return session
 
 

@@ -127,6 +127,7 @@ def test_a_start_that_comes_too_late_waits(operator: Api, bot_id: str, monkeypat
     stored = Session.collection().find_one({})
     assert stored["status"] == "waiting"
     assert "botId" not in stored
+    assert Agent.collection().find_one({"name": "Robin"})["load"] == 0
 
 
 def test_reports_show_a_bot_apart(operator: Api, user: Api, bot: Api, bot_id: str, with_bot: str) -> None:
