@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from bson import ObjectId
+
 Document = Mapping[str, Any]
 
 
@@ -31,6 +33,10 @@ class SessionPart:
     """Returns the fields of a stored session for its user, or with True for staff. It reads no other data."""
     show_message: Callable[[Document], Document] | None = None
     """Returns the fields of a stored message that has data of features. It reads no other data."""
+    picture: Callable[[ObjectId, ObjectId], object] | None = None
+    """Returns what a message keeps of a picture that it shows, from the session and the id of the picture, or None if
+    the session has no such picture.
+    """
     condition: Callable[[Any], Document] | None = None
     """Returns what it asks of the sessions of a list, from a `SessionFilter` that has its fields."""
     time_zone: Callable[[Document], str | None] | None = None
@@ -82,6 +88,13 @@ def shown_of_message(message: Document) -> dict[str, Any]:
         if part.show_message is not None:
             shown.update(part.show_message(message))
     return shown
+
+
+def kept_of_picture(session_id: ObjectId, file_id: ObjectId) -> dict[str, Any] | None:
+    """Return the features' data of a message that shows this picture, or None if the session has no such picture."""
+    parts = {name: part.picture for name, part in _parts.items() if part.picture is not None}
+    kept = {name: found for name, picture in parts.items() if (found := picture(session_id, file_id)) is not None}
+    return kept or None
 
 
 def condition(wanted: object) -> dict[str, Any]:

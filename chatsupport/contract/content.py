@@ -43,7 +43,9 @@ class Content(Model):
     options: Annotated[list[Option], _at_most(MAX_OPTIONS)] | None = absent("Of quick replies: 1 to 10.")
     title: Annotated[str, Text(80)] | None = absent("Of a card.")
     text: Annotated[str, Text(500)] | None = absent("Of a card.")
-    file_id: FileOfMessage | None = absent("Of a card: the id of a picture that was sent in the same session.")
+    file_id: FileOfMessage | None = absent(
+        "Of a card: the id of a picture that was sent in the same session. The message then has `picture`."
+    )
     buttons: Annotated[list[Button], _at_most(MAX_BUTTONS)] | None = absent("Of a card: at most 3.")
 
     @model_validator(mode="after")
@@ -53,6 +55,11 @@ class Content(Model):
         if self.type == CARD and self.title is None:
             raise ValueError("must have a title if its type is card.")
         return self
+
+    @property
+    def shows_picture(self) -> bool:
+        """Tell whether it is a card with a picture."""
+        return self.type == CARD and self.file_id is not None
 
     def stored(self) -> dict[str, Any]:
         """Return it as messages keep and show it: without what its type does not have."""

@@ -14,7 +14,9 @@ FEATURE = Feature(
     blueprint=routes.blueprint,
     emitted=EMITTED,
     documents=[StoredFile, FileChunk],
-    session_part=SessionPart(fields={Message: WithAttachment}, show_message=attachments.show),
+    session_part=SessionPart(
+        fields={Message: WithAttachment}, show_message=attachments.show, picture=attachments.picture
+    ),
     variables=[*options.VARIABLES, scanning.SCAN_URL],
     timed_work=[
         Every(60.0, storage.sweep, under=HOUSEKEEPING),

@@ -12,6 +12,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport.database.clock import timestamp
+from chatsupport.documents import Message
 from chatsupport.extensions import settings
 from chatsupport.features.files.documents import READY
 from chatsupport.features.files.options import FILE_URL_SECONDS, FILES
@@ -33,12 +34,23 @@ def show(message: Document) -> dict[str, Any]:
     if kept is None:
         return {}
     shown = {"id": str(message["_id"]), "alt": None, **kept}
-    thumbnail_id = shown.pop("thumbnailId", None)
+    thumbnail_id, file_id = shown.pop("thumbnailId", None), shown.pop("pictureId", None)
     if kept["state"] == READY and settings.config.value(FILES):
-        shown["url"] = address(message["_id"])
+        shown["url"] = address(file_id or message["_id"])
         if thumbnail_id is not None:
             shown["thumbnailUrl"] = address(thumbnail_id)
-    return {"attachment": shown}
+    if file_id is None:
+        return {"attachment": shown}
+    return {"picture": {**shown, "id": str(file_id)}}
+
+
+def picture(session_id: ObjectId, file_id: ObjectId) -> dict[str, Any] | None:
+    """Return what a card's message keeps of a picture that was sent in its session, or None if there is none."""
+    message = Message.collection().find_one({"_id": file_id, "sessionId": session_id}, {STORED: 1})
+    kept = {} if message is None else message.get("features", {}).get(NAME, {})
+    if "thumbnailId" not in kept or "pictureId" in kept or kept["state"] != READY:
+        return None
+    return {**kept, "pictureId": file_id}
 
 
 def address(file_id: ObjectId) -> str:

@@ -101,9 +101,10 @@ class Attachment(Answer):
 
 
 class WithAttachment(Model):
-    """The field that a message has only if it has a file."""
+    """The fields that a message has only if it has a file, or a card with a picture."""
 
     attachment: Attachment = absent("The message's file.")
+    picture: Attachment = absent("The picture of the message's card, which was sent before as a file.")
 
 
 FileId = Annotated[ObjectId, DocumentId(FileNotFoundInChatError), Code("INVALID_FILE")]

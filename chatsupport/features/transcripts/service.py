@@ -95,8 +95,9 @@ def _with_names(rows: Iterator[Document], session: Document, zone: ZoneInfo) -> 
         if sender not in names:
             names[sender] = _name(*sender)
         time = datetime.fromisoformat(message["timestamp"].replace("Z", "+00:00")).astimezone(zone)
-        if "attachment" in message:
-            message["attachment"] = _without_addresses(message["attachment"])
+        for name in ("attachment", "picture"):
+            if name in message:
+                message[name] = _without_addresses(message[name])
         yield {**message, "senderName": names[sender], "localTime": time.isoformat(timespec="seconds")}
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from bson import ObjectId
 
+from chatsupport import session_parts
 from chatsupport.contract.base import refused
 from chatsupport.contract.chat import NewMessage
 from chatsupport.database.connection import answer_within
-from chatsupport.documents import Message
 from chatsupport.errors import ForbiddenError
 from chatsupport.identity import AGENT, USER, Caller, canonical_id
 from chatsupport.services.messages import drafts, message_log
@@ -63,13 +63,18 @@ def _also(session_id: ObjectId, sender_type: str, message: NewMessage) -> dict[s
         if sender_type == USER:
             raise ForbiddenError("Only agents and systems send content. Leave it out.")
         also["content"] = message.content.stored()
-        file_id = message.content.file_id
-        if file_id is not None:
-            sent = {"_id": ObjectId(file_id), "sessionId": session_id, "features.files": {"$exists": True}}
-            with answer_within(message_log.MAX_WAIT_SECONDS):
-                if Message.collection().find_one(sent, {"_id": 1}) is None:
-                    raise refused("content.fileId", "INVALID_CONTENT", "content.fileId must be a file of this session.")
+        if message.content.shows_picture:
+            also["features"] = _kept_of_picture(session_id, ObjectId(message.content.file_id))
     return also or None
+
+
+def _kept_of_picture(session_id: ObjectId, file_id: ObjectId) -> dict[str, Any]:
+    with answer_within(message_log.MAX_WAIT_SECONDS):
+        kept = session_parts.kept_of_picture(session_id, file_id)
+    if kept is None:
+        sentence = "content.fileId must be the id of a picture of this session that was checked."
+        raise refused("content.fileId", "INVALID_CONTENT", sentence)
+    return kept
 
 
 def _named_sender(caller: Caller, session_id: ObjectId, message: NewMessage) -> tuple[str, str]:
