@@ -17,6 +17,7 @@ from chatsupport.errors import ForbiddenError
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.services.assignment import queue
 from chatsupport.services.messages import read_marks, sequences
+from chatsupport.services.sessions import reading
 from chatsupport.services.shared import access
 
 Document = dict[str, Any]
@@ -114,5 +115,5 @@ def _agents_of(sessions: Iterable[Document]) -> dict[ObjectId, Document]:
     ids = list({session["agentId"] for session in sessions if session.get("agentId") is not None})
     if not ids:
         return {}
-    agents = Agent.collection().find({"_id": {"$in": ids}}, {"name": 1, "isOnline": 1, "isAway": 1})
+    agents = Agent.collection().find({"_id": {"$in": ids}}, reading.SEEN_OF_AGENT)
     return {agent["_id"]: agent for agent in agents}

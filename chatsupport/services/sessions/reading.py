@@ -28,14 +28,15 @@ class Views(NamedTuple):
     for_staff: Document
 
 
-_SEEN_OF_AGENT = {"name": 1, "isOnline": 1, "isAway": 1, "kind": 1}
+SEEN_OF_AGENT = {"name": 1, "isOnline": 1, "isAway": 1, "kind": 1}
+"""What a session shows of its agent comes from these fields."""
 
 WITH_AGENT: Document = {
     "$lookup": {
         "from": Agent._meta["collection"],
         "localField": "agentId",
         "foreignField": "_id",
-        "pipeline": [{"$project": _SEEN_OF_AGENT}],
+        "pipeline": [{"$project": SEEN_OF_AGENT}],
         "as": "agents",
     }
 }
@@ -107,7 +108,7 @@ def agent_of(session: Mapping[str, Any]) -> Document | None:
     agent_id = session.get("agentId")
     if agent_id is None:
         return None
-    agent: Document | None = Agent.collection().find_one({"_id": agent_id}, _SEEN_OF_AGENT)
+    agent: Document | None = Agent.collection().find_one({"_id": agent_id}, SEEN_OF_AGENT)
     return agent
 
 

@@ -26,6 +26,7 @@ def test_a_new_session_goes_to_the_bot_although_people_are_free(operator: Api, a
     assert (session["status"], session["agentId"]) == ("active", bot_id)
     assert session["assignment"]["reason"] == "bot"
     assert session["agent"]["isBot"] is True
+    assert data_of(operator.get("/api/chat/sessions"))["sessions"][0]["agent"] == session["agent"]
     assert session["firstAssignedAt"] is None
     assert violations(connection.database()) == []
 
