@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -24,19 +25,28 @@ class RefusedError(Exception):
 
 
 def call(method: str, path: str, body: Any = None, *, headers: dict[str, str], timeout: float = 30) -> Any:
-    """Make a call, and return the data of the answer. Raises `RefusedError`, or `OSError` if nobody answers."""
+    """Make a call, and return the data of the answer. Raises `RefusedError`, or `OSError` if nobody answers.
+
+    If the server says when to try again (429, 503), this waits and does so.
+    """
     request = urllib.request.Request(  # noqa: S310 the address is the operator's
         URL + path,
         None if body is None else json.dumps(body).encode(),
         {"Content-Type": "application/json", **headers},
         method=method,
     )
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
-            return json.load(response)["data"]
-    except urllib.error.HTTPError as error:
-        with error:
-            raise RefusedError(error.code, json.load(error)) from None
+    tries = 5
+    while True:
+        tries -= 1
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
+                return json.load(response)["data"]
+        except urllib.error.HTTPError as error:
+            with error:
+                wait = error.headers.get("Retry-After")
+                if wait is None or not tries:
+                    raise RefusedError(error.code, json.load(error)) from None
+        time.sleep(min(int(wait), 60))
 
 
 class Bot:
