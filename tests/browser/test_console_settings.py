@@ -25,6 +25,7 @@ SECTIONS = (
     "Departments",
     "Canned replies",
     "End reasons",
+    "Bots",
     "Opening hours",
     "Texts",
     "Questions before a chat",

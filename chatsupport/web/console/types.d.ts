@@ -134,6 +134,8 @@ export interface Note {
   readonly authorId: string;
   readonly authorName: string;
   readonly text: string;
+  /** A bot wrote it for the person who gets the chat. */
+  readonly isSummary?: true;
   readonly createdAt: string;
 }
 

@@ -20,7 +20,23 @@ export interface Message {
   clientMessageId?: string;
   erased?: boolean;
   attachment?: Attachment;
+  content?: Content;
+  /** The picture of a card. */
+  picture?: Attachment;
+  /** The message whose answer was chosen. */
+  replyTo?: number;
 }
+
+/** What a message shows beside its text. */
+export type Content =
+  | { readonly type: "quick_replies"; readonly options: readonly { readonly title: string; readonly value: string }[] }
+  | {
+      readonly type: "card";
+      readonly title: string;
+      readonly text?: string;
+      readonly fileId?: string;
+      readonly buttons?: readonly { readonly title: string; readonly url: string }[];
+    };
 
 export interface Attachment {
   readonly id: string;
@@ -79,6 +95,8 @@ export interface AgentName {
   id: string;
   name: string;
   isOnline?: boolean;
+  /** It is a program. */
+  isBot?: true;
 }
 
 /** What is used of a socket of socket.io's client. */

@@ -4,7 +4,7 @@ import { between, duration, length, since, timeOfDay } from "../parts/clock.js";
 import { avatar, icon, setAttribute, setText, show } from "../parts/elements.js";
 import { createEmpty } from "../parts/empty.js";
 import { isLooking } from "../parts/focus.js";
-import { portray, visitorName } from "../parts/names.js";
+import { agentName, portray, visitorName } from "../parts/names.js";
 import { back } from "../route.js";
 import { markRead, openAgain, stopWatching, takeOver } from "../server/actions.js";
 import { canUndoEnd, undoEnd } from "../server/ending.js";
@@ -14,6 +14,7 @@ import { say, texts } from "../texts.js";
 import { createComposer } from "./composer.js";
 import { openEnd } from "./end.js";
 import { createMessages } from "./messages.js";
+import { createSummary } from "./summary.js";
 import { openTransfer } from "./transfer.js";
 
 /** @import { Emptiness, Session, View } from "../types.js" */
@@ -27,6 +28,7 @@ export const canAct = (session) =>
 /** @returns {View} */
 export function createConversation() {
   const head = createHead();
+  const summary = createSummary();
   const messages = createMessages();
   const words = h("span", {});
   const undo = h(
@@ -41,6 +43,7 @@ export function createConversation() {
     "main",
     { class: "conversation", "aria-label": texts.chat.label },
     head.element,
+    summary.element,
     messages.element,
     notice,
     composer.element,
@@ -53,6 +56,7 @@ export function createConversation() {
       const session = selectedSession();
       for (const part of [head.element, messages.element]) show(part, Boolean(session));
       show(empty.element, !session);
+      summary.update(session);
       if (!session) {
         show(notice, false);
         show(composer.element, false);
@@ -93,7 +97,7 @@ function nothing() {
 function explain(session) {
   const { chat } = texts;
   const { endsAt, watching } = talkOf(session.id);
-  const agent = session.agent?.name ?? chat.anotherAgent;
+  const agent = session.agent ? agentName(session.agent) : chat.anotherAgent;
   if (session.gone) return say(chat.gone, { reason: session.gone.message ?? chat.goneElsewhere });
   if (session.status === "ended") {
     const reason = reasonOf(session);

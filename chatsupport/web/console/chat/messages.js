@@ -3,11 +3,12 @@ import { linked } from "../../shared/links.js";
 import { dayKey, dayName, fullTime, timeOfDay } from "../parts/clock.js";
 import { icon, keyed, setAttribute, setText, show } from "../parts/elements.js";
 import { createEmpty } from "../parts/empty.js";
-import { visitorName } from "../parts/names.js";
+import { agentName, visitorName } from "../parts/names.js";
 import { loadEarlier } from "../server/actions.js";
 import { outboxOf } from "../server/outbox.js";
 import { assign, state, talkOf } from "../store.js";
 import { say, texts } from "../texts.js";
+import { createContent } from "./content.js";
 import { createAttachment, isOnlyName } from "./files.js";
 
 /** @import { Message, Unsent } from "../../shared/types.js" */
@@ -164,7 +165,7 @@ function showTop(top, sessionId, { loading, error, hasEarlier }) {
  * @param {Talk} talk
  * @param {readonly Unsent[]} outbox
  */
-function arrange(session, { messages, notes, reads, hasEarlier }, outbox) {
+function arrange(session, { messages, notes: all, reads, hasEarlier }, outbox) {
   /** @type {Line[]} */
   const lines = [];
   const me = state.agent?.id;
@@ -173,6 +174,7 @@ function arrange(session, { messages, notes, reads, hasEarlier }, outbox) {
   const lastOwn = messages.findLast((one) => one.senderId === me)?.seq;
   /** @type {Message | null} */
   let before = null;
+  const notes = all.filter(({ isSummary }) => !isSummary); // A summary stands above the messages.
   // Notes from before the first message that is shown come with the earlier messages.
   const shown = hasEarlier ? notes.filter((note) => note.createdAt >= messages[0]?.timestamp) : [...notes];
   /** @param {string} [until] */
@@ -234,8 +236,9 @@ function arrange(session, { messages, notes, reads, hasEarlier }, outbox) {
 /** @param {Message} message @param {Session} session */
 function nameOf(message, session) {
   if (message.senderType === "system") return texts.messages.system;
-  if (session.agentId === message.senderId && session.agent) return session.agent.name;
-  return state.agents.find((agent) => agent.id === message.senderId)?.name ?? texts.messages.anotherAgent;
+  const isOfAgent = session.agentId === message.senderId && session.agent;
+  const agent = isOfAgent || state.agents.find(({ id }) => id === message.senderId);
+  return agent ? agentName(agent) : texts.messages.anotherAgent;
 }
 
 /** @param {Line} line */
@@ -275,6 +278,8 @@ function createMessage() {
   const who = h("span", { class: "message-who" });
   const bubble = h("p", { class: "bubble", dir: "auto" });
   const attachment = createAttachment();
+  const content = createContent();
+  const chosen = h("span", { class: "message-state" });
   const time = h("time", { class: "message-time" });
   const status = h("span", { class: "message-state" });
   const link = (/** @type {string} */ label) => h("button", { class: "link", type: "button" }, label);
@@ -286,7 +291,8 @@ function createMessage() {
     who,
     attachment.element,
     bubble,
-    h("span", { class: "message-foot" }, time, status, again, remove),
+    content.element,
+    h("span", { class: "message-foot" }, time, chosen, status, again, remove),
   );
   return {
     element,
@@ -317,6 +323,8 @@ function createMessage() {
       if (bubble.textContent !== shown) bubble.replaceChildren(...linked(shown));
       bubble.classList.toggle("erased", Boolean(erased));
       attachment.update(message);
+      content.update(message);
+      setText(chosen, message?.replyTo ? texts.messages.chosen : "");
       show(bubble, !message || !isOnlyName(message));
       setText(time, timeOfDay(at));
       time.dateTime = at;

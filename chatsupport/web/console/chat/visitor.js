@@ -2,7 +2,7 @@ import { h } from "../../shared/elements.js";
 import { copyText } from "../parts/clipboard.js";
 import { between, duration, fullTime, length, shortTime, since, timeOfDay } from "../parts/clock.js";
 import { avatar, icon, keyed, setText, show } from "../parts/elements.js";
-import { portray, visitorName } from "../parts/names.js";
+import { agentName, portray, visitorName } from "../parts/names.js";
 import { go } from "../route.js";
 import { loadEarlierSessions } from "../server/actions.js";
 import { assign, isSupervisor, putSession, reasonOf, selectedSession, state, talkOf, toast } from "../store.js";
@@ -102,7 +102,7 @@ function factsOf(session) {
     { label: visitor.status, value: STATUS[session.status] },
     {
       label: visitor.agent,
-      value: session.agentId === state.agent?.id ? texts.you : (session.agent?.name ?? texts.none),
+      value: session.agentId === state.agent?.id ? texts.you : session.agent ? agentName(session.agent) : texts.none,
     },
     ...(session.assignment ? [{ label: visitor.why, value: reasons[session.assignment.reason] ?? texts.none }] : []),
     ...(session.departmentId ? [{ label: visitor.department, value: departmentOf(session.departmentId) }] : []),

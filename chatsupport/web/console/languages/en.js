@@ -7,6 +7,8 @@ export const english = {
   loading: "Loading…",
   you: "You",
   none: "–",
+  // An agent that is a program.
+  bot: "{name} (bot)",
 
   signIn: {
     welcome: "Sign in to answer your visitors.",
@@ -137,6 +139,7 @@ export const english = {
     waiting: "Waiting",
     active: "Active",
     withMe: "With me",
+    withBot: "With a bot",
     time: "Began",
     anyTime: "Any time",
     week: "Last 7 days",
@@ -264,6 +267,8 @@ export const english = {
     retry: "Retry",
     delete: "Delete",
     erased: "This message was erased.",
+    options: "Offered answers",
+    chosen: "Chosen from the offered answers",
     system: "System",
     anotherAgent: "Another agent",
     today: "Today",
@@ -294,6 +299,7 @@ export const english = {
   notes: {
     by: "Note by {name}",
     yours: "Your note",
+    summary: "Summary by {name}",
     failed: "The note could not be added. {reason}",
     notLoaded: "The notes could not be loaded. {reason}",
   },
@@ -429,6 +435,7 @@ export const english = {
     agent_away: "You were away for too long, so it went back to the queue.",
     agent_deleted: "Your account was removed.",
     no_reply: "You had not answered for too long, so it went back to the queue.",
+    handed_over: "It was handed over to people.",
   },
 
   // Texts for screen readers.

@@ -19,6 +19,7 @@ export const CHIPS = {
     { id: "waiting", label: filters.waiting, has: (session) => session.status === "waiting" },
     { id: "active", label: filters.active, has: (session) => session.status === "active" },
     { id: "ours", label: filters.withMe, has: isMine },
+    { id: "bots", label: filters.withBot, has: ({ status, agent }) => status === "active" && Boolean(agent?.isBot) },
   ],
 };
 

@@ -3,7 +3,7 @@ import { between, duration, length, shortTime, since } from "../parts/clock.js";
 import { avatar, keyed, setAttribute, setText, show } from "../parts/elements.js";
 import { createEmpty } from "../parts/empty.js";
 import { focusComposer } from "../parts/focus.js";
-import { portray, visitorName } from "../parts/names.js";
+import { agentName, portray, visitorName } from "../parts/names.js";
 import { select } from "../route.js";
 import { moreEnded } from "../server/refresh.js";
 import { loadFound } from "../server/search.js";
@@ -166,7 +166,7 @@ function describe(session) {
     const { status, queuePosition: position, agentId, agent } = session;
     if (status === "waiting") return position ? say(lists.waitsAt, { position }) : lists.waits;
     if (agentId === state.agent?.id) return lists.withYou;
-    return say(lists.withAgent, { agent: agent?.name ?? lists.anAgent });
+    return say(lists.withAgent, { agent: agent ? agentName(agent) : lists.anAgent });
   }
   if (state.ends.has(session.id)) return texts.chat.ending;
   if (talkOf(session.id).typing.has(session.userId)) return lists.typing;

@@ -11,7 +11,8 @@ export function changeAgent(agent) {
     hear({ agent: { ...me, ...agent, isOnline: state.switching ?? agent.isOnline } }, performance.now());
   const activeUsers = typeof agent.activeUsers === "number" ? agent.activeUsers : agent.activeUsers.length;
   const isOnline = agent.isOnline && !agent.isAway;
-  const known = { id: agent.id, name: agent.name, maxUsers: agent.maxUsers, activeUsers, isOnline };
+  const { id, name, kind, maxUsers } = agent;
+  const known = { id, name, kind, maxUsers, activeUsers, isOnline };
   const others = state.agents.filter((one) => one.id !== agent.id);
   assign({ agents: [...others, known].sort((one, other) => one.name.localeCompare(other.name)) });
 }
@@ -32,7 +33,7 @@ export function isFull() {
 
 /** Returns the numbers of the team. */
 export function numbers() {
-  const there = state.agents.filter((agent) => agent.isOnline);
+  const there = state.agents.filter((agent) => agent.isOnline && agent.kind !== "bot");
   return {
     waiting: state.queue.total,
     longestWaitingSince: state.queue.total ? state.queue.longestWaitingSince : null,

@@ -2,7 +2,7 @@ import { h } from "../../shared/elements.js";
 import { duration, since } from "../parts/clock.js";
 import { avatar, icon, keyed, setAttribute, setText, show } from "../parts/elements.js";
 import { createEmpty } from "../parts/empty.js";
-import { visitorName } from "../parts/names.js";
+import { agentName, visitorName } from "../parts/names.js";
 import { go } from "../route.js";
 import { takeOver } from "../server/actions.js";
 import { open, state } from "../store.js";
@@ -94,7 +94,7 @@ function createAgent(agent) {
     element: h("li", { class: "agent" }, avatar(agent.name), body),
     /** @param {AgentLoad} now */
     update(now) {
-      setText(name, now.name);
+      setText(name, agentName(now));
       const [kind, word] = !now.isOnline
         ? ["away", texts.overview.isAway]
         : hasRoom(now)

@@ -35,3 +35,6 @@ export function portray(picture, visitor) {
   picture.classList.add("coloured");
   picture.style.setProperty("--hue", String(hashed(visitor.userId) % TURN));
 }
+
+/** What an agent is called, so that bots are known as such. @param {{ name: string, isBot?: true, kind?: string }} agent */
+export const agentName = ({ name, isBot, kind }) => (isBot || kind === "bot" ? say(texts.bot, { name }) : name);

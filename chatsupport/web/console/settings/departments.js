@@ -2,16 +2,26 @@ import { h } from "../../shared/elements.js";
 import { ApiError, call, get, withQuery } from "../server/api.js";
 import { toast } from "../store.js";
 import { say } from "../texts.js";
+import { chooseBot, loadAgents } from "./bots.js";
 import { field, openForm } from "./fields.js";
 import { createEntries } from "./lists.js";
 import { words } from "./texts.js";
 
 // Departments: groups of agents, whose chats wait for them.
 
-/** @typedef {{ id: string, name: string, overflowAfter: number | null }} Department */
+/** @import { Agent } from "./bots.js" */
+/** @typedef {{ id: string, name: string, overflowAfter: number | null, botId: string | null }} Department */
 
 const own = words.departments;
 const MAX_SECONDS = 86_400;
+
+/** @type {Agent[]} */
+let agents = [];
+
+async function load() {
+  agents = await loadAgents();
+  return loadDepartments();
+}
 
 /** Returns all departments. A server may be without them. @returns {Promise<Department[]>} */
 export async function loadDepartments() {
@@ -35,9 +45,13 @@ function edit(department, done) {
   const after = h("input", { type: "number", min: "1", max: String(MAX_SECONDS) });
   name.value = department?.name ?? "";
   after.value = String(department?.overflowAfter ?? "");
+  let botId = department?.botId ?? null;
+  const bot = chooseBot(agents, botId, words.bots.asOthers, (id) => (botId = id));
+  const hasBots = bot.options.length > 1;
 
   async function send() {
-    const fields = { name: name.value, overflowAfter: after.value ? after.valueAsNumber : null };
+    const overflowAfter = after.value ? after.valueAsNumber : null;
+    const fields = { name: name.value, overflowAfter, ...(hasBots && { botId }) };
     if (department) await call("PATCH", `/api/departments/${department.id}`, fields);
     else await call("POST", "/api/departments", fields, 1); // A repeated one would be refused: the name is taken.
     toast(department ? own.changed : own.created);
@@ -46,7 +60,11 @@ function edit(department, done) {
 
   openForm(
     department ? own.edit : own.add,
-    [field(own.name, name, { hint: own.nameHint }), field(own.overflow, after, { hint: own.overflowHint })],
+    [
+      field(own.name, name, { hint: own.nameHint }),
+      field(own.overflow, after, { hint: own.overflowHint }),
+      ...(hasBots ? [field(words.bots.ofDepartment, bot)] : []),
+    ],
     department ? words.page.save : own.add,
     send,
   );
@@ -55,7 +73,7 @@ function edit(department, done) {
 export const createDepartments = () =>
   createEntries({
     words: own,
-    load: loadDepartments,
+    load,
     nameOf: (/** @type {Department} */ { name }) => name,
     show: ({ name, overflowAfter }) => [
       name,

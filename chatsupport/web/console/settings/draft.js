@@ -16,6 +16,7 @@ const PARTS = /** @type {const} */ ({
   widget: words.look.title,
   endReasons: words.endReasons.title,
   preChat: words.questions.title,
+  botId: words.bots.title,
 });
 const NAMES = /** @type {(keyof typeof PARTS)[]} */ (Object.keys(PARTS));
 

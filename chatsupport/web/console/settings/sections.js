@@ -1,4 +1,5 @@
 import { createAgents } from "./agents.js";
+import { createBots } from "./bots.js";
 import { createEndReasons, createQuestions, createTexts } from "./chat.js";
 import { createDepartments } from "./departments.js";
 import { createHours } from "./hours.js";
@@ -32,6 +33,7 @@ export const GROUPS = [
   {
     label: words.page.chat,
     sections: [
+      { id: "bots", label: words.bots.title, create: createBots, part: "botId" },
       { id: "hours", label: words.hours.title, create: createHours, part: "hours" },
       { id: "texts", label: words.words.title, create: createTexts, part: "texts" },
       { id: "questions", label: words.questions.title, create: createQuestions, part: "preChat" },

@@ -31,11 +31,16 @@ export const english = {
 
   agents: {
     title: "Agents",
-    explain: "The people who answer. Supervisors also see all chats and this page.",
+    explain: "The people who answer, and bots. Supervisors also see all chats and this page.",
     add: "Add an agent",
     edit: "Edit the agent",
     name: "Name",
     nameHint: "Visitors see it.",
+    kind: "Who answers",
+    human: "A person",
+    bot: "A bot",
+    kindHint: "A bot is a program. It gets chats once it is chosen under Bots.",
+    botId: "Id: {id}",
     email: "Email",
     password: "Password",
     passwordHint: "At least 10 characters. Tell it to the agent in private.",
@@ -52,6 +57,7 @@ export const english = {
     away: "away",
     noSignIn: "cannot sign in here",
     created: "{name} can sign in now.",
+    botCreated: "{name} was added.",
     changed: "{name} was changed.",
     deleted: "{name} was deleted.",
     deleteTitle: "Delete {name}?",
@@ -77,6 +83,17 @@ export const english = {
     deleteExplain: "Every agent may then get its chats.",
     all: "All",
     some: "Chats without a department, and those of:",
+  },
+
+  bots: {
+    title: "Bots",
+    explain: "A bot answers new chats first, and hands them over to people. Add it under Agents.",
+    first: "New chats go first to",
+    people: "People",
+    departments: "A department may have a bot of its own.",
+    gone: "A bot that was deleted",
+    ofDepartment: "New chats go first to",
+    asOthers: "The same as other chats",
   },
 
   replies: {
