@@ -22,12 +22,20 @@ export function createEntries({ words: own, load, nameOf, show: shown, edit, rem
   const list = h("ul", { class: "entries" });
   const hint = h("p", { class: "muted", role: "status" }, texts.loading);
   const again = button(texts.tryAgain, refresh, { hidden: true });
+  // The dialog offers what is loaded with the list.
+  const adder = h(
+    "button",
+    { class: "button", type: "button", onclick: () => edit(null, refresh), disabled: true },
+    icon("add"),
+    own.add,
+  );
 
   async function refresh() {
     show(again, false);
     try {
       const items = await load();
       list.replaceChildren(...items.map(row));
+      adder.disabled = false;
       hint.textContent = items.length ? "" : words.page.none;
     } catch (error) {
       hint.textContent = because(words.page.failed, error);
@@ -68,13 +76,5 @@ export function createEntries({ words: own, load, nameOf, show: shown, edit, rem
   }
 
   refresh();
-  return h(
-    "div",
-    { class: "settings-section" },
-    heading(own.title, own.explain),
-    list,
-    hint,
-    again,
-    h("button", { class: "button", type: "button", onclick: () => edit(null, refresh) }, icon("add"), own.add),
-  );
+  return h("div", { class: "settings-section" }, heading(own.title, own.explain), list, hint, again, adder);
 }
