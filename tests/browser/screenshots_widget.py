@@ -11,7 +11,7 @@ from playwright.sync_api import FloatRect, Page, expect
 from tests.browser.conftest import MakePerson
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent, Widget
-from tests.e2e.server import Server, Servers
+from tests.e2e.server import Server, Servers, wait_until
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
 DESK = {
@@ -62,6 +62,30 @@ def ask(server: Server, settings: dict[str, Any]) -> None:
     """Change the server's settings."""
     version = server.operator().get("/api/settings").data["version"]
     assert server.operator().request("PUT", "/api/settings", {**settings, "version": version}).status == 200
+
+
+def test_picture_of_a_bot(servers: Servers, site: Site, person: MakePerson) -> None:
+    server = servers.start(FRONTEND_URLS=site.origin)
+    operator = server.operator()
+    bot_id = operator.create_agent("Robin", kind="bot")
+    ask(server, {**operator.get("/api/settings").data, "botId": bot_id})
+    widget = Widget(person(**DESK).open(f"{server.url}/demo")).open()
+    widget.write("Is the blue pot safe outside in winter?")
+    session_id = widget.session_id()
+    wait_until(lambda: operator.history(session_id))
+    card = {
+        "type": "card",
+        "title": "Round pot, blue",
+        "text": "Fired at 1200 °C: it may stay outside down to -5 °C.",
+        "buttons": [{"title": "See the sizes", "url": "https://fern.example/sizes"}],
+    }
+    options = ["Track my parcel", "Something else"]
+    quick_replies = {"type": "quick_replies", "options": [{"title": title, "value": title} for title in options]}
+    for text, content in (("It is.", card), ("What else can I do for you?", quick_replies)):
+        operator.send(session_id, text, content=content, senderId=bot_id, senderType="agent")
+    expect(widget.panel.get_by_role("group", name="Please choose")).to_be_visible()
+    expect(widget.panel.get_by_role("button", name="Talk to a person")).to_be_visible()
+    take(widget.page, "bot")
 
 
 def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:

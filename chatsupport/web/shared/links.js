@@ -44,7 +44,7 @@ const trim = (address) => {
  * Returns a link that shows its real host, or null for a text that is not an address or hides its host.
  * @param {string} address
  */
-const toLink = (address) => {
+export const toLink = (address) => {
   // @ts-expect-error It matches, whatever comes after the scheme.
   const [, scheme, written, rest] = address.match(/^(https?:\/\/)([^/?#\\]*)(.*)$/is);
   let url;

@@ -44,11 +44,11 @@ export const createOutbox = ({ read, write, isReady, deliver, onRefusal }) => {
   };
 
   return {
-    /** @param {string} text */
-    add(text) {
+    /** @param {string} text @param {Partial<Unsent>} [also] what else is kept of the message */
+    add(text, also) {
       // Not randomUUID(): a page that came over plain http from another machine does not have it.
       const id = crypto.getRandomValues(new Uint32Array(4)).join("-");
-      write([...read(), { id, text, at: new Date().toISOString() }]);
+      write([...read(), { id, text, at: new Date().toISOString(), ...also }]);
       return flush();
     },
     /**

@@ -70,6 +70,9 @@ export interface Unsent {
   failed?: string;
   reason?: string;
   seq?: number;
+  /** The seq of the message that it answers, and the session of both. */
+  replyTo?: number;
+  of?: string;
 }
 
 export interface ReadMark {

@@ -101,7 +101,8 @@ export const createChat = (person, render) => {
         });
         begin(sessionId, Date.now());
       }
-      const payload = { sessionId: id, message: entry.text, clientMessageId: entry.id };
+      const replyTo = entry.of === id ? entry.replyTo : null; // That session may have ended meanwhile.
+      const payload = { sessionId: id, message: entry.text, clientMessageId: entry.id, replyTo };
       const answer = await socket.timeout(12_000).emitWithAck("send_message", payload);
       if (answer.success) problem = null;
       return answer;
@@ -420,8 +421,9 @@ export const createChat = (person, render) => {
         renew(code);
       }
     },
-    write(/** @type {string} */ text) {
-      outbox.add(text);
+    /** @param {string} text @param {Partial<Unsent>} [also] what else is kept of it */
+    write(text, also) {
+      outbox.add(text, also);
       open();
     },
     retry(/** @type {Unsent} */ entry) {

@@ -24,6 +24,9 @@ declare global {
 /** Makes a button with a line drawing. */
 export type Icon = (label: string, d: string, properties?: object) => HTMLButtonElement;
 
+/** Sends a message. `also` is what else is kept of it. */
+export type Send = (text: string, also?: Partial<Unsent>) => void;
+
 /** Tells the page, which listens with ChatSupport.on(). */
 export type Emit = (event: string, detail?: unknown) => void;
 
@@ -81,6 +84,8 @@ export interface Kept {
 export interface KeptInTab {
   open?: boolean;
   draft?: string;
+  /** The session in which the visitor has asked for a person, until that is done. */
+  asked?: string | null;
   token?: string | null;
   hash?: string;
 }

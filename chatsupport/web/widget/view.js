@@ -21,6 +21,7 @@ export const makeView = () => {
   /** @type {number | undefined} */
   let unread;
   let hasMore = false;
+  let isWithBot = false;
   // parts/notices.js, once it is needed, and what it says.
   /** @type {any} */
   let notices;
@@ -113,7 +114,8 @@ export const makeView = () => {
     if (status === "active") return say(texts.talking, agentName());
     if (isClosed()) return notice;
     if (!status) return "";
-    return state.desk?.isStaffed === false || !state.place ? texts.away : say(texts.place, state.place);
+    if (state.desk?.isStaffed === false) return texts.away;
+    return state.place ? say(texts.place, state.place) : ""; // After an agent has left, the place comes a moment later.
   };
 
   /** @param {State} now */
@@ -136,10 +138,11 @@ export const makeView = () => {
     rating.hidden = !hasEnded || !state.messages.some(({ senderType }) => senderType === "agent");
     if (notices || state.problem || state.isIdle || isClosed() || isAsked()) showNotice();
     if (hasMore !== !!state.hasMore) show("earlier", (hasMore = !hasMore));
-    if (focused?.offsetParent === null) focus();
+    if (isWithBot !== !!(state.agent?.isBot && !form.hidden)) show("bot", (isWithBot = !isWithBot));
     const isWaiting = state.status === "waiting";
-    showThread(state, retry, isWaiting && card);
+    showThread(state, retry, chat.write, isWaiting && card);
     if (isWaiting) show("card", card).then(() => fitThread(state.read));
+    if (focused?.offsetParent === null) focus();
     count();
   };
 

@@ -35,11 +35,11 @@ def read(api: Api, url: str, **headers: str) -> TestResponse:
     return api.client.get(url, headers=headers)
 
 
-def post_file(rest: Rest, session_id: str, name: str, content: bytes) -> None:
-    """Send a file to a real server."""
+def post_file(rest: Rest, session_id: str, name: str, content: bytes, **fields: str) -> None:
+    """Send a file to a real server. `fields` are those of the form beside it."""
     address = urlsplit(rest.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port)
-    boundary, body = encode_multipart(MultiDict({"file": FileStorage(io.BytesIO(content), name)}))
+    boundary, body = encode_multipart(MultiDict({"file": FileStorage(io.BytesIO(content), name), **fields}))
     headers = {**rest.headers, "Content-Type": f"multipart/form-data; boundary={boundary}"}
     connection.request("POST", f"/api/chat/files/{session_id}", body, headers)
     response = connection.getresponse()

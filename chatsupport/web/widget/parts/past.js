@@ -1,4 +1,5 @@
 import { linked } from "../../shared/links.js";
+import { cardOf, lineOf } from "../message.js";
 import { h, locale } from "../page.js";
 import { words } from "../part.js";
 
@@ -51,11 +52,13 @@ export function show({ panel, own, chat, focus }) {
   }
 
   /** @param {Message} message */
-  function row({ senderType, senderId, message, timestamp }) {
+  function row(message) {
+    const { senderType, senderId, timestamp } = message;
     const isOwn = senderType === "user";
     const name = isOwn ? words.you : (names?.[senderId] ?? words.team);
     const note = `${name} · ${clock.format(new Date(timestamp))}`;
-    return h("div", { class: isOwn && "own" }, h("p", { dir: "auto" }, ...linked(message)), h("small", null, note));
+    const text = h("p", { dir: "auto" }, ...linked(lineOf(message) || message.message));
+    return h("div", { class: isOwn && "own" }, text, cardOf(message), h("small", null, note));
   }
 
   function goBack() {

@@ -31,4 +31,10 @@ export default {
   blocked: "لا يمكنك مراسلتنا هنا.",
   origin: "لا تعمل المحادثة في هذه الصفحة.", // the page may not call the server
   answer: "أجب عن الأسئلة من فضلك.", // the server wants answers before a chat begins
+  bot: "{} برنامج آلي", // a bot's name, while it has the chat
+  person: "التحدث إلى شخص", // a button
+  asking: "نبحث عن شخص…",
+  askLater: "لا يوجد اتصال. سنبحث عن شخص عند عودته.",
+  toQueue: "سيتم توصيلك بشخص.", // the line at the end of a bot's part
+  toPerson: "أنت الآن على اتصال مع {}.", // an agent's name
 };

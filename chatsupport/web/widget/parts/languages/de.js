@@ -31,4 +31,10 @@ export default {
   blocked: "Sie können uns hier nicht schreiben.",
   origin: "Der Chat funktioniert auf dieser Seite nicht.", // the page may not call the server
   answer: "Bitte beantworten Sie die Fragen.", // the server wants answers before a chat begins
+  bot: "{} ist ein Bot", // a bot's name, while it has the chat
+  person: "Mit einem Menschen sprechen", // a button
+  asking: "Wir suchen jemanden…",
+  askLater: "Es gibt keine Verbindung. Sobald es eine gibt, suchen wir jemanden.",
+  toQueue: "Sie werden mit einem Menschen verbunden.", // the line at the end of a bot's part
+  toPerson: "Sie sind jetzt mit {} verbunden.", // an agent's name
 };

@@ -31,4 +31,10 @@ export default {
   blocked: "You cannot write to us here.",
   origin: "The chat does not work on this page.", // the page may not call the server
   answer: "Please answer the questions.", // the server wants answers before a chat begins
+  bot: "{} is a bot", // a bot's name, while it has the chat
+  person: "Talk to a person", // a button
+  asking: "Asking for a person…",
+  askLater: "There is no connection. We will ask for a person as soon as there is one.",
+  toQueue: "You will be connected to a person.", // the line at the end of a bot's part
+  toPerson: "You are now connected to {}.", // an agent's name
 };

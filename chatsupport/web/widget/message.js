@@ -1,0 +1,60 @@
+import { linked, toLink } from "../shared/links.js";
+import { h, options, say } from "./page.js";
+import { words } from "./part.js";
+
+/** @import { Attachment, Message } from "../shared/types.js" */
+
+// What parts show of a message that has more than a person's text.
+
+// What the server says in English when a bot hands a chat over (services/assignment/handovers.py).
+const TO_QUEUE = "You will be connected to a person.";
+const TO_PERSON = /^You are now connected to (.+)\.$/s;
+
+/**
+ * Returns the server's line at the end of a bot's part in the chat's language, or nothing for other messages.
+ * @param {Message} message
+ */
+export function lineOf({ message, senderType, clientMessageId = "" }) {
+  if (senderType !== "system" || !/^handover-/.test(clientMessageId)) return "";
+  if (message === TO_QUEUE) return words.toQueue;
+  const name = message.match(TO_PERSON)?.[1];
+  return name ? say(words.toPerson, name) : "";
+}
+
+/**
+ * Returns the card of a message, if it has one.
+ * @param {Message} message
+ */
+export function cardOf({ content, picture }) {
+  if (content?.type !== "card") return null;
+  const { title, text, buttons = [] } = content;
+  const card = h(
+    "div",
+    { class: "tile", role: "group", "aria-label": title },
+    h("div", { class: "title", dir: "auto" }, title),
+    text && h("div", { dir: "auto" }, ...linked(text)),
+    ...buttons.map(button),
+  );
+  if (picture?.url) draw(picture).then((drawing) => card.prepend(drawing), console.warn);
+  return card;
+}
+
+// A link says where it leads, as addresses in messages do.
+/** @param {{ title: string, url: string }} button */
+function button({ title, url }) {
+  const link = toLink(url);
+  link?.replaceChildren(h("span", { dir: "auto" }, title), h("small", null, link.hostname));
+  return link;
+}
+
+// The site's policy allows connections to the server, but perhaps no pictures from there (docs/widget.md).
+/** @param {Attachment} picture */
+async function draw({ url, thumbnailUrl = url, alt }) {
+  const answer = await fetch(new URL(`${thumbnailUrl}`, options.server));
+  if (!answer.ok) throw answer.status;
+  const bitmap = await createImageBitmap(await answer.blob());
+  const { width, height } = bitmap;
+  const canvas = h("canvas", { width, height, role: alt && "img", "aria-label": alt });
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
+  return canvas;
+}
