@@ -26,8 +26,8 @@ CONSOLE_STYLES = ("tokens", "controls", "shell", "lists", "conversation", "overv
 """In the order in which they apply."""
 
 PRIVATE = (
-    "addEarlier chime deliver desk discard forgetVisitor getToken isAsked isClosed isEnding isIdle "
-    "isLinked isReady isRefused keep keepSecret kept makeView onFailure onJoined onMessage onRefusal "
+    "addEarlier begun chime deliver desk discard forgetVisitor getToken isAnswered isAsked isClosed isEnding isIdle "
+    "isLinked isReady isRefused keep keepSecret kept makeView onFailure onJoined onMessage onRefusal onStop "
     "panel place problem render secret settle theirs unsent wrong "
 ).split()
 """Names of properties that only the widget's modules use. Browsers get them shortened. Each is a word that stands for

@@ -12,6 +12,8 @@ from tests.browser.conftest import MakePerson
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent, Widget
 from tests.e2e.server import Server, Servers, wait_until
+from tests.features.files.samples import PDF
+from tests.features.files.sending import post_file
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
 DESK = {
@@ -88,6 +90,27 @@ def test_picture_of_a_bot(servers: Servers, site: Site, person: MakePerson) -> N
     take(widget.page, "bot")
 
 
+def show_files(widget: Widget, server: Server, agent: Agent) -> None:
+    """Send and get files, and have more to send."""
+    page, button = widget.page, widget.panel.get_by_role("button", name="Send a file")
+    pot = page.locator("main img").first.screenshot()
+    with page.expect_file_chooser() as chooser:
+        button.click()
+    chooser.value.set_files({"name": "IMG_2041.png", "mimeType": "image/png", "buffer": pot})
+    widget.panel.get_by_label("Describe the picture").fill("The round pot")
+    widget.write("Is this the one with the saucer?")
+    session_id = agent.join(widget)
+    expect(widget.log.get_by_role("img", name="The round pot")).to_be_visible()
+    agent.say(session_id, "Yes! Here are all sizes.")
+    post_file(server.operator(), session_id, "Sizes 2027.pdf", PDF)
+    expect(widget.log.get_by_role("link", name="Sizes 2027.pdf")).to_be_visible()
+    with page.expect_file_chooser() as chooser:
+        button.click()
+    chooser.value.set_files({"name": "My window.png", "mimeType": "image/png", "buffer": pot})
+    widget.field.fill("Does it fit here?")
+    take(page, "files")
+
+
 def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:
     server = servers.start(FRONTEND_URLS=site.origin, RATE_LIMITS="on", RATE_LIMIT_MESSAGES="3/hour")
     page = person(**DESK).open(f"{server.url}/demo")
@@ -144,6 +167,8 @@ def test_pictures(servers: Servers, site: Site, person: MakePerson) -> None:
     phone = Widget(person(**PHONE).open(f"{server.url}/demo")).open()
     talk(phone, agent)
     take(phone.page, "phone-dark", clip=None)
+
+    show_files(Widget(person(**DESK).open(f"{server.url}/demo")).open(), server, agent)
 
     arabic = site.embed(server.url, "/ar", language="ar", color="#ffd166")
     widget = Widget(person(**DESK).open(arabic)).open()

@@ -316,6 +316,7 @@ def test_the_bubble_has_a_preview_and_a_line_to_copy(
     person: MakePerson, server: Server, operator: Rest, sue: Agent
 ) -> None:
     somebody = person(permissions=["clipboard-read", "clipboard-write"])
+    sales = operator.post("/api/departments", {"name": "Sales"}).data["id"]
     page = open_settings(somebody, server, sue, "Chat bubble")
 
     page.get_by_label("Heading").fill("Fern & Clay")
@@ -328,9 +329,12 @@ def test_the_bubble_has_a_preview_and_a_line_to_copy(
     expect(page.get_by_text("The line is copied.")).to_be_visible()
     line = f'<script src="{server.url}/widget.js" async></script>'
     assert page.evaluate("navigator.clipboard.readText()") == line
+    page.get_by_label("Department that gets the chats").select_option("Sales")
+    expect(page.locator(".snippet code")).to_have_text(line.replace(" async", f' data-department="{sales}" async'))
     save(page)
     with urlopen(f"{server.url}/widget.js") as script:
         assert b'"color":"#ffd400"' in script.read()
+    operator.request("DELETE", f"/api/departments/{sales}")
 
 
 def test_who_changed_the_settings_meanwhile_is_said_and_no_change_is_lost(

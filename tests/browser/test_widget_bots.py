@@ -66,6 +66,7 @@ def test_quick_replies_and_cards_are_shown_and_used_by_keyboard(
     expect(choices(other)).to_be_visible()
 
     widget.field.focus()
+    widget.page.keyboard.press("Shift+Tab")  # to "Send a file"
     widget.page.keyboard.press("Shift+Tab")  # to "Talk to a person"
     widget.page.keyboard.press("Shift+Tab")
     expect(choices(widget).get_by_role("button").last).to_be_focused()

@@ -31,7 +31,7 @@ def test_the_server_decides_what_the_page_does_not(servers: Servers, site: Site,
     operator = server.operator()
     settings = operator.get("/api/settings").data
     settings["widget"].update(title="From the server", color="#ffd166", position="left", theme="dark", language="de")
-    settings["texts"].update(greeting="Welcome {} <b>", ended="Bye")
+    settings["texts"].update(greeting="Welcome {} <b>", away="Back {} <i>soon", ended="Bye $& {}")
     assert operator.request("PUT", "/api/settings", settings).status == 200
 
     widget = Widget(person().open(site.embed(server.url, title="From the page"))).open()
@@ -43,6 +43,43 @@ def test_the_server_decides_what_the_page_does_not(servers: Servers, site: Site,
     box = widget.panel.bounding_box()
     assert box is not None
     assert box["x"] < 100
+    expect(widget.panel.locator(".hello p")).to_contain_text("Back {} <i>soon ")
+    widget.write("Hallo")
+    expect(widget.status).to_have_text("Back {} <i>soon")
+    operator.post(f"/api/chat/end-session/{widget.session_id()}")
+    expect(widget.status).to_have_text("Bye $& {}")
+    again = Widget(person().open(site.embed(server.url, "/greeting", greeting="From the page"))).open()
+    expect(again.panel.locator("h3")).to_have_text("From the page")
+
+
+@pytest.mark.features("departments")
+def test_a_page_names_the_department_that_gets_its_chats(
+    server: Server, site: Site, person: MakePerson, agent: Agent
+) -> None:
+    operator = server.operator()
+    sales = operator.post("/api/departments", {"name": "Sales"}).data["id"]
+    operator.request("PATCH", f"/api/agents/{agent.id}", {"departmentIds": []})
+    visitor = person()
+    visitor.expected += ["404 (NOT FOUND)"]
+    widget = Widget(visitor.open(site.embed(server.url, "/sales", department=sales))).open()
+    hint = widget.panel.locator(".hello p")
+    expect(hint).to_contain_text("Nobody is here")  # The only agent gets no chats of this department.
+    widget.write("Hello")
+    expect(widget.status).to_contain_text("Nobody is here")
+    assert operator.get(f"/api/chat/session/{widget.session_id()}").data["departmentId"] == sales
+
+    # Everybody may get the chat of a page that names an unknown department, or an empty one.
+    operator.request("DELETE", f"/api/departments/{sales}")
+    for path, department in {"/gone": sales, "/odd": "a & b", "/empty": ""}.items():
+        visitor = person()
+        visitor.expected += ["404 (NOT FOUND)"]
+        widget = Widget(visitor.open(site.embed(server.url, path, department=department))).open()
+        expect(widget.panel.locator(".hello p")).to_have_text("Write to us, and somebody will answer here.")
+        widget.write("Hello")
+        expect(widget.status).to_have_text("You are talking to Ada")
+        session = operator.get(f"/api/chat/session/{widget.session_id()}").data
+        assert session["departmentId"] is None
+        assert session["context"]["page"]["url"].endswith(path)
 
 
 def test_the_page_chooses_light_or_dark(server: Server, site: Site, person: MakePerson, agent: Agent) -> None:

@@ -93,11 +93,11 @@ def test_the_chat_works_by_keyboard_alone(server: Server, site: Site, person: Ma
     expect(widget.status).to_have_text("You are talking to Ada")
 
     names: list[str | None] = []
-    for _ in range(6):
+    for _ in range(7):
         keyboard.press("Tab")
         names.append(page.evaluate(f"{FOCUSED}.ariaLabel || {FOCUSED}.textContent"))
     # The send button is off while there is nothing to send.
-    assert names == ["Menu", "Close chat", "Chat with us", "Your message", "Menu", "Close chat"]
+    assert names == ["Menu", "Close chat", "Chat with us", "Send a file", "Your message", "Menu", "Close chat"]
     keyboard.press("Shift+Tab")
     keyboard.press("Shift+Tab")
     expect(widget.field).to_be_focused()

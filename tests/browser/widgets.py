@@ -23,7 +23,7 @@ class Widget:
         self.rows = self.log.locator("> div")
         self.texts = self.rows.locator("> p")
         self.field = self.panel.get_by_role("textbox", name=re.compile("^(Your message|Ihre Nachricht|رسالتك)$"))
-        self.send_button = self.panel.locator("form button")
+        self.send_button = self.panel.locator("form > textarea + button")
         self.menu_button = self.panel.get_by_role("button", name="Menu")
         self.card = self.log.locator("> .card")
         self.lines = self.log.locator("> .line")

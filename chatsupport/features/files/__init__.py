@@ -23,4 +23,5 @@ FEATURE = Feature(
         Every(5.0, scanning.look, under=HOUSEKEEPING),
     ],
     personal_data=personal_data.PERSONAL_DATA,
+    widget=options.of_widget,
 )

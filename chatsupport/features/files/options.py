@@ -77,3 +77,8 @@ def require_files() -> None:
     """Raise `NotFoundError` if FILES is off."""
     if not settings.config.value(FILES):
         raise NotFoundError("This server takes no files: FILES is off.")
+
+
+def of_widget() -> dict[str, Any]:
+    """Return the chat bubble's setting: how many bytes a file may have. Without it, the bubble sends no files."""
+    return {"files": settings.config.value(MAX_FILE_BYTES)} if settings.config.value(FILES) else {}

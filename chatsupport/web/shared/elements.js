@@ -10,8 +10,8 @@
  * @returns {Tag extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[Tag] : HTMLElement}
  */
 export const h = (tag, properties, ...children) => {
-  const language = /svg|path/.test(tag) ? "2000/svg" : "1999/xhtml";
-  const element = /** @type {any} */ (document.createElementNS(`http://www.w3.org/${language}`, tag));
+  const space = `http://www.w3.org/${/svg|path/.test(tag) ? "2000/svg" : "1999/xhtml"}`;
+  const element = /** @type {any} */ (document.createElementNS(space, tag));
   for (const name in properties) {
     const value = properties[name];
     if (/^on/.test(name)) element.addEventListener(name.slice(2), value);

@@ -3,27 +3,34 @@
 // Pictures that open large: the arrow keys show the others, Escape closes, and the focus goes back to where it was.
 
 /**
- * @param {readonly { url: () => Promise<string>, text: string }[]} pictures
+ * @typedef {object} Picture
+ * @property {string} text says what is in the picture
+ * @property {() => Promise<{ image: HTMLElement, url: string }>} load returns an element that shows it, and its address
+ */
+
+/**
+ * @param {readonly Picture[]} pictures
  * @param {number} first which of them to show
  * @param {object} how
- * @param {{ close: string, previous: string, next: string, failed: string }} how.labels
+ * @param {{ close: string, previous: string, next: string, original: string, failed: string }} how.labels
  * @param {Node} how.parent
  * @param {typeof h} how.make makes an element
  */
 export function openPictures(pictures, first, { labels, parent, make }) {
   let at = first;
-  const image = make("img", {});
+  const place = make("div", {});
   const caption = make("p", { dir: "auto" });
+  const original = make("a", { target: "_blank", rel: "noopener" }, labels.original);
   const button = (/** @type {string} */ label, /** @type {string} */ sign, /** @type {() => void} */ onclick) =>
     make("button", { type: "button", "aria-label": label, title: label, onclick }, sign);
   const previous = button(labels.previous, "‹", () => show(at - 1));
   const next = button(labels.next, "›", () => show(at + 1));
   const dialog = make(
     "dialog",
-    { class: "pictures", "aria-label": labels.close, onkeydown, onclick: leave },
+    { class: "pictures", "aria-label": labels.close, onkeydown, onkeypress: stop, onkeyup: stop, onclick: leave },
     button(labels.close, "×", () => dialog.close()),
     previous,
-    make("figure", {}, image, caption),
+    make("figure", {}, place, caption, original),
     next,
   );
 
@@ -31,21 +38,30 @@ export function openPictures(pictures, first, { labels, parent, make }) {
   async function show(wanted) {
     if (!pictures[wanted]) return;
     at = wanted;
-    const { url, text } = pictures[at];
+    const { text, load } = pictures[at];
     [previous.disabled, next.disabled] = [at === 0, at === pictures.length - 1];
-    caption.textContent = image.alt = dialog.ariaLabel = text;
-    image.removeAttribute("src");
+    caption.textContent = dialog.ariaLabel = text;
+    place.replaceChildren();
+    original.hidden = true;
     try {
-      const address = await url();
-      if (at === wanted) image.src = address;
+      const { image, url } = await load();
+      if (at !== wanted) return;
+      place.replaceChildren(image);
+      original.href = url;
+      original.hidden = false;
     } catch {
-      caption.textContent = labels.failed;
+      if (at === wanted) caption.textContent = labels.failed;
     }
+  }
+
+  /** The page has keys of its own. @param {Event} event */
+  function stop(event) {
+    event.stopPropagation();
   }
 
   /** @param {KeyboardEvent} event */
   function onkeydown(event) {
-    event.stopPropagation(); // The page has keys of its own.
+    stop(event);
     const isBackwards = getComputedStyle(dialog).direction === "rtl";
     if (event.key === "ArrowLeft") show(at + (isBackwards ? 1 : -1));
     if (event.key === "ArrowRight") show(at + (isBackwards ? -1 : 1));

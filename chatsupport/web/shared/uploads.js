@@ -2,11 +2,11 @@ import { pauseAfter, triesFor } from "./refusals.js";
 
 /** @import { Refusal, Upload } from "./types.js" */
 
-// Files on their way, in the console.
+// Files on their way, in the widget and in the console.
 
 const ANSWER_MS = 150_000; // The server gives an upload 120 s.
 // The server reads a longer file no further, and the browser would see a broken connection.
-const MOST_BYTES = 64 * 2 ** 20;
+const LONGEST_BYTES = 64 * 2 ** 20;
 
 /**
  * Makes the files of one conversation that are not sent yet. They are sent one after the other. Each keeps its id, its
@@ -17,9 +17,11 @@ const MOST_BYTES = 64 * 2 ** 20;
  * @param {() => boolean} conversation.isReady
  * @param {() => Promise<{ url: string, token: string | null }>} conversation.prepare returns where they go, or rejects with a
  *   refusal
- * @param {(size: number) => string} conversation.tooLarge what to say of a file that is too large
+ * @param {(refusal: Partial<Refusal>) => string | undefined} conversation.explain says why a file is refused
+ * @param {(refusal: Refusal) => void} [conversation.onRefusal] is told of each refusal, also of one that passes
+ * @param {number} [conversation.most] how many bytes the server takes
  */
-export function createUploads({ read, write, isReady, prepare, tooLarge }) {
+export function createUploads({ read, write, isReady, prepare, explain, onRefusal, most = LONGEST_BYTES }) {
   let isSending = false;
   /** @type {XMLHttpRequest | null} The request that sends the first waiting file. */
   let request = null;
@@ -34,23 +36,26 @@ export function createUploads({ read, write, isReady, prepare, tooLarge }) {
     isSending = true;
     for (let tried = 1, entry; isReady() && (entry = read().find(({ state }) => state === "waiting")); tried += 1) {
       const { id } = entry;
-      const answer = await once(entry).catch((refusal) => refusal);
-      if (!answer.success && find(id) && tried < triesFor(answer.code ?? "OFFLINE")) {
-        alter(id, { progress: 0 });
-        await new Promise((resolve) => setTimeout(resolve, pauseAfter(tried)));
-        continue;
+      const { success, code = "OFFLINE", message, details } = await once(entry).catch((refusal) => refusal);
+      if (!success && find(id)) {
+        onRefusal?.({ code, message, details });
+        if (tried < triesFor(code)) {
+          alter(id, { progress: 0 });
+          await new Promise((resolve) => setTimeout(resolve, pauseAfter(tried)));
+          continue;
+        }
       }
       tried = 0;
-      if (answer.success) remove(id);
-      else alter(id, { state: "failed", reason: answer.message });
+      if (success) remove(id);
+      else alter(id, { state: "failed", reason: explain({ code, message }) });
     }
     isSending = false;
   }
 
   /** @param {Upload} entry @returns {Promise<{ success: boolean } & Partial<Refusal>>} */
   async function once({ id, file, alt }) {
-    const refusal = { success: false, code: "FILE_TOO_LARGE", message: tooLarge(file.size) };
-    if (file.size > MOST_BYTES) return refusal;
+    const refusal = { success: false, code: "FILE_TOO_LARGE" };
+    if (file.size > most) return refusal;
     const { url, token } = await prepare();
     const form = new FormData();
     form.append("clientMessageId", id);
@@ -84,10 +89,9 @@ export function createUploads({ read, write, isReady, prepare, tooLarge }) {
     add(files) {
       const entries = [...files].map((file) => {
         const id = crypto.getRandomValues(new Uint32Array(4)).join("-");
-        const isTooLarge = file.size > MOST_BYTES;
-        /** @type {Upload["state"]} */
-        const state = isTooLarge ? "failed" : "chosen";
-        return { id, file, alt: "", progress: 0, state, reason: isTooLarge ? tooLarge(file.size) : undefined };
+        if (file.size <= most) return { id, file, alt: "", progress: 0, state: /** @type {const} */ ("chosen") };
+        const reason = explain({ code: "FILE_TOO_LARGE" });
+        return { id, file, alt: "", progress: 0, state: /** @type {const} */ ("failed"), reason };
       });
       write([...read(), ...entries]);
     },
@@ -116,18 +120,3 @@ export function createUploads({ read, write, isReady, prepare, tooLarge }) {
 
 /** Returns the files in a drop or a paste. @param {DataTransfer | null} transfer */
 export const filesOf = (transfer) => [...(transfer?.files ?? [])];
-
-const UNITS = /** @type {const} */ (["byte", "kilobyte", "megabyte"]);
-
-/** Returns a size for people, such as 1.8 MB. @param {number} bytes @param {string} locale */
-export function sizeOf(bytes, locale) {
-  const power = Math.min(2, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const unitDisplay = power ? "short" : "long";
-  const how = /** @type {const} */ ({
-    style: "unit",
-    unit: UNITS[power],
-    unitDisplay,
-    maximumFractionDigits: power && 1,
-  });
-  return (bytes / 1000 ** power).toLocaleString(locale, how);
-}

@@ -78,6 +78,7 @@ export const createChat = (person, render) => {
   /** @type {boolean} */
   let isDue;
   let tried = 0;
+  let { department: departmentId } = options;
   let told = ","; // What the page was told: no status, no place.
 
   const outbox = createOutbox({
@@ -91,33 +92,55 @@ export const createChat = (person, render) => {
     },
     isReady: () => isLinked && !isStopped,
     async deliver(entry) {
-      if (!id) {
-        await getToken();
-        toldPage = location.href;
-        // What the server thinks of the page is no reason not to chat.
-        const { sessionId } = await start(context()).catch((refusal) => {
-          if (refusal.code === "INVALID_CONTEXT") return start();
-          throw refusal;
-        });
-        begin(sessionId, Date.now());
-      }
+      const sessionId = await begun();
       const replyTo = entry.of === id ? entry.replyTo : null; // That session may have ended meanwhile.
-      const payload = { sessionId: id, message: entry.text, clientMessageId: entry.id, replyTo };
+      const payload = { sessionId, message: entry.text, clientMessageId: entry.id, replyTo };
       const answer = await socket.timeout(12_000).emitWithAck("send_message", payload);
       if (answer.success) problem = null;
       return answer;
     },
-    onRefusal(refusal) {
-      renew(refusal.code);
-      if (refusal.code === "BLOCKED") fail(refusal);
-      else if (!id && !isPassing(refusal.code)) problem = refusal.code;
-      wrong = problem === "INVALID_CONTEXT" ? refusal.details : null;
-      changed();
-    },
+    onRefusal: (refusal) => onRefusal(refusal),
   });
 
+  /** What is sent was refused. @param {Refusal} refusal */
+  const onRefusal = (refusal) => {
+    renew(refusal.code);
+    if (refusal.code === "BLOCKED") fail(refusal);
+    else if (!id && !isPassing(refusal.code)) problem = refusal.code;
+    wrong = problem === "INVALID_CONTEXT" ? refusal.details : null;
+    changed();
+  };
+
+  // Resolves with the id of the session, which begins with what the visitor sends first.
+  const begun = async () => {
+    if (!id) {
+      await getToken();
+      toldPage = location.href;
+      // What the server thinks of the page is no reason not to chat.
+      const { sessionId } = await start(context()).catch((refusal) => {
+        if (refusal.code === "INVALID_CONTEXT") return start();
+        throw refusal;
+      });
+      problem = null;
+      begin(sessionId, Date.now());
+    }
+    return id;
+  };
+
   /** Starts a session. @param {object} [told] what the server may know of the page */
-  const start = (told) => rest("chat/start-session", { userId: kept().userId, ...told, ...kept().answers });
+  const start = (told) =>
+    forDepartment((about) =>
+      rest("chat/start-session", { userId: kept().userId, ...about, ...told, ...kept().answers }),
+    );
+
+  // Asks for the department that the page names. If the server does not know it, everybody may get the chat.
+  /** @param {(about: any) => Promise<any>} ask */
+  const forDepartment = (ask) =>
+    ask(departmentId && { departmentId }).catch((refusal) => {
+      if (!departmentId || !/DEPARTMENT/.test(refusal.code)) throw refusal;
+      departmentId = "";
+      return ask("");
+    });
 
   // Tells staff which page the visitor is looking at.
   const tellPage = () => {
@@ -265,6 +288,9 @@ export const createChat = (person, render) => {
     session_updated(session) {
       if (session.id === id) meet(session.agent);
     },
+    message_updated(message) {
+      messages = messages.map((one) => (one.id === message.id ? message : one));
+    },
     session_unassigned() {
       status = "waiting";
       agent = isTyping = null;
@@ -373,10 +399,14 @@ export const createChat = (person, render) => {
   };
 
   return {
+    /** A part that has something to end. @type {(() => void) | undefined} */
+    onStop: undefined,
     open,
     again,
     rest,
     getToken,
+    begun,
+    onRefusal,
     // Ends the chat. Without a connection, socket.io does it as soon as there is one.
     end() {
       isEnding = true;
@@ -390,6 +420,7 @@ export const createChat = (person, render) => {
     },
     stop() {
       isStopped = true;
+      this.onStop?.();
       clearTimeout(timer);
       unfollow?.();
       socket?.disconnect();
@@ -415,7 +446,10 @@ export const createChat = (person, render) => {
       if (isLinked && id) tellPage();
       if (status && status !== "waiting") return;
       try {
-        desk = await call("chat/availability", undefined, id && (await getToken()));
+        const token = id && (await getToken());
+        desk = await forDepartment((about) =>
+          call(`chat/availability?${new URLSearchParams(about)}`, undefined, token),
+        );
         changed();
       } catch ({ code }) {
         renew(code);

@@ -71,10 +71,12 @@ const install = () => {
 
   // Makes a button with a line drawing.
   /** @param {string} label @param {string} d @param {object} properties */
-  const icon = (label, d, properties) => {
-    const drawing = h("svg", { viewBox: "0 0 24 24" }, h("path", { d }));
-    return h("button", { "aria-label": label, title: label, ...properties }, drawing);
-  };
+  const icon = (label, d, properties) =>
+    h(
+      "button",
+      { "aria-label": label, title: label, ...properties },
+      h("svg", { viewBox: "0 0 24 24" }, h("path", { d })),
+    );
 
   // Sets the colours. Text on the accent is black or white, whichever is easier to read.
   /** @param {HTMLElement} frame */
@@ -88,8 +90,8 @@ const install = () => {
     })();
     if (!/^#[\da-f]{6}$/i.test(color)) return;
     const [r, g, b] = color.match(/\w\w/g).map((/** @type {string} */ part) => parseInt(part, 16) ** 2.2);
-    const isDark = 3 * r + 10 * g + b < 493_600; // of 2 757 500, which is white
-    frame.style.cssText += `--accent:${color};--on:${isDark ? "#fff" : "#000"}`;
+    // White is 2 757 500.
+    frame.style.cssText += `--accent:${color};--on:${3 * r + 10 * g + b < 493_600 ? "#fff" : "#000"}`;
   };
 
   const start = async () => {
@@ -147,7 +149,7 @@ const install = () => {
       show();
   };
 
-  const show = () => (view ??= prepared().then(({ makeView }) => makeView()));
+  const show = () => (view ??= prepared().then((made) => made.makeView()));
 
   // Calls made before it is loaded are done then.
   const api = {

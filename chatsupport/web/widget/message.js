@@ -1,10 +1,13 @@
 import { linked, toLink } from "../shared/links.js";
-import { h, options, say } from "./page.js";
+import { addressOf, draw, readPicture } from "./canvas.js";
+import { h, say } from "./page.js";
 import { words } from "./part.js";
 
 /** @import { Attachment, Message } from "../shared/types.js" */
 
 // What parts show of a message that has more than a person's text.
+
+const PICTURE_PX = 480;
 
 // What the server says in English when a bot hands a chat over (services/assignment/handovers.py).
 const TO_QUEUE = "You will be connected to a person.";
@@ -35,7 +38,7 @@ export function cardOf({ content, picture }) {
     text && h("div", { dir: "auto" }, ...linked(text)),
     ...buttons.map(button),
   );
-  if (picture?.url) draw(picture).then((drawing) => card.prepend(drawing), console.warn);
+  if (picture?.url) drawn(picture).then((drawing) => card.prepend(drawing), console.warn);
   return card;
 }
 
@@ -47,14 +50,9 @@ function button({ title, url }) {
   return link;
 }
 
-// The site's policy allows connections to the server, but perhaps no pictures from there (docs/widget.md).
 /** @param {Attachment} picture */
-async function draw({ url, thumbnailUrl = url, alt }) {
-  const answer = await fetch(new URL(`${thumbnailUrl}`, options.server));
-  if (!answer.ok) throw answer.status;
-  const bitmap = await createImageBitmap(await answer.blob());
-  const { width, height } = bitmap;
-  const canvas = h("canvas", { width, height, role: alt && "img", "aria-label": alt });
-  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
+async function drawn({ url, thumbnailUrl = url, alt }) {
+  const canvas = h("canvas", { role: alt && "img", "aria-label": alt });
+  await draw(canvas, await readPicture(addressOf(`${thumbnailUrl}`)), PICTURE_PX);
   return canvas;
 }

@@ -1,5 +1,3 @@
-import { options } from "./page.js";
-
 /** @import { Unsent } from "../shared/types.js" */
 /** @import { KeptInTab, Person } from "./types.js" */
 
@@ -101,17 +99,4 @@ export const adopt = (own, guest) => {
   const others = outbox.filter(({ id }) => !mine.outbox.some((one) => one.id === id));
   if (others[0]) own.keep({ outbox: [...mine.outbox, ...others] });
   if (from) own.keep({ sound: mine.sound ?? sound, past: mine.past ?? past, from, was: { since, read, names } });
-};
-
-/**
- * Ends the person's token, and forgets the person. With `here`, other tabs keep their data.
- * @param {Person} own
- * @param {boolean} [here]
- */
-export const signOut = (own, here) => {
-  const { token } = own.secret();
-  own.discard(here);
-  if (!token) return;
-  const headers = { Authorization: `Bearer ${token}` };
-  fetch(`${options.server}/api/auth/logout`, { method: "POST", keepalive: true, headers }).catch(console.warn);
 };

@@ -1,18 +1,18 @@
 import { h, locale, say, texts, title, write } from "./page.js";
 import { use } from "./use.js";
 
-/** @import { Message, Unsent } from "../shared/types.js" */
-/** @import { Send, State } from "./types.js" */
+/** @import { Message } from "../shared/types.js" */
+/** @import { Shown, State } from "./types.js" */
 
 // The messages of the chat, with unsent ones below them, and lines between them: days, agents who join, new messages.
 //
 // What a message has beside plain text is shown by parts of their own (use.js), which are loaded with the first such message.
-// To add one, name it in partsOf(). The part exports `show(message, row, send)`, which changes the message's row: an element
+// To add one, name it in partsOf(). The part exports `show(message, row, view)`, which changes the message's row: an element
 // that has a <b> for the name, a <p> for the text, and a <small> for the time. It is called again if the message has changed.
-// `send` sends a message.
 
 /** @param {any} message @returns {(string | false)[]} */
-const partsOf = ({ message, text = message, content, clientMessageId }) => [
+const partsOf = ({ message, text = message, attachment, content, clientMessageId }) => [
+  attachment && "files",
   /https?:/i.test(text) && "links",
   (content || /^handover/.test(clientMessageId)) && "content",
 ];
@@ -77,12 +77,11 @@ export const clearThread = () => {
 
 /**
  * Shows the messages and the unsent ones.
- * @param {State} state
- * @param {(entry: Unsent) => void} onRetry
- * @param {Send} send
+ * @param {Shown} view
  * @param {Node | false} card is shown below them
  */
-export const showThread = (state, onRetry, send, card) => {
+export const showThread = (view, card) => {
+  const { state } = view;
   const { scrollHeight, scrollTop, firstChild } = log;
   messages = state.messages;
   const entries = [...messages, ...state.unsent];
@@ -90,7 +89,7 @@ export const showThread = (state, onRetry, send, card) => {
   for (let i = 0; i <= entries.length; i += 1) {
     const lines = linesAbove(entries, i, state);
     nodes.push(...lines);
-    if (entries[i]) nodes.push(rowOf(entries, i, state, onRetry, send, !!lines[0]));
+    if (entries[i]) nodes.push(rowOf(entries, i, view, !!lines[0]));
   }
   if (card) nodes.push(card);
   for (const [i, node] of nodes.entries()) if (log.children[i] !== node) log.insertBefore(node, log.children[i]);
@@ -136,12 +135,11 @@ const linesAbove = (entries, i, { joins, names }) => {
  * Returns an entry's element.
  * @param {readonly any[]} entries
  * @param {number} i
- * @param {State} state
- * @param {(entry: Unsent) => void} onRetry
- * @param {Send} send
+ * @param {Shown} view
  * @param {boolean} isBelowLine
  */
-const rowOf = (entries, i, state, onRetry, send, isBelowLine) => {
+const rowOf = (entries, i, view, isBelowLine) => {
+  const { state } = view;
   const entry = entries[i];
   const next = entries[i + 1];
   const mine = isOwn(entry);
@@ -165,15 +163,15 @@ const rowOf = (entries, i, state, onRetry, send, isBelowLine) => {
   if (row.note !== note) {
     row.note = row.lastChild.textContent = note;
     row.classList.toggle("failed", !!failed);
-    if (failed) row.lastChild.append(h("button", { onclick: () => onRetry(entry) }, texts.retry));
+    if (failed) row.lastChild.append(h("button", { onclick: () => view.retry(entry) }, texts.retry));
   }
-  if (row.entry !== entry) showMore((row.entry = entry), row, send);
+  if (row.entry !== entry) showMore((row.entry = entry), row, view);
   return row;
 };
 
-/** Shows what a message has beside plain text. @param {any} entry @param {Element} row @param {Send} send */
-export const showMore = async (entry, row, send) => {
-  for (const part of partsOf(entry)) if (part) (await use(part)).show(entry, row, send);
+/** Shows what a message has beside plain text. @param {any} entry @param {Element} row @param {Shown} view */
+const showMore = async (entry, row, view) => {
+  for (const part of partsOf(entry)) if (part) (await use(part)).show(entry, row, view);
   if (isAtEnd) toEnd();
 };
 

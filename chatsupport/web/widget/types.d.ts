@@ -24,9 +24,6 @@ declare global {
 /** Makes a button with a line drawing. */
 export type Icon = (label: string, d: string, properties?: object) => HTMLButtonElement;
 
-/** Sends a message. `also` is what else is kept of it. */
-export type Send = (text: string, also?: Partial<Unsent>) => void;
-
 /** Tells the page, which listens with ChatSupport.on(). */
 export type Emit = (event: string, detail?: unknown) => void;
 
@@ -47,7 +44,9 @@ export interface Page {
 }
 
 /** The script tag's attributes, and where the server is. */
-export interface Options extends Omit<DOMStringMap, "preChat"> {
+export interface Options extends Omit<DOMStringMap, "files" | "preChat"> {
+  /** How many bytes a file may have; absent where none may be sent. */
+  files?: any;
   /** Questions that the server asks before a chat begins. */
   preChat?: any;
   server: string;
@@ -167,6 +166,11 @@ export interface Shown {
   chime(): void;
   /** Whether there are questions that the visitor must answer before the chat begins. */
   isAsked(): boolean;
+  /** Asks them, if there are any. Whether the chat may begin. */
+  isAnswered(): Promise<unknown>;
+  retry(entry: Unsent): void;
+  /** Resolves with what another part exports. */
+  use(name: string): Promise<any>;
   /** Draws the chat again. */
   render(): void;
 }

@@ -1,12 +1,13 @@
 import { createChat } from "./chat.js";
 import { field, fitField, form, setDraft } from "./composer.js";
 import { bubble, emit, frame, h, icon, keyOf, options, say, texts, title, write } from "./page.js";
-import { adopt, person, signOut } from "./people.js";
+import { adopt, person } from "./people.js";
 import { clearThread, fitThread, isAtEnd, isOwn, lastSeen, log, placeThread, showThread, toEnd } from "./thread.js";
 import { use } from "./use.js";
+import { signOut } from "./visitor.js";
 
 /** @import { Unsent } from "../shared/types.js" */
-/** @import { Person, State } from "./types.js" */
+/** @import { Person, Shown, State } from "./types.js" */
 
 /** Draws the chat beside the bubble. */
 export const makeView = () => {
@@ -20,6 +21,8 @@ export const makeView = () => {
   let who;
   /** @type {number | undefined} */
   let unread;
+  /** How many new messages are below what the visitor reads. */
+  let below = 0;
   let hasMore = false;
   let isWithBot = false;
   // parts/notices.js, once it is needed, and what it says.
@@ -31,7 +34,21 @@ export const makeView = () => {
   const isClosed = () => state.desk?.isOpen === false;
 
   // What parts get of the view.
-  const shown = () => ({ panel, hello, own, chat, state, focus, chime, isAsked, render: () => render(state) });
+  /** @returns {Shown} */
+  const shown = () => ({
+    panel,
+    hello,
+    own,
+    chat,
+    state,
+    focus,
+    chime,
+    isAsked,
+    isAnswered,
+    retry,
+    use,
+    render: () => render(state),
+  });
 
   /** Lets a part show itself. @param {string} name @param {any[]} details */
   const show = async (name, ...details) => (await use(name)).show(shown(), ...details);
@@ -78,11 +95,6 @@ export const makeView = () => {
     }
     chat.again();
     field.focus();
-  };
-
-  const goToEnd = () => {
-    toEnd();
-    focus();
   };
 
   /** @param {Unsent} entry */
@@ -140,8 +152,8 @@ export const makeView = () => {
     if (hasMore !== !!state.hasMore) show("earlier", (hasMore = !hasMore));
     if (isWithBot !== !!(state.agent?.isBot && !form.hidden)) show("bot", (isWithBot = !isWithBot));
     const isWaiting = state.status === "waiting";
-    showThread(state, retry, chat.write, isWaiting && card);
-    if (isWaiting) show("card", card).then(() => fitThread(state.read));
+    showThread(shown(), isWaiting && card);
+    if (isWaiting) show("card", card);
     if (focused?.offsetParent === null) focus();
     count();
   };
@@ -150,8 +162,8 @@ export const makeView = () => {
   const count = () => {
     state.read = chat.see(lastSeen());
     const news = state.messages.filter((message) => !isOwn(message) && message.seq > state.read).length;
-    jump.hidden = !news || isAtEnd;
-    write(jump, say(texts.news, news));
+    const unseen = isAtEnd ? 0 : news;
+    if (unseen !== below) show("jump", (below = unseen));
     if (news === unread) return;
     const { unread: kept = 0, sound: isOn } = own.kept();
     if (news > (unread ?? kept) && isOn) chime();
@@ -187,6 +199,21 @@ export const makeView = () => {
     else chat.open();
   };
 
+  // Takes files that are dropped or pasted. A table that is copied comes as a picture too, and is text.
+  /** @param {any} event */
+  const take = (event) => {
+    const { types, files } = event.dataTransfer ?? event.clipboardData;
+    if (!/Files/.test(types) || /plain/.test(types)) return;
+    event.preventDefault(); // Otherwise the browser leaves the page, and shows the file.
+    attach(files);
+  };
+
+  // Files wait above the field until they are sent: parts/attach.js.
+  /** @param {any} files */
+  const attach = (files) => {
+    if (files[0]) show("attach", [...files]);
+  };
+
   /** @param {Event} event */
   const stop = (event) => {
     event.stopPropagation();
@@ -216,7 +243,6 @@ export const makeView = () => {
   const hint = h("p");
   const hello = h("div", { class: "hello" }, h("h3", null, options.greeting ?? texts.hello), hint);
   const card = h("span", { class: "card" });
-  const jump = h("button", { class: "jump", onclick: goToEnd });
   const typing = h("p", { class: "typing", role: "status" });
   const rating = h(
     "div",
@@ -231,7 +257,9 @@ export const makeView = () => {
   );
   const again = h("button", { class: "again", onclick: startAgain }, texts.again);
   const past = h("button", { class: "past", onclick: () => show("past") }, texts.past);
-  const logo = options.logo ? h("img", { src: options.logo, alt: "", onerror: () => logo?.remove() }) : null;
+  const logo =
+    options.logo &&
+    h("img", { src: options.logo, alt: "", onerror: (/** @type {any} */ { target }) => target.remove() });
   const panel = h(
     "section",
     {
@@ -247,13 +275,33 @@ export const makeView = () => {
     h("header", null, logo, h("div", null, h("h2", null, title), about), more, shut),
     hello,
     log,
-    jump,
     typing,
     form,
     rating,
     again,
     past,
   );
+  if (options.files) {
+    const chosen = h("input", {
+      type: "file",
+      multiple: true,
+      onchange() {
+        attach(chosen.files);
+        chosen.value = "";
+      },
+    });
+    const onclick = () => {
+      use("attach"); // Meanwhile, the visitor chooses.
+      chosen.click();
+    };
+    form.prepend(
+      icon(texts.attach, "M7 8v8a5 5 0 0 0 10 0V6a3 3 0 0 0-6 0v10a1 1 0 0 0 2 0V8", {
+        type: "button",
+        onclick,
+      }),
+    );
+    for (const type of ["dragover", "drop", "paste"]) panel.addEventListener(type, take);
+  }
   const badge = bubble.appendChild(h("span", { class: "badge" }));
 
   const viewport = /** @type {VisualViewport} */ (visualViewport);

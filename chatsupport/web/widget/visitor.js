@@ -1,4 +1,5 @@
 import { isPassing } from "../shared/refusals.js";
+import { options } from "./page.js";
 
 /** @import { Refusal } from "../shared/types.js" */
 /** @import { Options, Person } from "./types.js" */
@@ -20,9 +21,10 @@ export const visitor = ({ server, userId, userHash }, own) => {
    * @param {string} path
    * @param {object} [body]
    * @param {string | null} [token]
+   * @param {boolean} [keepalive] whether it goes on when the page is left
    * @returns {Promise<any>}
    */
-  const call = async (path, body, token) => {
+  const call = async (path, body, token, keepalive) => {
     const headers = {
       ...(body && { "Content-Type": "application/json" }),
       ...(token && { Authorization: `Bearer ${token}` }),
@@ -31,6 +33,7 @@ export const visitor = ({ server, userId, userHash }, own) => {
       method: body && "POST",
       headers,
       body: JSON.stringify(body),
+      keepalive,
       signal: AbortSignal.timeout(15_000),
     })
       .then((response) => response.json())
@@ -72,4 +75,15 @@ export const visitor = ({ server, userId, userHash }, own) => {
   const rest = async (path, body) => call(path, body, await getToken());
 
   return { call, rest, getToken };
+};
+
+/**
+ * Ends the person's token, and forgets the person. With `here`, other tabs keep their data.
+ * @param {Person} own
+ * @param {boolean} [here]
+ */
+export const signOut = (own, here) => {
+  const { token } = own.secret();
+  own.discard(here);
+  if (token) visitor(options, own).call("auth/logout", {}, token, true).catch(warn);
 };

@@ -1,6 +1,7 @@
 import { h } from "../../shared/elements.js";
 import { openPictures } from "../../shared/pictures.js";
-import { filesOf, sizeOf } from "../../shared/uploads.js";
+import { sizeOf } from "../../shared/sizes.js";
+import { filesOf } from "../../shared/uploads.js";
 import { icon, keyed, setText, show } from "../parts/elements.js";
 import { addressOf, freshAddress, uploadsOf } from "../server/uploads.js";
 import { state, talkOf, toast } from "../store.js";
@@ -162,10 +163,14 @@ function createPicture(message) {
 /** @param {Message} message */
 function enlarge(message) {
   const messages = talkOf(message.sessionId).messages.filter((one) => one.attachment?.thumbnailUrl);
-  const pictures = messages.map((one) => ({
-    url: () => freshAddress(one),
-    text: one.attachment?.alt || one.attachment?.name || "",
-  }));
+  const pictures = messages.map((one) => {
+    const text = one.attachment?.alt || one.attachment?.name || "";
+    const load = async () => {
+      const url = await freshAddress(one);
+      return { image: h("img", { src: url, alt: text }), url };
+    };
+    return { text, load };
+  });
   const first = Math.max(
     0,
     messages.findIndex(({ id }) => id === message.id),

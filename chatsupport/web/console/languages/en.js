@@ -60,6 +60,7 @@ export const english = {
     save: "Save {name}",
     previous: "Previous picture",
     next: "Next picture",
+    original: "Open in a new tab",
     ready: "",
     pending: "Being checked",
     blocked: "Blocked, because something harmful was found in it",

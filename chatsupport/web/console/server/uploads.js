@@ -21,7 +21,7 @@ export function uploadsOf(sessionId) {
         change((draft) => (entries.length ? draft.uploads.set(sessionId, entries) : draft.uploads.delete(sessionId))),
       isReady: isConnected,
       prepare: async () => ({ url: at(`/api/chat/files/${sessionId}`).href, token: tokenNow() }),
-      tooLarge: () => say(texts.files.tooLarge),
+      explain: ({ code, message }) => message ?? (code === "FILE_TOO_LARGE" ? say(texts.files.tooLarge) : undefined),
     });
   known.set(sessionId, uploads);
   return uploads;

@@ -1,8 +1,9 @@
 import { h } from "../../shared/elements.js";
 import { copyText } from "../parts/clipboard.js";
 import { icon, setText } from "../parts/elements.js";
-import { at } from "../server/api.js";
+import { at, because } from "../server/api.js";
 import { subscribe, toast } from "../store.js";
+import { loadDepartments } from "./departments.js";
 import { draft } from "./draft.js";
 import { button, choose, field, heading, input, problemAt, section } from "./fields.js";
 import { words } from "./texts.js";
@@ -109,16 +110,34 @@ let previews = () => {};
 subscribe(() => previews());
 
 function createSnippet() {
-  const line = `<script src="${at("/widget.js").href}" async></script>`;
+  const code = h("code", { tabindex: "0" });
+  const department = h("select", { class: "select", onchange: update }, h("option", {}, own.everybody));
+  const choice = h("div", { hidden: true }, field(own.department, department, { hint: own.departmentHint }));
+  function update() {
+    const whose = department.selectedIndex > 0 ? ` data-department="${department.value}"` : "";
+    setText(code, `<script src="${at("/widget.js").href}"${whose} async></script>`);
+  }
   async function copy() {
-    if (await copyText(line)) toast(own.copied);
+    if (await copyText(code.textContent ?? "")) toast(own.copied);
     else toast(own.notCopied, { kind: "error" });
   }
+  async function offerDepartments() {
+    try {
+      const all = await loadDepartments();
+      department.append(...all.map(({ id, name }) => h("option", { value: id }, name)));
+      choice.hidden = !all.length;
+    } catch (error) {
+      toast(because(words.page.failed, error), { kind: "error" });
+    }
+  }
+  update();
+  offerDepartments();
   return h(
     "div",
     { class: "snippet" },
     h("h3", {}, own.snippet),
     h("p", { class: "muted small-text" }, own.snippetHint),
-    h("div", { class: "snippet-line" }, h("code", { tabindex: "0" }, line), button(own.copy, copy)),
+    choice,
+    h("div", { class: "snippet-line" }, code, button(own.copy, copy)),
   );
 }

@@ -10,6 +10,7 @@ export default {
   hint: "اكتب لنا وسنرد عليك هنا.",
   write: "رسالتك", // the field
   send: "إرسال",
+  attach: "إرسال ملف",
   place: "رقمك في الانتظار {}", // the place in the queue
   joined: "انضم {}", // an agent's name
   took: "يتابع معك {}", // an agent who comes after another
@@ -24,7 +25,6 @@ export default {
   offline: "جارٍ الاتصال…",
   fresh: "جديد", // a line above the first new message
   news: "{} جديد", // how many messages
-  left: "الأحرف المتبقية: {}", // how many; less than 0 if there are too many
   ending: "جارٍ الإنهاء…", // while the server has not confirmed it
   ended: "انتهت المحادثة",
   rate: "كيف كانت المحادثة؟", // above five faces

@@ -10,6 +10,7 @@ export default {
   hint: "Schreiben Sie uns, wir antworten hier.",
   write: "Ihre Nachricht", // the field
   send: "Senden",
+  attach: "Datei senden",
   place: "Nummer {} in der Schlange", // the place in the queue
   joined: "{} ist da", // an agent's name
   took: "{} übernimmt", // an agent who comes after another
@@ -24,7 +25,6 @@ export default {
   offline: "Verbindung wird hergestellt…",
   fresh: "Neu", // a line above the first new message
   news: "{} neu", // how many messages
-  left: "Zeichen übrig: {}", // how many; less than 0 if there are too many
   ending: "Der Chat wird beendet…", // while the server has not confirmed it
   ended: "Dieser Chat ist beendet",
   rate: "Wie war dieser Chat?", // above five faces

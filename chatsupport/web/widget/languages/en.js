@@ -10,6 +10,7 @@ export default {
   hint: "Write to us, and somebody will answer here.",
   write: "Your message", // the field
   send: "Send",
+  attach: "Send a file",
   place: "Number {} in the queue", // the place in the queue
   joined: "{} joined", // an agent's name
   took: "{} took over", // an agent who comes after another
@@ -24,7 +25,6 @@ export default {
   offline: "Connecting…",
   fresh: "New", // a line above the first new message
   news: "{} new", // how many messages
-  left: "Characters left: {}", // how many; less than 0 if there are too many
   ending: "Ending the chat…", // while the server has not confirmed it
   ended: "This chat has ended",
   rate: "How was this chat?", // above five faces

@@ -3,13 +3,13 @@ import { h, write } from "../page.js";
 import { words } from "../part.js";
 
 /** @import { Message } from "../../shared/types.js" */
-/** @import { Send } from "../types.js" */
+/** @import { Shown } from "../types.js" */
 
 // What agents and bots send beside a text: a card, or quick replies. Quick replies are visible while their message is the last
 // one (parts.css). So they go when the visitor answers. The line at the end of a bot's part is a line between messages.
 
-/** @param {Message} message @param {HTMLElement} row @param {Send} send */
-export function show(message, row, send) {
+/** @param {Message} message @param {HTMLElement} row @param {Shown} view */
+export function show(message, row, { chat }) {
   const { content, seq: replyTo, sessionId: of } = message;
   const line = lineOf(message);
   if (line) {
@@ -32,6 +32,6 @@ export function show(message, row, send) {
     // The button goes, and the focus moves to the field. On a phone, that would open the keyboard.
     const isTouched = matchMedia("(pointer: coarse)").matches;
     (isTouched ? row.parentElement : button)?.focus();
-    send(`${button.textContent}`, { of, replyTo });
+    chat.write(`${button.textContent}`, { of, replyTo });
   }
 }

@@ -11,6 +11,7 @@ import { isOutworn, isPassing } from "../../shared/refusals.js";
  */
 export async function identify(own, rest) {
   const { from: guestToken, was, sessionId: present } = own.kept();
+  if (!guestToken) return; // The person has been forgotten meanwhile.
   let sessionId;
   try {
     ({ sessionId } = await rest("auth/identify", { guestToken }));

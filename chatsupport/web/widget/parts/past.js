@@ -11,7 +11,8 @@ import { words } from "../part.js";
 const GONE = /FORBIDDEN|NOT_FOUND/;
 
 /** @param {Shown} view */
-export function show({ panel, own, chat, focus }) {
+export function show(view) {
+  const { panel, own, chat, focus } = view;
   if (panel.querySelector(".sheet")) return; // This was the second click.
   const { past, names } = own.kept();
   const when = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" });
@@ -58,7 +59,9 @@ export function show({ panel, own, chat, focus }) {
     const name = isOwn ? words.you : (names?.[senderId] ?? words.team);
     const note = `${name} · ${clock.format(new Date(timestamp))}`;
     const text = h("p", { dir: "auto" }, ...linked(lineOf(message) || message.message));
-    return h("div", { class: isOwn && "own" }, text, cardOf(message), h("small", null, note));
+    const element = h("div", { class: isOwn && "own" }, text, cardOf(message), h("small", null, note));
+    if (message.attachment) view.use("files").then((part) => part.show(message, element, view));
+    return element;
   }
 
   function goBack() {

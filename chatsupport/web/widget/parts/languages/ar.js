@@ -20,6 +20,7 @@ export default {
   comment: "هل تود إضافة شيء؟",
   send: "إرسال",
   late: "لم يعد تقييم هذه المحادثة ممكنًا.", // a day after its end
+  left: "الأحرف المتبقية: {}", // how many; less than 0 if there are too many
   returnTo: "رجوع", // a button, from past chats
   gone: "لم تعد هذه المحادثة متاحة.", // a past chat
   team: "فريقنا",
@@ -37,4 +38,20 @@ export default {
   askLater: "لا يوجد اتصال. سنبحث عن شخص عند عودته.",
   toQueue: "سيتم توصيلك بشخص.", // the line at the end of a bot's part
   toPerson: "أنت الآن على اتصال مع {}.", // an agent's name
+  files: "ملفات للإرسال", // above the field
+  alt: "صف الصورة",
+  remove: "إزالة {}", // a file's name
+  tooLarge: "هذا الملف كبير جدًا. الحد الأقصى {}.", // such as 10 MB
+  wrongType: "لا يمكن إرسال ملفات من هذا النوع.",
+  damaged: "هذا الملف فارغ أو تالف.",
+  tooMany: "بلغت هذه المحادثة الحد الأقصى من الملفات.",
+  tooFast: "ملفات كثيرة دفعة واحدة. حاول بعد دقيقة من فضلك.",
+  enlarge: "عرض {} بحجم كبير", // a picture's description
+  close: "إغلاق",
+  previous: "الصورة السابقة",
+  next: "الصورة التالية",
+  original: "فتح في علامة تبويب جديدة", // a picture
+  checked: "قيد الفحص", // a file that is being scanned
+  harmful: "محظور لوجود شيء ضار فيه", // a file that was scanned
+  unavailable: "غير متاح", // a file, or a picture
 };

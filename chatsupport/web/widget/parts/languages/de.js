@@ -20,6 +20,7 @@ export default {
   comment: "Möchten Sie mehr sagen?",
   send: "Senden",
   late: "Dieser Chat kann nicht mehr bewertet werden.", // a day after its end
+  left: "Zeichen übrig: {}", // how many; less than 0 if there are too many
   returnTo: "Zurück", // a button, from past chats
   gone: "Diesen Chat gibt es nicht mehr.", // a past chat
   team: "Unser Team",
@@ -37,4 +38,20 @@ export default {
   askLater: "Es gibt keine Verbindung. Sobald es eine gibt, suchen wir jemanden.",
   toQueue: "Sie werden mit einem Menschen verbunden.", // the line at the end of a bot's part
   toPerson: "Sie sind jetzt mit {} verbunden.", // an agent's name
+  files: "Dateien zum Senden", // above the field
+  alt: "Beschreiben Sie das Bild",
+  remove: "{} entfernen", // a file's name
+  tooLarge: "Diese Datei ist zu groß. Erlaubt sind {}.", // such as 10 MB
+  wrongType: "Dateien dieser Art können nicht gesendet werden.",
+  damaged: "Diese Datei ist leer oder beschädigt.",
+  tooMany: "In diesem Chat sind schon so viele Dateien wie möglich.",
+  tooFast: "Zu viele Dateien auf einmal. Bitte in einer Minute erneut versuchen.",
+  enlarge: "{} groß zeigen", // a picture's description
+  close: "Schließen",
+  previous: "Voriges Bild",
+  next: "Nächstes Bild",
+  original: "In neuem Tab öffnen", // a picture
+  checked: "Wird geprüft", // a file that is being scanned
+  harmful: "Gesperrt, weil etwas Schädliches darin gefunden wurde", // a file that was scanned
+  unavailable: "Nicht verfügbar", // a file, or a picture
 };

@@ -20,6 +20,7 @@ export default {
   comment: "Would you like to say more?",
   send: "Send",
   late: "This chat can no longer be rated.", // a day after its end
+  left: "Characters left: {}", // how many; less than 0 if there are too many
   returnTo: "Back", // a button, from past chats
   gone: "This chat is no longer available.", // a past chat
   team: "Our team",
@@ -37,4 +38,20 @@ export default {
   askLater: "There is no connection. We will ask for a person as soon as there is one.",
   toQueue: "You will be connected to a person.", // the line at the end of a bot's part
   toPerson: "You are now connected to {}.", // an agent's name
+  files: "Files to send", // above the field
+  alt: "Describe the picture",
+  remove: "Remove {}", // a file's name
+  tooLarge: "This file is too large. It may have {}.", // such as 10 MB
+  wrongType: "Files of this type cannot be sent.",
+  damaged: "This file is empty or damaged.",
+  tooMany: "This chat has as many files as it may have.",
+  tooFast: "Too many files at once. Please try again in a minute.",
+  enlarge: "Show {} large", // a picture's description
+  close: "Close",
+  previous: "Previous picture",
+  next: "Next picture",
+  original: "Open in a new tab", // a picture
+  checked: "Being checked", // a file that is being scanned
+  harmful: "Blocked, because something harmful was found in it", // a file that was scanned
+  unavailable: "Not available", // a file, or a picture
 };
