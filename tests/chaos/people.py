@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from tests.e2e.rest import Reply, Rest
 from tests.e2e.server import Server
 
 SENT = (200, 201)
+SLOWER = 1 if os.environ.get("ROUNDS") else 3
+"""How many times longer people pause in the one round of `make test`, which other tests run beside."""
 ROOM_EVENTS = ("session_joined", "agent_assigned", "session_unassigned", "session_ended")
 AGENT_EVENTS = ("session_assigned", *ROOM_EVENTS)
 
@@ -132,7 +135,7 @@ class Visitor(Participant):
             send = self.send if self._random.random() < 0.5 else self._send_by_socket
             if not send(session_id, f"{name}-{number}"):
                 return False
-            time.sleep(self._random.uniform(0, 0.05))
+            time.sleep(SLOWER * self._random.uniform(0, 0.05))
         return True
 
     def _send_by_socket(self, session_id: str, text: str) -> bool:
@@ -213,7 +216,7 @@ class Agent(Participant):
             reply = self.answered(lambda server: server.post(f"/api/chat/transfer/{session_id}", {"agentId": to}))
             # 400: the colleague gets no sessions of its department.
             assert reply.status in (200, 403, 409) or reply.body["code"] == "INVALID_DEPARTMENT", reply
-        time.sleep(chance.uniform(0.02, 0.15))
+        time.sleep(SLOWER * chance.uniform(0.02, 0.15))
 
     def _add(self, session_id: str) -> None:
         # Also one that it already shows, because it may have been removed from the room.

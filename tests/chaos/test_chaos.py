@@ -34,7 +34,7 @@ from tests.invariants import violations
 ROUNDS = int(os.environ.get("ROUNDS") or 0)
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
 VISITORS = 10 if ROUNDS else 6
-MESSAGES = 60 if ROUNDS else 20
+MESSAGES = 60 if ROUNDS else 10
 """The least number of acknowledged messages before the fault, and again after it."""
 TOLD_LATE_SECONDS = 5.0
 SETTLE_SECONDS = 90.0
