@@ -15,7 +15,13 @@ from chatsupport import background
 from chatsupport.background import Buffered, Counted, Every, Remembered, Throttled
 from tests.concurrency import eventually
 
-pytestmark = pytest.mark.usefixtures("background_tasks")
+pytestmark = pytest.mark.usefixtures("background_tasks", "no_outage")
+
+
+@pytest.fixture
+def no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget work of other tests that still waits for its database."""
+    monkeypatch.setattr(background, "_outage", background._Outage())
 
 
 def test_a_round_begins_after_the_last_call_and_rounds_keep_their_interval() -> None:

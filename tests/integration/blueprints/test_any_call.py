@@ -67,6 +67,17 @@ def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
     return app, ids
 
 
+_loaded: list[Any] = []
+
+
+def load(app: Any) -> Any:
+    """Return Schemathesis' schema for an application. The document, which is the same for all, is loaded once."""
+    if not _loaded:
+        _loaded.append(schemathesis.openapi.from_wsgi("/api/openapi.json", app))
+    _loaded[0].app = app
+    return _loaded[0]
+
+
 def test_there_are_enough_examples() -> None:
     assert EXAMPLES >= 20
 
@@ -75,10 +86,7 @@ def test_there_are_enough_examples() -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_any_call_is_answered_as_described(real_ids: tuple[Any, dict[str, str]], name: str) -> None:
     app, ids = real_ids
-    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
-    operation = next(
-        found.ok() for found in schema.get_all_operations() if found.ok().definition.raw["operationId"] == name
-    )
+    operation = load(app).find_operation_by_id(name)
     right, wrong = (operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
     parameters = re.findall(r"\{(\w+)\}", operation.path)
     has_input = operation.body or operation.query or parameters
