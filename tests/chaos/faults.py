@@ -97,6 +97,13 @@ def restart_without_valkey(world: World, chance: random.Random) -> None:
         valkey.start()
 
 
+def kill_receiver(world: World, chance: random.Random) -> None:
+    """The receiver of the webhook is killed, and comes back after a while."""
+    world.receiver.kill()
+    time.sleep(chance.uniform(0.5, 3.0))
+    world.receiver.start()
+
+
 def lose_replies(world: World, chance: random.Random) -> None:
     """Writes are carried out, but their replies are lost; of some, also the reply to the driver's repetition."""
     _trouble(world, chance, lambda match, times: LostReply(match, times, every_time=chance.random() < 0.7))
@@ -209,6 +216,7 @@ ONE_MEMBER: list[Fault] = [
     kill_valkey,
     freeze_valkey,
     restart_without_valkey,
+    kill_receiver,
     lose_replies,
     delay_writes,
     cut_connections,

@@ -5,7 +5,7 @@ come to an end, and the checks follow: each acknowledged message is stored once,
 shown by the visitor's client; none was acknowledged after its session's acknowledged end; nobody held more than they
 may, not even for a moment; slots match sessions; nobody waits beside a free slot of an agent who may have them; nobody
 was overtaken at an agent who may have both; and within a while each client shows the state of its sessions as it is.
-After the last round, the feed has each change exactly once.
+After the last round, the feed has each change exactly once, and a receiver of webhooks got each event.
 
 Without ROUNDS there is one round of each fault. `make chaos` runs ROUNDS (50) of them and prints totals. SEED (a random
 one, printed) repeats what is done; not how the processes interleave.
@@ -163,6 +163,7 @@ def run_rounds(world: World, followers: Followers, kinds: Sequence[Fault]) -> No
         if wrong and not ROUNDS:
             break
     wrong += feed.violations_that_stay(world.database)
+    wrong += world.receiver.violations_that_stay(world.servers[0].operator(), world.database)
     assert wrong == [], f"SEED={SEED}\n" + "\n".join(wrong)
 
 

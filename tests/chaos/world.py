@@ -1,4 +1,6 @@
-"""Everything that may break: a database of one or three members, a Valkey, and servers with their own clocks."""
+"""Everything that may break: a database of one or three members, a Valkey, servers with their own clocks, and a
+receiver of webhooks.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import Any
 
 import pymongo
 
+from tests.chaos.receiver import Receiver
 from tests.e2e.clocks import Clock
 from tests.e2e.replica_set import ReplicaSet
 from tests.e2e.server import Server
@@ -37,13 +40,16 @@ class World:
             if self.valkey is not None:
                 self.valkey.start()
                 self._ends.append(self.valkey.kill)
+            self.receiver = Receiver(directory / "received")
+            self._ends.append(self.receiver.kill)
             for number in range(2):
                 self._add_server(directory / f"server-{number}", self._uri(members))
             client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(self.database_set.uri, tz_aware=True)
             self._ends.append(client.close)
             self.database = client[DATABASE]
             operator = self.servers[0].operator()
-            assert operator.get("/api/events").status == 200  # From now on, every change has an event.
+            self.receiver.register(operator)
+            self.receiver.start()
             self.departments = [
                 operator.post("/api/departments", {"name": name, "overflowAfter": overflow}).data["id"]
                 for name, overflow in (("Sales", None), ("Support", OVERFLOW_SECONDS))
@@ -80,6 +86,7 @@ class World:
             MAX_SOCKETS_PER_CALLER="1000",
             AGENT_GRACE=str(AGENT_GRACE_SECONDS),
             LOG_LEVEL="WARNING",
+            WEBHOOK_ALLOW="127.0.0.1",
             **redis,
             **clock.environment,
         )
