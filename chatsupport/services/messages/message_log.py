@@ -213,9 +213,11 @@ class MessageLog:
         repeated = drafts.find_stored(collided)
         if repeated is not None:
             self._repeat(collided, repeated)
-            return rest
-        # Another process took the seq: with a message, or because the session has ended.
-        return self._admit([collided, *rest])
+        else:
+            # Another process took the seq: with a message, or because the session has ended.
+            rest = [collided, *rest]
+        # A new last seq may only be used by those that have the right to write after it was read.
+        return self._admit(rest)
 
     def _admit(self, batch: list[Draft]) -> list[Draft]:
         """Return the drafts that may be written, and answer the others.

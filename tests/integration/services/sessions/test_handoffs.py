@@ -139,8 +139,8 @@ def test_nobody_speaks_for_a_bot_that_has_handed_over(operator: Api, bot_id: str
 # Races
 
 
-def draft(session_id: str, bot_id: str) -> Draft:
-    return Draft(ObjectId(session_id), Caller(bot_id, "agent"), bot_id, "agent", "too late", None)
+def draft(session_id: str, bot_id: str, client_message_id: str | None = None) -> Draft:
+    return Draft(ObjectId(session_id), Caller(bot_id, "agent"), bot_id, "agent", "too late", client_message_id)
 
 
 @pytest.mark.parametrize("knows_the_last_seq", [True, False])
@@ -178,6 +178,19 @@ def test_a_message_of_another_process_comes_before_the_hand_over_or_never(
     with pytest.raises(ForbiddenError):
         log.append(draft(with_bot, bot_id))
     assert texts(operator, with_bot) == [*stored, QUEUED]
+
+
+def test_a_message_behind_a_repeated_one_is_not_stored_after_the_hand_over(
+    operator: Api, bot: Api, bot_id: str, with_bot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = MessageLog(on_stored=lambda stored: None)
+    log.append(draft(with_bot, bot_id, "first"))
+    repeated, behind = draft(with_bot, bot_id, "first"), draft(with_bot, bot_id)
+    just_before(monkeypatch, Message.collection().__class__, "insert_many", lambda: hand_off(bot, with_bot))
+    log._write([repeated, behind])
+    assert (repeated.message["seq"], repeated.created) == (1, False)
+    assert isinstance(behind.error, ForbiddenError)
+    assert texts(operator, with_bot) == ["too late", QUEUED]
 
 
 @pytest.mark.parametrize("way", ["the bot", "the user", "a take-over", "the time"])
