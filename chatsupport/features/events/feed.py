@@ -50,8 +50,9 @@ class PositionGoneError(ChatSupportError):
 def read(caller: Caller, after: int, types: Collection[str], wait: float, limit: int) -> Document:
     """Return the events after a position, and wait for the first one if there is none yet. For operators and bots.
 
-    A bot gets the events of the sessions that it has now, and the position up to which the feed has none besides.
-    Position 0 stands before the oldest event that is kept. Raises `PositionGoneError`.
+    A bot gets the events of the sessions that it has now, and the position up to which the feed has none besides. If
+    there are too many events for one look, it does not wait, and `hasMore` is true. Position 0 stands before the oldest
+    event that is kept. Raises `PositionGoneError`.
     """
     bot_id = _bot(caller)
     recorder.here.begin()
@@ -65,7 +66,7 @@ def read(caller: Caller, after: int, types: Collection[str], wait: float, limit:
             found = Context().run(_page_of_bot, bot_id, after, types, limit)
             after = found["position"]
         left = until - elapsed()
-        if found["events"] or left <= 0 or message_log.log.is_closed:
+        if found["events"] or found["hasMore"] or left <= 0 or message_log.log.is_closed:
             return found
         began = elapsed()
         tail.wait(seen, left)

@@ -13,7 +13,7 @@ from flask import Flask
 
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Deletion, Message, Session
-from chatsupport.features.events import recorder, relay
+from chatsupport.features.events import feed, recorder, relay
 from chatsupport.features.events.documents import BATCH_SIZE, EventBatch, Feed
 from chatsupport.observability import tracing
 from chatsupport.services.server import processes
@@ -435,6 +435,24 @@ def test_a_bot_hears_of_its_own_sessions_only(operator: Api, bot: Api, bot_id: s
     data_of(bot.post(f"/api/chat/handoff/{with_bot}"))
     events(operator)
     assert data_of(bot.get(EVENTS))["events"] == []
+
+
+def test_a_bot_does_not_wait_while_there_is_more(
+    operator: Api, bot: Api, with_bot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events(operator)
+    after = data_of(bot.get(EVENTS))["position"]
+    answers_first(operator, None)
+    for number in range(2):
+        operator.start(f"u{number + 2}")
+    events(operator)
+    monkeypatch.setattr(feed, "PART", 1)
+    monkeypatch.setattr(feed, "MOST_PARTS", 1)
+    began = time.monotonic()
+    answer = data_of(bot.get(EVENTS, after=after, wait=5))
+    assert (answer["events"], answer["hasMore"]) == ([], True)
+    assert answer["position"] > after
+    assert time.monotonic() - began < 3
 
 
 def test_people_do_not_read_the_feed(apis: Apis, ada: str) -> None:
