@@ -67,7 +67,7 @@ def update(caller: Caller, session_id: ObjectId, told: Told, user_agent: str = "
             context["device"] = device
         if context == before:
             break
-        stored = _store(session, context)
+        stored = _store(session, context, access.still_of_bot(caller, session))
         if stored is not None:
             changed = sorted(Told.model_fields.keys() & told.given)
             events.happened(SessionUpdated(stored, caller=caller, changed=changed))
@@ -78,9 +78,10 @@ def update(caller: Caller, session_id: ObjectId, told: Told, user_agent: str = "
     return reading.describe(caller, session_id)
 
 
-def _store(session: Document, context: Document) -> Document | None:
-    """Store the new details. None if another process was faster, or the session has ended."""
-    as_read = {"_id": session["_id"], "status": {"$in": list(OPEN)}, f"{STORED}.version": _of(session).get("version")}
+def _store(session: Document, context: Document, still: Document) -> Document | None:
+    """Store the new details. None if another process was faster, or the session has ended or left the calling bot."""
+    version = {f"{STORED}.version": _of(session).get("version")}
+    as_read = {"_id": session["_id"], "status": {"$in": list(OPEN)}, **version, **still}
     versioned = {**context, "version": _of(session).get("version", 0) + 1}
     marks = recording.marks(recording.SESSION_UPDATED)
     change = {"$set": {STORED: versioned, "updatedAt": now()}, **recording.pushed(marks)}

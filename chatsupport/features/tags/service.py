@@ -32,6 +32,8 @@ Document = dict[str, Any]
 NAME = "tags"
 STORED = f"features.{NAME}"
 KEY = f"{STORED}.key"
+OF_BOT = "features.tagsOfBot"
+"""The hand-over whose tags were added."""
 MOST_LISTED = 1000
 MOST_REPORTED = 100
 
@@ -56,11 +58,12 @@ def put(caller: Caller, session_id: ObjectId, tags: Sequence[str]) -> Document:
     removed = {"$unset": {STORED: ""}, "$set": {"updatedAt": time}}
     change = stored if kept else removed
     marks = recording.marks(recording.SESSION_UPDATED)
+    still = access.still_of_bot(caller, session)
     updated = Session.collection().find_one_and_update(
-        {"_id": session_id}, {**change, **recording.pushed(marks)}, return_document=ReturnDocument.AFTER
+        {"_id": session_id, **still}, {**change, **recording.pushed(marks)}, return_document=ReturnDocument.AFTER
     )
     if updated is None:
-        raise SessionNotFoundError
+        raise access.refusal() if still else SessionNotFoundError
     recording.look_after(Session.collection(), session_id, recording.SESSION_UPDATED, marks)
     if tombstones.is_erased_meanwhile(session, time):
         _take_away([session_id])
@@ -70,15 +73,18 @@ def put(caller: Caller, session_id: ObjectId, tags: Sequence[str]) -> Document:
 
 
 def add_of_bot(event: HandedOver) -> None:
-    """Add the tags that a bot leaves with its session, as far as there is room."""
+    """Add the tags that a bot leaves with its session, as far as there is room: once, because staff may remove them."""
     session = event.session
-    kept = _kept([*_of(session), *event.tags])[:MAX_TAGS]
-    if not event.tags or kept == session.get("features", {}).get(NAME):
+    if not event.tags:
         return
+    is_new = {"$not": {"$in": ["$$this.key", {"$ifNull": [f"${KEY}", []]}]}}
+    new = {"$filter": {"input": {"$literal": _kept(event.tags)}, "cond": is_new}}
+    kept = {"$slice": [{"$concatArrays": [{"$ifNull": [f"${STORED}", []]}, new]}, MAX_TAGS]}
     marks = recording.marks(recording.SESSION_UPDATED)
-    change = {"$set": {STORED: kept, "updatedAt": now()}, **recording.pushed(marks)}
     updated = Session.collection().find_one_and_update(
-        {"_id": session["_id"], "erased": {"$ne": True}}, change, return_document=ReturnDocument.AFTER
+        {"_id": session["_id"], "erased": {"$ne": True}, OF_BOT: {"$exists": False}},
+        [{"$set": {STORED: kept, OF_BOT: event.id, "updatedAt": "$$NOW", **recording.added(marks)}}],
+        return_document=ReturnDocument.AFTER,
     )
     if updated is not None:
         recording.look_after(Session.collection(), session["_id"], recording.SESSION_UPDATED, marks)
@@ -88,8 +94,9 @@ def add_of_bot(event: HandedOver) -> None:
 
 
 def count_all(caller: Caller) -> Document:
-    """Return all tags with the number of their sessions, the most used first. For agents and operators."""
+    """Return all tags with the number of their sessions, the most used first. For agents, not bots, and operators."""
     access.require_agent(caller)
+    access.refuse_bots(caller)
     stages: list[Mapping[str, Any]] = [
         {"$match": {KEY: {"$gt": ""}}},
         {"$unwind": f"${STORED}"},

@@ -40,9 +40,7 @@ def end(caller: Caller, session_id: ObjectId, why: SessionEnd) -> dict[str, Any]
     if why.internal_reason is not None and not access.is_staff(caller, session):
         raise ForbiddenError("Only staff can give an internalReason. Leave it out.")
     if session["status"] != ENDED:
-        # A bot may lose the session at this moment, and nothing that it does comes after that.
-        own = {"agentId": session["agentId"]} if access.is_bot_of(caller, session) else {}
-        ended = end_now({"_id": session_id, **own}, why, caller.id, caller)
+        ended = end_now({"_id": session_id, **access.still_of_bot(caller, session)}, why, caller.id, caller)
         if ended is not None:
             return serializers.session_end(ended)
         session = access.find_session(caller, session_id)

@@ -92,6 +92,14 @@ def is_bot_of(caller: Caller, session: Mapping[str, Any]) -> bool:
     return caller.type == AGENT and str(session.get("botId")) == caller.id
 
 
+def still_of_bot(caller: Caller, session: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a condition for a bot's write: that it still has the session, which it may lose at any moment.
+
+    It is empty for other callers.
+    """
+    return {"agentId": session["agentId"]} if is_bot_of(caller, session) else {}
+
+
 def is_bot(caller: Caller) -> bool:
     """Tell whether the caller is a bot. A token does not say so."""
     if caller.type != AGENT or not ObjectId.is_valid(caller.id):
