@@ -49,7 +49,7 @@ def add(caller: Caller, session_id: ObjectId, text: str) -> Document:
 
 def keep_summary(event: HandedOver) -> None:
     """Store what a bot leaves to the person who gets its session next. May be repeated."""
-    if event.summary is None:
+    if event.summary is None or event.session.get("erased"):
         return
     bot = Agent.collection().find_one({"_id": event.bot_id}, {"name": 1}) or {"name": "Bot"}
     note = {
