@@ -7,6 +7,7 @@ active one. So no free agent can take it in between.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,7 +23,11 @@ from chatsupport.services.people import departments
 Document = dict[str, Any]
 Source = Callable[[], ObjectId | None]
 
+logger = logging.getLogger(__name__)
+
 _sources: list[Source] = []
+_passed_over: set[ObjectId] = set()
+"""The bots about which this process has logged that people get their sessions."""
 
 
 def bind(sources: Iterable[Source]) -> None:
@@ -40,13 +45,21 @@ def claim_for(session: Document) -> Slot | None:
     department_id = session.get("departmentId")
     bot_id = None if department_id is None else departments.known().get(department_id, {}).get("botId")
     bot_id = bot_id or next((found for source in _sources if (found := source()) is not None), None)
-    return None if bot_id is None else slots.claim_of_bot(bot_id, session["_id"], session["userId"])
+    if bot_id is None:
+        return None
+    slot = slots.claim_of_bot(bot_id, session["_id"], session["userId"])
+    if slot is not None:
+        _passed_over.discard(bot_id)
+    elif bot_id not in _passed_over:
+        _passed_over.add(bot_id)
+        logger.warning("A bot gets no new sessions: it is full, offline or deleted", extra={"agent_id": str(bot_id)})
+    return slot
 
 
-def begun(slot: Slot) -> Document:
+def begun(slot: Slot, or_else: Document) -> Document:
     """Return the expression for the values of a new session that begins with the bot of this slot.
 
-    They are empty if the write reaches the database so late that the slot has been freed: then the session waits.
+    If the write reaches the database so late that the slot has been freed, they are `or_else`: then the session waits.
     """
     values = {
         "status": ACTIVE,
@@ -57,4 +70,4 @@ def begun(slot: Slot) -> Document:
         "assignment": {"reason": slot.reason, "at": "$$NOW", "load": len(slot.agent["activeSessions"]) - 1},
         "botDueAt": {"$add": ["$$NOW", round(settings.config.bot_reply_after * 1000)]},
     }
-    return {"$cond": [{"$lt": ["$$NOW", slot.agent["idleSince"] + slots.LONGEST_WRITE]}, values, {}]}
+    return {"$cond": [{"$lt": ["$$NOW", slot.agent["idleSince"] + slots.LONGEST_WRITE]}, values, or_else]}

@@ -114,8 +114,11 @@ def _person_with(session: Document) -> ObjectId | None:
 def _insert_with_bot(session: Document, slot: Slot, started: Document) -> Document:
     """Store a session that begins with a bot, whose slot was taken for it."""
     with outbox.change(outbox.ASSIGNED, agentId=slot.agent["_id"], slotId=slot.id) as assigned:
+        waiting = {**_reserved(session), **outbox.stored(started)}
+        stamps = {"reservedAt": "$$NOW"} if "reservedFor" in waiting else {}
+        or_else = {"$mergeObjects": [{"$literal": waiting}, stamps]}
         try:
-            session = _insert({**session, **outbox.stored(started, assigned)}, bots.begun(slot))
+            session = _insert({**session, **outbox.stored(started, assigned)}, bots.begun(slot, or_else))
         except DuplicateKeyError:
             slots.give_back(slot)
             raise
