@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
-from chatsupport.documents.agent import BOT, SUPERVISOR
+from bson import ObjectId
+
+from chatsupport.documents import Agent
+from chatsupport.documents.agent import BOT, ROLES, SUPERVISOR, is_bot, role_of
 from chatsupport.events import AgentConnected
 from chatsupport.extensions import socketio
 from chatsupport.features.consoles import service as consoles
@@ -20,17 +23,17 @@ from chatsupport.sockets.errors import as_chat_support_error
 
 
 def connected(event: AgentConnected) -> None:
-    """Put an agent's new socket into the rooms that its role allows. If the database is away, the heartbeat does it.
+    """Put an agent's new socket into the rooms that its role allows. If the database is away, `check_all` does it.
 
     A bot is in none: it hears only of its own sessions.
     """
     connection = connections.find(event.connection)
-    if connection is None or event.role == BOT:
+    if connection is None or event.role in (BOT, None):
         return
     try:
         # An agent that is promoted after that look-up is among the connections that are checked then.
         if event.role == SUPERVISOR:
-            _enter(connection)
+            _enter(connection, SUPERVISORS_ROOM)
             # The agent may have been demoted after the look-up, and its sockets told before this one was in the room.
             if not access.is_supervisor(connection.caller):
                 _leave(connection)
@@ -55,22 +58,28 @@ def check_all() -> None:
         _check(agents, has_changed=False)
 
 
-def _check(agents: Iterable[Caller], *, has_changed: bool) -> None:
+def _check(agents: Collection[Caller], *, has_changed: bool) -> None:
     try:
-        supervisors = access.supervisors_among([agent.id for agent in agents])
+        ids = [ObjectId(agent.id) for agent in agents if ObjectId.is_valid(agent.id)]
+        rows = Agent.collection().find({"_id": {"$in": ids}}, {"role": 1, "kind": 1})
+        found = {str(row["_id"]): BOT if is_bot(row) else role_of(row) for row in rows}
         for agent in agents:
+            role = found.get(agent.id)
             for connection in connections.of(agent):
-                if agent.id in supervisors:
-                    _enter(connection)
+                if role in ROLES and not server.is_in(connection.sid, AGENTS_ROOM):
+                    _enter(connection, AGENTS_ROOM)
+                    consoles.forget_queue()
+                if role == SUPERVISOR:
+                    _enter(connection, SUPERVISORS_ROOM)
                 elif has_changed or _is_in(connection):
                     _leave(connection)
     except Exception as error:
         as_chat_support_error(error)
 
 
-def _enter(connection: Connection) -> None:
-    if connections.find(connection.sid) is connection and not _is_in(connection):
-        server.enter(connection.sid, SUPERVISORS_ROOM)
+def _enter(connection: Connection, room: str) -> None:
+    if connections.find(connection.sid) is connection and not server.is_in(connection.sid, room):
+        server.enter(connection.sid, room)
 
 
 def _leave(connection: Connection) -> None:

@@ -28,8 +28,11 @@ CREATED, CHANGED, DELETED = ACTIONS = ("reply_created", "reply_changed", "reply_
 
 
 def list_page(caller: Caller, wanted: ReplyPage) -> Document:
-    """Return one page of the replies, sorted by shortcut, and the cursor of the next: the last shortcut."""
+    """Return one page of the replies, sorted by shortcut, and the cursor of the next: the last shortcut. For agents who
+    are people, and operators.
+    """
     access.require_agent(caller)
+    access.refuse_bots(caller)
     after = {} if wanted.cursor is None else {"shortcut": {"$gt": wanted.cursor}}
     rows = list(Reply.collection().find(after, sort=[("shortcut", 1)], limit=wanted.limit + 1))
     page, more = rows[: wanted.limit], len(rows) > wanted.limit

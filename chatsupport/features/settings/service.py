@@ -15,13 +15,13 @@ from pymongo.errors import DuplicateKeyError
 
 from chatsupport import events, orders, serializers
 from chatsupport.database.clock import now
-from chatsupport.errors import ConflictError, ForbiddenError
+from chatsupport.errors import ConflictError
 from chatsupport.events import SettingsChanged
 from chatsupport.extensions import socketio
 from chatsupport.features.settings.documents import Settings
 from chatsupport.features.settings.models import DEFAULT_COLOR, NewSettings
 from chatsupport.features.settings.orders import ReadSettings
-from chatsupport.identity import AGENT, SYSTEM, Caller
+from chatsupport.identity import AGENT, Caller
 from chatsupport.services.people import agents
 from chatsupport.services.shared import access
 
@@ -85,9 +85,9 @@ def forget() -> None:
 
 
 def read(caller: Caller) -> Document:
-    """Return the settings. For agents, supervisors and operators."""
-    if caller.type not in (AGENT, SYSTEM):
-        raise ForbiddenError("Only agents, systems and API keys can do this.")
+    """Return the settings. For agents who are people, supervisors and operators."""
+    access.require_agent(caller)
+    access.refuse_bots(caller)
     return _read()
 
 

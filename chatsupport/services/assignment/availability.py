@@ -17,7 +17,7 @@ from bson import ObjectId
 from chatsupport import events, orders
 from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Agent
-from chatsupport.documents.agent import BOT, is_bot
+from chatsupport.documents.agent import BOT, is_bot, role_of
 from chatsupport.events import AgentsCameBack, AgentWentAway
 from chatsupport.extensions import settings
 from chatsupport.identity import AGENT
@@ -67,7 +67,7 @@ def connected(agent_id: ObjectId, connection_id: str) -> str | None:
     until = before.get("presentUntil")
     if before.get("isAway") or (until is not None and until <= time):
         events.happened(AgentsCameBack([agent_id]))
-    return BOT if is_bot(before) else before.get("role")
+    return BOT if is_bot(before) else role_of(before)
 
 
 def disconnected(agent_id: ObjectId, connection_id: str) -> None:

@@ -7,9 +7,12 @@ import pytest
 from chatsupport.broadcasts import is_heard_here
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
+from chatsupport.events import AgentConnected
 from chatsupport.features.consoles import roles
 from chatsupport.features.consoles import service as consoles
-from chatsupport.features.consoles.broadcasts import SUPERVISORS_ROOM
+from chatsupport.features.consoles.broadcasts import AGENTS_ROOM, SUPERVISORS_ROOM
+from chatsupport.realtime import server
+from chatsupport.sockets import connections
 from tests.api import Api, Apis, data_of
 from tests.concurrency import eventually
 from tests.sockets import Socket, Sockets, assert_refused
@@ -193,6 +196,24 @@ def test_the_heartbeat_makes_up_for_a_lost_order(operator: Api, sockets: Sockets
     roles.check_all()
 
     assert eventually(lambda: not is_heard_here(SUPERVISORS_ROOM))
+
+
+def test_the_heartbeat_lets_people_in_after_a_connect_without_the_database_but_no_bots(
+    operator: Api, sockets: Sockets
+) -> None:
+    ben = sockets.agent(operator.create_agent("Ben", isOnline=False)["id"])
+    robin = sockets.agent(operator.create_agent("Robin", kind="bot")["id"])
+    for agent in connections.agents():
+        for connection in connections.of(agent):
+            server.leave(connection.sid, AGENTS_ROOM)
+            roles.connected(AgentConnected(agent, connection.sid, None))
+    assert not is_heard_here(AGENTS_ROOM)
+    ben.forget()
+
+    roles.check_all()
+    operator.start("u1")
+    assert ben.wait_for("queue_changed")
+    assert robin.heard("queue_changed") == []
 
 
 def test_an_agent_gets_its_own_updates_in_all_its_browsers(

@@ -9,6 +9,7 @@ import pytest
 from chatsupport.database import connection
 from chatsupport.documents import Agent, Session
 from chatsupport.extensions import settings
+from chatsupport.features.events import relay
 from chatsupport.services.assignment import reconciliation, slots
 from chatsupport.services.shared import outbox
 from tests.api import Api, Apis, assert_failure, data_of
@@ -16,7 +17,9 @@ from tests.bots import answers_first
 from tests.invariants import violations
 from tests.sockets import Sockets
 
-pytestmark = pytest.mark.features("settings", "departments", "reports", "consoles")
+pytestmark = pytest.mark.features("settings", "departments", "reports", "consoles", "replies", "tags", "events")
+
+PASSED_OVER = "A bot gets no new sessions: it is full, offline or deleted"
 
 
 def test_a_new_session_goes_to_the_bot_although_people_are_free(operator: Api, ada: str, bot_id: str) -> None:
@@ -131,6 +134,34 @@ def test_a_start_that_comes_too_late_waits(operator: Api, bot_id: str, monkeypat
     assert Agent.collection().find_one({"name": "Robin"})["load"] == 0
 
 
+def test_a_start_that_comes_too_late_waits_for_its_department(
+    operator: Api, bot_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert data_of(operator.get("/api/events"))["events"] == []
+    sales = data_of(operator.post("/api/departments", {"name": "Sales"}))["id"]
+    monkeypatch.setattr(slots, "LONGEST_WRITE", timedelta(seconds=-1))
+    start = {"userId": "u1", "departmentId": sales}
+    assert data_of(operator.post("/api/chat/start-session", start))["status"] == "waiting"
+    stored = Session.collection().find_one({})
+    assert (str(stored["reservedFor"]), stored["reservedAt"]) == (sales, stored["createdAt"])
+    relay.here.round()
+    found = data_of(operator.get("/api/events", types="session.started,session.assigned"))["events"]
+    assert [event["type"] for event in found] == ["session.started"]
+
+
+def test_a_bot_without_room_is_logged_once(operator: Api, bot_id: str, caplog: pytest.LogCaptureFixture) -> None:
+    operator.patch(f"/api/agents/{bot_id}", {"maxUsers": 1})
+    session_id = operator.start("u1")["sessionId"]
+    for number in range(2, 4):
+        operator.start(f"u{number}")
+    assert [record.message for record in caplog.records if "gets no new sessions" in record.message] == [PASSED_OVER]
+    caplog.clear()
+    operator.end(session_id)
+    assert operator.start("u4")["agentId"] == bot_id
+    operator.start("u5")
+    assert [record.message for record in caplog.records if "gets no new sessions" in record.message] == [PASSED_OVER]
+
+
 def test_reports_show_a_bot_apart(operator: Api, user: Api, bot: Api, bot_id: str, with_bot: str) -> None:
     data_of(bot.send(with_bot, "How can I help?"))
     operator.end(with_bot)
@@ -145,6 +176,7 @@ def test_a_bot_does_not_see_the_queue(operator: Api, sockets: Sockets, bot: Api,
     answers_first(operator, None)
     socket = sockets.agent(bot_id)
     operator.start("u1")
-    assert_failure(bot.get("/api/chat/queue"), 403, "FORBIDDEN")
+    for path in ("/api/chat/queue", "/api/replies", "/api/tags", "/api/settings"):
+        assert_failure(bot.get(path), 403, "FORBIDDEN")
     assert operator.get("/api/chat/queue").status_code == 200
     assert socket.heard("queue_changed") == []
