@@ -40,13 +40,21 @@ def call(method: str, path: str, body: Any = None, *, headers: dict[str, str], t
         tries -= 1
         try:
             with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
-                return json.load(response)["data"]
+                return _read(response)["data"]
         except urllib.error.HTTPError as error:
             with error:
-                wait = error.headers.get("Retry-After")
-                if wait is None or not tries:
-                    raise RefusedError(error.code, json.load(error)) from None
+                wait = error.headers.get("Retry-After", "")
+                if not wait.isdigit() or not tries:
+                    raise RefusedError(error.code, _read(error)) from None
         time.sleep(min(int(wait), 60))
+
+
+def _read(response: Any) -> Any:
+    """Return what the server says, or an empty object if it is a proxy that answers, with a page of its own."""
+    try:
+        return json.load(response)
+    except ValueError:
+        return {"data": {}}
 
 
 class Bot:
@@ -62,15 +70,28 @@ class Bot:
             else call("POST", "/api/agents", {"name": name, "kind": "bot", "maxUsers": 500}, headers=key)
         )
         self.id: str = bot["id"]
-        token = call("POST", "/api/auth/token", {"userId": self.id, "userType": "agent"}, headers=key)["token"]
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._sign_in()
         settings = call("GET", "/api/settings", headers=key)
         if settings["botId"] != self.id:
             call("PUT", "/api/settings", {**settings, "botId": self.id}, headers=key)
 
+    def _sign_in(self) -> None:
+        wanted, key = {"userId": self.id, "userType": "agent"}, {"X-API-Key": os.environ["API_KEY"]}
+        token = call("POST", "/api/auth/token", wanted, headers=key)["token"]
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            return call(method, path, body, headers=self._headers, timeout=60)
+        except RefusedError as error:
+            if error.status != 401:
+                raise
+        self._sign_in()  # The token has expired.
+        return call(method, path, body, headers=self._headers, timeout=60)
+
     def get(self, path: str, **query: Any) -> Any:
         """Read."""
-        return call("GET", f"{path}?{urllib.parse.urlencode(query)}", headers=self._headers, timeout=60)
+        return self._call("GET", f"{path}?{urllib.parse.urlencode(query)}")
 
     def say(self, session_id: str, text: str, answer_to: str, content: Any = None) -> None:
         """Send a message, once for each thing that it answers, unless the bot has lost the session."""
@@ -84,7 +105,7 @@ class Bot:
 
     def _write(self, path: str, body: Any) -> None:
         try:
-            call("POST", path, body, headers=self._headers)
+            self._call("POST", path, body)
         except RefusedError as error:
             if error.code not in ("FORBIDDEN", "SESSION_ENDED", "WITH_A_PERSON"):
                 raise

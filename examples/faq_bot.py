@@ -28,19 +28,25 @@ PORT = int(os.environ.get("BOT_PORT", "8100"))
 
 bot = chat.Bot("FAQ bot")
 key = {"X-API-Key": os.environ["API_KEY"]}
-new_hook = {"url": f"http://127.0.0.1:{PORT}/", "types": ["message.created", "session.assigned"]}
+new_hook = {"url": f"http://127.0.0.1:{PORT}/", "types": ["message.created", "session.assigned", "session.ended"]}
 for hook in chat.call("GET", "/api/webhooks", headers=key)["webhooks"]:
     if hook["url"] == new_hook["url"]:
         chat.call("DELETE", f"/api/webhooks/{hook['id']}", headers=key)  # Its secret was shown only once.
 SECRET = base64.b64decode(chat.call("POST", "/api/webhooks", new_hook, headers=key)["secret"].removeprefix("whsec_"))
 app, events, handled = Flask(__name__), queue.Queue(), set()
+# A webhook gets the events of all sessions, so the bot remembers which are its own.
+own = {session["id"] for session in bot.get("/api/chat/sessions", status="active", limit=100)["sessions"]}
 
 
 def answer(event_id: str, kind: str, data: dict[str, Any]) -> None:
     """Answer one event. The server tells an answer that comes twice from a new one by the event's id."""
-    if kind == "session.assigned" and data.get("agentId") == bot.id and not data["lastSeq"]:
-        bot.say(data["id"], "Hello! What can I help you with?", event_id, TOPICS)
-    elif kind == "message.created" and data.get("senderType") == "user":
+    if kind == "session.assigned" and data.get("agentId") == bot.id:
+        own.add(data["id"])
+        if not data["lastSeq"]:
+            bot.say(data["id"], "Hello! What can I help you with?", event_id, TOPICS)
+    elif kind in ("session.assigned", "session.ended"):
+        own.discard(data.get("id"))
+    elif kind == "message.created" and data.get("senderType") == "user" and data["sessionId"] in own:
         asked = data["message"].casefold()
         found = [text for words, text in ANSWERS.values() if any(word in asked for word in words)]
         if found:
@@ -55,8 +61,8 @@ def work() -> None:
         event_id, event = events.get()
         try:
             answer(event_id, event["type"], event["data"])
-        except (OSError, chat.RefusedError) as error:
-            app.logger.warning("No answer to %s: %s", event_id, error)
+        except Exception:  # The next event must be answered all the same.
+            app.logger.exception("No answer to %s", event_id)
 
 
 @app.post("/")

@@ -2,16 +2,18 @@
 
     API_KEY=… LLM_URL=https://api.example.com/v1 LLM_KEY=… LLM_MODEL=… python examples/llm_bot.py
 
-LLM_URL is any server with the chat completions of the OpenAI API.
+LLM_URL is any server with the chat completions of the OpenAI API. LLM_POSITION is a file in which the bot keeps its
+position in the feed, so that after a restart it does not begin with the oldest event.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-import sys
 import time
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import chat
@@ -22,7 +24,9 @@ INSTRUCTIONS = os.environ.get("LLM_INSTRUCTIONS", "You answer the visitors of a 
     f" If you are not sure, or if the visitor wants a person, answer only with {HAND_OVER} and a summary of the "
     "conversation for the colleague who goes on."
 )
+logger = logging.getLogger(__name__)
 SORRY = "I will get somebody who can help you."
+POSITION = Path(os.environ["LLM_POSITION"]) if os.environ.get("LLM_POSITION") else None
 
 
 def ask(messages: list[dict[str, Any]]) -> str:
@@ -37,7 +41,7 @@ def ask(messages: list[dict[str, Any]]) -> str:
     request = urllib.request.Request(URL, json.dumps(body).encode(), headers)  # noqa: S310 the address is the operator's
     with urllib.request.urlopen(request, timeout=15) as response:  # noqa: S310
         try:
-            return str(json.load(response)["choices"][0]["message"]["content"]).strip()
+            return str(json.load(response)["choices"][0]["message"]["content"] or "").strip()
         except (KeyError, IndexError, TypeError):
             raise ValueError("The model's answer has another form.") from None
 
@@ -59,23 +63,31 @@ def answer(bot: chat.Bot, session_id: str) -> None:
 
 
 def follow(bot: chat.Bot) -> None:
-    """Answer what visitors write. After a restart it begins with the oldest event, and answers only what is open."""
-    position = 0
+    """Answer what visitors write, whatever happens. It answers only what is open, so it may see an event again."""
+    position = int(POSITION.read_text()) if POSITION is not None and POSITION.exists() else 0
     while True:
         try:
             page = bot.get("/api/events", after=position, types="message.created", wait=25, limit=100)
             for session_id in dict.fromkeys(event["data"].get("sessionId") for event in page["events"]):
                 if session_id:
-                    answer(bot, session_id)
+                    answer_if_allowed(bot, session_id)
             position = page["position"]
-        except chat.RefusedError as error:
-            if error.code == "POSITION_GONE":
+            if POSITION is not None:
+                POSITION.write_text(str(position))
+        except Exception as error:
+            if isinstance(error, chat.RefusedError) and error.code == "POSITION_GONE":
                 position = 0
-            elif error.code != "FORBIDDEN":  # A person has the session now.
-                raise
-        except OSError as error:
-            print(f"The chat server does not answer: {error}", file=sys.stderr)
+            logger.exception("Trying again")
             time.sleep(1)
+
+
+def answer_if_allowed(bot: chat.Bot, session_id: str) -> None:
+    """Answer in a session, unless it has ended, or a person has it now."""
+    try:
+        answer(bot, session_id)
+    except chat.RefusedError as error:
+        if error.status not in (403, 404, 409):
+            raise
 
 
 if __name__ == "__main__":

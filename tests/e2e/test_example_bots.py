@@ -49,7 +49,7 @@ def language_model() -> Iterator[str]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked = body["messages"][-1]["content"]
-            text = "HAND OVER: Wants a refund." if "refund" in asked else f"You said: {asked}"
+            text = None if asked == "?" else "HAND OVER: Wants a refund." if "refund" in asked else f"You said: {asked}"
             answer = json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(answer)))
@@ -112,7 +112,17 @@ def test_the_faq_bot_answers_and_hands_over(server: Server, operator: Rest, tmp_
 
 
 def test_the_llm_bot_answers_and_hands_over(server: Server, operator: Rest, tmp_path: Path) -> None:
-    with language_model() as url, running("llm_bot", server, tmp_path / "llm.txt", LLM_URL=url):
+    position = tmp_path / "position"
+    with (
+        language_model() as url,
+        running("llm_bot", server, tmp_path / "llm.txt", LLM_URL=url, LLM_POSITION=str(position)),
+    ):
+        gone = start(operator, "l0", "LLM bot")
+        say(operator, gone, "l0", "Hello")
+        assert operator.request("DELETE", "/api/users/l0").status == 200
+        silent = start(operator, "l2", "LLM bot")
+        say(operator, silent, "l2", "?")
+        wait_until(lambda: notes(operator, silent) == ["The model said nothing."], 10)
         session_id = start(operator, "l1", "LLM bot")
         say(operator, session_id, "l1", "Hello")
         wait_until(lambda: texts(operator, session_id) == ["Hello", "You said: Hello"], 10)
@@ -120,3 +130,23 @@ def test_the_llm_bot_answers_and_hands_over(server: Server, operator: Rest, tmp_
         wait_until(lambda: operator.get(f"/api/chat/session/{session_id}").data["status"] == "waiting", 10)
     assert texts(operator, session_id)[-1] == "I will get somebody who can help you."
     assert notes(operator, session_id) == ["Wants a refund."]
+    assert int(position.read_text()) > 0
+
+
+def test_an_example_bot_goes_on_after_any_answer(server: Server, tmp_path: Path) -> None:
+    """A proxy answers with a page of its own, and the token expires."""
+    script = """
+import chat, http.server, threading
+bot = chat.Bot("Robin")
+proxy = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+threading.Thread(target=proxy.serve_forever, daemon=True).start()
+url, chat.URL = chat.URL, f"http://127.0.0.1:{proxy.server_port}"
+try:
+    bot.get("/page")
+except chat.RefusedError as error:
+    assert error.status == 501, error
+chat.URL, bot._headers = url, {"Authorization": "Bearer expired"}
+assert bot.get("/api/chat/sessions")["sessions"] == []
+"""
+    environment = {**os.environ, "CHAT_URL": server.url, "API_KEY": API_KEY, "PYTHONPATH": str(ROOT / "examples")}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=30)
