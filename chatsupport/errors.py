@@ -206,12 +206,14 @@ class SessionEndedError(ConflictError):
 
 
 class WithAPersonError(ConflictError):
-    """The session is with a person, so no bot can hand it over."""
+    """The session is with a person, or on its way to one, so no bot can hand it over."""
 
     code = "WITH_A_PERSON"
 
-    def __init__(self) -> None:
-        super().__init__("A person already has this session. Write to that person in the session.")
+    def __init__(
+        self, message: str = "A person already has this session. Write to that person in the session."
+    ) -> None:
+        super().__init__(message)
 
 
 class RateLimitedError(ChatSupportError):

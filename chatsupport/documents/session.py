@@ -122,6 +122,8 @@ class Session(BaseDocument):
     """While the bot has the session: when to look whether it answers."""
     handed_over_at = DateTimeField(db_field="handedOverAt")
     """When the session left its bot. Its user has waited for a person since then."""
+    handed_over_by = StringField(db_field="handedOverBy", erasure=KEPT)
+    """The type of the caller that handed it over: the bot is an agent. Missing if nobody asked for it."""
     department_id = ObjectIdField(db_field="departmentId", null=True)
     reserved_for = ObjectIdField(db_field="reservedFor")
     """While the session waits: the department whose agents alone may have it. Missing if every agent may."""
@@ -138,8 +140,8 @@ class Session(BaseDocument):
     total_messages = IntField(db_field="totalMessages")
     average_response_time = FloatField(db_field="averageResponseTime")
     first_response_ms = LongField(db_field="firstResponseMs", null=True)
-    untold = EmbeddedDocumentListField(Mark, erasure=KEPT)
-    """Its marks are removed when everybody was told, before an erasure ends."""
+    untold = EmbeddedDocumentListField(Mark, erasure=CHANGED)
+    """Its marks are removed when everybody was told, before an erasure ends. What a bot left in them is erased."""
     unrecorded = unrecorded_field()
     read_seq = EmbeddedDocumentListField(ReadMark, db_field="readSeq", erasure=CHANGED)
     features = DictField(erasure=CHANGED)

@@ -19,7 +19,7 @@ from typing import Any
 from chatsupport import events
 from chatsupport.errors import DatabaseUnavailableError, SessionEndedError, SessionNotFoundError
 from chatsupport.events import HandedOver
-from chatsupport.identity import API_KEY_CALLER, Caller
+from chatsupport.identity import API_KEY_CALLER, USER, Caller
 from chatsupport.services.messages import message_log
 from chatsupport.services.messages.drafts import Draft
 
@@ -70,15 +70,11 @@ def close(session: Document, mark: Mapping[str, Any]) -> None:
     handover = mark.get("handover")
     if handover is None:
         return
-    line = Draft(
-        session["_id"],
-        API_KEY_CALLER,
-        handover["senderId"],
-        handover["senderType"],
-        handover["line"],
-        f"handover-{mark['id']}",
-    )
-    line.is_closing = True
+    sender_id, sender_type = handover["senderId"], handover["senderType"]
+    if sender_type == USER:
+        sender_id = session["userId"]  # A guest may have become a user since.
+    line = Draft(session["_id"], API_KEY_CALLER, sender_id, sender_type, handover["line"], f"handover-{mark['id']}")
+    line.is_closing, line.also = True, {"_id": mark["id"]}
     # An ended session takes no messages, neither this one nor any of the bot.
     with contextlib.suppress(SessionEndedError, SessionNotFoundError):
         message_log.log.append(line)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -222,12 +223,14 @@ def requeue(
     strictly: bool = False,
     department_id: ObjectId | None = KEEP,
     said: Handover | None = None,
+    until: datetime | None = None,
 ) -> bool:
     """Take an active session from its agent and return it to the front of the queue, where it is served next.
 
     A session that leaves its bot gets the place of its age instead; `said` is what the bot leaves behind. Sessions at
     the front keep their old order. A department is given to move the session to it, or None to take it out
-    of its department. False if the session has been assigned again since it was read.
+    of its department. False if the session has been assigned again since it was read, or if the write reaches the
+    database later than `until`.
     """
     agent_id, slot_id = session.get("agentId"), session.get("slotId")
     values: Document = {
@@ -243,10 +246,13 @@ def requeue(
     }
     if avoid:
         values.update(avoidAgentId=agent_id, avoidStrictly=strictly)
+    if said is not None:
+        values["handedOverBy"] = said.by.type
+    in_time: Document = {} if until is None else {"$expr": {"$lt": ["$$NOW", until]}}
     about: Document = {"agentId": agent_id, "slotId": slot_id, **handovers.for_mark(session, said)}
     with outbox.change(outbox.REQUEUED, reason=reason, **about) as mark:
         requeued = Session.collection().find_one_and_update(
-            {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id},
+            {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id, **in_time},
             [{"$set": {**values, **outbox.added(mark)}}, {"$set": RESERVED}],
             return_document=ReturnDocument.AFTER,
         )

@@ -137,12 +137,13 @@ def find_stored(draft: Draft) -> dict[str, Any] | None:
     """Return the message that an earlier attempt of this draft stored, None if this is the first."""
     if draft.client_message_id is None:
         return None
-    stored: dict[str, Any] | None = sequences.committed().find_one(
-        {
-            "sessionId": draft.session_id,
-            "senderId": draft.sender_id,
-            "senderType": draft.sender_type,
-            "clientMessageId": draft.client_message_id,
-        }
-    )
+    which = {
+        "sessionId": draft.session_id,
+        "senderId": draft.sender_id,
+        "senderType": draft.sender_type,
+        "clientMessageId": draft.client_message_id,
+    }
+    if draft.is_closing and draft.also is not None:
+        which = {"_id": draft.also["_id"]}  # Its sender may have got another id.
+    stored: dict[str, Any] | None = sequences.committed().find_one(which)
     return stored

@@ -26,7 +26,8 @@ from chatsupport.extensions import settings
 from chatsupport.identity import SYSTEM, Caller
 from chatsupport.services.assignment import availability, handovers, transitions
 from chatsupport.services.assignment.handovers import Handover
-from chatsupport.services.messages import sequences
+from chatsupport.services.messages import message_log, sequences
+from chatsupport.services.messages.drafts import Draft
 from chatsupport.services.people import departments
 from chatsupport.services.sessions import reading
 from chatsupport.services.shared import access, outbox, rate_limits
@@ -37,6 +38,8 @@ Document = dict[str, Any]
 
 ATTEMPTS = 5
 LOOK_SECONDS = 1.0
+LOOK_IS_GOOD_FOR = timedelta(seconds=1)
+"""How long after a look at the messages a session may be taken from its bot because of it."""
 MOST_AT_ONCE = 500
 MOST_UNANSWERED = 100
 """A bot that leaves so many messages unanswered counts from the first of the last hundred."""
@@ -46,8 +49,8 @@ def hand_off(caller: Caller, session_id: ObjectId, wanted: Handoff) -> Document:
     """Take a session from its bot: it waits for a person, at the place of its age. Returns the session.
 
     For the bot, the session's user, and operators. When this returns, the last message is stored, and the bot can send
-    nothing more. A repeated call changes nothing. Raises `WithAPersonError`, `SessionEndedError` and
-    `DepartmentNotFoundError`.
+    nothing more. A repeated call changes nothing. If the session waits for a person already, the message is stored.
+    Raises `WithAPersonError`, `SessionEndedError` and `DepartmentNotFoundError`.
     """
     session = _find(caller, session_id)
     is_user = caller.type != SYSTEM and not access.is_bot_of(caller, session)
@@ -64,6 +67,9 @@ def hand_off(caller: Caller, session_id: ObjectId, wanted: Handoff) -> Document:
         if session["status"] == WAITING:
             handovers.complete(session)
             outbox.tell_untold(session)
+            if not _is_repeat(caller, session):
+                _send_to_those_to_come(caller, session, wanted)
+            is_user = caller.type != SYSTEM  # A bot sees no more of it than its user does.
         elif not handovers.is_with_bot(session):
             raise WithAPersonError
         elif not transitions.requeue(session, transitions.HANDED_OVER, said=said, department_id=department_id):
@@ -72,6 +78,25 @@ def hand_off(caller: Caller, session_id: ObjectId, wanted: Handoff) -> Document:
         views = reading.describe_stored(session_id)
         return views.for_user if is_user else views.for_staff
     raise ConflictError("The session keeps changing. Read it again before you retry.")
+
+
+def _is_repeat(caller: Caller, session: Document) -> bool:
+    """Tell whether a session waits because the caller, or another one of its type, has handed it over."""
+    return bool(
+        session.get("handedOverBy") == caller.type and session.get("unassignedReason") == transitions.HANDED_OVER
+    )
+
+
+def _send_to_those_to_come(caller: Caller, session: Document, wanted: Handoff) -> None:
+    """Store the message of a caller who asks for a person when the session waits for one already, once.
+
+    Raises `WithAPersonError` for a bot that is out, and for what only its hand-over can leave.
+    """
+    if access.is_bot_of(caller, session) or wanted.summary is not None or wanted.tags:
+        raise WithAPersonError("This session waits for a person already. Nothing of this call was stored.")
+    if wanted.text is not None:
+        key = f"handoff-{session['_id']}"
+        message_log.log.append(Draft(session["_id"], caller, caller.id, caller.type, wanted.text, key))
 
 
 def _find(caller: Caller, session_id: ObjectId) -> Document:
@@ -107,13 +132,14 @@ def sweep(time: datetime | None = None) -> int:
 
 
 def _check(session: Document, patience: timedelta) -> bool:
+    looked_at = now()
     asked_at = _unanswered_since(session)
     due = now() + patience if asked_at is None else asked_at + patience
     if due > now():
         unchanged = {"_id": session["_id"], "status": ACTIVE, "botDueAt": session["botDueAt"]}
         Session.collection().update_one(unchanged, {"$set": {"botDueAt": due}})
         return False
-    return transitions.requeue(session, transitions.NO_REPLY)
+    return transitions.requeue(session, transitions.NO_REPLY, until=looked_at + LOOK_IS_GOOD_FOR)
 
 
 def _unanswered_since(session: Mapping[str, Any]) -> datetime | None:

@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from chatsupport import events
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.errors import ForbiddenError
+from chatsupport.events import HandedOver
+from chatsupport.features.context import service as context
+from chatsupport.features.notes.documents import Note
+from chatsupport.features.tags import service as tags
 from chatsupport.identity import Caller
 from chatsupport.services.messages.drafts import Draft
 from chatsupport.services.messages.message_log import MessageLog
@@ -25,7 +30,7 @@ from tests.interleaving import Killed, just_after, just_before
 from tests.invariants import violations
 from tests.sockets import Sockets
 
-pytestmark = pytest.mark.features("settings", "notes", "tags")
+pytestmark = pytest.mark.features("settings", "notes", "tags", "context", "privacy")
 
 QUEUED, CONNECTED = "You will be connected to a person.", "You are now connected to Ada."
 
@@ -84,8 +89,12 @@ def test_a_bot_never_gets_back_what_it_handed_over(operator: Api, bot: Api, bot_
 
 
 def test_a_repeated_hand_over_says_nothing_twice(operator: Api, user: Api, bot: Api, with_bot: str) -> None:
-    for caller in (bot, bot, user):
-        assert hand_off(caller, with_bot, message="One moment.")["status"] == "waiting"
+    assert "tags" in hand_off(bot, with_bot, message="One moment.", tags=["refund"])
+    again = hand_off(bot, with_bot, message="One moment.", tags=["refund"])
+    assert again["status"] == "waiting"
+    assert "tags" not in again, "A bot that is out sees no more than the user."
+    for caller in (user, user, operator, operator):
+        assert hand_off(caller, with_bot)["status"] == "waiting"
     assert texts(operator, with_bot) == ["One moment."]
     operator.create_agent("Ada")
     for caller in (bot, user):
@@ -107,6 +116,42 @@ def test_only_the_bot_its_user_and_operators_hand_over(
     assert_failure(bot.post(f"/api/chat/handoff/{with_bot}", {"departmentId": "x"}), 404, "DEPARTMENT_NOT_FOUND")
     assert operator.session(with_bot)["status"] == "active"
     assert hand_off(operator, with_bot)["status"] == "active"
+
+
+@pytest.mark.parametrize("way", ["the user", "an operator", "the time"])
+def test_a_bot_that_comes_too_late_is_told_so(operator: Api, user: Api, bot: Api, with_bot: str, way: str) -> None:
+    if way == "the time":
+        ask(with_bot, "u1")
+        assert late(with_bot)
+    else:
+        hand_off(user if way == "the user" else operator, with_bot)
+    for body in ({}, {"message": "Too late.", "summary": "Order 17 is broken.", "tags": ["refund"]}):
+        assert_failure(bot.post(f"/api/chat/handoff/{with_bot}", body), 409, "WITH_A_PERSON")
+    if way == "the user":
+        assert_failure(operator.post(f"/api/chat/handoff/{with_bot}", {"summary": "x"}), 409, "WITH_A_PERSON")
+    assert texts(operator, with_bot)[-1] == QUEUED
+    assert data_of(operator.get(f"/api/chat/notes/{with_bot}"))["notes"] == []
+    assert operator.session(with_bot)["tags"] == []
+
+
+def test_a_bot_whose_session_a_person_has_had_is_told_so(operator: Api, bot: Api, with_bot: str) -> None:
+    ada = operator.create_agent("Ada")["id"]
+    hand_off(bot, with_bot)
+    operator.delete(f"/api/agents/{ada}")
+    assert operator.session(with_bot)["status"] == "waiting"
+    assert_failure(bot.post(f"/api/chat/handoff/{with_bot}", {}), 409, "WITH_A_PERSON")
+
+
+def test_a_user_who_waits_already_loses_no_message(operator: Api, user: Api, bot: Api, with_bot: str) -> None:
+    hand_off(bot, with_bot, message="One moment.")
+    for _ in range(2):
+        assert hand_off(user, with_bot, message="A person, please.")["status"] == "waiting"
+    assert texts(operator, with_bot) == ["One moment.", "A person, please."]
+    operator.end(with_bot)
+    answers_first(operator, None)
+    without = user.start("u1")["sessionId"]
+    assert hand_off(user, without, message="A person, please.")["status"] == "waiting"
+    assert texts(operator, without) == ["A person, please."]
 
 
 def test_a_bot_hears_and_writes_no_notes(operator: Api, sockets: Sockets, bot: Api, bot_id: str, with_bot: str) -> None:
@@ -260,7 +305,102 @@ def test_a_kill_after_the_session_left_its_bot_is_made_up_for(
     assert [note["text"] for note in data_of(operator.get(f"/api/chat/notes/{with_bot}"))["notes"]] == ["It is broken."]
 
 
+def test_the_last_line_of_a_guest_is_stored_once_although_the_guest_becomes_a_user(
+    apis: Apis, operator: Api, bot_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
+    visitor = apis.bearer(guest["token"])
+    session_id = data_of(visitor.post("/api/chat/start-session", {"userId": guest["userId"]}))["sessionId"]
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as killed:
+        killed.setattr(events, "happened", die)
+        with pytest.raises(Killed):
+            hand_off(visitor, session_id, message="A person, please.")
+    outbox.reset()
+    data_of(apis.user("u1").post("/api/auth/identify", {"guestToken": guest["token"]}))
+    (message,) = data_of(operator.get(f"/api/chat/messages/{session_id}"))["messages"]
+    assert (message["message"], message["senderId"]) == ("A person, please.", "u1")
+
+
+def test_a_summary_does_not_survive_an_erasure(
+    operator: Api, bot: Api, with_bot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die() -> None:
+        raise Killed
+
+    just_before(monkeypatch, MessageLog, "append", die)
+    with pytest.raises(Killed):
+        hand_off(bot, with_bot, message="Bye, Jane.", summary="Jane is ill.", tags=["ill"])
+    outbox.reset()
+    read_before = Session.collection().find_one({})
+    data_of(operator.delete("/api/users/u1"))
+    stored = Session.collection().find_one({})
+    assert "Jane" not in str(stored)
+    for session in (stored, read_before):
+        outbox.reset()
+        outbox.tell_untold(session)
+        assert Note.collection().find_one({}) is None
+        assert "tags" not in Session.collection().find_one({})["features"]
+
+
+def test_a_summary_told_of_an_erased_session_is_not_stored(operator: Api, with_bot: str) -> None:
+    data_of(operator.delete("/api/users/u1"))
+    session = Session.collection().find_one({})
+    handed_over = HandedOver(
+        session=session, id=ObjectId(), at=now(), bot_id=session["botId"], summary="Jane is ill.", tags=["ill"]
+    )
+    assert events.happened(handed_over)
+    assert Note.collection().find_one({}) is None
+    assert "tags" not in Session.collection().find_one({})["features"]
+
+
+def test_tags_of_staff_stay_and_those_of_the_bot_come_once(
+    operator: Api, bot: Api, with_bot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[HandedOver] = []
+    happened = events.happened
+
+    def tag_first(event: Any) -> bool:
+        if isinstance(event, HandedOver) and not told:
+            told.append(event)
+            operator.put(f"/api/chat/tags/{with_bot}", {"tags": ["VIP"]})
+        return happened(event)
+
+    monkeypatch.setattr(events, "happened", tag_first)
+    hand_off(bot, with_bot, tags=["refund", "vip"])
+    assert operator.session(with_bot)["tags"] == ["VIP", "refund"]
+    operator.put(f"/api/chat/tags/{with_bot}", {"tags": ["VIP"]})
+    assert events.happened(told[0])
+    assert operator.session(with_bot)["tags"] == ["VIP"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("tags", {"tags": ["late"]}), ("session", {"fields": {"late": "yes"}})], ids=["tags", "context"]
+)
+def test_a_bot_changes_nothing_after_the_hand_over(
+    operator: Api, user: Api, bot: Api, with_bot: str, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+) -> None:
+    owner = tags if path == "tags" else context
+    just_before(monkeypatch, owner.recording, "marks", lambda: hand_off(user, with_bot))
+    change = bot.put if path == "tags" else bot.patch
+    assert_failure(change(f"/api/chat/{path}/{with_bot}", body), 403, "FORBIDDEN")
+    session = operator.session(with_bot)
+    assert (session["tags"], session["context"]["fields"]) == ([], {})
+
+
 # Time
+
+
+def test_an_old_look_takes_no_session_from_its_bot(
+    operator: Api, bot_id: str, user: Api, with_bot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_of(user.send(with_bot, "Hello?"))
+    monkeypatch.setattr(handoffs, "LOOK_IS_GOOD_FOR", timedelta(seconds=-1))
+    assert not late(with_bot)
+    assert operator.session(with_bot)["agentId"] == bot_id
 
 
 def test_a_bot_that_does_not_answer_loses_the_session(operator: Api, bot: Api, user: Api, with_bot: str) -> None:
