@@ -155,6 +155,7 @@ def session(
         **session_state(document, agent_document, queue_position),
         "createdAt": iso(document["createdAt"]),
         "firstAssignedAt": iso(document.get("firstAssignedAt")),
+        **({"handedOverAt": iso(document["handedOverAt"])} if "handedOverAt" in document else {}),
         "updatedAt": iso(document.get("updatedAt")),
         "endedAt": iso(ended_at),
         "endReason": document.get("endReason"),

@@ -234,6 +234,7 @@ class Session(SessionState):
     user_type: str
     created_at: Time
     first_assigned_at: Time | None
+    handed_over_at: Time = absent("When it left its bot. Its user has waited for a person since then.")
     updated_at: Time | None
     ended_at: Time | None
     end_reason: str | None

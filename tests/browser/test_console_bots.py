@@ -55,6 +55,7 @@ def test_a_chat_of_a_bot_is_marked_and_taken_over(
     console.open("maria")
     expect(console.notice).to_contain_text("Robin (bot) is answering")
     expect(page.locator("aside.visitor")).to_contain_text("AgentRobin (bot)")
+    expect(page.locator("aside.visitor")).to_contain_text("Waited–Talked–")
     expect(page.get_by_role("list", name="Offered answers").get_by_role("listitem")).to_have_text(
         ["Track it", "Something else"]
     )

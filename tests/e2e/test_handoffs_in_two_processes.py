@@ -149,7 +149,8 @@ def test_nothing_of_a_bot_is_stored_after_the_answer(both: tuple[Server, Server]
             race.finish()
             messages = race.messages()
             assert messages[-1]["seq"] == count, messages[-3:]
-            assert messages[-1]["senderType"] == "system"
-            assert [message["senderType"] for message in messages].count("system") == 1
+            # The visitor may have written once more.
+            others = [message["senderType"] for message in messages if message["senderType"] != "user"]
+            assert (others[-1], others.count("system")) == ("system", 1)
             assert operator.post(f"/api/chat/end-session/{race.id}", {}).status == 200
     operator.request("DELETE", f"/api/agents/{ada}")

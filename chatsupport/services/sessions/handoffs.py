@@ -23,7 +23,7 @@ from chatsupport.errors import (
     WithAPersonError,
 )
 from chatsupport.extensions import settings
-from chatsupport.identity import SYSTEM, Caller
+from chatsupport.identity import AGENT, SYSTEM, USER, Caller
 from chatsupport.services.assignment import availability, handovers, transitions
 from chatsupport.services.assignment.handovers import Handover
 from chatsupport.services.messages import message_log, sequences
@@ -143,16 +143,17 @@ def _check(session: Document, patience: timedelta) -> bool:
 
 
 def _unanswered_since(session: Mapping[str, Any]) -> datetime | None:
-    """Return when the user wrote the first message that nobody has answered, or None."""
+    """Return when the user wrote the first message that no agent has answered, or None. Systems answer nobody."""
     messages = Message.collection().find(
         {"sessionId": session["_id"], "fence": sequences.NO_FENCE},
-        {"_id": 0, "senderId": 1, "timestamp": 1},
+        {"_id": 0, "senderType": 1, "timestamp": 1},
         sort=[("seq", -1)],
         limit=MOST_UNANSWERED,
     )
     since: datetime | None = None
     for message in messages:
-        if message["senderId"] != session["userId"]:
+        if message["senderType"] == AGENT:
             break
-        since = message["timestamp"]
+        if message["senderType"] == USER:
+            since = message["timestamp"]
     return since

@@ -237,6 +237,9 @@ export const unreadTotal = () => mine().reduce((sum, session) => sum + session.u
 /** @param {string} sessionId */
 export const lastMessage = (sessionId) => talkOf(sessionId).messages.at(-1) ?? null;
 
+/** Since when the visitor has waited for a person, or did: since a bot has handed the chat over. @param {Session} session */
+export const waitsSince = ({ handedOverAt, createdAt }) => handedOverAt ?? createdAt;
+
 /** Since when the visitor of an open chat has been waiting for an answer, or null. @param {Session} session */
 export function unansweredSince(session) {
   if (session.status === "ended") return null;

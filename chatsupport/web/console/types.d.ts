@@ -13,6 +13,7 @@ export interface Session {
   readonly queuePosition: number | null;
   readonly createdAt: string;
   readonly firstAssignedAt?: string | null;
+  readonly handedOverAt?: string;
   readonly endedAt?: string | null;
   readonly endReason?: string | null;
   readonly endedBy?: string | null;

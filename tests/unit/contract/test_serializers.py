@@ -185,8 +185,8 @@ FULL_MESSAGE = {
     "erased": True,
 }
 FULL_SESSION = {
-    **SESSION, "firstAssignedAt": TIME, "endedAt": LATER, "endReason": "Solved", "internalReason": "spam",
-    "readSeq": [{"userId": "u1", "userType": "user", "seq": 1}],
+    **SESSION, "firstAssignedAt": TIME, "handedOverAt": TIME, "endedAt": LATER, "endReason": "Solved",
+    "internalReason": "spam", "readSeq": [{"userId": "u1", "userType": "user", "seq": 1}],
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import { back } from "../route.js";
 import { markRead, openAgain, stopWatching, takeOver } from "../server/actions.js";
 import { canUndoEnd, undoEnd } from "../server/ending.js";
 import { watchSession } from "../server/following.js";
-import { assign, isMine, isSupervisor, mine, reasonOf, selectedSession, state, talkOf } from "../store.js";
+import { assign, isMine, isSupervisor, mine, reasonOf, selectedSession, state, talkOf, waitsSince } from "../store.js";
 import { say, texts } from "../texts.js";
 import { createComposer } from "./composer.js";
 import { openEnd } from "./end.js";
@@ -185,7 +185,7 @@ function describe(session) {
   const { chat } = texts;
   if (session.status === "ended")
     return say(chat.statusEnded, { time: length(between(session.createdAt, session.endedAt)) });
-  if (session.status === "waiting") return say(chat.statusWaiting, { time: duration(since(session.createdAt)) });
+  if (session.status === "waiting") return say(chat.statusWaiting, { time: duration(since(waitsSince(session))) });
   const { presence } = talkOf(session.id);
   const active = say(chat.statusActive, { time: duration(since(session.firstAssignedAt ?? session.createdAt)) });
   return active + (presence === null ? "" : presence ? chat.isHere : chat.hasLeft);

@@ -5,7 +5,17 @@ import { avatar, icon, keyed, setText, show } from "../parts/elements.js";
 import { agentName, portray, visitorName } from "../parts/names.js";
 import { go } from "../route.js";
 import { loadEarlierSessions } from "../server/actions.js";
-import { assign, isSupervisor, putSession, reasonOf, selectedSession, state, talkOf, toast } from "../store.js";
+import {
+  assign,
+  isSupervisor,
+  putSession,
+  reasonOf,
+  selectedSession,
+  state,
+  talkOf,
+  toast,
+  waitsSince,
+} from "../store.js";
 import { say, texts } from "../texts.js";
 import { createContext, isUnverified, showFacts } from "./context.js";
 import { createTags } from "./tags.js";
@@ -91,6 +101,7 @@ function factsOf(session) {
   const { createdAt, firstAssignedAt, endedAt } = session;
   const { presence } = talkOf(session.id);
   const until = firstAssignedAt ?? endedAt;
+  const waited = until ? length(between(waitsSince(session), until)) : duration(since(waitsSince(session)));
   const talked = !firstAssignedAt
     ? texts.none
     : endedAt
@@ -111,7 +122,7 @@ function factsOf(session) {
       value: say(visitor.beganAt, { day, time: timeOfDay(createdAt) }),
       title: fullTime(createdAt),
     },
-    { label: visitor.waited, value: until ? length(between(createdAt, until)) : duration(since(createdAt)) },
+    { label: visitor.waited, value: session.agent?.isBot ? texts.none : waited },
     { label: visitor.talked, value: talked },
     { label: visitor.messages, value: String(session.messageCount ?? 0) },
     ...(session.status === "active" && presence !== null

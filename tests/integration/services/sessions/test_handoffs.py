@@ -45,6 +45,7 @@ def test_one_step_leaves_a_last_message_a_summary_and_tags(operator: Api, bot: A
 
     assert (session["status"], session["agentId"], session["queuePosition"]) == ("waiting", None, 1)
     assert session["tags"] == ["VIP", "refund"]
+    assert session["createdAt"] < session["handedOverAt"]
     assert texts(operator, with_bot) == ["One moment."]
     (note,) = data_of(operator.get(f"/api/chat/notes/{with_bot}"))["notes"]
     assert (note["text"], note["authorId"], note["authorName"]) == ("Order 17 is broken.", bot_id, "Robin")
@@ -405,12 +406,13 @@ def test_an_old_look_takes_no_session_from_its_bot(
 
 def test_a_bot_that_does_not_answer_loses_the_session(operator: Api, bot: Api, user: Api, with_bot: str) -> None:
     data_of(user.send(with_bot, "Hello?"))
+    data_of(operator.send(with_bot, "We got your message."))
     data_of(user.send(with_bot, "Hello??"))
     assert handoffs.sweep(now() + timedelta(seconds=21)) == 0, "It looks at the clock again."
     asked = {"sessionId": ObjectId(with_bot), "seq": 1}
     Message.collection().update_one(asked, {"$set": {"timestamp": now() - timedelta(seconds=20)}})
     assert handoffs.sweep(now() + timedelta(seconds=21)) == 1
-    assert texts(operator, with_bot) == ["Hello?", "Hello??", QUEUED]
+    assert texts(operator, with_bot) == ["Hello?", "We got your message.", "Hello??", QUEUED]
     assert operator.session(with_bot)["status"] == "waiting"
     assert_failure(bot.send(with_bot), 403, "FORBIDDEN")
     assert handoffs.sweep(now() + timedelta(hours=1)) == 0
