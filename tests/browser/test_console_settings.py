@@ -20,6 +20,11 @@ from tests.e2e.server import Server
 pytestmark = pytest.mark.usefixtures("nobody")
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 780}, "color_scheme": "dark"}
+UNCOVERED = """(() => {
+    const { left, right, top, bottom } = document.activeElement.getBoundingClientRect();
+    const covers = document.elementFromPoint((left + right) / 2, bottom - 4);
+    return top >= 0 && document.activeElement.contains(covers);
+})()"""
 SECTIONS = (
     "Agents",
     "Departments",
@@ -215,6 +220,7 @@ def test_agents_belong_to_departments(person: MakePerson, server: Server, operat
     dialog.get_by_label("Sales").check()
     dialog.get_by_role("button", name="Save changes").click()
     expect(dialog).to_have_count(0)
+    expect(page.locator(".entry")).to_contain_text("online · Sales")
     assert operator.get(f"/api/agents/{sue.id}").data["departmentIds"] == [sales]
 
     page.get_by_role("link", name="Departments").click()
@@ -383,3 +389,8 @@ def test_every_section_is_accessible(
         expect(page.get_by_role("heading", name=section, level=2)).to_be_visible()
         assert violations(page) == [], section
         assert page.evaluate("document.querySelector('.settings').scrollWidth <= innerWidth"), section
+
+    page.get_by_role("link", name="Opening hours").click()
+    page.get_by_role("button", name="Add a date").click()
+    expect(page.locator(".save-bar")).to_be_visible()
+    assert page.evaluate(UNCOVERED)

@@ -28,14 +28,16 @@ async function load() {
 }
 
 /** @param {Agent} person */
-function show({ id, name, kind, email, role, maxUsers, isOnline, isAway }) {
+function show({ id, name, kind, email, role, maxUsers, isOnline, isAway, departmentIds }) {
   const isBot = kind === "bot";
   const presence = isOnline && !isAway ? own.online : own.away;
   const facts = say(own.facts, { count: maxUsers, role: isBot ? own.bot : ROLES[role], state: presence });
+  const theirs = departments.filter((department) => departmentIds?.includes(department.id)).map(({ name }) => name);
+  const served = departmentIds?.length === 0 ? own.noDepartment : theirs.join(", ");
   return [
     name,
     h("span", { class: "muted small-text" }, isBot ? say(own.botId, { id }) : (email ?? own.noSignIn)),
-    h("span", { class: "muted small-text" }, facts),
+    h("span", { class: "muted small-text" }, served ? `${facts} · ${served}` : facts),
   ];
 }
 

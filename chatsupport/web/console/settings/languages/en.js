@@ -56,6 +56,7 @@ export const english = {
     online: "online",
     away: "away",
     noSignIn: "cannot sign in here",
+    noDepartment: "chats without a department",
     created: "{name} can sign in now.",
     botCreated: "{name} was added.",
     changed: "{name} was changed.",
