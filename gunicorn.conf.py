@@ -131,10 +131,11 @@ def post_worker_init(worker):
     # Not earlier, because the modules that it reads with must be patched for greenlets first.
     from chatsupport import shutdown
     from chatsupport.blueprints.errors import unreadable
+    from chatsupport.blueprints.headers import ALWAYS
     from chatsupport.realtime import http_requests
     from chatsupport.realtime.worker import serve
 
-    http_requests.install(worker.cfg, _config.send_timeout, unreadable)
+    http_requests.install(worker.cfg, _config.send_timeout, unreadable, ALWAYS.items())
     serve(worker, shutdown.drain, graceful_timeout)
     if worker.age == 1:
         name = "localhost" if _config.host in ("127.0.0.1", "0.0.0.0", "::1", "::") else _address

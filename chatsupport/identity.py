@@ -18,6 +18,7 @@ import jwt
 from bson import ObjectId
 from flask_jwt_extended import create_access_token
 from jwt import ExpiredSignatureError, ImmatureSignatureError, InvalidSignatureError, PyJWTError
+from jwt.algorithms import HMACAlgorithm
 from jwt.types import Options
 
 from chatsupport.database import clock
@@ -40,6 +41,22 @@ MAX_VERIFIED = 4096
 
 _AGENT_ID = re.compile(r"[0-9A-Fa-f]{24}")
 _BEARER = re.compile(r"Bearer[ \t]+(\S+)[ \t]*", re.IGNORECASE)
+
+
+class _Hmac(HMACAlgorithm):
+    """HS256 that checks a secret once, and not for each token: PyJWT tries to read it as several kinds of keys."""
+
+    def __init__(self) -> None:
+        super().__init__(HMACAlgorithm.SHA256)
+        self._prepare = functools.lru_cache(maxsize=8)(super().prepare_key)
+
+    def prepare_key(self, key: str | bytes) -> bytes:
+        """Return the secret as bytes. Raises `InvalidKeyError` if it is a key of another algorithm."""
+        return self._prepare(key)
+
+
+jwt.unregister_algorithm("HS256")
+jwt.register_algorithm("HS256", _Hmac())
 
 
 @dataclass(frozen=True)
@@ -155,13 +172,22 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
 
     It may have expired up to `expired_for` ago. Whether an agent still exists is known to `denials.check`.
     """
+    config = settings.config
     try:
-        claims = _claims(token, expired_for)
-        str(claims.get("sub")).encode()  # A lone surrogate cannot be stored or hashed.
+        caller, claims = _verified(token, config.jwt_secret, config.jwt_secret_previous)
+        _check_times(claims, expired_for)
     except ExpiredSignatureError:
         raise TokenExpiredError("The token has expired. Get a new one with POST /api/auth/token.") from None
     except (PyJWTError, ValueError, TypeError, KeyError, AttributeError):
         raise _invalid_token() from None
+    return caller
+
+
+@functools.lru_cache(maxsize=MAX_VERIFIED)
+def _verified(token: str, secret: str, previous: str | None) -> tuple[Caller, Mapping[str, Any]]:
+    """Return the caller and the claims of a token, after checking all but its times. A valid token stays valid."""
+    claims = _claims(token, secret, previous)
+    str(claims.get("sub")).encode()  # A lone surrogate cannot be stored or hashed.
     subject, caller_type = claims.get("sub"), claims.get("userType")
     if claims.get("type", "access") != "access" or not isinstance(subject, str) or not subject:
         raise _invalid_token()
@@ -173,7 +199,7 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
     session_id = claims.get("session")
     if session_id is not None and not ObjectId.is_valid(session_id):
         raise _invalid_token()
-    return Caller(
+    caller = Caller(
         subject,
         caller_type,
         _issued_at_ms(claims),
@@ -182,19 +208,12 @@ def caller_from_token(token: str, expired_for: timedelta = timedelta(0)) -> Call
         is_vouched=claims.get("vouched") is True,
         session_id=session_id,
     )
+    return caller, claims
 
 
 def id_of_token(token: str) -> str:
     """Return what tells a token from others: not of its signature, whose last letter can be written in several ways."""
     return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
-
-
-def _claims(token: str, expired_for: timedelta) -> Mapping[str, Any]:
-    """Return the claims of a token that was signed with the secret or with the previous one."""
-    config = settings.config
-    claims = _verified_claims(token, config.jwt_secret, config.jwt_secret_previous)
-    _check_times(claims, expired_for)
-    return claims
 
 
 def _check_times(claims: Mapping[str, Any], expired_for: timedelta) -> None:
@@ -207,9 +226,8 @@ def _check_times(claims: Mapping[str, Any], expired_for: timedelta) -> None:
         raise ImmatureSignatureError
 
 
-@functools.lru_cache(maxsize=MAX_VERIFIED)
-def _verified_claims(token: str, secret: str, previous: str | None) -> Mapping[str, Any]:
-    """Return a token's claims after checking its signature, but not its times. A valid signature stays valid."""
+def _claims(token: str, secret: str, previous: str | None) -> Mapping[str, Any]:
+    """Return the claims of a token that was signed with the secret or with the previous one, whatever its times."""
     try:
         return _decode(token, secret)
     except InvalidSignatureError:

@@ -28,14 +28,19 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(data: Any, **_: Any) -> str:
-    """Return compact JSON as text. Options of other libraries' `dumps` are accepted and ignored.
+    """Return compact JSON as text. Options of other libraries' `dumps` are accepted and ignored."""
+    return encoded(data).decode()
+
+
+def encoded(data: Any) -> bytes:
+    """Return compact JSON in UTF-8.
 
     Half a surrogate pair is escaped. It can occur when an error repeats the name of a client's event.
     """
     try:
-        return orjson.dumps(data).decode()
+        return orjson.dumps(data)
     except TypeError:
-        return json.dumps(data, separators=(",", ":"), allow_nan=False)
+        return json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _refuse_constant(name: str) -> None:

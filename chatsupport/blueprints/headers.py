@@ -7,7 +7,7 @@ from typing import Any
 
 HSTS_SECONDS = 365 * 24 * 3600
 
-_ALWAYS = {
+ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -20,7 +20,7 @@ _ALWAYS = {
     # Tokens, chats and personal data are only for the caller, and not for caches.
     "Cache-Control": "no-store",
 }
-_BY_LOWER_NAME = [(header[0].lower(), header) for header in _ALWAYS.items()]
+_BY_LOWER_NAME = [(header[0].lower(), header) for header in ALWAYS.items()]
 TRUSTED_TYPES = "require-trusted-types-for 'script'; trusted-types 'none'"
 """No code in our pages may turn text into HTML or scripts, and no script may allow itself to do so."""
 PAGE_POLICY = (

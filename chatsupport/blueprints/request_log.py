@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -35,7 +34,7 @@ class RequestIds:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on with its id in the environment."""
         sent = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = sent if _SANE.fullmatch(sent) else uuid.uuid4().hex
+        request_id = sent if _SANE.fullmatch(sent) else tracing.new_id()
         environ[logs.REQUEST_ID] = request_id
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -53,7 +52,7 @@ def register(app: Flask) -> None:
 
 def _begin() -> None:
     asked = request._get_current_object()  # type: ignore[attr-defined]
-    request_id = g.request_id = asked.environ.get(logs.REQUEST_ID) or uuid.uuid4().hex
+    request_id = g.request_id = asked.environ.get(logs.REQUEST_ID) or tracing.new_id()
     operation = g.operation = tracing.Operation(asked.endpoint or "(unknown)", request_id)
     tracing.enter(operation)
     logs.clear()
@@ -62,12 +61,13 @@ def _begin() -> None:
 
 
 def _log(response: Response) -> Response:
-    operation = g.operation
+    kept = g._get_current_object()
+    operation = kept.operation
     seconds = tracing.finish(operation)
-    budget = g.get("budget")
+    budget = kept.get("budget")
     if budget is not None:
         budget.charge(response.content_length or 0)
-    code = g.get("error_code")
+    code = kept.get("error_code")
     if code is not None:
         metrics.REFUSED.add(code)
     elif operation.batch is not None:

@@ -10,13 +10,13 @@ from datetime import timedelta
 from functools import lru_cache, wraps
 from typing import Any, get_type_hints
 
-from flask import Flask, request
+from flask import Flask
 from pydantic import create_model
 from pydantic.alias_generators import to_camel
 from werkzeug.wrappers import Response
 
 from chatsupport.blueprints.forms import FILE, Form
-from chatsupport.blueprints.requests import json_body, require_caller, success, with_headers
+from chatsupport.blueprints.requests import current, json_body, require_caller, success, with_headers
 from chatsupport.contract import calls
 from chatsupport.contract.base import Request
 from chatsupport.contract.calls import Answers, Call, ErrorClass, Says
@@ -78,7 +78,7 @@ def route(
             read = path.parse({aliases[name]: value for name, value in given.items()})
             arguments = {name: getattr(read, name) for name in given}
             if query is not None:
-                arguments[names[query]] = query.parse(request.args.to_dict())
+                arguments[names[query]] = query.parse(current().args.to_dict())
             if body is not None:
                 arguments[names[body]] = body.parse(with_headers(json_body(), headers or {}))
             if form is None:

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 import re
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlsplit
 
 import eventlet
+from eventlet.greenio import GreenSocket
 from gunicorn import util
-from gunicorn.http import parser
+from gunicorn.http import parser, wsgi
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import (
     InvalidChunkExtension,
@@ -55,11 +57,16 @@ _HOST = re.compile(r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def install(settings: Any, send_timeout: float, refuse: Callable[[int, str], Answer]) -> None:
+def install(
+    settings: Any,
+    send_timeout: float,
+    refuse: Callable[[int, str], Answer],
+    known_headers: Iterable[tuple[str, str]] = (),
+) -> None:
     """Let gunicorn's workers in this process read, refuse and answer requests in this way.
 
     `settings` is gunicorn's configuration, which does not change any more. `refuse` makes the answer to what cannot be
-    read as a request, of gunicorn's status and its reason.
+    read as a request, of gunicorn's status and its reason. `known_headers` are in nearly all answers, and are valid.
     """
     # Gunicorn looks 24 settings up for each request, by `__getattr__`, which is not asked for what is there already.
     vars(settings).update({name: setting.get() for name, setting in settings.settings.items()})
@@ -69,11 +76,15 @@ def install(settings: Any, send_timeout: float, refuse: Callable[[int, str], Ans
     parser.RequestParser.finish_body = _finish_body
     ChunkedReader.parse_chunk_size = _in_whole_lines(ChunkedReader.parse_chunk_size)
     util.write_error = functools.partial(_write_error, refuse)
-    util.write = _in_time(util.write, send_timeout)
+    util.write = _at_once(_in_time(util.write, send_timeout))
     util.write_chunk = _in_time(util.write_chunk, send_timeout)
     util.http_date = _date
     Response.default_headers = _without_banner(Response.default_headers)
     Response.write = _together(Response.write)
+    Response.process_headers = _without_known(Response.process_headers, frozenset(known_headers))
+    wsgi.WSGIErrorsWrapper = functools.cache(wsgi.WSGIErrorsWrapper)
+    # Gunicorn asks for it for each request, and a missing variable costs as much as five that are there.
+    os.environ.setdefault("SCRIPT_NAME", "")
 
 
 class PatientUnreader(SocketUnreader):
@@ -261,6 +272,22 @@ def _in_time(write: Callable[..., None], send_timeout: float) -> Callable[..., N
     return write_in_time
 
 
+def _at_once(write: Callable[..., None]) -> Callable[..., None]:
+    """Return the function to write a part of an answer, that sets no clock for what the kernel takes at once."""
+
+    def write_at_once(sock: Any, data: Any, *options: Any) -> None:
+        if not options and type(sock) is GreenSocket:
+            try:
+                data = data[sock.fd.send(data) :]
+            except BlockingIOError:
+                write(sock, data)
+                return
+        if data:
+            write(sock, data, *options)
+
+    return write_at_once
+
+
 def _date() -> str:
     return _date_at(int(time.time()))
 
@@ -283,6 +310,16 @@ def _together(write: Callable[..., None]) -> Callable[..., None]:
         util.write(self.sock, "".join(lines).encode("latin-1") + data)
 
     return write_together
+
+
+def _without_known(process: Callable[..., None], known: frozenset[tuple[str, str]]) -> Callable[..., None]:
+    """Return gunicorn's function that checks the headers of an answer and adds them, that only adds those it knows."""
+
+    def process_others(self: Any, headers: list[tuple[str, str]]) -> None:
+        process(self, [header for header in headers if header not in known])
+        self.headers += [header for header in headers if header in known]
+
+    return process_others
 
 
 def _without_banner(default_headers: Any) -> Any:

@@ -6,6 +6,6 @@ for each message. All moments are seconds of the monotonic clock.
 """
 
 from chatsupport.observability.tracing.lines import batch, configure, finish, finish_command
-from chatsupport.observability.tracing.operations import Operation, current, enter, leave
+from chatsupport.observability.tracing.operations import Operation, current, enter, leave, new_id
 
-__all__ = ["Operation", "batch", "configure", "current", "enter", "finish", "finish_command", "leave"]
+__all__ = ["Operation", "batch", "configure", "current", "enter", "finish", "finish_command", "leave", "new_id"]

