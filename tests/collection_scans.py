@@ -26,6 +26,7 @@ MAY_SCAN = {
     "totals.py:_sum": "adds everything up, at the first start",
     "reconciliation.py:_held": "compares all agents with all open sessions, once a minute in one process",
     "reconciliation.py:_correct_loads": "looks at all agents, once a minute in one process",
+    "examinations.py:_running_processes": "looks at all processes, which are few, for a person at a command line",
     "examinations.py:agents": "looks at all agents, for a person who waits at a command line",
     "slots.py:find": "is asked after a failure only",
     "erasure.py:_sessions_with": "goes through everything bit by bit, in the background",

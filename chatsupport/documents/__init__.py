@@ -8,7 +8,7 @@ from chatsupport.documents.counters import Counters
 from chatsupport.documents.deletion import Deletion
 from chatsupport.documents.denial import Denial
 from chatsupport.documents.department import Department
-from chatsupport.documents.indexes import Index, declared, missing, retire
+from chatsupport.documents.indexes import Index, build, by_collection, declared, missing, retire
 from chatsupport.documents.lease import Lease
 from chatsupport.documents.message import Message
 from chatsupport.documents.notice import Notice
@@ -57,8 +57,8 @@ def missing_indexes() -> list[Index]:
 
 def ensure_indexes() -> None:
     """Make the missing indexes, and wait for them. A server builds them while it serves."""
-    for index in missing_indexes():
-        index.build()
+    for collection, indexes in by_collection(missing_indexes()).items():
+        build(collection, indexes)
     drop_retired()
 
 

@@ -43,18 +43,28 @@ class Index:
     def __str__(self) -> str:
         return f"{self.collection}.{self.name}"
 
-    def build(self) -> None:
-        """Make it while others work. Returns when it is complete, which may take long.
 
-        On a replica set, a majority of the members must have it. Waiting for all could take for ever if one is down.
-        """
-        model = IndexModel(self.keys, name=self.name, **self.options)
-        quorum = {"commitQuorum": "majority"} if "setName" in database().command("hello") else {}
-        database()[self.collection].create_indexes([model], **quorum)
+def build(collection: str, indexes: Iterable[Index]) -> None:
+    """Make indexes of one collection while others work. Returns when they are complete, which may take long.
 
-    def is_on_nothing(self) -> bool:
-        """Tell whether the collection has no documents, so that the index is made at once."""
-        return database()[self.collection].find_one({}, {"_id": 1}) is None
+    On a replica set, a majority of the members must have them. Waiting for all could take for ever if one is down.
+    """
+    models = [IndexModel(index.keys, name=index.name, **index.options) for index in indexes]
+    quorum = {"commitQuorum": "majority"} if "setName" in database().command("hello") else {}
+    database()[collection].create_indexes(models, **quorum)
+
+
+def are_made_at_once(collection: str) -> bool:
+    """Tell whether the collection has no documents, so that indexes are made at once."""
+    return database()[collection].find_one({}, {"_id": 1}) is None
+
+
+def by_collection(indexes: Iterable[Index]) -> dict[str, list[Index]]:
+    """Return the indexes of each collection."""
+    found: dict[str, list[Index]] = {}
+    for index in indexes:
+        found.setdefault(index.collection, []).append(index)
+    return found
 
 
 def declared(documents: Iterable[Any]) -> list[Index]:

@@ -17,7 +17,7 @@ from pymongo.errors import PyMongoError
 
 from chatsupport import documents
 from chatsupport.database.connection import is_unavailable
-from chatsupport.documents.indexes import Index
+from chatsupport.documents.indexes import Index, are_made_at_once, build, by_collection
 from chatsupport.extensions import socketio
 
 logger = logging.getLogger(__name__)
@@ -41,15 +41,16 @@ def look() -> None:
 
 def build_small() -> None:
     """Build the indexes of empty collections. Raises `PyMongoError`."""
-    for index in list(_missing.values()):
-        if index.is_on_nothing():
+    for collection, indexes in by_collection(_missing.values()).items():
+        if are_made_at_once(collection):
             try:
-                index.build()
+                build(collection, indexes)
             except PyMongoError as error:
                 if is_unavailable(error):
                     raise
                 continue  # `build_rest` says why.
-            del _missing[str(index)]
+            for index in indexes:
+                del _missing[str(index)]
 
 
 def build_rest() -> None:
@@ -97,7 +98,7 @@ def _build(index: Index) -> bool:
         _reasons[name] = BEING_BUILT
     try:
         with pymongo.timeout(BUILD_SECONDS):
-            index.build()
+            build(index.collection, [index])
     except PyMongoError as error:
         if is_unavailable(error):
             _reasons[name] = AWAY

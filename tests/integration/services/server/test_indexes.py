@@ -46,13 +46,13 @@ def used(start: Start) -> Apis:
 @pytest.fixture
 def building(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Index builds end when this is set."""
-    may_end, build = threading.Event(), Index.build
+    may_end, build = threading.Event(), index_builds.build
 
-    def build_slowly(index: Index) -> None:
+    def build_slowly(collection: str, indexes: list[Index]) -> None:
         assert may_end.wait(10)
-        build(index)
+        build(collection, indexes)
 
-    monkeypatch.setattr(Index, "build", build_slowly)
+    monkeypatch.setattr(index_builds, "build", build_slowly)
     yield may_end
     may_end.set()
 
@@ -180,13 +180,13 @@ def test_an_interrupted_index_build_is_continued(used: Apis, start: Start, monke
     start()
     Message.collection().drop_index("fences")
     Message.collection().delete_many({})
-    answers, build = iter([False]), Index.build
+    answers, build = iter([False]), index_builds.build
 
-    def build_when_it_answers(index: Index) -> None:
+    def build_when_it_answers(collection: str, indexes: list[Index]) -> None:
         if not next(answers, True):
             raise OperationFailure("the primary steps down", code=189)
-        build(index)
+        build(collection, indexes)
 
-    monkeypatch.setattr(Index, "build", build_when_it_answers)
+    monkeypatch.setattr(index_builds, "build", build_when_it_answers)
     apis = start()
     assert eventually(lambda: indexes_of(apis)["status"] == "ready")
