@@ -102,7 +102,7 @@ def show_files(widget: Widget, server: Server, agent: Agent) -> None:
     session_id = agent.join(widget)
     expect(widget.log.get_by_role("img", name="The round pot")).to_be_visible()
     agent.say(session_id, "Yes! Here are all sizes.")
-    post_file(server.operator(), session_id, "Sizes 2027.pdf", PDF)
+    post_file(server.bearer(server.operator().token(agent.id, "agent")), session_id, "Sizes 2027.pdf", PDF)
     expect(widget.log.get_by_role("link", name="Sizes 2027.pdf")).to_be_visible()
     with page.expect_file_chooser() as chooser:
         button.click()

@@ -92,6 +92,7 @@ def test_a_link_opens_the_chat_on_the_page_of_the_site(shop: Shop, person: MakeP
     assert "chat=" not in page.evaluate("performance.getEntriesByType('navigation')[0].name.split('#')[0]")
     widget.write("Thank you")
     widget.wait_for_texts("Your parcel left today.", "Thank you")
+    expect(widget.rows.last).to_contain_text("Sent")
     messages = shop.server.operator().get(f"/api/chat/messages/{session_id}").data["messages"]
     assert [(one["senderId"], one["message"]) for one in messages][1:] == [(user_id, "Thank you")]
     assert page.evaluate("Object.keys(localStorage).length") == 1  # No guest was made.

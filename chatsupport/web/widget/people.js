@@ -84,19 +84,3 @@ export const person = (key, isNamed) => {
     },
   };
 };
-
-/**
- * Gives the stored data of a guest at once to the person that the page now names, so that the next visitor does not find it.
- * `from` is the token by which the server transfers the rest.
- * @param {Person} own
- * @param {Person} guest
- */
-export const adopt = (own, guest) => {
-  const { token: from, outbox, since, read, names, sound, past } = guest.kept();
-  own.note({ ...guest.tab(), ...own.tab() });
-  guest.discard();
-  const mine = own.kept();
-  const others = outbox.filter(({ id }) => !mine.outbox.some((one) => one.id === id));
-  if (others[0]) own.keep({ outbox: [...mine.outbox, ...others] });
-  if (from) own.keep({ sound: mine.sound ?? sound, past: mine.past ?? past, from, was: { since, read, names } });
-};

@@ -1,7 +1,7 @@
 import { createChat } from "./chat.js";
 import { field, fitField, form, setDraft } from "./composer.js";
 import { bubble, emit, frame, h, icon, keyOf, options, say, texts, title, write } from "./page.js";
-import { adopt, person } from "./people.js";
+import { person } from "./people.js";
 import { clearThread, fitThread, isAtEnd, isOwn, lastSeen, log, placeThread, showThread, toEnd } from "./thread.js";
 import { use } from "./use.js";
 import { signOut } from "./visitor.js";
@@ -10,7 +10,7 @@ import { signOut } from "./visitor.js";
 /** @import { Person, Shown, State } from "./types.js" */
 
 /** Draws the chat beside the bubble. */
-export const makeView = () => {
+export const makeView = async () => {
   /** @type {Person} */
   let own;
   /** @type {ReturnType<typeof createChat>} */
@@ -177,7 +177,11 @@ export const makeView = () => {
 
   // Shows the current visitor's chat, which may be the shown one. `isOver` says that the visitor has signed out.
   /** @param {boolean} [isOver] */
-  const begin = (isOver) => {
+  const begin = async (isOver) => {
+    const guest = person(keyOf());
+    // Whether the page has named the guest that it had. "." is whoever has a link (link.js).
+    const isNamed = () => /[^.]/.test(options.userId) && Object.keys({ ...guest.kept(), ...guest.tab() })[1];
+    const part = isNamed() && (await use("identify"));
     const key = keyOf(options.userId);
     const before = who;
     who = `${key} ${options.userHash}`;
@@ -187,7 +191,7 @@ export const makeView = () => {
     while (panel.children[1] !== hello) panel.children[1].remove();
     if (state?.status) emit("status", { status: null, queuePosition: null });
     own = person(key, options.userId);
-    if (/[^.]/.test(options.userId)) adopt(own, person(keyOf())); // "." is whoever has a link (link.js).
+    if (isNamed()) part.adopt(own, guest);
     if (own.kept().sound) use("sound"); // It has to hear of the visitor's first click on this page.
     state = /** @type {any} */ ((unread = undefined));
     clearThread();
@@ -295,7 +299,7 @@ export const makeView = () => {
       chosen.click();
     };
     form.prepend(
-      icon(texts.attach, "M7 8v8a5 5 0 0 0 10 0V6a3 3 0 0 0-6 0v10a1 1 0 0 0 2 0V8", {
+      icon(texts.attach, "M6 9v6a6 6 0 0 0 12 0V7a4 4 0 0 0-8 0v8a2 2 0 0 0 4 0V9", {
         type: "button",
         onclick,
       }),
@@ -303,6 +307,9 @@ export const makeView = () => {
     for (const type of ["dragover", "drop", "paste"]) panel.addEventListener(type, take);
   }
   const badge = bubble.appendChild(h("span", { class: "badge" }));
+
+  frame.append(panel);
+  await begin();
 
   const viewport = /** @type {VisualViewport} */ (visualViewport);
   // On a phone, the keyboard leaves the chat this much of the screen.
@@ -350,8 +357,6 @@ export const makeView = () => {
     if (!panel.hidden && !document.hidden) chat.ask();
   }, 20_000);
 
-  frame.append(panel);
-  begin();
   return { open, close, begin };
 };
 

@@ -1,7 +1,7 @@
 import { openPictures } from "../../shared/pictures.js";
 import { sizeOf } from "../../shared/sizes.js";
 import { addressOf, draw, readPicture } from "../canvas.js";
-import { frame, h, locale, say } from "../page.js";
+import { frame, h, locale, say, write } from "../page.js";
 import { words } from "../part.js";
 
 /** @import { Attachment, Message } from "../../shared/types.js" */
@@ -50,7 +50,8 @@ async function current(message, { chat }) {
 function createFile(message, view) {
   const { name, size, state, url } = attachmentOf(message);
   const why = { ready: words.unavailable, pending: words.checked, blocked: words.harmful };
-  const parts = [h("bdi", null, name), h("small", null, url ? sizeOf(size, locale) : why[state])];
+  const about = h("small", null, url ? sizeOf(size, locale) : why[state]);
+  const parts = [h("bdi", null, name), about];
   if (!url) return h("span", { class: "file" }, ...parts);
   return h("a", { class: "file", href: addressOf(url), target: "_blank", rel: "noopener", onclick }, ...parts);
 
@@ -58,8 +59,12 @@ function createFile(message, view) {
   async function onclick(event) {
     if (!url || !isOver(url)) return;
     event.preventDefault();
-    const { url: now = "" } = await current(message, view);
-    h("a", { href: addressOf(now), target: "_blank", rel: "noopener" }).click();
+    try {
+      const { url: now = "" } = await current(message, view);
+      h("a", { href: addressOf(now), target: "_blank", rel: "noopener" }).click();
+    } catch {
+      write(about, words.unavailable);
+    }
   }
 }
 
@@ -91,9 +96,14 @@ function createPicture(message, view) {
       return { image, url: addressOf((await current(message, view)).url ?? "") };
     },
   });
-  read("thumbnailUrl")
-    .then((blob) => draw(canvas, blob, THUMBNAIL_PX))
-    .catch(() => button.replaceWith(createFile(message, view)));
+  const drawThumbnail = async () => draw(canvas, await read("thumbnailUrl"), THUMBNAIL_PX);
+  // It is loaded when it comes into view. What cannot be shown is a link.
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    drawThumbnail().catch(() => button.replaceWith(createFile(message, view)));
+  });
+  observer.observe(button);
   return button;
 }
 
