@@ -19,9 +19,12 @@ LARGE = shutil.ignore_patterns("node_modules", "images")
 """Compiled modules are copied, which saves the copies from compiling them again."""
 
 CHATS = """
-import os, sys
+import gc, os, sys
+gc.disable()
+os.environ["EVENTLET_NO_GREENDNS"] = "yes"
 # These are imported once for all; everything of ours is imported after the fork.
-import flask_cors, flask_jwt_extended, flask_socketio, limits, mongoengine, prometheus_client, pydantic, redis
+import argon2, eventlet.tpool, eventlet.wsgi, flask_cors, flask_jwt_extended, flask_socketio, limits, mongoengine
+import prometheus_client, pydantic, redis, smtplib
 
 
 def chat(name, uri):
