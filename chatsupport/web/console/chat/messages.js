@@ -279,7 +279,7 @@ function createMessage() {
   const bubble = h("p", { class: "bubble", dir: "auto" });
   const attachment = createAttachment();
   const content = createContent();
-  const chosen = h("span", { class: "message-state" });
+  const chosen = h("span", { class: "message-chosen" });
   const time = h("time", { class: "message-time" });
   const status = h("span", { class: "message-state" });
   const link = (/** @type {string} */ label) => h("button", { class: "link", type: "button" }, label);
