@@ -133,6 +133,7 @@ def test_the_visitors_own_browser_continues_as_before(shop: Shop, person: MakePe
     widget = Widget(page).open()
     widget.write("Hello")
     widget.wait_for_texts("Hello")
+    expect(widget.rows.last).to_contain_text("Sent")
     kept = page.evaluate("Object.entries(localStorage)[0]")
     sessions = shop.server.operator().get("/api/chat/sessions?limit=1").data["sessions"]
     session_id = sessions[0]["id"]
