@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.usefixtures("nobody"), pytest.mark.features("settings"
 
 OPTIONS = [{"title": "Track my parcel", "value": "track"}, {"title": "Something else", "value": "else"}]
 QUICK_REPLIES = {"type": "quick_replies", "options": OPTIONS}
+IS_DRAWN = "canvas => canvas.getContext('2d').getImageData(9, 9, 1, 1).data[3]"
 Say = Callable[..., dict[str, Any]]
 
 
@@ -89,6 +90,8 @@ def test_quick_replies_and_cards_are_shown_and_used_by_keyboard(
         "buttons": [{"title": "Follow it", "url": "https://track.example/live"}],
     }
     say(widget, "Your parcel comes today.", card)
+    wait_until(lambda: bool(widget.log.locator(".tile canvas").evaluate(IS_DRAWN)))
+    assert widget.log.evaluate("log => log.scrollHeight - log.scrollTop - log.clientHeight") < 5
     say(widget, "Is there anything else?", QUICK_REPLIES)
     for reloads in (False, True):
         if reloads:

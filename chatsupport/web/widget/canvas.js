@@ -13,6 +13,16 @@ export async function readPicture(url) {
 }
 
 /**
+ * Returns the size of a picture whose longest side has at most so many pixels.
+ * @param {{ width?: number, height?: number }} picture
+ * @param {number} most
+ */
+export function fitting({ width = 1, height = 1 }, most) {
+  const scale = Math.min(1, most / Math.max(width, height));
+  return { width: Math.ceil(width * scale), height: Math.ceil(height * scale) };
+}
+
+/**
  * Draws a picture, or the first one of an animation.
  * @param {HTMLCanvasElement} canvas
  * @param {Blob} blob
@@ -20,9 +30,7 @@ export async function readPicture(url) {
  */
 export async function draw(canvas, blob, most) {
   const bitmap = await createImageBitmap(blob);
-  const scale = Math.min(1, most / Math.max(bitmap.width, bitmap.height));
-  canvas.width = Math.ceil(bitmap.width * scale);
-  canvas.height = Math.ceil(bitmap.height * scale);
+  Object.assign(canvas, fitting(bitmap, most));
   canvas.getContext("2d")?.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
 }

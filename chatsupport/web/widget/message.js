@@ -1,5 +1,5 @@
 import { linked, toLink } from "../shared/links.js";
-import { addressOf, draw, readPicture } from "./canvas.js";
+import { addressOf, draw, fitting, readPicture } from "./canvas.js";
 import { h, say } from "./page.js";
 import { words } from "./part.js";
 
@@ -31,15 +31,14 @@ export function lineOf({ message, senderType, clientMessageId = "" }) {
 export function cardOf({ content, picture }) {
   if (content?.type !== "card") return null;
   const { title, text, buttons = [] } = content;
-  const card = h(
+  return h(
     "div",
     { class: "tile", role: "group", "aria-label": title },
+    picture?.url && createPicture(picture),
     h("div", { class: "title", dir: "auto" }, title),
     text && h("div", { dir: "auto" }, ...linked(text)),
     ...buttons.map(button),
   );
-  if (picture?.url) drawn(picture).then((drawing) => card.prepend(drawing), console.warn);
-  return card;
 }
 
 // A link says where it leads, as addresses in messages do.
@@ -50,9 +49,13 @@ function button({ title, url }) {
   return link;
 }
 
+// Its place is there before it is loaded, so that the end of the chat stays in view.
 /** @param {Attachment} picture */
-async function drawn({ url, thumbnailUrl = url, alt }) {
-  const canvas = h("canvas", { role: alt && "img", "aria-label": alt });
-  await draw(canvas, await readPicture(addressOf(`${thumbnailUrl}`)), PICTURE_PX);
+function createPicture(picture) {
+  const { url, thumbnailUrl = url, alt } = picture;
+  const canvas = h("canvas", { ...fitting(picture, PICTURE_PX), role: alt && "img", "aria-label": alt });
+  readPicture(addressOf(`${thumbnailUrl}`))
+    .then((blob) => draw(canvas, blob, PICTURE_PX))
+    .catch(() => canvas.remove()); // The card is good without it.
   return canvas;
 }
