@@ -1,13 +1,11 @@
 import { h } from "../../shared/elements.js";
 import { show } from "../parts/elements.js";
-import { addressOf } from "../server/uploads.js";
 import { texts } from "../texts.js";
+import { createThumbnail } from "./files.js";
 
 /** @import { Attachment, Message } from "../../shared/types.js" */
 
 // What a message shows beside its text: answers that the visitor may choose, or a card. Agents only see it.
-
-const PICTURE_PX = 240;
 
 /** Makes the place of a message's content, which stays as it is. */
 export function createContent() {
@@ -35,7 +33,7 @@ function partsOf(content, picture) {
   const card = h(
     "div",
     { class: "offer" },
-    picture?.thumbnailUrl && createPicture(picture),
+    picture?.thumbnailUrl && createThumbnail(picture),
     h("p", { class: "offer-title", dir: "auto" }, content.title),
     content.text && h("p", { dir: "auto" }, content.text),
     ...buttons.map(({ title, url }) =>
@@ -43,18 +41,4 @@ function partsOf(content, picture) {
     ),
   );
   return [card];
-}
-
-/** @param {Attachment} picture */
-function createPicture({ alt, name, thumbnailUrl = "", width = 1, height = 1 }) {
-  const scale = Math.min(1, PICTURE_PX / Math.max(width, height));
-  const image = h("img", {
-    src: addressOf(thumbnailUrl),
-    alt: alt || name,
-    width: Math.max(1, Math.round(width * scale)),
-    height: Math.max(1, Math.round(height * scale)),
-    loading: "lazy",
-    onerror: () => image.remove(),
-  });
-  return image;
 }

@@ -7,7 +7,7 @@ import { addressOf, freshAddress, uploadsOf } from "../server/uploads.js";
 import { state, talkOf, toast } from "../store.js";
 import { language, say, texts } from "../texts.js";
 
-/** @import { Message, Upload } from "../../shared/types.js" */
+/** @import { Attachment, Message, Upload } from "../../shared/types.js" */
 
 // Files: those to be sent, as chips above the field, and those in messages.
 
@@ -147,17 +147,22 @@ export function createAttachment() {
 
 /** @param {Message} message */
 function createPicture(message) {
-  const { alt, name, thumbnailUrl = "", width = 1, height = 1 } = message.attachment ?? {};
+  const attachment = /** @type {Attachment} */ (message.attachment);
+  const label = say(texts.files.enlarge, { name: attachment.alt || attachment.name });
+  const image = createThumbnail(attachment);
+  return h("button", { class: "thumbnail", type: "button", title: label, onclick: () => enlarge(message) }, image);
+}
+
+/** Makes a small picture. @param {Attachment} picture */
+export function createThumbnail({ alt, name, thumbnailUrl = "", width = 1, height = 1 }) {
   const scale = Math.min(1, 240 / Math.max(width, height));
-  const image = h("img", {
+  return h("img", {
     src: addressOf(thumbnailUrl),
     alt: alt || name,
     width: Math.max(1, Math.round(width * scale)),
     height: Math.max(1, Math.round(height * scale)),
     loading: "lazy",
   });
-  const label = say(texts.files.enlarge, { name: alt || name || "" });
-  return h("button", { class: "thumbnail", type: "button", title: label, onclick: () => enlarge(message) }, image);
 }
 
 /** @param {Message} message */
