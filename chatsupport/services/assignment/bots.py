@@ -8,11 +8,13 @@ active one. So no free agent can take it in between.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from bson import ObjectId
 
+from chatsupport.database.clock import elapsed
 from chatsupport.documents.session import ACTIVE
 from chatsupport.extensions import settings
 from chatsupport.identity import USER
@@ -26,8 +28,10 @@ Source = Callable[[], ObjectId | None]
 logger = logging.getLogger(__name__)
 
 _sources: list[Source] = []
-_passed_over: set[ObjectId] = set()
-"""The bots about which this process has logged that people get their sessions."""
+_warned_at: dict[ObjectId, float] = {}
+"""When this process last logged that people get the sessions of a bot."""
+
+WARN_SECONDS = 3600.0
 
 
 def bind(sources: Iterable[Source]) -> None:
@@ -48,10 +52,8 @@ def claim_for(session: Document) -> Slot | None:
     if bot_id is None:
         return None
     slot = slots.claim_of_bot(bot_id, session["_id"], session["userId"])
-    if slot is not None:
-        _passed_over.discard(bot_id)
-    elif bot_id not in _passed_over:
-        _passed_over.add(bot_id)
+    if slot is None and elapsed() - _warned_at.get(bot_id, -math.inf) > WARN_SECONDS:
+        _warned_at[bot_id] = elapsed()
         logger.warning("A bot gets no new sessions: it is full, offline or deleted", extra={"agent_id": str(bot_id)})
     return slot
 
