@@ -68,7 +68,7 @@ def hand_off(caller: Caller, session_id: ObjectId, wanted: Handoff) -> Document:
             handovers.complete(session)
             outbox.tell_untold(session)
             if not _is_repeat(caller, session):
-                _send_to_those_to_come(caller, session, wanted)
+                _send_while_waiting(caller, session, wanted)
             is_user = caller.type != SYSTEM  # A bot sees no more of it than its user does.
         elif not handovers.is_with_bot(session):
             raise WithAPersonError
@@ -87,7 +87,7 @@ def _is_repeat(caller: Caller, session: Document) -> bool:
     )
 
 
-def _send_to_those_to_come(caller: Caller, session: Document, wanted: Handoff) -> None:
+def _send_while_waiting(caller: Caller, session: Document, wanted: Handoff) -> None:
     """Store the message of a caller who asks for a person when the session waits for one already, once.
 
     Raises `WithAPersonError` for a bot that is out, and for what only its hand-over can leave.
