@@ -58,7 +58,6 @@ class Assets:
     def __init__(self, folder: Path = FOLDER) -> None:
         """Read all files. Raises `OSError` where one cannot be read."""
         files = written(folder)
-        self._texts = bundle.texts(files.get(f"{bundle.TEXTS}en.js", b""))
         files |= bundle.bundled(files)
         files |= squeezed(
             {
@@ -100,9 +99,9 @@ class Assets:
     def loader(self, client_url: str | None, settings: Mapping[str, Any]) -> bytes:
         """Return the loader with the settings that it goes by where a page says nothing.
 
-        In browsers, tables of texts are lists (bundle.py), so that the loader is told a text's place and not its name.
+        In browsers, texts have short names (bundle.py).
         """
-        texts = {str(self._texts.index(name)): text for name, text in settings.get("texts", {}).items()}
+        texts = {bundle.short(name): text for name, text in settings.get("texts", {}).items()}
         options = {name: value for name, value in settings.items() if name != LINKS}
         stands_for = json_codec.dumps({**options, **({"texts": texts} if texts else {})})
         loader = _SETTINGS.sub(lambda _: stands_for, self.fill(LOADER, client_url).decode()).encode()

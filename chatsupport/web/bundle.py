@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
+import string
 from collections import Counter
 from collections.abc import Mapping
 
@@ -36,13 +38,14 @@ nothing else in these modules: neither in what is stored or sent, nor in a text.
 COLORS = {"accent": "a", "back": "b", "soft": "s", "faint": "f", "bad": "e", "height": "h"}
 """The widget's custom properties, and what browsers get instead."""
 
-BROWSER = ("addEventListener", "document", "setTimeout", "Date", "Math", "location")
+BROWSER = ("addEventListener", "document", "setTimeout", "Date", "Math", "location", "clearTimeout")
 """What browsers have, and modules use often. Each gets a short name in a module that uses it three times."""
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|let|function|class) (\w+))", re.MULTILINE)
 _UNKNOWN = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 _COMMENT = re.compile(r"^ *(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits
 _WORD = re.compile(r"\w+")
 _FREE_WORD = re.compile(r"(?<![\w.$])\w+")  # It is not a property.
 _COLOR = re.compile(r"--(\w+)")
@@ -90,12 +93,29 @@ def texts(table: bytes) -> list[str]:
     return _NAMED_TEXT.findall(table.decode())
 
 
+def short(word: str, length: int = 2) -> str:
+    """Return what stands for a private name, or for the name of one of the chat's texts.
+
+    It depends on the word alone: a page that was opened before an update has the former chat, and loads new parts.
+    """
+    digest = hashlib.sha256(word.encode()).digest()
+    return _LETTERS[digest[0] % 26] + "".join(_LETTERS[place % 62] for place in digest[1:length])
+
+
+def short_word(name: str) -> str:
+    """Return what stands for the name of a text of the parts, of which there are more."""
+    return short(name, 3)
+
+
 def _tables(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    # A list in place of a table, for a name of a text would be paid for where it stands and where it is used.
-    tables = {path: body.decode() for path, body in files.items() if path.startswith((TEXTS, WORDS))}
     return {
-        path: _NAMED_TEXT.sub("  ", body).replace("default {", "default [").replace("\n};", "\n];").encode()
-        for path, body in tables.items()
+        path: _NAMED_TEXT.sub(
+            lambda name, shorten=shorten: f"  {shorten(name[1])}: ",  # type: ignore[misc]
+            files[path].decode(),
+        ).encode()
+        for folder, shorten in ((TEXTS, short), (WORDS, short_word))
+        for path in files
+        if path.startswith(folder)
     }
 
 
@@ -110,18 +130,16 @@ def _short_colors(source: str) -> str:
 
 
 def _short_names(source: str) -> str:
-    return _WORD.sub(lambda word: f"${PRIVATE.index(word[0])}" if word[0] in PRIVATE else word[0], source)
+    return _WORD.sub(lambda word: short(word[0]) if word[0] in PRIVATE else word[0], source)
 
 
 def _flat(path: str, files: Mapping[str, bytes]) -> str:
     # All in one function, where the program that shortens names may shorten those of the top level too.
     modules = [files[module].decode() for module in imported(path, files)]
     body = "\n".join(re.sub(r"^export ", "", _IMPORT.sub("", module), flags=re.MULTILINE) for module in modules)
-    places = {
-        name: {text: place for place, text in enumerate(texts(files[f"{folder}en.js"]))}
-        for name, folder in (("texts", TEXTS), ("words", WORDS))
-    }
-    body = _USED_TEXT.sub(lambda used: f"{used[1]}[{places[used[1]][used[2]]}]", body)
+    body = _USED_TEXT.sub(
+        lambda used: f"{used[1]}.{short(used[2]) if used[1] == 'texts' else short_word(used[2])}", body
+    )
     body = _short_colors(body)
     # The program shortens variables, but not properties and what browsers have.
     body = _short_names(body)

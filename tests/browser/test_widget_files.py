@@ -7,7 +7,7 @@ import re
 
 import pytest
 from PIL import Image
-from playwright.sync_api import CDPSession, FilePayload, Locator, expect
+from playwright.sync_api import CDPSession, FilePayload, Locator, Route, expect
 
 from tests.browser.conftest import MakePerson
 from tests.browser.people import violations
@@ -36,6 +36,15 @@ GIVE = """([selector, type, names]) => {
     // Until they are dropped, nobody learns which files they are.
     if (type === "dragover") Object.defineProperty(event, "dataTransfer", { value: { types: ["Files"], files: [] } });
     return document.querySelector("chat-support").shadowRoot.querySelector(selector).dispatchEvent(event);
+}"""
+
+PASTE = """(types) => {
+    const transfer = new DataTransfer();
+    for (const type of types) transfer.setData(type, "x");
+    transfer.items.add(new File(["x"], "pasted.txt", { type: "text/plain" }));
+    const options = { bubbles: true, cancelable: true, composed: true };
+    const event = new ClipboardEvent("paste", { ...options, clipboardData: transfer });
+    return document.querySelector("chat-support").shadowRoot.querySelector("textarea").dispatchEvent(event);
 }"""
 
 
@@ -190,6 +199,37 @@ def test_files_are_dropped_pasted_and_belong_to_one_person(
     widget.send_button.click()
     widget.wait_for_texts("five.txt")
     assert agent.join(widget)
+
+
+def test_files_stay_with_the_person_who_chose_or_sees_them(
+    server: Server, site: Site, person: MakePerson, agent: Agent
+) -> None:
+    page = person().open(site.embed(server.url))
+    widget, held = Widget(page).open(), list[Route]()
+    files = Files(widget)
+    page.route("**/parts/attach.js", lambda route: held.append(route))
+    with page.expect_request("**/parts/attach.js"):
+        files.give("drop", "header", "one.txt")
+    page.evaluate("ChatSupport.reset()")
+    widget.open()
+    held[0].continue_()
+    files.give("drop", "header", "two.txt")
+    expect(files.chips).to_have_text([re.compile("two.txt")])
+
+    # In a file manager, a copied file's name comes with it. A table comes with its picture, and is text.
+    assert not page.evaluate(PASTE, ["text/plain"])
+    assert page.evaluate(PASTE, ["text/plain", "text/html"])
+    expect(files.chips).to_have_count(2)
+
+    widget.write("Hello")
+    post_file(server.operator(), agent.join(widget), "new.png", picture("PNG", (900, 600)))
+    for leave in ("ChatSupport.close()", "ChatSupport.identify({ userId: 'a third one' })"):
+        widget.log.get_by_role("img", name="new.png").click()
+        expect(files.large).to_be_visible()
+        page.evaluate(leave)
+        expect(files.large).to_have_count(0)
+        if not widget.panel.is_visible():
+            widget.open()
 
 
 def test_a_file_is_shown_once_it_was_scanned(servers: Servers, site: Site, person: MakePerson) -> None:

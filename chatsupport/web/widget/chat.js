@@ -79,6 +79,8 @@ export const createChat = (person, render) => {
   let isDue;
   let tried = 0;
   let { department: departmentId } = options;
+  /** @type {Promise<void> | null} */
+  let beginning = null;
   let told = ","; // What the page was told: no status, no place.
 
   const outbox = createOutbox({
@@ -113,18 +115,20 @@ export const createChat = (person, render) => {
 
   // Resolves with the id of the session, which begins with what the visitor sends first.
   const begun = async () => {
-    if (!id) {
-      await getToken();
-      toldPage = location.href;
-      // What the server thinks of the page is no reason not to chat.
-      const { sessionId } = await start(context()).catch((refusal) => {
-        if (refusal.code === "INVALID_CONTEXT") return start();
-        throw refusal;
-      });
-      problem = null;
-      begin(sessionId, Date.now());
-    }
+    if (!id) await (beginning ??= beginOne().finally(() => (beginning = null)));
     return id;
+  };
+
+  const beginOne = async () => {
+    await getToken();
+    toldPage = location.href;
+    // What the server thinks of the page is no reason not to chat.
+    const { sessionId } = await start(context()).catch((refusal) => {
+      if (refusal.code === "INVALID_CONTEXT") return start();
+      throw refusal;
+    });
+    problem = null;
+    begin(sessionId, Date.now());
   };
 
   /** Starts a session. @param {object} [told] what the server may know of the page */
@@ -135,9 +139,9 @@ export const createChat = (person, render) => {
 
   // Asks for the department that the page names. If the server does not know it, everybody may get the chat.
   /** @param {(about: any) => Promise<any>} ask */
-  const forDepartment = (ask) =>
-    ask(departmentId && { departmentId }).catch((refusal) => {
-      if (!departmentId || !/DEPARTMENT/.test(refusal.code)) throw refusal;
+  const forDepartment = (ask, asked = departmentId) =>
+    ask(asked && { departmentId: asked }).catch((refusal) => {
+      if (!asked || !/DEPARTMENT/.test(refusal.code)) throw refusal;
       departmentId = "";
       return ask("");
     });
@@ -289,7 +293,10 @@ export const createChat = (person, render) => {
       if (session.id === id) meet(session.agent);
     },
     message_updated(message) {
-      messages = messages.map((one) => (one.id === message.id ? message : one));
+      // The list stays the same one (parts/earlier.js).
+      messages.forEach(({ id }, i) => {
+        if (id === message.id) messages[i] = message;
+      });
     },
     session_unassigned() {
       status = "waiting";

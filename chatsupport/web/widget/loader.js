@@ -63,7 +63,7 @@ const install = () => {
         console.warn(error);
         await new Promise((resolve) => {
           addEventListener("online", resolve);
-          setTimeout(resolve, 1_000 * 2 ** again.length * Math.random());
+          setTimeout(resolve, Math.min(1e4, 1e3 * 2 ** again.length) * Math.random());
         });
       }
     }

@@ -62,8 +62,11 @@ export const makeView = async () => {
     [field, again, shut].find((one) => one.offsetParent)?.focus();
   };
 
+  const shutPicture = () => frame.querySelector("dialog")?.close();
+
   /** @param {boolean} isShown */
   const toggle = (isShown) => {
+    shutPicture();
     panel.hidden = !isShown;
     bubble.hidden = isShown;
     own.note({ open: isShown });
@@ -189,6 +192,7 @@ export const makeView = async () => {
     chat?.stop();
     // What parts show above the greeting is the former visitor's.
     while (panel.children[1] !== hello) panel.children[1].remove();
+    shutPicture();
     if (state?.status) emit("status", { status: null, queuePosition: null });
     own = person(key, options.userId);
     if (isNamed()) part.adopt(own, guest);
@@ -203,11 +207,11 @@ export const makeView = async () => {
     else chat.open();
   };
 
-  // Takes files that are dropped or pasted. A table that is copied comes as a picture too, and is text.
+  // Takes files that are dropped or pasted. A table that is copied is text, and comes as a picture too.
   /** @param {any} event */
   const take = (event) => {
     const { types, files } = event.dataTransfer ?? event.clipboardData;
-    if (!/Files/.test(types) || /plain/.test(types)) return;
+    if (!/Files/.test(types) || (event.clipboardData && /plain/.test(types) && /html|rtf/.test(types))) return;
     event.preventDefault(); // Otherwise the browser leaves the page, and shows the file.
     attach(files);
   };
@@ -215,7 +219,7 @@ export const makeView = async () => {
   // Files wait above the field until they are sent: parts/attach.js.
   /** @param {any} files */
   const attach = (files) => {
-    if (files[0]) show("attach", [...files]);
+    if (files[0]) show("attach", [...files], chat);
   };
 
   /** @param {Event} event */

@@ -110,6 +110,36 @@ def test_private_names_stand_for_nothing_that_browsers_or_servers_know() -> None
         assert not re.search(rf"\b{name}\b", re.sub(r"\./[^\"]*", "", strings)), name
 
 
+def test_short_names_differ_and_stand_nowhere_in_the_modules() -> None:
+    files = written()
+    widget = [bundle.CHAT_MAIN, bundle.LOADER, *bundle.parts(files)]
+    sources = {path: files[path].decode() for main in widget for path in bundle.imported(main, files)}
+    texts = [bundle.texts(files[f"{folder}en.js"]) for folder in (bundle.TEXTS, bundle.WORDS)]
+    words = set(re.findall(r"\w+", re.sub(r"//.*|\"[^\"\n]*\"", "", "\n".join(sources.values()))))
+
+    # If two have the same, give the new one another name.
+    for names, shorten in ((bundle.PRIVATE, bundle.short), (texts[0], bundle.short), (texts[1], bundle.short_word)):
+        assert len({*map(shorten, names)}) == len(names)
+    assert not {*map(bundle.short, bundle.PRIVATE)} & words
+
+
+def test_a_new_name_or_text_changes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that was opened before an update has the former chat, and loads new parts."""
+    files = written()
+    before = bundle.bundled(files)
+    monkeypatch.setattr(bundle, "PRIVATE", ["unheardOf", *bundle.PRIVATE])
+    for path in files:
+        if path.startswith((bundle.TEXTS, bundle.WORDS)):
+            files[path] = files[path].replace(b"default {", b'default {\n  unheardOf: "Added",')
+    after = bundle.bundled(files)
+
+    for path in (bundle.CHAT, bundle.LOADER, *bundle.parts(files)):
+        assert after[path] == before[path], path
+    for path in files:
+        if path.startswith((bundle.TEXTS, bundle.WORDS)):
+            assert set(before[path].splitlines()) < set(after[path].splitlines())
+
+
 def interface(name: str) -> str:
     """Return the lines of an interface in the widget's types."""
     types = (FOLDER / "widget/types.d.ts").read_text("utf-8")

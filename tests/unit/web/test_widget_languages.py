@@ -50,14 +50,12 @@ def test_every_text_is_shown_and_no_other(table: str) -> None:
     assert not [source for source in sources if re.search(rf"\b{table}\[|\}} = {table}\b", source)]
 
 
-def test_browsers_get_the_texts_without_their_names() -> None:
+def test_browsers_get_the_texts_with_short_names() -> None:
     done = bundle.bundled(written())
 
-    assert b'default [\n  "ltr", // the direction of writing\n  "Open chat",' in done["widget/languages/en.js"]
-    place = [name for name, _ in english(FOLDERS["texts"])].index("send")
-    assert f"icon(texts[{place}]".encode() in done[bundle.CHAT]
-    place = [name for name, _ in english(FOLDERS["words"])].index("transcript")
-    assert f"words[{place}]".encode() in done["widget/parts/menu.js"]
+    assert f'  {bundle.short("send")}: "Send",\n'.encode() in done["widget/languages/en.js"]
+    assert f"icon(texts.{bundle.short('send')}".encode() in done[bundle.CHAT]
+    assert f"words.{bundle.short_word('transcript')}".encode() in done["widget/parts/menu.js"]
 
 
 def test_every_language_is_offered() -> None:

@@ -1,5 +1,4 @@
-// The chat's texts; {} stands for a number or a name. Each table has the same names in the same order: the server leaves
-// the names out of what browsers get.
+// The chat's texts; {} stands for a number or a name. Each table has the same names in the same order.
 export default {
   dir: "ltr", // the direction of writing
   open: "Open chat", // the bubble

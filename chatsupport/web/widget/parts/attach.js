@@ -23,9 +23,9 @@ const REFUSED = {
 /** The chips of each chat. @type {WeakMap<object, ReturnType<typeof createTray>>} */
 const trays = new WeakMap();
 
-/** Adds files. @param {Shown} view @param {File[]} files */
-export function show(view, files) {
-  if (formOf(view).hidden) return;
+/** Adds files for the chat in which they were chosen. @param {Shown} view @param {File[]} files @param {any} [chat] */
+export function show(view, files, chat = view.chat) {
+  if (chat !== view.chat || formOf(view).hidden) return;
   const tray = trays.get(view.chat) ?? createTray(view);
   trays.set(view.chat, tray);
   tray.add(files);

@@ -1,5 +1,4 @@
-// The texts of the parts; {} stands for a number or a name. Each table has the same names in the same order: the server
-// leaves the names out of what browsers get.
+// The texts of the parts; {} stands for a number or a name. Each table has the same names in the same order.
 export default {
   sound: "Ton", // the menu
   transcript: "Verlauf herunterladen",
