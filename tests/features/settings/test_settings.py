@@ -39,10 +39,11 @@ def week(monday: Any, *exceptions: dict[str, Any]) -> dict[str, Any]:
 
 
 def given(api: Api) -> dict[str, Any]:
-    """Return what the loader of the chat bubble is given."""
+    """Return what the loader of the chat bubble is given by this feature."""
     match = re.search(rb"\)\((\{.*\})\);?\s*\Z", api.get("/widget.js").data)
     assert match
     told: dict[str, Any] = json.loads(match[1])
+    told.pop("files", None)  # The feature of files gives it.
     return told
 
 
