@@ -122,8 +122,9 @@ def test_a_visitor_sends_a_photo_and_gets_files(server: Server, site: Site, pers
     files.shown.first.click()
     expect_colors(files.large.get_by_role("img", name="The broken part"), RED, RED)
     assert not violations(page)
-    page.keyboard.press("ArrowRight")
+    files.large.get_by_role("button", name="Next picture").press("Enter")
     expect_colors(files.large.get_by_role("img", name="new.png"), RED, BLUE)
+    expect(files.large.get_by_role("button", name="Previous picture")).to_be_focused()
     expect(files.large.get_by_role("button", name="Next picture")).to_be_hidden()
     page.keyboard.press("Escape")
     expect(files.large).to_have_count(0)
@@ -204,7 +205,9 @@ def test_files_are_dropped_pasted_and_belong_to_one_person(
 def test_files_stay_with_the_person_who_chose_or_sees_them(
     server: Server, site: Site, person: MakePerson, agent: Agent
 ) -> None:
-    page = person().open(site.embed(server.url))
+    visitor = person()
+    visitor.expected += ["403 (Forbidden)"]
+    page = visitor.open(site.embed(server.url))
     widget, held = Widget(page).open(), list[Route]()
     files = Files(widget)
     page.route("**/parts/attach.js", lambda route: held.append(route))
@@ -221,9 +224,14 @@ def test_files_stay_with_the_person_who_chose_or_sees_them(
     assert page.evaluate(PASTE, ["text/plain", "text/html"])
     expect(files.chips).to_have_count(2)
 
+    page.route("**/api/chat/files/*", lambda route: route.fulfill(status=403, body="<h1>No</h1>"), times=1)
     widget.write("Hello")
+    expect(files.chips.get_by_role("alert")).to_have_text("The chat cannot be reached at the moment.")
+    files.chips.get_by_role("button", name="Try again").click()
+    expect(files.chips).to_have_count(0)
+    widget.wait_for_texts("Hello", "pasted.txt", "two.txt")
     post_file(server.operator(), agent.join(widget), "new.png", picture("PNG", (900, 600)))
-    for leave in ("ChatSupport.close()", "ChatSupport.identify({ userId: 'a third one' })"):
+    for leave in ("ChatSupport.close()", "ChatSupport.identify({ userId: 'third' })"):
         widget.log.get_by_role("img", name="new.png").click()
         expect(files.large).to_be_visible()
         page.evaluate(leave)

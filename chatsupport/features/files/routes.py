@@ -84,6 +84,8 @@ def get_file(file_id: FileId, address: FileAddress) -> Response:
     response.content_length = file["length"]
     response.set_etag(str(file_id))
     response.headers["Cache-Control"] = f"private, max-age={seconds}, immutable"
+    # Otherwise a page of another site would get the answer that a browser keeps for this one.
+    response.vary.add("Origin")
     response.headers["Content-Security-Policy"] = POLICY
     # The chat bubble is on pages of other sites.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

@@ -19,7 +19,7 @@
 export function openPictures(pictures, first, { labels, parent, make }) {
   let at = first;
   const place = make("div", {});
-  const caption = make("p", { dir: "auto" });
+  const caption = make("p", { dir: "auto", "aria-live": "polite" });
   const original = make("a", { target: "_blank", rel: "noopener" }, labels.original);
   const button = (/** @type {string} */ label, /** @type {string} */ sign, /** @type {() => void} */ onclick) =>
     make("button", { type: "button", "aria-label": label, title: label, onclick }, sign);
@@ -39,7 +39,9 @@ export function openPictures(pictures, first, { labels, parent, make }) {
     if (!pictures[wanted]) return;
     at = wanted;
     const { text, load } = pictures[at];
+    const focused = [previous, next].find((one) => one.matches(":focus"));
     [previous.disabled, next.disabled] = [at === 0, at === pictures.length - 1];
+    if (focused?.disabled) (focused === next ? previous : next).focus();
     caption.textContent = dialog.ariaLabel = text;
     place.replaceChildren();
     original.hidden = true;

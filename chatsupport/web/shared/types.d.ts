@@ -59,6 +59,8 @@ export interface Upload {
   /** From 0 to 1. */
   readonly progress: number;
   readonly state: "chosen" | "waiting" | "failed";
+  /** Why it has failed: the refusal's code, and what is shown. */
+  readonly code?: string;
   readonly reason?: string;
 }
 

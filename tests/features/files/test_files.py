@@ -401,6 +401,7 @@ def test_a_file_is_answered_so_that_no_browser_runs_it(user: Api, session_id: st
         assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
         assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
         assert answer.headers["Cache-Control"].startswith("private, max-age=")
+        assert "Origin" in answer.headers["Vary"]
         disposition = answer.headers["Content-Disposition"].partition(";")[0]
         assert disposition == ("inline" if media_type.split("/")[0] in ("image", "audio", "video") else "attachment")
         assert disposition == shown.get(media_type, disposition)

@@ -10,11 +10,15 @@ import { words } from "../part.js";
 // The files that the visitor has chosen: a chip for each, above the field. They are sent with the next message, or alone.
 
 const PREVIEW_PX = 96;
+const PATIENCE_MS = 15_000;
+/** They are drawn one after the other: ten photos at once are too many for a phone. */
+let previews = Promise.resolve();
 /** @type {Record<string, string>} */
 const REFUSED = {
   FILE_TOO_LARGE: say(words.tooLarge, sizeOf(+options.files, locale)),
   FILE_TYPE_NOT_ALLOWED: words.wrongType,
   INVALID_FILE: words.damaged,
+  TOO_SLOW: words.tooSlow,
   TOO_MANY_FILES: words.tooMany,
   RATE_LIMITED: words.tooFast,
   SESSION_ENDED: texts.ended,
@@ -37,13 +41,15 @@ const formOf = ({ panel }) => /** @type {HTMLFormElement} */ (panel.querySelecto
 
 /** @param {Shown} view */
 function createTray(view) {
-  const { chat, focus, isAnswered } = view;
+  const { chat, own, focus, isAnswered } = view;
   /** @type {readonly Upload[]} */
   let entries = [];
   let hasChosen = false;
   let isOver = false;
   /** @type {Map<string, ReturnType<typeof createChip>>} */
   const chips = new Map();
+  /** The session to which each file goes. @type {Map<string, string>} */
+  const places = new Map();
   const list = h("ul", { class: "tray", "aria-label": words.files });
   const form = formOf(view);
   const field = /** @type {HTMLTextAreaElement} */ (form.querySelector("textarea"));
@@ -51,8 +57,11 @@ function createTray(view) {
     read: () => entries,
     write: render,
     isReady: () => !isOver, // If there is no connection, that shows when a file is sent.
-    async prepare() {
-      const sessionId = await chat.begun();
+    async prepare({ id }) {
+      await written();
+      // If an earlier attempt was stored after all, it was stored there.
+      const sessionId = places.get(id) ?? (await chat.begun());
+      places.set(id, sessionId);
       return { url: `${options.server}/api/chat/files/${sessionId}`, token: await chat.getToken() };
     },
     onRefusal: chat.onRefusal,
@@ -60,12 +69,24 @@ function createTray(view) {
     most: +options.files,
   });
 
+  // A file follows the texts that were sent before it.
+  const written = async () => {
+    const pending = () => own.kept().outbox.filter(({ failed, seq }) => !failed && !seq);
+    const before = pending().map(({ id }) => id);
+    const until = Date.now() + PATIENCE_MS;
+    while (!isOver && Date.now() < until && pending().some(({ id }) => before.includes(id))) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
   const send = async () => {
     if (hasChosen && (await isAnswered())) uploads.send();
   };
   /** @param {string} id */
   const retry = async (id) => {
-    if (await isAnswered()) uploads.retry(id);
+    if (!(await isAnswered())) return;
+    const { code = "" } = entries.find((entry) => entry.id === id) ?? {};
+    if (/SESSION|FORBIDDEN/.test(code)) places.delete(id);
+    uploads.retry(id);
   };
 
   /** @param {readonly Upload[]} now */
@@ -112,10 +133,12 @@ function createChip({ id, file }, uploads, retry) {
   const isPicture = file.type.startsWith("image/");
   const preview = h("canvas", { "aria-hidden": true, hidden: true });
   if (isPicture) {
-    draw(preview, file, PREVIEW_PX).then(
-      () => (preview.hidden = false),
-      () => preview.remove(), // The browser cannot draw it. The server says why.
-    );
+    previews = previews
+      .then(() => draw(preview, file, PREVIEW_PX))
+      .then(
+        () => void (preview.hidden = false),
+        () => preview.remove(), // The browser cannot draw it. The server says why.
+      );
   }
   const alt = h("input", {
     maxlength: "300",

@@ -37,11 +37,16 @@ const attachmentOf = (/** @type {Message} */ { attachment }) => /** @type {Attac
 /** @param {string} url */
 const isOver = (url) => Date.now() > (Number(new URL(addressOf(url)).searchParams.get("expires")) - 10) * 1_000;
 
-/** Returns the file with addresses that have not run out. @param {Message} message @param {Shown} view */
-async function current(message, { chat }) {
+/**
+ * Returns the file with addresses that have not run out.
+ * @param {Message} message
+ * @param {Shown} view
+ * @param {boolean} [isRefused] The server's clock says that they have.
+ */
+async function current(message, { chat }, isRefused) {
   const { sessionId, seq } = message;
   const attachment = attachmentOf(message);
-  if (attachment.url && !isOver(attachment.url)) return attachment;
+  if (!isRefused && attachment.url && !isOver(attachment.url)) return attachment;
   const { messages } = await chat.rest(`chat/messages/${sessionId}?after=${seq - 1}&limit=1`);
   return attachmentOf(messages[0]);
 }
@@ -86,8 +91,14 @@ function createPicture(message, view) {
     { class: "file", title: say(words.enlarge, text), onclick: () => enlarge(button) },
     canvas,
   );
-  const read = async (/** @type {"url" | "thumbnailUrl"} */ which) =>
-    readPicture(addressOf((await current(message, view))[which] ?? ""));
+  /** @param {"url" | "thumbnailUrl"} which @param {boolean} [isRefused] @returns {Promise<Blob>} */
+  const read = async (which, isRefused) => {
+    const address = addressOf((await current(message, view, isRefused))[which] ?? "");
+    return readPicture(address).catch((answer) => {
+      if (isRefused || answer.status !== 404) throw answer;
+      return read(which, true);
+    });
+  };
   pictures.set(button, {
     text,
     async load() {
@@ -101,7 +112,12 @@ function createPicture(message, view) {
   const observer = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();
-    drawThumbnail().catch(() => button.replaceWith(createFile(message, view)));
+    drawThumbnail().catch(() => {
+      const link = createFile(message, view);
+      button.replaceWith(link);
+      const again = () => drawThumbnail().then(() => link.replaceWith(button), console.warn);
+      addEventListener("online", again, { once: true });
+    });
   });
   observer.observe(button);
   return button;

@@ -43,6 +43,7 @@ export default {
   tooLarge: "Diese Datei ist zu groß. Erlaubt sind {}.", // such as 10 MB
   wrongType: "Dateien dieser Art können nicht gesendet werden.",
   damaged: "Diese Datei ist leer oder beschädigt.",
+  tooSlow: "Diese Datei kommt über diese Verbindung zu langsam an.",
   tooMany: "In diesem Chat sind schon so viele Dateien wie möglich.",
   tooFast: "Zu viele Dateien auf einmal. Bitte in einer Minute erneut versuchen.",
   enlarge: "{} groß zeigen", // a picture's description

@@ -43,6 +43,7 @@ export default {
   tooLarge: "This file is too large. It may have {}.", // such as 10 MB
   wrongType: "Files of this type cannot be sent.",
   damaged: "This file is empty or damaged.",
+  tooSlow: "This file comes too slowly over this connection.",
   tooMany: "This chat has as many files as it may have.",
   tooFast: "Too many files at once. Please try again in a minute.",
   enlarge: "Show {} large", // a picture's description
