@@ -29,18 +29,26 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-SLOW_FIRST = ("chaos", "integration", "features", "e2e", "browser", "unit")
-"""The folders of the tests, that with the longest file first, and short ones last, so that no process of pytest-xdist
-ends long after the others (`--no-loadscope-reorder` in the Makefile keeps the order). The faults of `chaos` are not
-beside the browsers, which need the machine to themselves.
+ORDER = (("chaos",), ("browser", "e2e"), ("integration",), ("features",), ("unit",))
+"""The folders of the tests, those with the longest files first, so that no process of pytest-xdist ends long after the
+others (`--no-loadscope-reorder` in the Makefile keeps the order). Browsers need much of the machine: their files take
+turns with those of `e2e`, whose servers mostly wait.
 """
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let the slow tests begin first where several processes share them; else they are last, as people want them."""
-    order = SLOW_FIRST if hasattr(config, "workerinput") else SLOW_FIRST[::-1]
-    folders = {folder: place for place, folder in enumerate(order)}
-    items.sort(key=lambda item: folders[item.path.relative_to(Path(__file__).parent).parts[0]])
+    files: dict[str, dict[Path, int]] = {}
+    for item in items:
+        of_folder = files.setdefault(item.path.relative_to(Path(__file__).parent).parts[0], {})
+        of_folder.setdefault(item.path, len(of_folder))
+    places = {
+        path: (group, place / len(files[folder]))
+        for group, folders in enumerate(ORDER)
+        for folder in folders
+        for path, place in files.get(folder, {}).items()
+    }
+    items.sort(key=lambda item: places[item.path], reverse=not hasattr(config, "workerinput"))
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,9 @@ SUBSCRIBED = """
 """
 """Stands for the push service of the browser's maker, which is on the internet."""
 SHOWN = "registration.getNotifications().then((all) => all.map(({ title, body, tag }) => [title, body, tag]))"
+HAS_FOCUS = """clients.matchAll({ type: "window", includeUncontrolled: true })
+    .then((all) => all.some(({ focused }) => focused))"""
+"""The browser tells the worker a moment after the page."""
 CLICK = """async () => {
     const [notification] = await registration.getNotifications();
     const waitUntil = (promise) => (self.opening = promise);
@@ -107,6 +110,7 @@ def test_a_push_reaches_a_closed_console_under_a_path(
     somebody.context.new_cdp_session(again.page).send("Emulation.setFocusEmulationEnabled", {"enabled": False})
     blank.bring_to_front()
     wait_until(lambda: not again.page.evaluate("document.hasFocus()"))
+    wait_until(lambda: not worker.evaluate(HAS_FOCUS))
     deliver(devtools, origin, registrations, {"type": "waiting", "waiting": 2})
     wait_until(lambda: worker.evaluate(SHOWN) == [["2 visitors are waiting", "Open the console to answer.", "queue"]])
     worker.evaluate(CLICK)

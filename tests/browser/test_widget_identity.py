@@ -149,7 +149,10 @@ def test_a_guest_may_sign_in_at_any_moment(
         expect(widget.rows.last).to_contain_text("Sent")
         widget.wait_for_texts("Only once")
         expect(widget.panel).to_be_visible()
-        (session,) = operator.get("/api/chat/sessions", userId=f"person-{delay}").data["sessions"]
+        # "Sent" may still stand there from the guest's chat.
+        of_person = {"userId": f"person-{delay}"}
+        wait_until(lambda of_person=of_person: operator.get("/api/chat/sessions", **of_person).data["sessions"])
+        (session,) = operator.get("/api/chat/sessions", **of_person).data["sessions"]
         messages = operator.history(session["id"])
         assert [(one["message"], one["senderId"]) for one in messages] == [("Only once", f"person-{delay}")]
 

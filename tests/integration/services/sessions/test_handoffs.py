@@ -9,15 +9,12 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from chatsupport import events
+from chatsupport import events, recording
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
 from chatsupport.errors import ForbiddenError
 from chatsupport.events import HandedOver
-from chatsupport.features.context import service as context
-from chatsupport.features.notes.documents import Note
-from chatsupport.features.tags import service as tags
 from chatsupport.identity import Caller
 from chatsupport.services.messages.drafts import Draft
 from chatsupport.services.messages.message_log import MessageLog
@@ -343,7 +340,7 @@ def test_a_summary_does_not_survive_an_erasure(
     for session in (stored, read_before):
         outbox.reset()
         outbox.tell_untold(session)
-        assert Note.collection().find_one({}) is None
+        assert connection.database().notes.find_one({}) is None
         assert "tags" not in Session.collection().find_one({})["features"]
 
 
@@ -354,7 +351,7 @@ def test_a_summary_told_of_an_erased_session_is_not_stored(operator: Api, with_b
         session=session, id=ObjectId(), at=now(), bot_id=session["botId"], summary="Jane is ill.", tags=["ill"]
     )
     assert events.happened(handed_over)
-    assert Note.collection().find_one({}) is None
+    assert connection.database().notes.find_one({}) is None
     assert "tags" not in Session.collection().find_one({})["features"]
 
 
@@ -384,8 +381,7 @@ def test_tags_of_staff_stay_and_those_of_the_bot_come_once(
 def test_a_bot_changes_nothing_after_the_hand_over(
     operator: Api, user: Api, bot: Api, with_bot: str, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
 ) -> None:
-    owner = tags if path == "tags" else context
-    just_before(monkeypatch, owner.recording, "marks", lambda: hand_off(user, with_bot))
+    just_before(monkeypatch, recording, "marks", lambda: hand_off(user, with_bot))
     change = bot.put if path == "tags" else bot.patch
     assert_failure(change(f"/api/chat/{path}/{with_bot}", body), 403, "FORBIDDEN")
     session = operator.session(with_bot)
