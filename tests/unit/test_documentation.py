@@ -169,7 +169,7 @@ def test_the_memory_of_a_socket_is_the_measured_one(name: str) -> None:
 def test_the_rate_of_returning_clients_is_the_same_on_every_page() -> None:
     text = "".join((ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("scaling", "operations"))
 
-    assert set(re.findall(r"about (\d+) (?:sockets )?a second", text, re.IGNORECASE)) == {"240"}
+    assert set(re.findall(r"about (\d+) (?:sockets )?a second", text, re.IGNORECASE)) == {"570"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
