@@ -42,13 +42,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         of_folder = files.setdefault(item.path.relative_to(Path(__file__).parent).parts[0], {})
         of_folder.setdefault(item.path, len(of_folder))
+    direction = 1 if hasattr(config, "workerinput") else -1
     places = {
-        path: (group, place / len(files[folder]))
+        path: (direction * group, place / len(files[folder]))
         for group, folders in enumerate(ORDER)
         for folder in folders
         for path, place in files.get(folder, {}).items()
     }
-    items.sort(key=lambda item: places[item.path], reverse=not hasattr(config, "workerinput"))
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.fixture(scope="session")

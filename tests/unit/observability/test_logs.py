@@ -233,9 +233,11 @@ def test_a_removed_file_is_made_again(set_up: SetUp) -> None:
     assert [line["message"] for line in lines(config.log_dir / "app.log")] == ["two"]
 
 
-def test_libraries_do_not_add_a_console_of_their_own(set_up: SetUp) -> None:
+def test_libraries_do_not_add_a_console_of_their_own(set_up: SetUp, monkeypatch: pytest.MonkeyPatch) -> None:
     import socketio
 
+    for name in ("socketio.server", "engineio.server"):
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])  # Other tests have servers without our log.
     set_up()
     socketio.Server(async_mode="threading", logger=False, engineio_logger=False)
 
