@@ -167,6 +167,9 @@ class ChatWebSocket:
         """Write a frame, or the rest of one, and wait until the peer's side has received it. Raises `OSError`."""
         if self._is_closing:
             raise BrokenPipeError("Nothing may follow the closing frame.")
+        self._send_all(frame)
+
+    def _send_all(self, frame: bytes) -> None:
         self._is_writing = True
         try:
             self.socket.sendall(frame)
@@ -179,6 +182,9 @@ class ChatWebSocket:
         """Write as much of a frame as possible without waiting, and return the number of bytes. Raises `OSError`."""
         if self._is_closing:
             raise BrokenPipeError("Nothing may follow the closing frame.")
+        return self._send_now(frame)
+
+    def _send_now(self, frame: bytes) -> int:
         if self._descriptor is None:
             return 0
         try:
@@ -190,10 +196,10 @@ class ChatWebSocket:
         """Send the closing frame, if it was not sent yet and nothing else is being written."""
         if self._is_closing or self._is_writing:
             return
+        self._is_closing = True  # Before it is sent: by TLS that may take a while.
         frame = encode_frame(closing, CLOSE)
         with contextlib.suppress(OSError):
-            self.write(frame) if self._descriptor is None else self.try_send(frame)
-        self._is_closing = True
+            self._send_all(frame) if self._descriptor is None else self._send_now(frame)
 
     def hang_up(self) -> None:
         """Send the closing frame, and end the connection."""

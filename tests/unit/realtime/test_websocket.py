@@ -164,3 +164,21 @@ def test_nothing_follows_the_closing_frame() -> None:
             late()
 
     assert wire.sent == sent
+
+
+def test_nothing_follows_a_closing_frame_that_takes_a_while() -> None:
+    chat, wire = open_socket(b"")
+    refused: list[OSError] = []
+
+    def send_slowly(frame: bytes) -> None:
+        wire.sent += frame
+        try:
+            chat.send("meanwhile")
+        except OSError as error:
+            refused.append(error)
+
+    wire.sendall = send_slowly  # type: ignore[method-assign]
+    chat.say_goodbye()
+
+    assert len(refused) == 1
+    assert wire.sent == encode_frame(b"", CLOSE)
