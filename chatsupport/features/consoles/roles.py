@@ -63,6 +63,7 @@ def _check(agents: Collection[Caller], *, has_changed: bool) -> None:
         ids = [ObjectId(agent.id) for agent in agents if ObjectId.is_valid(agent.id)]
         rows = Agent.collection().find({"_id": {"$in": ids}}, {"role": 1, "kind": 1})
         found = {str(row["_id"]): BOT if is_bot(row) else role_of(row) for row in rows}
+        leaving: list[Connection] = []
         for agent in agents:
             role = found.get(agent.id)
             for connection in connections.of(agent):
@@ -72,7 +73,10 @@ def _check(agents: Collection[Caller], *, has_changed: bool) -> None:
                 if role == SUPERVISOR:
                     _enter(connection, SUPERVISORS_ROOM)
                 elif has_changed or _is_in(connection):
-                    _leave(connection)
+                    leaving.append(connection)
+        # Last, because this waits for the database, and then what was read of the others may be out of date.
+        for connection in leaving:
+            _leave(connection)
     except Exception as error:
         as_chat_support_error(error)
 
