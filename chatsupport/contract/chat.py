@@ -81,7 +81,7 @@ class NewMessage(Request):
         "Your own id for the message. If the same sender repeats it in the session, nothing new is stored."
     )
     content: Annotated[Content, Code("INVALID_CONTENT")] | None = absent(
-        "What is shown with the text by clients that can. Not for users."
+        "Choices or a card, which clients show with the text if they can. Users cannot send any."
     )
     reply_to: Annotated[int, Field(ge=1, le=LARGEST), Code("INVALID_CONTENT")] | None = absent(
         "The seq of the message whose choice was clicked."

@@ -148,7 +148,7 @@ def last_number() -> int:
 
 
 def _forget_earlier_positions() -> None:
-    """Let no earlier reader go on: what has happened since was not recorded."""
+    """Let no earlier reader go on, because the changes since then were not recorded."""
     Feed.collection().update_one({"_id": FEED}, {"$max": {"keptFrom": last_number() + 1}})
 
 

@@ -88,7 +88,7 @@ def is_staff(caller: Caller, session: Mapping[str, Any]) -> bool:
 
 
 def is_bot_of(caller: Caller, session: Mapping[str, Any]) -> bool:
-    """Tell whether the caller is the bot with which the session began, whoever has it now."""
+    """Tell whether the caller is the bot with which the session began, even if somebody else has it now."""
     return caller.type == AGENT and str(session.get("botId")) == caller.id
 
 

@@ -108,7 +108,7 @@ function createPicture(message, view) {
     },
   });
   const drawThumbnail = async () => draw(canvas, await read("thumbnailUrl"), THUMBNAIL_PX);
-  // It is loaded when it comes into view. What cannot be shown is a link.
+  // It is loaded when it comes into view. A picture that cannot be shown is a link.
   const observer = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();
