@@ -32,7 +32,8 @@ class Need:
     is_tool: bool
 
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first needs half of the CPU time of the whole browser."""
 FIREFOX = ("firefox-esr", "firefox")
 
 
