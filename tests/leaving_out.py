@@ -32,14 +32,15 @@ class Need:
     is_tool: bool
 
 
-CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""The first needs half of the CPU time of the whole browser."""
+HEADLESS_SHELL = "chromium-headless-shell"
+"""It needs half of the CPU time of the whole Chromium, but has no notifications, push messages and icons of pages."""
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FIREFOX = ("firefox-esr", "firefox")
 
 
-def chromium() -> str | None:
-    """Return the path of the system's Chromium, None where there is none."""
-    return next(filter(None, map(shutil.which, CHROMIUM)), None)
+def chromium(*, whole: bool = False) -> str | None:
+    """Return the path of the system's Chromium, None where there is none: the whole one, or else the fastest."""
+    return next(filter(None, map(shutil.which, CHROMIUM if whole else (HEADLESS_SHELL, *CHROMIUM))), None)
 
 
 def firefox() -> str | None:
@@ -65,6 +66,7 @@ def _can_mount() -> bool:
 NEEDS = {
     "node": Need("Node.js with npm", _has("node", "npm"), is_tool=True),
     "chromium": Need("Chromium", lambda: chromium() is not None, is_tool=True),
+    "whole_chromium": Need("the whole Chromium", lambda: chromium(whole=True) is not None, is_tool=True),
     "firefox": Need("Firefox", lambda: firefox() is not None, is_tool=True),
     "nginx": Need("nginx", _has("nginx"), is_tool=True),
     "debian_nginx": Need("nginx as Debian installs it", Path("/etc/nginx/sites-enabled/default").exists, is_tool=True),

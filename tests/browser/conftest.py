@@ -50,9 +50,22 @@ def browser(playwright: Playwright, _node_modules: None) -> Iterator[Browser]:
     browser.close()
 
 
+@pytest.fixture(scope="module")
+def whole_browser(playwright: Playwright, _node_modules: None) -> Iterator[Browser]:
+    """A Chromium that has everything."""
+    browser = launch(playwright, whole=True)
+    yield browser
+    browser.close()
+
+
 @pytest.fixture
-def person(browser: Browser) -> Iterator[MakePerson]:
-    """Make people with a browser. Keyword arguments are Playwright's. Their pages must have no errors."""
+def person(request: pytest.FixtureRequest) -> Iterator[MakePerson]:
+    """Make people with a browser, those of tests marked `whole_chromium` with one that has everything.
+
+    Keyword arguments are Playwright's. Their pages must have no errors.
+    """
+    is_whole = request.node.get_closest_marker("whole_chromium") is not None
+    browser: Browser = request.getfixturevalue("whole_browser" if is_whole else "browser")
     people: list[Person] = []
 
     def make(**options: object) -> Person:

@@ -19,10 +19,10 @@ AXE = JS_DIRECTORY / "node_modules/axe-core/axe.min.js"
 PATIENCE_MS = 10_000
 
 
-def launch(playwright: Playwright, *arguments: str) -> Browser:
+def launch(playwright: Playwright, *arguments: str, whole: bool = False) -> Browser:
     """Start the system's Chromium, with more arguments if a test needs them."""
     expect.set_options(timeout=PATIENCE_MS)
-    return playwright.chromium.launch(executable_path=chromium(), args=[*ARGUMENTS, *arguments])
+    return playwright.chromium.launch(executable_path=chromium(whole=whole), args=[*ARGUMENTS, *arguments])
 
 
 def launch_firefox(playwright: Playwright) -> Browser:

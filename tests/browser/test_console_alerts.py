@@ -13,7 +13,7 @@ from tests.browser.people import violations
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, wait_until
 
-pytestmark = pytest.mark.usefixtures("nobody")
+pytestmark = [pytest.mark.usefixtures("nobody"), pytest.mark.whole_chromium]
 
 NOTING = """
 window.shown = []; window.notes = 0;

@@ -15,7 +15,7 @@ from tests.e2e.rest import Rest
 from tests.e2e.server import Servers, wait_until
 from tests.features.push.services import Browser, PushService
 
-pytestmark = pytest.mark.features("push")
+pytestmark = [pytest.mark.features("push"), pytest.mark.whole_chromium]
 
 SUBSCRIBED = """
 (() => {{

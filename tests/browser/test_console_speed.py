@@ -13,6 +13,7 @@ SLOW_PHONE = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "
 """1.6 Mbit a second, with a latency of 150 ms."""
 
 
+@pytest.mark.whole_chromium
 @pytest.mark.usefixtures("nobody")
 def test_the_console_needs_two_round_trips_and_no_socket_on_a_slow_network(server: Server, person: MakePerson) -> None:
     ada = hire(server.operator(), "Ada")
