@@ -40,32 +40,33 @@ class Event:
         return self.session_id or self.about
 
 
-def of_batch(batch: Mapping[str, Any]) -> Iterator[Event]:
-    """Yield the events of a stored batch."""
+def of_batch(batch: Mapping[str, Any], after: int = 0) -> Iterator[Event]:
+    """Yield the events of a stored batch, those after a position."""
     position = batch["_id"] * BATCH_SIZE
     for entry in batch["entries"]:
         session_id = entry.get("sessionId")
+        count = entry.get("count", 1)
         if "count" in entry:
-            for seq in range(entry["seq"] - entry["count"] + 1, entry["seq"] + 1):
-                position += 1
+            first = entry["seq"] - count + 1
+            for place in range(max(0, after - position), count):
                 yield Event(
-                    position=position,
+                    position=position + place + 1,
                     type=MESSAGE_CREATED,
-                    id=f"evt_{session_id}{seq}",
+                    id=f"evt_{session_id}{first + place}",
                     at=batch["at"],
                     session_id=session_id,
-                    seq=seq,
+                    seq=first + place,
                 )
-        else:
-            position += 1
+        elif position >= after:
             yield Event(
-                position=position,
+                position=position + 1,
                 type=entry["type"],
                 id=f"evt_{entry['id']}",
                 at=entry["at"],
                 session_id=session_id,
                 about=entry.get("about"),
             )
+        position += count
 
 
 def shown(events: Sequence[Event]) -> list[Document]:

@@ -132,6 +132,6 @@ def after_position(after: int, types: Collection[str] = ()) -> Iterator[Event]:
         which["types"] = {"$in": sorted(types)}
     batches = EventBatch.collection().with_options(read_concern=COMMITTED)
     for batch in batches.find(which, sort=[("_id", 1)], batch_size=20):
-        for event in contents.of_batch(batch):
-            if event.position > after and (not types or event.type in types):
+        for event in contents.of_batch(batch, after):
+            if not types or event.type in types:
                 yield event

@@ -1,13 +1,16 @@
 """Calls to addresses that others have chosen, such as those of push services and webhooks.
 
-Such an address must not lead into this network. It is checked when it is given and again on each call: the name is
-resolved again, and the connection goes to the checked address. Redirects are not followed.
+Such an address must not lead into this network. It is checked when it is given and again for each connection: the name
+is resolved again, and the connection goes to the checked address. Redirects are not followed.
 A call takes a bounded time, whatever the other side does. It blocks, so it belongs in a native thread
-(`native_threads.call_out`).
+(`native_threads.call_out`). Sockets are therefore those of the interpreter: eventlet's would run an event loop in each
+of these threads.
 """
 
 from __future__ import annotations
 
+import _socket
+import functools
 import http.client
 import io
 import ipaddress
@@ -15,14 +18,17 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 MAX_URL, SECONDS = 2000, 10.0
 MOST_READ = 64 * 1024
-"""How much is read of an answer."""
+"""How much is read of the body of an answer."""
+MOST_RECEIVED = 2 * MOST_READ
+"""How much is received for one answer, with its head and whatever comes before that."""
+SWITCHING_PROTOCOLS = 101
 
 _CHARACTERS = re.compile(r"[!-\[\]_a-z~]{1,2000}")
 _UNICAST = ipaddress.ip_network("2000::/3")
@@ -109,6 +115,8 @@ class Line:
         If the other side has closed the connection since the last call, the call is made over a new one.
         """
         ends_at = time.monotonic() + self._seconds
+        if self._stream is not None and not self._stream.is_silent():
+            self.close()
         if self._stream is not None:
             self._stream.ends_at = ends_at
             try:
@@ -133,16 +141,28 @@ class Line:
 
     def _post(self, stream: _Stream, body: bytes, headers: Mapping[str, str]) -> Reply:
         parts = self._parts
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port or _port(parts))
-        connection.sock = _Borrowed(stream)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body, {"Host": parts.netloc, **headers})
-        response = connection.getresponse()
+        fields = {"Host": parts.netloc, "Accept-Encoding": "identity", "Content-Length": str(len(body)), **headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        stream.sendall(f"POST {target} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body)
+        response = _answer(stream)
         # The rest of a long answer is not read, so its connection cannot be used again.
         response.read(MOST_READ)
         if response.will_close or not response.isclosed():
             self.close()
         return Reply(response.status, response.getheader("Retry-After"))
+
+
+def _answer(stream: _Stream) -> http.client.HTTPResponse:
+    """Return the answer to a call, without what may come before it, such as 103 Early Hints."""
+    received = _Received(stream)
+    while True:
+        response = http.client.HTTPResponse(received, method="POST")  # type: ignore[arg-type]
+        response.begin()
+        if response.status >= http.client.OK:
+            return response
+        if response.status == SWITCHING_PROTOCOLS:
+            raise http.client.BadStatusLine("the other side speaks another protocol from now on")
 
 
 def is_public(address: Address) -> bool:
@@ -213,7 +233,7 @@ def _may_be_called(address: Address, reach: Reach) -> bool:
 def _connect(parts: SplitResult, resolved: list[Resolved], ends_at: float) -> _Stream:
     failure: OSError = OSError("the name has no address")
     for family, address in resolved:
-        stream = _Stream(socket.socket(family, socket.SOCK_STREAM), ends_at)
+        stream = _Stream(_socket.socket(family, socket.SOCK_STREAM), ends_at)
         try:
             stream.connect(address)
             if parts.scheme == "https":
@@ -225,36 +245,81 @@ def _connect(parts: SplitResult, resolved: list[Resolved], ends_at: float) -> _S
     raise failure
 
 
-class _Stream(io.RawIOBase):
+@functools.lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Return what all connections use. To read the certificates of the authorities takes many milliseconds."""
+    return ssl.create_default_context()
+
+
+class _Stream:
     """A connection with a deadline, which slow answers of single bytes do not prolong."""
 
-    def __init__(self, sock: socket.socket, ends_at: float) -> None:
-        super().__init__()
+    def __init__(self, sock: _socket.socket, ends_at: float) -> None:
         self._socket = sock
         self.ends_at = ends_at
+        self._encrypted: ssl.SSLObject | None = None
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
 
     def connect(self, address: Any) -> None:
+        """Connect to a resolved address."""
         self._hurried().connect(address)
-        # A body follows its head at once, without waiting for an acknowledgement of that.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def encrypt(self, name: str) -> None:
-        self._socket = ssl.create_default_context().wrap_socket(self._hurried(), server_hostname=name)
+        """Speak TLS with the host of this name from now on."""
+        self._encrypted = _tls().wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._exchange(self._encrypted.do_handshake)
 
     def sendall(self, data: bytes) -> None:
-        self._hurried().sendall(data)
+        """Send everything."""
+        if self._encrypted is None:
+            self._hurried().sendall(data)
+        else:
+            self._exchange(self._encrypted.write, data)
 
-    def readable(self) -> bool:
-        return True
+    def recv(self, size: int) -> bytes:
+        """Return what has come, or nothing after the end."""
+        if self._encrypted is None:
+            return self._hurried().recv(size)
+        try:
+            received: bytes = self._exchange(self._encrypted.read, size)
+            return received
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""
 
-    def readinto(self, buffer: Any) -> int:
-        return self._hurried().recv_into(buffer)
+    def is_silent(self) -> bool:
+        """Tell whether nothing has come since the last answer: neither the end, nor what looks like the next one."""
+        self._socket.settimeout(0)
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def close(self) -> None:
-        super().close()
+        """Close the connection."""
         self._socket.close()
 
-    def _hurried(self) -> socket.socket:
+    def _exchange(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """Take a step of TLS, and exchange with the other side what that needs."""
+        while True:
+            try:
+                result = step(*arguments)
+            except ssl.SSLWantReadError:
+                self._send_encrypted()
+                received = self._hurried().recv(MOST_READ)
+                self._incoming.write(received) if received else self._incoming.write_eof()
+            else:
+                self._send_encrypted()
+                return result
+
+    def _send_encrypted(self) -> None:
+        if self._outgoing.pending:
+            self._hurried().sendall(self._outgoing.read())
+
+    def _hurried(self) -> _socket.socket:
         left = self.ends_at - time.monotonic()
         if left <= 0:
             raise TimeoutError("the other side took too long")
@@ -262,31 +327,35 @@ class _Stream(io.RawIOBase):
         return self._socket
 
 
-class _Borrowed:
-    """A connection for one call, which may not close it."""
+class _Received(io.BufferedReader):
+    """What comes for one call: its answer, and what may precede that. The end of an answer does not close it."""
 
     def __init__(self, stream: _Stream) -> None:
-        self._stream = stream
-
-    def sendall(self, data: bytes) -> None:
-        self._stream.sendall(data)
+        super().__init__(_Limited(stream))
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Answer(self._stream))
+        """Be read by a response, which expects a socket."""
+        return self
 
     def close(self) -> None:
-        """Leave it open: `Line` closes it."""
+        """Stay open for the next response."""
 
 
-class _Answer(io.RawIOBase):
-    """What comes over a connection for one answer, whose end does not close it."""
+class _Limited(io.RawIOBase):
+    """The bytes of a connection, as many as one call may take."""
 
     def __init__(self, stream: _Stream) -> None:
         super().__init__()
         self._stream = stream
+        self._left = MOST_RECEIVED
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        return self._stream.readinto(buffer)
+        if self._left <= 0:
+            raise http.client.LineTooLong("answer")
+        received = self._stream.recv(len(buffer))
+        self._left -= len(received)
+        buffer[: len(received)] = received
+        return len(received)

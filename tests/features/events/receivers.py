@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 from standardwebhooks.webhooks import Webhook
 
@@ -48,20 +50,26 @@ class Receiver:
         return self.bodies
 
     @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or 0
+
+    @property
     def types(self) -> list[str]:
         return [body["type"] for body in self.bodies]
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Run a receiver on this machine."""
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    """Run a receiver on this machine. Afterwards, nothing answers at its address."""
     receiver = Receiver()
+    sockets: list[socket.socket] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def setup(self) -> None:
             receiver.connections += 1
+            sockets.append(self.request)
             super().setup()
 
         def do_POST(self) -> None:
@@ -75,7 +83,7 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -85,3 +93,6 @@ def receiving() -> Iterator[Receiver]:
     finally:
         server.shutdown()
         server.server_close()
+        for one in sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)

@@ -243,6 +243,48 @@ def test_a_slow_receiver_delays_no_other(operator: Api, session_id: str, receive
         slow.wait_for(50)
 
 
+def test_a_receiver_that_answers_late_gets_one_event_at_a_time(
+    operator: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "LATE_SECONDS", 0.01)
+    monkeypatch.setattr(delivering, "BATCH", 1)
+    at_once: list[int] = []
+    busy = threading.Semaphore(delivering.LANES)
+
+    def answer(body: dict[str, Any]) -> tuple[int, dict[str, str]]:
+        with busy:
+            at_once.append(delivering.LANES - busy._value)
+            time.sleep(0.03)
+        return 200, {}
+
+    receiver.answer = answer
+    create(operator, receiver, "message.created")
+    for number in range(8):
+        session_id = operator.start(f"u{number}")["sessionId"]
+        for text in range(3):
+            operator.send(session_id, str(text))
+    move()
+    receiver.wait_for(24)
+
+    assert max(at_once) > 1
+    assert set(at_once[-10:]) == {1}
+
+
+def test_what_another_process_has_delivered_stays_delivered(operator: Api, session_id: str, receiver: Receiver) -> None:
+    webhook = create(operator, receiver, "message.created")
+    operator.send(session_id)
+    move()
+    assert eventually(lambda: states(operator, webhook) == ["delivered"])
+    (row,) = Delivery.collection().find({})
+    job = delivering.Job(delivering._event_of(row), 0, is_new=True)
+
+    for attempts, outcome in ((0, sending.Outcome(error="late")), (1, sending.Outcome(500))):
+        job.attempts = attempts
+        delivering._store_deliveries([delivering._delivery_of(row["webhookId"], job, outcome)], now())
+
+    assert list(Delivery.collection().find({})) == [row]
+
+
 def test_what_was_not_stored_before_a_kill_is_sent_again_with_the_same_id(
     operator: Api, session_id: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +306,52 @@ def test_what_was_not_stored_before_a_kill_is_sent_again_with_the_same_id(
     assert receiver.ids[:3] == receiver.ids[3:6]
     assert eventually(lambda: states(operator, webhook) == ["delivered"] * 3)
     assert deliveries(operator, webhook, state="pending") == []
+
+
+def test_after_an_outage_of_ten_minutes_every_event_arrives(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute takes 60 ms here, in the pauses between attempts too."""
+    minute = 0.06
+    monkeypatch.setattr(delivering, "RETRIES", tuple(seconds * minute / 60 for seconds in delivering.RETRIES))
+    sessions = [operator.start(f"u{number}")["sessionId"] for number in range(3)]
+
+    def send(text: str) -> None:
+        for session_id in sessions:
+            operator.send(session_id, text)
+        move()
+
+    with receiving() as receiver:
+        webhook = create(operator, receiver, "message.created")
+        send("before")
+        receiver.wait_for(3)
+    path = f"{WEBHOOKS}/{webhook['id']}"
+    began = time.monotonic()
+    for number in range(10):
+        send(f"minute {number}")
+        time.sleep(max(0.0, began + (number + 1) * minute - time.monotonic()))
+    assert eventually(lambda: len(deliveries(operator, webhook, state="failed")) == 30)
+    during = data_of(operator.get(path))
+    assert (during["isEnabled"], during["disabledBecause"]) == (True, None)
+    assert during["failingSince"] is not None
+    (worst, *_) = sorted(deliveries(operator, webhook, state="failed"), key=lambda one: -one["attempts"])
+    assert worst["attempts"] > 1
+    assert worst["nextAttemptAt"] is not None
+    assert (worst["lastStatus"], worst["lastError"]) == (None, "The connection was refused.")
+
+    with receiving(receiver.port) as again:
+        again.secrets.append(webhook["secret"])
+        for number in range(5):
+            send(f"after {number}")
+        again.wait_for(45)
+        assert eventually(lambda: states(operator, webhook) == ["delivered"] * 48)
+
+    feed = data_of(operator.get("/api/events", types="message.created", limit=100))["events"]
+    assert sorted(receiver.ids + again.ids) == sorted(event["id"] for event in feed)
+    for session_id in sessions:
+        of_session = [body["data"]["message"] for body in again.bodies if body["data"]["sessionId"] == session_id]
+        new = [text for text in of_session if text.startswith("after")]
+        assert new == [f"after {number}" for number in range(5)]
+    after = data_of(operator.get(path))
+    assert (after["isEnabled"], after["failingSince"]) == (True, None)
 
 
 def test_a_rotated_secret_signs_beside_the_old_one_for_a_day(
@@ -290,6 +378,42 @@ def test_a_rotated_secret_signs_beside_the_old_one_for_a_day(
     assert receiver.bodies[-1]["type"] == "webhook.test"
     assert "secret" not in data_of(operator.get(f"{WEBHOOKS}/{webhook['id']}"))
     assert "whsec_" not in str(operator.get(WEBHOOKS).json)
+
+
+def test_many_due_deliveries_do_not_wait_for_the_next_look(
+    operator: Api, session_id: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "RETRIES", (3600.0,))
+    monkeypatch.setattr(delivering, "MOST_DUE", 5)
+    receiver.answer = lambda body: (500, {})
+    webhook = create(operator, receiver, "message.created")
+    for number in range(20):
+        operator.send(session_id, str(number))
+    move()
+    assert eventually(lambda: states(operator, webhook) == ["failed"] * 20)
+    receiver.answer = lambda body: (200, {})
+    monkeypatch.setattr(delivering, "LOOK_SECONDS", 2.0)
+
+    operator.post(f"{WEBHOOKS}/{webhook['id']}/recover", {"since": "2026-11-22"})
+
+    assert eventually(lambda: states(operator, webhook) == ["delivered"] * 20, 4.0)
+
+
+def test_a_connection_is_kept_for_the_next_events(
+    operator: Api, session_id: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(operator, receiver, "message.created")
+    for number in range(3):
+        operator.send(session_id, str(number))
+        move()
+        receiver.wait_for(number + 1)
+    assert receiver.connections == 1
+
+    monkeypatch.setattr(sending, "KEPT_SECONDS", 0.0)
+    operator.send(session_id, "later")
+    move()
+    receiver.wait_for(4)
+    assert receiver.connections == 2
 
 
 def test_a_recovery_repeats_all_failures_since_a_time(

@@ -5,8 +5,8 @@ into four lanes by their session, and a lane sends in order: so the events of a 
 delays only a lane. Each event is tried at once, whatever became of earlier ones. What fails is stored, and is tried
 again when it is due.
 
-Outcomes are stored twice a second, with the position up to which every event was tried. The next holder of the lease
-sends all events after it again, with the same ids: at most WINDOW, even those that were delivered.
+Outcomes are stored five times a second, with the position up to which every event was tried. The next holder of the
+lease sends all events after it again, with the same ids: at most WINDOW, even those that were delivered.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne
-from pymongo.errors import PyMongoError
+from pymongo.errors import BulkWriteError, PyMongoError
 
 from chatsupport.background import Buffered
 from chatsupport.database.clock import elapsed, now
@@ -51,10 +51,12 @@ Document = dict[str, Any]
 
 LOOK_SECONDS = 1.0
 LEASE_SECONDS, RENEW_SECONDS = 6.0, 2.0
-STORE_SECONDS = 0.5
-LANES, BATCH, MOST_DUE = 4, 20, 100
+STORE_SECONDS = 0.2
+LANES, BATCH, MOST_DUE = 4, 50, 200
+LATE_SECONDS = 5.0
+"""An answer that takes longer holds a thread as no answer does."""
 FAILURES_IN_A_ROW = 3
-"""After so many calls without an answer, a webhook gets only one lane at a time."""
+"""After so many calls without an answer, or with a late one, a webhook gets only one lane at a time, for one event."""
 MINUTE, HOUR = 60.0, 3600.0
 RETRIES = (5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
 """The seconds from each failed attempt to the next one."""
@@ -64,6 +66,7 @@ DEAD_KEPT, DELIVERED_KEPT = timedelta(days=30), timedelta(days=7)
 GIVEN_UP = timedelta(days=5)
 """A webhook is disabled after so long without a success."""
 HTTP_GONE = 410
+DUPLICATE_KEY = 11000
 COUNT_SECONDS, MOST_COUNTED = 15.0, 10_000
 
 LEASE = Lease("webhooks", LEASE_SECONDS, when=readiness.is_ready)
@@ -87,9 +90,11 @@ class Endpoint:
         self._fetched: int = webhook["through"]
         self._lanes: list[deque[Job]] = [deque() for _ in range(LANES)]
         self._active = [False] * LANES
+        self._senders = [sending.Sender() for _ in range(LANES)]
         self._in_progress: dict[int, None] = {}
         """The positions of new events that are not stored yet, in order."""
         self._repeating: set[int] = set()
+        self._has_more_due = False
         self._failures = 0
         self._looked_at = self._noted_at = -math.inf
         self._room = threading.Event()
@@ -114,12 +119,14 @@ class Endpoint:
                 socketio.sleep(LOOK_SECONDS)
                 continue
             self._start_lanes()
-            if len(self._in_progress) >= WINDOW:
+            if len(self._in_progress) >= WINDOW or (self._has_more_due and self._repeating):
                 self._room.clear()
                 self._room.wait(LOOK_SECONDS)
             elif not found:
                 tail.wait(seen, LOOK_SECONDS)
+            self._close_senders(sending.KEPT_SECONDS)
         self.is_stopped = True
+        self._close_senders()
 
     def through(self) -> int:
         """Return the position up to which the outcome of every event is stored."""
@@ -135,10 +142,10 @@ class Endpoint:
 
     def _fetch(self, seen: int) -> int:
         """Put due and new events into the lanes. Returns the number of new events."""
-        if elapsed() - self._looked_at > LOOK_SECONDS:
+        if elapsed() - self._looked_at > LOOK_SECONDS or (self._has_more_due and not self._repeating):
             self._looked_at = elapsed()
             self._fetch_due()
-        room = min(WINDOW - len(self._in_progress), feed.MOST_AT_ONCE)
+        room = WINDOW - len(self._in_progress)
         if room <= 0:
             return 0
         types = service.wanted_types(self.webhook)
@@ -164,7 +171,9 @@ class Endpoint:
 
     def _fetch_due(self) -> None:
         which = {"webhookId": self.webhook["_id"], "nextAt": {"$lte": now()}}
-        for row in Delivery.collection().find(which, sort=[("nextAt", 1)], limit=MOST_DUE):
+        rows = list(Delivery.collection().find(which, sort=[("nextAt", 1)], limit=MOST_DUE))
+        self._has_more_due = len(rows) == MOST_DUE
+        for row in rows:
             if row["position"] not in self._repeating and row["position"] not in self._in_progress:
                 self._repeating.add(row["position"])
                 self._enqueue(Job(_event_of(row), row["attempts"], is_new=False))
@@ -181,10 +190,11 @@ class Endpoint:
 
     def _send(self, number: int) -> None:
         lane = self._lanes[number]
-        jobs = [lane.popleft() for _ in range(min(len(lane), BATCH))]
+        most = 1 if self._failures >= FAILURES_IN_A_ROW else BATCH
+        jobs = [lane.popleft() for _ in range(min(len(lane), most))]
         done = 0
         try:
-            done = self._send_some(jobs)
+            done = self._send_some(jobs, self._senders[number])
         except Exception as error:
             if not (isinstance(error, DatabaseUnavailableError) or _is_away(error)):
                 logger.exception("A webhook's events could not be sent", extra=self._about())
@@ -193,9 +203,11 @@ class Endpoint:
             lane.extendleft(reversed(jobs[done:]))
             # The lane goes behind the others, of which there may be only one at a time.
             self._active[number] = False
+            if self.is_stopped:
+                self._close_senders()
             socketio.start_background_task(self._start_lanes)
 
-    def _send_some(self, jobs: list[Job]) -> int:
+    def _send_some(self, jobs: list[Job], sender: sending.Sender) -> int:
         """Send some of the events, the first ones. Returns how many."""
         webhook = self.webhook
         shown = contents.shown([job.event for job in jobs])
@@ -203,12 +215,18 @@ class Endpoint:
             sending.Request(one["id"], sending.body(one["type"], one["timestamp"], one["data"])) for one in shown
         ]
         keys = service.keys_of(webhook, now())
-        outcomes = deliver(sending.send, webhook["url"], service.reach(), keys, requests)
+        outcomes = deliver(sender.send, webhook["url"], service.reach(), keys, requests)
         for job, outcome in zip(jobs, outcomes, strict=False):
-            self._failures = self._failures + 1 if outcome.status is None else 0
+            is_late = outcome.status is None or outcome.seconds > LATE_SECONDS
+            self._failures = self._failures + 1 if is_late else 0
             delivery = _delivery_of(webhook["_id"], job, outcome)
             _outcomes.add(delivery["_id"], (self, delivery))
         return len(outcomes)
+
+    def _close_senders(self, unused_for: float = 0.0) -> None:
+        for is_active, sender in zip(self._active, self._senders, strict=True):
+            if not is_active:
+                sender.close(unused_for)
 
     def _about(self) -> Document:
         webhook = self.webhook
@@ -260,23 +278,37 @@ def _delivery_of(webhook_id: ObjectId, job: Job, outcome: Outcome) -> Document:
 def _store(batch: dict[ObjectId, tuple[Endpoint, Document]]) -> None:
     """Store outcomes, and the position of each webhook: every event up to it has been tried."""
     time = now()
-    writes = []
     by_endpoint: dict[int, tuple[Endpoint, list[Document]]] = {}
-    for delivery_id, (endpoint, delivery) in batch.items():
+    for endpoint, delivery in batch.values():
         by_endpoint.setdefault(id(endpoint), (endpoint, []))[1].append(delivery)
-        values = {name: value for name, value in delivery.items() if name != "_id"}
-        gone = [name for name in ("nextAt", "expiresAt") if name not in values]
-        writes.append(
-            UpdateOne(
-                {"_id": delivery_id},
-                {"$set": values, "$unset": dict.fromkeys(gone, ""), "$setOnInsert": {"createdAt": time}},
-                upsert=True,
-            )
-        )
-    Delivery.collection().bulk_write(writes, ordered=False)
+    _store_deliveries([delivery for _, delivery in batch.values()], time)
     for endpoint, deliveries in by_endpoint.values():
         endpoint.stored(delivery["position"] for delivery in deliveries)
         _note_health(endpoint, deliveries, time)
+
+
+def _store_deliveries(deliveries: list[Document], time: datetime) -> None:
+    """Insert deliveries that were tried for the first time, and update the others."""
+    first = [delivery for delivery in deliveries if delivery["attempts"] == 1]
+    others = {delivery["_id"]: delivery for delivery in deliveries if delivery["attempts"] > 1}
+    if first:
+        try:
+            Delivery.collection().insert_many([{**delivery, "createdAt": time} for delivery in first], ordered=False)
+        except BulkWriteError as error:
+            known = {failure["op"]["_id"]: failure["code"] for failure in error.details["writeErrors"]}
+            if set(known.values()) != {DUPLICATE_KEY}:
+                raise
+            # They were sent by a process whose outcomes were not stored completely, or by two processes.
+            others |= {delivery["_id"]: delivery for delivery in first if delivery["_id"] in known}
+    writes = []
+    for delivery_id, delivery in others.items():
+        # What another process has delivered meanwhile is not sent again.
+        which = {} if delivery["state"] == DELIVERED else {"state": {"$ne": DELIVERED}}
+        values = {name: value for name, value in delivery.items() if name != "_id"}
+        gone = [name for name in ("nextAt", "expiresAt") if name not in values]
+        writes.append(UpdateOne({"_id": delivery_id, **which}, {"$set": values, "$unset": dict.fromkeys(gone, "")}))
+    if writes:
+        Delivery.collection().bulk_write(writes, ordered=False)
 
 
 def _note_health(endpoint: Endpoint, deliveries: list[Document], time: datetime) -> None:

@@ -1,9 +1,10 @@
-"""Make one webhook's calls, one after the other, in a native thread."""
+"""Make a webhook's calls, one after the other, in a native thread."""
 
 from __future__ import annotations
 
 import email.utils
 import http.client
+import math
 import re
 import socket
 import ssl
@@ -20,7 +21,9 @@ from chatsupport.services.shared.outbound import AddressRefusedError, Line, Reac
 
 SECONDS = 15.0
 SLOW_SECONDS = 1.0
-"""After an answer that took longer, the rest of a batch is left for later, so that a batch takes a bounded time."""
+"""After so long, the rest of a batch is left for later, so that a batch takes a bounded time."""
+KEPT_SECONDS = 5.0
+"""A connection is closed when it was not used for so long. Later, something on the way may have forgotten it."""
 MOST_BYTES = 20_000
 WINDOW = 400
 """The most events of a webhook that are in progress."""
@@ -44,6 +47,8 @@ class Outcome:
     error: str | None = None
     retry_after: float | None = None
     """The seconds that the receiver asks to be left alone."""
+    seconds: float = 0.0
+    """How long the call took."""
 
     @property
     def is_success(self) -> bool:
@@ -60,31 +65,54 @@ def body(kind: str, timestamp: str | None, data: Mapping[str, Any]) -> bytes:
     return json_codec.dumps({"type": kind, "timestamp": timestamp, "data": {**ids, "truncated": True}}).encode()
 
 
-def send(url: str, reach: Reach, keys: Sequence[str], requests: Sequence[Request]) -> list[Outcome]:
-    """Send events in order, and return the outcomes. If one is slow or has no answer, those after it are not sent."""
-    outcomes: list[Outcome] = []
-    try:
-        line = Line(url, reach, SECONDS)
-    except AddressRefusedError as error:
-        return [Outcome(error=f"The address {error}")]
-    try:
+class Sender:
+    """Sends events to one webhook, a batch at a time, over one connection as long as batches follow each other."""
+
+    def __init__(self) -> None:
+        self._line: Line | None = None
+        self._called: tuple[str, Reach] | None = None
+        self._used_at = -math.inf
+
+    def send(self, url: str, reach: Reach, keys: Sequence[str], requests: Sequence[Request]) -> list[Outcome]:
+        """Send events in order, and return the outcomes.
+
+        If there is no answer, or the batch takes long, those after it are not sent.
+        """
+        outcomes: list[Outcome] = []
+        try:
+            line = self._line_to(url, reach)
+        except AddressRefusedError as error:
+            return [Outcome(error=f"The address {error}")]
+        began = time.monotonic()
         for request in requests:
-            began = time.monotonic()
             outcomes.append(_send(line, keys, request))
             if outcomes[-1].status is None or time.monotonic() - began > SLOW_SECONDS:
                 break
-    finally:
-        line.close()
-    return outcomes
+        self._used_at = time.monotonic()
+        return outcomes
+
+    def close(self, unused_for: float = 0.0) -> None:
+        """Close the connection, if it was not used for so many seconds."""
+        if self._line is not None and time.monotonic() - self._used_at >= unused_for:
+            self._line.close()
+            self._line = None
+
+    def _line_to(self, url: str, reach: Reach) -> Line:
+        self.close(0.0 if self._called != (url, reach) else KEPT_SECONDS)
+        if self._line is None:
+            self._line = Line(url, reach, SECONDS)
+            self._called = url, reach
+        return self._line
 
 
 def _send(line: Line, keys: Sequence[str], request: Request) -> Outcome:
     headers = signing.headers(request.event_id, int(now().timestamp()), request.body, keys)
+    began = time.monotonic()
     try:
         reply = line.post(request.body, headers)
     except (AddressRefusedError, OSError, http.client.HTTPException) as error:
-        return Outcome(error=_sentence(error))
-    return Outcome(reply.status, retry_after=_seconds(reply.retry_after))
+        return Outcome(error=_sentence(error), seconds=time.monotonic() - began)
+    return Outcome(reply.status, retry_after=_seconds(reply.retry_after), seconds=time.monotonic() - began)
 
 
 def _sentence(error: Exception) -> str:

@@ -164,7 +164,9 @@ def test(caller: Caller, webhook_id: ObjectId) -> Document:
         f"evt_{ObjectId()}", sending.body(TEST, serializers.iso(time), {"webhookId": str(webhook_id)})
     )
     began = elapsed()
-    (outcome,) = call_out(sending.send, webhook["url"], reach(), keys_of(webhook, time), [request])
+    sender = sending.Sender()
+    (outcome,) = call_out(sender.send, webhook["url"], reach(), keys_of(webhook, time), [request])
+    sender.close()
     _audit(TESTED, caller, webhook)
     return {
         "isDelivered": outcome.is_success,

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
+import os
 import re
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatsupport.services.shared import outbound
 from chatsupport.services.shared.outbound import AddressRefusedError, Allowed, Line, Reach, Reply
+from tests.e2e.tls import SelfSigned
 
 PRODUCTION, DEVELOPMENT = Reach(is_production=True), Reach(is_production=False)
 
@@ -148,27 +153,11 @@ def test_only_outside_production_this_machine_is_called() -> None:
 
 def test_an_answer_that_drips_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbound, "SECONDS", 0.5)
-    over = threading.Event()
-
-    def drip() -> None:
-        with server.accept()[0] as connection:
-            connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\n")
-            while not over.wait(0.05):
-                try:
-                    connection.sendall(b"a")
-                except OSError:
-                    return
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=drip)
-        thread.start()
+    with _dripping(b"HTTP/1.1 200 OK\r\n" + b"a" * 9000) as port:
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            outbound.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"x", {}, DEVELOPMENT)
+            outbound.post(f"http://127.0.0.1:{port}/", b"x", {}, DEVELOPMENT)
         assert time.monotonic() - began < 2
-        over.set()
-        thread.join()
 
 
 def test_what_is_allowed_by_name_or_network_is_taken_and_nothing_else() -> None:
@@ -201,6 +190,100 @@ def test_only_the_beginning_of_a_long_answer_is_read() -> None:
         assert len(connections) == 1
 
 
+@pytest.mark.parametrize(
+    "before", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]
+)
+def test_what_comes_before_an_answer_is_not_taken_for_one(before: bytes) -> None:
+    with _server(before * 2 + b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", keeps=9) as (port, connections):
+        line = Line(f"http://127.0.0.1:{port}/", DEVELOPMENT, 5)
+        assert [line.post(b"", {}).status for _ in range(3)] == [500] * 3
+        line.close()
+        assert len(connections) == 1
+
+
+def test_what_comes_after_an_answer_is_not_taken_for_the_next() -> None:
+    long = b"HTTP/1.1 204 No Content\r\nX: " + b"x" * 20_000 + b"\r\n\r\n"
+    with _server(long + long.replace(b"204", b"500"), keeps=9) as (port, _):
+        line = Line(f"http://127.0.0.1:{port}/", DEVELOPMENT, 5)
+        for _ in range(3):
+            assert line.post(b"", {}).status == 204
+            time.sleep(0.05)
+        line.close()
+
+
+@pytest.mark.parametrize(
+    "endless", [b"HTTP/1.1 100 Continue\r\n\r\n", b"X: y\r\n", b"x", b"HTTP/1.1 103 Hints\r\nX: y\r\n\r\n"]
+)
+def test_an_endless_head_is_not_read_to_its_end(endless: bytes) -> None:
+    with _server(b"HTTP/1.1 200 OK\r\n" * (endless[:1] != b"H") + endless * 200_000, keeps=1) as (port, _):
+        began = time.monotonic()
+        with pytest.raises(http.client.HTTPException):
+            outbound.post(f"http://127.0.0.1:{port}/", b"", {}, DEVELOPMENT)
+        assert time.monotonic() - began < 2
+
+
+def test_a_change_of_the_protocol_is_no_answer() -> None:
+    answer = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+    with _server(answer, keeps=1) as (port, _), pytest.raises(http.client.BadStatusLine):
+        outbound.post(f"http://127.0.0.1:{port}/", b"", {}, DEVELOPMENT)
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], SelfSigned]]:
+    """Gives TLS in front of a port. Its certificate for this machine's address is trusted."""
+    ends: list[SelfSigned] = []
+
+    def encrypt(port: int) -> SelfSigned:
+        ends.append(SelfSigned(tmp_path, port))
+        monkeypatch.setenv("SSL_CERT_FILE", str(ends[-1].certificate))
+        outbound._tls.cache_clear()
+        return ends[-1]
+
+    yield encrypt
+    outbound._tls.cache_clear()
+    for one in ends:
+        one.close()
+
+
+def test_calls_share_an_encrypted_connection(trusted: Callable[[int], SelfSigned]) -> None:
+    body = b"y" * 50_000
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n" + body
+    with _server(answer, keeps=2) as (port, connections):
+        line = Line(f"https://127.0.0.1:{trusted(port).port}/", DEVELOPMENT, 5)
+        assert [line.post(b"x", {}).status for _ in range(4)] == [200] * 4
+        line.close()
+        assert len(connections) == 2
+
+
+def test_a_certificate_of_another_host_or_a_stranger_is_refused(
+    trusted: Callable[[int], SelfSigned], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _server(b"", keeps=1) as (port, connections):
+        encrypted = trusted(port)
+        with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+            outbound.post(f"https://localhost:{encrypted.port}/", b"", {}, DEVELOPMENT)
+        monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+        outbound._tls.cache_clear()
+        with pytest.raises(ssl.SSLCertVerificationError, match=r"self.?signed"):
+            outbound.post(f"https://127.0.0.1:{encrypted.port}/", b"", {}, DEVELOPMENT)
+        assert not connections
+
+
+def test_a_server_without_tls_is_not_called() -> None:
+    with _server(b"HTTP/1.1 200 OK\r\n\r\n", keeps=1) as (port, _), pytest.raises(ssl.SSLError):
+        outbound.post(f"https://127.0.0.1:{port}/", b"", {}, DEVELOPMENT)
+
+
+def test_a_handshake_that_drips_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "SECONDS", 0.5)
+    # A record whose bytes come one by one.
+    with _dripping(b"\x16\x03\x03\x40\x00" + b"\x02" * 9000) as port:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            outbound.post(f"https://127.0.0.1:{port}/", b"x", {}, DEVELOPMENT)
+        assert time.monotonic() - began < 2
+
+
 @contextmanager
 def _server(answer: bytes, keeps: int) -> Iterator[tuple[int, list[socket.socket]]]:
     """Answer every call, and close a connection after so many."""
@@ -214,11 +297,11 @@ def _server(answer: bytes, keeps: int) -> Iterator[tuple[int, list[socket.socket
             except OSError:
                 return
             connections.append(connection)
-            for _ in range(keeps):
-                if not connection.recv(65536):
-                    break
-                connection.sendall(answer)
-            connection.close()
+            with connection, suppress(OSError):
+                for _ in range(keeps):
+                    if not connection.recv(65536):
+                        break
+                    connection.sendall(answer)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -227,3 +310,27 @@ def _server(answer: bytes, keeps: int) -> Iterator[tuple[int, list[socket.socket
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+
+
+@contextmanager
+def _dripping(answer: bytes) -> Iterator[int]:
+    """Answer a call one byte at a time."""
+    over = threading.Event()
+
+    def drip() -> None:
+        with server.accept()[0] as connection:
+            connection.recv(65536)
+            for byte in answer:
+                if over.wait(0.02):
+                    return
+                try:
+                    connection.sendall(bytes((byte,)))
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield server.getsockname()[1]
+        over.set()
+        thread.join()
