@@ -20,6 +20,7 @@ from pymongo.errors import PyMongoError
 from chatsupport.database.connection import is_unavailable
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.identity import Caller
+from chatsupport.observability.tracing import Operation
 
 logger = logging.getLogger(__name__)
 
@@ -225,11 +226,16 @@ class HistoryRead:
 class MessageStored:
     """A message is durable. This is the hot path: every message pays for each reaction.
 
-    `request_id` is the id of the request or event that sent it.
+    `operation` is the request or event that sent it.
     """
 
     message: Document
-    request_id: str | None = None
+    operation: Operation | None = None
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the request or event that sent it. It is made when it is first read."""
+        return None if self.operation is None else self.operation.request_id
 
 
 @dataclass(frozen=True, slots=True)

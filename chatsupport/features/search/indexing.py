@@ -71,6 +71,11 @@ def note(session_id: ObjectId) -> None:
     _waiting.add(session_id)
 
 
+def is_noted(session_id: ObjectId) -> bool:
+    """Tell whether this process will index the session soon."""
+    return session_id in _waiting
+
+
 def index_waiting() -> None:
     """Index what is new in the sessions that wait now, each once.
 
@@ -132,6 +137,8 @@ def index(session_ids: Sequence[ObjectId], *, are_busy: bool = False) -> set[Obj
 
     What is written to busy ones is remembered.
     """
+    if not session_ids:
+        return set()
     entries = _entries(session_ids)
     sessions = {row["_id"]: row for row in Session.collection().find({"_id": {"$in": list(entries)}}, _NEEDED)}
     forget(entries.keys() - sessions.keys())

@@ -53,6 +53,9 @@ class Inbox:
         if noted is not None:
             noted.must_be_read = True
 
+    def __contains__(self, session_id: ObjectId) -> bool:
+        return session_id in self._noted
+
     def take(self) -> dict[ObjectId, Noted]:
         """Take all waiting sessions, and leave none."""
         taken, self._noted, self._texts = self._noted, {}, 0

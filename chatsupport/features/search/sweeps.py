@@ -64,6 +64,7 @@ def look_at_all() -> None:
 
 
 def _index(session_ids: list[ObjectId]) -> None:
-    for session_id in indexing.index(session_ids):
+    # What this process is about to index from memory would have to be read, if it were indexed here before.
+    for session_id in indexing.index([each for each in session_ids if not indexing.is_noted(each)]):
         indexing.note(session_id)
     socketio.sleep(0)

@@ -204,7 +204,7 @@ class MessageLog:
         metrics.MESSAGES.add(stored)
         for draft, document in zip(batch[:stored], documents[:stored], strict=True):
             self._last_seqs.remember(draft.session_id, document["seq"])
-            self._on_stored(MessageStored(document, draft.request_id))
+            self._on_stored(MessageStored(document, draft.operation))
             draft.succeed(document, created=True)
         if stored == len(batch):
             return []
@@ -239,7 +239,7 @@ class MessageLog:
         """Answer a repeated sending with the first message; broadcast it if the first sending failed."""
         if draft.retry_key in self._uncertain:
             del self._uncertain[draft.retry_key]
-            self._on_stored(MessageStored(stored, draft.request_id))
+            self._on_stored(MessageStored(stored, draft.operation))
         draft.succeed(stored, created=False)
 
     def _number(self, batch: list[Draft]) -> list[dict[str, Any]]:

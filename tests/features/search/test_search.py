@@ -330,6 +330,22 @@ def test_a_look_at_the_open_sessions_reads_those_that_have_changed(
         assert found(operator, "vip") == [other] * len(tags)
 
 
+def test_a_look_leaves_what_is_indexed_from_memory_soon(operator: Api, session_id: str, profile: Any) -> None:
+    for text in ("one", "two"):
+        operator.send(session_id, text)
+        indexing.index_waiting()
+    operator.send(session_id, "three")
+    before = len(profile())
+
+    sweeps.look_at_open()
+    sweeps.look_at_all()
+    indexing.index_waiting()
+
+    asked = [row["command"]["pipeline"] for row in profile()[before:] if row["ns"].endswith(".messages")]
+    assert not [pipeline for pipeline in asked if "texts" in str(pipeline)]
+    assert found(operator, "one two three") == [session_id]
+
+
 def test_all_sessions_are_looked_at_round_and_round(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeps, "BATCH", 2)
     monkeypatch.setattr(sweeps, "FIRST_ROUND_SECONDS", 0.0)
