@@ -22,7 +22,7 @@ from chatsupport.realtime.packets import Receiver
 logger = logging.getLogger(__name__)
 
 MAX_PACKET_BYTES = 64 * 1024
-_CONNECT_KEEPS = ("REMOTE_ADDR", "HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "flask.app")
+_CONNECT_KEEPS = ("REMOTE_ADDR", "HTTP_AUTHORIZATION", "HTTP_X_API_KEY")
 """The parts of a connection's first request that a CONNECT reads. It may come late or again."""
 
 
