@@ -70,15 +70,16 @@ def tables(results: dict[str, dict[str, list[Result]]], about: dict[str, str], r
     lines, ratios, more = _head(["scenario", ""], COLUMNS), _head(["scenario", "divided by"], RATIOS), list[str]()
     compared = len(ratios)
     for name, sides in results.items():
-        label, title = f"`{name}`", f"`{name}`: {ALL[name].title} ({ALL[name].unit})"
+        label = divided = f"`{name}`"
+        title = f"{label}: {ALL[name].title} ({ALL[name].unit})"
         for side, rounds_of_side in sides.items():
             figures = median(rounds_of_side)
             lines.append(f"| {title} | {side} | {_cells(figures)} |")
             title = ""
             more += _particulars(label, side, figures)
             if side != "ours" and "ours" in sides:
-                ratios.append(f"| {label} | {side} | {_ratios(sides['ours'], rounds_of_side)} |")
-                label = ""
+                ratios.append(f"| {divided} | {side} | {_ratios(sides['ours'], rounds_of_side)} |")
+                divided = ""
     parts = [
         ", ".join(f"{name}: {value}" for name, value in about.items()) + f"; medians of {rounds} rounds.",
         "\n".join(lines),

@@ -43,6 +43,15 @@ def test_the_table_shows_medians_and_the_ratio_to_each_other_side_in_each_round(
     ]
 
 
+def test_what_is_said_of_a_side_names_the_scenario() -> None:
+    sides = {side: [{**_figures(100), "seconds": 2.5}] for side in ("ours", "base", "peer")}
+
+    text = report.tables({"rejoin": sides}, {}, 1)
+
+    said = [line for line in text.splitlines() if line.startswith("- ")]
+    assert said == [f"- `rejoin`, {side}: all were back after 2.5 s." for side in sides]
+
+
 def test_a_figure_that_one_side_lacks_has_no_ratio() -> None:
     text = report.tables({"drive": {"ours": OURS, "peer": [{"per_second": 50.0}] * 3}}, {}, 3)
 
