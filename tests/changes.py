@@ -27,6 +27,10 @@ class Changes(monitoring.CommandListener):
         empty.add(collection)
         return not is_empty
 
+    def may_have(self, config: Config, collection: str) -> bool:
+        """Tell whether a collection may have documents."""
+        return collection not in self._empty.get((config.mongodb_db, str(config.mongodb_uri)), ())
+
     def has_all_indexes(self, config: Config) -> bool:
         """Tell whether an application has found all indexes there, and no index was changed since."""
         return (config.mongodb_db, str(config.mongodb_uri)) in self._complete

@@ -23,7 +23,7 @@ def run_together(*calls: Callable[[], Any]) -> list[Any]:
         return [future.result() for future in [pool.submit(run, call) for call in calls]]
 
 
-def eventually(probe: Callable[[], Result], timeout: float = 20.0) -> Result:
+def eventually(probe: Callable[[], Result], timeout: float = 40.0) -> Result:
     """Ask until the answer is true or the time is over, and return the last answer."""
     deadline = time.monotonic() + timeout
     while not (answer := probe()) and time.monotonic() < deadline:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
-
-from chatsupport import documents
 
 FOREIGN = {"__v", "_cls"}
 """Fields that other programs store, and this one leaves alone."""
 
 
-def undeclared() -> list[str]:
-    """Return every stored field that its document does not declare, as `collection.field`."""
+def undeclared(documents: Iterable[Any]) -> list[str]:
+    """Return every stored field of these that its document does not declare, as `collection.field`."""
     return [
         f"{document._meta['collection']}.{name}"
-        for document in documents.ALL
+        for document in documents
         for name in sorted(_stored(document) - set(document._db_field_map.values()) - FOREIGN - {"_id"})
     ]
 

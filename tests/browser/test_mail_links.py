@@ -13,6 +13,7 @@ from tests.browser.conftest import MakePerson
 from tests.browser.people import violations
 from tests.browser.sites import Site
 from tests.browser.widgets import Widget
+from tests.concurrency import eventually
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, Servers
 from tests.features.mail.mail_server import MailServer
@@ -46,12 +47,8 @@ class Shop:
 
     def links(self, email: str) -> list[str]:
         """Wait for the mail to this address, and return its links."""
-        number = 1
-        while True:
-            for mail in self.mails.wait_for(number):
-                if mail.recipients == [email]:
-                    return mail.links()
-            number = len(self.mails.got) + 1
+        found = eventually(lambda: [mail for mail in list(self.mails.got) if mail.recipients == [email]], 60)
+        return found[0].links()
 
 
 @pytest.fixture(scope="module")

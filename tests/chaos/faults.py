@@ -207,21 +207,9 @@ def _trouble(world: World, chance: random.Random, make: Callable[[Match, int], T
         proxy.troubles.remove(trouble)
 
 
-ONE_MEMBER: list[Fault] = [
-    kill_server,
-    restart_server,
-    freeze_server,
-    kill_mongod,
-    freeze_mongod,
-    kill_valkey,
-    freeze_valkey,
-    restart_without_valkey,
-    kill_receiver,
-    lose_replies,
-    delay_writes,
-    cut_connections,
-    shift_clock,
-    two_at_once,
-]
-THREE_MEMBERS: list[Fault] = [step_down, kill_primary, freeze_primary, start_with_a_member_down]
+OF_SERVERS: list[Fault] = [kill_server, restart_server, freeze_server, shift_clock]
+OF_THE_DATABASE: list[Fault] = [kill_mongod, freeze_mongod, lose_replies, delay_writes, cut_connections]
+AROUND_THEM: list[Fault] = [kill_valkey, freeze_valkey, restart_without_valkey, kill_receiver, two_at_once]
+OF_THREE_MEMBERS: list[Fault] = [step_down, kill_primary, freeze_primary, start_with_a_member_down]
 WITHOUT_VALKEY: list[Fault] = [come_and_go]
+ALL = [*OF_SERVERS, *OF_THE_DATABASE, *AROUND_THEM, *OF_THREE_MEMBERS, *WITHOUT_VALKEY]

@@ -64,7 +64,7 @@ def install_node_modules(directory: Path) -> None:
             return
         command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
         try:
-            subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True, timeout=50)
+            subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True, timeout=200)
         except (OSError, subprocess.SubprocessError) as error:
             output = getattr(error, "stderr", None) or ""
             pytest.fail(f"`npm ci` in {directory} failed: {error}\n{output}", pytrace=False)

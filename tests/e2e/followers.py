@@ -73,7 +73,7 @@ class Follower:
             self.connections += 1
             self.events.append(("connect", None))
 
-    def wait_for_seq(self, seq: int, seconds: float = 30.0) -> None:
+    def wait_for_seq(self, seq: int, seconds: float = 60.0) -> None:
         """Wait until it has shown this many messages."""
 
         def state() -> str:
@@ -133,7 +133,7 @@ class Followers:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            self._process.wait(5)
+            self._process.wait(40)
         finally:
             self._process.kill()
             self._process.wait()

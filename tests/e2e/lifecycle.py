@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -16,8 +17,8 @@ from tests import ROOT
 from tests.e2e.server import free_port, wait_until
 
 GUNICORN = ("-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app")
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+START_SECONDS = 90.0
+STOP_SECONDS = 40.0
 
 
 def is_alive(pid: int) -> bool:
@@ -30,9 +31,12 @@ def is_alive(pid: int) -> bool:
 def descendants(pid: int) -> dict[int, str]:
     """Return the command lines of all descendants of a process, by process id."""
     found: dict[int, str] = {}
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        found |= {int(child): command, **descendants(int(child))}
+    # Any of them may end in the meantime.
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found |= {int(child): command, **descendants(int(child))}
     return found
 
 
@@ -88,7 +92,7 @@ class Server:
         return descendants(self.process.pid)
 
     def health(self) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api/health", timeout=10) as response:
+        with urllib.request.urlopen(f"{self.url}/api/health", timeout=60) as response:
             return json.load(response)
 
     def printed(self) -> str:
@@ -103,13 +107,13 @@ class Server:
         """Wait for the end, and return the exit status with the output on stdout and stderr."""
         status = self.process.wait(seconds)
         for reader in self._readers:
-            reader.join(10)
+            reader.join(40)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
         return status, "".join(self._printed["out"]), "".join(self._printed["err"])
 
 
-def assert_nothing_left(family: dict[int, str], seconds: float = 1.0) -> None:
+def assert_nothing_left(family: dict[int, str], seconds: float = STOP_SECONDS) -> None:
     left = lambda: [command for pid, command in family.items() if is_alive(pid)]  # noqa: E731
     wait_until(lambda: not left(), seconds, lambda: f"the end of {left()}")

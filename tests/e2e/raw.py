@@ -11,6 +11,7 @@ import struct
 import time
 from dataclasses import dataclass, field
 
+PATIENCE_SECONDS = 40.0
 _STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) ")
 
 
@@ -26,7 +27,7 @@ class Peer:
     @classmethod
     def connect(cls, port: int, data: bytes = b"") -> Peer:
         """Connect and send."""
-        peer = cls(socket.create_connection(("127.0.0.1", port), timeout=5))
+        peer = cls(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS))
         peer.send(data)
         return peer
 
@@ -44,10 +45,18 @@ class Peer:
         with contextlib.suppress(OSError):
             self.socket.sendall(data)
 
-    def read(self, seconds: float) -> Peer:
+    def read(self, seconds: float = PATIENCE_SECONDS) -> Peer:
         """Read until the other side closes, for at most this many seconds."""
         read_all([self], seconds)
         return self
+
+    def answers(self, count: int) -> list[int]:
+        """Read until so many answers have begun, or the other side closes. Returns all statuses."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(self.statuses) < count and not self.is_closed and time.monotonic() < deadline:
+            read_all([self], 0.02)
+        read_all([self], 0.02)
+        return self.statuses
 
     def close(self) -> None:
         self.socket.close()
@@ -119,7 +128,7 @@ def websocket(peers: Peers, *frames: bytes, headers: bytes = b"") -> Peer:
     return peer
 
 
-def read_until(peer: Peer, text: bytes, seconds: float = 5) -> bytes:
+def read_until(peer: Peer, text: bytes, seconds: float = PATIENCE_SECONDS) -> bytes:
     """Read until this text has arrived."""
     deadline = time.monotonic() + seconds
     while text not in peer.received and not peer.is_closed:

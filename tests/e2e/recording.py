@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 40.0
 
 Match = Callable[[Any], bool]
 

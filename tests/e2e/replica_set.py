@@ -42,10 +42,10 @@ class ReplicaSet:
         # The member that is told of the set asks the others at once.
         for port in self.ports:
             with self._client(port) as client:
-                wait_until(lambda client=client: _answers(client), 30)
+                wait_until(lambda client=client: _answers(client), 60)
         with self._client(self.ports[0]) as client:
             client.admin.command("replSetInitiate", config)
-        wait_until(lambda: self.primary() is not None, 30, lambda: "no primary was elected")
+        wait_until(lambda: self.primary() is not None, 60, lambda: "no primary was elected")
 
     def primary(self) -> int | None:
         """Return the port of the primary, or None."""

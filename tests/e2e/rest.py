@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-HTTP_TIMEOUT_SECONDS = 15.0
+HTTP_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,11 @@ class Curl(Rest):
 
     def request(self, method: str, path: str, body: Any = None) -> Reply:
         """Make a call."""
-        command = ["curl", "-sS", "-X", method, f"{self.url}{path}", "-w", "\n%{http_code}", "--max-time", "15"]
+        command = ["curl", "-sS", "-X", method, f"{self.url}{path}", "-w", "\n%{http_code}", "--max-time", "60"]
         for name, value in self.headers.items():
             command += ["-H", f"{name}: {value}"]
         if body is not None:
             command += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
-        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=90).stdout
         text, _, status = output.rpartition("\n")
         return Reply(int(status), json.loads(text))

@@ -8,24 +8,21 @@ import itertools
 import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
 
 import pymongo
 
-from tests import ROOT
 from tests.conftest import API_KEY, JWT_SECRET
 from tests.e2e.rest import Rest
+from tests.e2e.warm import Forked
 from tests.freezing import freeze, thaw
 
 ALLOWED_ORIGIN = "https://shop.example.com"
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
+START_SECONDS = 90.0
+STOP_SECONDS = 40.0
 
 LIGHT = {"EVENTLET_NO_GREENDNS": "yes", "PYTHONPATH": str(Path(__file__).with_name("absent"))}
 """Lets servers start sooner: everything is on this machine, and `requests` is there for tests only.
@@ -33,7 +30,7 @@ tests/e2e/lifecycle.py starts servers without it.
 """
 
 _numbers = itertools.count(1)
-_ports: list[TextIO] = []
+_ports: list[contextlib.ExitStack] = []
 # These variables would change the server if they came from the shell that runs the tests.
 _OURS = (
     "API_KEY APP_ENV ASYNC_MODE BASE_PATH DATA_DIR DEFAULT_AGENTS FRONTEND_URL FRONTEND_URLS GUNICORN_CMD_ARGS HOST "
@@ -41,14 +38,6 @@ _OURS = (
     "MONGODB_DB MONGODB_URI NODE_ENV PORT PUBLIC_URL RATE_LIMITS REDIS_URL SLOW_MS SMTP_URL SOCKETIO_CLIENT_URL "
     "TRUSTED_PROXIES WORKER_CONNECTIONS"
 ).split()
-
-# If pytest itself is killed, the kernel ends the server too: PR_SET_PDEATHSIG (1).
-_TIED_TO_PYTEST = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 class Server:
@@ -61,7 +50,7 @@ class Server:
         self.database = env.get("MONGODB_DB", mongodb_db)
         self.log_dir = directory / "logs"
         self._output_file = directory / "output.txt"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
         inherited = {name: text for name, text in os.environ.items() if name not in _OURS}
         self.environment = {
             **inherited,
@@ -84,18 +73,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
-        command = [sys.executable, "-I", "-S", "-c", _TIED_TO_PYTEST, *command]
-        with open(self._output_file, "ab") as output:
-            self._process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._process = Forked(self.environment, self._output_file)
         wait_until(self._answers, START_SECONDS, lambda: f"the server did not start:\n{self.output()}")
 
     def kill(self) -> None:
@@ -178,7 +156,7 @@ class Server:
         master = self._running().pid
         return [master, *map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Forked:
         assert self._process is not None, "the server does not run"
         return self._process
 
@@ -225,42 +203,35 @@ class Servers:
         client.close()
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on, and that no other process of tests gets as long as this one lives: its
-    test would take whatever answers there for its own server. It lies below those that outgoing connections get.
+def free_port(count: int = 1) -> int:
+    """Return the first of `count` ports in a row that nobody listens on, and that no other process of tests gets as
+    long as this one lives: its test would take whatever answers there for its own server. They lie below those that
+    outgoing connections get.
     """
     directory = Path(tempfile.gettempdir()) / "chat-support-test-ports"
     directory.mkdir(exist_ok=True)
     for _ in range(100):
-        port = 20_000 + int.from_bytes(os.urandom(2), "big") % 10_000
-        lock = open(directory / str(port), "w")  # noqa: SIM115, held until this process ends
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-        except OSError:
-            lock.close()
-        else:
-            _ports.append(lock)
-            return port
+        first = 20_000 + int.from_bytes(os.urandom(2), "big") % 10_000
+        with contextlib.ExitStack() as locks:
+            try:
+                for port in range(first, first + count):
+                    lock = locks.enter_context(open(directory / str(port), "w"))
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    with socket.socket() as probe:
+                        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                        probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            _ports.append(locks.pop_all())
+            return first
     raise RuntimeError("no free port between 20000 and 30000")
 
 
 def wait_until(
-    condition: Callable[[], object], seconds: float = 20.0, otherwise: Callable[[], str] = lambda: "it did not happen"
+    condition: Callable[[], object], seconds: float = 40.0, otherwise: Callable[[], str] = lambda: "it did not happen"
 ) -> None:
     """Wait for a condition that no event announces. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, otherwise()
         time.sleep(0.02)
-
-
-@contextlib.contextmanager
-def elapsed_at_most(seconds: float) -> Iterator[None]:
-    """Fail if the block takes longer."""
-    started = time.monotonic()
-    yield
-    taken = time.monotonic() - started
-    assert taken <= seconds, f"it took {taken:.1f} s"

@@ -97,7 +97,7 @@ class PythonSocket(Socket):
     def _finish_posts(self) -> None:
         """Wait while a POST waits for its answer. A client that disconnects then does not tell the server."""
         engine = self._client.eio
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 40
         while engine.state == "connected" and engine.write_loop_task and time.monotonic() < deadline:
             if not engine.queue.unfinished_tasks:
                 break
@@ -135,7 +135,7 @@ class Node:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            self._process.wait(5)
+            self._process.wait(40)
         finally:
             self._process.kill()
             self._process.wait()

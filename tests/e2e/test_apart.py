@@ -61,7 +61,7 @@ def test_nothing_is_acknowledged_after_an_end_in_another_process(
         totals[session_id] = end["statistics"]["totalMessages"]
 
     for session_id, writer in writers.items():
-        writer.join(15)
+        writer.join(40)
         assert writer.code == "SESSION_ENDED"
         assert [at for at in writer.acknowledged if at > ended_at[session_id]] == []
         assert len(writer.acknowledged) == totals[session_id] == len(there.operator().history(session_id))
@@ -83,7 +83,7 @@ def test_the_log_and_metrics_say_that_redis_is_missing(apart: tuple[Server, Serv
     for server in apart:
         wait_until(lambda server=server: "the two share no Redis" in server.output())  # type: ignore[misc]
         assert server.output().count("the two share no Redis") == 1
-        with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as response:
+        with urllib.request.urlopen(f"{server.url}/metrics", timeout=60) as response:
             assert b'chatsupport_processes{link="apart"} 1.0' in response.read()
 
 

@@ -148,7 +148,7 @@ def while_watching(database: Database, work: Callable[[], None]) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_the_rules_hold_after_random_actions(two_servers: tuple[Server, Server], database: Database) -> None:
     clients = prepare(two_servers)
 
@@ -157,12 +157,12 @@ def test_the_rules_hold_after_random_actions(two_servers: tuple[Server, Server],
     assert momentary == [], f"SEED={SEED}"
     assert clients.unexpected == [], f"SEED={SEED}"
     # A session of a deleted department may have been stored a moment later, and some are about to overflow.
-    wait_until(lambda: violations(database) == [], 5, lambda: f"SEED={SEED}: {violations(database)}")
+    wait_until(lambda: violations(database) == [], 40, lambda: f"SEED={SEED}: {violations(database)}")
     for server in two_servers:
         assert "Repaired" not in server.output(), f"SEED={SEED}"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_the_rules_hold_after_kills_in_the_middle(two_servers: tuple[Server, Server], database: Database) -> None:
     clients = prepare(two_servers)
     victim = two_servers[1]
@@ -172,7 +172,7 @@ def test_the_rules_hold_after_kills_in_the_middle(two_servers: tuple[Server, Ser
             runner = threading.Thread(target=clients.run, args=(ACTIONS // 3,))
             runner.start()
             before = len(clients.sessions)
-            wait_until(lambda before=before: len(clients.sessions) >= before + 15, 20)
+            wait_until(lambda before=before: len(clients.sessions) >= before + 15)
             victim.kill()
             runner.join()
             victim.restart()

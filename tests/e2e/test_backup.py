@@ -31,7 +31,7 @@ def mongo(tmp_path: Path) -> Iterator[tuple[EmbeddedMongo, str]]:
 def back_up(server: Server, target: Path, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "deploy" / "backup.py"), str(target)]
     environment = {**server.environment, **env}
-    return subprocess.run(command, cwd=target.parent, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=target.parent, env=environment, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.timeout(180)
@@ -104,7 +104,7 @@ def test_a_stopped_backup_leaves_the_database_unlocked(
 
         backup.send_signal(number)
 
-        _, err = backup.communicate(timeout=10)
+        _, err = backup.communicate(timeout=40)
         assert (backup.returncode, err) == (1, "Stopped. There is no backup, and MongoDB accepts writes again.\n")
         assert not client.admin.command("currentOp").get("fsyncLock")
     os.close(ours)

@@ -25,7 +25,7 @@ class Listening:
 
     def becomes(self, session_id: str, count: int) -> None:
         """Wait until this many processes listen to it."""
-        wait_until(lambda: self.to(session_id) == count, 5, lambda: f"{self.to(session_id)} processes listen")
+        wait_until(lambda: self.to(session_id) == count, 40, lambda: f"{self.to(session_id)} processes listen")
 
 
 @pytest.fixture
@@ -81,6 +81,8 @@ def test_sockets_of_one_session_in_two_processes_get_every_event_once(
 
     sockets[0].send(session_id, "from here")
     sockets[1].send(session_id, "from there")
+    for socket in sockets:
+        socket.wait_for("new_message", count=2)
     assert there.operator().post(f"/api/chat/transfer/{session_id}", {"agentId": other}).status == 200
 
     for socket in sockets:
@@ -166,4 +168,4 @@ def test_a_process_listens_again_to_all_its_channels_when_valkey_is_back(
     for session_id in [*sessions[1:], late]:
         again.becomes(session_id, 1)
     assert again.to(sessions[0]) == 0
-    wait_until(lambda: operator.send(late, "hello") and texts(socket), 15)
+    wait_until(lambda: operator.send(late, "hello") and texts(socket))

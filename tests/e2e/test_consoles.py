@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-import time
 
 from tests.concurrency import run_together
+from tests.conftest import API_KEY
 from tests.e2e.conftest import Connect
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, wait_until
@@ -18,7 +19,7 @@ def signed_in(server: Server, email: str, password: str = PASSWORD) -> tuple[str
     return token, server.bearer(token)
 
 
-def test_a_demoted_supervisor_loses_access_in_every_process_within_a_second(
+def test_a_demoted_supervisor_loses_access_in_every_process(
     two_servers: tuple[Server, Server], connect: Connect
 ) -> None:
     here, there = two_servers
@@ -32,18 +33,26 @@ def test_a_demoted_supervisor_loses_access_in_every_process_within_a_second(
     supervisor = connect("python", there.url, {"token": token}, transports=["websocket"])
     supervisor.join(session_id)
     operator.send(session_id, "one")
-    wait_until(lambda: supervisor.events("new_message"), 5)
+    supervisor.wait_for("new_message")
     other = operator.start("u2")
-    wait_until(lambda: [row for row in supervisor.events("session_changed") if row["id"] == other], 5)
+    supervisor.wait_for("session_changed", lambda row: row["id"] == other)
+    witness = connect("python", there.url, {"apiKey": API_KEY}, transports=["websocket"])
+    witness.join(session_id)
+
+    def hears(text: str) -> bool:
+        """Tell whether the demoted supervisor gets a message that the same process tells somebody else."""
+        operator.send(session_id, text)
+        witness.wait_for("new_message", lambda message: message["message"] == text)
+        supervisor.call("leave_session", {"sessionId": "none"})  # Whatever was told before comes first.
+        return text in [message["message"] for message in supervisor.events("new_message")]
 
     assert operator.request("PATCH", f"/api/agents/{grace}", {"role": "agent"}).status == 200
     assert there.bearer(token).get(f"/api/chat/session/{session_id}").status == 403
-    time.sleep(1)
-    operator.send(session_id, "two")
+    texts = (f"still? {number}" for number in itertools.count())
+    wait_until(lambda: not hears(next(texts)))
     operator.request("POST", f"/api/chat/end-session/{other}")
-    time.sleep(1)
 
-    assert [message["message"] for message in supervisor.events("new_message")] == ["one"]
+    assert not hears("the last one")
     assert not [row for row in supervisor.events("session_changed") if row["status"] == "ended"]
 
 
@@ -60,21 +69,20 @@ def test_agents_in_every_process_get_updates_of_the_queue(two_servers: tuple[Ser
     there.operator().start("waits")
 
     for socket in sockets:
-        wait_until(lambda socket=socket: any(row["waiting"] == before + 1 for row in socket.events("queue_changed")), 5)
+        socket.wait_for("queue_changed", lambda row: row["waiting"] == before + 1)
 
 
 def test_a_flood_of_sign_ins_does_not_delay_others(two_servers: tuple[Server, Server]) -> None:
     here, _ = two_servers
     here.operator().create_agent("Cleo", isOnline=False, email="cleo@example.com", password=PASSWORD)
-    slowest = 0.0
+    looks = 0
     done = threading.Event()
 
     def look() -> None:
-        nonlocal slowest
+        nonlocal looks
         while not done.is_set():
-            started = time.monotonic()
-            here.anonymous().get("/")
-            slowest = max(slowest, time.monotonic() - started)
+            assert here.anonymous().get("/").status == 200
+            looks += 1
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -93,7 +101,8 @@ def test_a_flood_of_sign_ins_does_not_delay_others(two_servers: tuple[Server, Se
 
     assert set(statuses) <= {200, 429}
     assert 200 in statuses
-    assert slowest < 3.0
+    # If a password held up the others, one call at most would be answered between two of them.
+    assert looks > statuses.count(200) + 1
     assert PASSWORD not in here.output()
     assert "argon2" not in here.output()
     assert "Traceback" not in here.output()

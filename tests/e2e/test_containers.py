@@ -89,7 +89,7 @@ class Image:
             input=text,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=90,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -160,7 +160,6 @@ def variables(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.debian_nginx
-@pytest.mark.timeout(120)
 def test_all_services_work_together(
     image: Image, run: Callable[..., Program], tmp_path: Path, connect: Connect
 ) -> None:
@@ -185,7 +184,7 @@ def test_all_services_work_together(
     replica_set["members"][0]["host"] = f"127.0.0.1:{mongo_port}"
     with pymongo.MongoClient[dict[str, Any]]("127.0.0.1", mongo_port, directConnection=True) as client:
         client.admin.command("replSetInitiate", replica_set)
-        wait_until(lambda: client.admin.command("hello")["isWritablePrimary"], 20)
+        wait_until(lambda: client.admin.command("hello")["isWritablePrimary"])
 
     # Valkey.
     name, *options = SERVICES["valkey"]["command"]

@@ -38,7 +38,6 @@ def leftovers(database: pymongo.database.Database[Any]) -> set[str]:
     }
 
 
-@pytest.mark.timeout(120)
 def test_late_writes_of_another_process_are_erased_too(
     servers: Servers, connect: Connect, client: pymongo.MongoClient[Any]
 ) -> None:
@@ -75,7 +74,7 @@ def test_late_writes_of_another_process_are_erased_too(
         jane.wait_for("disconnect")
         over.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
 
-        wait_until(lambda: not leftovers(database), 15, lambda: f"left in {leftovers(database)}")
+        wait_until(lambda: not leftovers(database), 90, lambda: f"left in {leftovers(database)}")
         assert there.bearer(token).get("/api/chat/stats").body["code"] == "INVALID_TOKEN"

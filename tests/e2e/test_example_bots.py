@@ -77,7 +77,7 @@ def start(operator: Rest, user_id: str, name: str) -> str:
             agent["id"] == bot_id and agent["name"] == name for agent in operator.get("/api/agents").data["agents"]
         )
 
-    wait_until(is_ready, 30)
+    wait_until(is_ready)
     return str(operator.post("/api/chat/start-session", {"userId": user_id}).data["sessionId"])
 
 
@@ -97,18 +97,19 @@ def notes(operator: Rest, session_id: str) -> list[str]:
 def test_the_faq_bot_answers_and_hands_over(server: Server, operator: Rest, tmp_path: Path) -> None:
     port = str(free_port())
     with running("faq_bot", server, tmp_path / "faq.txt", BOT_PORT=port):
-        wait_until(lambda: f"127.0.0.1:{port}" in (tmp_path / "faq.txt").read_text(), 30)
+        wait_until(lambda: f"127.0.0.1:{port}" in (tmp_path / "faq.txt").read_text())
         session_id = start(operator, "f1", "FAQ bot")
-        wait_until(lambda: len(texts(operator, session_id)) == 1, 10)
+        wait_until(lambda: len(texts(operator, session_id)) == 1)
         greeting = operator.get(f"/api/chat/messages/{session_id}").data["messages"][0]
         assert greeting["content"]["type"] == "quick_replies"
         say(operator, session_id, "f1", "When will my parcel come?")
-        wait_until(lambda: len(texts(operator, session_id)) == 3, 10)
+        wait_until(lambda: len(texts(operator, session_id)) == 3)
         assert texts(operator, session_id)[2].startswith("We deliver")
         say(operator, session_id, "f1", "A person")
-        wait_until(lambda: operator.get(f"/api/chat/session/{session_id}").data["status"] == "waiting", 10)
+        # The session leaves the bot first; its last message and its note follow, until the call is answered.
+        wait_until(lambda: notes(operator, session_id) == ["The FAQ bot knew no answer to: A person"])
+    assert operator.get(f"/api/chat/session/{session_id}").data["status"] == "waiting"
     assert texts(operator, session_id)[-1] == "I will get somebody who can help you."
-    assert notes(operator, session_id) == ["The FAQ bot knew no answer to: A person"]
 
 
 def test_the_llm_bot_answers_and_hands_over(server: Server, operator: Rest, tmp_path: Path) -> None:
@@ -122,15 +123,15 @@ def test_the_llm_bot_answers_and_hands_over(server: Server, operator: Rest, tmp_
         assert operator.request("DELETE", "/api/users/l0").status == 200
         silent = start(operator, "l2", "LLM bot")
         say(operator, silent, "l2", "?")
-        wait_until(lambda: notes(operator, silent) == ["The model said nothing."], 10)
+        wait_until(lambda: notes(operator, silent) == ["The model said nothing."])
         session_id = start(operator, "l1", "LLM bot")
         say(operator, session_id, "l1", "Hello")
-        wait_until(lambda: texts(operator, session_id) == ["Hello", "You said: Hello"], 10)
+        wait_until(lambda: texts(operator, session_id) == ["Hello", "You said: Hello"])
         say(operator, session_id, "l1", "I want a refund")
-        wait_until(lambda: operator.get(f"/api/chat/session/{session_id}").data["status"] == "waiting", 10)
+        wait_until(lambda: notes(operator, session_id) == ["Wants a refund."])
+        wait_until(lambda: position.exists() and int(position.read_text() or 0) > 0)
+    assert operator.get(f"/api/chat/session/{session_id}").data["status"] == "waiting"
     assert texts(operator, session_id)[-1] == "I will get somebody who can help you."
-    assert notes(operator, session_id) == ["Wants a refund."]
-    assert int(position.read_text()) > 0
 
 
 def test_an_example_bot_goes_on_after_any_answer(server: Server, tmp_path: Path) -> None:
@@ -149,4 +150,4 @@ chat.URL, bot._headers = url, {"Authorization": "Bearer expired"}
 assert bot.get("/api/chat/sessions")["sessions"] == []
 """
     environment = {**os.environ, "CHAT_URL": server.url, "API_KEY": API_KEY, "PYTHONPATH": str(ROOT / "examples")}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=90)

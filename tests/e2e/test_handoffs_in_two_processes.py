@@ -24,7 +24,7 @@ from tests.e2e.sockets import PythonSocket
 ROUNDS = int(os.environ.get("ROUNDS") or 1)
 AT_ONCE = 4
 REPLY_AFTER = 1
-LOST_WITHIN = 40.0
+LOST_WITHIN = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ class Race:
         """Let the bot write until it is refused."""
         self.open.set()
         for writer in self._writers:
-            writer.join(30)
+            writer.join(90)
             assert not writer.is_alive(), "The bot was not refused."
         self._socket.close()
 
@@ -116,7 +116,7 @@ def lose(race: Race, way: Way, ada: str) -> int:
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
 @pytest.mark.parametrize("way", [hand_off, take_over, let_time_pass], ids=["hand-off", "take-over", "time"])
-@pytest.mark.timeout(60 + 60 * ROUNDS)
+@pytest.mark.timeout(240 + 60 * ROUNDS)
 def test_nothing_of_a_bot_is_stored_after_the_answer(both: tuple[Server, Server], way: Way, stopped: bool) -> None:
     busy, idle = both
     operator = idle.operator()

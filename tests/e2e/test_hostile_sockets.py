@@ -76,7 +76,7 @@ def open_raw(server: Server) -> Iterator[Open]:
 
     def open_raw(connect: str | None = CONNECT) -> websocket.WebSocket:
         url = f"{server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
-        raw = websocket.create_connection(url, timeout=5)
+        raw = websocket.create_connection(url, timeout=60)
         opened.append(raw)
         assert raw.recv().startswith("0{")
         if connect is not None:
@@ -89,7 +89,7 @@ def open_raw(server: Server) -> Iterator[Open]:
         raw.shutdown()
 
 
-def answers_to(raw: websocket.WebSocket, garbage: str | bytes, patience: float = 10.0) -> list[str]:
+def answers_to(raw: websocket.WebSocket, garbage: str | bytes, patience: float = 40.0) -> list[str]:
     """Send garbage, then a probe. Returns everything up to the probe's answer, the connection's end or silence."""
     answers: list[str] = []
     with suppress(OSError, websocket.WebSocketException):
@@ -162,7 +162,7 @@ def test_nothing_is_done_before_the_connection_is_accepted(server: Server, opera
     ],
 )
 def test_an_invalid_handshake_is_a_bad_request(server: Server, method: str, query: str, body: bytes | None) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         connection.request(method, f"/socket.io/{query}", body)
         response = connection.getresponse()
         assert response.status in (400, 405)
@@ -171,7 +171,7 @@ def test_an_invalid_handshake_is_a_bad_request(server: Server, method: str, quer
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"hello", b"4\x1e\x1e\x1e", b"b!!!"])
 def test_an_invalid_payload_ends_only_its_polling_client(server: Server, body: bytes) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         connection.request("GET", "/socket.io/?EIO=4&transport=polling")
         sid = json.loads(connection.getresponse().read()[1:])["sid"]
         connection.request("POST", f"/socket.io/?EIO=4&transport=polling&sid={sid}", body)

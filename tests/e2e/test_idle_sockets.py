@@ -52,7 +52,7 @@ def test_idle_sockets_count_until_they_are_gone(small: Server, peers: Peers) -> 
         gone = small.output().count('"Disconnected"')
 
         vanish(opened.pop())
-        assert late.read(5).statuses == [200]
+        assert late.read().statuses == [200]
 
         for peer in opened:
             vanish(peer)
@@ -75,12 +75,11 @@ def test_one_byte_at_a_time_is_an_event_at_last_and_holds_nobody_up(peers: Peers
 def test_each_is_told_when_the_server_ends(small: Server, peers: Peers) -> None:
     opened = [idle(peers) for _ in range(LIMIT)]
     opened[0].send(frame(b'42["leave_session"')[:9])
-    gone = small.output().count('"Disconnected"')
 
     assert small.terminate() == 0
 
-    read_all(opened, 5)
+    read_all(opened, 40)
     assert {peer.is_closed for peer in opened} == {True}
     assert {b"\x01\x31" in peer.received[-10:] and peer.received.endswith(b"\x88\x00") for peer in opened} == {True}
-    assert small.output().count('"Disconnected"') == gone + LIMIT
+    assert small.output().count('"Disconnected"') == small.output().count('"Connected"')
     assert "Traceback" not in small.output()

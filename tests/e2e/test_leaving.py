@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,10 +10,14 @@ from tests.api import make_token
 from tests.e2e.conftest import Connect
 from tests.e2e.people import RestSender
 from tests.e2e.recording import Socket
-from tests.e2e.server import Servers, elapsed_at_most, wait_until
+from tests.e2e.server import Server, Servers, wait_until
 from tests.e2e.valkey import Valkey
 
-LEAVE_SECONDS = 10.0
+
+def end(server: Server) -> None:
+    """End a server, whose worker leaves by itself: otherwise the master or an alarm would kill it after 8 s."""
+    assert server.terminate() == 0
+    assert "was sent SIG" not in server.output()
 
 
 def burst(socket: Socket, session_id: str, name: str, count: int) -> list[str]:
@@ -46,8 +49,7 @@ def test_a_server_that_ends_under_load_loses_nothing(servers: Servers, connect: 
     for socket, sent in keys:
         socket.wait_for_acknowledgements(sent, count=5)
 
-    with elapsed_at_most(LEAVE_SECONDS):
-        assert server.terminate() == 0
+    end(server)
     # After "io server disconnect" it would not connect again. A POST that is cut off makes it a "transport error".
     clean = {"websocket": ["transport close"], "polling": ["transport close", "transport error"]}
     assert browser.wait_for("disconnect") in clean[transport]
@@ -62,7 +64,7 @@ def test_a_server_that_ends_under_load_loses_nothing(servers: Servers, connect: 
     for sender in senders:
         sender.stop()
     for sender in senders:
-        sender.wait(30)
+        sender.wait(90)
         told += sender.acknowledged.values()
     history = operator.history(session_id)
     assert [message["seq"] for message in history] == list(range(1, len(history) + 1))
@@ -89,8 +91,7 @@ def test_the_others_in_a_session_are_told_who_left(servers: Servers, connect: Co
         agent.wait_for("user_typing", lambda typing: typing["isTyping"])
         sent = visitor.send(session_id, "Goodbye")
 
-        with elapsed_at_most(LEAVE_SECONDS):
-            assert leaving.terminate() == 0
+        end(leaving)
 
         assert agent.wait_for("new_message") == sent
         assert agent.wait_for("user_left")["userId"] == "visitor"
@@ -107,9 +108,8 @@ def test_a_request_in_progress_is_answered(servers: Servers) -> None:
     session_id = operator.start("underway")
     with ThreadPoolExecutor(30) as threads:
         replies = [threads.submit(operator.send, session_id, f"{number}") for number in range(30)]
-        time.sleep(0.05)
-        with elapsed_at_most(LEAVE_SECONDS):
-            assert server.terminate() == 0
+        wait_until(lambda: any(reply.done() for reply in replies))
+        end(server)
         statuses = set()
         for reply in replies:
             try:

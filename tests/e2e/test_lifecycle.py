@@ -64,7 +64,7 @@ def open_websockets() -> Iterator[Callable[[Server], None]]:
     def run(server: Server) -> None:
         address = f"ws://127.0.0.1:{server.port}/socket.io/?EIO=4&transport=websocket"
         for _ in range(5):
-            sockets.append(websocket.create_connection(address, timeout=10))
+            sockets.append(websocket.create_connection(address, timeout=60))
             assert str(sockets[-1].recv()).startswith("0{")
 
     yield run
@@ -153,7 +153,7 @@ def test_a_killed_worker_is_replaced(start: Any) -> None:
     (worker,) = [pid for pid, command in server.family().items() if "mongod" not in command]
 
     os.kill(worker, signal.SIGKILL)
-    wait_until(lambda: not is_alive(worker), 5, lambda: "the worker's end")
+    wait_until(lambda: not is_alive(worker), 40, lambda: "the worker's end")
 
     assert server.health()["success"]
     server.process.terminate()
@@ -283,7 +283,7 @@ def test_gunicorns_other_signals_change_nothing(start: Any, tmp_path: Path) -> N
     for number in (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2):
         server.process.send_signal(number)
         line = f"{number.name} changes nothing here"
-        wait_until(lambda line=line: line in (tmp_path / "logs/app.log").read_text(), 5, lambda line=line: line)
+        wait_until(lambda line=line: line in (tmp_path / "logs/app.log").read_text(), 40, lambda line=line: line)
 
     assert server.family() == family
     assert server.health()["success"]
@@ -342,7 +342,7 @@ def test_under_nohup_the_server_keeps_running(tmp_path: Path) -> None:
     terminal.close()
 
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{environ['PORT']}/api/health", timeout=10) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{environ['PORT']}/api/health", timeout=60) as response:
             assert response.status == 200
     finally:
         os.kill(master, signal.SIGTERM)

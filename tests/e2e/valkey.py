@@ -25,7 +25,7 @@ class Valkey:
         command = [str(binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]
         command += self._options
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(self._accepts, 10, lambda: "valkey did not start")
+        wait_until(self._accepts, 40, lambda: "valkey did not start")
 
     def kill(self) -> None:
         """End it with SIGKILL. Safe if it does not run."""

@@ -227,7 +227,7 @@ def test_a_slow_receiver_delays_no_other(operator: Api, session_id: str, receive
     release = threading.Event()
 
     def hang(body: dict[str, Any]) -> tuple[int, dict[str, str]]:
-        release.wait(10)
+        release.wait(60)
         return 200, {}
 
     with receiving() as slow:

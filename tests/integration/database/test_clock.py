@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from typing import Any
 
 import jwt.api_jwt
@@ -106,7 +105,7 @@ def test_setting_the_machines_clock_disturbs_nobody(operator: Api, sockets: Sock
 
 @pytest.mark.parametrize("ahead", [-86_400.0, 86_400.0])
 def test_rate_limits_count_on_when_the_clock_is_set(make_app: MakeApp, set_clock: SetClock, ahead: float) -> None:
-    operator = Apis(make_app(rate_limits=True, rate_limit_start_session="1/second"))
+    operator = Apis(make_app(rate_limits=True, rate_limit_start_session="1/4 seconds"))
     user = operator.user("u1")
     user.start("u1")
     set_clock(ahead)
@@ -114,9 +113,8 @@ def test_rate_limits_count_on_when_the_clock_is_set(make_app: MakeApp, set_clock
     refused = user.post("/api/chat/start-session", {"userId": "u1"})
 
     assert_failure(refused, 429, "RATE_LIMITED")
-    assert refused.headers["Retry-After"] == "1"
-    time.sleep(1.1)
-    user.start("u1")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 4
+    assert eventually(lambda: user.post("/api/chat/start-session", {"userId": "u1"}).status_code == 200)
 
 
 def test_setting_the_clock_makes_no_connection_look_dead(app: Flask, set_clock: SetClock) -> None:

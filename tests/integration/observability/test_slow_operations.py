@@ -27,7 +27,7 @@ from tests.freezing import freeze, thaw
 from tests.log_lines import Line, Lines
 from tests.sockets import Sockets, succeeded
 
-SLEEP = {"$where": "sleep(60) || true"}
+SLEEP = {"$where": "sleep(600) || true"}
 """A condition that takes MongoDB 60 ms for each document."""
 
 
@@ -76,10 +76,10 @@ def parts_of(line: Line) -> dict[str, float]:
 def test_the_log_says_where_the_time_of_a_slow_message_went(
     make_app: MakeApp, log: Lines, monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, part: str
 ) -> None:
-    app = make_app(slow_ms=200)
+    app = make_app(slow_ms=700)
     session_id = Apis(app).operator().start("u1")["sessionId"]
     user = Sockets(app).user("u1")
-    delay(monkeypatch, owner, method, 0.3)
+    delay(monkeypatch, owner, method, 1.0)
 
     succeeded(user.say(session_id))
 
@@ -87,22 +87,22 @@ def test_the_log_says_where_the_time_of_a_slow_message_went(
     assert line["session_id"] == session_id
     parts = parts_of(line)
     assert max(parts, key=lambda name: parts[name]) == part, parts
-    assert line["ms"] >= parts[part] >= 290
+    assert line["ms"] >= parts[part] >= 990
 
 
 def test_the_log_says_that_a_message_waited_for_the_database(slow_mongo: str, make_app: MakeApp, log: Lines) -> None:
-    app = make_app(slow_ms=200, mongodb_uri=slow_mongo)
+    app = make_app(slow_ms=700, mongodb_uri=slow_mongo)
     session_id = Apis(app).operator().start("u1")["sessionId"]
     user = Sockets(app).user("u1")
     process_id = connection.database().command("serverStatus")["pid"]
 
     freeze(process_id)
-    threading.Timer(0.5, thaw, (process_id,)).start()
+    threading.Timer(1.5, thaw, (process_id,)).start()
     succeeded(user.say(session_id))
 
     (line,) = log.of("slow")
     parts = parts_of(line)
-    assert parts["reading_ms"] + parts["connecting_ms"] >= 350, parts
+    assert parts["reading_ms"] + parts["connecting_ms"] >= 700, parts
     # Background writes belong to no batch.
     assert {entry.get("batch") for entry in log.of("slow_command")} - {None} <= {line["batch"]}
 
@@ -110,7 +110,7 @@ def test_the_log_says_that_a_message_waited_for_the_database(slow_mongo: str, ma
 def test_a_slow_request_and_its_slow_command_are_logged(
     make_app: MakeApp, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = make_app(slow_ms=50)
+    app = make_app(slow_ms=500)
     operator = Apis(app).operator()
     operator.start("u1")
     find = Session.collection().find_one
@@ -124,11 +124,11 @@ def test_a_slow_request_and_its_slow_command_are_logged(
     (command,) = log.of("slow_command")
     assert (command["command"], command["collection"], command["succeeded"]) == ("find", "sessions", True)
     assert (command["level"], command["request_id"]) == ("WARNING", request_id)
-    assert 50 <= command["ms"] < 5_000
+    assert command["ms"] >= 500
     assert "sleep" not in json.dumps(command)
     (line,) = log.of("slow")
     assert (line["operation"], line["request_id"], line["commands"]) == ("chat.get_statistics", request_id, 1)
-    assert line["reading_ms"] >= 50
+    assert line["reading_ms"] >= 500
     assert line["reading_ms"] + line["elsewhere_ms"] + line["connecting_ms"] <= line["ms"] + 0.5
 
 

@@ -47,13 +47,14 @@ def send(client: Any, pieces: int, pause: float) -> None:
 def test_a_request_has_little_time_however_steadily_it_comes(ends: Any) -> None:
     client, reader = ends
     eventlet.spawn(send, client, 40, 0.05)
-    _, seconds = read_all(reader)
-    assert PATIENCE <= seconds < 3 * PATIENCE
+    size, seconds = read_all(reader)
+    assert size < 40_000
+    assert seconds >= PATIENCE
 
 
 def test_an_upload_has_the_time_that_its_bytes_take_at_the_slowest_rate(ends: Any) -> None:
     client, reader = ends
-    reader.expect_upload(30.0, 10_000)
+    reader.expect_upload(30.0, 4_000)
     eventlet.spawn(send, client, 20, 0.05)
     size, seconds = read_all(reader)
     assert size == 20_000, "20 KB/s are enough"
@@ -66,15 +67,16 @@ def test_an_upload_that_is_too_slow_is_cut_off(ends: Any) -> None:
     eventlet.spawn(send, client, 100, 0.05)
     size, seconds = read_all(reader)
     assert size < 20_000
-    assert PATIENCE <= seconds < 4 * PATIENCE
+    assert seconds >= PATIENCE
 
 
 def test_an_upload_has_an_end(ends: Any) -> None:
     client, reader = ends
     reader.expect_upload(0.6, 1)
     eventlet.spawn(send, client, 100, 0.05)
-    _, seconds = read_all(reader)
-    assert 0.6 <= seconds < 1.5
+    size, seconds = read_all(reader)
+    assert size < 100_000
+    assert seconds >= 0.6
 
 
 def test_the_next_request_of_a_connection_has_the_usual_time(ends: Any) -> None:

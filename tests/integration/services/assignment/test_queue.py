@@ -118,7 +118,10 @@ def documents_written() -> int:
     return int(written["inserted"] + written["updated"] + written["deleted"])
 
 
-def test_many_ends_at_once_are_announced_together(sockets: Sockets, operator: Api) -> None:
+def test_many_ends_at_once_are_announced_together(
+    sockets: Sockets, operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue.announce_here, "seconds", 1.0)
     operator.create_agent(maxUsers=8)
     active = waiting(operator, *(f"a{number}" for number in range(8)))
     queued = waiting(operator, *(f"u{number}" for number in range(10)))

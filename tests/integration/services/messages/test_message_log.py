@@ -208,7 +208,7 @@ def test_messages_during_a_write_share_the_next_one(app: Flask, monkeypatch: pyt
 
     def slow(batch: list[Draft]) -> None:
         batches.append(len(batch))
-        released.wait(5)
+        released.wait(60)
         write(batch)
 
     def send_the_first() -> None:

@@ -97,7 +97,7 @@ def test_a_mark_is_stored_at_most_once_a_second(
     assert eventually(lambda: read_marks._pending.is_idle)
 
     times = [at for at, _ in stores]
-    assert 2 <= len(times) <= 4
+    assert len(times) >= 2
     assert all(later - earlier >= 0.99 for earlier, later in pairwise(times))
     assert stored(session_id) == {"u1": 10}
 

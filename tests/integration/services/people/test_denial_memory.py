@@ -143,7 +143,7 @@ def test_an_agent_that_was_deleted_behind_our_back_is_refused_soon(apis: Apis, o
 def test_only_where_there_are_other_processes_a_denial_waits_for_them(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "SETTLED_SECONDS", 0.5)
+    monkeypatch.setattr(settling, "SETTLED_SECONDS", 2.0)
     agents = [operator.create_agent(name)["id"] for name in "ab"]
 
     def seconds() -> float:
@@ -151,9 +151,9 @@ def test_only_where_there_are_other_processes_a_denial_waits_for_them(
         assert operator.delete(f"/api/agents/{agents.pop()}").status_code == 200
         return time.monotonic() - began
 
-    assert seconds() < 0.5
+    assert seconds() < 2.0
     another()
-    assert seconds() >= 0.5
+    assert seconds() >= 2.0
 
 
 def test_beside_a_process_of_another_release_nothing_is_trusted(apis: Apis) -> None:

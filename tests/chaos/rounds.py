@@ -18,8 +18,7 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
-
-import pytest
+from typing import Any
 
 from tests.chaos import faults, feed
 from tests.chaos.faults import Fault
@@ -46,8 +45,7 @@ totals = Totals()
 
 def rounds_of(kinds: Sequence[Fault]) -> list[Fault]:
     """Return the faults to try: each once, or their share of ROUNDS."""
-    everything = len(faults.ONE_MEMBER) + len(faults.THREE_MEMBERS) + len(faults.WITHOUT_VALKEY)
-    count = max(len(kinds), round(ROUNDS * len(kinds) / everything))
+    count = max(len(kinds), round(ROUNDS * len(kinds) / len(faults.ALL)))
     return [kinds[number % len(kinds)] for number in range(count)]
 
 
@@ -144,8 +142,17 @@ class Round:
         return found
 
 
-def run_rounds(world: World, followers: Followers, kinds: Sequence[Fault]) -> None:
+def run(kinds: Sequence[Fault], directory: Path, followers: Followers, **world_as: Any) -> None:
     """Run the rounds of these faults. Fails at the first that leaves something wrong or, with ROUNDS, at the end."""
+    world = World(directory, **world_as)
+    try:
+        assert (wrong := _run(kinds, world, followers)) == [], f"SEED={SEED}\n" + "\n".join(wrong)
+    finally:
+        world.stop()
+        print(f"\n{totals}")
+
+
+def _run(kinds: Sequence[Fault], world: World, followers: Followers) -> list[str]:
     print(f"\nROUNDS={ROUNDS} SEED={SEED}")
     wrong = []
     for number, fault in enumerate(rounds_of(kinds)):
@@ -163,27 +170,4 @@ def run_rounds(world: World, followers: Followers, kinds: Sequence[Fault]) -> No
         if wrong and not ROUNDS:
             break
     wrong += feed.violations_that_stay(world.database)
-    wrong += world.receiver.violations_that_stay(world.servers[0].operator(), world.database)
-    assert wrong == [], f"SEED={SEED}\n" + "\n".join(wrong)
-
-
-@pytest.mark.node
-@pytest.mark.features("events")
-@pytest.mark.timeout(240 + 60 * ROUNDS)
-@pytest.mark.parametrize(
-    ("members", "with_valkey", "kinds"),
-    [
-        pytest.param(1, True, faults.ONE_MEMBER, id="one member"),
-        pytest.param(3, True, faults.THREE_MEMBERS, id="three members"),
-        pytest.param(1, False, faults.WITHOUT_VALKEY, id="without Valkey"),
-    ],
-)
-def test_clients_were_told_the_truth(
-    followers: Followers, tmp_path: Path, members: int, with_valkey: bool, kinds: list[Fault]
-) -> None:
-    world = World(tmp_path, members=members, with_valkey=with_valkey)
-    try:
-        run_rounds(world, followers, kinds)
-    finally:
-        world.stop()
-        print(f"\n{totals}")
+    return wrong + world.receiver.violations_that_stay(world.servers[0].operator(), world.database)

@@ -1,0 +1,16 @@
+"""The only member of the database, and the way to it, break while people talk (`tests/chaos/rounds.py`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import faults, rounds
+from tests.e2e.followers import Followers
+
+pytestmark = [pytest.mark.node, pytest.mark.features("events"), pytest.mark.timeout(600 + 60 * rounds.ROUNDS)]
+
+
+def test_clients_were_told_the_truth(followers: Followers, tmp_path: Path) -> None:
+    rounds.run(faults.OF_THE_DATABASE, tmp_path, followers)
