@@ -234,7 +234,6 @@ class EngineSocket(engineio.socket.Socket):
 
     def _upgrade(self, ws: ChatWebSocket) -> bool:
         """Take over from long-polling after the protocol's probe. False if the client did not continue."""
-        self.upgrading = True
         ws.socket.settimeout(UPGRADE_SECONDS)
         deadline = time.monotonic() + UPGRADE_SECONDS
 
@@ -247,6 +246,8 @@ class EngineSocket(engineio.socket.Socket):
         try:
             if ws.wait() != "2probe":
                 return False
+            # From here on, polls are answered at once. A client whose websocket delivers nothing would poll on and on.
+            self.upgrading = True
             ws.send("3probe")
             self.queue.put(packet.Packet(packet.NOOP))  # Ends the waiting poll.
             self._queued_bytes += 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engineio import packet
 from eventlet import tpool
 from flask import Flask
 
@@ -22,6 +24,9 @@ from chatsupport.realtime.packets import Receiver
 logger = logging.getLogger(__name__)
 
 MAX_PACKET_BYTES = 64 * 1024
+LATE_SECONDS = 30.0
+"""How long requests may be on their way after their client has ended its connection by long-polling."""
+MAX_LATE = 10_000
 _CONNECT_KEEPS = ("REMOTE_ADDR", "HTTP_AUTHORIZATION", "HTTP_X_API_KEY")
 """The parts of a connection's first request that a CONNECT reads. It may come late or again."""
 
@@ -56,6 +61,7 @@ def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> N
     server._handle_eio_message = Receiver(server, hooks).take
     # It logs the first mistake of any client as an error, once. The answer tells the client itself.
     server.eio._log_error_once = _log_nothing
+    server.eio._bad_request = functools.partial(_refuse, server.eio, server.eio._bad_request)
     server.eio._handle_connect = functools.partial(_open, hooks, server.eio._handle_connect)
     server.eio.on("connect", functools.partial(_begin, hooks, server._handle_eio_connect))
     server.eio.on("message", server._handle_eio_message)
@@ -198,5 +204,25 @@ def _begin(hooks: Hooks, begin: Callable[[str, Any], Any], eio_sid: str, environ
 def _end(hooks: Hooks, server: Any, eio_sid: str, *reason: Any) -> None:
     """Forget a closed Engine.IO connection. python-engineio would raise at a later POST."""
     server._handle_eio_disconnect(eio_sid, *reason)
-    server.eio.sockets.pop(eio_sid, None)
+    connection = server.eio.sockets.pop(eio_sid, None)
+    if connection is not None and not connection.upgraded and server.reason.CLIENT_DISCONNECT in reason:
+        _late[eio_sid] = time.monotonic()
+        while len(_late) > MAX_LATE or next(iter(_late.values())) < time.monotonic() - LATE_SECONDS:
+            del _late[next(iter(_late))]
     hooks.closed(eio_sid)
+
+
+_late: dict[str, float] = {}
+"""The connections by long-polling that their clients have ended, and when, the oldest first."""
+
+
+def _refuse(eio: Any, refuse: Callable[..., Any], message: str | None = None) -> Any:
+    """Answer a request that python-engineio refuses.
+
+    One of a connection that its client has just ended is no mistake: the two crossed. A browser would show an error of
+    the page. Where the server has ended a connection, the refusal stays: it lets python-socketio's client reconnect.
+    """
+    ended_at = _late.get((message or "").removeprefix("Invalid session "))
+    if ended_at is not None and time.monotonic() - ended_at < LATE_SECONDS:
+        return eio._ok([packet.Packet(packet.CLOSE)])
+    return refuse(message)

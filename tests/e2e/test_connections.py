@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.api import make_token
 from tests.conftest import API_KEY
 from tests.e2e.conftest import Connect
+from tests.e2e.raw import UPGRADE, Peers, frame, read_until
 from tests.e2e.recording import Socket
 from tests.e2e.rest import Rest
 from tests.e2e.server import ALLOWED_ORIGIN, Server, Servers, wait_until
@@ -171,3 +173,20 @@ def test_several_tabs_are_one_person(server: Server, operator: Rest, connect: Co
     assert len(agent.events("user_left")) == 1
     operator.post(f"/api/chat/end-session/{session_id}")
     operator.request("PATCH", f"/api/agents/{agent_id}", {"isOnline": False})
+
+
+def test_polls_wait_while_a_websocket_delivers_nothing(server: Server, peers: Peers) -> None:
+    request = UPGRADE.partition(b"Upgrade:")[0].replace(b"=websocket", b"=polling%s") + b"\r\n"
+    polling = peers.open(request % b"")
+    opened = read_until(polling, b"}")
+    sid = json.loads(opened[opened.index(b"{") : opened.rindex(b"}") + 1])["sid"].encode()
+    # Some proxies pass the handshake of a websocket and nothing else.
+    websocket = peers.open(UPGRADE.replace(b"=websocket", b"=websocket&sid=" + sid) + b"\r\n")
+    read_until(websocket, b" 101 ")
+
+    polling.send(request % (b"&sid=" + sid))
+
+    assert polling.read(0.5).statuses == [200]  # The client would ask again and again.
+    websocket.send(frame(b"2probe"))
+    read_until(websocket, b"3probe")
+    assert polling.read(1).statuses == [200, 200]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from chatsupport.documents import Agent
 from chatsupport.sockets import connections, handshake
-from tests.api import Api, make_token
+from tests.api import Api, Apis, make_token
 from tests.applications import MakeApp
 from tests.conftest import API_KEY
 from tests.sockets import Socket, Sockets, assert_refused, succeeded
@@ -145,3 +146,14 @@ def test_a_closed_socket_leaves_no_trace(sockets: Sockets) -> None:
 
 def test_with_an_identity_secret_a_socket_needs_only_its_token(make_app: MakeApp) -> None:
     assert Sockets(make_app(identity_secret="s" * 32)).user("u1").is_connected
+
+
+def test_requests_that_cross_the_end_of_their_connection_are_told_of_it(apis: Apis) -> None:
+    client = apis.anonymous().client
+    opened = client.get("/socket.io/?EIO=4&transport=polling").get_data(as_text=True)
+    address = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(opened[1:])['sid']}"
+    assert client.post(address, data="1").status_code == 200
+
+    for answer in (client.get(address), client.post(address, data="3")):
+        assert (answer.status_code, answer.data) == (200, b"1")
+    assert client.get(f"{address}x").status_code == 400
