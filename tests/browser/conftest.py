@@ -21,6 +21,9 @@ __all__ = ["operator", "pytest_runtest_makereport", "servers"]
 MakePerson = Callable[..., Person]
 MakeVisitor = Callable[[str], Visitor]
 
+TIMEOUT_SECONDS = 180
+"""A test with browsers takes a minute on a machine that does much else."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,6 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.chromium)
             item.add_marker(pytest.mark.node)
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect
 
+from tests.e2e.server import wait_until
 from tests.e2e.sockets import JS_DIRECTORY
 from tests.leaving_out import chromium, firefox
 
@@ -16,7 +17,8 @@ ARGUMENTS = (
     "--disable-component-update --disable-sync"
 ).split()
 AXE = JS_DIRECTORY / "node_modules/axe-core/axe.min.js"
-PATIENCE_MS = 10_000
+PATIENCE_MS = 30_000
+"""How long to wait for a page. Long, because it costs nothing where a test passes."""
 
 
 def launch(playwright: Playwright, *arguments: str, whole: bool = False) -> Browser:
@@ -33,21 +35,52 @@ def launch_firefox(playwright: Playwright) -> Browser:
     return playwright.firefox.launch(channel="moz-firefox", executable_path=program, env=environment)
 
 
+NOTE_SOCKET = """{
+    const { send } = WebSocket.prototype;
+    WebSocket.prototype.send = function (data) {
+        if (data === "5") window.__pwSocket = this;  // The upgrade from polling ends.
+        send.call(this, data);
+    };
+}"""
+
+
+def wait_for_websocket(page: Page) -> None:
+    """Wait until the chat's connection is a websocket: it begins by polling."""
+    wait_until(lambda: page.evaluate("window.__pwSocket !== undefined"))
+
+
+def pass_time(page: Page, seconds: int) -> None:
+    """Let time pass in a page whose clock is installed. The server's pings come meanwhile, as in real time."""
+    wait_for_websocket(page)
+    for passed in range(0, seconds, 10):
+        page.evaluate("window.__pwSocket.onmessage({ data: '2' })")
+        page.clock.run_for(1_000 * min(10, seconds - passed))
+
+
 class Person:
-    """Somebody with a separate browser profile. `options` are those of Playwright's new_context."""
+    """Somebody with a separate browser profile, who wants no animations: they are dear to draw without a GPU.
+
+    `options` are those of Playwright's new_context.
+    """
 
     def __init__(self, browser: Browser, **options: Any) -> None:
-        self.context: BrowserContext = browser.new_context(**options)
+        self.context: BrowserContext = browser.new_context(**{"reduced_motion": "reduce", **options})
         self.context.set_default_timeout(PATIENCE_MS)
-        self.problems: list[str] = []
+        self.context.add_init_script(NOTE_SOCKET)
+        self._problems: list[tuple[str, str]] = []
         self.expected: list[str] = []
         """Parts of console messages that are expected in this test."""
 
+    def tab(self) -> Page:
+        """Open an empty tab."""
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self._problems.append((f"{error.message}\n{error.stack}", "")))
+        page.on("console", self._hear)
+        return page
+
     def open(self, url: str) -> Page:
         """Open a page in a new tab."""
-        page = self.context.new_page()
-        page.on("pageerror", lambda error: self.problems.append(f"{error.message}\n{error.stack}"))
-        page.on("console", lambda entry: entry.type == "error" and self.problems.append(entry.text))
+        page = self.tab()
         page.goto(url)
         return page
 
@@ -55,16 +88,29 @@ class Person:
         """Close all tabs. Fails if a page had an unexpected error, including a violation of its policy."""
         self.context.close()
         expected = (*self.expected, "/favicon.ico")  # Firefox reports that a policy forbids it.
-        problems = [text for text in self.problems if not any(part in text for part in expected)]
+        problems = [problem for problem in self._problems if not any(part in problem[0] for part in expected)]
         assert not problems, problems
 
+    def _hear(self, entry: ConsoleMessage) -> None:
+        if entry.type == "error":
+            self._problems.append((entry.text, entry.location["url"]))
 
-def violations(page: Page) -> list[str]:
-    """Return what axe-core finds in Chromium, one line for each rule. Debian's Firefox does not survive it."""
+
+LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable"]
+"""The rules whose results depend on colours and sizes."""
+
+
+def violations(page: Page, rules: list[str] | None = None) -> list[str]:
+    """Return what axe-core finds in Chromium, one line for each rule. Debian's Firefox does not survive it.
+
+    `rules` are enough where another test examines the same elements in other colours.
+    """
     if page.context.browser and page.context.browser.browser_type.name == "firefox":
         return []
-    page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    if not page.evaluate("window.axe !== undefined"):
+        page.evaluate(AXE.read_text("utf-8"))
+    options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+    found = page.evaluate("(options) => axe.run(options)", options)["violations"]
     return [
         f"{rule['impact']} {rule['id']}: {[(node['html'][:120], node['failureSummary']) for node in rule['nodes']]}"
         for rule in found

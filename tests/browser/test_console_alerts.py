@@ -9,11 +9,12 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import MakePerson, MakeVisitor
 from tests.browser.consoles import Console, hire
-from tests.browser.people import violations
+from tests.browser.people import pass_time, violations
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, wait_until
 
 pytestmark = [pytest.mark.usefixtures("nobody"), pytest.mark.whole_chromium]
+
 
 NOTING = """
 window.shown = []; window.notes = 0;
@@ -44,7 +45,7 @@ def test_an_agent_who_looks_elsewhere_hears_of_chats(
     dialog.get_by_label("Desktop notifications").check()
     dialog.get_by_label("Every message").check()
     dialog.get_by_role("button", name="Test").click()
-    assert first.page.evaluate("[shown.length, notes]") == [1, 3]
+    wait_until(lambda: first.page.evaluate("[shown.length, notes]") == [1, 3])
     assert not violations(first.page)
     first.page.keyboard.press("Escape")
 
@@ -55,19 +56,19 @@ def test_an_agent_who_looks_elsewhere_hears_of_chats(
         console.page.evaluate(LOOK_AWAY)
     maria = visitor("maria")
     wait_until(lambda: second.page.evaluate("shown") == [["maria", "New chat", maria.session_id]])
-    assert second.page.evaluate("notes") == 3
+    wait_until(lambda: second.page.evaluate("notes") == 3)
     maria.say("x" * 81)
     wait_until(lambda: second.page.evaluate("shown.at(-1)") == ["maria", "x" * 79 + "…", maria.session_id])
-    assert second.page.evaluate("notes") == 4
+    wait_until(lambda: second.page.evaluate("notes") == 4)
     icon = second.page.locator('link[rel="icon"]')
     expect(icon).to_have_attribute("href", re.compile("/icon-unread.svg$"))
-    second.page.clock.run_for(20_000)
+    pass_time(second.page, 20)
     wait_until(lambda: second.page.evaluate("notes") == 7)
 
     second.page.evaluate(f"{LOOK_BACK}; last.dispatchEvent(new Event('click'))")
     expect(second.page.locator(".conversation-title")).to_have_text("maria")
     expect(icon).to_have_attribute("href", re.compile("/icon.svg$"))
-    second.page.clock.run_for(20_000)
+    pass_time(second.page, 20)
     assert second.page.evaluate("notes") == 7
     assert first.page.evaluate("[shown.length, notes]") == [1, 3]
 

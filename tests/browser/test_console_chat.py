@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import MakeVisitor
 from tests.browser.consoles import Console, hire
-from tests.browser.people import Person
+from tests.browser.people import Person, wait_for_websocket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, wait_until
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("nobody")
 
 
 def test_a_whole_chat(person: Callable[..., Person], server: Server, operator: Rest, visitor: MakeVisitor) -> None:
-    console = Console(person(), server).sign_in(hire(operator, "Ada"))
+    console = Console(person(reduced_motion="no-preference"), server).sign_in(hire(operator, "Ada"))
     expect(console.page.get_by_text("No chats right now")).to_be_visible()
 
     maria = visitor("maria")
@@ -88,7 +88,7 @@ def test_scrolling_up_loads_earlier_messages(
         console.page.locator(".log").evaluate("log => log.scrollTo(0, 0)")
         expect(console.bubbles).to_have_count(count)
         # The message that was at the top stays in its place.
-        assert console.page.locator(".log").evaluate("log => log.scrollTop") > 500
+        wait_until(lambda: console.page.locator(".log").evaluate("log => log.scrollTop") > 500)
 
     console.expect_texts(*texts)
 
@@ -158,6 +158,7 @@ def test_a_message_for_a_chat_that_has_ended_says_so_and_can_be_deleted(
     console = Console(person(), server).sign_in(hire(operator, "Ada"))
     maria = visitor("maria")
     console.open("maria")
+    wait_for_websocket(console.page)
     # What the console sends does not get out, while it still believes that it is connected.
     console.page.evaluate(
         "window.realSend = WebSocket.prototype.send; window.held = [];"

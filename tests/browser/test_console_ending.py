@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import MakePerson, MakeVisitor
 from tests.browser.consoles import Agent, Console, hire
+from tests.browser.people import pass_time, wait_for_websocket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, wait_until
 
@@ -38,16 +39,18 @@ def test_an_end_is_sent_after_eight_seconds_unless_it_is_undone(
     maria, tom = visitor("maria"), visitor("tom")
     tom.say("Hi")
     console.open("maria")
-    console.page.clock.pause_at(console.page.evaluate("Date.now() + 1000"))  # From now on, time passes below only.
+    wait_for_websocket(console.page)
+    # From now on, time passes below only. To say so may take some seconds, on a busy machine.
+    console.page.clock.pause_at(console.page.evaluate("Date.now() + 10_000"))
     end(console)
     # The next unanswered chat opens at once.
     expect(console.page.locator(".conversation-title")).to_have_text("tom")
     expect(console.row("maria")).to_contain_text("Ending the chat…")
-    console.page.clock.run_for(7_000)
+    pass_time(console.page, 7)
     console.page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(console.page.locator(".conversation-title")).to_have_text("maria")
     expect(console.composer).to_be_editable()
-    console.page.clock.run_for(8_000)
+    pass_time(console.page, 8)
     assert status(operator, maria.session_id) == "active"
 
     end(console)
@@ -58,7 +61,7 @@ def test_an_end_is_sent_after_eight_seconds_unless_it_is_undone(
     expect(console.page.locator(".toast")).to_have_count(0)
 
     end(console)
-    console.page.clock.run_for(8_000)
+    pass_time(console.page, 8)
     wait_until(lambda: status(operator, maria.session_id) == "ended")
     expect(console.row("maria")).to_have_count(0)
     expect(console.page.locator(".toast")).to_have_count(0)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.consoles import PASSWORD, Console, Visitor, hire
-from tests.browser.people import Person
+from tests.browser.people import Person, wait_for_websocket
 from tests.e2e.proxy import UpgradeBreaker
 from tests.e2e.server import Server, wait_until
 
@@ -61,7 +61,7 @@ def test_a_websocket_that_breaks_at_the_end_of_its_upgrade_is_noticed_at_once(
     somebody = person()
     somebody.expected += BROKEN
     proxy = UpgradeBreaker(("127.0.0.1", server.port))
-    console = Console(somebody, proxy).sign_in(hire(server.operator(), "Ada"))
+    console = Console(somebody, proxy).sign_in_by_form(hire(server.operator(), "Ada", password=PASSWORD))
     wait_until(proxy.has_cut.is_set)
 
     Visitor(server, "maria")
@@ -102,6 +102,7 @@ def test_an_unsent_message_survives_a_reload(person: MakePerson, server: Server)
     console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
     maria = Visitor(server, "maria")
     console.open("maria")
+    wait_for_websocket(console.page)
     console.page.evaluate("WebSocket.prototype.send = () => {}; 0")
     console.write("On its way")
     expect(console.page.locator(".message-state")).to_have_text("Sending…")
@@ -119,6 +120,7 @@ def test_a_message_whose_answer_was_lost_is_not_stored_twice(person: MakePerson,
     for number in range(60):
         maria.say(f"before {number}")
     console.open("maria")
+    wait_for_websocket(console.page)
     # What the console sends gets out, and nothing comes back.
     console.page.evaluate(
         "const real = WebSocket.prototype.send; WebSocket.prototype.send = function (data) "
@@ -144,7 +146,7 @@ def test_a_message_whose_answer_was_lost_is_not_stored_twice(person: MakePerson,
 def test_an_ended_sign_in_is_renewed_without_losing_anything(person: MakePerson, server: Server) -> None:
     operator, somebody = server.operator(), person()
     somebody.expected += ["401 (UNAUTHORIZED)", *BROKEN]
-    ada = hire(operator, "Ada")
+    ada = hire(operator, "Ada", password=PASSWORD)
     console = Console(somebody, server).sign_in(ada)
     maria = Visitor(server, "maria")
     maria.say("Hello")
@@ -173,7 +175,7 @@ def test_an_ended_sign_in_is_renewed_without_losing_anything(person: MakePerson,
 
 
 def test_signing_out_leaves_nothing_behind(person: MakePerson, server: Server) -> None:
-    console = Console(person(), server).sign_in(hire(server.operator(), "Ada"))
+    console = Console(person(), server).sign_in_by_form(hire(server.operator(), "Ada", password=PASSWORD))
     Visitor(server, "maria")
     console.open("maria")
     console.composer.fill("A draft")

@@ -45,8 +45,8 @@ def test_the_palette_opens_a_chat_at_the_message_that_was_found(
     found = palette.get_by_role("group", name="Found in chats").get_by_role("option")
     expect(found).to_have_count(1)
     expect(found).to_contain_text("The Quokka <b>parcel</b> is lost")
-    assert found.locator("mark").all_text_contents() == ["Quokka", "parcel"]
-    assert field.get_attribute("aria-activedescendant") == found.get_attribute("id")
+    expect(found.locator("mark")).to_have_text(["Quokka", "parcel"])
+    wait_until(lambda: field.get_attribute("aria-activedescendant") == found.get_attribute("id"))
     assert not violations(page)
     page.keyboard.press("Enter")
 
@@ -55,7 +55,7 @@ def test_the_palette_opens_a_chat_at_the_message_that_was_found(
     spot = page.locator(".message.is-spot")
     expect(spot).to_contain_text("Quokka")
     expect(spot).to_be_focused()
-    assert spot.evaluate(PLACE)
+    wait_until(lambda: spot.evaluate(PLACE))
     expect(page.locator(".list h1")).to_have_text("Recently ended")
 
 

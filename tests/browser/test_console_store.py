@@ -78,26 +78,29 @@ OLD_PICTURE = """async (folder) => {
         "/api/departments": { departments: [] },
     };
     const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-    let delay = 60;
+    let release, held = new Promise((resolve) => (release = resolve));
     window.fetch = async ({ pathname }) => {
         const data = answers[pathname];
-        await wait(delay);
+        await held;
         return Response.json({ success: true, data });
     };
     const seen = () => [state.agent.name, state.agent.isOnline, state.queue.total];
     assign({ agent: { id: "ada", name: "A.", maxUsers: 1, activeUsers: [], isOnline: true } });
     const early = refresh();
     await wait(5);
-    delay = 5;
+    held = null;
     answers["/api/chat/queue"] = { total: 1, sessions: [] };
     answers["/api/agents/ada"] = { ...agent, name: "Ada L." };
     await refresh();
+    release();
     await early;
     const first = seen();
+    held = new Promise((resolve) => (release = resolve));
     const last = refresh();
-    await wait(2);
+    await wait(5);
     handlers.agent_changed({ ...agent, isOnline: false });
     handlers.queue_changed({ waiting: 2, longestWaitingSince: null, departments: [], sessions: [] });
+    release();
     await last;
     return [first, seen()];
 }"""

@@ -147,6 +147,7 @@ def test_two_tabs_of_an_agent_show_the_same(person: MakePerson, server: Server, 
 
     left.open("maria")
     left.write("From the left")
+    right.expect_texts("Hello", "From the left")
     right.write("From the right")
     for console in (left, right):
         console.expect_texts("Hello", "From the left", "From the right")

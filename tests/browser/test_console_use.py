@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import MakeVisitor
-from tests.browser.consoles import Console, hire
-from tests.browser.people import Person
+from tests.browser.consoles import PASSWORD, Console, hire
+from tests.browser.people import Person, pass_time, wait_for_websocket
 from tests.e2e.rest import Rest
 from tests.e2e.server import Server, wait_until
 
@@ -232,15 +232,16 @@ def test_over_plain_http_an_agent_sends_and_copies(
 def test_rubbish_in_the_browsers_storage_does_no_harm(
     person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
-    ada = hire(operator, "Ada")
+    ada = hire(operator, "Ada", password=PASSWORD)
     maria = visitor("maria")
+    somebody = person()
     for rubbish in ("null", "[1", '{"drafts": 3, "outbox": [[null], ["x", null], ["y", [null, {}]]]}', "[]"):
-        somebody = person()
-        somebody.context.add_init_script(
+        console = Console(somebody, server)
+        console.page.add_init_script(
             f"for (const key of ['chat-console-token', 'chat-console-plain-keys', 'chat-console-writing-{ada.id}'])"
             f" sessionStorage.setItem(key, {rubbish!r});"
         )
-        console = Console(somebody, server).sign_in(ada)
+        console.sign_in_by_form(ada)
         console.open("maria")
         console.write(rubbish)
         wait_until(lambda rubbish=rubbish: maria.texts()[-1:] == [rubbish])
@@ -275,19 +276,19 @@ def test_a_missing_answer_is_not_treated_as_a_refusal(
     console.sign_in(hire(operator, "Ada"))
     maria = visitor("maria")
     console.open("maria")
+    wait_for_websocket(console.page)
     # The network accepts everything and delivers nothing, but the socket stays open.
     console.page.evaluate(
         "const real = WebSocket.prototype.send; window.silent = true;"
         "WebSocket.prototype.send = function (data) { if (!window.silent) real.call(this, data); }; 0"
     )
     console.write("Are you there?")
-    for _ in range(12):
-        console.page.clock.run_for(15_000)
+    pass_time(console.page, 180)
     expect(console.page.locator(".is-failed")).to_have_count(0)
     expect(console.page.locator(".is-pending")).to_have_count(1)
 
     console.page.evaluate("window.silent = false; 0")
-    console.page.clock.run_for(30_000)
+    pass_time(console.page, 30)
 
     wait_until(lambda: maria.texts() == ["Are you there?"])
     expect(console.page.locator(".is-pending")).to_have_count(0)
@@ -297,21 +298,23 @@ def test_the_console_does_not_poll_the_queue(
     person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:
     console = Console(person(), server).sign_in(hire(operator, "Ada", maxUsers=1))
-    asked: list[str] = []
+    calls = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/api/chat/queue')).length"
+    wait_until(lambda: console.page.evaluate(calls) == 2)  # With the page, and again with the connection.
     visitor("maria")
     console.go("Queue")
-    console.page.on("request", lambda request: "/api/chat/queue" in request.url and asked.append(request.url))
 
     for name in ("tom", "sam"):
         visitor(name)
 
     expect(console.rows).to_have_count(2)
     expect(console.rows.last).to_contain_text("sam")
-    assert asked == []
+    assert console.page.evaluate(calls) == 2
 
 
 def test_the_switch_is_readable_in_forced_colours(person: MakePerson, server: Server, operator: Rest) -> None:
-    console = Console(person(forced_colors="active"), server).sign_in(hire(operator, "Ada"))
+    console = Console(person(forced_colors="active", reduced_motion="no-preference"), server).sign_in(
+        hire(operator, "Ada")
+    )
     switch = console.page.get_by_role("switch", name="Take new chats")
     track = console.page.locator(".switch-track")
     ground = "track => getComputedStyle(track).backgroundColor"
@@ -320,7 +323,7 @@ def test_the_switch_is_readable_in_forced_colours(person: MakePerson, server: Se
     on = track.evaluate(ground)
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "false")
-    assert track.evaluate(ground) != on
+    wait_until(lambda: track.evaluate(ground) != on)
 
 
 def test_addresses_become_links(person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor) -> None:
@@ -356,6 +359,7 @@ def test_a_guest_has_a_name(person: MakePerson, server: Server, operator: Rest, 
     console.open("Visitor · Indigo Hare")
     expect(console.page.locator(".visitor-name")).to_have_text("Visitor · Indigo Hare")
     expect(console.page.locator(".conversation-head .avatar")).to_have_text("IH")
+    expect(console.rows).to_have_count(2)
     colours = console.rows.locator(".avatar").evaluate_all("all => all.map((one) => getComputedStyle(one).color)")
     assert len(set(colours)) == 2
     expect(console.row("Visitor · Coral Sparrow")).to_be_visible()

@@ -15,7 +15,7 @@ from tests.browser.sites import Site
 from tests.browser.widgets import Widget
 from tests.concurrency import eventually
 from tests.e2e.rest import Rest
-from tests.e2e.server import Server, Servers
+from tests.e2e.server import Server, Servers, wait_until
 from tests.features.mail.mail_server import MailServer
 
 pytestmark = pytest.mark.features("mail", "context")
@@ -166,7 +166,8 @@ def test_an_agent_who_has_forgotten_the_password_chooses_another(shop: Shop, per
     (link,) = shop.links(email)
 
     page = agent.open(link)
-    assert page.evaluate("location.hash") in ("", "#/mine")
+    wait_until(lambda: page.evaluate("location.hash") in ("", "#/mine"))
+    expect(page.get_by_label("New password")).to_be_visible()
     expect(page.get_by_label("Email")).to_be_hidden()
     assert violations(page) == []
     page.get_by_label("New password").fill("another horse battery")

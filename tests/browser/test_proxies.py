@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Playwright, expect
 
 from tests import ROOT
 from tests.browser.conftest import MakePerson
-from tests.browser.consoles import Console, clear, hire
+from tests.browser.consoles import PASSWORD, Console, clear, hire
 from tests.browser.people import Person, launch
 from tests.browser.sites import Site
 from tests.browser.widgets import Widget
@@ -83,8 +83,8 @@ def chat(person: MakePerson, server: Server, site: Site, shop: str, at: str) -> 
     """Let a visitor of the shop and an agent at the console write to each other."""
     operator = server.operator()
     clear(operator)
-    ada = hire(operator, "Ada")
-    console = Console(person(), At(at)).sign_in(ada)  # type: ignore[arg-type]
+    ada = hire(operator, "Ada", password=PASSWORD)
+    console = Console(person(), At(at)).sign_in_by_form(ada)  # type: ignore[arg-type]
     site.embed(at)
     visitor = person()
     page = visitor.open(shop)

@@ -42,6 +42,13 @@ def identify(page: Page, user_id: object) -> None:
     page.evaluate("(who) => ChatSupport.identify(who)", {"userId": user_id, "userHash": hash_of(str(user_id).strip())})
 
 
+def sent_by(operator: Rest, user_id: str) -> list[tuple[str, str]]:
+    """Return the messages of a user's sessions, with their senders."""
+    sessions = operator.get("/api/chat/sessions", userId=user_id).data["sessions"]
+    messages = [message for session in sessions for message in operator.history(session["id"])]
+    return [(message["message"], message["senderId"]) for message in messages]
+
+
 def user_of(operator: Rest, session_id: str) -> str:
     user_id: str = operator.get(f"/api/chat/session/{session_id}").data["userId"]
     return user_id
@@ -132,8 +139,10 @@ def test_a_guest_who_signs_in_keeps_the_chat(
     widget.wait_for_texts("As a guest again")
     expect(widget.field).to_have_value("a draft")
     wait_until(lambda: [key.rpartition(" ")[2] for key, _ in widget.page.evaluate(ENTRIES)].count("olga") == 1)
-    sessions = operator.get("/api/chat/sessions", userId="olga").data["sessions"]
-    assert [session["status"] for session in sessions] == ["active"]
+    of_olga = {"userId": "olga"}
+    wait_until(
+        lambda: [one["status"] for one in operator.get("/api/chat/sessions", **of_olga).data["sessions"]] == ["active"]
+    )
 
 
 def test_a_guest_may_sign_in_at_any_moment(
@@ -150,11 +159,8 @@ def test_a_guest_may_sign_in_at_any_moment(
         widget.wait_for_texts("Only once")
         expect(widget.panel).to_be_visible()
         # "Sent" may still stand there from the guest's chat.
-        of_person = {"userId": f"person-{delay}"}
-        wait_until(lambda of_person=of_person: operator.get("/api/chat/sessions", **of_person).data["sessions"])
-        (session,) = operator.get("/api/chat/sessions", **of_person).data["sessions"]
-        messages = operator.history(session["id"])
-        assert [(one["message"], one["senderId"]) for one in messages] == [("Only once", f"person-{delay}")]
+        sent = [("Only once", f"person-{delay}")]
+        wait_until(lambda sent=sent: sent_by(operator, sent[0][1]) == sent)
 
 
 def test_unsent_messages_of_a_guest_are_kept(

@@ -9,7 +9,7 @@ from tests.browser.conftest import MakePerson
 from tests.browser.sites import Site
 from tests.browser.widgets import Agent, Widget
 from tests.e2e.rest import Rest
-from tests.e2e.server import Server
+from tests.e2e.server import Server, wait_until
 
 RUBBISH = ["null", "5", "[]", "rubbish", '{"outbox": 5, "names": null, "read": "x", "sessionId": {}, "token": [1]}']
 FULL = """() => {
@@ -65,7 +65,7 @@ def test_a_chat_works_with_full_storage(
     page.keyboard.press("Escape")
     agent.say(session["id"], "three")
     expect(widget.badge).to_have_text("1")
-    assert page.evaluate("heard") == [0, "open", 1]
+    wait_until(lambda: page.evaluate("heard") == [0, "open", 1])
     widget.open()
     widget.wait_for_texts("one", "two", "three")
 

@@ -232,6 +232,8 @@ def wait_until(
 ) -> None:
     """Wait for a condition that no event announces. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
+    pause = 0.01
     while not condition():
         assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(0.2, pause * 1.3)  # Looking takes time too, of the machine on which it is to happen.
