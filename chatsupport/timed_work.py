@@ -19,6 +19,7 @@ from chatsupport.services.shared import outbox
 CORE = (
     Every(processes.here.pause, availability.beat),
     Every(denials.ENFORCE_SECONDS, denials.enforce_recent),
+    Every(denials.SURVEY_SECONDS, denials.survey),
     Every(command_notices.LOOK_SECONDS, command_notices.Reader().look),
     Every(availability.heartbeat_seconds, availability.renew),
     Every(availability.heartbeat_seconds, membership.evict_strangers),

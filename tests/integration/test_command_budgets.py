@@ -193,12 +193,14 @@ def test_a_token_costs_nothing_within_half_a_minute(apis: Apis) -> None:
     assert sent == []
 
 
-def test_an_arrival_costs_five(apis: Apis, sockets: Sockets, operator: Api) -> None:
+@pytest.mark.parametrize("visitor", [{"guest": True}, {"userId": "newcomer"}])
+def test_an_arrival_costs_five(apis: Apis, sockets: Sockets, operator: Api, visitor: dict[str, Any]) -> None:
     operator.create_agent("Ben")
+    denials.survey()
     with COMMANDS.counted() as sent:
-        guest = data_of(apis.anonymous().post("/api/auth/token", {"guest": True}))
-        session = apis.bearer(guest["token"]).start(guest["userId"])
-        sockets.attempt({"token": guest["token"]}).join(session["sessionId"])
+        issued = data_of(apis.anonymous().post("/api/auth/token", visitor))
+        session = apis.bearer(issued["token"]).start({**issued, **visitor}["userId"])
+        sockets.attempt({"token": issued["token"]}).join(session["sessionId"])
     assert sent == [
         "aggregate sessions",
         "findAndModify sessions",

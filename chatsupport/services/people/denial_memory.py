@@ -31,6 +31,8 @@ Document = dict[str, Any]
 AGENT_PREFIX = "agent:"
 _LASTING = ("revoked:", "erased:", AGENT_PREFIX)
 """Denials that are remembered if found. Others can be lifted or deleted, so only their absence is remembered."""
+SURVEYED = ("block:", "erased:", "revoked:")
+"""Denials whose ids are read together, so that everybody else's absence is remembered."""
 _UNKNOWN: tuple[float, None] = (-math.inf, None)
 
 
@@ -48,6 +50,9 @@ class DenialMemory:
     def clear(self) -> None:
         """Forget everything."""
         self._known: OrderedDict[str, tuple[float, Document | None]] = OrderedDict()
+        # The surveyed denials that exist, or may exist since.
+        self._there: set[str] = set()
+        self._surveyed_at = -math.inf
         self._forgot = 0
         self._trusted_until = -math.inf
 
@@ -68,7 +73,7 @@ class DenialMemory:
         found: list[Document] = []
         for key in ids:
             read_at, document = self._known.get(key, _UNKNOWN)
-            if read_at < oldest:
+            if read_at < oldest and (self._surveyed_at < oldest or not self._is_missing(key)):
                 return None
             if document is not None:
                 found.append(document)
@@ -89,16 +94,26 @@ class DenialMemory:
             while len(self._known) > MOST:
                 self._known.popitem(last=False)
 
+    def remember_all(self, ids: Iterable[str], state: int) -> None:
+        """Remember that of the surveyed denials only these exist, unless something was forgotten since the look-up."""
+        with self._mutex:
+            if state == self._forgot and self.is_trusted():
+                self._there, self._surveyed_at = set(ids), elapsed()
+
     def forget(self, ids: Iterable[str]) -> None:
         """Look these up again the next time."""
         with self._mutex:
             for key in ids:
                 self._known.pop(key, None)
+                self._there.add(key)
                 self._forgot += 1
 
     def trust_from(self, moment: float) -> None:
         """Trust the memory again after a look at recent denials that began at that moment."""
         self._trusted_until = moment + TRUSTED_SECONDS
+
+    def _is_missing(self, key: str) -> bool:
+        return key.startswith(SURVEYED) and key not in self._there
 
 
 memory = DenialMemory(processes.here.is_announced)

@@ -31,13 +31,15 @@ from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, RENEWABLE, TOKEN_LIFETIME, USER, Caller, id_of_token
 from chatsupport.orders import BLOCKED, REVOKED, CloseAddress, CloseSockets
 from chatsupport.services.people import settling, tombstones
-from chatsupport.services.people.denial_memory import AGENT_PREFIX, memory
+from chatsupport.services.people.denial_memory import AGENT_PREFIX, SURVEYED, memory
 from chatsupport.services.server import processes
 from chatsupport.services.shared import access
 from chatsupport.services.shared.look_ups import SharedLookUps
 from chatsupport.services.shared.pages import Document
 
 ENFORCE_SECONDS = 1.0
+SURVEY_SECONDS = 5.0
+MOST_SURVEYED = 1_000
 RECENT_SECONDS = 600
 """When a process starts, it enforces the denials of this many seconds."""
 LATE_SECONDS = 60
@@ -323,6 +325,18 @@ def enforce_recent() -> None:
         # Of a tombstone nobody knows whose it is; the revocation beside it is kept for as long.
         if not has_run_out(denial) and not denial["_id"].startswith("erased:"):
             _close_sockets(denial, here=True)
+
+
+def survey() -> None:
+    """Learn the ids of all denials that a new caller may have, so that its first call needs no look-up.
+
+    If there are very many, each caller's are looked up.
+    """
+    state = memory.state
+    kinds = [{"_id": {"$gte": kind, "$lt": kind.replace(":", ";")}} for kind in SURVEYED]
+    found = list(Denial.collection().find({"$or": kinds}, {"_id": 1}, limit=MOST_SURVEYED + 1))
+    if len(found) <= MOST_SURVEYED:
+        memory.remember_all((denial["_id"] for denial in found), state)
 
 
 def close_sockets(event: AccessDenied) -> None:

@@ -18,7 +18,7 @@ from chatsupport.services.server import processes
 from chatsupport.services.server.processes import ThisProcess
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.commands import COMMANDS
-from tests.interleaving import just_after
+from tests.interleaving import just_after, just_before
 
 STATS = "/api/chat/stats"
 Pass = Callable[[float], None]
@@ -115,6 +115,54 @@ def test_without_a_look_nothing_is_trusted_for_long(apis: Apis, wait: Pass) -> N
     wait(TRUSTED_SECONDS)
 
     assert_failure(user.get(STATS), 403, "BLOCKED")
+
+
+def ask_for_token(apis: Apis, user_id: str) -> Any:
+    return apis.anonymous().post("/api/auth/token", {"userId": user_id})
+
+
+def test_after_a_survey_new_callers_need_no_look_up(apis: Apis) -> None:
+    store("block", "u2")
+    denials.survey()
+
+    with COMMANDS.counted() as sent:
+        token = data_of(ask_for_token(apis, "u1"))["token"]
+    assert sent == []
+    assert look_ups(apis.bearer(token)) == 0
+    assert_failure(ask_for_token(apis, "u2"), 403, "BLOCKED")
+
+
+def test_a_denial_after_a_survey_holds(apis: Apis) -> None:
+    denials.survey()
+    store("block", "u1")
+    assert ask_for_token(apis, "u1").status_code == 201, (
+        "the other process still waits, so nobody was told of the block"
+    )
+    denials.enforce_recent()
+    assert_failure(ask_for_token(apis, "u1"), 403, "BLOCKED")
+
+
+def test_a_denial_during_a_survey_is_not_overlooked(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny() -> None:
+        store("block", "u1")
+        denials.enforce_recent()
+
+    just_before(monkeypatch, denials.memory, "remember_all", deny)
+    denials.survey()
+
+    assert_failure(ask_for_token(apis, "u1"), 403, "BLOCKED")
+
+
+def test_very_many_denials_are_not_surveyed(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(denials, "MOST_SURVEYED", 1)
+    for user_id in ("u1", "u2"):
+        store("block", user_id)
+    denials.survey()
+
+    assert_failure(ask_for_token(apis, "u1"), 403, "BLOCKED")
+    with COMMANDS.counted() as sent:
+        assert ask_for_token(apis, "u3").status_code == 201
+    assert sent == ["find denials"]
 
 
 def test_a_denial_during_a_look_up_is_not_remembered_as_none(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,32 @@ def test_what_may_be_taken_back_is_looked_up_each_time(memory: DenialMemory) -> 
     assert memory.recall(["agent:a"]) == [{"_id": "agent:a"}]
 
 
+def test_a_survey_tells_who_has_no_denial(memory: DenialMemory, clock: Clock) -> None:
+    memory.remember_all(["block:user:u2"], memory.state)
+    assert memory.recall(IDS) == []
+    for unknown in ("block:user:u2", "signed-out:t", "identified:user:guest-1", "agent:a"):
+        assert memory.recall([*IDS, unknown]) is None
+    remember(memory, REVOKED)
+    assert memory.recall(IDS) == [REVOKED]
+
+    clock.time += KEPT_SECONDS + 0.001
+    memory.trust_from(clock.time)
+    assert memory.recall(IDS) is None
+
+
+def test_what_is_forgotten_is_looked_up_in_spite_of_a_survey(memory: DenialMemory) -> None:
+    before = memory.state
+    memory.remember_all([], before)
+    memory.forget(["block:user:u1"])
+    assert memory.recall(IDS) is None
+    assert memory.recall(["block:user:u2"]) == []
+
+    memory.remember_all([], before)
+    assert memory.recall(IDS) is None, "that survey began before"
+    memory.remember_all([], memory.state)
+    assert memory.recall(IDS) == []
+
+
 def test_it_keeps_nothing_for_long_and_not_too_much(
     memory: DenialMemory, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
