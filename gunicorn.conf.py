@@ -59,8 +59,11 @@ keepalive = 65
 graceful_timeout = 8
 # On Python 3.13 the control socket crashes the master on SIGTERM, which leaves the worker behind.
 control_socket_disable = True
-# Only the application reads forwarded headers, because it knows the number of proxies (TRUSTED_PROXIES).
-forwarded_allow_ips = ""
+# Only the application reads forwarded headers, because it knows the number of proxies (TRUSTED_PROXIES). Gunicorn need
+# not look whose they are, because there are none that it believes.
+forwarded_allow_ips = "*"
+secure_scheme_headers = {}
+forwarder_headers = ""
 # The application logs every request, and also gunicorn's warnings.
 loglevel = "warning"
 master.name("chat-support")

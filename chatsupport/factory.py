@@ -110,7 +110,10 @@ def create_app(config: Config | None = None) -> Flask:
     if config.trusted_proxies:
         proxies = config.trusted_proxies
         wsgi_app = ProxyFix(wsgi_app, x_for=proxies, x_proto=0, x_host=0)
-    app.wsgi_app = PublicAddress(EncodedSlashes(wsgi_app), config)  # type: ignore[method-assign]
+    wsgi_app = EncodedSlashes(wsgi_app)
+    if config.trusted_proxies or config.public_url or config.base_path:
+        wsgi_app = PublicAddress(wsgi_app, config)
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign]
     if "FLASK_RUN_FROM_CLI" in os.environ:
         command_notices.leave_all()
     else:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Request, Response, g, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from chatsupport import json_codec
@@ -108,7 +109,15 @@ def with_headers(body: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping
     return {**body, **{field: value for field, value in missing.items() if value}} if missing else body
 
 
+class Envelope(Response):
+    """An answer that has all its headers, so Werkzeug need not look for those that it should correct or add."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        """Return the headers."""
+        return self.headers
+
+
 def success(message: str, data: Mapping[str, Any], status: int = 200) -> Response:
     """Return the success envelope."""
     envelope = {"success": True, "message": message, "data": data}
-    return Response(json_codec.encoded(envelope), status, content_type=_JSON)
+    return Envelope(json_codec.encoded(envelope), status, content_type=_JSON)

@@ -75,8 +75,10 @@ def route(
         def view(**given: str) -> Any:
             if access.needs_caller:
                 require_caller(access.expired_for)
-            read = path.parse({aliases[name]: value for name, value in given.items()})
-            arguments = {name: getattr(read, name) for name in given}
+            arguments: dict[str, Any] = {}
+            if given:
+                read = path.parse({aliases[name]: value for name, value in given.items()})
+                arguments = {name: getattr(read, name) for name in given}
             if query is not None:
                 arguments[names[query]] = query.parse(current().args.to_dict())
             if body is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import itertools
 import os
 import re
 import socket
@@ -192,12 +193,12 @@ def _next_request(self: Any) -> Any:
     self.mesg = self.mesg_class(self.cfg, self.unreader, self.source_addr, self.req_count)
     if not self.mesg:
         raise StopIteration
-    if sum(len(name) + len(value) for name, value in self.mesg.headers) > MAX_HEADERS_BYTES:
+    headers = "".join(itertools.chain.from_iterable(self.mesg.headers))
+    if len(headers) > MAX_HEADERS_BYTES:
         raise LimitRequestHeaders("all headers together")
-    for name, value in self.mesg.headers:
-        if _CONTROL.search(value):
-            # Gunicorn treats a vertical tab as a space. A proxy that does not would see another body than we do.
-            raise InvalidHeader(name)
+    if _CONTROL.search(headers):
+        # Gunicorn treats a vertical tab as a space. A proxy that does not would see another body than we do.
+        raise InvalidHeader("a control character")
     _require_one_target(self.mesg)
     self.mesg.body = Body(self.mesg)
     return self.mesg
@@ -316,8 +317,11 @@ def _without_known(process: Callable[..., None], known: frozenset[tuple[str, str
     """Return gunicorn's function that checks the headers of an answer and adds them, that only adds those it knows."""
 
     def process_others(self: Any, headers: list[tuple[str, str]]) -> None:
-        process(self, [header for header in headers if header not in known])
-        self.headers += [header for header in headers if header in known]
+        kinds: tuple[list[tuple[str, str]], list[tuple[str, str]]] = [], []
+        for header in headers:
+            kinds[header in known].append(header)
+        process(self, kinds[False])
+        self.headers += kinds[True]
 
     return process_others
 
