@@ -26,7 +26,6 @@ from chatsupport.services.shared import access
 Document = dict[str, Any]
 
 READ_SECONDS = 8.0
-MOST_AT_ONCE = 100
 PART, MOST_PARTS = 500, 20
 """A bot's call looks at so many events of all sessions at a time, and at so many times that."""
 OF_SESSIONS = {kind for kind in contents.TYPES if not kind.startswith(("agent.", "note."))}

@@ -247,6 +247,7 @@ def test_a_receiver_that_answers_late_gets_one_event_at_a_time(
     operator: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivering, "LATE_SECONDS", 0.01)
+    monkeypatch.setattr(delivering, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(delivering, "BATCH", 1)
     at_once: list[int] = []
     busy = threading.Semaphore(delivering.LANES)
@@ -261,13 +262,35 @@ def test_a_receiver_that_answers_late_gets_one_event_at_a_time(
     create(operator, receiver, "message.created")
     for number in range(8):
         session_id = operator.start(f"u{number}")["sessionId"]
-        for text in range(3):
+        for text in range(2):
             operator.send(session_id, str(text))
     move()
-    receiver.wait_for(24)
+    receiver.wait_for(16)
 
     assert max(at_once) > 1
-    assert set(at_once[-10:]) == {1}
+    assert set(at_once[-6:]) == {1}
+
+
+def test_a_receiver_that_is_away_gets_a_few_events_a_second(
+    operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(delivering, "RETRIES", (3600.0,))
+    with receiving() as away:
+        pass
+    webhook = create(operator, None, "message.created", url=away.url)
+    for number in range(30):
+        operator.send(session_id, str(number))
+    began = time.monotonic()
+    move()
+    time.sleep(0.4)
+    failed = states(operator, webhook).count("failed")
+    assert 0 < failed <= delivering.FAILURES_IN_A_ROW + (time.monotonic() - began) / delivering.PAUSE_SECONDS
+
+    with receiving(away.port) as back:
+        assert eventually(lambda: len(back.bodies) + states(operator, webhook).count("failed") == 30)
+        texts = [int(body["data"]["message"]) for body in back.bodies]
+        assert texts == sorted(texts), "They have never failed."
 
 
 def test_what_another_process_has_delivered_stays_delivered(operator: Api, session_id: str, receiver: Receiver) -> None:
@@ -312,6 +335,7 @@ def test_after_an_outage_of_ten_minutes_every_event_arrives(operator: Api, monke
     """A minute takes 60 ms here, in the pauses between attempts too."""
     minute = 0.06
     monkeypatch.setattr(delivering, "RETRIES", tuple(seconds * minute / 60 for seconds in delivering.RETRIES))
+    monkeypatch.setattr(delivering, "PAUSE_SECONDS", delivering.PAUSE_SECONDS * minute / 60)
     sessions = [operator.start(f"u{number}")["sessionId"] for number in range(3)]
 
     def send(text: str) -> None:
@@ -384,7 +408,7 @@ def test_many_due_deliveries_do_not_wait_for_the_next_look(
     operator: Api, session_id: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivering, "RETRIES", (3600.0,))
-    monkeypatch.setattr(delivering, "MOST_DUE", 5)
+    monkeypatch.setattr(delivering, "MOST_DUE", 1)
     receiver.answer = lambda body: (500, {})
     webhook = create(operator, receiver, "message.created")
     for number in range(20):
@@ -392,11 +416,11 @@ def test_many_due_deliveries_do_not_wait_for_the_next_look(
     move()
     assert eventually(lambda: states(operator, webhook) == ["failed"] * 20)
     receiver.answer = lambda body: (200, {})
-    monkeypatch.setattr(delivering, "LOOK_SECONDS", 2.0)
+    monkeypatch.setattr(delivering, "LOOK_SECONDS", 0.5)
 
     operator.post(f"{WEBHOOKS}/{webhook['id']}/recover", {"since": "2026-11-22"})
 
-    assert eventually(lambda: states(operator, webhook) == ["delivered"] * 20, 4.0)
+    assert eventually(lambda: states(operator, webhook) == ["delivered"] * 20, 8.0), "One a look takes 10 s."
 
 
 def test_a_connection_is_kept_for_the_next_events(

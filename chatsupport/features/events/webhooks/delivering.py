@@ -55,8 +55,9 @@ STORE_SECONDS = 0.2
 LANES, BATCH, MOST_DUE = 4, 50, 200
 LATE_SECONDS = 5.0
 """An answer that takes longer holds a thread as no answer does."""
-FAILURES_IN_A_ROW = 3
-"""After so many calls without an answer, or with a late one, a webhook gets only one lane at a time, for one event."""
+FAILURES_IN_A_ROW, PAUSE_SECONDS = 3, 0.25
+"""After so many calls without an answer, or with a late one, a webhook gets only one lane at a time, for one event, and
+a pause after it. So a receiver that is away costs little, and most events are tried when it is back."""
 MINUTE, HOUR = 60.0, 3600.0
 RETRIES = (5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
 """The seconds from each failed attempt to the next one."""
@@ -195,6 +196,8 @@ class Endpoint:
         done = 0
         try:
             done = self._send_some(jobs, self._senders[number])
+            if self._failures >= FAILURES_IN_A_ROW:
+                socketio.sleep(PAUSE_SECONDS)
         except Exception as error:
             if not (isinstance(error, DatabaseUnavailableError) or _is_away(error)):
                 logger.exception("A webhook's events could not be sent", extra=self._about())
