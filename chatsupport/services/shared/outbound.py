@@ -146,8 +146,11 @@ class Line:
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         stream.sendall(f"POST {target} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body)
         response = _answer(stream)
+        try:
+            response.read(MOST_READ)
+        except (OSError, http.client.HTTPException):
+            self.close()  # The status is known all the same.
         # The rest of a long answer is not read, so its connection cannot be used again.
-        response.read(MOST_READ)
         if response.will_close or not response.isclosed():
             self.close()
         return Reply(response.status, response.getheader("Retry-After"))

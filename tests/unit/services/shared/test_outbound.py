@@ -157,6 +157,15 @@ def test_an_answer_that_drips_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> N
         outbound.post(f"http://127.0.0.1:{port}/", b"x", {}, DEVELOPMENT)
 
 
+@pytest.mark.parametrize("length", [b"Content-Length: 9000", b"Transfer-Encoding: chunked", b"Content-Length: -5"])
+def test_a_status_counts_even_if_the_body_never_ends(length: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\n" + length + b"\r\n\r\n"
+    with _dripping(b"z" * 9000, at_once=head) as port:
+        line = Line(f"http://127.0.0.1:{port}/", DEVELOPMENT, 0.3)
+        assert line.post(b"x", {}).status == 200
+        assert line._stream is None
+
+
 def test_what_is_allowed_by_name_or_network_is_taken_and_nothing_else() -> None:
     networks = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::/8"))
     reach = Reach(is_production=True, also=Allowed(frozenset({"localhost"}), networks))
@@ -305,13 +314,14 @@ def _server(answer: bytes, keeps: int) -> Iterator[tuple[int, list[socket.socket
 
 
 @contextmanager
-def _dripping(answer: bytes) -> Iterator[int]:
-    """Answer a call one byte at a time."""
+def _dripping(answer: bytes, at_once: bytes = b"") -> Iterator[int]:
+    """Answer a call one byte at a time, after a part that comes at once."""
     over = threading.Event()
 
     def drip() -> None:
         with server.accept()[0] as connection:
             connection.recv(65536)
+            connection.sendall(at_once)
             for byte in answer:
                 if over.wait(0.02):
                     return
