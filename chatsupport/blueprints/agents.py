@@ -8,7 +8,7 @@ from flask import Blueprint
 
 from chatsupport import serializers
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import AGENTS, MANAGERS, route
 from chatsupport.contract.calls import Says
 from chatsupport.contract.fields import AgentId
 from chatsupport.contract.people import Agent, AgentChanges, AgentFields, AgentPage, Agents, Deleted
@@ -20,7 +20,7 @@ blueprint = Blueprint("agents", __name__, url_prefix="/api/agents")
 Json = dict[str, Any]
 
 
-@route(blueprint.get(""), query=AgentPage, answers={200: Says("Agents", Agents)})
+@route(blueprint.get(""), query=AgentPage, answers={200: Says("Agents", Agents)}, access=MANAGERS)
 def list_agents(page: AgentPage) -> Json:
     """List the agents, sorted by name."""
     rows, cursor = agents.list_page(caller(), page)
@@ -32,6 +32,7 @@ def list_agents(page: AgentPage) -> Json:
     body=AgentFields,
     answers={201: Says("Agent created", Agent)},
     errors=[EmailTakenError],
+    access=MANAGERS,
 )
 def create_agent(fields: AgentFields) -> Json:
     """Make an agent.
@@ -41,7 +42,7 @@ def create_agent(fields: AgentFields) -> Json:
     return serializers.agent(agents.create(caller(), fields))
 
 
-@route(blueprint.get("/<agent_id>"), answers={200: Says("Agent", Agent)})
+@route(blueprint.get("/<agent_id>"), answers={200: Says("Agent", Agent)}, access=AGENTS)
 def get_agent(agent_id: AgentId) -> Json:
     """Read an agent."""
     return serializers.agent(agents.read(caller(), agent_id))
@@ -52,6 +53,7 @@ def get_agent(agent_id: AgentId) -> Json:
     body=AgentChanges,
     answers={200: Says("Agent changed", Agent)},
     errors=[EmailTakenError, CredentialsError],
+    access=AGENTS,
 )
 def update_agent(agent_id: AgentId, changes: AgentChanges) -> Json:
     """Change an agent.
@@ -62,7 +64,7 @@ def update_agent(agent_id: AgentId, changes: AgentChanges) -> Json:
     return serializers.agent(agents.update(caller(), agent_id, changes))
 
 
-@route(blueprint.delete("/<agent_id>"), answers={200: Says("Agent deleted", Deleted)})
+@route(blueprint.delete("/<agent_id>"), answers={200: Says("Agent deleted", Deleted)}, access=MANAGERS)
 def delete_agent(agent_id: AgentId) -> Json:
     """Delete an agent.
 

@@ -9,7 +9,7 @@ from flask import Blueprint, request
 from chatsupport import serializers
 from chatsupport.blueprints.local_requests import is_on_this_machine
 from chatsupport.blueprints.requests import api_key, caller
-from chatsupport.blueprints.routing import ANYBODY, RENEWING_CALLER, route
+from chatsupport.blueprints.routing import ANYBODY, OPERATORS, RENEWING_CALLER, route
 from chatsupport.contract.calls import Says
 from chatsupport.contract.people import (
     GuestToken,
@@ -105,6 +105,7 @@ def get_sign_in_options() -> Json:
     blueprint.post("/revoke"),
     body=Person,
     answers={200: Says("Tokens revoked", Revoked)},
+    access=OPERATORS,
 )
 def revoke_tokens(person: Person) -> Json:
     """Revoke all tokens of a person.

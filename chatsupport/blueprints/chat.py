@@ -8,7 +8,7 @@ from flask import Blueprint, request
 
 from chatsupport import serializers
 from chatsupport.blueprints.requests import caller, require_caller
-from chatsupport.blueprints.routing import ANYBODY, route
+from chatsupport.blueprints.routing import AGENTS, ANYBODY, MEMBERS, STAFF, Access, route
 from chatsupport.contract import chat as contract
 from chatsupport.contract.calls import Says
 from chatsupport.contract.chat import Handoff, NewMessage, Page, SessionEnd, SessionFilter, StartSession, Transfer
@@ -86,6 +86,7 @@ def get_session(session_id: SessionId) -> Json:
     blueprint.post("/end-session/<session_id>"),
     body=SessionEnd,
     answers={200: Says("Session ended", contract.EndedSession)},
+    access=MEMBERS,
 )
 def end_session(session_id: SessionId, end: SessionEnd) -> Json:
     """End a session.
@@ -99,6 +100,7 @@ def end_session(session_id: SessionId, end: SessionEnd) -> Json:
     blueprint.get("/messages/<session_id>"),
     query=Page,
     answers={200: Says("Messages", contract.History)},
+    access=MEMBERS,
 )
 def get_messages(session_id: SessionId, page: Page) -> Json:
     """Read a session's messages.
@@ -117,6 +119,7 @@ def get_messages(session_id: SessionId, page: Page) -> Json:
         200: Says("This message was already sent", contract.SentMessage),
     },
     errors=[SessionEndedError],
+    access=MEMBERS,
 )
 def send_message(session_id: SessionId, message: NewMessage) -> tuple[Json, int]:
     """Send a message.
@@ -131,6 +134,7 @@ def send_message(session_id: SessionId, message: NewMessage) -> tuple[Json, int]
     blueprint.get("/sessions"),
     query=SessionFilter,
     answers={200: Says("Sessions", contract.SessionPage)},
+    access=AGENTS,
 )
 def list_sessions(wanted: SessionFilter) -> Json:
     """List sessions, newest first.
@@ -145,6 +149,7 @@ def list_sessions(wanted: SessionFilter) -> Json:
     body=Transfer,
     answers={200: Says("Session transferred", contract.Session)},
     errors=[SessionEndedError, ConflictError, AgentAtCapacityError],
+    access=STAFF,
 )
 def transfer_session(session_id: SessionId, transfer: Transfer) -> Json:
     """Hand a session to an agent, or back to the queue's front.
@@ -159,6 +164,7 @@ def transfer_session(session_id: SessionId, transfer: Transfer) -> Json:
     body=Handoff,
     answers={200: Says("Session handed over", contract.Session)},
     errors=[SessionEndedError, WithAPersonError, ConflictError],
+    access=Access(check_session=handoffs.find),
 )
 def hand_off_session(session_id: SessionId, handoff: Handoff) -> Json:
     """Hand a session over from its bot to people.

@@ -10,17 +10,26 @@ from datetime import timedelta
 from functools import lru_cache, wraps
 from typing import Any, get_type_hints
 
+from bson import ObjectId
 from flask import Flask
 from pydantic import create_model
 from pydantic.alias_generators import to_camel
 from werkzeug.wrappers import Response
 
 from chatsupport.blueprints.forms import FILE, Form
-from chatsupport.blueprints.requests import current, json_body, require_caller, success, with_headers
+from chatsupport.blueprints.requests import caller, current, json_body, require_caller, success, with_headers
 from chatsupport.contract import calls
 from chatsupport.contract.base import Request
 from chatsupport.contract.calls import Answers, Call, ErrorClass, Says
-from chatsupport.identity import RENEWABLE
+from chatsupport.errors import ChatSupportError
+from chatsupport.identity import RENEWABLE, Caller
+from chatsupport.services.shared.access import (
+    find_session,
+    find_session_of_staff,
+    require_agent,
+    require_manager,
+    require_operator,
+)
 
 Handler = Callable[..., Any]
 
@@ -35,9 +44,31 @@ class Access:
     needs_caller: bool = True
     expired_for: timedelta = timedelta(0)
     """How long ago a token may have expired."""
+    check: Callable[[Caller], object] | None = None
+    """Refuses callers that may not make the call.
+
+    It is asked about wrong requests only, so that access comes first for them too. The service itself checks the caller
+    of a right request.
+    """
+    check_session: Callable[[Caller, ObjectId], object] | None = None
+    """The same for calls about a session, which it finds."""
+
+    def refuse_strangers(self, path: Any) -> None:
+        """Raise an error if the caller of a wrong request may not make the call at all. `path` is None if it is wrong
+        too.
+        """
+        if self.check is not None:
+            self.check(caller())
+        if self.check_session is not None and path is not None:
+            self.check_session(caller(), path.session_id)
 
 
 CALLER = Access()
+MEMBERS = Access(check_session=find_session)
+STAFF = Access(check_session=find_session_of_staff)
+AGENTS = Access(check=require_agent)
+MANAGERS = Access(check=require_manager)
+OPERATORS = Access(check=require_operator)
 RENEWING_CALLER = Access(expired_for=RENEWABLE)
 ANYBODY = Access(needs_caller=False)
 
@@ -76,13 +107,18 @@ def route(
             if access.needs_caller:
                 require_caller(access.expired_for)
             arguments: dict[str, Any] = {}
-            if given:
-                read = path.parse({aliases[name]: value for name, value in given.items()})
-                arguments = {name: getattr(read, name) for name in given}
-            if query is not None:
-                arguments[names[query]] = query.parse(current().args.to_dict())
-            if body is not None:
-                arguments[names[body]] = body.parse(with_headers(json_body(), headers or {}))
+            read = None
+            try:
+                if given:
+                    read = path.parse({aliases[name]: value for name, value in given.items()})
+                    arguments = {name: getattr(read, name) for name in given}
+                if query is not None:
+                    arguments[names[query]] = query.parse(current().args.to_dict())
+                if body is not None:
+                    arguments[names[body]] = body.parse(with_headers(json_body(), headers or {}))
+            except ChatSupportError:
+                access.refuse_strangers(read)
+                raise
             if form is None:
                 outcome = handler(**arguments)
             else:

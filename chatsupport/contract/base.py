@@ -234,6 +234,8 @@ def _name(problem: ErrorDetails) -> str:
 def _sentence(model: type[Request], problem: ErrorDetails) -> str:
     """Return what to do about a wrong field."""
     name, said = _name(problem), problem.get("ctx", {}).get("error")
+    if problem["type"] == "too_long" and "max_length" in problem.get("ctx", {}):
+        return f"{name} must have at most {problem['ctx']['max_length']} entries."
     if problem["type"] in ("too_long", "not_found") or (isinstance(said, ValueError) and str(said)):
         return f"{name} {said or problem['msg']}"
     reads = _last(_notes(model)[name], Reads) if name in _notes(model) else None

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from chatsupport.contract.base import Model, absent
 from chatsupport.contract.fields import FileOfMessage, HttpsUrl, Text
 
 MAX_OPTIONS, MAX_BUTTONS = 10, 3
 QUICK_REPLIES, CARD = "quick_replies", "card"
-
-
-def _at_most(most: int) -> AfterValidator:
-    def check(items: list[Any]) -> list[Any]:
-        if len(items) > most:
-            raise ValueError(f"must have at most {most} entries.")
-        return items
-
-    return AfterValidator(check)
 
 
 class Option(Model):
@@ -40,13 +31,13 @@ class Content(Model):
     """Quick replies, with `options`; or a card, with `title` and what else it has."""
 
     type: Literal["quick_replies", "card"]
-    options: Annotated[list[Option], _at_most(MAX_OPTIONS)] | None = absent("Of quick replies: 1 to 10.")
+    options: Annotated[list[Option], Field(max_length=MAX_OPTIONS)] | None = absent("Of quick replies: 1 to 10.")
     title: Annotated[str, Text(80)] | None = absent("Of a card.")
     text: Annotated[str, Text(500)] | None = absent("Of a card.")
     file_id: FileOfMessage | None = absent(
         "Of a card: the id of a picture that was sent in the same session. The message then has `picture`."
     )
-    buttons: Annotated[list[Button], _at_most(MAX_BUTTONS)] | None = absent("Of a card: at most 3.")
+    buttons: Annotated[list[Button], Field(max_length=MAX_BUTTONS)] | None = absent("Of a card: at most 3.")
 
     @model_validator(mode="after")
     def _is_of_its_type(self) -> Content:

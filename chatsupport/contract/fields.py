@@ -101,16 +101,23 @@ class DocumentId(Reads):
 
 
 def _https(value: Any) -> str:
+    wrong = "must be an address such as https://example.com/page, of at most 2000 characters."
     if not isinstance(value, str) or not _HTTPS.fullmatch(value):
-        raise ValueError
+        raise ValueError(wrong)
     try:
         parts = urlsplit(value)
         is_good = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
     except ValueError:
         is_good = False
     if not is_good or set("\"'<>\\^`{|}") & set(value):
-        raise ValueError
+        raise ValueError(wrong)
     return value
+
+
+def _bot_id(value: Any) -> ObjectId:
+    if not isinstance(value, str) or not ObjectId.is_valid(value):
+        raise ValueError("must be the id of an agent whose kind is bot, or null.")
+    return ObjectId(value)
 
 
 def _file_of_message(value: Any) -> str:
@@ -161,6 +168,8 @@ PersonId = Annotated[str, PersonText(128), Code("INVALID_USER_ID")]
 UserType = Annotated[PersonType, null_is("user"), Code("INVALID_USER_TYPE")]
 AgentId = Annotated[ObjectId, DocumentId(AgentNotFoundError), Code("INVALID_AGENT")]
 DepartmentId = Annotated[ObjectId, DocumentId(DepartmentNotFoundError), Code("INVALID_DEPARTMENT")]
+BotId = Annotated[ObjectId, Reads(_bot_id)]
+"""The request says with which `Code` it is refused."""
 SessionId = Annotated[ObjectId, DocumentId(SessionNotFoundError), Code("INVALID_SESSION_ID")]
 Seq = Annotated[int, Field(ge=0, le=LARGEST), Code("INVALID_CURSOR")]
 Tag = Annotated[str, Text(MAX_TAG_LENGTH)]
@@ -168,12 +177,7 @@ Reason = Annotated[str, Text(200), Code("INVALID_REASON")]
 
 HttpsUrl = Annotated[
     str,
-    Reads(
-        _https,
-        "an address such as https://example.com/page, of at most 2000 characters",
-        maxLength=2000,
-        pattern=f"^{_HTTPS.pattern}$",
-    ),
+    Reads(_https, maxLength=2000, pattern=f"^{_HTTPS.pattern}$"),
 ]
 FileOfMessage = Annotated[str, Reads(_file_of_message, "the id of a file", pattern="^[0-9a-fA-F]{24}$")]
 

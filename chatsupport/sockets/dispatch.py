@@ -186,7 +186,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
             connection.open_sends.wait_for_all()
         else:
             connection.open_sends.wait_for_room()
-        payload = _payload(running, received)
+        payload = _payload(connection, running, received)
         connection.open_sends.begin()
         try:
             received.handler(connection, payload, running.finish_later)
@@ -195,7 +195,7 @@ def _run(running: Event, is_behind: bool) -> Answer | None:
             raise
         return None
     connection.open_sends.wait_for_all()
-    payload = _payload(running, received)
+    payload = _payload(connection, running, received)
     with turn(), answer_within(message_log.MAX_WAIT_SECONDS):
         return received.handler(connection, payload)  # type: ignore[no-any-return]
 
@@ -216,16 +216,26 @@ def _spend(connection: Connection) -> None:
         connection.refused -= 1
 
 
-def _payload(running: Event, received: Received) -> InSession:
+def _payload(connection: Connection, running: Event, received: Received) -> InSession:
     payload = running.arguments[0] if running.arguments else {}
     if payload is None:
         payload = {}
     if not isinstance(payload, dict):
         raise InvalidInputError("INVALID_JSON", 'The payload must be one JSON object, such as {"sessionId": "…"}.')
-    read = received.body.parse(payload)
-    if running.connection is not None:
-        access.check_token(running.connection.caller, str(read.session_id))
+    try:
+        read = received.body.parse(payload)
+    except ChatSupportError:
+        _refuse_strangers(connection, InSession.parse(payload))
+        raise
+    access.check_token(connection.caller, str(read.session_id))
     return read
+
+
+def _refuse_strangers(connection: Connection, named: InSession) -> None:
+    """Raise an error if the sender of a wrong event may not access its session: access comes first for it too."""
+    access.check_token(connection.caller, str(named.session_id))
+    with turn(), answer_within(message_log.MAX_WAIT_SECONDS):
+        access.find_session(connection.caller, named.session_id)
 
 
 def _printable(name: object) -> str | None:

@@ -8,7 +8,7 @@ from flask import Blueprint
 
 from chatsupport import serializers
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import OPERATORS, route
 from chatsupport.contract.calls import Says
 from chatsupport.features.audit import service as audit
 from chatsupport.features.audit.models import AuditFilter, AuditLog
@@ -16,7 +16,7 @@ from chatsupport.features.audit.models import AuditFilter, AuditLog
 blueprint = Blueprint("audit", __name__, url_prefix="/api/audit")
 
 
-@route(blueprint.get(""), query=AuditFilter, answers={200: Says("Audit log", AuditLog)})
+@route(blueprint.get(""), query=AuditFilter, answers={200: Says("Audit log", AuditLog)}, access=OPERATORS)
 def list_audit_entries(wanted: AuditFilter) -> dict[str, Any]:
     """Read the audit log, newest first.
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, request
 
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import MEMBERS, route
 from chatsupport.contract.calls import Says
 from chatsupport.contract.chat import Session
 from chatsupport.contract.fields import SessionId
@@ -23,6 +23,7 @@ blueprint = Blueprint("context", __name__, url_prefix="/api/chat")
     body=SessionUpdate,
     answers={200: Says("Session updated", Session)},
     errors=[SessionEndedError],
+    access=MEMBERS,
 )
 def update_session(session_id: SessionId, told: SessionUpdate) -> dict[str, Any]:
     """Change the details of a visitor.

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bson import ObjectId
 from pydantic import Field
 
 from chatsupport.contract.base import Answer, Code, Request, absent, example, page
-from chatsupport.contract.fields import Digits, DocumentId, Id, Text, Time
+from chatsupport.contract.fields import BotId, Digits, Id, Text, Time
 from chatsupport.contract.people import NameCursor
 from chatsupport.documents.department import MAX_DEPARTMENTS, MAX_NAME, MAX_OVERFLOW_SECONDS
-from chatsupport.errors import AgentNotFoundError, ConflictError
+from chatsupport.errors import ConflictError
 
 _OVERFLOW = "After so many seconds, every agent may have a waiting session of this department. null: never."
 _BOT = "The bot that gets its new sessions first. null: the bot of the settings, if there is one."
 
 DepartmentName = Annotated[str, Text(MAX_NAME), Code("INVALID_DEPARTMENT")]
 OverflowAfter = Annotated[int, Field(ge=1, le=MAX_OVERFLOW_SECONDS), Code("INVALID_DEPARTMENT")]
-BotId = Annotated[ObjectId, DocumentId(AgentNotFoundError), Code("INVALID_DEPARTMENT")]
+DepartmentBotId = Annotated[BotId, Code("INVALID_DEPARTMENT")]
 
 
 class DepartmentTakenError(ConflictError):
@@ -35,7 +34,7 @@ class NewDepartment(Request):
 
     name: DepartmentName = Field(description="It is unique. Capitals do not matter.")
     overflow_after: OverflowAfter | None = absent(_OVERFLOW)
-    bot_id: BotId | None = absent(_BOT)
+    bot_id: DepartmentBotId | None = absent(_BOT)
 
     model_config = example(name="Sales", overflowAfter=120)
 
@@ -45,7 +44,7 @@ class DepartmentChanges(Request):
 
     name: DepartmentName = absent()
     overflow_after: OverflowAfter | None = absent(_OVERFLOW)
-    bot_id: BotId | None = absent(_BOT)
+    bot_id: DepartmentBotId | None = absent(_BOT)
 
     model_config = example(overflowAfter=None)
 

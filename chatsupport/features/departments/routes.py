@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import MANAGERS, route
 from chatsupport.contract.calls import Says
 from chatsupport.contract.fields import DepartmentId
 from chatsupport.features.departments import service as departments
@@ -39,6 +39,7 @@ def list_departments(page: DepartmentPage) -> Json:
     body=NewDepartment,
     answers={201: Says("Department created", Department)},
     errors=[DepartmentTakenError],
+    access=MANAGERS,
 )
 def create_department(new: NewDepartment) -> Json:
     """Make a department.
@@ -53,6 +54,7 @@ def create_department(new: NewDepartment) -> Json:
     body=DepartmentChanges,
     answers={200: Says("Department changed", Department)},
     errors=[DepartmentTakenError],
+    access=MANAGERS,
 )
 def update_department(department_id: DepartmentId, changes: DepartmentChanges) -> Json:
     """Change the given fields of a department.
@@ -62,7 +64,7 @@ def update_department(department_id: DepartmentId, changes: DepartmentChanges) -
     return departments.change(caller(), department_id, changes)
 
 
-@route(blueprint.delete("/<department_id>"), answers={200: Says("Department deleted", Department)})
+@route(blueprint.delete("/<department_id>"), answers={200: Says("Department deleted", Department)}, access=MANAGERS)
 def delete_department(department_id: DepartmentId) -> Json:
     """Delete a department.
 

@@ -53,7 +53,7 @@ def read(caller: Caller, after: int, types: Collection[str], wait: float, limit:
     there are too many events for one look, it does not wait, and `hasMore` is true. Position 0 stands before the oldest
     event that is kept. Raises `PositionGoneError`.
     """
-    bot_id = _bot(caller)
+    bot_id = bot_or_operator(caller)
     recorder.here.begin()
     until, operation = elapsed() + wait, tracing.current()
     # In a new context, because the time in which a request must be answered does not count the waiting.
@@ -83,7 +83,7 @@ def _page(after: int, types: Collection[str], limit: int) -> Document:
         return {"events": contents.shown(page), "hasMore": len(events) > limit}
 
 
-def _bot(caller: Caller) -> ObjectId | None:
+def bot_or_operator(caller: Caller) -> ObjectId | None:
     """Return the bot that is calling, or None for an operator. Raises `ForbiddenError` for others."""
     if access.is_bot(caller):
         return ObjectId(caller.id)

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint
 
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import Access, route
 from chatsupport.contract.calls import Says
 from chatsupport.features.events import feed, recorder, relay, tail
 from chatsupport.features.events.feed import PositionGoneError
@@ -33,6 +33,7 @@ def _forget(_: object) -> None:
     query=EventPage,
     answers={200: Says("Events", Events)},
     errors=[PositionGoneError],
+    access=Access(check=feed.bot_or_operator),
 )
 def list_events(page: EventPage) -> Json:
     """Read the events after a position, in their order.

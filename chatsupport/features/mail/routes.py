@@ -8,7 +8,7 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import ANYBODY, route
+from chatsupport.blueprints.routing import ANYBODY, MEMBERS, route
 from chatsupport.blueprints.web import page
 from chatsupport.contract.calls import File, Says
 from chatsupport.contract.fields import SessionId
@@ -84,6 +84,7 @@ def unsubscribe_by_one_click(wanted: Unsubscription) -> Json:
     body=TranscriptMail,
     answers={202: Says("Transcript will be mailed", MailedTranscript)},
     errors=[NotFoundError, RateLimitedError],
+    access=MEMBERS,
 )
 def mail_transcript(session_id: SessionId, wanted: TranscriptMail) -> Json:
     """Send a session's transcript by mail.

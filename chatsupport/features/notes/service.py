@@ -25,7 +25,7 @@ Document = dict[str, Any]
 
 def list_page(caller: Caller, session_id: ObjectId, limit: int, cursor: Cursor | None) -> Document:
     """Return one page of a session's notes, newest first, and the cursor of the next. For staff only."""
-    session = _find(caller, session_id)
+    session = find_session(caller, session_id)
     rows, next_cursor = pages.read(Note.collection(), {"sessionId": session_id}, limit, cursor, time="createdAt")
     events.happened(HistoryRead(caller, session))
     return serializers.page("notes", [serialize(row) for row in rows], next_cursor)
@@ -33,7 +33,7 @@ def list_page(caller: Caller, session_id: ObjectId, limit: int, cursor: Cursor |
 
 def add(caller: Caller, session_id: ObjectId, text: str) -> Document:
     """Add a note to a session, open or ended, and tell the staff in its room. For staff only."""
-    session = _find(caller, session_id)
+    session = find_session(caller, session_id)
     note = {
         "_id": ObjectId(),
         "sessionId": session_id,
@@ -67,7 +67,7 @@ def keep_summary(event: HandedOver) -> None:
         _store(event.session, note)
 
 
-def _find(caller: Caller, session_id: ObjectId) -> Document:
+def find_session(caller: Caller, session_id: ObjectId) -> Document:
     """Return the session for staff who are people or systems."""
     session = access.find_session_of_staff(caller, session_id)
     if access.is_bot_of(caller, session):

@@ -11,7 +11,7 @@ from flask import Blueprint
 
 from chatsupport.blueprints.paths import take_user_ids
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import OPERATORS, route
 from chatsupport.contract.calls import Says
 from chatsupport.contract.fields import PersonId
 from chatsupport.errors import MethodNotAllowedError
@@ -26,19 +26,19 @@ Json = dict[str, Any]
 EXPORTED, ERASED = {200: Says("Export", Export)}, {200: Says("Erased", Erased)}
 
 
-@route(blueprint.get("/export"), query=StoredPerson, answers=EXPORTED)
+@route(blueprint.get("/export"), query=StoredPerson, answers=EXPORTED, access=OPERATORS)
 def export_stored_user(person: StoredPerson) -> Json:
     """Export everything that is stored about a person, with the id in the query."""
     return export.export(caller(), person.caller)
 
 
-@route(blueprint.delete(""), query=StoredPerson, answers=ERASED)
+@route(blueprint.delete(""), query=StoredPerson, answers=ERASED, access=OPERATORS)
 def erase_stored_user(person: StoredPerson) -> Json:
     """Erase a person, with the id in the query."""
     return erasure.erase(caller(), person.caller)
 
 
-@route(blueprint.get("/<id:user_id>/export"), query=Erasable, answers=EXPORTED)
+@route(blueprint.get("/<id:user_id>/export"), query=Erasable, answers=EXPORTED, access=OPERATORS)
 def export_user(user_id: PersonId, kind: Erasable) -> Json:
     """Export everything that is stored about a person."""
     return export.export(caller(), Caller(user_id, kind.user_type))
@@ -49,6 +49,7 @@ def export_user(user_id: PersonId, kind: Erasable) -> Json:
     query=Erasable,
     answers=ERASED,
     errors=[MethodNotAllowedError],
+    access=OPERATORS,
 )
 def erase_user(user_id: PersonId, kind: Erasable) -> Json:
     """Erase a person.

@@ -75,6 +75,12 @@ class OldSubscription(Request):
     )
 
 
+class OldSubscriptionInBody(OldSubscription):
+    """The subscription to end, for a client that names it as it did when it subscribed."""
+
+    model_config = example(endpoint="https://push.example.com/send/dGVzdA")
+
+
 class Subscription(Answer):
     """A browser that gets pushes."""
 

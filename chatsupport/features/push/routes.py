@@ -7,14 +7,22 @@ from typing import Any
 from flask import Blueprint
 
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import Access, route
 from chatsupport.contract.calls import Says
 from chatsupport.features.push import keys, subscriptions
-from chatsupport.features.push.models import NewSubscription, OldSubscription, PublicKey, Subscription, Unsubscribed
+from chatsupport.features.push.models import (
+    NewSubscription,
+    OldSubscription,
+    OldSubscriptionInBody,
+    PublicKey,
+    Subscription,
+    Unsubscribed,
+)
 
 blueprint = Blueprint("push", __name__, url_prefix="/api/push")
 
 Json = dict[str, Any]
+SUBSCRIBERS = Access(check=subscriptions.require_agent)
 
 
 @blueprint.record
@@ -30,7 +38,12 @@ def get_push_key() -> Json:
     return {"publicKey": keys.pair().public}
 
 
-@route(blueprint.put("/subscription"), body=NewSubscription, answers={200: Says("Subscribed", Subscription)})
+@route(
+    blueprint.put("/subscription"),
+    body=NewSubscription,
+    answers={200: Says("Subscribed", Subscription)},
+    access=SUBSCRIBERS,
+)
 def put_push_subscription(new: NewSubscription) -> Json:
     """Subscribe this browser to pushes while the console is closed.
 
@@ -39,7 +52,13 @@ def put_push_subscription(new: NewSubscription) -> Json:
     return subscriptions.add(caller(), new)
 
 
-@route(blueprint.delete("/subscription"), query=OldSubscription, answers={200: Says("Unsubscribed", Unsubscribed)})
-def delete_push_subscription(old: OldSubscription) -> Json:
-    """Unsubscribe one browser, or all of your browsers."""
-    return {"deleted": subscriptions.remove(caller(), old.endpoint)}
+@route(
+    blueprint.delete("/subscription"),
+    query=OldSubscription,
+    body=OldSubscriptionInBody,
+    answers={200: Says("Unsubscribed", Unsubscribed)},
+    access=SUBSCRIBERS,
+)
+def delete_push_subscription(old: OldSubscription, same: OldSubscriptionInBody) -> Json:
+    """Unsubscribe one browser, or all of your browsers. The query or the body names it."""
+    return {"deleted": subscriptions.remove(caller(), old.endpoint or same.endpoint)}

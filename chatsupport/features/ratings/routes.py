@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import Access, route
 from chatsupport.contract.calls import Says
 from chatsupport.contract.fields import SessionId
 from chatsupport.features.ratings import service as ratings
@@ -21,6 +21,7 @@ blueprint = Blueprint("ratings", __name__, url_prefix="/api/chat")
     body=NewRating,
     answers={201: Says("Session rated", RatedSession), 200: Says("Rating changed", RatedSession)},
     errors=[RatingClosedError],
+    access=Access(check_session=ratings.find_session),
 )
 def rate_session(session_id: SessionId, new: NewRating) -> tuple[dict[str, Any], int]:
     """Rate a session.

@@ -38,9 +38,7 @@ def rate(caller: Caller, session_id: ObjectId, new: NewRating) -> tuple[Document
 
     Raises `ForbiddenError` for everybody else, and `RatingClosedError` before an agent has written or too late.
     """
-    session = access.find_session(caller, session_id)
-    if access.is_staff(caller, session):
-        raise ForbiddenError("Only the session's user can rate it.")
+    session = find_session(caller, session_id)
     rate_limits.check_caller(rate_limits.UPDATES, caller)
     time = now()
     ended_at = session.get("endedAt")
@@ -60,6 +58,14 @@ def rate(caller: Caller, session_id: ObjectId, new: NewRating) -> tuple[Document
     session["features"] = {**session.get("features", {}), NAME: rating}
     events.happened(SessionRated(session))
     return described(session), is_new
+
+
+def find_session(caller: Caller, session_id: ObjectId) -> Document:
+    """Return the session for its user. Raises `ForbiddenError` for everybody else."""
+    session = access.find_session(caller, session_id)
+    if access.is_staff(caller, session):
+        raise ForbiddenError("Only the session's user can rate it.")
+    return session
 
 
 def _was_answered(session: Mapping[str, Any]) -> bool:

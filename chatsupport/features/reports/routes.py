@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, after_this_request, request
 
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import MANAGERS, route
 from chatsupport.contract.calls import Says
 from chatsupport.documents.agent import BOT
 from chatsupport.features.reports import service as reports
@@ -32,6 +32,7 @@ _FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=\s*?[=+\-@|;\t\r\n＝＋－＠])")
     blueprint.get("/summary"),
     query=ReportQuery,
     answers={200: Says("Report", Report, also=(CSV,))},
+    access=MANAGERS,
 )
 def get_summary(wanted: ReportQuery) -> dict[str, Any] | Response:
     """Report on the sessions that ended in a period.

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from bson import ObjectId
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from chatsupport.contract.base import Answer, Code, Model, Reads, Request, absent, example
-from chatsupport.contract.fields import Count, DocumentId, HttpsUrl, Id, Line, Text, Time, time_zones
+from chatsupport.contract.fields import BotId, Count, HttpsUrl, Id, Line, Text, Time, time_zones
 from chatsupport.contract.schemas import LARGEST
-from chatsupport.errors import AgentNotFoundError
 
 MAX_END_REASONS, MAX_QUESTIONS, MAX_OPTIONS = 20, 8, 20
 MAX_SPANS, MAX_EXCEPTIONS = 10, 400
@@ -24,8 +22,6 @@ _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
-
-Item = TypeVar("Item")
 
 
 def _matching(pattern: re.Pattern[str], wording: str) -> Reads:
@@ -39,15 +35,6 @@ def _matching(pattern: re.Pattern[str], wording: str) -> Reads:
 
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
-
-
-def _at_most(most: int) -> Any:
-    def check(items: list[Item]) -> list[Item]:
-        if len(items) > most:
-            raise ValueError(f"must have at most {most} entries.")
-        return items
-
-    return AfterValidator(check)
 
 
 def _each_once(items: list[str]) -> list[str]:
@@ -98,7 +85,7 @@ Span = Annotated[
         _span, type="array", items={"type": "string", "pattern": f"^({_TIME_OF_DAY.pattern})$"}, minItems=2, maxItems=2
     ),
 ]
-Spans = Annotated[list[Span], _at_most(MAX_SPANS), AfterValidator(_in_order)]
+Spans = Annotated[list[Span], Field(max_length=MAX_SPANS), AfterValidator(_in_order)]
 Day = Annotated[Spans, Field(default_factory=list)]
 
 
@@ -127,8 +114,8 @@ class OpeningHours(Model):
 
     time_zone: Annotated[str, Reads(_time_zone)] = Field(description="An IANA name, such as `Europe/Berlin`.")
     weekly: Weekly
-    exceptions: Annotated[list[ExceptionalDay], _at_most(MAX_EXCEPTIONS), AfterValidator(_dates_differ)] = Field(
-        default_factory=list
+    exceptions: Annotated[list[ExceptionalDay], Field(max_length=MAX_EXCEPTIONS), AfterValidator(_dates_differ)] = (
+        Field(default_factory=list)
     )
 
 
@@ -176,9 +163,9 @@ class Question(Model):
     )
     label: Annotated[str, Text(80)]
     type: Literal["text", "email", "phone", "select"]
-    options: Annotated[list[Annotated[str, Text(80)]], _at_most(MAX_OPTIONS), AfterValidator(_each_once)] | None = (
-        absent("The choices of a `select`. Not allowed with other types.")
-    )
+    options: (
+        Annotated[list[Annotated[str, Text(80)]], Field(max_length=MAX_OPTIONS), AfterValidator(_each_once)] | None
+    ) = absent("The choices of a `select`. Not allowed with other types.")
     required: bool
 
     @model_validator(mode="after")
@@ -196,9 +183,8 @@ def _keys_differ(questions: list[Question]) -> list[Question]:
 
 WRONG = Code("INVALID_SETTINGS")
 Hours = Annotated[OpeningHours | None, WRONG]
-EndReasons = Annotated[list[EndReason], _at_most(MAX_END_REASONS), WRONG]
-PreChat = Annotated[list[Question], _at_most(MAX_QUESTIONS), AfterValidator(_keys_differ), WRONG]
-BotId = Annotated[ObjectId, DocumentId(AgentNotFoundError), WRONG] | None
+EndReasons = Annotated[list[EndReason], Field(max_length=MAX_END_REASONS), WRONG]
+PreChat = Annotated[list[Question], Field(max_length=MAX_QUESTIONS), AfterValidator(_keys_differ), WRONG]
 
 
 class NewSettings(Request):
@@ -214,7 +200,7 @@ class NewSettings(Request):
     pre_chat: PreChat = Field(
         description="At most 8 questions: `key`, `label` (1 to 80 characters), `type`, `options`, `required`."
     )
-    bot_id: BotId = Field(
+    bot_id: Annotated[BotId, WRONG] | None = Field(
         description="The bot that gets new sessions first, except those of departments with a bot of their own."
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import MANAGERS, route
 from chatsupport.contract.calls import Says
 from chatsupport.features.settings import service
 from chatsupport.features.settings.models import NewSettings, StoredSettings
@@ -35,6 +35,7 @@ def get_settings() -> dict[str, Any]:
     body=NewSettings,
     answers={200: Says("Settings changed", StoredSettings)},
     errors=[SettingsChangedError],
+    access=MANAGERS,
 )
 def put_settings(new: NewSettings) -> dict[str, Any]:
     """Replace all settings.

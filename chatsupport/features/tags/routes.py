@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import STAFF, route
 from chatsupport.contract.calls import Says
 from chatsupport.contract.chat import Session
 from chatsupport.contract.fields import SessionId
@@ -19,7 +19,9 @@ blueprint = Blueprint("tags", __name__, url_prefix="/api")
 Json = dict[str, Any]
 
 
-@route(blueprint.put("/chat/tags/<session_id>"), body=NewTags, answers={200: Says("Tags stored", Session)})
+@route(
+    blueprint.put("/chat/tags/<session_id>"), body=NewTags, answers={200: Says("Tags stored", Session)}, access=STAFF
+)
 def put_tags(session_id: SessionId, new: NewTags) -> Json:
     """Give a session these tags, in place of those it had.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, g
 
 from chatsupport.blueprints.requests import caller
-from chatsupport.blueprints.routing import route
+from chatsupport.blueprints.routing import MEMBERS, route
 from chatsupport.contract.calls import File
 from chatsupport.contract.fields import SessionId
 from chatsupport.features.transcripts import service as transcripts
@@ -24,6 +24,7 @@ MEDIA_TYPES = {"text": ("text/plain", "txt"), "html": ("text/html", "html"), "js
     blueprint.get("/transcript/<session_id>"),
     query=TranscriptQuery,
     answers={200: File("The transcript", ("text/plain", "text/html"), data=Transcript)},
+    access=MEMBERS,
 )
 def get_transcript(session_id: SessionId, wanted: TranscriptQuery) -> Response:
     """Get a session's transcript as a file.

@@ -52,7 +52,7 @@ def hand_off(caller: Caller, session_id: ObjectId, wanted: Handoff) -> Document:
     nothing more. A repeated call changes nothing. If the session waits for a person already, the message is stored.
     Raises `WithAPersonError`, `SessionEndedError` and `DepartmentNotFoundError`.
     """
-    session = _find(caller, session_id)
+    session = find(caller, session_id)
     is_user = caller.type != SYSTEM and not access.is_bot_of(caller, session)
     if is_user and (wanted.summary is not None or wanted.tags):
         raise ForbiddenError("Only the bot leaves a summary or tags. Leave them out.")
@@ -73,7 +73,7 @@ def hand_off(caller: Caller, session_id: ObjectId, wanted: Handoff) -> Document:
         elif not handovers.is_with_bot(session):
             raise WithAPersonError
         elif not transitions.requeue(session, transitions.HANDED_OVER, said=said, department_id=department_id):
-            session = _find(caller, session_id)
+            session = find(caller, session_id)
             continue
         views = reading.describe_stored(session_id)
         return views.for_user if is_user else views.for_staff
@@ -99,7 +99,7 @@ def _send_while_waiting(caller: Caller, session: Document, wanted: Handoff) -> N
         message_log.log.append(Draft(session["_id"], caller, caller.id, caller.type, wanted.text, key))
 
 
-def _find(caller: Caller, session_id: ObjectId) -> Document:
+def find(caller: Caller, session_id: ObjectId) -> Document:
     """Return the session for its user, its bot, also a former one, and operators."""
     session = access.first_session({"_id": session_id})
     if session is None:

@@ -221,7 +221,7 @@ def _host(parts: SplitResult) -> str:
     """Return a name, or an IPv4 address in its usual spelling: not every resolver knows 127.1 or 0x7f000001."""
     host = parts.hostname or ""
     try:
-        return str(ipaddress.IPv4Address(socket.inet_aton(host)))
+        return str(ipaddress.IPv4Address(socket.inet_aton(host.rstrip("."))))
     except (OSError, UnicodeError):
         return host
 

@@ -86,6 +86,7 @@ def test_names_are_unique_whatever_their_capitals(operator: Api) -> None:
         {"name": "x", "overflowAfter": True},
         {"name": "x", "botId": 5},
         {"name": "x", "botId": UNKNOWN},
+        {"name": "x", "botId": "a bot"},
     ],
 )
 def test_wrong_fields_are_named(operator: Api, fields: dict[str, Any]) -> None:

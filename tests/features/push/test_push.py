@@ -255,6 +255,14 @@ def test_a_browser_belongs_to_one_agent(apis: Apis, agent_api: Api, operator: Ap
     assert data_of(response) == {"deleted": 1}
 
 
+def test_a_subscription_may_be_named_in_the_body_too(agent_api: Api, browser: Browser) -> None:
+    subscribe(agent_api, browser)
+    for endpoint, deleted in (("x", 0), (browser.subscription["endpoint"], 1)):
+        body = {"endpoint": endpoint}
+        response = agent_api.client.delete(SUBSCRIPTION, headers=agent_api.headers, json=body)
+        assert data_of(response) == {"deleted": deleted}
+
+
 def test_only_agents_subscribe(apis: Apis, operator: Api, user: Api, browser: Browser) -> None:
     for caller in (user, operator):
         assert_failure(caller.get(KEY), 403, "FORBIDDEN")

@@ -153,6 +153,7 @@ QUESTION = {"key": "topic", "label": "About", "type": "text", "required": True}
         ("hours", week([], *[{"date": "2026-12-24", "spans": []}] * 2), "hours.exceptions"),
         ("hours", week([], *[{"date": "2026-12-24", "spans": []}] * 401), "hours.exceptions"),
         ("botId", "6b02b4cd299fb66dc017f7e1", "botId"),
+        ("botId", "a bot", "botId"),
         ("texts", None, "texts"),
         ("texts", [], "texts"),
         ("texts", {"greeting": "x" * 301}, "texts.greeting"),

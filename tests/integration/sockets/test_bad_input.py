@@ -208,3 +208,10 @@ def test_an_error_after_a_message_is_stored_does_not_hold_back_the_acknowledgeme
     assert stored["message"] == "stored"
     assert eventually(lambda: "KeyError: 'a defect'" in caplog.text)
     assert_usable(user, session_id)
+
+
+def test_a_strangers_wrong_event_is_refused_as_a_right_one_is(sockets: Sockets, operator: Api) -> None:
+    other = operator.start("somebody else")["sessionId"]
+    wrong = {"sessionId": other, "message": "", "seq": "x", "reason": 5, "after": "x", "visitor": 5}
+    for event in EVENTS:
+        assert_refused(sockets.user("u9").call(event, wrong), "FORBIDDEN")

@@ -95,7 +95,7 @@ def read(caller: Caller, webhook_id: ObjectId) -> Document:
 
 def create(caller: Caller, new: NewWebhook) -> Document:
     """Make a webhook that gets every event from now on, and return it with its secret."""
-    _require_writer(caller)
+    require_writer(caller)
     _check(new.url)
     if Webhook.collection().count_documents({}, limit=MOST, hint="newest") >= MOST:
         raise refused("url", WRONG.code, f"There are {MOST} webhooks, and no more are possible. Delete one first.")
@@ -119,7 +119,7 @@ def create(caller: Caller, new: NewWebhook) -> Document:
 
 def change(caller: Caller, webhook_id: ObjectId, changes: WebhookChanges) -> Document:
     """Change the given fields of a webhook."""
-    _require_writer(caller)
+    require_writer(caller)
     if "url" in changes.given:
         _check(changes.url)
     values: Document = {**changes.model_dump(include=changes.given, by_alias=True), "updatedAt": now()}
@@ -133,7 +133,7 @@ def change(caller: Caller, webhook_id: ObjectId, changes: WebhookChanges) -> Doc
 
 def delete(caller: Caller, webhook_id: ObjectId) -> Document:
     """Delete a webhook with its deliveries, and return it."""
-    _require_writer(caller)
+    require_writer(caller)
     webhook = Webhook.collection().find_one_and_delete({"_id": webhook_id})
     Delivery.collection().delete_many({"webhookId": webhook_id})
     if webhook is None:
@@ -144,7 +144,7 @@ def delete(caller: Caller, webhook_id: ObjectId) -> Document:
 
 def rotate_secret(caller: Caller, webhook_id: ObjectId) -> Document:
     """Give a webhook a new secret, and return it with that. For a day, the previous one signs too."""
-    _require_writer(caller)
+    require_writer(caller)
     time = now()
     secret = signing.new_secret()
     values = {
@@ -158,7 +158,7 @@ def rotate_secret(caller: Caller, webhook_id: ObjectId) -> Document:
 
 def test(caller: Caller, webhook_id: ObjectId) -> Document:
     """Send a webhook an event of the type `webhook.test` now, and return how it was answered."""
-    _require_writer(caller)
+    require_writer(caller)
     webhook, time = _find(webhook_id), now()
     request = sending.Request(
         f"evt_{ObjectId()}", sending.body(TEST, serializers.iso(time), {"webhookId": str(webhook_id)})
@@ -190,7 +190,7 @@ def list_deliveries(caller: Caller, webhook_id: ObjectId, wanted: DeliveryPage) 
 
 def retry(caller: Caller, webhook_id: ObjectId, delivery_id: ObjectId) -> Document:
     """Try a delivery again as soon as possible, whatever its state."""
-    _require_writer(caller)
+    require_writer(caller)
     webhook = _find(webhook_id)
     time = now()
     delivery = Delivery.collection().find_one_and_update(
@@ -209,7 +209,7 @@ def retry(caller: Caller, webhook_id: ObjectId, delivery_id: ObjectId) -> Docume
 
 def recover(caller: Caller, webhook_id: ObjectId, since: datetime) -> Document:
     """Have all failed and dead deliveries of events since a time tried again, and return their number."""
-    _require_writer(caller)
+    require_writer(caller)
     webhook = _find(webhook_id)
     time = now()
     which = {"webhookId": webhook_id, "state": {"$in": [FAILED, DEAD]}, "eventAt": {"$gte": since}}
@@ -288,7 +288,7 @@ def _find(webhook_id: ObjectId) -> Document:
     return webhook
 
 
-def _require_writer(caller: Caller) -> None:
+def require_writer(caller: Caller) -> None:
     """Raise `ForbiddenError` unless the caller may change webhooks and see their secrets."""
     if caller.type == SYSTEM:
         return

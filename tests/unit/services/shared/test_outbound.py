@@ -37,6 +37,7 @@ PRODUCTION, DEVELOPMENT = Reach(is_production=True), Reach(is_production=False)
         "10.1.2.3",
         "172.16.0.1",
         "192.168.1.1",
+        "192.168.1.1.",
         "100.64.0.1",
         "100.100.100.200",
         "169.254.169.254",
