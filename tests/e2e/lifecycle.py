@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import ROOT
-from tests.e2e.server import free_port, wait_until
+from tests.e2e.server import LIGHT, free_port, wait_until
 
 GUNICORN = ("-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app")
 START_SECONDS = 90.0
@@ -50,6 +50,7 @@ def environment(directory: Path, **environ: str) -> dict[str, str]:
         "PORT": str(free_port()),
         "DATA_DIR": str(directory / "data"),
         "LOG_DIR": str(directory / "logs"),
+        **LIGHT,
         **environ,
     }
 

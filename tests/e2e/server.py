@@ -26,7 +26,7 @@ STOP_SECONDS = 40.0
 
 LIGHT = {"EVENTLET_NO_GREENDNS": "yes", "PYTHONPATH": str(Path(__file__).with_name("absent"))}
 """Lets servers start sooner: everything is on this machine, and `requests` is there for tests only.
-tests/e2e/lifecycle.py starts servers without it.
+Those of `make cluster` and the Procfile start without it.
 """
 
 _numbers = itertools.count(1)

@@ -73,7 +73,7 @@ def open_websockets() -> Iterator[Callable[[Server], None]]:
 
 
 def test_a_server_starts_announces_it_and_serves(start: Any) -> None:
-    server = start().wait_until_ready()
+    server = start(PYTHONPATH="", EVENTLET_NO_GREENDNS="").wait_until_ready()  # As users do.
 
     assert server.health()["data"]["services"]["database"] == "connected"
     commands = sorted(server.family().values())
@@ -106,7 +106,7 @@ def test_ctrl_c_ends_everything_with_status_0(start: Any, open_websockets: Any) 
     assert_nothing_left(family)
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.1, 1.2])
+@pytest.mark.parametrize("pause", [0.0, 0.1])
 def test_two_ctrl_c_leave_nothing_behind(start: Any, pause: float) -> None:
     server = start().wait_until_ready()
     family = server.family()
@@ -261,7 +261,8 @@ def test_harmful_gunicorn_options_give_one_line(start: Any, mongodb_uri: str, op
 
     status, out, err = server.end(START_SECONDS)
 
-    assert (status, out) == (os.EX_CONFIG, "")
+    # With --preload, gunicorn has loaded the application by then, which may have logged something.
+    assert (status, "Traceback" in out) == (os.EX_CONFIG, False)
     assert err == (
         f"Start gunicorn without {named}: a server is one process with one eventlet worker. "
         "For more of them see docs/scaling.md\n"

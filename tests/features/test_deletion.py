@@ -89,9 +89,9 @@ CORE = (
     "tests/unit/contract",
     "tests/unit/services",
     "tests/integration/blueprints/test_openapi.py",
-    "tests/integration/services/assignment",
+    "tests/integration/services/assignment/test_assignment.py",
+    "tests/integration/services/assignment/test_bots.py",
     "tests/integration/services/people/test_agents.py",
-    "tests/integration/sockets/test_rooms.py",
 )
 OF_THE_DOCUMENTATION = ("tests/unit/test_documentation.py", "tests/unit/contract/test_events_page.py")
 """These ask, rightly, that what describes the feature is taken out of the pages too."""
