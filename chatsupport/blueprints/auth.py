@@ -8,7 +8,7 @@ from flask import Blueprint, request
 
 from chatsupport import serializers
 from chatsupport.blueprints.local_requests import is_on_this_machine
-from chatsupport.blueprints.requests import api_key, caller
+from chatsupport.blueprints.requests import caller, current
 from chatsupport.blueprints.routing import ANYBODY, OPERATORS, RENEWING_CALLER, route
 from chatsupport.contract.calls import Says
 from chatsupport.contract.people import (
@@ -62,8 +62,9 @@ def create_token(wanted: TokenRequest) -> Json:
     X-API-Key. An id that begins with `guest-` needs an X-API-Key, or that guest's earlier token as a Bearer, which may
     have expired up to 90 days ago. 30 a minute from one address.
     """
-    asker = tokens.Asker(api_key(), request.headers.get("Authorization"), request.remote_addr or "", is_on_this_machine)
-    return tokens.issue(wanted, asker)
+    asked = current()
+    key, authorization = asked.headers.get("X-API-Key"), asked.headers.get("Authorization")
+    return tokens.issue(wanted, tokens.Asker(key, authorization, asked.remote_addr or "", is_on_this_machine))
 
 
 @route(

@@ -143,9 +143,10 @@ def _read(joined: Sequence[Mapping[str, Any]], session_ids: Sequence[ObjectId]) 
         alone = first_session({"_id": session_ids[0]}, *joined)
         yield from () if alone is None else (alone,)
         return
+    sessions = Session.collection().with_options(read_concern=COMMITTED)
     for start in range(0, len(session_ids), MOST_AT_ONCE):
         these = {"_id": {"$in": list(session_ids[start : start + MOST_AT_ONCE])}}
-        yield from _committed().aggregate([{"$match": these}, *joined])
+        yield from sessions.aggregate([{"$match": these}, *joined])
 
 
 def find_session_of_staff(caller: Caller, session_id: ObjectId) -> dict[str, Any]:
@@ -161,12 +162,8 @@ def first_session(which: Mapping[str, Any], *joined: Mapping[str, Any]) -> dict[
     if not joined:
         alone: dict[str, Any] | None = Session.collection().find_one(which)
         return alone
-    return first(_committed(), [{"$match": which}, *joined])
-
-
-def _committed() -> Any:
-    """Return the sessions for reading what belongs to them: it may be messages, those that no failover takes back."""
-    return Session.collection().with_options(read_concern=COMMITTED)
+    # What belongs to it may be messages: those that no failover takes back.
+    return first(Session.collection(), [{"$match": which}, *joined], COMMITTED)
 
 
 def condition(caller: Caller) -> dict[str, Any]:
