@@ -43,24 +43,28 @@ logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 Receive = Callable[[int], tuple[NewFile, SentFile]]
 
-AT_ONCE, AT_ONCE_FROM = 64, 8
-"""How many uploads a process takes at a time, and from one address."""
+AT_ONCE, AT_ONCE_FROM = 64, 16
+"""How many uploads a process takes at a time, and from one address: more than a caller may send in a minute."""
 STORE_SECONDS = 60.0
 """How long the database may take for the bytes of a file."""
 
 
-class _UnderWay:
+class UnderWay:
     """The uploads in progress in this process, by address."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._from: Counter[str] = Counter()
+        self._from: Counter[str | None] = Counter()
 
     @contextlib.contextmanager
-    def one(self, address: str) -> Iterator[None]:
-        """Count an upload while the block runs. Raises `RateLimitedError` if there are too many."""
+    def one(self, address: str | None) -> Iterator[None]:
+        """Count an upload while the block runs. Raises `RateLimitedError` if there are too many.
+
+        Those of operators have no address: a site's server may send the files of all its visitors.
+        """
         with self._mutex:
-            if self._from[address] >= AT_ONCE_FROM or self._from.total() >= AT_ONCE:
+            is_one_too_many = address is not None and self._from[address] >= AT_ONCE_FROM
+            if is_one_too_many or self._from.total() >= AT_ONCE:
                 raise RateLimitedError("uploads at once", 5)
             self._from[address] += 1
         try:
@@ -71,7 +75,7 @@ class _UnderWay:
                 self._from += Counter()  # Forgets the address.
 
 
-_under_way = _UnderWay()
+_under_way = UnderWay()
 
 
 def upload(
@@ -91,7 +95,7 @@ def upload(
     rate_limits.check_caller(rate_limits.FILES, caller)
     if not caller.may_act_for_others:
         rate_limits.check_bytes(address, most if size is None else min(size, most))
-    with _under_way.one(addresses.counted(address)):
+    with _under_way.one(None if caller.may_act_for_others else addresses.counted(address)):
         try:
             new, sent = receive(most)
         except BrokenFormError as error:

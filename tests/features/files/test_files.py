@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,11 +22,13 @@ from chatsupport.contract.chat import Message as ShownMessage
 from chatsupport.database import connection
 from chatsupport.database.clock import now, timestamp
 from chatsupport.documents import Message
+from chatsupport.errors import RateLimitedError
 from chatsupport.extensions import settings
 from chatsupport.features.files import attachments, pictures, storage
 from chatsupport.features.files.documents import FileChunk, StoredFile
 from chatsupport.features.files.options import CSV, PNG
 from chatsupport.features.files.personal_data import PERSONAL_DATA
+from chatsupport.features.files.uploads import AT_ONCE, AT_ONCE_FROM, UnderWay
 from chatsupport.services.messages import message_log
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
@@ -236,6 +239,22 @@ def test_files_are_limited_by_caller_and_their_bytes_by_address(make_app: MakeAp
     assert limited["message"].startswith("Too many files.")
     limited = assert_failure(send_file(other, other_id, b"x" * 600_000), 429, "RATE_LIMITED")
     assert "bytes" in limited["message"]
+
+
+def test_uploads_at_once_are_bounded_by_address_but_not_those_of_operators() -> None:
+    under_way = UnderWay()
+    assert AT_ONCE_FROM > 10  # What a caller may send in a minute, it may send at once.
+    with ExitStack() as uploads:
+        for _ in range(AT_ONCE_FROM):
+            uploads.enter_context(under_way.one("192.0.2.1"))
+        with pytest.raises(RateLimitedError):
+            uploads.enter_context(under_way.one("192.0.2.1"))
+        for _ in range(AT_ONCE - AT_ONCE_FROM):
+            uploads.enter_context(under_way.one(None))
+        with pytest.raises(RateLimitedError):
+            uploads.enter_context(under_way.one(None))
+    with under_way.one("192.0.2.1"):
+        pass
 
 
 def test_only_the_configured_types_are_taken(make_app: MakeApp) -> None:
