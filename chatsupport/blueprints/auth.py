@@ -9,7 +9,7 @@ from flask import Blueprint, request
 from chatsupport import serializers
 from chatsupport.blueprints.local_requests import is_on_this_machine
 from chatsupport.blueprints.requests import caller, current
-from chatsupport.blueprints.routing import ANYBODY, OPERATORS, RENEWING_CALLER, route
+from chatsupport.blueprints.routing import ANYBODY, OPERATORS, RENEWING_CALLER, Access, route
 from chatsupport.contract.calls import Says
 from chatsupport.contract.people import (
     GuestToken,
@@ -123,6 +123,7 @@ def revoke_tokens(person: Person) -> Json:
     blueprint.post("/identify"),
     body=GuestToken,
     answers={200: Says("Identified", Identified)},
+    access=Access(check=identification.require_known_user),
 )
 def identify_guest(guest: GuestToken) -> Json:
     """Carry a guest's sessions over to the caller.

@@ -25,6 +25,7 @@ from chatsupport.contract.fields import (
     Text,
     Time,
     UserType,
+    null_is,
 )
 from chatsupport.contract.text import UNSTORABLE, trimmed
 from chatsupport.documents.agent import (
@@ -100,7 +101,7 @@ class TokenRequest(Request):
     """A token to be made: for a `userId`, or with `guest` for an id that the server makes."""
 
     user_id: PersonId | None = absent("Required unless `guest` is true.")
-    guest: Annotated[bool, Code("INVALID_USER_ID")] = Field(
+    guest: Annotated[bool, null_is(False), Code("INVALID_USER_ID")] = Field(
         default=False, description="If true, the server makes a `userId` that nobody can guess."
     )
     user_type: UserType = "user"

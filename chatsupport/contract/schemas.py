@@ -64,7 +64,7 @@ def plain(schema: Json) -> Json:
 def worded(schema: Json) -> str:
     """Return what a value must be, in words: "a whole number from 1 to 100"."""
     nullable = schema is not plain(schema)
-    return _worded(plain(schema)) + (", or left out" if nullable else "")
+    return _worded(plain(schema)) + (", or null" if nullable else "")
 
 
 def _worded(schema: Json) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatsupport.contract.base import refused
 from chatsupport.errors import AuthenticationError, InvalidInputError, InvalidUserHashError
 from chatsupport.identity import RENEWABLE, Caller, bearer_token, caller_from_token
 from chatsupport.services.people import denials
@@ -43,6 +44,5 @@ def of_token(token: str) -> Caller:
 
 def not_a_guest() -> InvalidInputError:
     """Return the error for a caller whose guestToken is missing or refused."""
-    return InvalidInputError(
-        "INVALID_GUEST_TOKEN", "guestToken must be a guest's token that is still valid. Continue without it."
-    )
+    sentence = "guestToken must be a guest's token that is still valid. Continue without it."
+    return refused("guestToken", "INVALID_GUEST_TOKEN", sentence)

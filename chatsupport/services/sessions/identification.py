@@ -41,6 +41,12 @@ FINISH_AFTER, FINISH_SECONDS = timedelta(seconds=30), 15.0
 _ATTEMPTS = 5
 
 
+def require_known_user(caller: Caller) -> None:
+    """Raise `ForbiddenError` unless a user is calling that is no guest."""
+    if caller.type != USER or caller.is_guest:
+        raise ForbiddenError("Only a user who is not a guest can take over a guest's sessions.")
+
+
 def identify(caller: Caller, guest_token: str, address: str) -> Document:
     """Carry a guest's sessions over to the caller. Returns the caller's open session, and the number of carried ones.
 
@@ -48,8 +54,7 @@ def identify(caller: Caller, guest_token: str, address: str) -> Document:
     `ForbiddenError` unless a user is calling that is no guest, `InvalidInputError` with INVALID_GUEST_TOKEN,
     `BlockedError` where the guest is blocked.
     """
-    if caller.type != USER or caller.is_guest:
-        raise ForbiddenError("Only a user who is not a guest can take over a guest's sessions.")
+    require_known_user(caller)
     rate_limits.check_caller(rate_limits.START_SESSION, caller)
     guest = guests.of_token(guest_token)
     try:

@@ -51,6 +51,11 @@ def test_a_wrong_request_of_the_sessions_user_is_refused_if_it_is_for_staff(oper
         assert_failure(operator.post(f"/api/chat/rating/{session_id}", {"score": 9}), 403, "FORBIDDEN")
 
 
+def test_only_users_who_are_no_guests_are_told_of_a_wrong_guest_token(operator: Api, user: Api) -> None:
+    assert_failure(operator.post("/api/auth/identify", {}), 403, "FORBIDDEN")
+    assert_failure(user.post("/api/auth/identify", {}), 400, "INVALID_GUEST_TOKEN")
+
+
 def test_members_are_told_what_is_wrong(operator: Api, user: Api) -> None:
     session_id = user.start("u1")["sessionId"]
     assert_failure(user.send(session_id, ""), 400, "INVALID_MESSAGE")

@@ -200,10 +200,9 @@ def test_every_wrong_field_is_named_and_the_first_gives_the_code() -> None:
         {"field": "message", "message": "message must have at most 1000 characters."},
         {
             "field": "clientMessageId",
-            "message": "clientMessageId must be a string of 1 to 64 characters, at least one of them visible, "
-            "or left out.",
+            "message": "clientMessageId must be a string of 1 to 64 characters, at least one of them visible, or null.",
         },
-        {"field": "senderType", "message": "senderType must be one of user, agent, system, or left out."},
+        {"field": "senderType", "message": "senderType must be one of user, agent, system, or null."},
     ]
 
 
@@ -260,7 +259,7 @@ class Context(Request):
 @pytest.mark.parametrize(
     ("data", "code", "field", "message"),
     [
-        ({"visitor": 7}, "INVALID_CONTEXT", "visitor", "visitor must be an object, or left out."),
+        ({"visitor": 7}, "INVALID_CONTEXT", "visitor", "visitor must be an object, or null."),
         ({"visitor": {"name": "x" * 6}}, "INVALID_CONTEXT", "visitor.name",
          "visitor.name must have at most 5 characters."),
         ({"visitor": {"tags": ["a", 1]}}, "INVALID_CONTEXT", "visitor.tags.1",

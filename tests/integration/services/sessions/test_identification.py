@@ -221,7 +221,8 @@ def test_an_invalid_guest_token_is_refused(
         signed_out.token,
     ]:
         with subtests.test(token=token):
-            assert_failure(user.post(IDENTIFY, {"guestToken": token}), 400, "INVALID_GUEST_TOKEN")
+            refused = assert_failure(user.post(IDENTIFY, {"guestToken": token}), 400, "INVALID_GUEST_TOKEN")
+            assert [detail["field"] for detail in refused["details"]] == ["guestToken"]
     assert_failure(user.post(IDENTIFY, {"guestToken": blocked.token}), 403, "BLOCKED")
     expired = make_token(guest.id, exp=int(time.time()) - 60)
     assert user.post(IDENTIFY, {"guestToken": expired}).status_code == 200
