@@ -203,7 +203,11 @@ def test_a_wrong_setting_is_named_and_changes_nothing(operator: Api, section: st
 
 
 def test_each_wrong_field_is_named(operator: Api) -> None:
-    body = {**service.DEFAULTS, "texts": {"away": 1}, "widget": look(color="red", theme="neon")}
+    body = {
+        **service.DEFAULTS,
+        "texts": {"away": 1},
+        "widget": look(color="red", theme="neon", logoUrl="http://a.example/"),
+    }
     del body["endReasons"]
 
     refused = assert_failure(operator.put(PATH, body), 400, "INVALID_SETTINGS")
@@ -212,8 +216,10 @@ def test_each_wrong_field_is_named(operator: Api) -> None:
         "texts.away",
         "widget.color",
         "widget.theme",
+        "widget.logoUrl",
         "endReasons",
     ]
+    assert "https://" in refused["details"][3]["message"]
     assert_failure(operator.put(PATH), 400, "INVALID_SETTINGS")
 
 

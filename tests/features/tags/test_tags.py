@@ -62,6 +62,7 @@ def test_what_are_no_tags_is_refused(operator: Api, session_id: str, tags: Any) 
 
     failure = assert_failure(response, 400, "INVALID_TAGS")
     assert failure["details"][0]["field"].partition(".")[0] == "tags"
+    assert " must " in failure["message"]
     assert_failure(operator.client.put(f"{TAGS}/{session_id}", json={}, headers=operator.headers), 400, "INVALID_TAGS")
     assert operator.session(session_id)["tags"] == []
 
