@@ -13,7 +13,6 @@ import jwt.api_jwt
 import pytest
 from flask import Flask
 from pymongo import message
-from werkzeug.routing import Rule
 
 from chatsupport import background, command_notices, documents
 from chatsupport.config import Config
@@ -23,6 +22,7 @@ from chatsupport.extensions import socketio
 from chatsupport.factory import create_app
 from chatsupport.services.presence import membership
 from chatsupport.services.server import index_builds, processes
+from tests import compiled_rules  # noqa: F401 - each test has its own application
 from tests.api import Api, Apis
 from tests.changes import CHANGES
 from tests.concurrency import eventually
@@ -37,21 +37,6 @@ AsCommand = Callable[[Callable[[], object]], None]
 # While its commands are watched, the driver draws a random number for each, also in the background. It gets its own
 # source here, because Hypothesis controls the common one and reports other users of it as a fault of the test.
 message.random = random.Random()  # type: ignore[attr-defined]
-
-
-# Each test has its own application, and Werkzeug would compile the same functions for its rules each time.
-_compiled: dict[tuple[object, ...], object] = {}
-_compile_builder = Rule._compile_builder
-
-
-def _compile_once(rule: Rule, append_unknown: bool = True) -> Any:
-    key = (rule.rule, str(rule.defaults), str(rule._trace), append_unknown)
-    if key not in _compiled:
-        _compiled[key] = _compile_builder(rule, append_unknown)
-    return _compiled[key]
-
-
-Rule._compile_builder = _compile_once  # type: ignore[method-assign]
 
 
 @pytest.fixture

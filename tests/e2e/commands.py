@@ -14,12 +14,14 @@ from tests.e2e.server import Server
 
 # Imports everything once, and forks for each command: most of a command's time goes into its imports.
 FORKING = """
-import json, os, sys
+import atexit, json, os, sys
 os.environ["EVENTLET_NO_GREENDNS"] = "yes"
-import chatsupport.factory, flask.cli
+import chatsupport.factory, engineio.async_drivers.threading, flask.cli
 from chatsupport import feature, features
+from tests import compiled_rules
 
 feature.load(features.INSTALLED)
+compiled_rules.compile_all()
 for line in sys.stdin:
     arguments, environment, typed, printed = json.loads(line)
     child = os.fork()
@@ -32,7 +34,13 @@ for line in sys.stdin:
         sys.stdin = open(0)
         sys.stdout.reconfigure(write_through=True)
         sys.argv[:] = ["flask", "--app", "wsgi", *arguments]
-        flask.cli.main()
+        try:
+            flask.cli.main()
+        except SystemExit as end:
+            # Taking everything apart would take as long as the command.
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            os._exit(end.code or 0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 

@@ -25,17 +25,20 @@ AT_IMPORT = ("PYTHONPATH", "CLOCK_SHIM", "EVENTLET_NO_GREENDNS")
 
 # If pytest itself is killed, stdin ends here, and then the kernel ends the servers: PR_SET_PDEATHSIG (1).
 FORKING = """
-import ctypes, gc, json, os, signal, sys, warnings
+import atexit, ctypes, gc, json, os, signal, sys, warnings
 
 warnings.simplefilter("ignore")
 import gunicorn.app.wsgiapp, gunicorn.arbiter
 import gunicorn.workers.geventlet
 from eventlet import hubs
 import chatsupport.blueprints.headers, chatsupport.factory, chatsupport.shutdown, chatsupport.startup
+import engineio.async_drivers.eventlet
 import chatsupport.realtime.http_requests, chatsupport.realtime.master, chatsupport.realtime.worker
 from chatsupport import feature, features
+from tests import compiled_rules
 
 feature.load(features.INSTALLED)
+compiled_rules.compile_all()
 gc.collect()
 gc.freeze()
 
@@ -54,7 +57,13 @@ def start(environment, printed):
     for number in (1, 2):
         os.dup2(os.open(printed, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), number)
     sys.argv[:] = ["gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
-    sys.exit(gunicorn.app.wsgiapp.run(prog="gunicorn"))
+    try:
+        gunicorn.app.wsgiapp.run(prog="gunicorn")
+    except SystemExit as end:
+        # Taking everything apart would take as long as the start.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        os._exit(end.code or 0)
 
 
 def poll(child):
