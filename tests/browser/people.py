@@ -14,7 +14,7 @@ from tests.leaving_out import chromium, firefox
 
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
+    "--disable-component-update --disable-sync --disable-site-isolation-trials"
 ).split()
 AXE = JS_DIRECTORY / "node_modules/axe-core/axe.min.js"
 PATIENCE_MS = 30_000
