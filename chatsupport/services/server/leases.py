@@ -26,12 +26,14 @@ class Lease:
         self.name = name
         self._seconds = seconds
         self._when = when
-        self._owner = uuid.uuid4().hex
+        self._owner = ""
 
     def hold(self) -> bool:
         """Take the lease, or renew it. False while another process has it."""
         if not self._when():
             return False
+        # Not before: processes may be forked from one that has imported this.
+        self._owner = self._owner or uuid.uuid4().hex
         time = now()
         free_or_mine = {"_id": self.name, "$or": [{"owner": self._owner}, {"expiresAt": {"$lte": time}}]}
         lease = {"owner": self._owner, "expiresAt": time + timedelta(seconds=self._seconds)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,6 +17,7 @@ from chatsupport.documents import Process
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.services.assignment import availability
 from chatsupport.services.server import processes, readiness
+from chatsupport.services.server.leases import Lease
 from chatsupport.services.server.processes import ALONE_SECONDS, GONE_SECONDS, SILENT_SECONDS, ThisProcess
 from chatsupport.services.sessions import inactivity
 from tests.api import Apis, assert_failure, data_of
@@ -307,3 +309,9 @@ def test_the_times_of_a_process_are_the_databases(wait: Pass) -> None:
     first.beat()
     (document,) = stored()
     assert abs(document["beatAt"] - document["startedAt"]) < timedelta(seconds=2)
+
+
+def test_processes_forked_from_one_have_leases_of_their_own(app: Flask) -> None:
+    imported = Lease("work", 30.0)
+    first, second = copy.copy(imported), copy.copy(imported)  # As a fork does.
+    assert [one.hold() for one in (first, second, first)] == [True, False, True]
