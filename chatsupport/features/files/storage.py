@@ -43,9 +43,14 @@ class Part:
     content: IO[bytes]
 
 
-def count(session_id: ObjectId, most: int) -> int:
-    """Return the number of files that a session has or is about to have, thumbnails not included; at most `most`."""
-    which = {"metadata.sessionId": session_id, "metadata.kind": FILE, "metadata.isDeleted": None}
+def count(session_id: ObjectId, most: int, before: ObjectId | None = None) -> int:
+    """Return the number of files that a session has or is about to have, thumbnails not included; at most `most`.
+
+    With `before`, only those that came before this file.
+    """
+    which: Document = {"metadata.sessionId": session_id, "metadata.kind": FILE, "metadata.isDeleted": None}
+    if before is not None:
+        which["_id"] = {"$lt": before}
     return int(StoredFile.collection().count_documents(which, limit=most))
 
 

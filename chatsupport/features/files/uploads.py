@@ -21,11 +21,11 @@ from pymongo.errors import PyMongoError
 
 from chatsupport import addresses
 from chatsupport.blueprints.forms import BrokenFormError, SentFile
-from chatsupport.database.clock import now
+from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import answer_within, wait_until_durable
 from chatsupport.documents.session import ENDED
 from chatsupport.errors import ChatSupportError, RateLimitedError, SessionEndedError
-from chatsupport.extensions import settings
+from chatsupport.extensions import settings, socketio
 from chatsupport.features.files import attachments, naming, options, scanning, storage
 from chatsupport.features.files.detection import detect
 from chatsupport.features.files.documents import FILE, PENDING, THUMBNAIL
@@ -45,6 +45,8 @@ Receive = Callable[[int], tuple[NewFile, SentFile]]
 
 AT_ONCE, AT_ONCE_FROM = 64, 16
 """How many uploads a process takes at a time, and from one address: more than a caller may send in a minute."""
+ROOM_SECONDS, LOOK_SECONDS = 2.0, 0.02
+"""How long, and how often, an upload looks whether later ones have given way."""
 STORE_SECONDS = 60.0
 """How long the database may take for the bytes of a file."""
 
@@ -158,15 +160,25 @@ def _write(session: Document, draft: Draft, about: Document, parts: list[Part]) 
     try:
         with answer_within(STORE_SECONDS):
             storage.reserve(draft.session_id, parts[0].id, parts)
-            # Others may have come at the same time, and each looks after it has written.
-            most = settings.config.value(FILES_PER_SESSION)
-            if storage.count(draft.session_id, most + 1) > most:
-                raise TooManyFilesError(most)
+            _wait_for_room(draft.session_id, parts[0].id)
             if not all(storage.write(part, about["name"], kept) for part in parts):
                 raise SessionEndedError
     except Exception:
         _give_up(parts[0].id)
         raise
+
+
+def _wait_for_room(session_id: ObjectId, file_id: ObjectId) -> None:
+    """Raise `TooManyFilesError` if there is no room for this file, which is already counted.
+
+    Others may have come at the same time, and each looks after it has written. The last ones give way at once, and the
+    first ones wait for that: otherwise all would give way, and the session would have fewer files than it may.
+    """
+    most, until = settings.config.value(FILES_PER_SESSION), elapsed() + ROOM_SECONDS
+    while storage.count(session_id, most + 1) > most:
+        if storage.count(session_id, most, before=file_id) >= most or elapsed() > until:
+            raise TooManyFilesError(most)
+        socketio.sleep(LOOK_SECONDS)
 
 
 def _send(draft: Draft, file_id: ObjectId) -> tuple[Document, str, bool]:
