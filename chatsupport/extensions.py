@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flask_cors import CORS
+from flask_jwt_extended import JWTManager
 from flask_socketio import SocketIO
 
 if TYPE_CHECKING:
     from chatsupport.config import Config
 
 socketio = SocketIO()
+jwt = JWTManager()
 cors = CORS()
 
 

@@ -29,7 +29,8 @@ from chatsupport.blueprints.paths import EncodedSlashes
 from chatsupport.config import Config
 from chatsupport.contract import socket_events
 from chatsupport.database import connection
-from chatsupport.extensions import cors, settings
+from chatsupport.extensions import cors, jwt, settings
+from chatsupport.identity import TOKEN_LIFETIME
 from chatsupport.json_codec import OrjsonProvider
 from chatsupport.observability import logs, tracing
 from chatsupport.public_address import PublicAddress
@@ -83,6 +84,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.update(_flask_options(config))
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
+    jwt.init_app(app)
     cors.init_app(
         app,
         origins="*" if "*" in config.frontend_urls else [_exactly(url) for url in config.frontend_urls],
@@ -170,4 +172,10 @@ def _flask_options(config: Config) -> dict[str, Any]:
     return {
         "TESTING": config.app_env == "testing",
         "MAX_CONTENT_LENGTH": config.max_body_bytes,
+        "JWT_SECRET_KEY": config.jwt_secret,
+        "JWT_TOKEN_LOCATION": ["headers"],
+        "JWT_ENCODE_NBF": False,
+        "JWT_ALGORITHM": "HS256",
+        "JWT_DECODE_ALGORITHMS": ["HS256"],
+        "JWT_ACCESS_TOKEN_EXPIRES": TOKEN_LIFETIME,
     }

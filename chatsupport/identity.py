@@ -16,11 +16,11 @@ from typing import Any
 
 import jwt
 from bson import ObjectId
-from jwt import ExpiredSignatureError, ImmatureSignatureError, InvalidSignatureError, PyJWTError, api_jws
+from flask_jwt_extended import create_access_token
+from jwt import ExpiredSignatureError, ImmatureSignatureError, InvalidSignatureError, PyJWTError
 from jwt.algorithms import HMACAlgorithm
 from jwt.types import Options
 
-from chatsupport import json_codec
 from chatsupport.database import clock
 from chatsupport.errors import AuthenticationError, InvalidApiKeyError, InvalidTokenError, TokenExpiredError
 from chatsupport.extensions import settings
@@ -120,30 +120,31 @@ def issue_token(
     is_vouched: bool = False,
     session_id: str | None = None,
 ) -> str:
-    """Return a JWT for this person, valid for the given time.
+    """Return a JWT for this person, valid for the given time. Needs an application context.
 
     A token that renews another one keeps its issue time, so a revocation during the renewal ends both. With
     `session_id`, the token opens only this session.
     """
     issued_at_ms = clock.now_ms()
     issued_at = issued_at_ms // 1000
-    claims = {
-        "sub": user_id,
-        "userType": user_type,
-        **({"vouched": True} if is_vouched else {}),
-        **({"session": session_id} if session_id is not None else {}),
-        # `iat` is in seconds, but a token made after a revocation in the same second must be valid.
-        "issuedAtMs": issued_at_ms if renewed is None else renewed.issued_at_ms,
-        "iat": issued_at,
-        "exp": issued_at + int(lifetime.total_seconds()),
-        "type": "access",
-        "jti": secrets.token_hex(16),
-    }
-    return api_jws.encode(json_codec.encoded(claims), settings.config.jwt_secret, algorithm="HS256")
+    token: str = create_access_token(
+        identity=user_id,
+        additional_claims={
+            "userType": user_type,
+            **({"vouched": True} if is_vouched else {}),
+            **({"session": session_id} if session_id is not None else {}),
+            # `iat` is in seconds, but a token made after a revocation in the same second must be valid.
+            "issuedAtMs": issued_at_ms if renewed is None else renewed.issued_at_ms,
+            # Flask-JWT-Extended would use the clock of this machine for both.
+            "iat": issued_at,
+            "exp": issued_at + int(lifetime.total_seconds()),
+        },
+    )
+    return token
 
 
 def authenticate(token: str | None, api_key: str | None, expired_for: timedelta = timedelta(0)) -> Caller:
-    """Return the owner of these credentials. A valid API key wins.
+    """Return the owner of these credentials. A valid API key wins. Needs an application context.
 
     A token may have expired up to `expired_for` ago. All given credentials must be valid; otherwise this raises
     `AuthenticationError` with AUTH_REQUIRED, INVALID_API_KEY, INVALID_TOKEN or TOKEN_EXPIRED.

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import flask_jwt_extended.tokens
 import jwt.api_jwt
 import pytest
 from flask import Flask
@@ -167,7 +168,8 @@ def set_clock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetClock]
 
     monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
     monkeypatch.setattr(time, "time_ns", lambda: int((real() + ahead[0]) * 1e9))
-    monkeypatch.setattr(jwt.api_jwt, "datetime", Wrong)
+    for module in (jwt.api_jwt, flask_jwt_extended.tokens):
+        monkeypatch.setattr(module, "datetime", Wrong)
     yield lambda seconds: ahead.__setitem__(0, seconds)
     measure_time()
 

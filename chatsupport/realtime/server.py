@@ -27,7 +27,7 @@ MAX_PACKET_BYTES = 64 * 1024
 LATE_SECONDS = 30.0
 """How long requests may be on their way after their client has ended its connection by long-polling."""
 MAX_LATE = 10_000
-_CONNECT_KEEPS = ("REMOTE_ADDR", "HTTP_AUTHORIZATION", "HTTP_X_API_KEY")
+_CONNECT_KEEPS = ("REMOTE_ADDR", "HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "flask.app")
 """The parts of a connection's first request that a CONNECT reads. It may come late or again."""
 
 

@@ -142,7 +142,8 @@ def _authenticate(environ: Mapping[str, Any], auth: object) -> Caller:
     if token is None and api_key is None:
         api_key = environ.get("HTTP_X_API_KEY")
         token = bearer_token(environ.get("HTTP_AUTHORIZATION")) if api_key is None else None
-    return authenticate(token, api_key)
+    with environ["flask.app"].app_context():
+        return authenticate(token, api_key)
 
 
 def _counted(error: ChatSupportError, address: str) -> ChatSupportError:

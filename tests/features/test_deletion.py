@@ -23,7 +23,7 @@ import gc, os, sys
 gc.disable()
 os.environ["EVENTLET_NO_GREENDNS"] = "yes"
 # These are imported once for all; everything of ours is imported after the fork.
-import argon2, eventlet.tpool, eventlet.wsgi, flask_cors, flask_socketio, jwt, limits, mongoengine
+import argon2, eventlet.tpool, eventlet.wsgi, flask_cors, flask_jwt_extended, flask_socketio, limits, mongoengine
 import prometheus_client, pydantic, redis, smtplib
 
 

@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urldefrag, urlsplit
 
+from flask import Flask
+
 from chatsupport import identity
 from chatsupport.config import parsers
 from chatsupport.extensions import settings
@@ -22,6 +24,8 @@ LIFETIME = timedelta(days=7)
 PAGE, UNSUBSCRIBE = "mail", "unsubscribe"
 FRAGMENT = "chat"
 
+_apps: list[Flask] = []
+
 
 @dataclass(frozen=True)
 class ChatLink:
@@ -30,6 +34,11 @@ class ChatLink:
     url: str
     site: str
     has_token: bool
+
+
+def begin(app: Flask) -> None:
+    """Use this application for making tokens."""
+    _apps[:] = [app]
 
 
 def of_widget() -> Mapping[str, Any]:
@@ -49,7 +58,8 @@ def to_chat(session: Mapping[str, Any], context: Mapping[str, Any], at_ms: int) 
     if context.get("isVerified"):
         return ChatLink(url, site, has_token=False)
     person = Caller(session["userId"], session.get("userType", identity.USER), issued_at_ms=at_ms)
-    token = identity.issue_token(person.id, person.type, LIFETIME, renewed=person, session_id=str(session["_id"]))
+    with _apps[0].app_context():
+        token = identity.issue_token(person.id, person.type, LIFETIME, renewed=person, session_id=str(session["_id"]))
     return ChatLink(f"{url}#{FRAGMENT}={token}", site, has_token=True)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, Flask, request
+from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response
 
 from chatsupport.blueprints.requests import caller
@@ -14,7 +15,7 @@ from chatsupport.contract.calls import File, Says
 from chatsupport.contract.fields import SessionId
 from chatsupport.contract.people import Nothing
 from chatsupport.errors import DatabaseUnavailableError, InvalidTokenError, NotFoundError, RateLimitedError
-from chatsupport.features.mail import addresses, jobs, passwords, transcripts
+from chatsupport.features.mail import addresses, jobs, links, passwords, transcripts
 from chatsupport.features.mail.models import (
     ForgottenPassword,
     MailedTranscript,
@@ -27,6 +28,12 @@ from chatsupport.features.mail.models import (
 blueprint = Blueprint("mail", __name__)
 
 Json = dict[str, Any]
+
+
+@blueprint.record
+def _begin(state: BlueprintSetupState) -> None:
+    if isinstance(state.app, Flask):
+        links.begin(state.app)
 
 
 @route(blueprint.get("/api/mail"), answers={200: Says("Mail", Offer)}, access=ANYBODY)

@@ -82,7 +82,7 @@ def test_wrong_credentials_are_refused_with_their_code(sockets: Sockets, subtest
             if isinstance(auth, dict) and isinstance(auth.get("token"), bytes):
                 # Socket.IO has no binary CONNECT, so this never comes over the wire. The handler tolerates it anyway.
                 with pytest.raises(Exception, match="must be a string"):
-                    handshake.connect("sid", {}, auth)
+                    handshake.connect("sid", {"flask.app": sockets.app}, auth)
                 continue
             assert_shut(sockets.attempt(auth, **headers), code)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 
 from chatsupport.identity import Caller, issue_token
 from tests.api import Api, Apis, assert_failure, data_of, make_token
@@ -25,15 +26,17 @@ def guest(apis: Apis) -> dict[str, str]:
 
 
 @pytest.fixture
-def link(guest: dict[str, str]) -> str:
+def link(app: Flask, guest: dict[str, str]) -> str:
     """A token for the guest's ended session."""
-    return issue_token(guest["userId"], "user", LIFETIME, session_id=guest["ended"])
+    with app.app_context():
+        return issue_token(guest["userId"], "user", LIFETIME, session_id=guest["ended"])
 
 
 @pytest.fixture
-def open_link(guest: dict[str, str]) -> str:
+def open_link(app: Flask, guest: dict[str, str]) -> str:
     """A token for the guest's open session."""
-    return issue_token(guest["userId"], "user", LIFETIME, session_id=guest["open"])
+    with app.app_context():
+        return issue_token(guest["userId"], "user", LIFETIME, session_id=guest["open"])
 
 
 def test_it_reads_and_writes_its_session(apis: Apis, guest: dict[str, str], open_link: str) -> None:
