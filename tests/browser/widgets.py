@@ -58,7 +58,8 @@ class Widget:
     def wait_for_texts(self, *texts: str) -> None:
         """Wait until exactly these messages are shown, in this order."""
         expect(self.texts).to_have_text(list(texts), use_inner_text=True)
-        assert self.all_texts() == list(texts)  # Above, any blank is as good as another.
+        # Above, any blank is as good as another. The bubble may also show all of them anew at any moment.
+        wait_until(lambda: self.all_texts() == list(texts), otherwise=lambda: f"shown: {self.all_texts()}")
 
     def session_id(self) -> str:
         """Return the session's id, once there is one."""
