@@ -177,6 +177,14 @@ def test_the_bubble_waits_until_the_page_is_read(server: Server, site: Site, per
     expect(page.locator("chat-support .bubble")).to_be_visible()
 
 
+def test_a_page_that_is_never_idle_gets_the_bubble(server: Server, site: Site, person: MakePerson) -> None:
+    visitor = person()
+    visitor.context.add_init_script(
+        "self.requestIdleCallback = (task, how) => how?.timeout && setTimeout(task, how.timeout)"
+    )
+    expect(Widget(visitor.open(site.embed(server.url))).bubble).to_be_visible()
+
+
 def test_a_chat_loaded_before_the_page_is_ready_is_complete(server: Server, site: Site, person: MakePerson) -> None:
     visitor = person()
     widget = Widget(visitor.open(site.embed(server.url))).open()

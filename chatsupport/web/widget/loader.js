@@ -41,7 +41,7 @@ const install = () => {
   /** @param {any} [who] */
   const introduce = (who) => {
     const { userId, userHash } = who ?? {};
-    options.userId = /string|number/.test(typeof userId) ? `${userId}`.trim() : "";
+    options.userId = /str|num/.test(typeof userId) ? `${userId}`.trim() : "";
     options.userHash = userHash;
   };
 
@@ -129,10 +129,11 @@ const install = () => {
     const put = () => {
       const { documentElement: html } = document;
       if (!host.isConnected) html?.append(host);
-      for (const node of [document, html ?? document]) observer.observe(node, { childList: true });
+      for (const node of [document, html]) node && observer.observe(node, { childList: true });
     };
-    const later = () => (self.requestIdleCallback ?? setTimeout)(put);
-    if (document.readyState === "complete") later();
+    // Some pages are never idle.
+    const later = () => /** @type {any} */ (self.requestIdleCallback ?? setTimeout)(put, { timeout: 2e3 });
+    if (document.readyState < "d") later(); // It is "complete", and neither "interactive" nor "loading".
     for (const event of ["DOMContentLoaded", "load"]) addEventListener(event, later);
 
     return prepare;
