@@ -7,6 +7,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from engineio import packet
@@ -49,6 +50,9 @@ def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> N
     app.wsgi_app = websocket.Handover(app.wsgi_app)  # type: ignore[method-assign]
     if config.async_mode == "eventlet":
         tpool.set_num_threads(native_threads.THREADS)
+        # While any thread was importing something, eventlet would do the work in the event loop: a call that hangs
+        # would stop the server.
+        tpool.imp = SimpleNamespace(lock_held=lambda: False)
     native_threads.bind(tpool.execute if config.async_mode == "eventlet" else None)
     engine.install(hooks, MAX_PACKET_BYTES)
     websocket.install()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _imp
 import threading
 import time
 from collections.abc import Callable
@@ -78,3 +79,14 @@ def test_work_runs_in_native_threads_only_under_eventlet(
     hooks.init_app(Flask("tests"), make_config(async_mode="threading"))
     assert native_threads.offload(int, "8") == 8
     assert called == [int]
+
+
+def test_work_runs_in_a_native_thread_while_something_is_imported(make_config: MakeConfig) -> None:
+    hooks.init_app(Flask("tests"), make_config(async_mode="eventlet"))
+    _imp.acquire_lock()
+    try:
+        assert native_threads.offload(threading.get_ident) != threading.get_ident()
+    finally:
+        _imp.release_lock()
+        tpool.killall()
+        hooks.init_app(Flask("tests"), make_config(async_mode="threading"))
