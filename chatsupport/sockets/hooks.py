@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
@@ -10,11 +11,11 @@ from flask import Flask
 from chatsupport import broadcasts, json_codec, orders
 from chatsupport.config import Config
 from chatsupport.contract import socket_events
-from chatsupport.errors import RateLimitedError
+from chatsupport.errors import DatabaseUnavailableError, RateLimitedError
 from chatsupport.extensions import socketio
 from chatsupport.observability import logs
 from chatsupport.realtime import Answer, Hooks, server
-from chatsupport.services.messages import read_marks
+from chatsupport.services.messages import message_log, read_marks
 from chatsupport.services.presence import membership
 from chatsupport.services.sessions import told_here
 from chatsupport.sockets import deadlines, dispatch, handshake, held_events, strangers
@@ -38,13 +39,19 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def _refuse(environ: dict[str, Any]) -> Answer | None:
-    """Refuse a connection from an address that has too many unauthenticated ones."""
+    """Refuse a connection of an address that has too many unauthenticated ones, and any while this process leaves.
+
+    A client that was just told to go would come back on a kept connection, and the process would wait for its polls.
+    """
     try:
+        if message_log.log.is_closed:
+            raise DatabaseUnavailableError("The server is restarting. Connect again.")
         server.cut(strangers.make_room(environ.get("REMOTE_ADDR", "")))
-    except RateLimitedError as error:
+    except (DatabaseUnavailableError, RateLimitedError) as error:
         headers = [("Content-Type", "application/json"), ("Retry-After", str(error.retry_after))]
         envelope = error.envelope(environ.get(logs.REQUEST_ID))
-        return "429 TOO MANY REQUESTS", headers, json_codec.dumps(envelope).encode()
+        status = f"{error.status} {HTTPStatus(error.status).phrase.upper()}"
+        return status, headers, json_codec.dumps(envelope).encode()
     return None
 
 
