@@ -11,9 +11,9 @@ from typing import Any
 from dotenv import dotenv_values
 
 from chatsupport.config import parsers as parse
+from chatsupport.config.feature_variables import T, Variable
 from chatsupport.config.jwt_secret import MIN_BYTES, stored_jwt_secret
 from chatsupport.config.reader import ConfigError, Reader, unquoted
-from chatsupport.config.variables import T, Variable
 
 _PAAS_VARIABLES = ("DYNO", "RENDER", "RAILWAY_ENVIRONMENT", "FLY_APP_NAME", "K_SERVICE")
 _LOCAL_FRONTENDS = ("http://localhost:3000", "http://localhost:5173")

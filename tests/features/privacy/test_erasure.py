@@ -17,6 +17,7 @@ from bson.raw_bson import RawBSONDocument
 from flask import Flask
 
 from chatsupport import personal_data
+from chatsupport.contract.socket_events import RECEIVED
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Denial
@@ -88,6 +89,11 @@ class Life:
         """Have a chat, the open one or a new one, with texts of both sides."""
         self.session_id = self.jane.start(JANE)["sessionId"]
         return self.session_id
+
+    def start_with_each_text(self) -> None:
+        for body in with_secret(example_of("POST", "/api/chat/start-session")):
+            self.jane.end(self.start())
+            self.jane.post("/api/chat/start-session", {**body, "userId": JANE, "userType": "user"})
 
     def talk(self) -> None:
         session_id = self.start()
@@ -164,10 +170,12 @@ class Life:
     def emit(self, event: str) -> None:
         """Emit an event with all its fields herself, and let a system do it for her."""
         session_id = self.start()
+        names = RECEIVED[event].body.model_json_schema()["properties"].keys()
         for socket, fields in ((self.socket(), {}), (self.system(), {"userId": JANE, "senderId": JANE})):
             about = {"sessionId": session_id, "userType": "user", "senderType": "user", **SAID, **fields}
             socket.join(session_id, **fields)
-            socket.call(event, about)
+            for more in ({}, *({name: f"{JANE} {SECRET}"} for name in names - about.keys())):
+                socket.call(event, {**about, **more})
             socket.close()
 
     def call(self, method: str, rule: str) -> None:
@@ -180,11 +188,16 @@ class Life:
             for api in (self.jane, self.operator):
                 api.get(path, userId=JANE, email=JANE)
             return
-        described = openapi_document()["paths"][re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)][method.lower()]
-        content = described.get("requestBody", {}).get("content", {})
-        example = content.get("application/json", {}).get("example", {})
+        example = example_of(method, rule)
         for body in (example, *with_secret(example)):
             self.jane.client.open(path, method=method, json=body, headers=self.jane.headers)
+
+
+def example_of(method: str, rule: str) -> Any:
+    """Return the example of a call's body, from OpenAPI."""
+    described = openapi_document()["paths"][re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)][method.lower()]
+    content = described.get("requestBody", {}).get("content", {})
+    return content.get("application/json", {}).get("example", {})
 
 
 def with_secret(value: Any) -> Iterator[Any]:
@@ -199,13 +212,13 @@ def with_secret(value: Any) -> Iterator[Any]:
             yield from ([*value[:place], changed, *value[place + 1 :]] for changed in with_secret(inner))
 
 
-# Calls that store more of her than `Life.call` would find out by itself.
+# Calls that store more of her than `Life.call` would find out by itself. Those about a chat are also made by that.
 CALLS: dict[str, Callable[[Life], object]] = {
     "POST /api/auth/token": lambda life: life.operator.post("/api/auth/token", {"userId": JANE}),
     "POST /api/auth/identify": Life.become_known,
     "POST /api/auth/logout": Life.sign_out,
     "POST /api/auth/login": Life.sign_in,
-    "POST /api/chat/start-session": Life.start,
+    "POST /api/chat/start-session": Life.start_with_each_text,
     "POST /api/chat/send-message/<session_id>": Life.talk,
     "POST /api/chat/transfer/<session_id>": lambda life: life.operator.post(f"/api/chat/transfer/{life.start()}"),
     "POST /api/chat/end-session/<session_id>": Life.end_with_names,
@@ -252,7 +265,7 @@ def life(app: Flask) -> Life:
     for call in CALLS.values():
         call(life)
     for method, rule in calls(app):
-        if f"{method} {rule}" not in CALLS.keys() | LAST.keys():
+        if rule.startswith("/api/chat/") or f"{method} {rule}" not in CALLS.keys() | LAST.keys():
             life.call(method, rule)
     for event in client_events():
         life.emit(event)
