@@ -98,7 +98,7 @@ def test_the_next_person_at_a_browser_sees_nothing(
         one.wait_for_texts()
     for token in tokens:
         wait_until(lambda token=token: server.bearer(token).get("/api/chat/session/current").status == 401)  # type: ignore[misc]
-    assert "maria" not in str(widget.page.evaluate(ENTRIES))
+    wait_until(lambda: "maria" not in str(widget.page.evaluate(ENTRIES)))
     widget.write("Who am I?")
     widget.wait_for_texts("Who am I?")
     tab.wait_for_texts("Who am I?")

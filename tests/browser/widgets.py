@@ -65,9 +65,9 @@ class Widget:
         """Return the session's id, once there is one."""
         entries = "Object.keys(localStorage).filter((key) => key.startsWith('chat-support'))"
         script = f"{entries}.map((key) => JSON.parse(localStorage.getItem(key)).sessionId).find(Boolean)"
-        wait_until(lambda: self.page.evaluate(script), otherwise=lambda: "no session")
-        found: str = self.page.evaluate(script)
-        return found
+        found: list[str | None] = []  # The next look may find none again: the widget may be changing its visitor.
+        wait_until(lambda: found.append(self.page.evaluate(script)) or found[-1], otherwise=lambda: "no session")
+        return str(found[-1])
 
 
 class Agent:

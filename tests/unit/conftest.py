@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from flask import Flask
 
+from chatsupport import background
 from chatsupport.extensions import socketio
 
 
@@ -18,3 +21,14 @@ def mongodb_uri() -> str:
 def background_tasks() -> None:
     """Let Socket.IO start background tasks, as threads."""
     socketio.init_app(Flask("tests"), async_mode="threading")
+
+
+@pytest.fixture(autouse=True)
+def leave_nothing_to_write() -> Iterator[None]:
+    """Drop what waits to be written: without a database it would be tried, and its failure logged, for ever.
+
+    A traceback is formatted with the parser of Python, which two threads cannot use at a time.
+    """
+    background.clear_all()
+    yield
+    background.clear_all()
