@@ -256,6 +256,15 @@ def wait_until_durable() -> None:
         database().meta.with_options(write_concern=DURABLE).update_one(nothing, {"$unset": {"nothing": 1}})
 
 
+def already_there(error: BulkWriteError) -> set[Any]:
+    """Return the ids that an unordered insert of documents has found there. Re-raises other errors."""
+    details = error.details or {}
+    write_errors = details.get("writeErrors") or []
+    if details.get("writeConcernErrors") or not all(one.get("code") == _DUPLICATE_KEY for one in write_errors):
+        raise error
+    return {one["op"]["_id"] for one in write_errors}
+
+
 def inserted_before_collision(error: BulkWriteError) -> int:
     """Return how many documents of an ordered insert were stored durably before a collision. Re-raises other errors."""
     details = error.details or {}

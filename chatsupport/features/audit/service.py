@@ -16,13 +16,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo.errors import PyMongoError
+from pymongo.errors import BulkWriteError, PyMongoError
 
 from chatsupport import identity
 from chatsupport.background import Buffered
 from chatsupport.config import Variable
 from chatsupport.config import parsers as parse
 from chatsupport.database.clock import now
+from chatsupport.database.connection import already_there
 from chatsupport.errors import InvalidInputError
 from chatsupport.events import SessionChange
 from chatsupport.extensions import settings
@@ -155,9 +156,8 @@ def _write(entries: dict[ObjectId, Document]) -> None:
     batch = list(entries.values())
     try:
         AuditEntry.collection().insert_many(batch, ordered=False)
-    except PyMongoError as error:
-        if not _are_duplicates(error):  # An earlier attempt was stored although it seemed to have failed.
-            raise
+    except BulkWriteError as error:
+        already_there(error)  # An earlier attempt was stored although it seemed to have failed.
     _take_out_erased(batch)
 
 
@@ -240,11 +240,6 @@ def _entry(
         "details": {name: value for name, value in subject.items() if value is not None},
         "expiresAt": time + timedelta(days=settings.config.value(AUDIT_DAYS)),
     }
-
-
-def _are_duplicates(error: PyMongoError) -> bool:
-    write_errors = (getattr(error, "details", None) or {}).get("writeErrors") or []
-    return bool(write_errors) and all(item.get("code") == 11000 for item in write_errors)
 
 
 _pending: Buffered[ObjectId, Document] = Buffered(_write, SOON_SECONDS, at_once=True, most=MAX_PENDING)

@@ -24,6 +24,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.write_concern import WriteConcern
 
 from chatsupport import session_parts
+from chatsupport.database.connection import already_there
 from chatsupport.documents import Session
 from chatsupport.events import MessageStored, SessionChange, SessionUpdated
 from chatsupport.extensions import socketio
@@ -49,7 +50,6 @@ PAUSE_AFTER = 200
 """After how many messages other work may go on."""
 
 _NEEDED = dict.fromkeys("userId userType agentId status createdAt updatedAt erased features".split(), 1)
-_DUPLICATE_KEY = 11000
 
 _waiting = Inbox()
 _known = KnownEntries()
@@ -228,8 +228,7 @@ def _entries(session_ids: Sequence[ObjectId]) -> dict[ObjectId, Document]:
     try:
         _collection().insert_many(new, ordered=False)
     except BulkWriteError as error:
-        if any(one["code"] != _DUPLICATE_KEY for one in error.details["writeErrors"]):
-            raise
+        already_there(error)
     return {row["_id"]: row for row in SearchEntry.collection().find(these)}
 
 

@@ -28,7 +28,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from chatsupport.background import Buffered
 from chatsupport.database.clock import elapsed, now
-from chatsupport.database.connection import is_unavailable
+from chatsupport.database.connection import already_there, is_unavailable
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import socketio
 from chatsupport.features.events import contents, feed, recorder
@@ -67,7 +67,6 @@ DEAD_KEPT, DELIVERED_KEPT = timedelta(days=30), timedelta(days=7)
 GIVEN_UP = timedelta(days=5)
 """A webhook is disabled after so long without a success."""
 HTTP_GONE = 410
-DUPLICATE_KEY = 11000
 COUNT_SECONDS, MOST_COUNTED = 15.0, 10_000
 
 LEASE = Lease("webhooks", LEASE_SECONDS, when=readiness.is_ready)
@@ -298,11 +297,9 @@ def _store_deliveries(deliveries: list[Document], time: datetime) -> None:
         try:
             Delivery.collection().insert_many([{**delivery, "createdAt": time} for delivery in first], ordered=False)
         except BulkWriteError as error:
-            known = {failure["op"]["_id"]: failure["code"] for failure in error.details["writeErrors"]}
-            if set(known.values()) != {DUPLICATE_KEY}:
-                raise
             # They were sent by a process whose outcomes were not stored completely, or by two processes.
-            others |= {delivery["_id"]: delivery for delivery in first if delivery["_id"] in known}
+            there = already_there(error)
+            others |= {delivery["_id"]: delivery for delivery in first if delivery["_id"] in there}
     writes = []
     for delivery_id, delivery in others.items():
         # What another process has delivered meanwhile is not sent again.
