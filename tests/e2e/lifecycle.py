@@ -14,18 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from tests import ROOT
-from tests.e2e.server import LIGHT, free_port, wait_until
+from tests.e2e.server import LIGHT, free_port, is_alive, wait_until
 
 GUNICORN = ("-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app")
 START_SECONDS = 90.0
 STOP_SECONDS = 40.0
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def descendants(pid: int) -> dict[int, str]:

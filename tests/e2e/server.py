@@ -78,10 +78,12 @@ class Server:
 
     def kill(self) -> None:
         """End master and worker with SIGKILL, as when a machine loses power."""
-        process = self._running()
+        process, family = self._running(), self._process_ids()
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(STOP_SECONDS)
         self._process = None
+        # The worker may end after the master, and has the port until then.
+        wait_until(lambda: not any(map(is_alive, family)))
 
     def freeze(self) -> None:
         """Stop master and worker without closing their connections."""
@@ -201,6 +203,14 @@ class Servers:
         for database in self._databases:
             client.drop_database(database)
         client.close()
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether this process has not ended yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def free_port(count: int = 1) -> int:
