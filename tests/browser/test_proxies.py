@@ -20,7 +20,7 @@ from tests.browser.people import Person, launch
 from tests.browser.sites import Site
 from tests.browser.widgets import Widget
 from tests.e2e.debian import DebianNginx, commands
-from tests.e2e.server import Server, Servers
+from tests.e2e.server import Server, Servers, wait_until
 
 pytestmark = pytest.mark.debian_nginx
 
@@ -151,7 +151,7 @@ def test_the_page_of_the_readme_works_from_another_machine(person: MakePerson, s
     site.pages["/"] = sample.replace(":5000`", f":{server.port}`")
     page = visitor.open(shop)
     assert page.evaluate("isSecureContext") is False
-    page.wait_for_function("document.forms[0].onsubmit !== null")
+    wait_until(lambda: page.evaluate("document.forms[0].onsubmit !== null"))
     page.get_by_role("textbox").fill("Hello")
     page.get_by_role("button", name="Send").click()
 

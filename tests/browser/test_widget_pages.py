@@ -121,7 +121,7 @@ def test_a_page_sets_the_texts_the_launcher_and_its_place(
     expect(widget.panel.locator("img")).to_have_count(0)
 
     page = person().open(site.embed(server.url, "/none", launcher="none"))
-    page.wait_for_function("document.querySelector('chat-support')")
+    wait_until(lambda: page.evaluate("document.querySelector('chat-support') !== null"))
     expect(page.locator("chat-support .bubble")).to_be_hidden()
     page.evaluate("ChatSupport.open()")
     expect(Widget(page).panel).to_be_visible()
@@ -195,7 +195,7 @@ def test_a_chat_loaded_before_the_page_is_ready_is_complete(server: Server, site
         self.becomeIdle = () => waiting.forEach((task) => task());
     """)
     widget.page.reload()
-    widget.page.wait_for_function("self.ChatSupport")
+    wait_until(lambda: widget.page.evaluate("self.ChatSupport !== undefined"))
     widget.page.evaluate("ChatSupport.open()")
     widget.page.evaluate("becomeIdle()")
     expect(widget.field).to_be_visible()
