@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chatsupport.services.assignment import queue
+from chatsupport.services.assignment import queue, serving
 from chatsupport.services.people import denial_memory, denials, departments
 from chatsupport.services.server import processes
 from chatsupport.services.shared import access, outbox
@@ -27,6 +27,7 @@ from tests.sockets import Sockets
 def warmed_up(apis: Apis, operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session of u1 with Ada, one of u2 that waits, and one that has ended; the users have called a moment ago."""
     monkeypatch.setattr(queue, "PLENTY_SECONDS", 60.0)
+    monkeypatch.setattr(serving, "BUSY_SECONDS", 60.0)
     queue._has_plenty_of_room.forget()
     monkeypatch.setattr(denial_memory, "TRUSTED_SECONDS", 60.0)
     monkeypatch.setattr(departments, "TRUSTED_SECONDS", 60.0)
@@ -128,8 +129,8 @@ def test_a_start_costs_four_with_a_free_agent_and_five_without(apis: Apis, opera
         assert newcomer.start("u4")["status"] == "active"
     assert sent == [
         "aggregate sessions",
-        "findAndModify sessions",
         "findAndModify agents",
+        "find sessions",
         "findAndModify sessions",
     ]
 
@@ -203,8 +204,8 @@ def test_an_arrival_costs_five(apis: Apis, sockets: Sockets, operator: Api, visi
         sockets.attempt({"token": issued["token"]}).join(session["sessionId"])
     assert sent == [
         "aggregate sessions",
-        "findAndModify sessions",
         "findAndModify agents",
+        "find sessions",
         "findAndModify sessions",
         "aggregate sessions",
     ]

@@ -1,8 +1,7 @@
 """Which bot a new session goes to first, and how the session begins with it.
 
 A bot is an agent that is never chosen by its load: only a claim that names it gets a slot of it. So a session comes to
-a bot at its start and never later. The slot is taken before the session is stored, and the session is stored as an
-active one. So no free agent can take it in between.
+a bot at its start and never later.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport.database.clock import elapsed
-from chatsupport.documents.session import ACTIVE
 from chatsupport.extensions import settings
 from chatsupport.identity import USER
 from chatsupport.services.assignment import slots
@@ -58,18 +56,7 @@ def claim_for(session: Document) -> Slot | None:
     return slot
 
 
-def begun(slot: Slot, or_else: Document) -> Document:
-    """Return the expression for the values of a new session that begins with the bot of this slot.
-
-    If the write reaches the database so late that the slot has been freed, they are `or_else`: then the session waits.
-    """
-    values = {
-        "status": ACTIVE,
-        "agentId": slot.agent["_id"],
-        "botId": slot.agent["_id"],
-        "slotId": slot.id,
-        "assignedAt": "$$NOW",
-        "assignment": {"reason": slot.reason, "at": "$$NOW", "load": len(slot.agent["activeSessions"]) - 1},
-        "botDueAt": {"$add": ["$$NOW", round(settings.config.bot_reply_after * 1000)]},
-    }
-    return {"$cond": [{"$lt": ["$$NOW", slot.agent["idleSince"] + slots.LONGEST_WRITE]}, values, or_else]}
+def begun(slot: Slot) -> Document:
+    """Return the expressions for the values that a new session has because it begins with the bot of this slot."""
+    due_in_ms = round(settings.config.bot_reply_after * 1000)
+    return {"botId": slot.agent["_id"], "botDueAt": {"$add": ["$$NOW", due_in_ms]}}

@@ -66,6 +66,12 @@ def first_in_line(slot: Slot) -> Document:
     return {"status": WAITING, "$or": [may_have_it, {"_id": slot.session_id}], **not_kept_from(slot.agent)}
 
 
+def anybody_waits_for(slot: Slot) -> bool:
+    """Tell whether any session waits that may get the slot."""
+    found = Session.collection().find_one(first_in_line(slot), {"_id": 1}, hint=hint_for(slot.agent))
+    return found is not None
+
+
 def not_kept_from(agent: Mapping[str, Any]) -> Document:
     """Return the condition on the waiting sessions that the agent may have: kept for its departments or none."""
     departments = agent.get("departmentIds")

@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 from chatsupport import orders, recording
 from chatsupport.database.clock import elapsed
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.agent import NO_DEPARTMENT
+from chatsupport.documents.agent import NO_DEPARTMENT, is_bot
 from chatsupport.documents.session import ACTIVE, BACK, BY_LOAD, FRONT, OVERFLOW, QUEUE_ORDER, RESERVED, WAITING
 from chatsupport.events import (
     AgentDeleted,
@@ -32,7 +32,7 @@ from chatsupport.events import (
     SessionRequeued,
 )
 from chatsupport.orders import RequeueSessionsOf
-from chatsupport.services.assignment import handovers, matching, slots
+from chatsupport.services.assignment import bots, handovers, matching, slots
 from chatsupport.services.assignment.handovers import Handover
 from chatsupport.services.assignment.slots import Slot
 from chatsupport.services.shared import outbox
@@ -98,8 +98,26 @@ def _left_bot(session: Mapping[str, Any]) -> Document:
     return {"handedOverAt": "$$NOW"} if handovers.is_with_bot(session) else {}
 
 
+def begun(slot: Slot, or_else: Document) -> Document:
+    """Return the expression for the values of a new session that is stored with the agent of this slot.
+
+    Its times are when the slot was taken, so it is older than everybody who has joined the queue since. If the write
+    reaches the database so late that the slot has been freed, the values are `or_else`: then the session waits.
+    """
+    taken_at: datetime = slot.agent["idleSince"]
+    values = {
+        **dict.fromkeys(("queuedAt", "createdAt", "assignedAt"), taken_at),
+        "status": ACTIVE,
+        "agentId": slot.agent["_id"],
+        "slotId": slot.id,
+        "assignment": {"reason": slot.reason, "at": taken_at, "load": _load_before(slot)},
+        **(bots.begun(slot) if is_bot(slot.agent) else {"firstAssignedAt": taken_at}),
+    }
+    return {"$cond": [_is_in_time(slot), values, or_else]}
+
+
 def begin(slot: Slot, session: Document, mark: Document) -> None:
-    """Report a session that was stored with the bot of this slot. If it was too late for that, it waits."""
+    """Report a session that was stored with the agent of this slot. If it was too late for that, it waits."""
     if session["status"] == ACTIVE:
         about = {"event": "session_assigned", "session_id": str(session["_id"]), "agent_id": str(slot.agent["_id"])}
         logger.info("Session assigned", extra=about)
@@ -107,6 +125,15 @@ def begin(slot: Slot, session: Document, mark: Document) -> None:
         outbox.tell(event)
     else:
         outbox.told(session["_id"], mark["id"])
+
+
+def _load_before(slot: Slot) -> int:
+    return len(slot.agent["activeSessions"]) - 1
+
+
+def _is_in_time(slot: Slot) -> Document:
+    """Return the expression for whether the slot cannot have been freed yet (`slots.free_unused_later`)."""
+    return {"$lt": ["$$NOW", slot.agent["idleSince"] + slots.LONGEST_WRITE]}
 
 
 def _department(department_id: ObjectId | None) -> Document:
@@ -156,22 +183,23 @@ def _assign(
 
 
 def _store(slot: Slot, which: Document, also: Mapping[str, Any], *, from_queue: bool) -> Document | None:
-    load = len(slot.agent["activeSessions"]) - 1
     values = {
         "status": ACTIVE,
         "agentId": slot.agent["_id"],
         "slotId": slot.id,
         "assignedAt": "$$NOW",
         "firstAssignedAt": {"$ifNull": ["$firstAssignedAt", "$$NOW"]},
-        "assignment": {"reason": _reason(slot) if from_queue else slot.reason, "at": "$$NOW", "load": load},
+        "assignment": {
+            "reason": _reason(slot) if from_queue else slot.reason,
+            "at": "$$NOW",
+            "load": _load_before(slot),
+        },
         "updatedAt": "$$NOW",
         **also,
     }
-    # A write that reaches the database later than this is too late: the slot has been freed.
-    in_time = {"$expr": {"$lt": ["$$NOW", slot.agent["idleSince"] + slots.LONGEST_WRITE]}}
     try:
         session: Document | None = Session.collection().find_one_and_update(
-            {**which, **in_time},
+            {**which, "$expr": _is_in_time(slot)},
             [{"$set": values}, {"$unset": FORGOTTEN_ON_ASSIGNMENT}],
             sort=QUEUE_ORDER if from_queue else None,
             hint=matching.hint_for(slot.agent) if from_queue else None,

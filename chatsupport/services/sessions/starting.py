@@ -1,4 +1,4 @@
-"""Start a session: it joins the end of the queue, and gets an agent at once if one is free."""
+"""Start a session: it gets an agent at once if one is free and nobody waits, or else joins the end of the queue."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chatsupport import serializers, session_parts
 from chatsupport.contract.chat import StartSession
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
+from chatsupport.documents.agent import is_bot
 from chatsupport.documents.session import ACTIVE, BACK, OPEN, WAITING
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.events import SessionStarted
@@ -73,7 +74,7 @@ def start(asked: Start) -> tuple[dict[str, Any], bool]:
 
 
 def _open(asked: Start, last: Document | None) -> tuple[Document, Document | None]:
-    """Store a new session at the end of the queue, and give it an agent if one is free and nobody waits before it.
+    """Store a new session: with an agent if one is free and nobody waits, or else at the end of the queue.
 
     `last` is the user's session before it. Returns the session and its agent.
     """
@@ -85,18 +86,19 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
         session["features"] = kept
     if last is not None and settings.config.sticky_agent and (preferred := _person_with(last)) is not None:
         session["preferredAgentId"] = preferred
-    bot = bots.claim_for(session)
-    if bot is None:
+    waiting = {**session, **_reserved(session)}
+    slot = bots.claim_for(session) or serving.slot_for_newcomer(waiting)
+    if slot is None:
         queue.check_room(department_id)
     with outbox.change(outbox.STARTED, asked.caller) as mark:
-        if bot is None:
+        if slot is None:
             with serving.arriving(session["_id"]):
-                session = _insert({**session, **_reserved(session), **outbox.stored(mark)})
+                session = _insert({**waiting, **outbox.stored(mark)})
                 message_log.log.begin(session["_id"])
-                session, agent = serving.serve(session)
+                session, agent = serving.serve_newcomer(session)
         else:
-            session = _insert_with_bot(session, bot, mark)
-            agent = bot.agent if session["status"] == ACTIVE else None
+            session = _insert_with(slot, session, mark)
+            agent = slot.agent if session["status"] == ACTIVE else None
         if agent is None:
             queue.withdraw_overflow(session)
             agent = reading.agent_of(session)
@@ -111,16 +113,18 @@ def _person_with(session: Document) -> ObjectId | None:
     return None if handovers.is_with_bot(session) else agent_id
 
 
-def _insert_with_bot(session: Document, slot: Slot, started: Document) -> Document:
-    """Store a session that begins with a bot, whose slot was taken for it."""
+def _insert_with(slot: Slot, session: Document, started: Document) -> Document:
+    """Store a session that begins with the agent whose slot was taken for it."""
+    only_if_it_waits = {**_reserved(session), **outbox.stored(started)}
+    if not is_bot(slot.agent) and "preferredAgentId" in session:
+        only_if_it_waits["preferredAgentId"] = session.pop("preferredAgentId")
+    stamps = {"reservedAt": "$$NOW"} if "reservedFor" in only_if_it_waits else {}
+    or_else = {"$mergeObjects": [{"$literal": only_if_it_waits}, stamps]}
     with outbox.change(outbox.ASSIGNED, agentId=slot.agent["_id"], slotId=slot.id) as assigned:
-        waiting = {**_reserved(session), **outbox.stored(started)}
-        stamps = {"reservedAt": "$$NOW"} if "reservedFor" in waiting else {}
-        or_else = {"$mergeObjects": [{"$literal": waiting}, stamps]}
         try:
-            session = _insert({**session, **outbox.stored(started, assigned)}, bots.begun(slot, or_else))
+            session = _insert({**session, **outbox.stored(started, assigned)}, transitions.begun(slot, or_else))
         except DuplicateKeyError:
-            slots.give_back(slot)
+            _give_back(slot)
             raise
         except PyMongoError:
             slots.free_unused_later(slot.id, session["_id"])
@@ -128,9 +132,14 @@ def _insert_with_bot(session: Document, slot: Slot, started: Document) -> Docume
         message_log.log.begin(session["_id"])
         transitions.begin(slot, session, assigned)
     if session["status"] != ACTIVE:
-        slots.give_back(slot)
-        serving.drain_queue()
+        _give_back(slot)
     return session
+
+
+def _give_back(slot: Slot) -> None:
+    """Give a slot back that was not needed. Whoever has joined the queue meanwhile may have it."""
+    slots.give_back(slot)
+    serving.drain_queue()
 
 
 def _reserved(session: Document) -> Document:

@@ -115,7 +115,8 @@ def test_a_double_start_takes_one_slot(operator: Api, monkeypatch: pytest.Monkey
 
     assert data_of(operator.post("/api/chat/start-session", {"userId": "u1"}))["status"] == "active"
 
-    assert statuses == ["active", "active"]
+    # The second slot was the first start's, which gives it to the next in line.
+    assert statuses == ["active", "waiting"]
     assert violations(connection.database()) == []
     assert Agent.objects.first().active_users == ["u1", "u2"]
 
@@ -228,15 +229,22 @@ def test_a_session_moved_by_a_release_without_slot_ids_still_works(operator: Api
 def test_a_session_whose_agent_is_deleted_during_the_assignment_goes_to_the_next(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    doomed = operator.create_agent("Ada")["id"]
-    ben = operator.create_agent("Ben", isOnline=False)["id"]
-    Agent.collection().update_one({"_id": ObjectId(ben)}, {"$set": {"isOnline": True, "load": 1}})
+    session_id = operator.start("u1")["sessionId"]
+    doomed = Agent.collection().insert_one(agents._document(AgentFields(name="Ada"))).inserted_id
+    ben = Agent.collection().insert_one(agents._document(AgentFields(name="Ben"))).inserted_id
+
+    def in_another_process() -> None:
+        with pytest.MonkeyPatch.context() as there:
+            there.setattr(serving, "drain_queue", Coalesced(serving._drain))
+            operator.delete(f"/api/agents/{doomed}")
+
     # Exactly between the writes of the slot and of the session.
-    just_before(monkeypatch, transitions, "give", lambda: operator.delete(f"/api/agents/{doomed}"))
+    just_before(monkeypatch, transitions, "give", in_another_process)
 
-    session = operator.start("u1")
+    serving.drain_queue()
 
-    assert (session["status"], session["agentId"]) == ("active", ben)
+    session = operator.session(session_id)
+    assert (session["status"], session["agentId"]) == ("active", str(ben))
 
 
 def test_a_session_that_ends_during_its_assignment_leaves_the_slot_to_the_next(
@@ -347,7 +355,7 @@ def test_concurrent_starts_ends_and_requeues_break_no_rule(operator: Api) -> Non
 def test_a_session_of_an_agent_deleted_meanwhile_goes_to_another_within_a_second(
     operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    just_before(monkeypatch, transitions, "_store", lambda: operator.delete(f"/api/agents/{ada}"))
+    just_before(monkeypatch, starting, "_insert", lambda: operator.delete(f"/api/agents/{ada}"))
     session_id = operator.start("u1")["sessionId"]
     ben = operator.create_agent("Ben")["id"]
 
@@ -366,7 +374,7 @@ def test_a_session_of_an_agent_deleted_by_a_command_waits_no_longer(
     def delete() -> None:
         as_command(lambda: operator.delete(f"/api/agents/{ada}"))
 
-    just_before(monkeypatch, transitions, "_store", delete)
+    just_before(monkeypatch, starting, "_insert", delete)
     session_id = operator.start("u1")["sessionId"]
     transitions.requeue_late()
     assert operator.session(session_id)["agentId"] == ada

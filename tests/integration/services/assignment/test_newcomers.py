@@ -1,87 +1,128 @@
-"""Sessions that are just starting look for a slot themselves: nobody in their process takes one for them meanwhile."""
+"""New sessions take their slot before they are stored; those for which none is free join the queue, and look again."""
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 from pymongo.errors import NetworkTimeout
 
 from chatsupport.database import connection
-from chatsupport.documents import Session
-from chatsupport.services.assignment import matching, transitions
-from chatsupport.services.assignment.slots import Slot
+from chatsupport.documents import Agent, Session
+from chatsupport.services.assignment import matching, serving, slots
 from chatsupport.services.sessions import starting
 from tests.api import Api
 from tests.commands import COMMANDS
-from tests.concurrency import eventually
-from tests.interleaving import just_after
+from tests.concurrency import eventually, run_together
+from tests.interleaving import just_after, just_before
 from tests.invariants import violations
 
 
-def test_starts_that_get_each_others_slots_take_no_other_ones(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    ada = operator.create_agent(maxUsers=5)["id"]
-    operator.end(operator.start("u0")["sessionId"])
-    give, turn, second = transitions.give, threading.Lock(), threading.Event()
-    others: list[Future[Any]] = []
+def test_starts_at_the_same_time_keep_the_slots_they_took(operator: Api) -> None:
+    operator.create_agent(maxUsers=10)
 
-    def crossed(slot: Slot, newcomer_id: Any = None) -> Any:
-        if turn.acquire(blocking=False):
-            others.append(pool.submit(operator.start, "u2"))
-            assert second.wait(10)
-            return give(slot, newcomer_id)
-        served = give(slot, newcomer_id)
-        second.set()
-        return served
-
-    monkeypatch.setattr(transitions, "give", crossed)
-    with ThreadPoolExecutor(1) as pool, COMMANDS.counted() as sent:
-        first = operator.start("u1")
-        other = others[0].result()
-
-    assert [first["agentId"], other["agentId"]] == [ada, ada]
-    assert [first["status"], other["status"]] == ["active", "active"]
-    assert sorted(name for name in sent if "agents" in name) == ["findAndModify agents", "update agents"]
-    assert violations(connection.database()) == []
-
-
-def test_an_end_leaves_its_slot_to_a_session_that_has_not_looked_yet(
-    operator: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    operator.create_agent(maxUsers=1)
-    before = operator.start("u1")["sessionId"]
-    ends: list[list[str]] = []
-
-    def end() -> None:
+    def start(number: int) -> list[str]:
         with COMMANDS.counted() as sent:
-            operator.end(before)
-        ends.append(list(sent))
+            assert operator.start(f"u{number}")["status"] == "active"
+        return [command for command in sent if command.endswith("agents")]
 
-    just_after(monkeypatch, starting, "_insert", end)
-
-    assert operator.start("u2")["status"] == "active"
-    assert [command for sent in ends for command in sent if "agents" in command] == ["update agents"]
+    assert run_together(*(partial(start, number) for number in range(10))) == [["findAndModify agents"]] * 10
     assert violations(connection.database()) == []
 
 
-def test_a_session_that_found_no_slot_looks_again_if_one_was_freed_meanwhile(
+def test_a_session_with_an_agent_is_older_than_those_that_joined_the_queue_meanwhile(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.create_agent(maxUsers=1)
+    just_before(monkeypatch, starting, "_insert", lambda: operator.start("u2"))
+
+    assert operator.start("u1")["status"] == "active"
+
+    in_order = Session.objects.order_by("created_at")
+    assert [(session.user_id, session.status) for session in in_order] == [("u1", "active"), ("u2", "waiting")]
+
+
+def test_a_newcomer_gives_its_slot_to_whoever_joined_the_queue_before_it_looked(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.create_agent(maxUsers=1)
+    waiting: list[str] = []
+    just_before(monkeypatch, matching, "anybody_waits_for", lambda: waiting.append(operator.start("u2")["sessionId"]))
+
+    assert operator.start("u1")["queuePosition"] == 1
+    assert operator.session(waiting[0])["status"] == "active"
+    assert violations(connection.database()) == []
+
+
+def test_a_slot_whose_newcomer_cannot_look_at_the_queue_is_freed(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.create_agent(maxUsers=1)
+    monkeypatch.setattr(slots, "LONGEST_WRITE", slots.LONGEST_WRITE / 20)
+
+    def failing(slot: slots.Slot) -> bool:
+        raise NetworkTimeout("The reply was lost")
+
+    monkeypatch.setattr(matching, "anybody_waits_for", failing)
+
+    assert operator.post("/api/chat/start-session", {"userId": "u1"}).status_code == 503
+    assert Agent.objects.first().load == 1
+    assert eventually(lambda: Agent.objects.first().load == 0)
+    assert Session.objects.count() == 0
+
+
+def test_a_session_that_joins_the_queue_gets_the_slot_that_an_end_frees_meanwhile(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.create_agent(maxUsers=1)
     before = operator.start("u1")["sessionId"]
+    just_after(monkeypatch, starting, "_insert", lambda: operator.end(before))
+
+    started = operator.start("u2")
+
+    assert (started["status"], started["agent"]["name"]) == ("active", "Ada")
+    assert violations(connection.database()) == []
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_session_gets_the_slot_that_an_end_frees_after_it_has_looked(
+    operator: Api, monkeypatch: pytest.MonkeyPatch, look: int
+) -> None:
+    operator.create_agent(maxUsers=1)
+    before = operator.start("u1")["sessionId"]
+    if look == 2:
+        serving._all_are_busy.keep(True, 60)  # It joins the queue without looking first.
     just_after(monkeypatch, matching, "claim_slot_for", lambda: operator.end(before))
 
-    assert operator.start("u2")["status"] == "active"
+    session_id = operator.start("u2")["sessionId"]
+
+    assert operator.session(session_id)["status"] == "active"
     assert violations(connection.database()) == []
 
 
-def test_a_start_that_fails_leaves_nobody_beside_a_slot_that_was_left_to_it(
+def test_starts_look_for_a_slot_once_while_all_agents_are_busy(operator: Api) -> None:
+    operator.create_agent(maxUsers=1)
+    for number in range(2):
+        operator.start(f"u{number}")
+    serving._all_are_busy.keep(True, 60)
+    with COMMANDS.counted() as sent:
+        operator.start("u2")
+    assert sent.count("findAndModify agents") == 1
+
+    operator.create_agent(maxUsers=5)
+    operator.start("u3")
+    with COMMANDS.counted() as sent:
+        assert operator.start("u4")["status"] == "active"
+    assert sent == ["aggregate sessions", "findAndModify agents", "find sessions", "findAndModify sessions"]
+
+
+def test_a_start_that_fails_leaves_nobody_beside_a_slot_that_was_freed_meanwhile(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.create_agent(maxUsers=1)
     before = operator.start("u1")["sessionId"]
+    serving._all_are_busy.keep(True, 60)
     claim = matching.claim_slot_for
 
     def failing(session: Any) -> Any:

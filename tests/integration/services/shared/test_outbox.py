@@ -18,6 +18,7 @@ from chatsupport.documents import Session
 from chatsupport.documents.session import UNTOLD_INDEX
 from chatsupport.events import SessionEnded
 from chatsupport.services.assignment import availability, serving, slots, transitions
+from chatsupport.services.sessions import starting
 from chatsupport.services.shared import outbox
 from tests.api import Api, assert_failure, data_of
 from tests.concurrency import eventually
@@ -101,8 +102,8 @@ def test_an_assignment_whose_reply_was_lost(
     visitor, agent = Sockets(app).user("u2"), Sockets(app).agent(ada)
     visitor.join(waiting)
     # The end is one update, the slot's update is in another collection, and the next one of sessions is the assignment.
-    drain = drain_losing(serving.drain_but_newcomers, monkeypatch)
-    monkeypatch.setattr(serving, "drain_but_newcomers", drain)
+    drain = drain_losing(serving.drain_queue, monkeypatch)
+    monkeypatch.setattr(serving, "drain_queue", drain)
 
     operator.end(session_id)
     assert visitor.heard("agent_assigned") == []
@@ -115,7 +116,7 @@ def test_an_assignment_whose_reply_was_lost(
 
 def drain_losing(drain: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def drain_once() -> None:
-        monkeypatch.setattr(serving, "drain_but_newcomers", drain)
+        monkeypatch.setattr(serving, "drain_queue", drain)
         lose_reply(monkeypatch, "sessions", "find_one_and_update")
         drain()
 
@@ -290,11 +291,14 @@ def test_a_slot_whose_claim_got_no_answer_goes_to_the_next_in_line(
     operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slots, "LONGEST_WRITE", timedelta(seconds=0.5))
+    waiting = starting._insert(starting._new("u1", "user"))
     lose_reply(monkeypatch, "agents", "find_one_and_update")
 
-    assert_failure(operator.post("/api/chat/start-session", {"userId": "u1"}), 503, "DATABASE_UNAVAILABLE")
+    assert_failure(operator.post("/api/chat/start-session", {"userId": "u2"}), 503, "DATABASE_UNAVAILABLE")
 
     assert eventually(lambda: Session.objects(status="active", agent_id=ada).count() == 1)
+    assert operator.session(str(waiting["_id"]))["agentId"] == ada
+    assert Session.objects.count() == 1, "a start that fails before it has stored anything stores nothing later"
     assert violations(connection.database()) == []
 
 
