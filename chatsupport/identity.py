@@ -63,7 +63,7 @@ jwt.register_algorithm("HS256", _Hmac())
 class Caller:
     """An authenticated caller. `id` is a user's id, an Agent's id, or a system's name.
 
-    Only the id and the type identify the caller. The rest describes the token: when it was made (milliseconds since the
+    Only the id and the type identify the caller. The rest describes the token: when it was made (milliseconds since
     since the epoch), when it ends (seconds since the epoch), what tells it from others, and whether the site's server
     vouched for the id. None of an API key.
     """
