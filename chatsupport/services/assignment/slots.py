@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
+from pymongo.write_concern import WriteConcern
 
 from chatsupport import events
 from chatsupport.database.clock import now
@@ -42,6 +43,11 @@ LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
 """After this time, the caller of a write has given up."""
 
 BY_DEPARTMENT = "agents.least_loaded_by_department"
+
+_MAY_BE_REPEATED = WriteConcern(w=1)
+"""For releases. A failover that loses one also loses the removal of the mark because of which the slot was freed, so it
+is freed again (`services/shared/outbox.py`); a slot that was given back is found by the reconciler.
+"""
 
 LOOKS_FOR_UNUSED = 5
 """How many times a lost slot is looked for; after that the reconciler finds it."""
@@ -296,7 +302,8 @@ def _held(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) ->
 
 
 def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object) -> bool:
-    result = Agent.collection().update_one(
+    agents = Agent.collection().with_options(write_concern=_MAY_BE_REPEATED)
+    result = agents.update_one(
         _held(agent_id, session_id, slot_id),
         [{"$set": {**_removed(slot_id, session_id), "idleSince": idle_since}}, *derived()],
     )
