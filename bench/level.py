@@ -184,6 +184,7 @@ async def _measure(server: Crowded, database: Any, agent_id: str, session_id: st
         "metrics": lambda: _metrics(server.port),
     }
     await _settle(database)
+    operator.close()  # The server has closed the connection by now. The next call opens another one.
     figures: Figures = {}
     for name, call in calls.items():
         await call()
