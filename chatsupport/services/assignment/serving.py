@@ -112,7 +112,8 @@ def slot_for_newcomer(session: Document) -> Slot | None:
     except PyMongoError:
         slots.free_unused_later(slot.id, slot.session_id)
         raise
-    _give(slot)
+    if _give(slot) is None:
+        drain_queue()  # The slot is free again, and another visitor may have come in the meantime.
     return None
 
 

@@ -44,10 +44,8 @@ LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
 
 BY_DEPARTMENT = "agents.least_loaded_by_department"
 
-_MAY_BE_REPEATED = WriteConcern(w=1)
-"""For releases. A failover that loses one also loses the removal of the mark because of which the slot was freed, so it
-is freed again (`services/shared/outbox.py`); a slot that was given back is found by the reconciler.
-"""
+_MAY_BE_LOST = WriteConcern(w=1)
+"""For releases. A failover may lose one; the reconciler, which looks after each failover, frees the slot again."""
 
 LOOKS_FOR_UNUSED = 5
 """How many times a lost slot is looked for; after that the reconciler finds it."""
@@ -119,8 +117,9 @@ def pass_on(agent_id: ObjectId, slot_id: ObjectId | None, session_id: ObjectId, 
 
 
 def give_back(slot: Slot) -> None:
-    """Undo a `claim` that was not needed; the agent keeps its place among equals."""
-    idle_since = slot.agent.get("wasIdleSince") or now()
+    """Undo a `claim` that was not needed; the agent keeps its place among equals, unless it has had work since."""
+    is_untouched = {"$eq": ["$idleSince", slot.agent["idleSince"]]}
+    idle_since = {"$cond": [is_untouched, slot.agent.get("wasIdleSince") or "$$NOW", "$idleSince"]}
     try:
         _release(slot.agent["_id"], slot.session_id, slot.id, idle_since)
     except PyMongoError:
@@ -302,7 +301,7 @@ def _held(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) ->
 
 
 def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object) -> bool:
-    agents = Agent.collection().with_options(write_concern=_MAY_BE_REPEATED)
+    agents = Agent.collection().with_options(write_concern=_MAY_BE_LOST)
     result = agents.update_one(
         _held(agent_id, session_id, slot_id),
         [{"$set": {**_removed(slot_id, session_id), "idleSince": idle_since}}, *derived()],

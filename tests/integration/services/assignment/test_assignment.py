@@ -35,6 +35,19 @@ def visit(operator: Api, user_id: str) -> str | None:
     return session["agentId"]  # type: ignore[no-any-return]
 
 
+def test_an_agent_that_gets_work_while_it_holds_a_slot_for_nothing_does_not_count_as_idle(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, ben = (operator.create_agent(name)["id"] for name in ("Ada", "Ben"))
+    meanwhile: list[str | None] = []
+    # The first start of u1 has a slot of Ada's, and then gives it back.
+    just_before(monkeypatch, starting, "_insert", lambda: meanwhile.extend(agent_of(operator, u) for u in ("u1", "u2")))
+
+    assert agent_of(operator, "u1") == ben
+    assert meanwhile == [ben, ada]
+    assert agent_of(operator, "u3") == ben
+
+
 def test_a_returning_user_gets_the_last_agent_even_if_another_is_less_busy(operator: Api) -> None:
     ada = operator.create_agent("Ada")["id"]
     assert visit(operator, "u1") == ada

@@ -10,7 +10,7 @@ from pymongo.errors import NetworkTimeout
 
 from chatsupport.database import connection
 from chatsupport.documents import Agent, Session
-from chatsupport.services.assignment import matching, serving, slots
+from chatsupport.services.assignment import matching, serving, slots, transitions
 from chatsupport.services.sessions import starting
 from tests.api import Api
 from tests.commands import COMMANDS
@@ -52,6 +52,25 @@ def test_a_newcomer_gives_its_slot_to_whoever_joined_the_queue_before_it_looked(
 
     assert operator.start("u1")["queuePosition"] == 1
     assert operator.session(waiting[0])["status"] == "active"
+    assert violations(connection.database()) == []
+
+
+def test_a_newcomer_whose_start_fails_leaves_nobody_beside_the_slot_that_nobody_wanted(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.create_agent(maxUsers=1)
+    waiting: list[str] = []
+    just_before(monkeypatch, matching, "anybody_waits_for", lambda: waiting.append(operator.start("u2")["sessionId"]))
+    just_before(monkeypatch, transitions, "give", lambda: operator.end(waiting[0]))
+    just_before(monkeypatch, slots, "give_back", lambda: [operator.start(user) for user in ("u3", "u1")])
+
+    assert operator.post("/api/chat/start-session", {"userId": "u1"}).status_code == 200
+
+    assert [(session.user_id, session.status) for session in Session.objects.order_by("created_at")] == [
+        ("u2", "ended"),
+        ("u3", "active"),
+        ("u1", "waiting"),
+    ]
     assert violations(connection.database()) == []
 
 
