@@ -71,6 +71,10 @@ def test_an_agent_uses_canned_replies_and_notes(
         expect(notes).to_have_text(["Has called <b>twice</b>", "From the boss"])
         page.get_by_label("Reply", exact=True).check(force=True)
         expect(field).to_have_value("A draft")
+        page.get_by_text("Note", exact=True).click()
+        expect(note).to_be_focused()  # Or else the agent's next letters are shortcuts.
+        page.get_by_text("Reply", exact=True).click()
+        expect(field).to_be_focused()
         page.reload()
         expect(notes).to_have_count(2)
         assert len(maria.texts()) == 2
@@ -92,6 +96,7 @@ def test_a_server_without_notes_and_replies_offers_none(
     console.open("maria")
     expect(console.page.get_by_label("Note", exact=True)).to_be_hidden()
     console.composer.press_sequentially("/h")
+    expect(console.page.get_by_text("There are no canned replies yet.")).to_be_visible()
     console.composer.press("Enter")
     console.expect_texts("/h")
     expect(console.page.locator(".toast")).to_have_count(0)

@@ -50,6 +50,7 @@ def test_an_end_is_sent_after_eight_seconds_unless_it_is_undone(
     console.page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(console.page.locator(".conversation-title")).to_have_text("maria")
     expect(console.composer).to_be_editable()
+    expect(console.row("maria")).to_be_focused()
     pass_time(console.page, 8)
     assert status(operator, maria.session_id) == "active"
 

@@ -1,5 +1,6 @@
 import { h } from "../../shared/elements.js";
 import { icon, setAttribute, setText, show } from "../parts/elements.js";
+import { focusComposer } from "../parts/focus.js";
 import { addNote } from "../server/desk.js";
 import { emit, isConnected } from "../server/live.js";
 import { keepWriting, outboxOf } from "../server/outbox.js";
@@ -51,7 +52,14 @@ export function createComposer() {
   const tab = (value, name, image) => {
     const input = h("input", { type: "radio", name: "composer-mode", class: "visually-hidden" });
     input.addEventListener("change", () => assign({ writes: value }));
-    return { input, element: h("label", { class: `tab ${value}-tab` }, input, image && icon(image), name) };
+    // After a click, the agent writes. If the tab took the focus, the text would be taken for shortcuts.
+    const onclick = (/** @type {MouseEvent} */ event) => {
+      if (event.target === input) return; // The arrow keys stay on the tabs.
+      event.preventDefault();
+      assign({ writes: value });
+      focusComposer(true);
+    };
+    return { input, element: h("label", { class: `tab ${value}-tab`, onclick }, input, image && icon(image), name) };
   };
   const replyTab = tab("reply", texts.composer.reply, null);
   const noteTab = tab("note", texts.composer.note, "lock");
@@ -152,7 +160,8 @@ export function createComposer() {
     element.classList.toggle("is-note", isNote);
     setText(label, isNote ? composer.noteLabel : composer.label);
     setText(verb, isNote ? composer.addNote : composer.send);
-    setText(hint, isNote ? composer.noteHint : composer.hint);
+    const asksInVain = field.value.startsWith("/") && state.replies?.length === 0;
+    setText(hint, isNote ? composer.noteHint : asksInVain ? texts.replies.none : composer.hint);
     setAttribute(field, "placeholder", isNote ? composer.notePlaceholder : composer.placeholder);
   }
 
@@ -177,8 +186,8 @@ export function createComposer() {
       if (isOther) stopTyping();
       [sessionId, mode] = [session.id, wanted];
       const text = state.drafts.get(place()) ?? "";
-      showMode();
       if (field.value !== text) field.value = text;
+      showMode();
       if (isOther && visible) grow();
       field.readOnly = !writable;
       tray.update(session.id, visible && writable && mode === "reply");

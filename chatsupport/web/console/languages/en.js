@@ -293,6 +293,7 @@ export const english = {
 
   replies: {
     label: "Canned replies",
+    none: "There are no canned replies yet. A supervisor can add some in the settings.",
     found: { one: "{count} canned reply", other: "{count} canned replies" },
     failed: "The canned replies could not be loaded. {reason}",
   },

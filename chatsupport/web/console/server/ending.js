@@ -1,4 +1,5 @@
 import { isOutworn, isPassing } from "../../shared/refusals.js";
+import { focusRow } from "../parts/focus.js";
 import { visitorName } from "../parts/names.js";
 import { go } from "../route.js";
 import { change, dismiss, patchSession, state, toast } from "../store.js";
@@ -50,6 +51,7 @@ export function undoEnd(sessionId = [...state.ends.keys()].findLast(canUndoEnd))
   if (!sessionId || !canUndoEnd(sessionId)) return;
   forgetEnd(sessionId);
   go(state.list, sessionId);
+  focusRow(sessionId); // The button is gone.
 }
 
 /** The chat has ended, is somebody else's, or stays open. @param {string} sessionId */

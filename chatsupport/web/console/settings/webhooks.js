@@ -1,7 +1,7 @@
 import { h } from "../../shared/elements.js";
 import { fullTime } from "../parts/clock.js";
 import { openDialog } from "../parts/dialog.js";
-import { show } from "../parts/elements.js";
+import { icon, show } from "../parts/elements.js";
 import { because, call, get, withQuery } from "../server/api.js";
 import { toast } from "../store.js";
 import { say, texts } from "../texts.js";
@@ -27,7 +27,12 @@ export function createWebhooks() {
   const list = h("ul", { class: "entries" });
   const hint = h("p", { class: "muted", role: "status" }, texts.loading);
   const again = button(texts.tryAgain, refresh, { hidden: true });
-  const add = h("button", { class: "button", type: "button", hidden: true, onclick: () => edit(null) }, own.add);
+  const add = h(
+    "button",
+    { class: "button", type: "button", hidden: true, onclick: () => edit(null) },
+    icon("add"),
+    own.add,
+  );
 
   async function refresh() {
     show(again, false);

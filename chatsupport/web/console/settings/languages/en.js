@@ -55,7 +55,7 @@ export const english = {
     facts: { one: "{role} · {count} chat at once · {state}", other: "{role} · {count} chats at once · {state}" },
     online: "online",
     away: "away",
-    noSignIn: "cannot sign in here",
+    noSignIn: "No email, so no sign-in with a password",
     noDepartment: "chats without a department",
     created: "{name} can sign in now.",
     botCreated: "{name} was added.",
