@@ -634,7 +634,7 @@ def test_a_killed_upload_is_swept_and_a_stored_message_keeps_its_file(
 def test_a_file_stays_while_nobody_knows_whether_its_message_was_stored(
     user: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lose_reply(monkeypatch, "messages", "insert_many")
+    lose_reply(monkeypatch, "messages", "insert_one")
     assert_failure(send_file(user, session_id, PDF, clientMessageId="m-1"), 503, "DATABASE_UNAVAILABLE")
 
     (message,) = history(user, session_id)

@@ -186,19 +186,21 @@ def test_a_failed_broadcast_does_not_fail_the_sender(
     assert "A reaction failed" in caplog.text
 
 
-def test_messages_are_written_durably(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("method", "count"), [("insert_one", 1), ("insert_many", 2)])
+def test_messages_are_written_durably(app: Flask, monkeypatch: pytest.MonkeyPatch, method: str, count: int) -> None:
     session_id, concerns = make_session(), []
-    insert_many = pymongo.collection.Collection.insert_many
+    insert = getattr(pymongo.collection.Collection, method)
 
     def spy(collection: Any, *args: Any, **kwargs: Any) -> Any:
         concerns.append(collection.write_concern)
-        return insert_many(collection, *args, **kwargs)
+        return insert(collection, *args, **kwargs)
 
-    monkeypatch.setattr(pymongo.collection.Collection, "insert_many", spy)
-    MessageLog(on_stored=lambda stored: None).append(draft(session_id))
+    monkeypatch.setattr(pymongo.collection.Collection, method, spy)
+    MessageLog(on_stored=lambda stored: None)._write([draft(session_id) for _ in range(count)])
 
     assert [concern.document for concern in concerns] == [{"w": "majority", "j": True}]
     assert concerns == [DURABLE]
+    assert len(stored(session_id)) == count
 
 
 def test_messages_during_a_write_share_the_next_one(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,14 +236,14 @@ def test_a_retry_of_a_message_stored_but_answered_as_failed_is_broadcast(
 ) -> None:
     heard: list[int] = []
     log, session_id = MessageLog(on_stored=lambda stored: heard.append(stored.message["seq"])), make_session()
-    insert = pymongo.collection.Collection.insert_many
+    insert = pymongo.collection.Collection.insert_one
 
     def insert_and_lose_the_answer(*args: Any, **kwargs: Any) -> None:
         insert(*args, **kwargs)
         raise pymongo.errors.NetworkTimeout("the answer was lost")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pymongo.collection.Collection.insert_many", insert_and_lose_the_answer)
+        patch.setattr("pymongo.collection.Collection.insert_one", insert_and_lose_the_answer)
         with pytest.raises(DatabaseUnavailableError):
             log.append(draft(session_id, retry_id="r1"))
     assert heard == []

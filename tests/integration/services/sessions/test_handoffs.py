@@ -212,7 +212,7 @@ def test_a_message_of_another_process_comes_before_the_hand_over_or_never(
         just_after(monkeypatch, log._admission, "admit", over)
 
     when: dict[str, Callable[[], object]] = {
-        "before the write": lambda: just_before(monkeypatch, Message.collection().__class__, "insert_many", over),
+        "before the write": lambda: just_before(monkeypatch, Message.collection().__class__, "insert_one", over),
         "before the numbers": lambda: just_before(monkeypatch, log, "_number", over),
         "before the right": lambda: just_before(monkeypatch, log._admission, "admit", over),
         "after a collision": lambda: just_before(monkeypatch, log, "_insert", collide_first),
