@@ -42,8 +42,6 @@ def answer(event_id: str, kind: str, data: dict[str, Any]) -> None:
     """Answer one event. The server tells an answer that comes twice from a new one by the event's id."""
     if kind == "session.assigned" and data.get("agentId") == bot.id:
         own.add(data["id"])
-        if not data["lastSeq"]:
-            bot.say(data["id"], "Hello! What can I help you with?", event_id, TOPICS)
     elif kind in ("session.assigned", "session.ended"):
         own.discard(data.get("id"))
     elif kind == "message.created" and data.get("senderType") == "user" and data["sessionId"] in own:
@@ -51,6 +49,8 @@ def answer(event_id: str, kind: str, data: dict[str, Any]) -> None:
         found = [text for words, text in ANSWERS.values() if any(word in asked for word in words)]
         if found:
             bot.say(data["sessionId"], found[0], event_id, TOPICS)
+        elif data["seq"] == 1:  # Often "Hello": it says nothing yet.
+            bot.say(data["sessionId"], "Hello! What can I help you with?", event_id, TOPICS)
         else:
             bot.hand_over(data["sessionId"], SORRY, f"The FAQ bot knew no answer to: {data['message']}")
 

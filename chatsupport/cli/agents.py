@@ -55,9 +55,12 @@ def _password(from_stdin: bool) -> str:
 
 def _find(id_or_email: str) -> dict[str, Any]:
     """Return the agent with this id or email. Raises `NotFoundError`."""
-    is_id = ObjectId.is_valid(id_or_email)
-    which = {"id": ObjectId(id_or_email)} if is_id else {"email": AgentEmail.parse({"email": id_or_email}).email}
-    agent = Agent.objects(**which).as_pymongo().first()
+    if ObjectId.is_valid(id_or_email):
+        agent = Agent.objects(id=ObjectId(id_or_email)).as_pymongo().first()
+    elif "@" in id_or_email:
+        agent = Agent.objects(email=AgentEmail.parse({"email": id_or_email}).email).as_pymongo().first()
+    else:
+        agent = None  # Names are not unique.
     if agent is None:
         raise NotFoundError(f"There is no such agent: {_printable(id_or_email)}. `agents list` shows all agents.")
     return dict(agent)

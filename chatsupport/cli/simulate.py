@@ -17,13 +17,13 @@ MAX_VISITORS = 500
 
 @click.command("simulate")
 @click.option("--url", help="Where the server is; by default on this machine at PORT.")
-@click.option("--api-key", help="One of the server's; by default the first of API_KEY.")
-@click.option("--visitors", type=click.IntRange(1, MAX_VISITORS), default=10, show_default=True, help="At a time.")
-@click.option("--agents", type=click.IntRange(0, 100), default=3, show_default=True, help="Made, and deleted again.")
-@click.option("--capacity", type=click.IntRange(1, 50), default=4, show_default=True, help="Visitors an agent takes.")
-@click.option("--messages", type=click.IntRange(0, 1000), default=5, show_default=True, help="Of a visitor in a chat.")
-@click.option("--pause", type=click.FloatRange(0, 600), default=2.0, show_default=True, help="Seconds to write one.")
-@click.option("--seconds", type=click.FloatRange(0, 86_400), default=0.0, help="New chats begin for so long.")
+@click.option("--api-key", help="One of the server's keys; by default the first of API_KEY.")
+@click.option("--visitors", type=click.IntRange(1, MAX_VISITORS), default=10, show_default=True, help="Visitors at a time.")
+@click.option("--agents", type=click.IntRange(0, 100), default=3, show_default=True, help="Agents to make; they are deleted at the end.")
+@click.option("--capacity", type=click.IntRange(1, 50), default=4, show_default=True, help="Chats that an agent has at a time.")
+@click.option("--messages", type=click.IntRange(0, 1000), default=5, show_default=True, help="Messages that a visitor writes in a chat.")
+@click.option("--pause", type=click.FloatRange(0, 600), default=2.0, show_default=True, help="Seconds between two messages.")
+@click.option("--seconds", type=click.FloatRange(0, 86_400), default=0.0, help="How long new chats begin.")
 @with_appcontext
 def simulate(url: str | None, api_key: str | None, **wanted: Any) -> None:
     """Have visitors and agents chat on a server, and count what is acknowledged, lost and doubled.

@@ -99,12 +99,13 @@ def test_the_faq_bot_answers_and_hands_over(server: Server, operator: Rest, tmp_
     with running("faq_bot", server, tmp_path / "faq.txt", BOT_PORT=port):
         wait_until(lambda: f"127.0.0.1:{port}" in (tmp_path / "faq.txt").read_text())
         session_id = start(operator, "f1", "FAQ bot")
-        wait_until(lambda: len(texts(operator, session_id)) == 1)
-        greeting = operator.get(f"/api/chat/messages/{session_id}").data["messages"][0]
+        say(operator, session_id, "f1", "Good morning")
+        wait_until(lambda: len(texts(operator, session_id)) == 2)
+        greeting = operator.get(f"/api/chat/messages/{session_id}").data["messages"][1]
         assert greeting["content"]["type"] == "quick_replies"
         say(operator, session_id, "f1", "When will my parcel come?")
-        wait_until(lambda: len(texts(operator, session_id)) == 3)
-        assert texts(operator, session_id)[2].startswith("We deliver")
+        wait_until(lambda: len(texts(operator, session_id)) == 4)
+        assert texts(operator, session_id)[3].startswith("We deliver")
         say(operator, session_id, "f1", "A person")
         # The session leaves the bot first; its last message and its note follow, until the call is answered.
         wait_until(lambda: notes(operator, session_id) == ["The FAQ bot knew no answer to: A person"])

@@ -19,6 +19,9 @@ from chatsupport.features.upkeep import examinations
 _COLORS = {OK: "green", WARN: "yellow", FAIL: "red"}
 
 
+NOT_CHECKED = "not checked, because of the database"
+
+
 @dataclass(frozen=True)
 class Examination:
     """One check. Some make no sense while the database is away or has to be migrated."""
@@ -52,9 +55,9 @@ def doctor() -> None:
     ]
     for examination in (*EXAMINATIONS, *of_features):
         if examination.needs_database and "database" in failed:
-            findings = [Finding(FAIL, "not checked, because of the database")]
+            findings = [Finding(FAIL, NOT_CHECKED)]
         else:
-            findings = _look(examination)
+            findings = _look(examination, "database" in failed)
         for finding in findings:
             click.echo(
                 f"{click.style(f'{finding.state:<4}', fg=_COLORS[finding.state])}  {examination.title}: {finding}"
@@ -64,8 +67,10 @@ def doctor() -> None:
     sys.exit(1 if failed else 0)
 
 
-def _look(examination: Examination) -> list[Finding]:
+def _look(examination: Examination, is_database_away: bool) -> list[Finding]:
     try:
         return list(examination.look(settings.config))
     except (PyMongoError, OSError) as error:
+        if is_database_away:
+            return [Finding(FAIL, NOT_CHECKED)]
         return [Finding(FAIL, f"could not be checked: {type(error).__name__}", "try again, and read the log")]

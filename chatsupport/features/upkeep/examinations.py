@@ -120,7 +120,7 @@ def clock(_: Config) -> Iterator[Finding]:
         todo = "let NTP set both clocks; until then, nothing old is deleted"
         yield Finding(WARN, f"the clock of {name} is {database_clock.described(ahead)} the database's", todo)
     if not wrong:
-        yield Finding(OK, f"{own['this machine']:+.1f} s from the database's")
+        yield Finding(OK, f"{round(own['this machine'], 1) + 0:+.1f} s from the database's")
 
 
 def running(_: Config) -> Iterator[Finding]:
