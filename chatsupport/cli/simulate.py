@@ -18,11 +18,19 @@ MAX_VISITORS = 500
 @click.command("simulate")
 @click.option("--url", help="Where the server is; by default on this machine at PORT.")
 @click.option("--api-key", help="One of the server's keys; by default the first of API_KEY.")
-@click.option("--visitors", type=click.IntRange(1, MAX_VISITORS), default=10, show_default=True, help="Visitors at a time.")
-@click.option("--agents", type=click.IntRange(0, 100), default=3, show_default=True, help="Agents to make; they are deleted at the end.")
-@click.option("--capacity", type=click.IntRange(1, 50), default=4, show_default=True, help="Chats that an agent has at a time.")
-@click.option("--messages", type=click.IntRange(0, 1000), default=5, show_default=True, help="Messages that a visitor writes in a chat.")
-@click.option("--pause", type=click.FloatRange(0, 600), default=2.0, show_default=True, help="Seconds between two messages.")
+@click.option(
+    "--visitors", type=click.IntRange(1, MAX_VISITORS), default=10, show_default=True, help="Visitors at once."
+)
+@click.option(
+    "--agents", type=click.IntRange(0, 100), default=3, show_default=True, help="Agents to make, and to delete again."
+)
+@click.option("--capacity", type=click.IntRange(1, 50), default=4, show_default=True, help="Chats of an agent at once.")
+@click.option(
+    "--messages", type=click.IntRange(0, 1000), default=5, show_default=True, help="Messages of a visitor in a chat."
+)
+@click.option(
+    "--pause", type=click.FloatRange(0, 600), default=2.0, show_default=True, help="Seconds between messages."
+)
 @click.option("--seconds", type=click.FloatRange(0, 86_400), default=0.0, help="How long new chats begin.")
 @with_appcontext
 def simulate(url: str | None, api_key: str | None, **wanted: Any) -> None:

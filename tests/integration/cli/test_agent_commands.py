@@ -84,6 +84,7 @@ def test_an_error_is_one_line(command: Command, arguments: tuple[str, ...]) -> N
     assert result.exit_code == 1
     assert result.output.count("\n") == 1
     assert "Traceback" not in result.output
+    assert ("no such agent" in result.output) == (arguments[0] == "remove" or arguments[1].startswith("nobody"))
     assert Agent.collection().count_documents({}) == 1
 
 
