@@ -84,7 +84,19 @@ def test_scrolling_up_loads_earlier_messages(
     expect(console.bubbles).to_have_count(50)
     expect(console.bubbles.last).to_be_in_viewport()
 
-    for count in (100, 130):
+    # The end is in view as well if it came while the chat was not open.
+    for _ in ("the field", "the chat"):
+        console.page.keyboard.press("Escape")
+    expect(console.bubbles.last).to_be_hidden()
+    for text in ("later 1", "later 2", "later 3"):
+        texts.append(text)
+        maria.say(text)
+    expect(console.row("maria")).to_contain_text("later 3")
+    console.open("maria")
+    expect(console.bubbles.last).to_have_text("later 3")
+    expect(console.bubbles.last).to_be_in_viewport()
+
+    for count in (103, 133):
         console.page.locator(".log").evaluate("log => log.scrollTo(0, 0)")
         expect(console.bubbles).to_have_count(count)
         # The message that was at the top stays in its place.

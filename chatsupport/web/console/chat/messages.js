@@ -69,12 +69,14 @@ export function createMessages() {
   let seen = 0; // the last seq when the end was in view
   /** @type {unknown} What was scrolled to. */
   let shown = null;
+  let height = 0; // of the view
 
   const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
   function toEnd() {
     log.scrollTop = log.scrollHeight;
   }
   function onscroll() {
+    if (log.clientHeight !== height) return; // Nobody has scrolled: the view has just been opened again, or resized.
     stick = atEnd();
     if (stick) show(jump, false);
     const { hasEarlier, error } = talkOf(sessionId);
@@ -94,7 +96,10 @@ export function createMessages() {
     element.scrollIntoView({ block: "center" });
     element.focus({ preventScroll: true });
   }
-  new ResizeObserver(() => stick && toEnd()).observe(log);
+  new ResizeObserver(() => {
+    height = log.clientHeight;
+    if (stick) toEnd();
+  }).observe(log);
 
   return {
     element: h("div", { class: "log-frame" }, log, jump),
@@ -112,7 +117,7 @@ export function createMessages() {
       made = parts;
       const isOther = sessionId !== session.id;
       const isPrepended = !isOther && first > (messages[0]?.seq ?? Infinity);
-      const height = log.scrollHeight - log.scrollTop;
+      const below = log.scrollHeight - log.scrollTop;
       if (isOther) {
         // A new list, so that a screen reader does not read out a whole history.
         log.setAttribute("aria-live", "off");
@@ -131,7 +136,7 @@ export function createMessages() {
       if (isEmpty) empty.update({ image: "chats", title: texts.empty.messagesTitle, text });
       if (spot) seek(talk);
       if (spot && spot === shown) show(jump, false);
-      else if (isPrepended) log.scrollTop = log.scrollHeight - height;
+      else if (isPrepended) log.scrollTop = log.scrollHeight - below;
       else if (stick || hasSent) toEnd();
       const last = messages.at(-1)?.seq ?? 0;
       if (stick || !seen) seen = last;
