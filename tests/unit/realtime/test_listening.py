@@ -8,12 +8,14 @@ import resource
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 import eventlet
 import pytest
 from eventlet.greenio import GreenSocket
-from eventlet.support.greenlets import greenlet
+from eventlet.support.greenlets import getcurrent, greenlet
 
+from chatsupport.realtime import websocket
 from chatsupport.realtime.connections import Connections
 from chatsupport.realtime.websocket import ChatWebSocket
 from tests.unit.realtime.test_websocket import CLOSE, CONTINUATION, LIMIT, PING, PONG, client_frame, close_code
@@ -84,7 +86,19 @@ def greenlets() -> int:
     )
 
 
-def test_messages_come_byte_by_byte_and_no_greenlet_waits_for_them(line: Line) -> None:
+@pytest.fixture
+def other_line(line: Line) -> Iterator[Line]:
+    """Another one. Its reader is done, and free for others."""
+    other = Line()
+    other.listen()
+    other.client.sendall(client_frame(b"hello"))
+    other.until(lambda: other.taken)
+    yield other
+    other.client.close()
+    other.until(lambda: other.ends)
+
+
+def test_messages_come_byte_by_byte_and_no_greenlet_waits_for_them(line: Line, other_line: Line) -> None:
     eventlet.sleep(0)
     before = greenlets()
     line.listen()
@@ -132,6 +146,48 @@ def test_the_next_message_waits_until_the_last_is_handled(line: Line) -> None:
 
     assert line.taken == [str(number) for number in range(20)]
     assert most == 1
+
+
+def test_one_greenlet_reads_for_all_each_time_without_context_variables(line: Line, other_line: Line) -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="nothing")
+    readers: list[object] = []
+    found: list[str] = []
+
+    def take(message: str | bytes) -> bool:
+        readers.append(getcurrent())
+        found.append(variable.get())
+        variable.set(str(message))
+        return True
+
+    line.listen(take)
+    for count in range(1, 4):
+        line.client.sendall(client_frame(b"one"))
+        other_line.client.sendall(client_frame(b"two"))
+        line.until(lambda count=count: (len(line.taken), len(other_line.taken)) == (count, count + 1))
+
+    assert (len(set(readers)), found) == (1, ["nothing"] * 3)
+
+
+def test_readers_that_wait_hold_up_no_other_and_few_are_kept(line: Line) -> None:
+    waiting = [Line() for _ in range(20)]
+    released = eventlet.Event()
+    for each in waiting:
+        each.listen(lambda message: bool(released.wait() or True))
+        each.client.sendall(client_frame(b"wait"))
+    line.until(lambda: all(each.taken for each in waiting))
+    line.listen()
+    line.client.sendall(client_frame(b"one"))
+    line.until(lambda: line.taken)
+
+    before = greenlets()
+    released.send()
+    line.until(lambda: greenlets() <= before - len(waiting) + websocket._readers.MOST)
+
+    for each in waiting:
+        each.client.sendall(client_frame(b"again"))
+        line.until(lambda each=each: each.taken == ["wait", "again"])
+        each.client.close()
+        line.until(lambda each=each: each.ends)
 
 
 @pytest.mark.parametrize("waits", [False, True])
