@@ -62,6 +62,9 @@ def test_questions_are_answered_before_a_chat_begins(
     widget.field.press("Enter")
     widget.wait_for_texts("Where is it?")
     expect(name).to_be_hidden()
+    # The field is at the bottom again, not below the message.
+    panel, form = (part.evaluate("it => it.getBoundingClientRect().bottom") for part in (widget.panel, widget.field))
+    assert panel - form < 40, (panel, form)
 
     session_id = agent.join(widget)
     context = operator.get(f"/api/chat/session/{session_id}").data["context"]
