@@ -285,3 +285,10 @@ def test_a_closed_chat_says_when_it_opens_and_takes_a_message(
     session = operator.get(f"/api/chat/session/{widget.session_id()}").data
     assert session["status"] == "waiting"
     assert session["context"]["visitor"]["email"] == "grace@example.com"
+
+    # An email address that may be left out while the chat is open must be given now.
+    change(operator, {**operator.get("/api/settings").data, "preChat": QUESTIONS[:2]})
+    other = Widget(person().open(site.embed(server.url))).open()
+    expect(other.panel.get_by_text("Leave us your email")).to_be_visible()
+    expect(other.panel.get_by_label("Your email address", exact=True)).to_be_visible()
+    expect(other.panel.get_by_label("Your name")).to_be_focused()

@@ -69,15 +69,19 @@ function notice({ problem, isIdle, desk }) {
  * @returns {Question[]}
  */
 function asked({ desk, wrong }) {
+  const isClosed = desk?.isOpen === false;
+  // Nobody could answer a guest who leaves the page.
+  const mustLeaveEmail = isClosed && !options.userId;
   /** @type {Question[]} */
-  const all = [...(options.preChat?.map ? options.preChat : [])];
+  const all = (options.preChat?.map ? options.preChat : []).map((/** @type {Question} */ question) =>
+    question.key === "email" && mustLeaveEmail ? { ...question, required: true } : question,
+  );
   const add = (/** @type {Question} */ question) => all.some(({ key }) => key === question.key) || all.push(question);
   for (const { field } of wrong ?? []) {
     const key = field.replace(/.*\./, "");
     add({ key, label: key === "email" ? words.email : key, type: key === "email" ? key : "text", required: true });
   }
-  // Nobody could answer a guest who leaves the page.
-  if (desk?.isOpen === false) add({ key: "email", label: words.email, type: "email", required: !options.userId });
+  if (isClosed) add({ key: "email", label: words.email, type: "email", required: mustLeaveEmail });
   return all;
 }
 
@@ -89,9 +93,10 @@ function asked({ desk, wrong }) {
  */
 function show(state, before, person) {
   const questions = asked(state);
-  const now = person + JSON.stringify(questions);
+  const now = person + JSON.stringify([questions, state.desk?.isOpen === false]);
   if (now === shown) return;
   const old = shown.startsWith(person) ? fields : {};
+  const at = Object.keys(old).find((key) => old[key].matches(":focus"));
   shown = now;
   fields = {};
   form.replaceChildren();
@@ -109,6 +114,7 @@ function show(state, before, person) {
   /** @type {HTMLTextAreaElement | null | undefined} */
   const focused = form.parentElement?.querySelector("textarea:focus");
   if (focused?.value === "") Object.values(fields)[0]?.focus();
+  else if (at) fields[at]?.focus();
 }
 
 /** Tells whether the server is there, but this page may not call it. @param {string} server */
