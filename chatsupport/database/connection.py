@@ -179,16 +179,6 @@ def measure_time() -> float:
     return clock.measure(database().client)
 
 
-def which_primary() -> object:
-    """Return what is another value once the database has been started again, or another member has been elected.
-
-    None while there is no primary.
-    """
-    known = database().client.topology_description
-    versions = [server.topology_version for server in known.server_descriptions().values() if server.is_writable]
-    return (known.max_election_id, *(version["processId"] for version in versions if version)) if versions else None
-
-
 def give_up_if_away(patience_seconds: float) -> None:
     """If the database does not answer, make every operation fail at once, running ones too: the process is leaving."""
     client = database().client

@@ -7,9 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import pymongo
 import pytest
-from bson import ObjectId
 
 from tests.api import make_token
 from tests.conftest import API_KEY
@@ -115,29 +113,6 @@ def test_acknowledged_messages_survive_a_killed_database(server: Server, mongo: 
     assert [message["seq"] for message in history] == list(range(1, len(history) + 1))
     assert not user.events("disconnect")
     listener.wait_for("new_message", lambda message: message == history[-1])
-
-
-def test_a_slot_whose_release_was_lost_with_the_database_is_freed_soon(server: Server, mongo: Mongo) -> None:
-    operator = server.operator()
-    agent_id = operator.create_agent(maxUsers=1)
-    session_id = operator.start("before")
-    with pymongo.MongoClient[dict[str, Any]](mongo.uri) as client:
-        agents = client[server.database].agents
-        before = agents.find_one({"_id": ObjectId(agent_id)}) or {}
-        assert before["activeUsers"] == ["before"]
-        operator.post(f"/api/chat/end-session/{session_id}")
-        with server.frozen():
-            mongo.kill()
-            mongo.start()
-            # The server does not wait until the release is in the journal. It removes the mark of the end later.
-            agents.replace_one({"_id": before["_id"]}, before)
-            client[server.database].sessions.update_one({"_id": ObjectId(session_id)}, {"$set": {"untold": []}})
-    try:
-        operator.start("next")
-        # Sooner than after a minute, when it would be found anyway.
-        wait_until(lambda: operator.get(f"/api/agents/{agent_id}").data["activeUsers"] == ["next"], 30)
-    finally:
-        operator.request("DELETE", f"/api/agents/{agent_id}")
 
 
 def test_a_frozen_database_delays_nobody_for_long(server: Server, mongo: Mongo, connect: Connect) -> None:

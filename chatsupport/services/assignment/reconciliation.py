@@ -14,7 +14,6 @@ from typing import Any
 
 from bson import ObjectId
 
-from chatsupport.database import connection
 from chatsupport.database.clock import elapsed
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import HAS_ROOM, derived
@@ -39,9 +38,8 @@ SlotOf = tuple[Any, ObjectId, ObjectId | None]
 
 
 class Reconciler:
-    """When a process reconciles: as it starts, because it may be the one that was killed. If it has the lease of
-    housekeeping also once a minute, and after a failover or a restart of the database, which may have lost the release
-    of a slot. One process at a time does so.
+    """When a process reconciles: as it starts, because it may be the one that was killed, and then once a minute if it
+    has the lease of housekeeping. One process at a time does so.
     """
 
     def __init__(self, housekeeping: Lease) -> None:
@@ -49,22 +47,18 @@ class Reconciler:
         self._turn = Lease("reconciliation", LEASE_SECONDS)
         self._is_first = True
         self._next_at = 0.0
-        self._primary: object = None
 
     def look(self) -> None:
         """Reconcile if it is time and this process's turn."""
-        if elapsed() < self._next_at and connection.which_primary() in (None, self._primary):
+        if elapsed() < self._next_at or not (self._is_first or self._housekeeping.hold()) or not self._turn.hold():
             return
-        if not (self._is_first or self._housekeeping.hold()) or not self._turn.hold():
-            return
-        primary = connection.which_primary()
         try:
             run()
             if self._is_first:
                 totals.measure()
         finally:
             self._turn.release()
-        self._is_first, self._primary = False, primary
+        self._is_first = False
         self._next_at = elapsed() + INTERVAL_SECONDS
 
 

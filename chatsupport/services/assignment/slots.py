@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
-from pymongo.write_concern import WriteConcern
 
 from chatsupport import events
 from chatsupport.database.clock import now
@@ -43,9 +42,6 @@ LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
 """After this time, the caller of a write has given up."""
 
 BY_DEPARTMENT = "agents.least_loaded_by_department"
-
-_MAY_BE_LOST = WriteConcern(w=1)
-"""For releases. A failover may lose one; the reconciler, which looks after each failover, frees the slot again."""
 
 LOOKS_FOR_UNUSED = 5
 """How many times a lost slot is looked for; after that the reconciler finds it."""
@@ -301,8 +297,7 @@ def _held(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) ->
 
 
 def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object) -> bool:
-    agents = Agent.collection().with_options(write_concern=_MAY_BE_LOST)
-    result = agents.update_one(
+    result = Agent.collection().update_one(
         _held(agent_id, session_id, slot_id),
         [{"$set": {**_removed(slot_id, session_id), "idleSince": idle_since}}, *derived()],
     )
