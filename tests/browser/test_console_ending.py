@@ -45,6 +45,7 @@ def test_an_end_is_sent_after_eight_seconds_unless_it_is_undone(
     end(console)
     # The next unanswered chat opens at once.
     expect(console.page.locator(".conversation-title")).to_have_text("tom")
+    expect(console.row("tom")).to_be_focused()
     expect(console.row("maria")).to_contain_text("Ending the chat…")
     pass_time(console.page, 7)
     console.page.locator(".toast").get_by_role("button", name="Undo").click()

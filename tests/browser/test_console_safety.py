@@ -113,6 +113,7 @@ def test_the_whole_work_by_keyboard(person: MakePerson, server: Server, operator
     )
     keys.press("3")
     expect(page.locator(".list h1")).to_have_text("Recently ended")
+    expect(page.get_by_role("button", name="Ended")).to_be_focused()
     keys.press("2")
     expect(page.locator(".list .empty-title")).to_have_text("Nobody is waiting")
     keys.press("1")

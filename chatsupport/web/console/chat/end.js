@@ -1,7 +1,7 @@
 import { h } from "../../shared/elements.js";
 import { openDialog } from "../parts/dialog.js";
 import { setAttribute, setText, show } from "../parts/elements.js";
-import { focusComposer } from "../parts/focus.js";
+import { focusRow } from "../parts/focus.js";
 import { visitorName } from "../parts/names.js";
 import { go } from "../route.js";
 import { end } from "../server/ending.js";
@@ -41,7 +41,7 @@ function openNext(ended) {
   const since = (/** @type {Session} */ session) => unansweredSince(session) ?? "";
   const [next] = unanswered.sort((one, other) => since(one).localeCompare(since(other)));
   go("mine", next.id);
-  focusComposer();
+  focusRow(next.id); // Keys work there, so that z undoes the end.
 }
 
 /** @param {Session} session */

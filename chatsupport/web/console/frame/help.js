@@ -48,5 +48,6 @@ export function openHelp(shortcuts) {
     ),
   );
   const label = h("label", { class: "choice" }, plain, h("span", { class: "choice-body" }, texts.keys.singleKeys));
-  openDialog(texts.keys.title, h("div", { class: "help" }, columns, label), { wide: true });
+  const { dialog } = openDialog(texts.keys.title, h("div", { class: "help" }, columns, label), { wide: true });
+  dialog.scrollTop = 0; // The checkbox at the end has the focus.
 }

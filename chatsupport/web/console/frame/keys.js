@@ -3,7 +3,7 @@ import { openEnd } from "../chat/end.js";
 import { openTransfer } from "../chat/transfer.js";
 import { listed } from "../lists/list.js";
 import { LISTS } from "../lists/lists.js";
-import { focusComposer, focusRow } from "../parts/focus.js";
+import { focusComposer, focusList, focusRow } from "../parts/focus.js";
 import { plainKeys } from "../parts/storage.js";
 import { back, go, select } from "../route.js";
 import { signOut } from "../server/account.js";
@@ -41,7 +41,10 @@ const SHORTCUTS = [
     what: title ?? label,
     isForSupervisors,
     isList: true,
-    act: () => go(id),
+    act() {
+      go(id);
+      focusList();
+    },
   })),
   { keys: ["w"], what: texts.keys.watch, needs: "others", isForSupervisors: true, act: withOthers(watchSession) },
   { keys: ["m"], what: texts.keys.takeOver, needs: "others", isForSupervisors: true, act: withOthers(takeOver) },

@@ -50,6 +50,7 @@ export function openDialog(title, content, { submit = null, danger = false, onSu
   );
   dialog.addEventListener("close", () => {
     dialog.remove();
+    if (document.activeElement !== document.body) return; // The browser has given it back, or it has a new place.
     if (before instanceof HTMLElement && before.isConnected && before.offsetParent) before.focus();
     else focusFirst(".conversation-title");
   });

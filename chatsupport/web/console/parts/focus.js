@@ -21,6 +21,11 @@ export function focusRow(sessionId) {
   queueMicrotask(() => focusFirst(`.list [data-session="${CSS.escape(sessionId)}"]`));
 }
 
+/** After a key has opened a list: the next Tab leads into it. */
+export function focusList() {
+  queueMicrotask(() => focusFirst(".navigation-item[aria-current]"));
+}
+
 /** @param {string} selector */
 export function focusFirst(selector) {
   const found = document.querySelector(selector);
