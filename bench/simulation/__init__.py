@@ -110,7 +110,7 @@ def _summarize(tally: Tally, seconds: float) -> None:
         "seen_twice": "seen twice on the screen",
         "limited": "calls put off by a rate limit",
         "refused": "connections refused",
-        "failed": "chats that failed",
+        "failed": f"chats that failed, the last one because of {tally.failure}",
         "unchecked": "chats that could not be checked",
     }
     for name, text in others.items():

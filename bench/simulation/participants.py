@@ -204,8 +204,8 @@ class Visitor(Participant):
                     break
                 self.send(session_id, random.choice(QUESTIONS))
             stage.think()
-        except (RefusedError, OSError, socketio.exceptions.SocketIOError):
-            stage.tally.add("failed")
+        except (RefusedError, OSError, socketio.exceptions.SocketIOError) as error:
+            stage.tally.failed(str(error))
         finally:
             stage.tally.add(state, -1)
             self._finish(session_id)

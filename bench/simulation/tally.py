@@ -18,6 +18,8 @@ class Tally:
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._counts: Counter[str] = Counter()
+        self.failure = ""
+        """Why the last chat that failed did."""
         self._acked: dict[str, set[str]] = defaultdict(set)
         self._times: deque[float] = deque(maxlen=RECENT)
 
@@ -30,6 +32,11 @@ class Tally:
         """Return a count."""
         with self._mutex:
             return self._counts[name]
+
+    def failed(self, reason: str) -> None:
+        """Count a chat that failed, and note why."""
+        self.add("failed")
+        self.failure = reason
 
     def waited(self, expected: float, seconds: float) -> None:
         """Note how long a visitor has waited for an agent, and what the server had estimated."""

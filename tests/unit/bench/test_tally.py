@@ -21,3 +21,9 @@ def test_times_are_measured_until_the_acknowledgement() -> None:
     for number in range(1, 101):
         tally.acknowledged("s", str(number), number / 1000)
     assert (tally.milliseconds(50), tally.milliseconds(95)) == (51, 96)
+
+
+def test_the_reason_of_a_failed_chat_is_kept() -> None:
+    tally = Tally()
+    tally.failed("INVALID_CONTEXT: visitor.name is required.")
+    assert (tally["failed"], tally.failure) == (1, "INVALID_CONTEXT: visitor.name is required.")
