@@ -6,7 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from pymongo import monitoring
+
+from chatsupport.services.assignment import queue, serving
 
 
 class Commands(monitoring.CommandListener):
@@ -40,3 +43,9 @@ class Commands(monitoring.CommandListener):
 
 COMMANDS = Commands()
 monitoring.register(COMMANDS)
+
+
+def remember_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process remember for a minute what it has learned of the queue: a test compares what starts cost."""
+    monkeypatch.setattr(queue, "PLENTY_SECONDS", 60.0)
+    monkeypatch.setattr(serving, "BUSY_SECONDS", 60.0)

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from chatsupport.services.assignment import queue, serving
+from chatsupport.services.assignment import queue
 from chatsupport.services.people import denial_memory, denials, departments
 from chatsupport.services.server import processes
 from chatsupport.services.shared import access, outbox
 from tests.api import Api, Apis, assert_failure, data_of
-from tests.commands import COMMANDS
+from tests.commands import COMMANDS, remember_for_long
 from tests.concurrency import eventually
 from tests.sockets import Sockets
 
@@ -26,8 +26,7 @@ from tests.sockets import Sockets
 @pytest.fixture(autouse=True)
 def warmed_up(apis: Apis, operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session of u1 with Ada, one of u2 that waits, and one that has ended; the users have called a moment ago."""
-    monkeypatch.setattr(queue, "PLENTY_SECONDS", 60.0)
-    monkeypatch.setattr(serving, "BUSY_SECONDS", 60.0)
+    remember_for_long(monkeypatch)
     queue._has_plenty_of_room.forget()
     monkeypatch.setattr(denial_memory, "TRUSTED_SECONDS", 60.0)
     monkeypatch.setattr(departments, "TRUSTED_SECONDS", 60.0)

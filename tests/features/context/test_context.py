@@ -11,7 +11,7 @@ from chatsupport.documents import Session
 from chatsupport.identity import expected_user_hash
 from tests.api import Api, Apis, assert_failure, data_of, make_token
 from tests.applications import MakeApp
-from tests.commands import COMMANDS
+from tests.commands import COMMANDS, remember_for_long
 from tests.concurrency import run_together
 from tests.sockets import Socket, Sockets, assert_refused, succeeded
 
@@ -307,8 +307,10 @@ def test_updates_are_limited(make_app: MakeApp) -> None:
     assert_failure(user.patch(f"{PATH}/{session_id}", {"locale": "en"}), 429, "RATE_LIMITED")
 
 
-def test_context_costs_a_start_no_command(apis: Apis, operator: Api, ada: str) -> None:
-    operator.start("u9")
+def test_context_costs_a_start_no_command(apis: Apis, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember_for_long(monkeypatch)
+    for user_id in ("u8", "u9"):  # One gets Ada; the other one waits, and counts the queue.
+        operator.start(user_id)
     with COMMANDS.counted() as plain:
         start(apis.user("u2"), "u2")
     with COMMANDS.counted() as told:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from chatsupport.features.settings.hours import DAYS
-from chatsupport.services.assignment import queue, staffing
+from chatsupport.services.assignment import staffing
 from tests.api import Api, Apis, data_of
-from tests.commands import COMMANDS
+from tests.commands import COMMANDS, remember_for_long
 from tests.features.settings.test_settings import change
 
 PATH, START = "/api/chat/availability", "/api/chat/start-session"
@@ -85,7 +85,7 @@ def test_a_free_agent_takes_a_chat_outside_the_hours_too(apis: Apis, operator: A
 def test_hours_cost_neither_a_start_nor_availability_a_command(
     apis: Apis, operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "PLENTY_SECONDS", 60.0)
+    remember_for_long(monkeypatch)
     sent = []
     for number, hours in enumerate((None, None, WEEKDAYS)):  # The first looks how many wait.
         change(operator, hours=hours)

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from chatsupport.services.assignment import queue
 from tests.api import Api, Apis, assert_failure, data_of
-from tests.commands import COMMANDS
+from tests.commands import COMMANDS, remember_for_long
 from tests.features.settings.test_settings import change
 
 pytestmark = pytest.mark.features("context")
@@ -68,7 +67,7 @@ def test_an_open_session_is_returned_whatever_is_asked_meanwhile(user: Api) -> N
 
 
 def test_questions_cost_a_start_no_command(apis: Apis, operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "PLENTY_SECONDS", 60.0)
+    remember_for_long(monkeypatch)
     commands = []
     for number, questions in enumerate(([], QUESTIONS, [])):  # The first looks how many wait.
         change(operator, preChat=questions)

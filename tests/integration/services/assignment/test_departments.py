@@ -22,7 +22,7 @@ from chatsupport.documents.agent import NO_DEPARTMENT
 from chatsupport.services.assignment import overflow, queue, reconciliation, serving, staffing, transitions
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
-from tests.commands import COMMANDS
+from tests.commands import COMMANDS, remember_for_long
 from tests.interleaving import just_before
 from tests.invariants import violations
 from tests.sockets import Sockets
@@ -407,7 +407,8 @@ def test_availability_of_a_department(desk: Desk, apis: Apis) -> None:
     assert_failure(anybody.get("/api/chat/availability", departmentId=UNKNOWN), 404, "DEPARTMENT_NOT_FOUND")
 
 
-def test_a_start_in_a_department_costs_what_any_start_costs(desk: Desk) -> None:
+def test_a_start_in_a_department_costs_what_any_start_costs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember_for_long(monkeypatch)
     sales = desk.department("Sales")
     desk.agent("Ada", [sales], maxUsers=1)
     desk.visitor("u0")
