@@ -166,12 +166,6 @@ def test_the_memory_of_a_socket_is_the_measured_one(name: str) -> None:
     assert set(re.findall(r"([\d.]+) KB (?:each|a socket|for each socket)", text)) == {measured[1]}
 
 
-def test_the_rate_of_returning_clients_is_the_same_on_every_page() -> None:
-    text = "".join((ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("scaling", "operations"))
-
-    assert set(re.findall(r"about (\d+) (?:sockets )?a second", text, re.IGNORECASE)) == {"570"}
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_has_a_target(page: Path) -> None:
     text = without_code(page)
