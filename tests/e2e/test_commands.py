@@ -194,6 +194,7 @@ def test_the_doctor_reports_problems_and_what_to_do(server: Server) -> None:
     output = failed(commands.run(server, "doctor", MONGODB_URI=away, REDIS_URL=f"redis://127.0.0.1:{free_port()}"))
     assert any("database: does not answer -> check MONGODB_URI" in line for line in lines(output, "fail"))
     assert any("valkey: does not answer" in line for line in lines(output, "fail"))
+    assert any("events: not checked, because of the database" in line for line in lines(output, "fail"))
     # A database without the indexes, and no server.
     output = failed(commands.run(server, "doctor", MONGODB_DB=f"{server.database}-bare", PORT=str(free_port())))
     assert any("indexes: missing: agents.least_loaded" in line and "init-db" in line for line in lines(output, "fail"))

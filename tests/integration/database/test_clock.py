@@ -131,6 +131,8 @@ def test_health_and_doctor_say_when_the_clock_is_wrong(apis: Apis, app: Flask, s
         return state
 
     assert said()["status"] == "right"
+    set_clock(-0.02)
+    assert "clock: -0.0 s" not in app.test_cli_runner().invoke(args=["doctor"]).output
     set_clock(300.0)
     assert said() == {"status": "wrong", "offset": pytest.approx(300.0, abs=1.0)}
     found = app.test_cli_runner().invoke(args=["doctor"]).output
