@@ -29,7 +29,7 @@ Served = tuple[Document, Document]
 """A session as it is after it was served, and its agent."""
 
 BUSY_SECONDS = 1.0
-"""How long after a start that found no free agent others join the queue before they look for one."""
+"""For this long after a start has found no free agent, other starts join the queue first and look from there."""
 
 _all_are_busy: Remembered[bool] = Remembered()
 _arriving: dict[ObjectId, Served | None] = {}
@@ -97,8 +97,8 @@ drain_queue = Coalesced(_drain)
 def slot_for_newcomer(session: Document) -> Slot | None:
     """Take a slot for a session that is not stored yet. Returns None if it must join the queue.
 
-    It must if no agent is free, or if somebody waits who may have the slot: then the first in line gets it. To take the
-    slot first saves what a session costs that joins the queue only to leave it again.
+    It must if no agent is free, or if a session waits that may have the slot: then the first in line gets it. To
+    take the slot first saves the writes of a session that joins the queue only to leave it again at once.
     """
     if _all_are_busy.get():
         return None

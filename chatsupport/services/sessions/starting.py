@@ -137,7 +137,7 @@ def _insert_with(slot: Slot, session: Document, started: Document) -> Document:
 
 
 def _give_back(slot: Slot) -> None:
-    """Give a slot back that was not needed. Whoever has joined the queue meanwhile may have it."""
+    """Give a slot back that was not needed, and serve the queue, which somebody may have joined in the meantime."""
     slots.give_back(slot)
     serving.drain_queue()
 
