@@ -102,6 +102,7 @@ def test_ctrl_c_ends_everything_with_status_0(start: Any, open_websockets: Any) 
 
     server.interrupt()
 
+    server.process.terminate()
     assert server.end()[0] == 0
     assert_nothing_left(family)
 
@@ -215,6 +216,7 @@ def test_python_wsgi_py_serves_too(start: Any) -> None:
 
     server.process.terminate()
 
+    server.process.terminate()
     assert server.end()[0] == 0
     assert_nothing_left(family)
 
@@ -289,6 +291,19 @@ def test_gunicorns_other_signals_change_nothing(start: Any, tmp_path: Path) -> N
 
     assert server.family() == family
     assert server.health()["success"]
+
+
+def test_the_master_takes_signals_that_come_one_upon_another(start: Any, mongodb_uri: str, tmp_path: Path) -> None:
+    server = start(MONGODB_URI=mongodb_uri).wait_until_ready()
+    family = server.family()
+
+    for _ in range(100_000):
+        os.kill(server.process.pid, signal.SIGCHLD)
+
+    assert server.family() == family
+    server.process.terminate()
+    assert server.end()[0] == 0
+    assert "exception" not in (tmp_path / "logs/app.log").read_text()
 
 
 class Terminal:

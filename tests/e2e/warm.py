@@ -25,10 +25,14 @@ AT_IMPORT = ("PYTHONPATH", "CLOCK_SHIM", "EVENTLET_NO_GREENDNS")
 
 # If pytest itself is killed, stdin ends here, and then the kernel ends the servers: PR_SET_PDEATHSIG (1).
 FORKING = """
-import atexit, ctypes, gc, json, os, signal, sys, warnings
+import atexit, ctypes, gc, json, os, queue, signal, sys, types, warnings
 
 warnings.simplefilter("ignore")
 import gunicorn.app.wsgiapp, gunicorn.arbiter
+
+# A master makes its queue of signals before anything is patched. The patched queue cannot take a signal while it takes
+# another, so the master would end where a test stops a server and lets it go on.
+gunicorn.arbiter.queue = types.SimpleNamespace(SimpleQueue=queue.SimpleQueue, Empty=queue.Empty)
 import gunicorn.workers.geventlet
 from eventlet import hubs
 import chatsupport.blueprints.headers, chatsupport.factory, chatsupport.shutdown, chatsupport.startup
