@@ -3,7 +3,7 @@
 from chatsupport.background import Every
 from chatsupport.events import MessageStored
 from chatsupport.feature import Feature
-from chatsupport.features.events import examination, recorder, relay, routes
+from chatsupport.features.events import examination, relay, routes, switch
 from chatsupport.features.events.documents import EventBatch, Feed, Hint
 from chatsupport.features.events.personal_data import PERSONAL_DATA
 from chatsupport.features.events.webhooks import delivering, service
@@ -20,14 +20,14 @@ FEATURE = Feature(
     blueprint=routes.blueprint,
     documents=[Feed, EventBatch, Hint, Webhook, Delivery],
     reactions={MessageStored: [relay.here.note]},
-    recorder=Recorder(is_on=recorder.here.must_mark, begin=recorder.here.begin),
-    variables=[recorder.EVENT_DAYS, service.WEBHOOK_ALLOW, service.WEBHOOKS_BY_SUPERVISORS],
+    recorder=Recorder(is_on=switch.here.must_mark, begin=switch.here.begin),
+    variables=[switch.EVENT_DAYS, service.WEBHOOK_ALLOW, service.WEBHOOKS_BY_SUPERVISORS],
     timed_work=[
-        Every(recorder.LOOK_SECONDS, recorder.here.look),
+        Every(switch.LOOK_SECONDS, switch.here.look),
         Every(relay.ROUND_SECONDS, relay.here.work),
         Every(delivering.LOOK_SECONDS, delivering.here.work),
         Every(delivering.COUNT_SECONDS, delivering.count, under=HOUSEKEEPING),
-        Every(600, recorder.keep_up, under=HOUSEKEEPING),
+        Every(600, switch.keep_up, under=HOUSEKEEPING),
     ],
     examinations={"events": examination.events},
     personal_data=PERSONAL_DATA,

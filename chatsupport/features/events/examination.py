@@ -10,7 +10,7 @@ from chatsupport.config import Config
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.feature import OK, WARN, Finding
-from chatsupport.features.events import recorder, relay
+from chatsupport.features.events import relay, switch
 from chatsupport.features.events.webhooks.documents import Webhook
 from chatsupport.services.shared import outbound
 
@@ -19,8 +19,8 @@ LATE = timedelta(minutes=1)
 
 def events(_: Config) -> Iterator[Finding]:
     """Look for changes that are not recorded, and for webhooks that are disabled or fail."""
-    recorder.here.look()
-    if not recorder.here.is_known_to_be_on:
+    switch.here.look()
+    if not switch.here.is_known_to_be_on:
         yield Finding(OK, "nobody listens, so nothing is recorded")
         return
     oldest = relay.oldest_mark(Session)
@@ -28,7 +28,7 @@ def events(_: Config) -> Iterator[Finding]:
         todo = "read the log of the server processes; events are late until then"
         yield Finding(WARN, f"changes since {serializers.iso(oldest)} are not in the feed yet", todo)
     else:
-        yield Finding(OK, f"recorded since {serializers.iso(recorder.here.feed['since'])}")
+        yield Finding(OK, f"recorded since {serializers.iso(switch.here.feed['since'])}")
     for webhook in Webhook.collection().find({}, hint="newest"):
         host = outbound.host_of(webhook["url"])
         if not webhook["isEnabled"] and webhook.get("disabledBecause") in ("gone", "failing"):

@@ -14,7 +14,7 @@ from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import COMMITTED, answer_within, translate_errors, wait_until_durable
 from chatsupport.documents import Session
 from chatsupport.errors import ChatSupportError
-from chatsupport.features.events import contents, recorder
+from chatsupport.features.events import contents, switch
 from chatsupport.features.events.contents import Event
 from chatsupport.features.events.documents import BATCH_SIZE, EventBatch
 from chatsupport.features.events.tail import tail
@@ -54,7 +54,7 @@ def read(caller: Caller, after: int, types: Collection[str], wait: float, limit:
     event that is kept. Raises `PositionGoneError`.
     """
     bot_id = bot_or_operator(caller)
-    recorder.here.begin()
+    switch.here.begin()
     until, operation = elapsed() + wait, tracing.current()
     # In a new context, because the time in which a request must be answered does not count the waiting.
     while True:
@@ -123,7 +123,7 @@ def _of_bot(bot_id: ObjectId, events: Sequence[Event]) -> list[Event]:
 def after_position(after: int, types: Collection[str] = ()) -> Iterator[Event]:
     """Yield the events after a position, only those of the types if there are any. Raises `PositionGoneError`."""
     number = after // BATCH_SIZE
-    kept_from = recorder.here.feed.get("keptFrom", 0)
+    kept_from = switch.here.feed.get("keptFrom", 0)
     if after and (after + 1) // BATCH_SIZE < kept_from:
         raise PositionGoneError(kept_from * BATCH_SIZE)
     which: Document = {"_id": {"$gte": max(number, kept_from)}}

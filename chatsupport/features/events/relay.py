@@ -38,9 +38,9 @@ from chatsupport.database.connection import COMMITTED
 from chatsupport.documents import Agent, Deletion, Message, Session
 from chatsupport.documents.session import ENDED, OPEN
 from chatsupport.events import MessageStored
-from chatsupport.features.events import recorder
+from chatsupport.features.events import switch
 from chatsupport.features.events.documents import BATCH_SIZE, MESSAGE_CREATED, EventBatch, Hint
-from chatsupport.features.events.tail import tail
+from chatsupport.features.events.tail import last_number, tail
 from chatsupport.observability import metrics
 from chatsupport.services.messages import sequences
 from chatsupport.services.server import processes, readiness
@@ -94,12 +94,12 @@ class Relay:
 
     def note(self, event: MessageStored) -> None:
         """Note that a session has a new message. This is the hot path."""
-        if recorder.here.is_known_to_be_on:
+        if switch.here.is_known_to_be_on:
             self._noted.add(event.message["sessionId"])
 
     def work(self) -> None:
         """Move what has come since the last round, or leave a note for the process that does."""
-        if not recorder.here.is_known_to_be_on:
+        if not switch.here.is_known_to_be_on:
             self._noted.clear()
             self._complete_at = None
             self._begin_anew()
@@ -280,7 +280,7 @@ class _Marks:
 
     def _in_order(self, marks: Sequence[Document], **about: Any) -> list[Document]:
         """Return the changes that these marks stand for, in the order of the writes, whatever the clocks said."""
-        latest = floor = recorder.floor()
+        latest = floor = switch.floor()
         changes: list[Document] = []
         for mark in marks:
             latest = max(latest, mark["at"])
@@ -421,9 +421,9 @@ def _recorded_through(session_id: ObjectId) -> int:
     ]
     found = next(iter(EventBatch.collection().aggregate(stages)), None)
     through = 0 if found is None else int(found["through"])
-    if found is None or found["at"] < recorder.here.feed["since"]:
+    if found is None or found["at"] < switch.here.feed["since"]:
         first = sequences.committed().find_one(
-            {"sessionId": session_id, "fence": sequences.NO_FENCE, "timestamp": {"$gte": recorder.floor()}},
+            {"sessionId": session_id, "fence": sequences.NO_FENCE, "timestamp": {"$gte": switch.floor()}},
             {"seq": 1},
             sort=[("seq", 1)],
         )
@@ -435,9 +435,7 @@ def _recorded_through(session_id: ObjectId) -> int:
 def _is_recorded(mark_id: ObjectId) -> bool:
     """Tell whether the last batches have this change."""
     return (
-        EventBatch.collection().find_one(
-            {"_id": {"$gt": recorder.last_number() - LOOK_BACK}, "entries.id": mark_id}, {"_id": 1}
-        )
+        EventBatch.collection().find_one({"_id": {"$gt": last_number() - LOOK_BACK}, "entries.id": mark_id}, {"_id": 1})
         is not None
     )
 
@@ -497,8 +495,8 @@ def clean() -> None:
     They are old: recording may begin at this moment, and its marks are younger.
     """
     before = now() - STRAY
-    recorder.here.look()
-    if recorder.here.is_known_to_be_on:
+    switch.here.look()
+    if switch.here.is_known_to_be_on:
         return
     recorded = [one.documents for each in feature.installed() for one in each.recorded]
     documents: list[type[Any]] = [Session, Agent, Deletion, *recorded]

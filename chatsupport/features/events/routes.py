@@ -12,7 +12,7 @@ from flask import Blueprint
 from chatsupport.blueprints.requests import caller
 from chatsupport.blueprints.routing import Access, route
 from chatsupport.contract.calls import Says
-from chatsupport.features.events import feed, recorder, relay, tail
+from chatsupport.features.events import feed, relay, switch, tail
 from chatsupport.features.events.feed import PositionGoneError
 from chatsupport.features.events.models import EventPage, Events
 
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 @blueprint.record
 def _forget(_: object) -> None:
-    recorder.here.forget()
+    switch.here.forget()
     relay.here.forget()
     tail.tail.forget()
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 import threading
 
 from chatsupport.background import Throttled
-from chatsupport.features.events import recorder
+from chatsupport.database.connection import COMMITTED
+from chatsupport.features.events.documents import EventBatch
 from chatsupport.services.messages import message_log
 
 POLL_SECONDS = 0.2
+
+
+def last_number() -> int:
+    """Return the number of the last batch that no failover can lose, 0 if there is none."""
+    batches = EventBatch.collection().with_options(read_concern=COMMITTED)
+    last = batches.find_one({}, {"_id": 1}, sort=[("_id", -1)])
+    return 0 if last is None else int(last["_id"])
 
 
 class Tail:
@@ -44,7 +52,7 @@ class Tail:
 
     def _look(self) -> None:
         if self._waiting:
-            self.reach(recorder.last_number())
+            self.reach(last_number())
             self._look_soon()
 
 

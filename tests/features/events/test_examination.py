@@ -9,7 +9,7 @@ from bson import ObjectId
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.extensions import settings
-from chatsupport.features.events import examination, recorder, relay
+from chatsupport.features.events import examination, relay, switch
 from chatsupport.features.events.documents import Feed
 from chatsupport.features.events.webhooks import delivering
 from chatsupport.features.events.webhooks.documents import Delivery, Webhook
@@ -69,6 +69,6 @@ def test_the_metrics_show_the_lag_and_the_deliveries(operator: Api) -> None:
     delivering.count()
 
     assert metrics.DELIVERIES._read() == {"waiting": 2, "dead": 1}
-    recorder.here.forget()
+    switch.here.forget()
     relay.here.work()
     assert relay.here.lag() is None

@@ -13,7 +13,7 @@ from flask import Flask
 
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Deletion, Message, Session
-from chatsupport.features.events import feed, recorder, relay
+from chatsupport.features.events import feed, relay, switch
 from chatsupport.features.events.documents import BATCH_SIZE, EventBatch, Feed
 from chatsupport.observability import tracing
 from chatsupport.services.server import processes
@@ -296,8 +296,8 @@ def test_old_events_are_deleted_and_their_positions_are_gone(operator: Api, sess
     operator.start("u2")
     kept = [event for event in events(operator) if event["position"] // BATCH_SIZE == 2]
 
-    recorder.keep_up()
-    recorder.here.look()
+    switch.keep_up()
+    switch.here.look()
 
     assert_failure(operator.get(EVENTS, after=old), 410, "POSITION_GONE")
     assert ids(events(operator)) == ids(kept)
@@ -307,14 +307,14 @@ def test_old_events_are_deleted_and_their_positions_are_gone(operator: Api, sess
 def test_recording_stops_long_after_the_last_reader_and_begins_anew(operator: Api, user: Api, session_id: str) -> None:
     last = events(operator)[-1]["position"]
     Feed.collection().update_one({}, {"$set": {"readAt": now() - timedelta(days=31)}})
-    recorder.here.look()
-    recorder.keep_up()
-    assert not recorder.here.is_known_to_be_on
+    switch.here.look()
+    switch.keep_up()
+    assert not switch.here.is_known_to_be_on
 
     user.send(session_id, "while nobody listened")
     Message.collection().update_many({}, {"$set": {"timestamp": now() - timedelta(minutes=1)}})
     Feed.collection().update_one({}, {"$set": {"since": now() - timedelta(days=60)}})
-    recorder.here.look()
+    switch.here.look()
     relay.here.work()
 
     assert_failure(operator.get(EVENTS, after=last), 410, "POSITION_GONE")
@@ -326,14 +326,14 @@ def test_nothing_is_marked_where_nobody_listens(operator: Api, user: Api, ada: s
     Feed.collection().delete_many({})
     processes.here.begin()
     processes.here.beat()
-    recorder.here.look()
+    switch.here.look()
 
     session_id = operator.start("u1")["sessionId"]
     user.send(session_id)
     user.end(session_id)
 
     assert Session.objects(unrecorded__exists=True).count() == 0
-    recorder.here._trusted_until = 0.0  # This process has not looked for long.
+    switch.here._trusted_until = 0.0  # This process has not looked for long.
     operator.start("u1")
     assert Session.objects(unrecorded__exists=True).count() == 1
     assert Agent.objects(unrecorded__at__exists=True).count() == 1
@@ -353,7 +353,7 @@ def test_nothing_is_marked_where_nobody_listens(operator: Api, user: Api, ada: s
 def test_a_process_that_begins_and_knows_nothing_yet_removes_no_marks(operator: Api, session_id: str) -> None:
     Session.collection().update_many({}, {"$set": {"unrecorded.$[].at": now() - timedelta(minutes=2)}})
     Feed.collection().update_one({}, {"$set": {"since": now() - timedelta(hours=1)}})
-    recorder.here.forget()
+    switch.here.forget()
     relay.here.forget()
 
     relay.here.work()
@@ -365,14 +365,14 @@ def test_a_change_in_progress_when_recording_begins_is_recorded(
     operator: Api, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Feed.collection().delete_many({})
-    monkeypatch.setattr(recorder.State, "must_mark", lambda self: self.is_known_to_be_on)
-    recorder.here.look()
+    monkeypatch.setattr(switch.Switch, "must_mark", lambda self: self.is_known_to_be_on)
+    switch.here.look()
 
     from chatsupport.services.sessions import starting
 
     def and_begin(session: Any) -> Any:
         stored = original(session)
-        recorder.here.begin()
+        switch.here.begin()
         return stored
 
     original = starting._insert
@@ -386,7 +386,7 @@ def test_messages_from_before_recording_began_are_not_recorded(operator: Api, us
     user.send(session_id, "before")
     Session.collection().update_many({}, {"$unset": {"unrecorded": ""}})  # Nobody listened when it began.
     Feed.collection().delete_many({})
-    recorder.here.forget()
+    switch.here.forget()
     relay.here.forget()
     data_of(operator.get(EVENTS))
     user.send(session_id, "after")
@@ -396,13 +396,13 @@ def test_messages_from_before_recording_began_are_not_recorded(operator: Api, us
 
 def test_recording_begins_when_every_process_knows(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     Feed.collection().delete_many({})
-    recorder.here.forget()
+    switch.here.forget()
     monkeypatch.setattr(processes.here, "others", lambda: {"another"})
 
     began = time.monotonic()
     operator.get(EVENTS)
 
-    assert time.monotonic() - began >= recorder.TRUSTED_SECONDS
+    assert time.monotonic() - began >= switch.TRUSTED_SECONDS
 
 
 @pytest.mark.features("settings", "notes")
@@ -460,6 +460,6 @@ def test_people_do_not_read_the_feed(apis: Apis, ada: str) -> None:
 @pytest.mark.features("settings")
 def test_the_first_bot_begins_the_recording(make_app: Any) -> None:
     operator = Apis(make_app()).operator()
-    assert not recorder.here.is_known_to_be_on
+    assert not switch.here.is_known_to_be_on
     operator.create_agent("Robin", kind="bot")
-    assert recorder.here.is_known_to_be_on
+    assert switch.here.is_known_to_be_on

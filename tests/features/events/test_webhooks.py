@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from chatsupport import background
 from chatsupport.database.clock import now
-from chatsupport.features.events import recorder, relay
+from chatsupport.features.events import relay, switch
 from chatsupport.features.events.webhooks import delivering, sending, service
 from chatsupport.features.events.webhooks.documents import Delivery, Webhook
 from chatsupport.services.shared import outbox
@@ -576,27 +576,27 @@ def test_every_change_of_a_webhook_is_audited(operator: Api) -> None:
 
 def test_recording_goes_on_while_there_is_a_webhook(operator: Api) -> None:
     create(operator, None, url="http://127.0.0.1:9/hook")
-    recorder.Feed.collection().update_one({}, {"$set": {"readAt": now() - timedelta(days=31)}})
-    recorder.here.look()
-    recorder.keep_up()
-    assert recorder.here.is_known_to_be_on
+    switch.Feed.collection().update_one({}, {"$set": {"readAt": now() - timedelta(days=31)}})
+    switch.here.look()
+    switch.keep_up()
+    assert switch.here.is_known_to_be_on
     assert Webhook.objects.count() == 1
 
     operator.delete(f"{WEBHOOKS}/{Webhook.objects.get().id}")
-    recorder.keep_up()
-    assert recorder.here.is_known_to_be_on, "There was a listener a moment ago."
+    switch.keep_up()
+    assert switch.here.is_known_to_be_on, "There was a listener a moment ago."
 
 
 def test_a_process_that_does_not_know_that_recording_has_stopped_begins_it_again(operator: Api) -> None:
     operator.get("/api/events")
     long_ago = now() - timedelta(days=31)
-    recorder.here.feed = {**recorder.here.feed, "readAt": long_ago}
+    switch.here.feed = {**switch.here.feed, "readAt": long_ago}
     # Another process has stopped it.
-    recorder.Feed.collection().update_one({}, {"$set": {"isOn": False, "readAt": long_ago}})
+    switch.Feed.collection().update_one({}, {"$set": {"isOn": False, "readAt": long_ago}})
 
     create(operator, None, url="http://127.0.0.1:9/hook")
 
-    assert recorder.Feed.collection().find_one({})["isOn"]  # type: ignore[index]
+    assert switch.Feed.collection().find_one({})["isOn"]  # type: ignore[index]
 
 
 def test_a_deleted_webhook_leaves_no_late_delivery(operator: Api) -> None:

@@ -31,7 +31,7 @@ from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import already_there, is_unavailable
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import socketio
-from chatsupport.features.events import contents, feed, recorder
+from chatsupport.features.events import contents, feed, switch
 from chatsupport.features.events.contents import Event
 from chatsupport.features.events.documents import BATCH_SIZE
 from chatsupport.features.events.tail import tail
@@ -360,7 +360,7 @@ class Dispatcher:
 
     def work(self) -> None:
         """Begin to deliver to new webhooks, and stop for those that are gone or disabled."""
-        if not recorder.here.is_known_to_be_on or not self._holds():
+        if not switch.here.is_known_to_be_on or not self._holds():
             self.forget()
             return
         webhooks = {row["_id"]: row for row in Webhook.collection().find({"isEnabled": True}, hint="newest")}
@@ -403,4 +403,4 @@ def _is_away(error: Exception) -> bool:
 
 
 here = Dispatcher()
-recorder.listeners.append(any_webhook)
+switch.listeners.append(any_webhook)

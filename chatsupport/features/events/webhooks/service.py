@@ -19,9 +19,10 @@ from chatsupport.database.clock import elapsed, now
 from chatsupport.errors import ForbiddenError
 from chatsupport.events import Administered
 from chatsupport.extensions import settings
-from chatsupport.features.events import feed, recorder
+from chatsupport.features.events import feed, switch
 from chatsupport.features.events.contents import TYPES, Event
 from chatsupport.features.events.documents import BATCH_SIZE
+from chatsupport.features.events.tail import last_number
 from chatsupport.features.events.webhooks import parsers, sending, signing
 from chatsupport.features.events.webhooks.documents import DEAD, FAILED, PENDING, Delivery, Webhook
 from chatsupport.features.events.webhooks.models import (
@@ -99,7 +100,7 @@ def create(caller: Caller, new: NewWebhook) -> Document:
     _check(new.url)
     if Webhook.collection().count_documents({}, limit=MOST, hint="newest") >= MOST:
         raise refused("url", WRONG.code, f"There are {MOST} webhooks, and no more are possible. Delete one first.")
-    recorder.here.begin()
+    switch.here.begin()
     time = now()
     webhook = {
         "_id": ObjectId(),
@@ -108,7 +109,7 @@ def create(caller: Caller, new: NewWebhook) -> Document:
         "description": new.description,
         "secret": signing.new_secret(),
         "isEnabled": True,
-        "through": (recorder.last_number() + 1) * BATCH_SIZE - 1,
+        "through": (last_number() + 1) * BATCH_SIZE - 1,
         "createdAt": time,
         "updatedAt": time,
     }

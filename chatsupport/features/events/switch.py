@@ -18,11 +18,11 @@ from pymongo.errors import DuplicateKeyError
 from chatsupport.config import Variable
 from chatsupport.config import parsers as parse
 from chatsupport.database.clock import elapsed, now
-from chatsupport.database.connection import COMMITTED
 from chatsupport.documents import Deletion, Session
 from chatsupport.documents.session import OPEN
 from chatsupport.extensions import settings, socketio
 from chatsupport.features.events.documents import FEED, EventBatch, Feed
+from chatsupport.features.events.tail import last_number
 from chatsupport.services.messages import sequences
 from chatsupport.services.server import processes
 
@@ -44,7 +44,7 @@ listeners: list[Callable[[], bool]] = []
 """Each tells whether somebody listens without reading the feed. Recording goes on while one does."""
 
 
-class State:
+class Switch:
     """What this process knows of the recording."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class State:
         self._is_settled = True
 
 
-here = State()
+here = Switch()
 
 
 def floor() -> Any:
@@ -138,13 +138,6 @@ def _note_last_seqs() -> None:
                 socketio.sleep(SOON_SECONDS)  # A relay was faster.
                 continue
             break
-
-
-def last_number() -> int:
-    """Return the number of the last batch that no failover can lose, 0 if there is none."""
-    batches = EventBatch.collection().with_options(read_concern=COMMITTED)
-    last = batches.find_one({}, {"_id": 1}, sort=[("_id", -1)])
-    return 0 if last is None else int(last["_id"])
 
 
 def _forget_earlier_positions() -> None:
