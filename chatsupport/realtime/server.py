@@ -47,7 +47,7 @@ def init_app(app: Flask, config: Config, hooks: Hooks, channel_prefix: str) -> N
         logger=False,
         engineio_logger=False,
     )
-    app.wsgi_app = websocket.Handover(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = websocket.HiddenSocket(app.wsgi_app)  # type: ignore[method-assign]
     if config.async_mode == "eventlet":
         tpool.set_num_threads(native_threads.THREADS)
         # While any thread was importing something, eventlet would do the work in the event loop: a call that hangs

@@ -42,7 +42,7 @@ def install() -> None:
     driver._async["websocket"] = Handshake
 
 
-class Handover:
+class HiddenSocket:
     """WSGI middleware: keeps the connection's socket for `Handshake` under a name that python-engineio does not know.
 
     It would define a class for each request, of REST too, to hand the socket to eventlet's websockets.
