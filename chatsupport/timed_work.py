@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from chatsupport import command_notices, feature
 from chatsupport.background import Every
-from chatsupport.services.assignment import availability, overflow, reconciliation, transitions
+from chatsupport.services.assignment import availability, reconciliation, reservations, transitions
 from chatsupport.services.people import denials
 from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
@@ -28,7 +28,7 @@ CORE = (
     Every(availability.look_seconds, inactivity.look, under=HOUSEKEEPING),
     Every(availability.look_seconds, reconciliation.Reconciler(HOUSEKEEPING).look),
     Every(handoffs.LOOK_SECONDS, handoffs.look, under=HOUSEKEEPING),
-    Every(overflow.LOOK_SECONDS, overflow.look),
+    Every(reservations.LOOK_SECONDS, reservations.look),
     Every(transitions.LATE_LOOK_SECONDS, transitions.requeue_late),
     Every(outbox.SWEEP_SECONDS, outbox.sweep),
     Every(identification.FINISH_SECONDS, identification.finish, under=HOUSEKEEPING),

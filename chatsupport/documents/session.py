@@ -61,6 +61,11 @@ def waits_since(session: Mapping[str, Any]) -> datetime:
     return since
 
 
+def is_with_bot(session: Mapping[str, Any]) -> bool:
+    """Tell whether a session has, or last had, its bot."""
+    return session.get("botId") is not None and session.get("agentId") == session["botId"]
+
+
 class ReadMark(EmbeddedDocument):
     """The seq up to which a participant has read."""
 
@@ -83,7 +88,7 @@ class Mark(EmbeddedDocument):
     caller_id = StringField(db_field="callerId")
     caller_type = StringField(db_field="callerType")
     handover = DictField()
-    """What a bot leaves behind, if the session leaves its bot; see `services/assignment/handovers.py`."""
+    """What a bot leaves behind, if the session leaves its bot; see `services/assignment/closing_lines.py`."""
 
     meta: ClassVar[dict[str, Any]] = {"strict": False}
 

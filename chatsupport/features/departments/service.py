@@ -23,7 +23,7 @@ from chatsupport.features.departments.models import (
     NewDepartment,
 )
 from chatsupport.identity import USER, Caller
-from chatsupport.services.assignment import overflow
+from chatsupport.services.assignment import reservations
 from chatsupport.services.people import agents, departments
 from chatsupport.services.shared import access
 
@@ -99,7 +99,7 @@ def delete(caller: Caller, department_id: ObjectId) -> Document:
     """
     access.require_manager(caller)
     deleted = Department.collection().find_one_and_delete({"_id": department_id})
-    overflow.dissolve(department_id)
+    reservations.dissolve(department_id)
     return _done(DELETED, caller, deleted)
 
 

@@ -32,7 +32,7 @@ ANNOUNCE_INTERVAL_SECONDS = 0.5
 ANNOUNCED_A_SECOND = 20_000
 """In a queue so long that more than this would be read in a second, places are announced less often."""
 
-OVERFLOW_LOOKS, OVERFLOW_LOOK_SECONDS, LOOKS_A_PLACE = 50, 0.02, 4
+LIMIT_LOOKS, LIMIT_LOOK_SECONDS, LOOKS_A_PLACE = 50, 0.02, 4
 
 PLENTY, PLENTY_SECONDS = 1_000, 1.0
 """With room for this many, the queue is not counted again for this long, so most starts cost no count. With room for
@@ -179,20 +179,20 @@ def check_room(department_id: ObjectId | None = None) -> None:
         raise QueueFullError(limit, limit)
 
 
-def withdraw_overflow(session: Mapping[str, Any]) -> None:
+def withdraw_beyond_limit(session: Mapping[str, Any]) -> None:
     """Remove a newcomer that exceeds QUEUE_LIMIT because several came at once. Raises `QueueFullError`."""
     limit = settings.config.queue_limit
     if session["status"] != WAITING or _has_plenty_of_room.get():
         return
     sessions = Session.collection()
-    for look in range(OVERFLOW_LOOKS):
+    for look in range(LIMIT_LOOKS):
         if _count_waiting(limit + 1) <= limit:
             return
         # Those behind go as well, but not those that were let in before this one was stored: so look again, and after
         # a few looks let the last of those that still look go first.
         if _place(session, {}) > limit - look // LOOKS_A_PLACE:
             break
-        socketio.sleep(OVERFLOW_LOOK_SECONDS)
+        socketio.sleep(LIMIT_LOOK_SECONDS)
     message_log.log.expect_end(session["_id"])
     if sessions.delete_one({"_id": session["_id"], "status": WAITING}).deleted_count:
         raise QueueFullError(limit, limit)

@@ -21,7 +21,17 @@ from chatsupport import orders, recording
 from chatsupport.database.clock import elapsed
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import NO_DEPARTMENT, is_bot
-from chatsupport.documents.session import ACTIVE, BACK, BY_LOAD, FRONT, OVERFLOW, QUEUE_ORDER, RESERVED, WAITING
+from chatsupport.documents.session import (
+    ACTIVE,
+    BACK,
+    BY_LOAD,
+    FRONT,
+    OVERFLOW,
+    QUEUE_ORDER,
+    RESERVED,
+    WAITING,
+    is_with_bot,
+)
 from chatsupport.events import (
     AgentDeleted,
     AgentWentAway,
@@ -32,8 +42,8 @@ from chatsupport.events import (
     SessionRequeued,
 )
 from chatsupport.orders import RequeueSessionsOf
-from chatsupport.services.assignment import bots, handovers, matching, slots
-from chatsupport.services.assignment.handovers import Handover
+from chatsupport.services.assignment import bots, closing_lines, matching, slots
+from chatsupport.services.assignment.closing_lines import Handover
 from chatsupport.services.assignment.slots import Slot
 from chatsupport.services.shared import outbox
 
@@ -89,13 +99,13 @@ def move(slot: Slot, session: Mapping[str, Any], department_id: ObjectId | None 
     """
     before = {name: session.get(name) for name in ("status", "agentId", "slotId", "departmentId")}
     also = {**_department(department_id), **_left_bot(session)}
-    leaving = {**before, **handovers.for_mark(session, to=slot.agent["name"])}
+    leaving = {**before, **closing_lines.for_mark(session, to=slot.agent["name"])}
     return _assign(slot, {"_id": session["_id"], **before}, leaving=leaving, also=also) is not None
 
 
 def _left_bot(session: Mapping[str, Any]) -> Document:
     """Return the values of a pipeline update that takes a session from its agent, if that is a bot."""
-    return {"handedOverAt": "$$NOW"} if handovers.is_with_bot(session) else {}
+    return {"handedOverAt": "$$NOW"} if is_with_bot(session) else {}
 
 
 def begun(slot: Slot, or_else: Document) -> Document:
@@ -264,7 +274,7 @@ def requeue(
     values: Document = {
         "status": WAITING,
         "agentId": None,
-        "queuePriority": BACK if handovers.is_with_bot(session) else FRONT,
+        "queuePriority": BACK if is_with_bot(session) else FRONT,
         "unassignedReason": reason,
         "updatedAt": "$$NOW",
         "slotId": "$$REMOVE",
@@ -277,7 +287,7 @@ def requeue(
     if said is not None:
         values["handedOverBy"] = said.by.type
     in_time: Document = {} if until is None else {"$expr": {"$lt": ["$$NOW", until]}}
-    about: Document = {"agentId": agent_id, "slotId": slot_id, **handovers.for_mark(session, said)}
+    about: Document = {"agentId": agent_id, "slotId": slot_id, **closing_lines.for_mark(session, said)}
     with outbox.change(outbox.REQUEUED, reason=reason, **about) as mark:
         requeued = Session.collection().find_one_and_update(
             {"_id": session["_id"], "status": ACTIVE, "agentId": agent_id, "slotId": slot_id, **in_time},
@@ -295,7 +305,7 @@ def requeue(
 @outbox.retells(outbox.REQUEUED, outbox.MOVED)
 def _left(session: Document, mark: Document) -> SessionLeft:
     """Return a departure, after the closing line of a bot was stored."""
-    handovers.close(session, mark)
+    closing_lines.close(session, mark)
     left = SessionRequeued if mark["kind"] == outbox.REQUEUED else SessionMoved
     return left(
         session=session,

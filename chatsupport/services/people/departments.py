@@ -1,6 +1,6 @@
 """The departments, as this process knows them: as they were two seconds ago at most, and whatever it changed itself.
 
-It looks up departments that it does not know. `overflow` is about the sessions that wait for departments.
+It looks up departments that it does not know. `reservations` is about the sessions that wait for departments.
 """
 
 from __future__ import annotations

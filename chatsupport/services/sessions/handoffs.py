@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from chatsupport.contract.chat import Handoff
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
-from chatsupport.documents.session import ACTIVE, ENDED, WAITING
+from chatsupport.documents.session import ACTIVE, ENDED, WAITING, is_with_bot
 from chatsupport.errors import (
     ChatSupportError,
     ConflictError,
@@ -24,8 +24,8 @@ from chatsupport.errors import (
 )
 from chatsupport.extensions import settings
 from chatsupport.identity import AGENT, SYSTEM, USER, Caller
-from chatsupport.services.assignment import availability, handovers, transitions
-from chatsupport.services.assignment.handovers import Handover
+from chatsupport.services.assignment import availability, closing_lines, transitions
+from chatsupport.services.assignment.closing_lines import Handover
 from chatsupport.services.messages import message_log, sequences
 from chatsupport.services.messages.drafts import Draft
 from chatsupport.services.people import departments
@@ -65,12 +65,12 @@ def hand_off(caller: Caller, session_id: ObjectId, wanted: Handoff) -> Document:
         if session["status"] == ENDED:
             raise SessionEndedError
         if session["status"] == WAITING:
-            handovers.complete(session)
+            closing_lines.complete(session)
             outbox.tell_untold(session)
             if not _is_repeat(caller, session):
                 _send_while_waiting(caller, session, wanted)
             is_user = caller.type != SYSTEM  # A bot sees no more of it than its user does.
-        elif not handovers.is_with_bot(session):
+        elif not is_with_bot(session):
             raise WithAPersonError
         elif not transitions.requeue(session, transitions.HANDED_OVER, said=said, department_id=department_id):
             session = find(caller, session_id)

@@ -17,10 +17,10 @@ from chatsupport import events
 from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
-from chatsupport.documents.session import ACTIVE
+from chatsupport.documents.session import ACTIVE, is_with_bot
 from chatsupport.events import SessionIdle
 from chatsupport.extensions import settings
-from chatsupport.services.assignment import availability, handovers, matching, transitions
+from chatsupport.services.assignment import availability, matching, transitions
 from chatsupport.services.messages import sequences
 from chatsupport.services.people import departments
 from chatsupport.services.sessions import ending
@@ -65,7 +65,7 @@ def _due(field: str, time: datetime) -> Iterator[Document]:
 def _check_reply(session: Document, patience: timedelta) -> None:
     """Move a session whose user waits too long for an answer to another agent, if one is present."""
     last = _last_message(session)
-    if last is None or handovers.is_with_bot(session) or not _is_the_visitors(last, session):
+    if last is None or is_with_bot(session) or not _is_the_visitors(last, session):
         _look_again(session, "noReplyDueAt", now() + patience)
         return
     due = max(last["timestamp"], session.get("assignedAt") or last["timestamp"]) + patience

@@ -16,12 +16,12 @@ from chatsupport.contract.chat import StartSession
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.agent import is_bot
-from chatsupport.documents.session import ACTIVE, BACK, OPEN, WAITING
+from chatsupport.documents.session import ACTIVE, BACK, OPEN, WAITING, is_with_bot
 from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.events import SessionStarted
 from chatsupport.extensions import settings
 from chatsupport.identity import Caller
-from chatsupport.services.assignment import bots, handovers, queue, serving, slots, staffing, transitions
+from chatsupport.services.assignment import bots, queue, serving, slots, staffing, transitions
 from chatsupport.services.assignment.slots import Slot
 from chatsupport.services.messages import message_log
 from chatsupport.services.people import departments
@@ -100,7 +100,7 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
             session = _insert_with(slot, session, mark)
             agent = slot.agent if session["status"] == ACTIVE else None
         if agent is None:
-            queue.withdraw_overflow(session)
+            queue.withdraw_beyond_limit(session)
             agent = reading.agent_of(session)
         logger.info("Session started", extra={"event": "session_started", "session_id": str(session["_id"])})
         outbox.tell(_started(session, mark))
@@ -110,7 +110,7 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
 def _person_with(session: Document) -> ObjectId | None:
     """Return the agent of a session, unless it is a bot."""
     agent_id: ObjectId | None = session.get("agentId")
-    return None if handovers.is_with_bot(session) else agent_id
+    return None if is_with_bot(session) else agent_id
 
 
 def _insert_with(slot: Slot, session: Document, started: Document) -> Document:

@@ -19,7 +19,7 @@ from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Department, Session
 from chatsupport.documents.agent import NO_DEPARTMENT
-from chatsupport.services.assignment import overflow, queue, reconciliation, serving, staffing, transitions
+from chatsupport.services.assignment import queue, reconciliation, reservations, serving, staffing, transitions
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.commands import COMMANDS, remember_for_long
@@ -144,11 +144,11 @@ def test_a_session_overflows_to_every_agent_and_keeps_its_age(desk: Desk) -> Non
     nobodys = desk.agent("Nobody's", [])
     assert desk.agent_of(plain) == nobodys
     second = desk.visitor("u4")
-    overflow.look()
+    reservations.look()
     assert desk.place_of(late) == 1
 
     desk.waits_longer(late, 61)
-    overflow.look()
+    reservations.look()
     assert desk.agent_of(late) is None, "nobody is free"
     desk.operator.end(plain)
     assert (desk.agent_of(late), desk.why(late), desk.agent_of(second)) == (nobodys, "overflow", None)
@@ -161,11 +161,11 @@ def test_a_new_overflow_time_holds_for_those_who_wait(desk: Desk) -> None:
     sales = desk.department("Sales")
     waiting, agent = desk.visitor("u1", sales), desk.agent("Nobody's", [])
     desk.waits_longer(waiting, 10)
-    overflow.look()
+    reservations.look()
     assert desk.agent_of(waiting) is None
 
     desk.operator.patch(f"/api/departments/{sales}", {"overflowAfter": 5})
-    overflow.look()
+    reservations.look()
     assert desk.agent_of(waiting) == agent
 
 
@@ -192,10 +192,10 @@ def test_a_deletion_that_was_killed_is_completed(desk: Desk, at_the_start: bool)
     agent, of_sales = desk.agent("Nobody's", []), desk.agent("Of sales", [sales], isOnline=False)
     waiting = desk.visitor("u1", sales)
     if not at_the_start:
-        overflow.look()
+        reservations.look()
 
     Department.collection().delete_one({})
-    overflow.look()
+    reservations.look()
     assert desk.agent_of(waiting) == agent
     assert desk.operator.session(waiting)["departmentId"] is None
     assert data_of(desk.operator.get(f"/api/agents/{of_sales}"))["departmentIds"] == []
@@ -209,14 +209,14 @@ def test_a_session_that_is_stored_after_the_deletion_of_its_department_leaves_it
     desk.agent("Anybody's")
     active = desk.visitor("u1", sales)
     if not at_the_start:
-        overflow.look()
+        reservations.look()
     desk.operator.delete(f"/api/departments/{sales}")
     if not at_the_start:
-        overflow.look()
+        reservations.look()
 
     # Another process had seen the department a moment before.
     Session.objects(id=active).update(department_id=ObjectId(sales))
-    overflow.look()
+    reservations.look()
     assert desk.operator.session(active)["departmentId"] is None
 
 
@@ -360,7 +360,7 @@ def test_a_session_that_returns_to_the_queue_waits_for_its_department(desk: Desk
     desk.agent("Nobody's", [])
 
     desk.operator.delete(f"/api/agents/{of_sales}")
-    overflow.look()
+    reservations.look()
     assert desk.agent_of(session_id) is None
     stored = Session.collection().find_one({"_id": ObjectId(session_id)})
     assert stored is not None
@@ -491,7 +491,7 @@ def test_the_keys_that_a_choice_examines_do_not_grow_with_agents_and_sessions(de
         desk.visitor("in none")
         serving.drain_queue()
         served = desk.agent("Of the others", [str(one) for one in ids[10:]])
-        overflow.look()
+        reservations.look()
     assert len(data_of(desk.operator.get(f"/api/agents/{served}"))["activeUsers"]) == 1
     choices = [one for one in commands if not is_place(one)]
     assert len(choices) > 20

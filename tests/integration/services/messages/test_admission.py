@@ -149,14 +149,14 @@ def test_a_session_given_up_by_a_full_queue_accepts_no_message(
     log, seen = MessageLog(on_stored=lambda stored: None), []
     monkeypatch.setattr(message_log, "log", log)
     monkeypatch.setattr(queue, "check_room", lambda _: None)  # Several started at once.
-    withdraw = queue.withdraw_overflow
+    withdraw = queue.withdraw_beyond_limit
 
     def write_meanwhile(session: dict[str, Any]) -> None:
         seen.append(str(session["_id"]))
         assert say(log, seen[0]).created
         withdraw(session)
 
-    monkeypatch.setattr(queue, "withdraw_overflow", write_meanwhile)
+    monkeypatch.setattr(queue, "withdraw_beyond_limit", write_meanwhile)
     assert_failure(operator.post("/api/chat/start-session", {"userId": "u1"}), 503, "QUEUE_FULL")
 
     assert isinstance(say(log, seen[0]).error, SessionNotFoundError)

@@ -12,7 +12,7 @@ from flask import Flask
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Message, Session
-from chatsupport.services.assignment import overflow, transitions
+from chatsupport.services.assignment import reservations, transitions
 from chatsupport.services.sessions import inactivity
 from tests.api import Api, Apis, data_of
 from tests.applications import MakeApp
@@ -248,5 +248,5 @@ def test_a_session_that_overflows_goes_to_an_agent_of_another_department(
     sweep_after(60)
     assert operator.session(session_id)["status"] == "waiting"
     Session.objects(id=session_id).update(reserved_at=now() - timedelta(seconds=61))
-    overflow.look()
+    reservations.look()
     assert operator.session(session_id)["agentId"] == ({ada, ben} - {first}).pop()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatsupport import events
+from chatsupport.documents.session import is_with_bot
 from chatsupport.errors import DatabaseUnavailableError, SessionEndedError, SessionNotFoundError
 from chatsupport.events import HandedOver
 from chatsupport.identity import API_KEY_CALLER, USER, Caller
@@ -37,11 +38,6 @@ class Handover:
     line: str | None = None
     summary: str | None = None
     tags: Sequence[str] = ()
-
-
-def is_with_bot(session: Mapping[str, Any]) -> bool:
-    """Tell whether a session has, or last had, its bot."""
-    return session.get("botId") is not None and session.get("agentId") == session["botId"]
 
 
 def for_mark(session: Mapping[str, Any], said: Handover | None = None, to: str | None = None) -> Document:
