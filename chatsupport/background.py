@@ -15,11 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from pymongo.errors import PyMongoError
-
 from chatsupport.database.clock import elapsed
 from chatsupport.database.connection import is_unavailable, one_at_a_time
-from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import socketio
 
 logger = logging.getLogger(__name__)
@@ -328,7 +325,8 @@ def flush_all() -> list[Exception]:
                 buffer.flush()
         except Exception as error:
             about = {"work": name_of(buffer.write)}
-            logger.warning("Some values could not be stored on leaving", extra=about, exc_info=not _is_away(error))
+            unexpected = not is_unavailable(error)
+            logger.warning("Some values could not be stored on leaving", extra=about, exc_info=unexpected)
             failures[buffer] = error
     return list(failures.values())
 
@@ -389,14 +387,9 @@ def _attempt(work: Work, name: str | None = None) -> bool:
     try:
         work()
     except Exception as error:
-        if _is_away(error):
+        if is_unavailable(error):
             _outage.holds_up(name, began_at, error)
             return False
         logger.exception("Background work failed", extra={"work": name})
     _outage.is_over_for(name)
     return True
-
-
-def _is_away(error: Exception) -> bool:
-    """Tell whether the error only says that the database does not answer."""
-    return isinstance(error, DatabaseUnavailableError) or (isinstance(error, PyMongoError) and is_unavailable(error))

@@ -67,9 +67,7 @@ def happened(event: object) -> bool:
                 about["request_id"] = request_id
             if isinstance(error, (PyMongoError, DatabaseUnavailableError)):
                 is_complete = False
-            if isinstance(error, DatabaseUnavailableError) or (
-                isinstance(error, PyMongoError) and is_unavailable(error)
-            ):
+            if is_unavailable(error):
                 logger.warning("A reaction failed: the database is unavailable", extra={**about, "reason": repr(error)})
             else:
                 logger.exception("A reaction failed", extra=about)

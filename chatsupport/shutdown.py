@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from pymongo.errors import PyMongoError
-
 from chatsupport import background
 from chatsupport.database.connection import answer_within, give_up_if_away, is_unavailable
 from chatsupport.realtime import server
@@ -40,7 +38,8 @@ def leave() -> None:
         with answer_within(FLUSH_SECONDS):
             processes.here.leave()
     except Exception as error:
-        logger.warning("The other processes could not be told that this one is gone", exc_info=not _is_away(error))
+        unexpected = not is_unavailable(error)
+        logger.warning("The other processes could not be told that this one is gone", exc_info=unexpected)
 
 
 def flush() -> None:
@@ -48,8 +47,3 @@ def flush() -> None:
     with answer_within(FLUSH_SECONDS):
         background.flush_all()
     server.flush(OUTBOX_SECONDS)
-
-
-def _is_away(error: Exception) -> bool:
-    """Tell whether the error only says that the database does not answer."""
-    return isinstance(error, PyMongoError) and is_unavailable(error)

@@ -48,7 +48,7 @@ def patience(*, unmigrated: bool = False) -> Iterator[None]:
         click.echo(error, err=True)
         sys.exit(1)
     except (DatabaseUnavailableError, PyMongoError) as error:
-        if isinstance(error, PyMongoError) and not connection.is_unavailable(error):
+        if not connection.is_unavailable(error):
             raise
         click.echo("The database does not answer. Check MONGODB_URI, and check that MongoDB is running.", err=True)
         sys.exit(1)

@@ -51,7 +51,10 @@ COMMITTED = ReadConcern("majority")
 _DUPLICATE_KEY = 11000
 _NO_TIME = 1e-9
 
+_BAD_VALUE = 2
+
 _AWAY = (
+    DatabaseUnavailableError,
     ConnectionFailure,
     WaitQueueTimeoutError,
     ExecutionTimeout,
@@ -201,11 +204,16 @@ def require_supported_version() -> None:
         raise UnsupportedVersionError(f"MongoDB {version} is too old: Chat Support needs {OLDEST_VERSION}.0 or later.")
 
 
-def is_unavailable(error: PyMongoError) -> bool:
-    """Tell whether this error means that the database is away or overloaded, and not that our command is wrong."""
+def lacks_index(error: OperationFailure) -> bool:
+    """Tell whether a query failed because the index that it names (`hint`) is not built yet."""
+    return error.code == _BAD_VALUE
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Tell whether an error means that the database is away or overloaded, and not that our command is wrong."""
     if isinstance(error, _AWAY):
         return True
-    if getattr(error, "timeout", False):
+    if isinstance(error, PyMongoError) and error.timeout:
         return True
     if isinstance(error, ConfigurationError):
         return _NO_NAME_SERVER.search(str(error)) is not None

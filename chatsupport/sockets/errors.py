@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import uuid
 
-from pymongo.errors import PyMongoError
 from socketio.exceptions import ConnectionRefusedError
 
 from chatsupport.database.connection import is_unavailable
@@ -18,7 +17,7 @@ def as_chat_support_error(error: Exception) -> ChatSupportError:
     """Return the error to show to the client. Anything unexpected is logged with its traceback."""
     if isinstance(error, ChatSupportError):
         return error
-    if isinstance(error, PyMongoError) and is_unavailable(error):
+    if is_unavailable(error):
         logger.warning("The database is unavailable", extra={"reason": type(error).__name__})
         return DatabaseUnavailableError()
     logger.error("Unexpected error", exc_info=error)

@@ -34,7 +34,7 @@ from pymongo.write_concern import WriteConcern
 
 from chatsupport import feature, recording
 from chatsupport.database.clock import elapsed, now
-from chatsupport.database.connection import COMMITTED
+from chatsupport.database.connection import COMMITTED, lacks_index
 from chatsupport.documents import Agent, Deletion, Message, Session
 from chatsupport.documents.session import ENDED, OPEN
 from chatsupport.events import MessageStored
@@ -63,7 +63,6 @@ SESSION_STARTED, SESSION_ENDED = "session.started", "session.ended"
 INDEX = recording.FIELD
 
 Document = dict[str, Any]
-_BAD_VALUE = 2
 _MARKED = {f"{recording.FIELD}.at": {"$exists": True}}
 
 LEASE = Lease("events", LEASE_SECONDS, when=readiness.is_ready)
@@ -315,8 +314,8 @@ def _find(document: type[Any], fields: Document, most: int = MOST_MARKED) -> lis
     try:
         return list(collection.find(_MARKED, fields, hint=INDEX, limit=most))
     except OperationFailure as error:
-        if error.code == _BAD_VALUE:
-            return []  # The index is still being built.
+        if lacks_index(error):
+            return []
         raise
 
 

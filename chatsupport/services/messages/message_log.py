@@ -21,7 +21,7 @@ from typing import Any
 
 import pymongo
 from bson import ObjectId
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from chatsupport import events
 from chatsupport.database.clock import now
@@ -161,7 +161,7 @@ class MessageLog:
     def _fail_batch(self, batch: list[Draft], error: Exception) -> None:
         """Fail the drafts of the batch that have no answer yet. They may have been stored, so forget the hints."""
         outcome: ChatSupportError
-        if isinstance(error, DatabaseUnavailableError) or (isinstance(error, PyMongoError) and is_unavailable(error)):
+        if is_unavailable(error):
             logger.warning("A batch of messages failed: the database is unavailable")
             outcome = DatabaseUnavailableError()
         else:

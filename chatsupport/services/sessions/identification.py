@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError
 
 from chatsupport import events, recording
 from chatsupport.contract.chat import SessionEnd
@@ -77,7 +77,7 @@ def finish() -> None:
         try:
             _finish(denial)
         except Exception as error:
-            if isinstance(error, PyMongoError) and is_unavailable(error):
+            if is_unavailable(error):
                 raise
             logger.exception("A guest's data could not be carried over yet", extra={"user_id": denial["userId"]})
 

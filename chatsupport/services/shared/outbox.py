@@ -30,6 +30,7 @@ from pymongo.write_concern import WriteConcern
 from chatsupport import events, recording
 from chatsupport.background import Buffered
 from chatsupport.database.clock import now
+from chatsupport.database.connection import lacks_index
 from chatsupport.documents import Session
 from chatsupport.documents.session import UNTOLD_INDEX
 from chatsupport.events import SessionChange
@@ -54,7 +55,6 @@ TOO_LATE = timedelta(seconds=9)
 SWEEP_SECONDS = 2.0
 MAX_AT_ONCE = 500
 REMEMBERED = 10_000
-_BAD_VALUE = 2
 
 _RECORDED_AS = {
     STARTED: "session.started",
@@ -193,8 +193,8 @@ def sweep(may_act: Callable[[], bool] = HOUSEKEEPING.hold) -> int:
     try:
         found = list(Session.collection().find(due, hint=UNTOLD_INDEX, limit=MAX_AT_ONCE))
     except OperationFailure as error:
-        if error.code == _BAD_VALUE:
-            return 0  # The index is still being built.
+        if lacks_index(error):
+            return 0
         raise
     late = [session for session in found if any(mark["id"] not in _ours for mark in session["untold"])]
     if late and not may_act():

@@ -24,12 +24,11 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError
 
 from chatsupport.background import Buffered
 from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import already_there, is_unavailable
-from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.extensions import socketio
 from chatsupport.features.events import contents, feed, switch
 from chatsupport.features.events.contents import Event
@@ -109,13 +108,9 @@ class Endpoint:
             seen = tail.number
             try:
                 found = self._fetch(seen)
-            except (PyMongoError, DatabaseUnavailableError) as error:
-                if isinstance(error, PyMongoError) and not is_unavailable(error):
+            except Exception as error:
+                if not is_unavailable(error):
                     logger.exception("A webhook's events could not be read")
-                socketio.sleep(LOOK_SECONDS)
-                continue
-            except Exception:
-                logger.exception("A webhook's events could not be read")
                 socketio.sleep(LOOK_SECONDS)
                 continue
             self._start_lanes()
@@ -198,7 +193,7 @@ class Endpoint:
             if self._failures >= FAILURES_IN_A_ROW:
                 socketio.sleep(PAUSE_SECONDS)
         except Exception as error:
-            if not (isinstance(error, DatabaseUnavailableError) or _is_away(error)):
+            if not is_unavailable(error):
                 logger.exception("A webhook's events could not be sent", extra=self._about())
             socketio.sleep(LOOK_SECONDS)
         finally:
@@ -396,10 +391,6 @@ def count() -> None:
 def any_webhook() -> bool:
     """Tell whether there is a webhook, so that recording goes on."""
     return Webhook.collection().find_one({}, {"_id": 1}, sort=[("_id", 1)]) is not None
-
-
-def _is_away(error: Exception) -> bool:
-    return isinstance(error, PyMongoError) and is_unavailable(error)
 
 
 here = Dispatcher()
