@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from typing import Any
 
 from bson import ObjectId
@@ -12,37 +11,27 @@ from chatsupport import serializers, session_parts
 from chatsupport.contract.chat import SessionFilter
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
-from chatsupport.documents.session import ENDED, NEWEST_FIRST
+from chatsupport.documents.session import ENDED
 from chatsupport.errors import ForbiddenError
 from chatsupport.identity import AGENT, SYSTEM, Caller
 from chatsupport.services.assignment import queue
 from chatsupport.services.messages import read_marks, sequences
 from chatsupport.services.sessions import reading
-from chatsupport.services.shared import access
+from chatsupport.services.shared import access, pages
 
 Document = dict[str, Any]
 
-_EPOCH = datetime.fromtimestamp(0, timezone.utc)
-
 
 def list_sessions(caller: Caller, wanted: SessionFilter) -> dict[str, Any]:
-    """Return one page of sessions and the cursor of the next: an agent's own, or all for operators and supervisors.
-
-    A page begins where the last one ended, by time and id, so that it costs the same at any depth and nothing is shown
-    twice when new sessions come.
-    """
+    """Return one page of sessions and the cursor of the next: an agent's own, or all for operators and supervisors."""
     sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
     query = _query(caller, wanted, sees_all=sees_all)
-    rows = list(Session.collection().find(query, sort=NEWEST_FIRST, limit=wanted.limit + 1))
-    page, more = rows[: wanted.limit], len(rows) > wanted.limit
-    return {
-        "sessions": [
-            {**session, "unreadCount": read_marks.unread(row, _reader(caller, row, sees_all), session["lastSeq"])}
-            for row, session in zip(page, serialize(page), strict=True)
-        ],
-        "hasMore": more,
-        "nextCursor": _cursor(page[-1]) if more else None,
-    }
+    page, next_cursor = pages.read(Session.collection(), query, wanted.limit, wanted.cursor, time="createdAt")
+    sessions = [
+        {**session, "unreadCount": read_marks.unread(row, _reader(caller, row, sees_all), session["lastSeq"])}
+        for row, session in zip(page, serialize(page), strict=True)
+    ]
+    return serializers.page("sessions", sessions, next_cursor)
 
 
 def serialize(rows: list[Document]) -> list[Document]:
@@ -88,10 +77,6 @@ def _query(caller: Caller, wanted: SessionFilter, *, sees_all: bool = False) -> 
         began["$gte"] = wanted.start
     if wanted.end is not None:
         began["$lt"] = wanted.end
-    if wanted.cursor is not None:
-        time, session_id = wanted.cursor
-        began["$lte"] = time
-        query["$or"] = [{"createdAt": {"$lt": time}}, {"_id": {"$lt": session_id}}]
     if began:
         query["createdAt"] = began
     if wanted.reason is not None:
@@ -105,10 +90,6 @@ def _reader(caller: Caller, session: Document, sees_all: bool) -> Caller:
     """Return whose unread messages a list counts: the calling agent's in its own list, else each session's agent's."""
     agent_id = session.get("agentId")
     return Caller(str(agent_id), AGENT) if sees_all and agent_id is not None else caller
-
-
-def _cursor(session: Document) -> str:
-    return f"{serializers.milliseconds_between(_EPOCH, session['createdAt'])}-{session['_id']}"
 
 
 def _agents_of(sessions: Iterable[Document]) -> dict[ObjectId, Document]:

@@ -22,11 +22,18 @@ def read(
     collection: Any, query: Document, limit: int, cursor: Cursor | None, *, time: str, key: str = "_id"
 ) -> tuple[list[Document], str | None]:
     """Return one page, newest first by the fields `time` and `key`, and the cursor of the next; None at the end."""
-    if cursor is not None:
-        query = {**query, time: {"$lte": cursor[0]}, "$or": [{time: {"$lt": cursor[0]}}, {key: {"$lt": cursor[1]}}]}
+    query = after(query, cursor, time=time, key=key)
     rows = list(collection.find(query, sort=[(time, -1), (key, -1)], limit=limit + 1))
     page, more = rows[:limit], len(rows) > limit
     return page, cursor_of(page[-1][time], page[-1][key]) if more else None
+
+
+def after(query: Document, cursor: Cursor | None, *, time: str, key: str = "_id") -> Document:
+    """Return the condition on the rows that meet another one and come after the cursor, which may be None."""
+    if cursor is None:
+        return query
+    until = {**query.get(time, {}), "$lte": cursor[0]}
+    return {**query, time: until, "$or": [{time: {"$lt": cursor[0]}}, {key: {"$lt": cursor[1]}}]}
 
 
 def cursor_of(time: datetime, key: ObjectId) -> str:
