@@ -1,4 +1,4 @@
-"""The documentation agrees with the code: variables and their defaults, routes and links."""
+"""The documentation agrees with the code: variables and their defaults, routes, links and names of files."""
 
 from __future__ import annotations
 
@@ -179,6 +179,16 @@ def test_every_link_has_a_target(page: Path) -> None:
             broken.append(target)
 
     assert not broken
+
+
+def test_every_python_file_that_a_page_names_exists() -> None:
+    folders = ("chatsupport", "tests", "bench", "deploy", "examples")
+    files = [*ROOT.glob("*.py"), *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
+    paths = [f"/{file.relative_to(ROOT)}" for file in files]
+    named = {name for page in PAGES for name in re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8"))}
+
+    assert named
+    assert not [name for name in sorted(named) if not any(path.endswith(f"/{name}") for path in paths)]
 
 
 def anchors(page: Path) -> set[str]:
