@@ -79,7 +79,7 @@ class Clock:
         """Record the time of the primary's clock, read between two moments of the monotonic clock.
 
         Returns the seconds by which its time has jumped since the last measurement, because somebody set its clock or
-        there is another primary; 0 where it has not.
+        there is another primary; 0 if it has not.
         """
         sample = Sample(_seconds(theirs) - (asked + answered) / 2, (answered - asked) / 2 + _RESOLUTION)
         jump = 0.0 if self._agrees(sample) else sample.offset - self._best().offset

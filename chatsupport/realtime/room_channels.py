@@ -1,10 +1,10 @@
-"""Which channels of Redis this process listens to: one that all processes share, and one for each session that
-somebody is in here. What is said in a session reaches the processes that have to hear it, and no other.
+"""The channels of Redis to which this process listens: one that all processes share, and one for each session that
+somebody here has joined. So the events of a session reach only the processes that need them.
 
-One greenlet reads; another one orders and cancels channels, so that nobody who joins is held up by a connection that
-does not take anything. Who joins waits until Redis has confirmed the channel, for a moment at most: nothing may be
-published between its history and its first event unheard. So it does before the first connection; where Redis is away
-nobody waits, and `session_sync` tells.
+One greenlet reads. Another one subscribes and unsubscribes, so that a connection that takes nothing holds up nobody who
+joins. A joining socket waits until Redis has confirmed the channel, for a moment at most, so that it misses no event
+between its history and its first event. It also waits before the first connection to Redis. While Redis is away nobody
+waits, and `session_sync` tells clients what they have missed.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ MAX_CHANNELS = 500
 
 @dataclass
 class _Link:
-    """A connection, and the commands (name, channel) that are to be sent on it. Each connection begins a new one: one
-    that hangs may keep whoever writes to it for ever.
+    """A connection, and the commands (name, channel) that are to be sent on it. Each connection has a link of its own,
+    because a connection that hangs may hold the greenlet that writes to it for ever.
     """
 
     connection: Any

@@ -4,8 +4,8 @@ It replaces eventlet's implementation, which keeps a greenlet and the request of
 - has no greenlet while nothing comes: the hub knows the descriptor, and a greenlet reads when there are bytes;
 - takes no per-message deflate (two zlib contexts are 100 KB a connection, and short chat messages gain nothing);
 - reads what is there with one call instead of four a frame, and unmasks it as one big number;
-- counts all fragments of a message against the limit, where eventlet bounds each fragment alone;
-- can write a frame at once, without a greenlet, where the peer reads as fast as we write.
+- counts all fragments of a message against the limit, while eventlet bounds each fragment alone;
+- can write a frame at once, without a greenlet, if the peer reads as fast as we write.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def install() -> None:
 class HiddenSocket:
     """WSGI middleware: keeps the connection's socket for `Handshake` under a name that python-engineio does not know.
 
-    It would define a class for each request, of REST too, to hand the socket to eventlet's websockets.
+    Otherwise python-engineio would define a class for each request, also of REST, to hand the socket to eventlet.
     """
 
     def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:

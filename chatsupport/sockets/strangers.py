@@ -1,7 +1,7 @@
 """Unauthenticated Engine.IO connections: how many there may be, by address and in all.
 
-Each costs memory before it says who it is, by whatever it came: a websocket, or one request of many on one connection.
-One address may have so many. Where there are too many in all, the oldest goes: an honest client finishes at once.
+Each costs memory before its client is known, by websocket as well as by long-polling. The number for one address is
+limited. If there are too many in all, the oldest is closed, because an honest client authenticates at once.
 """
 
 from __future__ import annotations

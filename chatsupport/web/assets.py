@@ -78,7 +78,7 @@ class Assets:
         self.version = digest.hexdigest()[:12]
 
     def find(self, path: str) -> Asset | None:
-        """Return the file with this path, such as `widget/main.js`; None where there is none.
+        """Return the file with this path, such as `widget/main.js`, or None.
 
         Only what was read is found, so no path leads anywhere else.
         """

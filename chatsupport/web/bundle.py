@@ -134,7 +134,7 @@ def _short_names(source: str) -> str:
 
 
 def _flat(path: str, files: Mapping[str, bytes]) -> str:
-    # All in one function, where the program that shortens names may shorten those of the top level too.
+    # All in one function: then the program that shortens names may shorten those of the top level too.
     modules = [files[module].decode() for module in imported(path, files)]
     body = "\n".join(re.sub(r"^export ", "", _IMPORT.sub("", module), flags=re.MULTILINE) for module in modules)
     body = _USED_TEXT.sub(

@@ -122,15 +122,16 @@ def look() -> None:
 
 
 def all_could_renew() -> bool:
-    """Tell whether what was not done in time says something about people: processes and database did not stand still,
-    and since then there was time to renew every lease. Whoever asks goes by a time that was read before.
+    """Tell whether somebody who did nothing in time is really away: the processes and the database have not stood
+    still, or since then there was time to renew every lease. The caller must have read the time before it asks.
     """
     recovery = min(RECOVERY_SECONDS, max(RECOVERY_SECONDS / 2, settings.config.agent_grace))
     return processes.here.steady_seconds() >= heartbeat_seconds() + recovery
 
 
 def sweep(time: datetime | None = None) -> int:
-    """Mark agents whose lease had run out by then (now) as away and requeue their sessions. Returns how many they are.
+    """Mark agents whose lease had run out by that time (default: now) as away, and requeue their sessions. Returns how
+    many agents these are.
 
     Sessions of agents that are away already are requeued too: one may have been on its way when the agent left.
     """

@@ -33,7 +33,7 @@ WARN_SECONDS = 3600.0
 
 
 def bind(sources: Iterable[Source]) -> None:
-    """Use the bot that the first of these names, where the department of a session names none."""
+    """Use the bot that the first of these names, if the session's department names none."""
     _sources[:] = sources
 
 

@@ -95,7 +95,7 @@ def _place(session: Mapping[str, Any], among: Mapping[str, Any]) -> int:
 def _count_all(parts: Sequence[Mapping[str, Any]]) -> int:
     """Return the number of waiting sessions in some parts of the queue, with one command."""
     # Each of these is one range of the index, so MongoDB counts without looking at a session; with $or it looks at all.
-    # Where there are departments, it looks at those ahead of a session without one.
+    # If there are departments, it looks at the sessions ahead of one without a department.
     counts: list[list[dict[str, Any]]] = [[{"$match": {"status": WAITING, **part}}, {"$count": "n"}] for part in parts]
     sessions = Session.collection()
     unions: list[dict[str, Any]] = [{"$unionWith": {"coll": sessions.name, "pipeline": count}} for count in counts[1:]]

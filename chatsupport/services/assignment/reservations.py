@@ -1,8 +1,7 @@
-"""Until when a waiting session is kept for the agents of its department.
+"""How long waiting sessions are reserved for the agents of their departments.
 
-A waiting session of a department has `reservedFor`: while it has, only agents of the department may have it. Every
-process looks twice a second for sessions that have waited for `overflowAfter`, or whose department is gone, and opens
-them to every agent.
+While a waiting session has `reservedFor`, only agents of that department may have it. Every process looks twice a
+second for sessions that have waited for `overflowAfter`, or whose department is gone, and opens them to every agent.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ LOOK_SECONDS = 0.5
 _OF_A_DEPARTMENT = {"departmentId": {"$gte": NO_DEPARTMENT}}
 
 DELETED_LATELY_SECONDS = 15.0
-"""For so long after a deletion, a start or transfer may still be stored for the department: it was there before."""
+"""For so long after a deletion, a start or transfer that began before it may still be stored for the department."""
 
 _ids: Remembered[set[ObjectId]] = Remembered()
 """The departments that this process saw when it looked last."""

@@ -1,10 +1,10 @@
 """An agent's slots. To take one, to pass it on and to free it are each one conditional update of the agent.
 
 A slot is an entry in `activeSessions` with its user at the same place in `activeUsers`, and an entry in `slots` that
-gives it an id. Its session keeps that id (`slotId`), and whoever frees the slot names it. So freeing it twice changes
-nothing the second time, and a release that was delayed never frees the slot that the same session got since. A slot
-that a release from before there were ids has taken has no entry in `slots`; it is freed by its session, which may still
-have the `slotId` of an earlier slot.
+gives it an id. Its session keeps that id (`slotId`), and every release names it. So a second release changes nothing,
+and a delayed one never frees a later slot of the same session. A slot that was taken by a version of the software
+without slot ids has no entry in `slots`. It is freed by its session, which may still have the `slotId` of an earlier
+slot.
 
 A process that does not learn whether a slot was taken, or which session got it, looks again later (`free_unused`).
 """

@@ -95,7 +95,7 @@ def give(slot: Slot, newcomer_id: ObjectId | None = None) -> Document | None:
 def move(slot: Slot, session: Mapping[str, Any], department_id: ObjectId | None = KEEP) -> bool:
     """Give the slot to this session, which may wait or have another agent, and move it to this department.
 
-    False where the session has changed since it was read; the slot is back then, and whoever waits may have it.
+    False if the session has changed since it was read. The slot is then free again, for any waiting session.
     """
     before = {name: session.get(name) for name in ("status", "agentId", "slotId", "departmentId")}
     also = {**_department(department_id), **_left_bot(session)}

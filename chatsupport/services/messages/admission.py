@@ -1,10 +1,10 @@
 """Admission of messages: is the session open, and does the sender belong to it?
 
-A visitor and a system keep their right to a session while it is open. So if this process is the only one, what
-it has read is good for a while; whoever is about to end a session has it forgotten first. For agents the session is
-read with each batch, because a transfer shuts them out at once; and where there are other processes, for everybody.
+A visitor and a system keep their right to a session while it is open. So if this process is the only one, it remembers
+for a while what it has read, and forgets it before it ends the session. If there are other processes, it reads the
+session with each batch. For agents it always does, because a transfer shuts them out at once.
 
-A bot is shut out for good once it has given a session away, whoever speaks for it.
+A bot that has given a session away is shut out for good, even if a system speaks for it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MEMBERS = {"status": 1, "userId": 1, "userType": 1, "agentId": 1, "botId": 1}
 class Admission:
     """Decides which drafts may enter the log of one process.
 
-    `on_repeated` gets a draft whose session has ended, and the message that an earlier sending of it has stored.
+    If the session of a draft has ended, but an earlier attempt stored its message, `on_repeated` gets both.
     """
 
     def __init__(self, on_repeated: Callable[[Draft, Document], None]) -> None:

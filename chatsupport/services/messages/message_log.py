@@ -69,7 +69,7 @@ class MessageLog:
         self._backlog = Backlog(self._write_batch)
         self._last_seqs = sequences.LastSeqs()
         self._admission = Admission(self._repeat)
-        # The collection, and the same for durable writes: to make it for each batch would cost 10 µs.
+        # The collection, and the same collection for durable writes, which would cost 10 µs to make for each batch.
         self._messages: Any = None
         self._durable: Any = None
         # Drafts that failed although they may have been stored: they were not broadcast.
@@ -78,8 +78,8 @@ class MessageLog:
     def submit(self, draft: Draft) -> None:
         """Have the draft stored and broadcast; `draft.on_done` is called, by the writer, when it is durable or failed.
 
-        That is after `MAX_WAIT_SECONDS` at the latest. Raises `DatabaseUnavailableError` when this process is leaving:
-        it is about to close the socket that would hear of it.
+        That is after `MAX_WAIT_SECONDS` at the latest. Raises `DatabaseUnavailableError` if this process is leaving,
+        because it is about to close the socket that would get the answer.
         """
         if self._closed:
             raise DatabaseUnavailableError("The server is restarting. Connect again and repeat the message.")
@@ -95,8 +95,8 @@ class MessageLog:
     def append(self, draft: Draft) -> None:
         """Store the draft and wait until it is durable and broadcast; `draft.message` is what was stored.
 
-        Raises what the sender did wrong, or `DatabaseUnavailableError` when the write failed or took too long; a retry
-        with the same `clientMessageId` is then safe. A process that is leaving answers the requests it has got.
+        Raises the error of the sender, or `DatabaseUnavailableError` if the write failed or took too long; a retry with
+        the same `clientMessageId` is then safe. A process that is leaving still answers the requests that it has.
         """
         draft.tells_status = True
         # A plain lock is the cheapest thing a greenlet or a thread can wait on with a time-out.
@@ -131,8 +131,8 @@ class MessageLog:
         self._last_seqs.remember(session_id, 0)
 
     def last_seq(self, session_id: ObjectId) -> int:
-        """Return the seq of the session's last message, 0 where there is none. Nothing is read of a session to which
-        this process has appended lately, if nobody else can have.
+        """Return the seq of the session's last message, or 0. This sends no command if the process has appended to the
+        session lately, and no other process can have done so.
         """
         return self._last_seqs.read(session_id) if processes.here.is_alone() else sequences.last_seq(session_id)
 
@@ -146,7 +146,7 @@ class MessageLog:
         return self._closed
 
     def wait_until_idle(self, timeout: float) -> bool:
-        """Wait until nothing is waiting or being written. False when that took longer than `timeout` seconds."""
+        """Wait until nothing is waiting or being written. False if that takes longer than `timeout` seconds."""
         return self._backlog.wait_until_idle(timeout)
 
     def _write_batch(self, batch: list[Draft]) -> None:

@@ -130,7 +130,7 @@ flush = _pending.flush
 
 
 def _update(session_id: ObjectId, person: Caller, seq: int) -> UpdateOne:
-    """Return the update that sets the person's mark to `seq` unless it is further, whoever else writes."""
+    """Return the update that sets the person's mark to `seq`, unless another write has set it further."""
     marks = {"$ifNull": ["$readSeq", []]}
     is_mine = {
         "$and": [

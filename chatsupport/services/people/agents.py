@@ -54,7 +54,7 @@ def _cursor(agent: dict[str, Any]) -> str:
 def create(caller: Caller, fields: AgentFields) -> dict[str, Any]:
     """Create an agent and assign waiting sessions to it. For operators and supervisors.
 
-    Before the first bot there is, recording begins: bots read the feed.
+    Recording begins before there is the first bot, because bots read the feed.
     """
     access.require_manager(caller)
     if fields.kind == BOT:
@@ -87,8 +87,8 @@ def update(caller: Caller, agent_id: ObjectId, changes: AgentChanges) -> dict[st
     """Change an agent; waiting sessions get any new room. An agent itself may go online and offline, and change its
     password if it knows the current one. A supervisor may change its own email in the same way.
 
-    A smaller `maxUsers` keeps the sessions there are and gives no new ones; going offline does the same. Another email
-    or password ends the agent's tokens, but for the one with which it changed its own. Raises `EmailTakenError`.
+    After a smaller `maxUsers`, or offline, the agent keeps its sessions and gets no new ones. Another email or password
+    ends the agent's tokens, except the one with which it changed its own. Raises `EmailTakenError`.
     """
     is_own = caller.type == AGENT and caller.id == str(agent_id)
     if caller.type != SYSTEM and (not is_own or _needs_manager(changes)):
@@ -228,9 +228,8 @@ def delete(caller: Caller, agent_id: ObjectId) -> dict[str, Any]:
 
 
 def _announce_deletion(agent: dict[str, Any] | None) -> None:
-    """Store the mark of a deletion before it, and afterwards what came in between. It counts once the agent is gone.
-
-    Changes of the agent that are not recorded yet are taken along.
+    """Store the mark of a deletion, and copy the agent's changes that are not recorded yet. It counts once the agent is
+    gone. Called before the deletion, and again after it for the changes in between.
     """
     if agent is None:
         return

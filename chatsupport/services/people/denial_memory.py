@@ -1,11 +1,11 @@
 """Remember recent look-ups of denials, so that a caller's next call needs no look-up.
 
 No denial is overlooked, whatever process stores it. This memory is trusted only until `TRUSTED_SECONDS` after the last
-look for recent denials began, and each look forgets what it finds to be changed. Whoever denies somebody while there
-are other processes answers when each of them has forgotten what it knew (`settling.py`), at the latest
-`SETTLED_SECONDS` after the denial was stored. By then each of them has looked since, or trusts its memory no more. A
-process without a memory, as one that has just begun, sees the denial when it looks it up. Times are measured with a
-clock that nobody sets and that goes on while the process or its machine stands still.
+look for recent denials began, and each look forgets what has changed. If there are other processes, a call that denies
+somebody returns when each of them has forgotten what it knew (`settling.py`), or `SETTLED_SECONDS` after the denial was
+stored. By then each of them has looked, or no longer trusts its memory. A process that has just begun remembers
+nothing, and looks the denial up. The clock that measures these times cannot be set, and goes on while the process or
+its machine stands still.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Denials of access: revoked and signed-out tokens, guests that have become users, blocked people and addresses.
 
 Every REST request and every connect asks here, and costs one look-up unless the answer is remembered
-(`denial_memory.py`). Open sockets are never looked up: whoever denies somebody has the sockets there are closed, in
-every process. A denial holds in every process when the call that stored it returns.
+(`denial_memory.py`). Open sockets are never looked up: a denial closes the person's sockets, in every process. When the
+call that stored a denial returns, it holds in every process.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from chatsupport.services.people.denial_memory import AGENT_PREFIX, SURVEYED, me
 from chatsupport.services.server import processes
 from chatsupport.services.shared import access
 from chatsupport.services.shared.look_ups import SharedLookUps
-from chatsupport.services.shared.pages import Document
+
+Document = dict[str, Any]
 
 ENFORCE_SECONDS = 1.0
 SURVEY_SECONDS = 5.0
@@ -48,9 +49,10 @@ LATE_SECONDS = 60
 AGREEMENT_MS = 20
 """Two processes' measurements of the database's time differ by less."""
 
-_looked_at = -math.inf
 REFUSALS_KEPT = TOKEN_LIFETIME + RENEWABLE + timedelta(days=1)
 """How long the refusal of tokens is kept: until the last of them has expired and cannot be renewed any more."""
+
+_looked_at = -math.inf
 
 
 def check(caller: Caller, address: str) -> None:
@@ -176,8 +178,8 @@ def forget_address(network: str) -> None:
 
 
 def bury(caller: Caller, person: Caller, sweep_after: timedelta) -> datetime:
-    """End a person's tokens for good, and note that it is erased: for long by its tombstone, and by its id until those
-    who erase have looked for it again (`sweepAt`). Returns when that was.
+    """End an erased person's tokens for good. A tombstone says so for long; the id itself stays until the erasure has
+    searched again (`sweepAt`). Returns the time of the erasure.
     """
     before, time = revoke(caller, person), now()
     _write_tombstone(person, before)
@@ -203,8 +205,8 @@ def _write_tombstone(person: Caller, before: int) -> None:
 
 
 def unname(person: Caller) -> None:
-    """Take somebody with a tombstone out of the denials, but for the revocation beside it and for the block that still
-    keeps the person out.
+    """Remove the name of an erased person from the denials, except from the revocation beside the tombstone, and from a
+    block that still keeps the person out.
     """
     collection = Denial.collection()
     collection.delete_many({"tokenId": {"$exists": True}, "userId": person.id, "userType": person.type})
@@ -221,8 +223,8 @@ def guests_of(person: Caller) -> list[Caller]:
 
 
 def forget_buried(denial: Document) -> None:
-    """Forget the id of somebody who is erased, unless its tokens were revoked once more since, and those of the guests
-    that it was, who get tombstones of their own.
+    """Forget the id of an erased person, unless its tokens were revoked again since. The guests that it was get
+    tombstones of their own, and their ids are forgotten too.
     """
     for guest in guests_of(Caller(denial["userId"], denial["userType"])):
         _write_tombstone(guest, now_ms())
@@ -255,7 +257,7 @@ def sign_out(caller: Caller) -> None:
 def identify(guest: Caller, user: Caller) -> str:
     """Note, once and for all, that a guest has become this user; its tokens are refused from now on.
 
-    Returns the id of the user it has become: another one's, where that one was faster.
+    Returns the id of the user that the guest has become: another user's, if that one was faster.
     """
     time = now()
     denial: Any = Denial.collection().find_one_and_update(
@@ -322,7 +324,7 @@ def enforce_recent() -> None:
         memory.trust_from(began)
     _looked_at = began
     for denial in recent:
-        # Of a tombstone nobody knows whose it is; the revocation beside it is kept for as long.
+        # A tombstone does not say whose it is. The revocation beside it, which does, is kept for as long.
         if not has_run_out(denial) and not denial["_id"].startswith("erased:"):
             _close_sockets(denial, here=True)
 
@@ -363,7 +365,7 @@ def _close_sockets(denial: Mapping[str, Any], *, here: bool = False) -> None:
 def networks_of(address: str) -> list[str]:
     """Return the texts under which an address may be blocked: itself, and for IPv6 its /64, which is one household's.
 
-    Of what is no address, as that of a Unix socket, it returns the text itself.
+    A text that is no address, such as the path of a Unix socket, is returned as it is.
     """
     return list(dict.fromkeys([address, addresses.counted(address)])) if address else []
 

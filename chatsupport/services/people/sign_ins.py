@@ -32,9 +32,8 @@ def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
     """Return a token for `SIGN_IN_LIFETIME`, and the agent.
 
     An agent that has signed in from this address before is counted apart from strangers who try its email, and does
-    not wait for them. Raises `RateLimitedError` by address and by email, counted before anything is computed;
-    `CredentialsError`, the same and after the same time whether the agent, its password or nothing of it is there;
-    `BlockedError`.
+    not wait for them. Raises `RateLimitedError` by address and by email, before anything is computed; `BlockedError`;
+    and `CredentialsError`, after the same time whether or not there is such an agent, with or without a password.
     """
     rate_limits.check_address(rate_limits.LOGINS_FROM, address)
     agent, mark = _find(wanted.email), _mark_of(address)
@@ -54,8 +53,8 @@ def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
             raise
         stored = _renewed(agent, stored, wanted.password)
         token = identity.issue_token(person.id, AGENT, identity.SIGN_IN_LIFETIME)
-        # Who changes a password writes it, and then ends all tokens made so far. Found unchanged after the token was
-        # made, the password was good at that moment, or the token ends with the others.
+        # A change of the password stores the new one, and then ends all tokens made so far. So if the password is
+        # still the same after the token was made, the sign-in is right, or the change ends this token too.
         now_there = _find(wanted.email)
         if now_there is not None and (now_there["_id"], now_there.get("passwordHash")) == (agent["_id"], stored):
             if not is_known:
@@ -68,9 +67,9 @@ def sign_in(wanted: SignIn, address: str) -> tuple[str, Document]:
 
 
 def check_current(caller: Caller, agent: Document, current: str | None) -> None:
-    """Raise unless the agent, who wants another password or email, knows the password it has.
+    """Check that an agent who wants another password or email knows its current password.
 
-    `ForbiddenError` where it says none or has none, `CredentialsError` where it is wrong, `RateLimitedError`.
+    Raises `ForbiddenError` if none is given or there is none, `CredentialsError` if it is wrong, `RateLimitedError`.
     """
     if current is None or agent.get("passwordHash") is None:
         raise ForbiddenError(

@@ -40,9 +40,9 @@ class Asker:
 def issue(request: TokenRequest, asker: Asker) -> dict[str, Any]:
     """Return a token and its lifetime, with a new guest's id.
 
-    Raises `AuthenticationError` where an API key is wrong or missing, `ForbiddenError` with INVALID_USER_HASH where the
-    site's server did not vouch for the user, or no earlier token for the guest; `BlockedError`, `RateLimitedError` by
-    address.
+    Raises `AuthenticationError` if an API key is wrong or missing, `ForbiddenError` with INVALID_USER_HASH if the
+    site's server did not vouch for the user, or if a guest shows no earlier token; `BlockedError`, and
+    `RateLimitedError` by address.
     """
     caller = None if asker.api_key is None else identity.authenticate(None, asker.api_key)
     is_new_guest = request.user_id is None

@@ -1,13 +1,13 @@
 """The server processes that use this database. No process assumes that it is alone: it asks the database.
 
-Each has a document and renews it once a second: it writes first, and then looks who else is there. While it finds
-nobody it is alone, until three seconds after that write began. A process that comes writes its document and then waits
-until every other one has it among those it knows, or until those three seconds are over for all of them; only then does
-it change anything. So what a process remembers while it is alone, nobody else changes.
+Each has a document and renews it once a second: it writes first, and then looks for others. If it finds none, it is
+alone until three seconds after that write began. A new process writes its document, and then waits until every other
+process knows it, or until those three seconds are over for all of them. Only then it changes something. So nobody else
+changes what a process remembers while it is alone.
 
-A process that was killed or frozen is counted for ten minutes: for so long a write of its may still arrive. One that
-was silent for half of that is a new one when it comes back. Times are measured by each process for itself, with a clock
-that nobody sets.
+A process that was killed or frozen is counted for ten minutes, because one of its writes may still arrive. One that was
+silent for half of that comes back as a new process. Each process measures times for itself, with a clock that cannot be
+set.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class ThisProcess:
 
     @property
     def id(self) -> str | None:
-        """This process's id, None of one that does not serve."""
+        """This process's id, or None if it does not serve."""
         return None if self._id is None else str(self._id)
 
     def others(self) -> set[str]:
@@ -146,11 +146,11 @@ class ThisProcess:
         if not others:
             if elapsed() >= self._alone_until:
                 self._alone_since = elapsed()
-            # Not from now on: of one that came since this beat began, this process may not know.
+            # Not from now on: another process may have come since this beat began.
             self._alone_until = began + ALONE_SECONDS
         if not self._is_known:
             unaware = [other for other in others if other.may_be_alone and self._id not in other.document["knows"]]
-            # One that was silent for longer does not think that it is alone any more, whatever it knows.
+            # A process that was silent for longer no longer counts itself as alone, whatever it knows.
             longest = max((ALONE_SECONDS + 1.0 - other.silence for other in unaware), default=0.0)
             self._is_known = longest <= 0 or elapsed() - self._joined_at >= ALONE_SECONDS
         was_broken = elapsed() - self._beat_at > break_seconds() or abs(jump) > JUMP_SECONDS
@@ -190,7 +190,7 @@ class ThisProcess:
         self._is_known, self._alone_until, earlier = False, 0.0, self._id
         if not self._serves:
             return  # It has left meanwhile.
-        # Where no answer comes, the document may be there all the same: see `_say`.
+        # If no answer comes, the document may have been stored all the same: see `_say`.
         self._id, self._joined_at = ObjectId(), math.inf
         document = {
             "host": socket.gethostname(),

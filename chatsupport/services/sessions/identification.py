@@ -1,9 +1,9 @@
 """A guest becomes known: its sessions become a user's.
 
-The guest's tokens are refused first, once and for all in favour of one user. Then each of its sessions is renamed by
-one update, which also notes the guest; by that note whoever repeats this finds what is left to do: senders, read
-marks, the agent's slot. `finish` repeats it by itself a little later, because a start or a message that was on its way
-may have been stored behind it, and because a process may have been killed in between.
+The guest's tokens are refused first, once and for all in favour of one user. Then one update renames each of its
+sessions, and notes the guest there. By this note, a repeated call finds what is left to do: senders, read marks, the
+agent's slot. A little later, `finish` repeats everything by itself: a start or a message that was on its way may have
+been stored afterwards, or a process may have been killed in between.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ATTEMPTS = 5
 
 
 def require_known_user(caller: Caller) -> None:
-    """Raise `ForbiddenError` unless a user is calling that is no guest."""
+    """Raise `ForbiddenError` unless the caller is a user and not a guest."""
     if caller.type != USER or caller.is_guest:
         raise ForbiddenError("Only a user who is not a guest can take over a guest's sessions.")
 
@@ -50,9 +50,9 @@ def require_known_user(caller: Caller) -> None:
 def identify(caller: Caller, guest_token: str, address: str) -> Document:
     """Carry a guest's sessions over to the caller. Returns the caller's open session, and the number of carried ones.
 
-    A repeat by the same user finishes what was left undone; for another user nothing is carried. Raises
-    `ForbiddenError` unless a user is calling that is no guest, `InvalidInputError` with INVALID_GUEST_TOKEN,
-    `BlockedError` where the guest is blocked.
+    A repeated call by the same user finishes what was left undone; for another user nothing is carried. Raises
+    `ForbiddenError` unless the caller is a user and not a guest, `InvalidInputError` with INVALID_GUEST_TOKEN, and
+    `BlockedError` if the guest is blocked.
     """
     require_known_user(caller)
     rate_limits.check_caller(rate_limits.START_SESSION, caller)

@@ -34,7 +34,7 @@ Document = dict[str, Any]
 
 
 def idle_warning_seconds(idle_end_after: float) -> float:
-    """Return how long before its end an idle session is warned: a minute, or as long as it was idle if that is less."""
+    """Return the seconds between the warning of an idle session and its end: a minute, or IDLE_END_AFTER if shorter."""
     return min(MAX_IDLE_WARNING_SECONDS, idle_end_after)
 
 
@@ -46,7 +46,7 @@ def look() -> None:
 
 
 def sweep(time: datetime | None = None) -> None:
-    """Check every session that was due by then (now)."""
+    """Check every session that was due by that time (default: now)."""
     config, time = settings.config, time or now()
     if config.no_reply_after is not None:
         for session in _due("noReplyDueAt", time):

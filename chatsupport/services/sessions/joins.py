@@ -18,10 +18,10 @@ from chatsupport.services.shared import access
 
 def joined(caller: Caller, session_id: ObjectId, after: int | None) -> tuple[dict[str, Any], bool]:
     """Return what a client needs on joining a session: its state, and its last messages or those after `after`. The
-    second value says whether the caller joins as staff, who hear of notes: a bot does not.
+    second value says whether the caller joins as staff, who hear of notes. A bot does not.
 
-    `lastSeq` is that of the last message there is; later messages come as `new_message`. One command, and one more
-    for the place of a session that waits. Raises `SessionNotFoundError`, `ForbiddenError`.
+    `lastSeq` is the seq of the last stored message; later messages come as `new_message`. This sends one command, and
+    one more for the place of a waiting session. Raises `SessionNotFoundError`, `ForbiddenError`.
     """
     session = access.find_session(caller, session_id, reading.WITH_AGENT, *history.joined(after))
     events.happened(HistoryRead(caller, session))

@@ -1,11 +1,11 @@
 """What the sockets of this process were told of sessions, and telling them what they have missed (`catch_up`).
 
-An event of another process is lost where Redis is away, or where there is none. So each process remembers what its
+While Redis is away, or if there is none, the events of other processes are lost. So each process remembers what its
 sockets heard last, compares it with the database every so often, and tells its own sockets, without Redis, what is true
-now. A process whose sockets heard everything tells nothing, but the last seq of what is said where somebody is.
+now. If they have heard everything, it only tells them the last seqs of the sessions in which somebody writes.
 
-This makes up for events that were told and lost on their way. Events that were not told at all, because a process was
-killed, are in `services/shared/outbox.py`.
+This makes up for events that were told and got lost. `services/shared/outbox.py` tells those that were never told,
+because a process was killed.
 """
 
 from __future__ import annotations

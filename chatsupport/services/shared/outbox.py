@@ -45,7 +45,7 @@ Retell = Callable[[Document, Document], SessionChange | None]
 AnyRetell = TypeVar("AnyRetell", bound=Retell)
 
 STARTED, ASSIGNED, REQUEUED, MOVED, ENDED = "started", "assigned", "requeued", "moved", "ended"
-"""What happens to a session. It is moved from an agent that another one takes it from."""
+"""The changes of a session's state. It is moved when it goes from one agent to another."""
 
 CLEAR_SECONDS = 1.0
 LATE = timedelta(seconds=3)
@@ -71,13 +71,14 @@ _not_recorded: dict[ObjectId, str] = {}
 _ours: dict[ObjectId, bool] = {}
 """The marks that this process is about to announce (False), or has announced (True)."""
 _removed: deque[ObjectId] = deque()
-"""The announced marks that are removed. The last `REMEMBERED` stay in `_ours`, for whoever has read them before."""
+"""The announced marks that are removed. The last `REMEMBERED` stay in `_ours`: somebody may have read them before."""
 
 
 def retells(*kinds: str) -> Callable[[AnyRetell], AnyRetell]:
-    """Register how an event is rebuilt of marks of these kinds: a function of the session as it is now, and the mark.
+    """Register how an event is rebuilt from marks of these kinds: by a function of the session as it is now, and the
+    mark.
 
-    It returns None where there is nothing to tell: what has happened since has a mark of its own.
+    It returns None if there is nothing to tell: whatever has happened since has a mark of its own.
     """
 
     def register(function: AnyRetell) -> AnyRetell:
@@ -91,7 +92,7 @@ def retells(*kinds: str) -> Callable[[AnyRetell], AnyRetell]:
 def change(kind: str, caller: Caller | None = None, **about: Any) -> Iterator[Document]:
     """Yield the mark for a change that the block writes, and whose event it tells (`tell`) before it ends.
 
-    `caller` is who asked for the change. Where the block raises, somebody else tells the event. A block that ends
+    `caller` asked for the change. If the block raises, the sweep or a repeated call tells the event. A block that ends
     without telling it has changed nothing.
     """
     by = {} if caller is None else {"callerId": caller.id, "callerType": caller.type}
@@ -154,7 +155,7 @@ def _recorded(marks: Sequence[Document]) -> recording.Marks:
 
 
 def tell(event: SessionChange, stored_with_it: Document | None = None) -> None:
-    """Have the event's reactions follow, and its mark removed soon. Where a reaction fails, the mark stays.
+    """Run the event's reactions, and remove its mark soon. If a reaction fails, the mark stays.
 
     `stored_with_it` is what the same write sets in the session: figures that can be worked out again from the mark.
     """
@@ -174,7 +175,7 @@ def told(session_id: ObjectId, mark_id: ObjectId, stored_with_it: Document | Non
 
 
 def tell_untold(session: Document) -> bool:
-    """Tell what happened to a session and was not told, unless this process is at it. True if there was any."""
+    """Tell the events of a session that were not told, unless this process is doing so. False if there are none."""
     marks = [mark for mark in session.get("untold", ()) if mark["id"] not in _ours and mark["kind"] in _retells]
     with _held(marks):
         for mark in marks:
@@ -187,7 +188,10 @@ def tell_untold(session: Document) -> bool:
 
 
 def sweep(may_act: Callable[[], bool] = HOUSEKEEPING.hold) -> int:
-    """Complete the sessions that have marks for long, if this process may or nobody else does. Returns how many."""
+    """Tell the events of old marks, if this process may, and those of very old ones in any case.
+
+    Returns the number of their sessions.
+    """
     time = now()
     due = {"untold.at": {"$lt": time - LATE}}
     try:
