@@ -43,8 +43,8 @@ export default {
   tooLarge: "This file is too large. It may have {}.", // such as 10 MB
   wrongType: "Files of this type cannot be sent.",
   damaged: "This file is empty or damaged.",
-  tooSlow: "This file comes too slowly over this connection.",
-  tooMany: "This chat has as many files as it may have.",
+  tooSlow: "This connection is too slow to send the file.",
+  tooMany: "No more files can be sent in this chat.",
   tooFast: "Too many files at once. Please try again in a minute.",
   enlarge: "Show {} large", // a picture's description
   close: "Close",
