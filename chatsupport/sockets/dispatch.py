@@ -74,7 +74,7 @@ def handle(
 ) -> None:
     """Run the event's handler. `acknowledge` gets the envelope; without it, a failure becomes an `error` event.
 
-    Of a client that is behind with reading, one message is taken at a time: its answers would only add to its queue.
+    A client that is behind with reading sends one message at a time: more answers would only add to its queue.
     """
     running = Event(sid, name, arguments, acknowledge)
     before, outer = logs.enter(running.fields), tracing.enter(running)

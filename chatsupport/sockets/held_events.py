@@ -1,9 +1,8 @@
 """Join a session without a gap and without a repeat.
 
-A socket that joins gets the history first and live events after. Between reading the one and entering the room for
-the other, events may come. They are held back for the socket here, and handed on, in order, right behind the history.
-A message that the history has already is dropped, also when it is announced only later: it is stored before it is
-announced, and another process's announcement takes its time.
+A socket that joins gets the history first, and then live events. Events that come after the history was read, and
+before the socket enters the room, are held back here and delivered, in order, right after the history. A message that
+the history has already is dropped, even if another process announces it only later.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def close_address(order: CloseAddress) -> None:
 
 
 def leave_session(order: LeaveSession) -> None:
-    """Take a person's sockets out of a session that is not theirs. Where that fails, the next heartbeat looks again."""
+    """Take a person's sockets out of a session that is not theirs. If that fails, the next heartbeat looks again."""
     session_id, person = ObjectId(order.session_id), Caller(order.person_id, order.person_type)
     inside = [connection for connection in connections.of(person) if session_id in connection.people]
     if inside and membership.strangers([(session_id, person)]):
@@ -114,7 +114,7 @@ def leave(connection: Connection, session_id: ObjectId, reason: str) -> bool:
 
 
 def part(connection: Connection, session_id: ObjectId, person: Caller, reason: str) -> None:
-    """Count a socket out of a session; a person without another socket there stops typing."""
+    """Stop counting a socket in a session. A person without another socket there stops typing."""
     held_events.forget(connection.sid, broadcasts.session_room(session_id))
     membership.leave(session_id, person, connection.sid, reason)
     if not membership.connections_of(session_id, person):

@@ -1,7 +1,7 @@
 """Turns: how many events may use the database at once.
 
-A thousand clients that come back after a restart ask for their histories in the same second. All at once they would
-wait for a connection of the pool, each with its time running; here they wait in line, and it runs from their turn.
+A thousand clients that come back after a restart ask for their histories in the same second. If all of them waited for
+a connection of the pool, their time would run out. Here they wait in line, and their time starts with their turn.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class AuditFilter(Request):
 
 
 class AuditEntry(Answer):
-    """One action: its actor, time and address, and the session, agent or person it was done to."""
+    """One action: its actor, time and address, and the session, agent or person that it concerned."""
 
     id: Id
     at: Time

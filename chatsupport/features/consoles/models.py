@@ -23,7 +23,7 @@ class DepartmentQueue(Answer):
 
 
 class Queue(Answer):
-    """Who waits."""
+    """The waiting sessions, their number, and the longest wait."""
 
     total: Count
     longest_wait: Count = Field(description="How many seconds the first session has waited.")
@@ -32,7 +32,7 @@ class Queue(Answer):
 
 
 class QueueState(Answer):
-    """Who waits."""
+    """The waiting sessions and their number, for consoles."""
 
     waiting: Count
     longest_waiting_since: Time | None

@@ -104,7 +104,7 @@ def verify(event: GuestIdentified) -> None:
 def merged(context: Mapping[str, Any], told: Told, *, by_staff: bool, at: datetime | None = None) -> Document:
     """Return the context with these changes: a field that is left out stays, null removes it.
 
-    Raises `InvalidInputError` where a page has no URL, or there are too many fields.
+    Raises `InvalidInputError` if a page has no URL, or if there are too many fields.
     """
     new = dict(context)
     for name in ("locale", "timezone"):

@@ -80,7 +80,7 @@ def _note(seqs: Mapping[ObjectId, int]) -> None:
 
 
 def _look_at(session_ids: Iterable[ObjectId]) -> None:
-    """Of these sessions, note those with an agent's message that no process has noted."""
+    """Note those of these sessions that have an agent's message which no process has noted."""
     last_seqs = sequences.last_seqs(session_ids)
     changed = [session_id for session_id, seq in last_seqs.items() if _looked_at.get(session_id) != seq]
     which = {"_id": {"$in": changed}, EMAIL: {"$exists": True}, f"{STORED}.dueAt": {"$exists": False}}

@@ -196,7 +196,7 @@ class _Work:
         # Free text about the person's chats may name the person.
         removed = dict.fromkeys(removed_by_erasure(Session), "")
         collection.update_many(these, {"$set": {"endReason": ERASED_REASON}, "$unset": removed})
-        # What a bot left behind and a killed process has not told.
+        # What a bot left behind, in marks that a killed process has not told.
         told = {"$unset": {"untold.$[].handover": ""}}
         collection.update_many({**these, "untold.handover": {"$exists": True}}, told)
         collection.update_many({**these, "endedBy": person.id}, {"$set": {"endedBy": self.erasure.pseudonym}})
