@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from chatsupport import command_notices, feature
 from chatsupport.background import Every
-from chatsupport.services.assignment import availability, reconciliation, reservations, transitions
+from chatsupport.services.assignment import agent_presence, reconciliation, reservations, transitions
 from chatsupport.services.people import denials
 from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
@@ -17,16 +17,16 @@ from chatsupport.services.sessions import handoffs, identification, inactivity, 
 from chatsupport.services.shared import outbox
 
 CORE = (
-    Every(processes.here.pause, availability.beat),
+    Every(processes.here.pause, agent_presence.beat),
     Every(denials.ENFORCE_SECONDS, denials.enforce_recent),
     Every(denials.SURVEY_SECONDS, denials.survey),
     Every(command_notices.LOOK_SECONDS, command_notices.Reader().look),
-    Every(availability.heartbeat_seconds, availability.renew),
-    Every(availability.heartbeat_seconds, membership.evict_strangers),
+    Every(agent_presence.heartbeat_seconds, agent_presence.renew),
+    Every(agent_presence.heartbeat_seconds, membership.evict_strangers),
     Every(told_here.INTERVAL_SECONDS, told_here.catch_up),
-    Every(availability.look_seconds, availability.look, under=HOUSEKEEPING),
-    Every(availability.look_seconds, inactivity.look, under=HOUSEKEEPING),
-    Every(availability.look_seconds, reconciliation.Reconciler(HOUSEKEEPING).look),
+    Every(agent_presence.look_seconds, agent_presence.look, under=HOUSEKEEPING),
+    Every(agent_presence.look_seconds, inactivity.look, under=HOUSEKEEPING),
+    Every(agent_presence.look_seconds, reconciliation.Reconciler(HOUSEKEEPING).look),
     Every(handoffs.LOOK_SECONDS, handoffs.look, under=HOUSEKEEPING),
     Every(reservations.LOOK_SECONDS, reservations.look),
     Every(transitions.LATE_LOOK_SECONDS, transitions.requeue_late),

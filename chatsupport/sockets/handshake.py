@@ -22,7 +22,7 @@ from chatsupport.extensions import settings
 from chatsupport.identity import AGENT, Caller, authenticate, bearer_token
 from chatsupport.observability import metrics
 from chatsupport.realtime import server
-from chatsupport.services.assignment import availability
+from chatsupport.services.assignment import agent_presence
 from chatsupport.services.people import denials
 from chatsupport.services.sessions import told_here
 from chatsupport.services.shared import budgets, rate_limits
@@ -62,7 +62,7 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
         raise refuse(failure)
     server.enter(sid, broadcasts.own_room(caller))
     if caller.type == AGENT:
-        role = _tell_availability(availability.connected, caller, sid)
+        role = _tell_presence(agent_presence.connected, caller, sid)
         told_here.agent_connected()
         happened(AgentConnected(caller, sid, role))
     if eio_sid is None or not server.is_open(eio_sid):
@@ -118,11 +118,11 @@ def disconnect(sid: str, reason: str = "") -> None:
     for session_id, person in list(connection.people.items()):
         leaving.part(connection, session_id, person, "disconnected")
     if connection.caller.type == AGENT:
-        _tell_availability(availability.disconnected, connection.caller, sid)
+        _tell_presence(agent_presence.disconnected, connection.caller, sid)
     logger.info("Disconnected", extra={"event": "disconnect", "caller": str(connection.caller), "reason": str(reason)})
 
 
-def _tell_availability(tell: Callable[[ObjectId, str], str | None], agent: Caller, sid: str) -> str | None:
+def _tell_presence(tell: Callable[[ObjectId, str], str | None], agent: Caller, sid: str) -> str | None:
     """Count an agent's socket. If the database is away, the next heartbeat makes up for it."""
     try:
         return tell(ObjectId(agent.id), sid)

@@ -6,7 +6,7 @@ from chatsupport.features.consoles import roles, routes, service
 from chatsupport.features.consoles.models import EMITTED
 from chatsupport.features.consoles.orders import CheckRole, TellConsoles
 from chatsupport.features.consoles.reactions import REACTIONS
-from chatsupport.services.assignment import availability
+from chatsupport.services.assignment import agent_presence
 from chatsupport.services.sessions import told_here
 
 FEATURE = Feature(
@@ -16,7 +16,7 @@ FEATURE = Feature(
     reactions=REACTIONS,
     orders={TellConsoles: service.obey, CheckRole: roles.obey},
     timed_work=[
-        Every(availability.heartbeat_seconds, roles.check_all),
+        Every(agent_presence.heartbeat_seconds, roles.check_all),
         Every(told_here.INTERVAL_SECONDS, service.tell_here),
     ],
 )

@@ -20,7 +20,7 @@ from chatsupport.events import AgentWentAway, MessageStored, SessionAssigned, Se
 from chatsupport.extensions import settings
 from chatsupport.features.push import sending, subscriptions
 from chatsupport.identity import USER
-from chatsupport.services.assignment import availability, queue, slots
+from chatsupport.services.assignment import agent_presence, queue, slots
 
 Document = dict[str, Any]
 
@@ -95,7 +95,7 @@ def _grouped(found: Iterable[Document]) -> dict[ObjectId | None, list[Document]]
 
 def _without_console(agent_ids: Iterable[ObjectId | None], which: Document | None = None) -> set[ObjectId]:
     """Return the agents among these that have no socket in any process, and for which `which` is true."""
-    here, time = set(availability.connected_here()), now()
+    here, time = set(agent_presence.connected_here()), now()
     found = Agent.collection().find({**(which or {}), "_id": {"$in": list(agent_ids)}}, {"presentUntil": 1})
     return {agent["_id"] for agent in found if agent["_id"] not in here and not _is_connected(agent, time)}
 

@@ -24,7 +24,7 @@ from chatsupport.errors import (
 )
 from chatsupport.extensions import settings
 from chatsupport.identity import AGENT, SYSTEM, USER, Caller
-from chatsupport.services.assignment import availability, closing_lines, transitions
+from chatsupport.services.assignment import agent_presence, closing_lines, transitions
 from chatsupport.services.assignment.closing_lines import Handover
 from chatsupport.services.messages import message_log, sequences
 from chatsupport.services.messages.drafts import Draft
@@ -112,7 +112,7 @@ def find(caller: Caller, session_id: ObjectId) -> Document:
 def look() -> None:
     """Hand over the sessions whose bots do not answer, unless a standstill may be the reason."""
     time = now()
-    if availability.all_could_renew():
+    if agent_presence.all_could_renew():
         sweep(time)
 
 

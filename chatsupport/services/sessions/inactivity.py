@@ -20,7 +20,7 @@ from chatsupport.documents import Message, Session
 from chatsupport.documents.session import ACTIVE, is_with_bot
 from chatsupport.events import SessionIdle
 from chatsupport.extensions import settings
-from chatsupport.services.assignment import availability, matching, transitions
+from chatsupport.services.assignment import agent_presence, matching, transitions
 from chatsupport.services.messages import sequences
 from chatsupport.services.people import departments
 from chatsupport.services.sessions import ending
@@ -41,7 +41,7 @@ def idle_warning_seconds(idle_end_after: float) -> float:
 def look() -> None:
     """Handle the sessions whose time has passed, unless a standstill may be the reason."""
     time = now()
-    if availability.all_could_renew():
+    if agent_presence.all_could_renew():
         sweep(time)
 
 

@@ -22,7 +22,7 @@ from chatsupport.background import Throttled
 from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.session import ACTIVE, ENDED, WAITING
-from chatsupport.services.assignment import availability, queue, transitions
+from chatsupport.services.assignment import agent_presence, queue, transitions
 from chatsupport.services.messages import sequences
 from chatsupport.services.presence import membership
 from chatsupport.services.sessions import lists, reading
@@ -106,7 +106,7 @@ def catch_up() -> None:
 
 def _look_at_newcomers() -> None:
     with _mutex:
-        newcomers = {str(agent_id) for agent_id in availability.connected_here()} - _agents
+        newcomers = {str(agent_id) for agent_id in agent_presence.connected_here()} - _agents
         if newcomers:
             _assigned.update(_assigned_to(newcomers))
             _agents.update(newcomers)
@@ -151,7 +151,7 @@ def _tell_room(session: Document, told: State) -> None:
 
 def _compare_agents() -> None:
     global _agents, _looked_at
-    looked_at, agents = now(), {str(agent_id) for agent_id in availability.connected_here()}
+    looked_at, agents = now(), {str(agent_id) for agent_id in agent_presence.connected_here()}
     before = _looked_at or looked_at
     _heard.clear()
     present = _assigned_to(agents)

@@ -15,7 +15,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Agent
 from chatsupport.features.push import alerts, keys, subscriptions
 from chatsupport.features.push.documents import PushKeys, PushSubscription
-from chatsupport.services.assignment import availability
+from chatsupport.services.assignment import agent_presence
 from chatsupport.services.shared import outbound
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
@@ -113,15 +113,15 @@ def test_an_agent_gets_pushes_only_after_its_console_closes(
     assert service.got == []
 
     # As another process sees it, which has none of the agent's sockets.
-    elsewhere = dict(availability._connections)
-    availability._connections.clear()
+    elsewhere = dict(agent_presence._connections)
+    agent_presence._connections.clear()
     user.send(session_id)
     nothing_more(service)
     assert service.got == []
-    availability._connections.update(elsewhere)
+    agent_presence._connections.update(elsewhere)
 
     console.close()
-    left = {"presentUntil": now() + availability._grace() - timedelta(seconds=2)}
+    left = {"presentUntil": now() + agent_presence._grace() - timedelta(seconds=2)}
     Agent.collection().update_one({"_id": ObjectId(ada)}, {"$set": left})
     user.send(session_id)
     service.wait_for(1)
@@ -146,7 +146,7 @@ def test_waiting_visitors_are_pushed_if_no_agent_is_present(
     assert browser.received == [{"type": "waiting", "waiting": 2}]
     assert offline.received == []
 
-    availability.sweep()  # Her own session waits too.
+    agent_presence.sweep()  # Her own session waits too.
     service.wait_for(2)
     assert browser.received[1] == {"type": "waiting", "waiting": 3}
 

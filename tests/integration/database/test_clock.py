@@ -15,7 +15,7 @@ from chatsupport.database.connection import database, measure_time
 from chatsupport.documents import Agent, Denial, Session
 from chatsupport.extensions import socketio
 from chatsupport.realtime.engine import EngineSocket
-from chatsupport.services.assignment import availability
+from chatsupport.services.assignment import agent_presence
 from chatsupport.services.server.leases import Lease
 from chatsupport.sockets import deadlines
 from tests.api import Api, Apis, assert_failure, data_of, make_token
@@ -94,7 +94,7 @@ def test_setting_the_machines_clock_disturbs_nobody(operator: Api, sockets: Sock
     for ahead in (86_400.0, -86_400.0):
         set_clock(ahead)
         deadlines.look()
-        assert availability.sweep() == 0
+        assert agent_presence.sweep() == 0
         assert socket.is_connected
         assert operator.session(session["sessionId"])["status"] == "active"
         assert [lease.hold() for lease in leases] == [True, False]

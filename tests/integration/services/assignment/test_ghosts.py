@@ -10,7 +10,7 @@ from bson import ObjectId
 from chatsupport.documents import Session
 from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, Caller
-from chatsupport.services.assignment import availability
+from chatsupport.services.assignment import agent_presence
 from chatsupport.services.presence import membership
 from chatsupport.sockets import connections, handshake
 from tests.api import Api, make_token
@@ -21,10 +21,10 @@ from tests.sockets import Sockets
 
 @pytest.fixture(autouse=True)
 def nobody_from_other_tests() -> Iterator[None]:
-    availability._connections.clear()
+    agent_presence._connections.clear()
     membership._connections.clear()
     yield
-    availability._connections.clear()
+    agent_presence._connections.clear()
 
 
 def test_a_socket_that_disconnects_while_connecting_leaves_nothing_behind(
@@ -41,20 +41,20 @@ def test_a_socket_that_disconnects_while_connecting_leaves_nothing_behind(
 
     sockets.attempt({"token": make_token(ada, "agent")})
 
-    assert availability._connections == {}
+    assert agent_presence._connections == {}
     assert connections.count() == known
 
 
 def test_a_socket_removed_twice_removes_no_other(sockets: Sockets, ada: str) -> None:
     agent_id = ObjectId(ada)
-    availability.connected(agent_id, "first")
-    availability.connected(agent_id, "second")
+    agent_presence.connected(agent_id, "first")
+    agent_presence.connected(agent_id, "second")
 
-    availability.disconnected(agent_id, "first")
-    availability.disconnected(agent_id, "first")
-    availability.disconnected(agent_id, "third")
+    agent_presence.disconnected(agent_id, "first")
+    agent_presence.disconnected(agent_id, "first")
+    agent_presence.disconnected(agent_id, "third")
 
-    assert availability._connections == {agent_id: {"second"}}
+    assert agent_presence._connections == {agent_id: {"second"}}
 
 
 def test_an_agent_not_told_of_a_transfer_leaves_the_room_at_the_next_heartbeat(

@@ -17,7 +17,7 @@ from chatsupport.background import Every
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Session
-from chatsupport.services.assignment import availability, reconciliation, serving, slots, transitions
+from chatsupport.services.assignment import agent_presence, reconciliation, serving, slots, transitions
 from chatsupport.services.server.leases import HOUSEKEEPING_SECONDS, Lease
 from tests.api import Api
 from tests.interleaving import Killed, just_before, kill_before_write
@@ -195,7 +195,7 @@ def delete(operator: Api, ids: dict[str, Any]) -> object:
 
 def leave(operator: Api, ids: dict[str, Any]) -> object:
     damage(Agent, ids["ada"], presentUntil=now() - timedelta(seconds=1))
-    return availability.sweep()
+    return agent_presence.sweep()
 
 
 def start_at_once(operator: Api, ids: dict[str, Any]) -> object:

@@ -11,7 +11,7 @@ from chatsupport import orders
 from chatsupport.database.clock import now_ms
 from chatsupport.documents import Denial
 from chatsupport.identity import Caller
-from chatsupport.services.assignment import availability
+from chatsupport.services.assignment import agent_presence
 from chatsupport.services.people import denials
 from chatsupport.sockets import connections
 from tests.api import Api, Apis, assert_failure, data_of, make_token
@@ -148,7 +148,7 @@ def test_an_agent_denied_while_its_presence_is_stored_is_refused(
     operator: Api, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent_id = operator.create_agent()["id"]
-    just_after(monkeypatch, availability, "connected", lambda: operator.delete(f"/api/agents/{agent_id}"))
+    just_after(monkeypatch, agent_presence, "connected", lambda: operator.delete(f"/api/agents/{agent_id}"))
 
     socket = sockets.attempt({"token": make_token(agent_id, "agent")})
 

@@ -15,7 +15,7 @@ from pymongo.errors import NetworkTimeout
 
 from chatsupport.documents import Process
 from chatsupport.errors import DatabaseUnavailableError
-from chatsupport.services.assignment import availability
+from chatsupport.services.assignment import agent_presence
 from chatsupport.services.server import processes, readiness
 from chatsupport.services.server.leases import Lease
 from chatsupport.services.server.processes import ALONE_SECONDS, GONE_SECONDS, SILENT_SECONDS, ThisProcess
@@ -287,20 +287,20 @@ def test_no_agent_loses_its_sessions_right_after_a_standstill(
     make_app: MakeApp, wait: Pass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swept: list[str] = []
-    for module in (availability, inactivity):
+    for module in (agent_presence, inactivity):
         monkeypatch.setattr(module, "sweep", lambda time, name=module.__name__: swept.append(name))
     processes.here.begin()
     # The server starts, and later it is stopped for 20 s.
     for seconds in (0, 20):
         wait(seconds)
         for step in range(8):
-            availability.beat()
-            availability.look()
+            agent_presence.beat()
+            agent_presence.look()
             inactivity.look()
             # By then, every process has renewed the leases of its agents: the heartbeat interval is 15 s.
             assert bool(swept) == (step == 7), step
             wait(4)
-        assert swept == [availability.__name__, inactivity.__name__]
+        assert swept == [agent_presence.__name__, inactivity.__name__]
         swept.clear()
 
 

@@ -17,7 +17,7 @@ from chatsupport.database import connection
 from chatsupport.documents import Session
 from chatsupport.documents.session import UNTOLD_INDEX
 from chatsupport.events import SessionEnded
-from chatsupport.services.assignment import availability, serving, slots, transitions
+from chatsupport.services.assignment import agent_presence, serving, slots, transitions
 from chatsupport.services.sessions import starting
 from chatsupport.services.shared import outbox
 from tests.api import Api, assert_failure, data_of
@@ -325,7 +325,7 @@ def test_an_agent_whose_free_slot_was_not_announced_gets_the_next_in_line(
     lose_reply(monkeypatch, "agents", "find_one_and_update")
     assert_failure(operator.patch(f"/api/agents/{ada}", change), 503, "DATABASE_UNAVAILABLE")
 
-    availability.look()
+    agent_presence.look()
 
     assert operator.session(waiting)["agentId"] == ada
     assert violations(connection.database()) == []

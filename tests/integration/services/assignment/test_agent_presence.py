@@ -14,7 +14,7 @@ from pymongo.collection import Collection
 from chatsupport.database import connection
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent
-from chatsupport.services.assignment import availability
+from chatsupport.services.assignment import agent_presence
 from tests.api import Api, Apis, data_of
 from tests.concurrency import eventually
 from tests.interleaving import just_before
@@ -32,9 +32,9 @@ def app(make_app: Any) -> Flask:
 
 @pytest.fixture(autouse=True)
 def no_sockets_of_other_tests() -> Iterator[None]:
-    availability._connections.clear()
+    agent_presence._connections.clear()
     yield
-    availability._connections.clear()
+    agent_presence._connections.clear()
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def time_passes(agent_id: str, seconds: float) -> None:
 
 def leave(socket: Socket, agent_id: str) -> None:
     socket.close()
-    assert eventually(lambda: ObjectId(agent_id) not in availability._connections)
+    assert eventually(lambda: ObjectId(agent_id) not in agent_presence._connections)
 
 
 def come_and_go(sockets: Sockets, agent_id: str, gone_for: float) -> None:
@@ -69,7 +69,7 @@ def come_and_go(sockets: Sockets, agent_id: str, gone_for: float) -> None:
 
 def test_an_agent_that_never_connected_is_online_if_it_is_set_to_online(operator: Api, agent: str) -> None:
     assert "presentUntil" not in stored(agent)
-    assert availability.sweep() == 0
+    assert agent_presence.sweep() == 0
 
     assert operator.start("u1")["agentId"] == agent
 
@@ -83,14 +83,14 @@ def test_an_agent_gone_for_the_grace_period_gets_no_sessions_and_loses_its_own(
     user.join(had[0])
     come_and_go(sockets, agent, gone_for=GRACE + 1)
 
-    assert availability.sweep() == 1
+    assert agent_presence.sweep() == 1
 
     assert [operator.session(session_id)["queuePosition"] for session_id in [*had, newcomer]] == [1, 2, 3, 4]
     assert (stored(agent)["isAway"], stored(agent)["isOnline"], stored(agent)["load"]) == (True, True, 0)
     unassigned = {"sessionId": had[0], "agentId": agent, "reason": "agent_away"}
     assert user.wait_for("session_unassigned") == [unassigned]
     assert operator.start("w2")["status"] == "waiting"
-    assert availability.sweep() == 0, "who is away goes away once"
+    assert agent_presence.sweep() == 0, "who is away goes away once"
 
 
 def test_sessions_of_an_absent_agent_go_to_present_ones(sockets: Sockets, operator: Api, agent: str) -> None:
@@ -98,7 +98,7 @@ def test_sessions_of_an_absent_agent_go_to_present_ones(sockets: Sockets, operat
     other = operator.create_agent("Ben")["id"]
     come_and_go(sockets, agent, gone_for=GRACE + 1)
 
-    availability.sweep()
+    agent_presence.sweep()
 
     assert operator.session(session_id)["agentId"] == other
     assert violations(connection.database()) == []
@@ -117,9 +117,9 @@ def test_an_agent_back_within_the_grace_period_keeps_everything(sockets: Sockets
     come_and_go(sockets, agent, gone_for=GRACE - 2)
     assert 0 < seconds_left(agent) <= 2
 
-    assert availability.sweep() == 0
+    assert agent_presence.sweep() == 0
     sockets.agent(agent)
-    assert availability.sweep() == 0
+    assert agent_presence.sweep() == 0
 
     assert seconds_left(agent) >= GRACE - 1
     assert (operator.session(session_id)["agentId"], operator.session(session_id)["updatedAt"]) == (agent, before)
@@ -129,7 +129,7 @@ def test_an_agent_back_within_the_grace_period_keeps_everything(sockets: Sockets
 def test_an_agent_back_after_the_grace_period_gets_sessions_again(sockets: Sockets, operator: Api, agent: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     come_and_go(sockets, agent, gone_for=GRACE + 1)
-    availability.sweep()
+    agent_presence.sweep()
 
     helper = sockets.agent(agent)
 
@@ -155,7 +155,7 @@ def test_a_late_heartbeat_serves_waiting_sessions(sockets: Sockets, operator: Ap
     session_id = operator.start("u1")["sessionId"]
     assert operator.session(session_id)["status"] == "waiting"
 
-    availability.renew()
+    agent_presence.renew()
 
     assert operator.session(session_id)["agentId"] == agent
 
@@ -164,11 +164,11 @@ def test_an_agent_set_to_offline_stays_offline(sockets: Sockets, operator: Api, 
     operator.patch(f"/api/agents/{agent}", {"isOnline": False})
 
     first = sockets.agent(agent)
-    availability.look()
+    agent_presence.look()
     assert stored(agent)["isOnline"] is False
     leave(first, agent)
     time_passes(agent, GRACE + 1)
-    availability.sweep()
+    agent_presence.sweep()
     sockets.agent(agent)
 
     assert (stored(agent)["isOnline"], stored(agent)["isAway"]) == (False, False)
@@ -179,17 +179,17 @@ def test_heartbeats_keep_the_lease_while_any_socket_is_open(sockets: Sockets, ag
     first, second = sockets.agent(agent), sockets.agent(agent)
 
     first.close()
-    assert eventually(lambda: len(availability._connections[ObjectId(agent)]) == 1)
+    assert eventually(lambda: len(agent_presence._connections[ObjectId(agent)]) == 1)
     time_passes(agent, GRACE)
-    availability.renew()
-    availability.look()
+    agent_presence.renew()
+    agent_presence.look()
     assert seconds_left(agent) > GRACE
     assert stored(agent)["isAway"] is False
 
     leave(second, agent)
     time_passes(agent, GRACE + 1)
-    availability.renew()
-    availability.look()
+    agent_presence.renew()
+    agent_presence.look()
     assert stored(agent)["isAway"] is True
 
 
@@ -198,7 +198,7 @@ def test_the_grace_period_is_complete_after_a_kill_and_exact_after_a_closed_sock
 ) -> None:
     socket = sockets.agent(agent)
     # Killed just before the next heartbeat: the whole grace period still follows.
-    assert seconds_left(agent) == pytest.approx(GRACE + availability.heartbeat_seconds(), abs=1)
+    assert seconds_left(agent) == pytest.approx(GRACE + agent_presence.heartbeat_seconds(), abs=1)
 
     leave(socket, agent)
 
@@ -212,7 +212,7 @@ def test_a_socket_in_another_process_keeps_the_agent_present(sockets: Sockets, o
     with pytest.MonkeyPatch.context() as monkeypatch:
         # The other process's heartbeat comes between the sweep's read and its write.
         just_before(monkeypatch, Collection, "update_one", lambda: Agent.collection().update_one({}, renewed))
-        assert availability.sweep() == 0
+        assert agent_presence.sweep() == 0
 
     assert operator.session(session_id)["agentId"] == agent
 
@@ -221,15 +221,15 @@ def test_a_departure_written_late_does_not_take_the_sessions_of_a_returned_agent
     operator: Api, agent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id = operator.start("u1")["sessionId"]
-    availability.connected(ObjectId(agent), "a socket of this process")
+    agent_presence.connected(ObjectId(agent), "a socket of this process")
     long_ago = now() - timedelta(seconds=GRACE + 1)
     # That process was stopped before its write. By now, the agent has a socket in another process.
-    monkeypatch.setattr(availability, "now", lambda: long_ago)
-    availability.disconnected(ObjectId(agent), "a socket of this process")
+    monkeypatch.setattr(agent_presence, "now", lambda: long_ago)
+    agent_presence.disconnected(ObjectId(agent), "a socket of this process")
     monkeypatch.undo()
 
     assert seconds_left(agent) > 0
-    assert availability.sweep() == 0
+    assert agent_presence.sweep() == 0
     assert operator.session(session_id)["agentId"] == agent
 
 
@@ -251,6 +251,6 @@ def test_the_heartbeat_closes_the_sockets_of_a_deleted_agent(sockets: Sockets, a
     # As if it had connected in another process at the moment of its deletion.
     Agent.collection().delete_one({"_id": ObjectId(agent)})
 
-    availability.renew()
+    agent_presence.renew()
 
     assert eventually(lambda: not socket.is_connected)
