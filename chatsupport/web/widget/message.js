@@ -9,7 +9,7 @@ import { words } from "./part.js";
 
 const PICTURE_PX = 480;
 
-// What the server says in English when a bot hands a chat over (services/assignment/handovers.py).
+// What the server says in English when a bot hands a chat over (services/assignment/closing_lines.py).
 const TO_QUEUE = "You will be connected to a person.";
 const TO_PERSON = /^You are now connected to (.+)\.$/s;
 
