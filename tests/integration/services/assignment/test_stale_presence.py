@@ -1,4 +1,4 @@
-"""A process must not keep believing that somebody is present who left, or has a session that went to another agent."""
+"""No process keeps counting somebody who has left as present, or an agent as having a session that it has lost."""
 
 from __future__ import annotations
 
