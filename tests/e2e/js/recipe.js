@@ -8,7 +8,7 @@ const RETRY_MS = 500;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// socket.io-client connects again by itself, but not where the server has refused the connection. Where that is for a
+// socket.io-client connects again by itself, but not if the server has refused the connection. If that is for a
 // moment only (its database is away, there were too many connections), this does it. It also helps if a websocket breaks
 // at the end of the upgrade from polling: the client would have no transport, and would notice that after 45 s only.
 export function keepConnecting(socket, retryMs = 2_000) {
