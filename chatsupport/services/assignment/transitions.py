@@ -88,8 +88,17 @@ def give(slot: Slot, newcomer_id: ObjectId | None = None) -> Document | None:
     Returns the session. None if no session waits any more (the slot is returned) or the agent is gone.
     The newcomer is a session that was just stored as the last in the queue, and that was not announced yet.
     """
-    session = _assign(slot, matching.first_in_line(slot), from_queue=True, newcomer_id=newcomer_id)
-    return session if session is not None and session["status"] == ACTIVE else None
+    with _assignment(slot) as mark:
+        session = _store(slot, matching.first_in_line(slot), outbox.added(mark), from_queue=True)
+        if session is None:
+            return None
+        # The one it was taken for needs no check: the process that deletes the agent requeues it.
+        if session["_id"] != slot.session_id and not _pass_on(session):
+            _undo(session, mark)
+            return None
+        came_from = CameFrom.START if session["_id"] == newcomer_id else CameFrom.QUEUE
+        _report(session, slot.agent, mark, came_from)
+    return session
 
 
 def move(slot: Slot, session: Mapping[str, Any], department_id: ObjectId | None = KEEP) -> bool:
@@ -98,9 +107,22 @@ def move(slot: Slot, session: Mapping[str, Any], department_id: ObjectId | None 
     False if the session has changed since it was read. The slot is then free again, for any waiting session.
     """
     before = {name: session.get(name) for name in ("status", "agentId", "slotId", "departmentId")}
-    also = {**_department(department_id), **_left_bot(session)}
-    leaving = {**before, **closing_lines.for_mark(session, to=slot.agent["name"])}
-    return _assign(slot, {"_id": session["_id"], **before}, leaving=leaving, also=also) is not None
+    leaving: Document = {"agentId": before["agentId"], "slotId": before["slotId"], "reason": TRANSFERRED}
+    leaving |= closing_lines.for_mark(session, to=slot.agent["name"])
+    with outbox.change(outbox.MOVED, **leaving) as left, _assignment(slot) as mark:
+        has_agent = before["agentId"] is not None
+        marks = outbox.added(left, mark) if has_agent else outbox.added(mark)
+        also = {**_department(department_id), **_left_bot(session), **marks}
+        moved = _store(slot, {"_id": session["_id"], **before}, also)
+        if moved is None:
+            return False
+        if has_agent:
+            outbox.tell(_left(moved, left))
+        if slots.holds(slot.agent["_id"], moved["_id"], slot.id):
+            _report(moved, slot.agent, mark, CameFrom.AGENT if has_agent else CameFrom.QUEUE)
+        else:
+            _undo(moved, mark)
+    return True
 
 
 def _left_bot(session: Mapping[str, Any]) -> Document:
@@ -129,10 +151,7 @@ def begun(slot: Slot, or_else: Document) -> Document:
 def begin(slot: Slot, session: Document, mark: Document) -> None:
     """Report a session that was stored with the agent of this slot. If it was too late for that, it waits."""
     if session["status"] == ACTIVE:
-        about = {"event": "session_assigned", "session_id": str(session["_id"]), "agent_id": str(slot.agent["_id"])}
-        logger.info("Session assigned", extra=about)
-        event = SessionAssigned(session=session, agent=slot.agent, came_from=CameFrom.START, **outbox.origin(mark))
-        outbox.tell(event)
+        _report(session, slot.agent, mark, CameFrom.START)
     else:
         outbox.told(session["_id"], mark["id"])
 
@@ -151,48 +170,28 @@ def _department(department_id: ObjectId | None) -> Document:
     return {} if department_id is KEEP else {"departmentId": department_id or "$$REMOVE"}
 
 
-def _assign(
-    slot: Slot,
-    which: Document,
-    *,
-    from_queue: bool = False,
-    leaving: Mapping[str, Any] | None = None,
-    newcomer_id: ObjectId | None = None,
-    also: Mapping[str, Any] | None = None,
-) -> Document | None:
-    """Make the session that meets the condition active with the slot's agent, and report it.
+def _assignment(slot: Slot) -> contextlib.AbstractContextManager[Document]:
+    """Return the context of an assignment, with its mark (`outbox.change`)."""
+    return outbox.change(outbox.ASSIGNED, agentId=slot.agent["_id"], slotId=slot.id)
 
-    Returns None, and returns the slot, if there is no such session. If the agent was deleted between the two writes,
-    the session waits again, at once or within a second (`requeue_late`).
+
+def _report(session: Document, agent: Document, mark: Document, came_from: CameFrom) -> None:
+    about = {"event": "session_assigned", "session_id": str(session["_id"]), "agent_id": str(agent["_id"])}
+    logger.info("Session assigned", extra=about)
+    outbox.tell(SessionAssigned(session=session, agent=agent, came_from=came_from, **outbox.origin(mark)))
+
+
+def _undo(session: Document, mark: Document) -> None:
+    """Return a session to the queue: its agent was deleted between the claim of the slot and the assignment."""
+    requeue(session, DELETED)
+    outbox.told(session["_id"], mark["id"])
+
+
+def _store(slot: Slot, which: Document, also: Mapping[str, Any], *, from_queue: bool = False) -> Document | None:
+    """Make the session that meets the condition active with the slot's agent.
+
+    Returns None, and gives the slot back, if there is no such session.
     """
-    agent_id = slot.agent["_id"]
-    with contextlib.ExitStack() as changes:
-        marks = []
-        if leaving is not None and leaving["agentId"] is not None:
-            left = {name: leaving[name] for name in ("agentId", "slotId", "handover") if name in leaving}
-            left["reason"] = TRANSFERRED
-            marks.append(changes.enter_context(outbox.change(outbox.MOVED, **left)))
-        mark = changes.enter_context(outbox.change(outbox.ASSIGNED, agentId=agent_id, slotId=slot.id))
-        session = _store(slot, which, {**outbox.added(*marks, mark), **(also or {})}, from_queue=from_queue)
-        if session is None:
-            slots.give_back(slot)
-            return None
-        for moved in marks:
-            outbox.tell(_left(session, moved))
-        is_named = session["_id"] == slot.session_id
-        # A session from the queue needs no check here: the process that deletes the agent requeues it.
-        if not (is_named and leaving is None) and not _holds(session, is_named=is_named):
-            requeue(session, DELETED)
-            outbox.told(session["_id"], mark["id"])
-            return {**session, "status": WAITING, "agentId": None}
-        about = {"event": "session_assigned", "session_id": str(session["_id"]), "agent_id": str(agent_id)}
-        logger.info("Session assigned", extra=about)
-        came_from = CameFrom.AGENT if marks else CameFrom.START if session["_id"] == newcomer_id else CameFrom.QUEUE
-        outbox.tell(SessionAssigned(session=session, agent=slot.agent, came_from=came_from, **outbox.origin(mark)))
-    return session
-
-
-def _store(slot: Slot, which: Document, also: Mapping[str, Any], *, from_queue: bool) -> Document | None:
     values = {
         "status": ACTIVE,
         "agentId": slot.agent["_id"],
@@ -218,6 +217,8 @@ def _store(slot: Slot, which: Document, also: Mapping[str, Any], *, from_queue: 
     except PyMongoError:
         slots.free_unused_later(slot.id, slot.session_id)
         raise
+    if session is None:
+        slots.give_back(slot)
     return session
 
 
@@ -233,12 +234,9 @@ def _reason(slot: Slot) -> Document:
     return {"$cond": [is_own, reason, OVERFLOW]}
 
 
-def _holds(session: Document, *, is_named: bool) -> bool:
-    """Tell whether the agent holds the session's slot, and write the session into the slot if it is missing there."""
-    agent_id, slot_id = session["agentId"], session.get("slotId")
-    if is_named:
-        return slots.holds(agent_id, session["_id"], slot_id)
-    return slots.pass_on(agent_id, slot_id, session["_id"], session["userId"])
+def _pass_on(session: Document) -> bool:
+    """Write the session into its slot, which was taken for another one. False if the agent no longer has the slot."""
+    return slots.pass_on(session["agentId"], session.get("slotId"), session["_id"], session["userId"])
 
 
 @outbox.retells(outbox.ASSIGNED)
@@ -247,7 +245,7 @@ def _assigned(session: Document, mark: Document) -> SessionAssigned | None:
     if session["status"] != ACTIVE or (session["agentId"], session.get("slotId")) != (mark["agentId"], mark["slotId"]):
         return None
     agent = Agent.collection().find_one({"_id": session["agentId"]})
-    if agent is not None and (_holds(session, is_named=True) or _holds(session, is_named=False)):
+    if agent is not None and (slots.holds(agent["_id"], session["_id"], session.get("slotId")) or _pass_on(session)):
         return SessionAssigned(session=session, agent=agent, **outbox.origin(mark))
     requeue(session, DELETED)
     return None

@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from chatsupport.database import connection
-from chatsupport.services.assignment import serving, slots, transitions
+from chatsupport.services.assignment import serving, slots
 from chatsupport.services.sessions import joins
 from chatsupport.services.shared import access
 from tests.api import Api, Apis, assert_failure, data_of
@@ -214,7 +214,7 @@ def test_a_session_that_ends_just_before_it_moves_leaves_its_slot_to_the_next(
 def test_a_target_that_is_deleted_just_before_the_session_moves(
     operator: Api, ada: str, ben: str, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    just_before(monkeypatch, transitions, "_holds", lambda: operator.delete(f"/api/agents/{ben}"))
+    just_before(monkeypatch, slots, "holds", lambda: operator.delete(f"/api/agents/{ben}"))
 
     assert data_of(transfer(operator, session_id, ben))["agentId"] == ada
     assert violations(connection.database()) == []
