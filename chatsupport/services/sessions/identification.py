@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from chatsupport import events, recording
 from chatsupport.contract.chat import SessionEnd
@@ -77,8 +77,8 @@ def finish() -> None:
         try:
             _finish(denial)
         except Exception as error:
-            if is_unavailable(error):
-                raise
+            if isinstance(error, PyMongoError) and is_unavailable(error):
+                raise  # Our own error may concern this guest only.
             logger.exception("A guest's data could not be carried over yet", extra={"user_id": denial["userId"]})
 
 

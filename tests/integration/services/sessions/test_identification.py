@@ -11,6 +11,7 @@ import pytest
 
 from chatsupport.database.connection import database
 from chatsupport.documents import Agent, Denial, Message, Session
+from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import matching
 from chatsupport.services.messages import message_log, read_marks
@@ -278,6 +279,27 @@ def test_writes_in_progress_are_carried_over_a_moment_later(
     assert user.session(session_id)["userId"] == "u1"
     assert identify(user, guest) == {"sessionId": session_id, "sessions": 1}
     assert violations(Session.collection().database) == []
+
+
+def test_a_guest_that_cannot_be_carried_over_yet_holds_up_no_other(
+    apis: Apis, guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Guest(apis)
+    for user, each in (("u1", guest), ("u2", other)):
+        identify(apis.user(user), each)
+    make_all_old()
+    finish = identification._finish
+
+    def failing(denial: dict[str, Any]) -> None:
+        if denial["userId"] == guest.id:
+            raise DatabaseUnavailableError  # Its session changed again and again.
+        finish(denial)
+
+    monkeypatch.setattr(identification, "_finish", failing)
+
+    identification.finish()
+
+    assert [denial["userId"] for denial in Denial.collection().find({"isCarried": True})] == [other.id]
 
 
 def test_a_late_message_from_another_process_becomes_the_users(user: Api, guest: Guest) -> None:
