@@ -43,6 +43,26 @@ from chatsupport.sockets import chat as chat_events
 from chatsupport.sockets import hooks, leaving
 
 
+class _Routes(MapAdapter):
+    """Finds a request's route, and remembers it: a chat's paths are asked for again and again."""
+
+    MOST, MOST_LETTERS = 4096, 128
+
+    def match(self, *arguments: Any, **options: Any) -> Any:
+        """Return the route with the parts of the path. Raises what Flask answers if there is none."""
+        if arguments or options != {"return_rule": True} or len(self.path_info) > self.MOST_LETTERS:
+            return super().match(*arguments, **options)
+        known = vars(self.map).setdefault("known_routes", {})
+        asked = self.default_method, self.path_info
+        if asked not in known:
+            found = super().match(return_rule=True)
+            if len(known) >= self.MOST:
+                known.clear()
+            known[asked] = found
+        rule, parts = known[asked]
+        return rule, dict(parts)
+
+
 class ChatSupport(Flask):
     """Flask with orjson."""
 
@@ -57,7 +77,7 @@ class ChatSupport(Flask):
         if request is None:
             return super().create_url_adapter(request)
         environ = request.environ
-        return MapAdapter(self.url_map, "", environ["SCRIPT_NAME"], "", "http", request.path, request.method)
+        return _Routes(self.url_map, "", environ["SCRIPT_NAME"], "", "http", request.path, request.method)
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Answer a request, the database's part of it in the time a send may take. An upload has longer to arrive."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 
 from chatsupport.blueprints.headers import complete
 from chatsupport.observability import logs, metrics, tracing
@@ -52,12 +53,22 @@ def register(app: Flask) -> None:
 
 def _begin() -> None:
     asked = request._get_current_object()  # type: ignore[attr-defined]
-    request_id = g.request_id = asked.environ.get(logs.REQUEST_ID) or tracing.new_id()
-    operation = g.operation = tracing.Operation(asked.endpoint or "(unknown)", request_id)
+    kept = g._get_current_object()
+    request_id = kept.request_id = asked.environ.get(logs.REQUEST_ID) or tracing.new_id()
+    operation = kept.operation = tracing.Operation(asked.endpoint or "(unknown)", request_id)
     tracing.enter(operation)
-    logs.clear()
-    session_id = (asked.view_args or {}).get("session_id")
-    logs.bind(request_id=request_id, session_id=session_id, address=asked.remote_addr)
+    logs.enter(partial(_fields, asked, kept))
+
+
+def _fields(asked: Request, kept: Any) -> Mapping[str, object]:
+    """Return what lines of a request say of it."""
+    session_id, caller = (asked.view_args or {}).get("session_id"), kept.get("caller")
+    return {
+        "request_id": kept.request_id,
+        **({"session_id": session_id} if session_id is not None else {}),
+        "address": asked.remote_addr,
+        **({"caller": str(caller)} if caller is not None else {}),
+    }
 
 
 def _log(response: Response) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +14,6 @@ from chatsupport import json_codec
 from chatsupport.errors import InvalidInputError, UnsupportedMediaTypeError
 from chatsupport.extensions import settings
 from chatsupport.identity import Caller, authenticate, bearer_token
-from chatsupport.observability import logs
 from chatsupport.services.people import denials
 from chatsupport.services.server import readiness
 from chatsupport.services.shared import access, budgets
@@ -47,9 +46,9 @@ def require_caller(expired_for: timedelta = timedelta(0)) -> None:
         return  # A browser's preflight request has no credentials.
     key = asked.environ.get("HTTP_X_API_KEY")
     token = bearer_token(asked.environ.get("HTTP_AUTHORIZATION")) if key is None else None
-    caller = g.caller = authenticate(token, key, expired_for)
-    logs.bind(caller=str(caller))
-    budget = g.budget = budgets.of(caller)
+    kept = g._get_current_object()
+    caller = kept.caller = authenticate(token, key, expired_for)
+    budget = kept.budget = budgets.of(caller)
     if budget is not None:
         budget.spend()
     denials.check(caller, asked.remote_addr or "")
@@ -111,6 +110,13 @@ class Envelope(Response):
     def get_wsgi_headers(self, environ: Any) -> Headers:
         """Return the headers."""
         return self.headers
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        """Answer. Nothing has to be closed after the answer, as Werkzeug would."""
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return super().__call__(environ, start_response)
+        start_response(self.status, list(self.headers))
+        return self.response  # type: ignore[return-value]
 
 
 def success(message: str, data: Mapping[str, Any], status: int = 200) -> Response:

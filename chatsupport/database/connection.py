@@ -220,17 +220,24 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, OperationFailure) and error.code in UNAVAILABLE_CODES
 
 
-@contextlib.contextmanager
-def answer_within(seconds: float) -> Iterator[None]:
+class answer_within:  # noqa: N801 - It is used like a function; one with a generator costs twice as much.
     """Limit all operations of the block together to this many seconds, or to what an outer block has left."""
-    time_now = time.monotonic()
-    deadline = min(_deadline.get(), time_now + seconds)
-    outer = _deadline.set(deadline)
-    try:
-        with pymongo.timeout(max(deadline - time_now, 0.001)):
-            yield
-    finally:
-        _deadline.reset(outer)
+
+    __slots__ = ("_driver", "_outer", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        time_now = time.monotonic()
+        deadline = min(_deadline.get(), time_now + self._seconds)
+        self._outer = _deadline.set(deadline)
+        self._driver = pymongo.timeout(max(deadline - time_now, 0.001))
+        self._driver.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._driver.__exit__(*error)
+        _deadline.reset(self._outer)
 
 
 def seconds_left() -> float:

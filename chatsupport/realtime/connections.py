@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import eventlet
@@ -14,6 +15,7 @@ from eventlet.semaphore import Semaphore
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+LOOK_SECONDS = 1.0
 
 
 class Connections:
@@ -22,6 +24,7 @@ class Connections:
     def __init__(self) -> None:
         self._open: set[Any] = set()
         self._free: Any = None
+        self._idle: dict[Any, float] = {}
 
     def serve(self, listener: Any, handle: Callable[[Any, Any], object], limit: int) -> None:
         """Accept connections up to a limit, until `StopServe`. Returns when the last one is closed.
@@ -52,9 +55,31 @@ class Connections:
             self._open.remove(client)
             self._free.release()
 
+    def read_next(self, client: Any, size: int) -> bytes:
+        """Wait for the first bytes of a connection's next request. It is idle as long as they do not come."""
+        self._idle[client] = time.monotonic()
+        try:
+            data: bytes = client.recv(size)
+        finally:
+            del self._idle[client]
+        return data
+
+    def end_idle(self, seconds: float) -> None:
+        """End connections that have been idle for so long; look for them for ever.
+
+        Gunicorn sets a timer for each request, and nearly always has to take it back.
+        """
+        while True:
+            eventlet.sleep(LOOK_SECONDS)
+            began = time.monotonic() - seconds
+            self._stop_reading([client for client, since in self._idle.items() if since <= began])
+
     def stop_reading(self) -> None:
         """End all connections as if the clients had ended them. Answers in progress can still be sent."""
-        for client in list(self._open):
+        self._stop_reading(self._open)
+
+    def _stop_reading(self, clients: Iterable[Any]) -> None:
+        for client in list(clients):
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_RD)
 

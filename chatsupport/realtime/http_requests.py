@@ -40,6 +40,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from chatsupport.observability import metrics
 from chatsupport.realtime import Answer
+from chatsupport.realtime.connections import connections
 
 REQUEST_SECONDS = 10.0
 """The longest time a client may take to send one request, including its body."""
@@ -51,6 +52,8 @@ MAX_DISCARDED_BYTES = 1024 * 1024
 
 MAX_HEADERS_BYTES = 32 * 1024
 """The largest total length of a request's headers, as in nginx: long-polling keeps them while it waits."""
+MAX_KNOWN, MAX_KNOWN_BYTES = 1024, 2048
+"""How many requests' headers are remembered, and how long they may be."""
 MAX_CHUNK_LINE_BYTES = 4096
 """The longest line before a chunk: its size and its extensions."""
 
@@ -80,7 +83,8 @@ def install(
     util.write = _at_once(_in_time(util.write, send_timeout))
     util.write_chunk = _in_time(util.write_chunk, send_timeout)
     util.http_date = _date
-    Response.default_headers = _without_banner(Response.default_headers)
+    Response.default_headers = _default_headers
+    parser.RequestParser.mesg_class.parse_headers = _once(parser.RequestParser.mesg_class.parse_headers)
     Response.write = _together(Response.write)
     Response.process_headers = _without_known(Response.process_headers, frozenset(known_headers))
     wsgi.WSGIErrorsWrapper = functools.cache(wsgi.WSGIErrorsWrapper)
@@ -120,11 +124,11 @@ class PatientUnreader(SocketUnreader):
         if self._is_over:
             return b""
         if self._idle:
-            data: bytes = self.sock.recv(self.mxchunk)
+            first = connections.read_next(self.sock, self.mxchunk)
             self._idle = False
-            return data
+            return first
         started = time.monotonic()
-        data = b""
+        data: bytes = b""
         # Without an exception: it would leave this block where the socket waits.
         with eventlet.Timeout(max(self._left, 0.001), False):
             data = self.sock.recv(self.mxchunk)
@@ -193,12 +197,6 @@ def _next_request(self: Any) -> Any:
     self.mesg = self.mesg_class(self.cfg, self.unreader, self.source_addr, self.req_count)
     if not self.mesg:
         raise StopIteration
-    headers = "".join(itertools.chain.from_iterable(self.mesg.headers))
-    if len(headers) > MAX_HEADERS_BYTES:
-        raise LimitRequestHeaders("all headers together")
-    if _CONTROL.search(headers):
-        # Gunicorn treats a vertical tab as a space. A proxy that does not would see another body than we do.
-        raise InvalidHeader("a control character")
     _require_one_target(self.mesg)
     self.mesg.body = Body(self.mesg)
     return self.mesg
@@ -214,6 +212,31 @@ def _require_one_target(request: Any) -> None:
     target = urlsplit(request.uri)
     if target.scheme.lower() not in ("http", "https") or [target.netloc.lower()] != [host.lower() for host in hosts]:
         raise InvalidRequestLine(request.uri)
+
+
+def _once(parse: Callable[..., list[tuple[str, str]]]) -> Callable[..., list[tuple[str, str]]]:
+    """Return gunicorn's function that reads headers, with our checks. Those that a client repeats are read once."""
+    known: dict[bytes, tuple[tuple[str, str], ...]] = {}
+
+    def parse_once(self: Any, data: bytes, from_trailer: bool = False) -> list[tuple[str, str]]:
+        if from_trailer:
+            return parse(self, data, from_trailer)
+        if data not in known:
+            headers = parse(self, data)
+            text = "".join(itertools.chain.from_iterable(headers))
+            if len(text) > MAX_HEADERS_BYTES:
+                raise LimitRequestHeaders("all headers together")
+            if _CONTROL.search(text):
+                # Gunicorn treats a vertical tab as a space. A proxy that does not would see another body than we do.
+                raise InvalidHeader("a control character")
+            if len(data) > MAX_KNOWN_BYTES or any(name in ("EXPECT", "UPGRADE") for name, _ in headers):
+                return headers
+            if len(known) >= MAX_KNOWN:
+                known.clear()
+            known[data] = tuple(headers)
+        return list(known[data])
+
+    return parse_once
 
 
 def _in_whole_lines(parse_chunk_size: Callable[..., Any]) -> Callable[..., Any]:
@@ -277,7 +300,7 @@ def _at_once(write: Callable[..., None]) -> Callable[..., None]:
     """Return the function to write a part of an answer, that sets no clock for what the kernel takes at once."""
 
     def write_at_once(sock: Any, data: Any, *options: Any) -> None:
-        if not options and type(sock) is GreenSocket:
+        if not options and isinstance(sock, GreenSocket):  # By TLS, it is none.
             try:
                 data = data[sock.fd.send(data) :]
             except BlockingIOError:
@@ -326,8 +349,9 @@ def _without_known(process: Callable[..., None], known: frozenset[tuple[str, str
     return process_others
 
 
-def _without_banner(default_headers: Any) -> Any:
-    def without_banner(self: Any) -> list[str]:
-        return [line for line in default_headers(self) if not line.startswith("Server:")]
-
-    return without_banner
+def _default_headers(self: Any) -> list[str]:
+    """Return the first lines of an answer; gunicorn's own function, without the server's name."""
+    connection = "upgrade" if self.upgrade else "close" if self.should_close() else "keep-alive"
+    major, minor = self.req.version
+    encoding = "Transfer-Encoding: chunked\r\n" if self.chunked else ""
+    return [f"HTTP/{major}.{minor} {self.status}\r\nDate: {util.http_date()}\r\nConnection: {connection}\r\n{encoding}"]

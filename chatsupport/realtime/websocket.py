@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from engineio.async_drivers import eventlet as driver
-from eventlet import hubs, wsgi
+from eventlet import hubs
 from eventlet.greenio import GreenSocket
 from eventlet.support.greenlets import getcurrent, greenlet
 
@@ -40,6 +40,20 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 def install() -> None:
     """Let python-engineio upgrade requests by this handshake."""
     driver._async["websocket"] = Handshake
+
+
+class _HandedOver(tuple[bytes, ...]):
+    """The answer to a request that has become a websocket."""
+
+
+HANDED_OVER = _HandedOver()
+
+
+def is_handed_over(_: Any, answer: Iterable[bytes]) -> bool:
+    """Have gunicorn neither answer a request nor read another one, if it has become a websocket."""
+    if answer is HANDED_OVER:
+        raise StopIteration
+    return False
 
 
 class HiddenSocket:
@@ -80,8 +94,7 @@ class Handshake:
             b"Sec-WebSocket-Accept: %b\r\n\r\n" % proof
         )
         self._handler(ChatWebSocket(client, self._max_bytes))
-        wsgi.WSGI_LOCAL.already_handled = True  # Then gunicorn neither answers nor reads another request.
-        return ()
+        return HANDED_OVER
 
 
 class _Readers:
@@ -156,7 +169,7 @@ class ChatWebSocket:
         self._is_closing = self._is_over = self._is_writing = False
         self._listener: Any = None
         # TLS has its own buffers: its socket may be readable although its descriptor is not.
-        self._descriptor: Any = client.fd if type(client) is GreenSocket else None
+        self._descriptor: Any = client.fd if isinstance(client, GreenSocket) else None
 
     def wait(self) -> str | bytes | None:
         """Wait for the next message; None when the connection is closed, by whichever side. Raises `OSError`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -11,8 +12,12 @@ from typing import Any
 
 import eventlet
 
+from chatsupport.realtime import websocket
+from chatsupport.realtime.client_socket import ClientSocket
 from chatsupport.realtime.connections import connections
 from chatsupport.realtime.master import ENDING, ignore_the_terminal
+
+_NO_TIMEOUT = contextlib.nullcontext()
 
 
 def begin(worker: Any) -> None:
@@ -35,7 +40,13 @@ def serve(worker: Any, drain: Callable[[], object], graceful_seconds: int) -> No
     from gunicorn.workers import geventlet  # This module is imported only after patching for greenlets.
 
     geventlet._eventlet_serve = connections.serve
-    type(worker).init_signals(worker)
+    kind = type(worker)
+    kind.is_already_handled = websocket.is_handed_over
+    if not worker.cfg.is_ssl:
+        geventlet.GreenSocket = ClientSocket
+        kind.timeout_ctx = lambda _: _NO_TIMEOUT
+        eventlet.spawn(connections.end_idle, worker.cfg.keepalive)
+    kind.init_signals(worker)
     ignore_the_terminal()
 
     def leave(number: int, frame: object) -> None:
