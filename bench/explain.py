@@ -302,7 +302,8 @@ def _not_called(port: int) -> list[str]:
 
 def _plans(database: Any) -> list[str]:
     kinds: dict[tuple[str, ...], list[int]] = {}
-    for entry in database["system.profile"].find({"ns": {"$not": {"$regex": "system"}}}):
+    hidden = {"execStats": 0}  # It may have times that Python does not know.
+    for entry in database["system.profile"].find({"ns": {"$not": {"$regex": "system"}}}, hidden):
         collection = entry["ns"].partition(".")[2]
         command = entry.get("command", {})
         asked = command.get("filter") or command.get("query") or command.get("q") or command.get("pipeline") or {}

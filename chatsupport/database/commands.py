@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pymongo.collection import Collection
@@ -18,5 +19,31 @@ def first(collection: Collection[Document], pipeline: list[Any], read_concern: R
         "cursor": {},
         "readConcern": read_concern.document,
     }
+    return _first_of(collection, command)
+
+
+def first_in_order(
+    collection: Collection[Document], query: Document, order: Sequence[tuple[str, int]], read_concern: ReadConcern
+) -> Document | None:
+    """Return the first document in this order that meets the condition, None where there is none."""
+    command = {
+        "find": collection.name,
+        "filter": query,
+        "sort": dict(order),
+        "limit": 1,
+        "singleBatch": True,
+        "readConcern": read_concern.document,
+    }
+    return _first_of(collection, command)
+
+
+def count(query: Document, collection: Collection[Document], hint: str | None, limit: int = 0) -> int:
+    """Return the number of documents that meet the condition, by the index of the hint; `limit` if there are more."""
+    by = {} if hint is None else {"hint": hint}
+    command = {"count": collection.name, "query": query, "limit": limit, **by}
+    return int(collection.database.command(command)["n"])
+
+
+def _first_of(collection: Collection[Document], command: Document) -> Document | None:
     answer = collection.database.command(command, codec_options=collection.codec_options)
     return next(iter(answer["cursor"]["firstBatch"]), None)

@@ -117,20 +117,22 @@ def slot_for_newcomer(session: Document) -> Slot | None:
     return None
 
 
-def serve_newcomer(session: Document) -> tuple[Document, Document | None]:
+def serve_newcomer(session: Document) -> tuple[Document, Document | None, bool]:
     """Look for an agent for a session that has just joined the queue (`arriving`); those before it go first.
 
-    Returns the session as it is then, and its agent: None if it waits, or if another process has served it meanwhile.
+    Returns the session as it is then; its agent, None if it waits, or if another process has served it meanwhile; and
+    whether any agent is there who may have it.
     """
     session_id = session["_id"]
-    slot = matching.claim_slot_for(session)
+    has_room = slots.any_has_room(session.get("reservedFor"))
+    slot = matching.claim_slot_for(session) if has_room else None
     if slot is None:
-        return _arriving[session_id] or (session, None)
+        return *(_arriving[session_id] or (session, None)), has_room is not None
     _all_are_busy.forget()
     served = _give(slot, session_id)
     if served is None or served["_id"] != session_id:
         drain_queue()  # The slot is free again or another session's. Another visitor may have come in the meantime.
-    return _arriving[session_id] or (Session.collection().find_one({"_id": session_id}) or session, None)
+    return *(_arriving[session_id] or (Session.collection().find_one({"_id": session_id}) or session, None)), True
 
 
 def serve_queue(event: object) -> None:

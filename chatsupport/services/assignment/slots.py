@@ -225,6 +225,14 @@ def any_there(department_id: ObjectId | None = None, *, except_for: ObjectId | N
     return Agent.collection().find_one(wanted, {"_id": 1}, hint=_hint(department_id)) is not None
 
 
+def any_has_room(department_id: ObjectId | None = None) -> bool | None:
+    """Tell whether any agent can take a session of the department, as `any_free`. None if no such agent is there."""
+    agent = Agent.collection().find_one(
+        {**there(), **may_have(department_id)}, {"hasRoom": 1}, sort=[("hasRoom", -1)], hint=_hint(department_id)
+    )
+    return None if agent is None else bool(agent["hasRoom"])
+
+
 def there() -> Document:
     """Return the condition on agents, not bots, who are online and present.
 

@@ -27,22 +27,21 @@ def added_to(session: Document) -> Document:
 def of_ending(session: Document) -> tuple[Document, bool]:
     """Return the statistics of a session that has ended, and whether nobody waits in the queue now.
 
-    It waits for writes that began before the end, even if another call has ended the session.
+    It waits for writes that began before the end, even if another call has ended the session. It looks at the queue
+    only if the session had an agent: otherwise its end frees no slot.
     """
     message_log.log.wait_for_writes(session["_id"])
     if not processes.here.is_alone():
         sequences.fence(session["_id"])  # It cannot wait for the writes of other processes.
-    next_in_line: list[Document] = [{"$match": {"status": WAITING}}, {"$limit": 1}, {"$project": {"_id": 1}}]
-    found = list(
-        Message.collection().aggregate(
-            [
-                {"$match": {"sessionId": session["_id"], "fence": sequences.NO_FENCE}},
-                {"$sort": {"seq": 1}},
-                {"$project": {"_id": 0, "senderId": 1, "senderType": 1, "timestamp": 1}},
-                {"$unionWith": {"coll": Session._meta["collection"], "pipeline": next_in_line}},
-            ]
-        )
-    )
+    messages = {"sessionId": session["_id"], "fence": sequences.NO_FENCE}
+    shown = {"_id": 0, "senderId": 1, "senderType": 1, "timestamp": 1}
+    if session.get("agentId") is None:
+        found = list(Message.collection().find(messages, shown, sort=[("seq", 1)]))
+    else:
+        next_in_line: list[Document] = [{"$match": {"status": WAITING}}, {"$limit": 1}, {"$project": {"_id": 1}}]
+        or_waiting = {"$unionWith": {"coll": Session._meta["collection"], "pipeline": next_in_line}}
+        stages = [{"$match": messages}, {"$sort": {"seq": 1}}, {"$project": shown}, or_waiting]
+        found = list(Message.collection().aggregate(stages))
     rows = [row for row in found if "_id" not in row]
     of_people = [(row["senderType"], row["timestamp"]) for row in rows if is_for_people(session, row)]
     return {

@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from chatsupport import serializers
 from chatsupport.database.clock import now
+from chatsupport.database.commands import first_in_order
 from chatsupport.database.connection import COMMITTED
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import NEWEST_FIRST, OPEN
@@ -62,17 +63,13 @@ def find_open(user_id: str, user_type: str) -> Document | None:
 
 
 def find_newest(user_id: str, user_type: str) -> Document | None:
-    """Return somebody's open session, else the last one, with its agent. None where there is none.
+    """Return somebody's last session, or None where there is none.
 
-    One that a guest has brought along may be open and older than another that has ended.
+    It is nearly always the open one, if there is one. A session that a guest has brought along may be open and older
+    than another that has ended.
     """
-    newest = [
-        {"$match": {"userId": user_id, "userType": user_type}},
-        {"$sort": dict(NEWEST_FIRST)},
-        {"$limit": 1},
-    ]
-    or_else = {"$unionWith": {"coll": Session._meta["collection"], "pipeline": newest}}
-    return access.first_session(_open_of(user_id, user_type), or_else, {"$limit": 1}, WITH_AGENT)
+    theirs = {"userId": user_id, "userType": user_type}
+    return first_in_order(Session.collection(), theirs, NEWEST_FIRST, COMMITTED)
 
 
 def _open_of(user_id: str, user_type: str) -> Document:

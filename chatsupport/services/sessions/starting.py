@@ -17,7 +17,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.documents.agent import is_bot
 from chatsupport.documents.session import ACTIVE, BACK, OPEN, WAITING, is_with_bot
-from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.errors import ChatSupportError, DatabaseUnavailableError
 from chatsupport.events import SessionStarted
 from chatsupport.extensions import settings
 from chatsupport.identity import Caller
@@ -57,27 +57,35 @@ def start(asked: Start) -> tuple[dict[str, Any], bool]:
     caller, person = asked.caller, asked.wanted.caller
     access.act_as(caller, person.id, person.type)
     rate_limits.check_caller(rate_limits.START_SESSION, caller)
+    session = reading.find_newest(person.id, person.type)
     for _ in range(_START_ATTEMPTS):
-        session = reading.find_newest(person.id, person.type)
-        if session is not None and session["status"] in OPEN:
-            if outbox.tell_untold(session):
-                continue
-            return _answer(session, reading.agent_with(session)), False
-        if not caller.may_act_for_others:
-            rate_limits.check_address(rate_limits.STARTS_FROM, asked.address)
-        try:
-            session, agent = _open(asked, last=session)
-        except DuplicateKeyError:
-            continue  # The same user's other start was faster.
-        return _answer(session, agent), True
+        if session is None or session["status"] not in OPEN:
+            try:
+                return _answer(*_open(asked, last=session)), True
+            except DuplicateKeyError:
+                # The same user's other start was faster, or another session than the last one is open.
+                session = reading.find_open(person.id, person.type) or session
+            except ChatSupportError:
+                # What refuses a new session does not refuse the open one.
+                older = None if session is None else reading.find_open(person.id, person.type)
+                if older is None:
+                    raise
+                session = older
+        elif outbox.tell_untold(session):
+            session = reading.find_newest(person.id, person.type)
+        else:
+            return _answer(session, reading.agent_of(session)), False
     raise DatabaseUnavailableError
 
 
-def _open(asked: Start, last: Document | None) -> tuple[Document, Document | None]:
+def _open(asked: Start, last: Document | None) -> tuple[Document, Document | None, bool | None]:
     """Store a new session: with an agent if one is free and nobody waits, or else at the end of the queue.
 
-    `last` is the user's session before it. Returns the session and its agent.
+    `last` is the user's session before it. Returns the session, its agent, and whether any agent is there, if that is
+    known.
     """
+    if not asked.caller.may_act_for_others:
+        rate_limits.check_address(rate_limits.STARTS_FROM, asked.address)
     session, department_id = _new(asked.wanted.caller.id, asked.wanted.caller.type), asked.wanted.department_id
     if department_id is not None:
         departments.require([department_id])
@@ -87,7 +95,7 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
     if last is not None and settings.config.sticky_agent and (preferred := _person_with(last)) is not None:
         session["preferredAgentId"] = preferred
     waiting = {**session, **_reserved(session)}
-    slot = bots.claim_for(session) or serving.slot_for_newcomer(waiting)
+    slot, is_staffed = bots.claim_for(session) or serving.slot_for_newcomer(waiting), None
     if slot is None:
         queue.check_room(department_id)
     with outbox.change(outbox.STARTED, asked.caller) as mark:
@@ -95,7 +103,7 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
             with serving.arriving(session["_id"]):
                 session = _insert({**waiting, **outbox.stored(mark)})
                 message_log.log.begin(session["_id"])
-                session, agent = serving.serve_newcomer(session)
+                session, agent, is_staffed = serving.serve_newcomer(session)
         else:
             session = _insert_with(slot, session, mark)
             agent = slot.agent if session["status"] == ACTIVE else None
@@ -104,7 +112,7 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
             agent = reading.agent_of(session)
         logger.info("Session started", extra={"event": "session_started", "session_id": str(session["_id"])})
         outbox.tell(_started(session, mark))
-    return session, agent
+    return session, agent, is_staffed
 
 
 def _person_with(session: Document) -> ObjectId | None:
@@ -184,11 +192,11 @@ def _new(user_id: str, user_type: str) -> Document:
     }
 
 
-def _answer(session: Document, agent: Document | None) -> dict[str, Any]:
+def _answer(session: Document, agent: Document | None, is_staffed: bool | None = None) -> dict[str, Any]:
     place, opening = queue.position(session), staffing.opening()
     session_id = str(session["_id"])
     if place is not None:
-        message = _waiting_message(session, place, opening)
+        message = _waiting_message(session, place, opening, is_staffed)
     elif agent is not None:
         message = f"You are connected to {agent['name']}."
     else:
@@ -206,7 +214,7 @@ def _answer(session: Document, agent: Document | None) -> dict[str, Any]:
     }
 
 
-def _waiting_message(session: Document, place: int, opening: staffing.Opening) -> str:
+def _waiting_message(session: Document, place: int, opening: staffing.Opening, is_staffed: bool | None) -> str:
     """Return the reason why the visitor waits, and its place. Outside the hours: when somebody will answer."""
     if opening.opens_at is not None:
         zone = _zone(session_parts.time_zone_of(session)) or opening.zone
@@ -215,7 +223,7 @@ def _waiting_message(session: Document, place: int, opening: staffing.Opening) -
         return f"We are closed at the moment, and answer when we open on {when}. You are number {place} in the queue."
     if not opening.is_open:
         why = "We are closed at the moment."
-    elif slots.any_there(session.get("reservedFor")):
+    elif slots.any_there(session.get("reservedFor")) if is_staffed is None else is_staffed:
         why = "All our agents are busy."
     else:
         why = "Nobody is here at the moment."

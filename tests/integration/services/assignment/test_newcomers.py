@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pymongo.errors import NetworkTimeout
 
+from chatsupport.background import Coalesced
 from chatsupport.database import connection
 from chatsupport.documents import Agent, Session
 from chatsupport.services.assignment import matching, serving, slots, transitions
@@ -104,19 +105,45 @@ def test_a_session_that_joins_the_queue_gets_the_slot_that_an_end_frees_meanwhil
     assert violations(connection.database()) == []
 
 
-@pytest.mark.parametrize("look", [1, 2])
+LOOKS = [(matching, "claim_slot_for"), (slots, "any_has_room")]
+
+
+@pytest.mark.parametrize("look", LOOKS)
 def test_a_session_gets_the_slot_that_an_end_frees_after_it_has_looked(
-    operator: Api, monkeypatch: pytest.MonkeyPatch, look: int
+    operator: Api, monkeypatch: pytest.MonkeyPatch, look: tuple[Any, str]
 ) -> None:
     operator.create_agent(maxUsers=1)
     before = operator.start("u1")["sessionId"]
-    if look == 2:
-        serving._all_are_busy.keep(True, 60)  # It joins the queue without looking first.
-    just_after(monkeypatch, matching, "claim_slot_for", lambda: operator.end(before))
+    just_after(monkeypatch, *look, lambda: operator.end(before))
 
     session_id = operator.start("u2")["sessionId"]
 
     assert operator.session(session_id)["status"] == "active"
+    assert violations(connection.database()) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_nobody_is_passed_if_a_slot_comes_free_between_the_looks_of_two_starts(
+    operator: Api, monkeypatch: pytest.MonkeyPatch, look: tuple[Any, str]
+) -> None:
+    operator.create_agent(maxUsers=1)
+    before = operator.start("u1")["sessionId"]
+
+    def in_another_process() -> None:
+        with pytest.MonkeyPatch.context() as there:
+            there.setattr(serving, "_arriving", {})
+            there.setattr(serving, "drain_queue", Coalesced(serving._drain))
+            operator.end(before)
+            operator.start("u3")
+
+    just_after(monkeypatch, *look, in_another_process)
+
+    operator.start("u2")
+
+    assert [(session.user_id, session.status) for session in Session.objects.order_by("created_at")] == [
+        ("u1", "ended"),
+        *([("u2", "active"), ("u3", "waiting")] if look == LOOKS[1] else [("u3", "active"), ("u2", "waiting")]),
+    ]
     assert violations(connection.database()) == []
 
 
@@ -127,13 +154,13 @@ def test_starts_look_for_a_slot_once_while_all_agents_are_busy(operator: Api) ->
     serving._all_are_busy.keep(True, 60)
     with COMMANDS.counted() as sent:
         operator.start("u2")
-    assert sent.count("findAndModify agents") == 1
+    assert "findAndModify agents" not in sent
 
     operator.create_agent(maxUsers=5)
     operator.start("u3")
     with COMMANDS.counted() as sent:
         assert operator.start("u4")["status"] == "active"
-    assert sent == ["aggregate sessions", "findAndModify agents", "find sessions", "findAndModify sessions"]
+    assert sent == ["find sessions", "findAndModify agents", "find sessions", "findAndModify sessions"]
 
 
 def test_a_start_that_fails_leaves_nobody_beside_a_slot_that_was_freed_meanwhile(
@@ -141,15 +168,14 @@ def test_a_start_that_fails_leaves_nobody_beside_a_slot_that_was_freed_meanwhile
 ) -> None:
     operator.create_agent(maxUsers=1)
     before = operator.start("u1")["sessionId"]
-    serving._all_are_busy.keep(True, 60)
-    claim = matching.claim_slot_for
+    has_room = slots.any_has_room
 
-    def failing(session: Any) -> Any:
-        monkeypatch.setattr(matching, "claim_slot_for", claim)
+    def failing(department_id: Any) -> Any:
+        monkeypatch.setattr(slots, "any_has_room", has_room)
         operator.end(before)
         raise NetworkTimeout("The reply was lost")
 
-    monkeypatch.setattr(matching, "claim_slot_for", failing)
+    monkeypatch.setattr(slots, "any_has_room", failing)
 
     assert operator.post("/api/chat/start-session", {"userId": "u2"}).status_code == 503
     assert eventually(lambda: Session.objects(user_id="u2", status="active").first())

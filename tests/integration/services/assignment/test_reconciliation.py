@@ -169,6 +169,8 @@ def test_a_slot_used_while_it_is_freed_is_repaired(
 
 
 def start(operator: Api, ids: dict[str, Any]) -> object:
+    serving._all_are_busy.keep(True, 60)  # It joins the queue first, and finds Ben then.
+    damage(Agent, ids["ben"], isOnline=True)
     return operator.start("newcomer")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from bson import ObjectId
 
 from chatsupport.documents import Agent, Session
 from tests.api import Api, Apis, assert_failure, data_of
+from tests.applications import MakeApp
 from tests.concurrency import run_together
 from tests.sockets import Sockets
 
@@ -99,6 +101,35 @@ def test_a_second_start_returns_the_open_session(operator: Api) -> None:
 
     assert response.status_code == 200
     assert data_of(response)["sessionId"] == first["sessionId"]
+
+
+def start_an_older_one(operator: Api) -> str:
+    """Start two sessions of u1, and end the newer one: one of them came from a guest, or the clock was set back."""
+    operator.end(operator.start("u1")["sessionId"])
+    session_id = str(operator.start("u1")["sessionId"])
+    older = Session.objects.get(id=session_id).created_at - timedelta(days=1)
+    Session.objects(id=session_id).update(created_at=older, queued_at=older)
+    return session_id
+
+
+def test_a_second_start_returns_the_open_session_if_a_newer_one_has_ended(operator: Api) -> None:
+    operator.create_agent("Ada", maxUsers=3)
+    session_id = start_an_older_one(operator)
+
+    assert operator.start("u1")["sessionId"] == session_id
+    assert [agent.active_users for agent in Agent.objects] == [["u1"]]
+
+
+def test_what_refuses_a_new_session_does_not_refuse_the_open_one(make_app: MakeApp) -> None:
+    apis = Apis(make_app(queue_limit=1, rate_limits=True, rate_limit_start_session_address="1/hour"))
+    session_id = start_an_older_one(apis.operator())
+    u1, u2 = apis.user("u1"), apis.user("u2")
+    assert_failure(u2.post("/api/chat/start-session", {"userId": "u2"}), 503, "QUEUE_FULL")
+    assert_failure(u2.post("/api/chat/start-session", {"userId": "u2"}), 429, "RATE_LIMITED")
+
+    assert u1.start("u1")["sessionId"] == session_id
+    unknown = {"userId": "u1", "departmentId": "0" * 24}
+    assert data_of(apis.operator().post("/api/chat/start-session", unknown))["sessionId"] == session_id
 
 
 def test_after_its_end_a_user_starts_a_new_session(operator: Api) -> None:
