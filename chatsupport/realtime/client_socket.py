@@ -10,9 +10,9 @@ from eventlet.support.greenlets import getcurrent
 
 
 class ClientSocket(GreenSocket):
-    """Waits for bytes like any socket of eventlet's, with two system calls fewer: to watch it, and to watch no more.
+    """Waits for bytes like eventlet's own socket, but saves two system calls a read: to watch it, and to stop watching.
 
-    If bytes come that nobody waits for, the hub watches it no more until somebody does. By TLS, sockets are others.
+    If bytes come that nobody waits for, the hub stops watching until somebody does. TLS has another class of sockets.
     """
 
     _listener: Any = None
@@ -20,10 +20,10 @@ class ClientSocket(GreenSocket):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        del self.close  # Eventlet's is the method of the socket within, and not ours.
+        del self.close  # Eventlet sets it to the method of the inner socket, which would hide ours.
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
-        """Read what comes. If the hub watches the socket, nothing was there so far."""
+        """Read what comes. While the hub watches the socket, there is nothing to read yet."""
         if self._listener is not None:
             self._read_trampoline()
         data: bytes = super().recv(bufsize, flags)

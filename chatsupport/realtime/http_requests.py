@@ -1,9 +1,9 @@
-"""How gunicorn reads requests here: whoever sends half of one is not waited for, and hears no more than an envelope.
-Whoever does not read the answer is not waited for either.
+"""Changes to how gunicorn reads requests and writes answers.
 
-Whatever depends on the inside of gunicorn and is not said in gunicorn.conf.py stands here. The clock of a connection
-runs only while it is the client we wait for: from the first byte of a request (of a new connection, from the start)
-to the last of its body. A keep-alive connection that is idle between two requests is `keepalive`'s affair.
+The server does not wait for a client that sends half a request, which gets an envelope at most, nor for one that does
+not read its answer. All code that depends on the inside of gunicorn's HTTP is here. The clock of a connection runs only
+while the server waits for the client: from the first byte of a request (on a new connection, from the start) to the
+last byte of its body. `keepalive` limits how long a connection may be idle between two requests.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ HANDED_OVER = _HandedOver()
 
 
 def is_handed_over(_: Any, answer: Iterable[bytes]) -> bool:
-    """Have gunicorn neither answer a request nor read another one, if it has become a websocket."""
+    """Keep gunicorn from answering a request that has become a websocket, and from reading another one."""
     if answer is HANDED_OVER:
         raise StopIteration
     return False
