@@ -25,7 +25,7 @@ def first(collection: Collection[Document], pipeline: list[Any], read_concern: R
 def first_in_order(
     collection: Collection[Document], query: Document, order: Sequence[tuple[str, int]], read_concern: ReadConcern
 ) -> Document | None:
-    """Return the first document in this order that meets the condition, None where there is none."""
+    """Return the first document in this order that meets the condition, or None."""
     command = {
         "find": collection.name,
         "filter": query,

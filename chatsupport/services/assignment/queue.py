@@ -101,7 +101,7 @@ def _count_all(parts: Sequence[Mapping[str, Any]]) -> int:
     index = "queue" if parts[0].get("departmentId") is None else "places_in_department"
     by = Session.collection(), index_builds.hint(f"sessions.{index}")
     near = count({"$or": ranges}, *by, limit=checkpoints.NEAR)
-    # With $or, MongoDB remembers each that it has counted: of many it counts each range faster alone.
+    # With $or, MongoDB remembers each document that it has counted. It counts long ranges faster one by one.
     return near if near < checkpoints.NEAR else sum(count(one, *by) for one in ranges)
 
 

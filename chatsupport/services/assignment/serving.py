@@ -1,11 +1,13 @@
 """Serve the queue, first come, first served: give free slots to waiting sessions.
 
 Every step is one conditional update of one document, so the rules hold in any number of processes. A slot is taken
-only from an agent that is there and has room, in the same update that chooses the least loaded (`slots`). Then the
-first session in the queue that may have that agent gets it, in the update that finds it (`transitions`): whoever it
-was taken for, no session overtakes. Each side of a race writes first and looks after (a start: take a slot, then look
-at the queue, or join the queue, then look for a slot; an end: free the slot, then look at the queue), so nobody waits
-beside a free slot unless a process was killed in between, which `reconciliation` repairs.
+only from an agent that is there and has room, by the update that chooses the least loaded (`slots`). Then the first
+session in the queue that may have that agent gets it, by the update that finds it (`transitions`), even if the slot was
+taken for another session. So no session overtakes another.
+
+Each side of a race writes first and looks afterwards, so nobody waits beside a free slot. A start takes a slot and then
+looks at the queue, or joins the queue and then looks for a slot. An end frees the slot and then looks at the queue.
+`reconciliation` repairs what is left if a process is killed in between.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ BUSY_SECONDS = 1.0
 
 _all_are_busy: Remembered[bool] = Remembered()
 _arriving: dict[ObjectId, Served | None] = {}
-"""The sessions that are joining the queue in this process, with what somebody else has got for them."""
+"""The sessions that are joining the queue in this process, each with the result if another call has served it."""
 
 
 @contextmanager
@@ -97,8 +99,8 @@ drain_queue = Coalesced(_drain)
 def slot_for_newcomer(session: Document) -> Slot | None:
     """Take a slot for a session that is not stored yet. Returns None if it must join the queue.
 
-    It must if no agent is free, or if a session waits that may have the slot: then the first in line gets it. To
-    take the slot first saves the writes of a session that joins the queue only to leave it again at once.
+    It must join if no agent is free, or if a waiting session may have the slot, which then goes to the first in line. A
+    session that gets an agent at once is stored with it, and never joins the queue: that saves a write.
     """
     if _all_are_busy.get():
         return None
@@ -120,8 +122,8 @@ def slot_for_newcomer(session: Document) -> Slot | None:
 def serve_newcomer(session: Document) -> tuple[Document, Document | None, bool]:
     """Look for an agent for a session that has just joined the queue (`arriving`); those before it go first.
 
-    Returns the session as it is then; its agent, None if it waits, or if another process has served it meanwhile; and
-    whether any agent is there who may have it.
+    Returns the session as it is then; its agent, or None if it waits or another process has served it; and whether any
+    agent who may have it is present.
     """
     session_id = session["_id"]
     has_room = slots.any_has_room(session.get("reservedFor"))

@@ -226,7 +226,7 @@ def any_there(department_id: ObjectId | None = None, *, except_for: ObjectId | N
 
 
 def any_has_room(department_id: ObjectId | None = None) -> bool | None:
-    """Tell whether any agent can take a session of the department, as `any_free`. None if no such agent is there."""
+    """Tell, like `any_free`, whether any agent can take a session of the department. None if none of them is there."""
     agent = Agent.collection().find_one(
         {**there(), **may_have(department_id)}, {"hasRoom": 1}, sort=[("hasRoom", -1)], hint=_hint(department_id)
     )

@@ -63,10 +63,10 @@ def find_open(user_id: str, user_type: str) -> Document | None:
 
 
 def find_newest(user_id: str, user_type: str) -> Document | None:
-    """Return somebody's last session, or None where there is none.
+    """Return a person's newest session, or None.
 
-    It is nearly always the open one, if there is one. A session that a guest has brought along may be open and older
-    than another that has ended.
+    If the person has an open session, it is nearly always this one. But a guest may have brought along an open session
+    that is older than one that has ended.
     """
     theirs = {"userId": user_id, "userType": user_type}
     return first_in_order(Session.collection(), theirs, NEWEST_FIRST, COMMITTED)

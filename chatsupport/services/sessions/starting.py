@@ -49,10 +49,8 @@ def start(asked: Start) -> tuple[dict[str, Any], bool]:
     """Open a session for a user, or return the open one. The second value says whether it is new.
 
     The unique index on open sessions decides between starts that race; the queue decides who gets an agent, so that a
-    newcomer never overtakes somebody who waits. Raises `QueueFullError` where QUEUE_LIMIT is reached,
-    `RateLimitedError` by caller, and where a new session would be one too many from the address, and
-    `DepartmentNotFoundError` for the department of a new session. Features may refuse a new session too
-    (`session_parts.py`); an open one stays as it is.
+    newcomer never overtakes somebody who waits. Raises `RateLimitedError` by caller. Only a new session is refused with
+    `RateLimitedError` by address, `QueueFullError`, `DepartmentNotFoundError`, or by a feature (`session_parts.py`).
     """
     caller, person = asked.caller, asked.wanted.caller
     access.act_as(caller, person.id, person.type)
