@@ -64,6 +64,8 @@ control_socket_disable = True
 forwarded_allow_ips = "*"
 secure_scheme_headers = {}
 forwarder_headers = ""
+# If gunicorn's parser in C is installed, gunicorn would use it, and our checks of requests would not be asked.
+http_parser = "python"
 # The application logs every request, and also gunicorn's warnings.
 loglevel = "warning"
 master.name("chat-support")

@@ -35,6 +35,10 @@ class ClientSocket(GreenSocket):
         self.fd.close()
 
     def _read_trampoline(self) -> None:
+        if self.gettimeout() is not None:
+            self._stop_watching()
+            super()._read_trampoline()  # It knows the time.
+            return
         hub = hubs.get_hub()
         if self._listener is None:
             self._listener = hub.add(hub.READ, self.fileno(), self._readable, self._interrupt, self._mark_as_closed)

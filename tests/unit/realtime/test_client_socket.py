@@ -118,6 +118,20 @@ def test_a_time_out_ends_the_wait_and_another_may_follow(line: Line) -> None:
         assert line.server.recv(1) == b"?"
 
 
+def test_its_own_time_out_is_kept_whether_or_not_it_is_watched(line: Line) -> None:
+    """The reader of an upgrade's probe sets one."""
+    with eventlet.Timeout(SECONDS):
+        for _ in range(2):
+            line.server.settimeout(0.01)
+            with pytest.raises(TimeoutError):
+                line.server.recv(1)
+            line.server.settimeout(None)
+            reader = eventlet.spawn(line.server.recv, 1)
+            eventlet.sleep(0)
+            line.client.sendall(b"?")
+            assert reader.wait() == b"?"
+
+
 def test_a_reader_is_told_if_other_code_closed_the_descriptor(line: Line) -> None:
     reader = eventlet.spawn(line.answer)
     eventlet.sleep(0)
