@@ -28,7 +28,7 @@ CORE = (
     Every(agent_presence.look_seconds, inactivity.look, under=HOUSEKEEPING),
     Every(agent_presence.look_seconds, reconciliation.Reconciler(HOUSEKEEPING).look),
     Every(handoffs.LOOK_SECONDS, handoffs.look, under=HOUSEKEEPING),
-    Every(reservations.LOOK_SECONDS, reservations.look),
+    Every(reservations.pause, reservations.look),
     Every(transitions.LATE_LOOK_SECONDS, transitions.requeue_late),
     Every(outbox.SWEEP_SECONDS, outbox.sweep),
     Every(identification.FINISH_SECONDS, identification.finish, under=HOUSEKEEPING),

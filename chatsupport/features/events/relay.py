@@ -49,7 +49,7 @@ from chatsupport.services.server.leases import Lease
 logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.25
-LEASE_SECONDS, RENEW_SECONDS = 6.0, 2.0
+LEASE_SECONDS = 5.0
 SWEEP_SECONDS = 20.0
 ENDED_LATELY = timedelta(seconds=processes.GONE_SECONDS + 60)
 """For so long after an end, a message may be found that was stored before it."""
@@ -77,7 +77,7 @@ class Relay:
     def forget(self) -> None:
         """Know nothing, like a process that begins."""
         self._noted: set[ObjectId] = set()
-        self._held_at = self._cleaned_at = -math.inf
+        self._cleaned_at = -math.inf
         self._complete_at: float | None = None
         self._begin_anew()
 
@@ -105,7 +105,7 @@ class Relay:
             if elapsed() - self._cleaned_at > CLEAN_SECONDS:
                 self._cleaned_at = elapsed()
                 clean()
-        elif self._holds():
+        elif LEASE.hold():
             began = elapsed()
             # Until a round succeeds, the feed is as old as it was.
             self._complete_at = began if self._complete_at is None else self._complete_at
@@ -120,15 +120,6 @@ class Relay:
                 # A hint that is lost is made up for by the sweep.
                 Hint.collection().with_options(write_concern=WriteConcern(w=1)).insert_one(hint)
 
-    def _holds(self) -> bool:
-        if elapsed() - self._held_at < RENEW_SECONDS:
-            return True
-        if not LEASE.hold():
-            self._held_at = -math.inf
-            return False
-        self._held_at = elapsed()
-        return True
-
     def round(self) -> int:
         """Move everything that has happened into the feed. Returns the number of new batches."""
         noted, self._noted = self._noted, set()
@@ -136,7 +127,7 @@ class Relay:
             return self._round(noted)
         except DuplicateKeyError:
             logger.info("Another process records events")
-            self._held_at = -math.inf
+            LEASE.forget()
             self._begin_anew()
             self._noted |= noted
             return 0

@@ -34,7 +34,7 @@ FEATURE = Feature(
         **{event: [indexing.note_session] for event in SESSION_EVENTS},
     },
     timed_work=[
-        Every(indexing.SECONDS, indexing.index_waiting),
+        Every(indexing.TURN_SECONDS, indexing.take_turn),
         Every(sweeps.OPEN_SECONDS, sweeps.look_at_open, under=HOUSEKEEPING),
         Every(sweeps.ALL_SECONDS, sweeps.look_at_all, under=HOUSEKEEPING),
     ],

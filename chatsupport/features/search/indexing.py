@@ -1,8 +1,11 @@
 """The index of the search: one entry for each session, with all its words.
 
-Nothing is written on a message's way in. Each process notes which sessions changed by its doing, and every two seconds
+Nothing is written on a message's way in. Each process notes which sessions changed by its doing, and two seconds later
 reads what is new in them. An entry says up to which seq it has the messages. Because these commit in the order of their
 seqs, nothing is skipped. `sweeps.py` finds what a killed or stalled process has left.
+
+To write an entry costs MongoDB more than to store a message, and the more the longer it is. A hundred of them at once
+would hold up all messages meanwhile. So those that are due are written a few at a time, in turns.
 
 An entry is made before anything of the session is read, and a write holds only for the revision of the entry that was
 read first. So what an erasure deletes meanwhile is not written again by whoever has read the texts before it, and two
@@ -14,6 +17,7 @@ entry. If the entry has another revision now, or a seq is missing, the session i
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -37,9 +41,18 @@ from chatsupport.services.messages import sequences
 from chatsupport.services.people import tombstones
 
 Document = dict[str, Any]
+_Write = tuple[UpdateOne, int]
+"""A write to an entry, and the number of its words."""
 
-SECONDS = 2.0
+COLLECT_SECONDS = 2.0
+"""How long a session waits for more of its messages."""
+SPREAD_SECONDS, TURN_SECONDS = 1.5, 0.2
+"""Over how long sessions are spread that are due at the same time, and the time between two turns."""
 BATCH = 100
+"""How many sessions are read at once."""
+MOST_COST, COST_OF_ENTRY = 4000, 200
+"""How much is written at once. To write an entry costs as much as its words, and as this number of them."""
+WRITE_PAUSE_SECONDS = 0.005
 MOST_MESSAGES = 2000
 """How many messages are read at once."""
 MOST_READS = 10
@@ -52,6 +65,7 @@ PAUSE_AFTER = 200
 _NEEDED = dict.fromkeys("userId userType agentId status createdAt updatedAt erased features".split(), 1)
 
 _waiting = Inbox()
+_under_way: set[ObjectId] = set()
 _known = KnownEntries()
 
 
@@ -73,16 +87,26 @@ def note(session_id: ObjectId) -> None:
 
 def is_noted(session_id: ObjectId) -> bool:
     """Tell whether this process will index the session soon."""
-    return session_id in _waiting
+    return session_id in _waiting or session_id in _under_way
 
 
-def index_waiting() -> None:
-    """Index what is new in the sessions that wait now, each once.
+def take_turn() -> None:
+    """Index some of the sessions that are due, so that all of them are done in time."""
+    time_now = time.monotonic()
+    due = _waiting.queued_before(time_now - COLLECT_SECONDS)
+    if due:
+        turns_left = (due[0] + COLLECT_SECONDS + SPREAD_SECONDS - time_now) / TURN_SECONDS
+        index_waiting(math.ceil(len(due) / max(1.0, turns_left)))
 
-    A session that gets messages meanwhile waits for the next round, and so does one that could not be read whole.
+
+def index_waiting(most: int | None = None) -> None:
+    """Index what is new in the sessions that wait now, each once: in those that have waited longest, or in all.
+
+    A session that gets messages meanwhile waits for another round, and so does one that could not be read whole.
     """
-    waiting = _waiting.take()
+    waiting = _waiting.take(most)
     sessions = list(waiting)
+    _under_way.update(sessions)
     try:
         for start in range(0, len(sessions), BATCH):
             batch = sessions[start : start + BATCH]
@@ -95,13 +119,14 @@ def index_waiting() -> None:
             for session_id in set(batch) - unfinished:
                 metrics.SEARCH_DELAY.observe(time.monotonic() - waiting.pop(session_id).since)
     finally:
+        _under_way.difference_update(sessions)
         _waiting.put_back(waiting)
 
 
 def _add_said(noted: Mapping[ObjectId, Noted]) -> set[ObjectId]:
     """Add what was said to the entries that this process wrote last. Returns the sessions that must be read."""
     entries: dict[ObjectId, Known] = {}
-    writes: list[UpdateOne] = []
+    writes: list[_Write] = []
     read_since_pause = 0
     for session_id, one in noted.items():
         before = _known.get(session_id)
@@ -118,12 +143,12 @@ def _add_said(noted: Mapping[ObjectId, Noted]) -> set[ObjectId]:
         unchanged = {"_id": session_id, "revision": before.revision}
         values = {"through": through, "revision": entries[session_id].revision}
         push = {"$push": {"words": {"$each": added}}} if added else {}
-        writes.append(UpdateOne(unchanged, {"$set": values, **push}))
+        writes.append((UpdateOne(unchanged, {"$set": values, **push}), len(entries[session_id].words)))
         read_since_pause += len(new)
         if read_since_pause >= PAUSE_AFTER:
             read_since_pause = 0
             socketio.sleep(0)
-    if writes and _collection().bulk_write(writes, ordered=False).matched_count < len(writes):
+    if not _write(writes):
         for session_id in entries:
             _known.forget(session_id)  # Some of them were written or deleted by somebody else.
         return set(noted)
@@ -148,7 +173,7 @@ def index(session_ids: Sequence[ObjectId], *, are_busy: bool = False) -> set[Obj
     }
     unfinished |= _read_messages(reads)
     writes = [write for reading in reads.values() if (write := reading.write()) is not None]
-    if writes and _collection().bulk_write(writes, ordered=False).matched_count < len(writes):
+    if not _write(writes):
         return unfinished | reads.keys()  # Somebody else was at some of them.
     if are_busy:
         for session_id in reads.keys() - unfinished:
@@ -188,7 +213,7 @@ class _Reading:
         self.through = through
         self.said = words.of("\n".join(texts))
 
-    def write(self) -> UpdateOne | None:
+    def write(self) -> _Write | None:
         """Return the write that brings the entry up to date; None if it is."""
         known = () if self.is_new else self.entry["words"]
         more = self.said.difference(known)
@@ -208,7 +233,7 @@ class _Reading:
             values["words"] = [*known, *sorted(more)][:MOST_WORDS]
         unchanged = {"_id": self.entry["_id"], "revision": self.entry["revision"]}
         self.written = {**values, "revision": ObjectId()}
-        return UpdateOne(unchanged, {"$set": self.written})
+        return UpdateOne(unchanged, {"$set": self.written}), len(values.get("words", known))
 
     def known(self) -> Known:
         """Return the entry as it is after the write."""
@@ -272,6 +297,29 @@ def _read_messages(reads: Mapping[ObjectId, _Reading]) -> set[ObjectId]:
         return set()
     last = max(row["_id"] for row in rows)
     return {session_id for session_id in reads if session_id >= last}
+
+
+def _write(writes: Iterable[_Write]) -> bool:
+    """Write to entries, a few at a time. False if one of them has been written or deleted by somebody else."""
+    batch: list[UpdateOne] = []
+    cost, are_unchanged = 0, True
+
+    def send() -> None:
+        nonlocal cost, are_unchanged
+        if _collection().bulk_write(batch, ordered=False).matched_count < len(batch):
+            are_unchanged = False
+        batch.clear()
+        cost = 0
+
+    for write, length in writes:
+        if cost + length + COST_OF_ENTRY > MOST_COST and batch:
+            send()
+            socketio.sleep(WRITE_PAUSE_SECONDS)
+        batch.append(write)
+        cost += length + COST_OF_ENTRY
+    if batch:
+        send()
+    return are_unchanged
 
 
 def _collection() -> Any:

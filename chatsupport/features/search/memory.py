@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 
 from bson import ObjectId
 
@@ -24,6 +25,8 @@ class Noted:
     """A session that has to be indexed, since when, and what was said in it meanwhile, by seq."""
 
     since: float
+    queued_at: float
+    """Later than `since`, if it was put back."""
     texts: dict[int, str] = field(default_factory=dict)
     must_be_read: bool = False
     """Whether more may have happened than these texts say."""
@@ -34,6 +37,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._noted: dict[ObjectId, Noted] = {}
+        """In the order in which they were queued."""
         self._texts = 0
 
     def add_message(self, session_id: ObjectId, seq: int, text: str) -> None:
@@ -56,15 +60,23 @@ class Inbox:
     def __contains__(self, session_id: ObjectId) -> bool:
         return session_id in self._noted
 
-    def take(self) -> dict[ObjectId, Noted]:
-        """Take all waiting sessions, and leave none."""
-        taken, self._noted, self._texts = self._noted, {}, 0
+    def queued_before(self, moment: float) -> list[float]:
+        """Return when those sessions were queued that have waited since this moment or longer, the longest first."""
+        return list(takewhile(lambda at: at <= moment, (noted.queued_at for noted in self._noted.values())))
+
+    def take(self, most: int | None = None) -> dict[ObjectId, Noted]:
+        """Take the sessions that have waited longest: so many, or all."""
+        taken = {session_id: self._noted.pop(session_id) for session_id in list(islice(self._noted, most))}
+        self._texts -= sum(len(noted.texts) for noted in taken.values())
         return taken
 
     def put_back(self, left: Mapping[ObjectId, Noted]) -> None:
         """Have the rest of what was taken read in the next round."""
         for session_id, noted in left.items():
-            self._noted[session_id] = Noted(noted.since, must_be_read=True)
+            newer = self._noted.get(session_id)
+            queued_at = time.monotonic() if newer is None else newer.queued_at
+            self._texts -= 0 if newer is None else len(newer.texts)
+            self._noted[session_id] = Noted(noted.since, queued_at, must_be_read=True)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -73,7 +85,8 @@ class Inbox:
     def _of(self, session_id: ObjectId) -> Noted | None:
         noted = self._noted.get(session_id)
         if noted is None and len(self._noted) < MOST_SESSIONS:
-            noted = self._noted[session_id] = Noted(time.monotonic())
+            time_now = time.monotonic()
+            noted = self._noted[session_id] = Noted(time_now, time_now)
         return noted
 
 

@@ -1,12 +1,13 @@
 """The settings are read from memory if a chat needs them, and from the database by callers who change them.
 
 The process that writes them has them at once. It orders the others to read them, and because an order may be lost, each
-looks for a new version several times a second. Until a process has read them for the first time, at its start, it goes
-by the defaults.
+looks for a new version several times a second; while it is alone, every five seconds. Until a process has read them for
+the first time, at its start, it goes by the defaults.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from bson import ObjectId
@@ -14,7 +15,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatsupport import events, orders, serializers
-from chatsupport.database.clock import now
+from chatsupport.database.clock import elapsed, now
 from chatsupport.errors import ConflictError
 from chatsupport.events import SettingsChanged
 from chatsupport.extensions import socketio
@@ -23,11 +24,12 @@ from chatsupport.features.settings.models import DEFAULT_COLOR, NewSettings
 from chatsupport.features.settings.orders import ReadSettings
 from chatsupport.identity import AGENT, Caller
 from chatsupport.services.people import agents
+from chatsupport.services.server import processes
 from chatsupport.services.shared import access
 
 Document = dict[str, Any]
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS, ALONE_SECONDS = 0.5, 5.0
 SETTINGS = "settings"
 SECTIONS = ("hours", "texts", "widget", "endReasons", "preChat", "botId")
 
@@ -66,6 +68,8 @@ class SettingsChangedError(ConflictError):
 
 _known = [DEFAULTS]
 """The settings that this process uses. The object is replaced, never changed."""
+_looked_at = [-math.inf]
+"""When the last look began, by `elapsed`."""
 
 
 def current() -> Document:
@@ -82,6 +86,7 @@ def bot() -> ObjectId | None:
 def forget() -> None:
     """Use the defaults until the settings are read, because another application begins."""
     _known[0] = DEFAULTS
+    _looked_at[0] = -math.inf
 
 
 def read(caller: Caller) -> Document:
@@ -122,6 +127,14 @@ def replace(caller: Caller, new: NewSettings) -> Document:
     changed = [section for section in SECTIONS if settings[section] != before[section]]
     events.happened(SettingsChanged(caller, settings["version"], changed))
     return settings
+
+
+def look() -> None:
+    """Read the settings, unless this process has just done so and no other one can have changed them since."""
+    if not (elapsed() < _looked_at[0] + ALONE_SECONDS and processes.here.was_alone_since(_looked_at[0])):
+        began = elapsed()
+        refresh()
+        _looked_at[0] = began
 
 
 def refresh() -> None:

@@ -151,14 +151,20 @@ def departments_waiting() -> list[ObjectId | None]:
     return [row["_id"] for row in Session.collection().aggregate(groups, hint=hint_by_department())]
 
 
-def reserved_since() -> dict[ObjectId, datetime]:
-    """Return the departments for which sessions are kept, each with the time since which the longest has waited."""
-    groups: list[dict[str, Any]] = [
+def reserved_since() -> tuple[dict[ObjectId, datetime], dict[ObjectId, Document]]:
+    """Return the departments for which sessions are kept, each with the time since which the longest has waited; and
+    all departments, as `departments.read` does. One command.
+    """
+    stages: list[dict[str, Any]] = [
         {"$match": {"reservedFor": {"$gte": NO_DEPARTMENT}}},
         {"$sort": {"reservedFor": 1, "reservedAt": 1}},
         {"$group": {"_id": "$reservedFor", "since": {"$first": "$reservedAt"}}},
+        {"$unionWith": departments.ALL},
     ]
-    return {row["_id"]: row["since"] for row in Session.collection().aggregate(groups)}
+    rows = list(Session.collection().aggregate(stages))
+    return {row["_id"]: row["since"] for row in rows if "since" in row}, departments.remember(
+        row for row in rows if "since" not in row
+    )
 
 
 def count_reserved() -> dict[ObjectId, tuple[int, datetime]]:

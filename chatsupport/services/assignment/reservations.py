@@ -1,7 +1,8 @@
 """How long waiting sessions are reserved for the agents of their departments.
 
-While a waiting session has `reservedFor`, only agents of that department may have it. Every process looks twice a
-second for sessions that have waited for `overflowAfter`, or whose department is gone, and opens them to every agent.
+While a waiting session has `reservedFor`, only agents of that department may have it. Every process looks for sessions
+that have waited for `overflowAfter`, or whose department is gone, and opens them to every agent: twice a second while a
+session is reserved, otherwise once a second.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 LOOK_SECONDS = 0.5
+IDLE_LOOK_SECONDS = 1.0
+"""How often to look where nothing is kept for a department. It is the shortest `overflowAfter`."""
 _OF_A_DEPARTMENT = {"departmentId": {"$gte": NO_DEPARTMENT}}
 
 DELETED_LATELY_SECONDS = 15.0
@@ -39,13 +42,22 @@ _ids: Remembered[set[ObjectId]] = Remembered()
 """The departments that this process saw when it looked last."""
 _deleted_lately: dict[ObjectId, float] = {}
 """The departments that this process has seen to be deleted, and when."""
+_is_idle: Remembered[bool] = Remembered()
+"""Whether no session was kept for a department at the last look."""
+
+
+def pause() -> float:
+    """Return the seconds until the next look."""
+    return IDLE_LOOK_SECONDS if _is_idle.get() else LOOK_SECONDS
 
 
 def look() -> None:
     """Open the sessions that have waited for their departments for too long, or whose departments are gone."""
-    # These are read first: their departments existed then, so one that is missing now was deleted.
-    reserved = queue.reserved_since()
-    known, time, opened = departments.read(), now(), 0
+    reserved, known = queue.reserved_since()
+    _is_idle.keep(not reserved, math.inf)
+    if not reserved.keys() <= known.keys():
+        known = departments.read()  # These existed before, so one that is missing now was deleted.
+    time, opened = now(), 0
     _finish_deletions(known)
     for department_id, since in reserved.items():
         department = known.get(department_id)

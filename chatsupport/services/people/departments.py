@@ -21,6 +21,10 @@ Document = dict[str, Any]
 
 TRUSTED_SECONDS = 2.0
 
+_ANY: Document = {"key": {"$gt": ""}}
+ALL: Document = {"coll": Department._meta["collection"], "pipeline": [{"$match": _ANY}]}
+"""What adds all departments to the rows of an aggregation (`$unionWith`)."""
+
 _known: Remembered[dict[ObjectId, Document]] = Remembered()
 
 
@@ -31,7 +35,12 @@ def known() -> Mapping[ObjectId, Document]:
 
 def read() -> Mapping[ObjectId, Document]:
     """Return the departments by their ids as they are now, and remember them."""
-    found = {department["_id"]: department for department in Department.collection().find({"key": {"$gt": ""}})}
+    return remember(Department.collection().find(_ANY))
+
+
+def remember(departments: Iterable[Document]) -> Mapping[ObjectId, Document]:
+    """Remember all departments, which were just read. Returns them by their ids."""
+    found = {department["_id"]: department for department in departments}
     _known.keep(found, TRUSTED_SECONDS)
     return found
 

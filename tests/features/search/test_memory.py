@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from bson import ObjectId
 
@@ -44,6 +46,23 @@ def test_what_is_put_back_is_read_and_waits_since_it_was_noted_first() -> None:
 
     again = inbox.take()[ONE]
     assert (again.since, again.must_be_read) == (taken[ONE].since, True)
+
+
+def test_those_that_have_waited_longest_are_taken_first() -> None:
+    inbox = Inbox()
+    for each in (ONE, TWO, THREE, ONE):
+        inbox.add_message(each, 1, "text")
+    taken = inbox.take(1)
+    assert list(taken) == [ONE]
+
+    inbox.put_back(taken)
+
+    (after_two, after_three, again) = inbox.queued_before(math.inf)
+    assert after_two <= after_three <= again
+    assert again > taken[ONE].since
+    assert inbox.queued_before(after_two) == [after_two]
+    assert list(inbox.take(2)) == [TWO, THREE]
+    assert list(inbox.take()) == [ONE]
 
 
 def test_the_entries_that_were_used_least_lately_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from chatsupport.features.search import indexing, service, sweeps
 from chatsupport.features.search.documents import SearchEntry
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
+from tests.commands import COMMANDS
 from tests.concurrency import run_together
 from tests.interleaving import just_after, just_before
 
@@ -280,6 +283,45 @@ def test_the_words_of_a_session_are_bounded(operator: Api, session_id: str, monk
 
     assert len(SearchEntry.objects.get(id=session_id).words) == 10
     assert indexing.index([ObjectId(session_id)]) == set()
+
+
+@pytest.mark.usefixtures("app")
+def test_sessions_that_are_due_at_once_are_indexed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, sizes = time.monotonic(), []
+    sessions = [ObjectId() for _ in range(40)]
+    for each in sessions:
+        indexing.note(each)
+    for turn in range(20):
+        now = started + turn * indexing.TURN_SECONDS
+        monkeypatch.setattr(indexing, "time", SimpleNamespace(monotonic=lambda now=now: now))
+        before = sum(map(indexing.is_noted, sessions))
+        indexing.take_turn()
+        sizes.append(before - sum(map(indexing.is_noted, sessions)))
+
+    first = next(turn for turn, size in enumerate(sizes) if size)
+    assert first * indexing.TURN_SECONDS >= indexing.COLLECT_SECONDS
+    assert sum(sizes) == len(sessions), "within 4 seconds"
+    assert max(sizes) <= 7, sizes
+
+
+def test_a_few_entries_are_written_at_once_fewer_if_they_are_long(
+    operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [operator.start(f"v{number}")["sessionId"] for number in range(3)]
+    monkeypatch.setattr(indexing, "MOST_COST", 500)
+
+    def writes(*texts: str) -> int:
+        for each, text in zip((session_id, *others), texts, strict=False):
+            operator.send(each, text)
+        with COMMANDS.counted() as sent:
+            indexing.index_waiting()
+        return sent.count("update search")
+
+    writes(*["hello"] * 4)
+    assert writes(*["short"] * 4) == 2
+    writes(" ".join(f"long{number}" for number in range(100)))
+    assert writes(*["again"] * 4) == 3
+    assert len(found(operator, "hello short again")) == 4
 
 
 def test_two_processes_lose_nothing(operator: Api, session_id: str) -> None:

@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 LOOK_SECONDS = 1.0
-LEASE_SECONDS, RENEW_SECONDS = 6.0, 2.0
+LEASE_SECONDS = 6.0
 STORE_SECONDS = 0.2
 LANES, BATCH, MOST_DUE = 4, 50, 200
 LATE_SECONDS = 5.0
@@ -344,18 +344,16 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self._endpoints: dict[ObjectId, Endpoint] = {}
-        self._held_at = -math.inf
 
     def forget(self) -> None:
         """Send nothing, because another application begins."""
         for endpoint in self._endpoints.values():
             endpoint.stop()
         self._endpoints.clear()
-        self._held_at = -math.inf
 
     def work(self) -> None:
         """Begin to deliver to new webhooks, and stop for those that are gone or disabled."""
-        if not switch.here.is_known_to_be_on or not self._holds():
+        if not switch.here.is_known_to_be_on or message_log.log.is_closed or not LEASE.hold():
             self.forget()
             return
         webhooks = {row["_id"]: row for row in Webhook.collection().find({"isEnabled": True}, hint="newest")}
@@ -368,14 +366,6 @@ class Dispatcher:
         for webhook_id in webhooks.keys() - self._endpoints.keys():
             endpoint = self._endpoints[webhook_id] = Endpoint(webhooks[webhook_id])
             socketio.start_background_task(endpoint.run)
-
-    def _holds(self) -> bool:
-        if elapsed() - self._held_at < RENEW_SECONDS:
-            return True
-        if message_log.log.is_closed or not LEASE.hold():
-            return False
-        self._held_at = elapsed()
-        return True
 
 
 def count() -> None:

@@ -313,5 +313,5 @@ def test_the_times_of_a_process_are_the_databases(wait: Pass) -> None:
 
 def test_processes_forked_from_one_have_leases_of_their_own(app: Flask) -> None:
     imported = Lease("work", 30.0)
-    first, second = copy.copy(imported), copy.copy(imported)  # As a fork does.
+    first, second = copy.deepcopy(imported), copy.deepcopy(imported)  # As a fork does.
     assert [one.hold() for one in (first, second, first)] == [True, False, True]
