@@ -32,7 +32,7 @@ Document = dict[str, Any]
 
 LOOK_SECONDS = 0.5
 IDLE_LOOK_SECONDS = 1.0
-"""How often to look where nothing is kept for a department. It is the shortest `overflowAfter`."""
+"""How often to look while no session is reserved: an `overflowAfter` is at least as long."""
 _OF_A_DEPARTMENT = {"departmentId": {"$gte": NO_DEPARTMENT}}
 
 DELETED_LATELY_SECONDS = 15.0
@@ -43,7 +43,7 @@ _ids: Remembered[set[ObjectId]] = Remembered()
 _deleted_lately: dict[ObjectId, float] = {}
 """The departments that this process has seen to be deleted, and when."""
 _is_idle: Remembered[bool] = Remembered()
-"""Whether no session was kept for a department at the last look."""
+"""Whether no session was reserved at the last look."""
 
 
 def pause() -> float:

@@ -13,6 +13,7 @@ from chatsupport.features.settings import service
 from chatsupport.features.settings.documents import Settings
 from chatsupport.features.settings.hours import DAYS
 from chatsupport.features.settings.orders import ReadSettings
+from chatsupport.services.server import processes
 from chatsupport.web import bundle
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.commands import COMMANDS
@@ -286,6 +287,26 @@ def test_another_process_reads_the_settings_when_told_and_by_itself(operator: Ap
     service.forget()
     service.refresh()
     assert service.current()["widget"]["theme"] == "dark"
+
+
+def test_a_process_that_is_alone_reads_the_settings_rarely(operator: Api) -> None:
+    def commands() -> list[str]:
+        with COMMANDS.counted() as sent:
+            service.look()
+        return sent
+
+    processes.here.begin()
+    processes.here.beat()
+    commands()
+    assert commands() == []
+
+    other = processes.ThisProcess()
+    other.begin()
+    other.beat()
+    processes.here.beat()
+    assert commands() == ["find settings"]
+    assert commands() == ["find settings"]
+    other.leave()
 
 
 def test_a_read_in_progress_does_not_undo_a_newer_change(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:

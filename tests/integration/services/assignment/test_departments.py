@@ -146,6 +146,7 @@ def test_a_session_overflows_to_every_agent_and_keeps_its_age(desk: Desk) -> Non
     second = desk.visitor("u4")
     reservations.look()
     assert desk.place_of(late) == 1
+    assert reservations.pause() == reservations.LOOK_SECONDS
 
     desk.waits_longer(late, 61)
     reservations.look()
@@ -167,6 +168,8 @@ def test_a_new_overflow_time_holds_for_those_who_wait(desk: Desk) -> None:
     desk.operator.patch(f"/api/departments/{sales}", {"overflowAfter": 5})
     reservations.look()
     assert desk.agent_of(waiting) == agent
+    reservations.look()
+    assert reservations.pause() == reservations.IDLE_LOOK_SECONDS
 
 
 def test_a_deleted_department_gives_its_sessions_to_everybody(desk: Desk) -> None:

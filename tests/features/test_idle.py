@@ -1,0 +1,29 @@
+"""An idle process asks the database little, whatever its features are."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatsupport import timed_work
+from chatsupport.features.search import indexing
+from chatsupport.services.server import processes
+from tests.api import Api
+from tests.commands import COMMANDS
+
+
+@pytest.mark.usefixtures("session_id")
+def test_an_idle_process_looks_at_the_database_rarely(operator: Api) -> None:
+    operator.start("u2")
+    processes.here.begin()
+    processes.here.beat()
+    indexing.index_waiting()
+    for work in timed_work.all_work():
+        work()  # What it looks up once, it has looked up.
+    rates: dict[str, float] = {}
+    for work in timed_work.all_work():
+        with COMMANDS.counted() as sent:
+            work()
+        rates[work.name] = len(sent) / work.seconds
+
+    # A lease is renewed more rarely than this shows: a process remembers that it holds it.
+    assert sum(rates.values()) < 11.0, sorted(rates.items(), key=lambda rate: rate[1], reverse=True)
