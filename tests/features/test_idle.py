@@ -6,19 +6,21 @@ import pytest
 
 from chatsupport import timed_work
 from chatsupport.features.search import indexing
+from chatsupport.services.assignment import transitions
 from chatsupport.services.server import processes
 from tests.api import Api
 from tests.commands import COMMANDS
 
 
 @pytest.mark.usefixtures("session_id")
-def test_an_idle_process_looks_at_the_database_rarely(operator: Api) -> None:
+def test_an_idle_process_looks_at_the_database_rarely(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transitions, "_deleted", {})  # Of earlier tests.
     operator.start("u2")
     processes.here.begin()
     processes.here.beat()
-    indexing.index_waiting()
     for work in timed_work.all_work():
         work()  # What it looks up once, it has looked up.
+    indexing.index_waiting()
     rates: dict[str, float] = {}
     for work in timed_work.all_work():
         with COMMANDS.counted() as sent:

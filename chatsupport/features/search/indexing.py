@@ -233,7 +233,7 @@ class _Reading:
             values["words"] = [*known, *sorted(more)][:MOST_WORDS]
         unchanged = {"_id": self.entry["_id"], "revision": self.entry["revision"]}
         self.written = {**values, "revision": ObjectId()}
-        return UpdateOne(unchanged, {"$set": self.written}), len(values.get("words", known))
+        return UpdateOne(unchanged, {"$set": self.written}), len({**self.entry, **values}["words"])
 
     def known(self) -> Known:
         """Return the entry as it is after the write."""

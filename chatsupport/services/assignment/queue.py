@@ -151,7 +151,7 @@ def departments_waiting() -> list[ObjectId | None]:
     return [row["_id"] for row in Session.collection().aggregate(groups, hint=hint_by_department())]
 
 
-def reserved_since() -> tuple[dict[ObjectId, datetime], dict[ObjectId, Document]]:
+def reserved_since() -> tuple[dict[ObjectId, datetime], Mapping[ObjectId, dict[str, Any]]]:
     """Return the departments for which sessions are kept, each with the time since which the longest has waited; and
     all departments, as `departments.read` does. One command.
     """
