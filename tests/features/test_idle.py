@@ -6,7 +6,7 @@ import pytest
 
 from chatsupport import timed_work
 from chatsupport.features.search import indexing
-from chatsupport.services.assignment import transitions
+from chatsupport.services.assignment import reservations, transitions
 from chatsupport.services.server import processes
 from tests.api import Api
 from tests.commands import COMMANDS
@@ -14,7 +14,8 @@ from tests.commands import COMMANDS
 
 @pytest.mark.usefixtures("session_id")
 def test_an_idle_process_looks_at_the_database_rarely(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transitions, "_deleted", {})  # Of earlier tests.
+    for module, of_earlier_tests in ((transitions, "_deleted"), (reservations, "_deleted_lately")):
+        monkeypatch.setattr(module, of_earlier_tests, {})
     operator.start("u2")
     processes.here.begin()
     processes.here.beat()
