@@ -60,10 +60,11 @@ LATE_DELETION = timedelta(seconds=15)
 LOOK_BACK = 400
 """How many batches to search for the marks that were copied when an agent was deleted."""
 SESSION_STARTED, SESSION_ENDED = "session.started", "session.ended"
-INDEX = recording.FIELD
+FIELD = recording.FIELD
+"""The field with the marks, and the name of its index."""
 
 Document = dict[str, Any]
-_MARKED = {f"{recording.FIELD}.at": {"$exists": True}}
+_MARKED = {f"{FIELD}.at": {"$exists": True}}
 
 LEASE = Lease("events", LEASE_SECONDS, when=readiness.is_ready)
 
@@ -243,15 +244,15 @@ class _Marks:
         self.of_agents: list[Document] = []
         self.stale: list[Document] = []
         """Those from before recording began, which are only removed."""
-        fields = {INDEX: 1, "status": 1, "totalMessages": 1}
+        fields = {FIELD: 1, "status": 1, "totalMessages": 1}
         for session in self._find(Session, fields):
             final = session["status"] != ENDED or session.get("totalMessages") is not None
-            changes = self._in_order(session[INDEX], sessionId=session["_id"])
+            changes = self._in_order(session[FIELD], sessionId=session["_id"])
             if changes:
                 self.sessions[session["_id"]] = (final, changes)
         for recorded in (one for each in feature.installed() for one in each.recorded):
-            for row in self._find(recorded.documents, {INDEX: 1, "sessionId": 1}):
-                added = self._in_order(row[INDEX], sessionId=row["sessionId"], about=row["_id"])
+            for row in self._find(recorded.documents, {FIELD: 1, "sessionId": 1}):
+                added = self._in_order(row[FIELD], sessionId=row["sessionId"], about=row["_id"])
                 if not added:
                     continue
                 final, changes = self.sessions.get(row["sessionId"], (True, []))
@@ -280,9 +281,9 @@ class _Marks:
 
     def _look_at_agents(self) -> None:
         found: dict[ObjectId, Document] = {}
-        for agent in self._find(Agent, {INDEX: 1}):
-            found |= {change["id"]: change for change in self._in_order(agent[INDEX], about=agent["_id"])}
-        deletions = self._find(Deletion, {INDEX: 1, "at": 1})
+        for agent in self._find(Agent, {FIELD: 1}):
+            found |= {change["id"]: change for change in self._in_order(agent[FIELD], about=agent["_id"])}
+        deletions = self._find(Deletion, {FIELD: 1, "at": 1})
         ids = [deletion["_id"] for deletion in deletions]
         there = {row["_id"] for row in Agent.collection().find({"_id": {"$in": ids}}, {"_id": 1})} if ids else set()
         for deletion in deletions:
@@ -290,7 +291,7 @@ class _Marks:
                 if deletion["at"] < now() - LATE_DELETION:
                     Deletion.collection().delete_one({"_id": deletion["_id"]})
                 continue
-            for change in self._in_order(deletion[INDEX], about=deletion["_id"]):
+            for change in self._in_order(deletion[FIELD], about=deletion["_id"]):
                 is_own = change["type"] == recording.AGENT_DELETED
                 if is_own or change["id"] in found or not _is_recorded(change["id"]):
                     found[change["id"]] = change
@@ -303,7 +304,7 @@ def _find(document: type[Any], fields: Document, most: int = MOST_MARKED) -> lis
     """Return documents with marks, those with the oldest first."""
     collection = document.collection().with_options(read_concern=COMMITTED)
     try:
-        return list(collection.find(_MARKED, fields, hint=INDEX, limit=most))
+        return list(collection.find(_MARKED, fields, hint=FIELD, limit=most))
     except OperationFailure as error:
         if lacks_index(error):
             return []
@@ -343,8 +344,8 @@ def _merge(
 
 def oldest_mark(document: type[Any]) -> datetime | None:
     """Return the time of the oldest change of these documents that is not recorded yet."""
-    rows = _find(document, {INDEX: 1}, most=1)
-    return min(mark["at"] for mark in rows[0][INDEX]) if rows else None
+    rows = _find(document, {FIELD: 1}, most=1)
+    return min(mark["at"] for mark in rows[0][FIELD]) if rows else None
 
 
 def _run(session_id: ObjectId, after: int, through: int) -> Document:
@@ -389,7 +390,7 @@ def _remove_marks(entries: Iterable[Document]) -> None:
         else:
             documents = (Agent, Deletion)
         for document in documents:
-            removal = UpdateOne({"_id": about}, {"$pull": {INDEX: {"id": entry["id"]}}})
+            removal = UpdateOne({"_id": about}, {"$pull": {FIELD: {"id": entry["id"]}}})
             removals.setdefault(document, []).append(removal)
     for document, updates in removals.items():
         document.collection().bulk_write(updates, ordered=False)
@@ -493,7 +494,7 @@ def clean() -> None:
     for document in documents:
         ids = [row["_id"] for row in _find(document, {"_id": 1})]
         if ids:
-            old = {"$pull": {INDEX: {"at": {"$lt": before}}}}
+            old = {"$pull": {FIELD: {"at": {"$lt": before}}}}
             document.collection().update_many({"_id": {"$in": ids}}, old)
 
 

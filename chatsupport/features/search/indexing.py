@@ -4,8 +4,8 @@ Nothing is written on a message's way in. Each process notes which sessions chan
 reads what is new in them. An entry says up to which seq it has the messages. Because these commit in the order of their
 seqs, nothing is skipped. `sweeps.py` finds what a killed or stalled process has left.
 
-To write an entry costs MongoDB more than to store a message, and the more the longer it is. A hundred of them at once
-would hold up all messages meanwhile. So those that are due are written a few at a time, in turns.
+Writing an entry costs MongoDB more than storing a message, and more the longer the entry is. A hundred entries at once
+would hold up all messages. So those that are due are written a few at a time, in turns.
 
 An entry is made before anything of the session is read, and a write holds only for the revision of the entry that was
 read first. So what an erasure deletes meanwhile is not written again by whoever has read the texts before it, and two
@@ -47,11 +47,11 @@ _Write = tuple[UpdateOne, int]
 COLLECT_SECONDS = 2.0
 """How long a session waits for more of its messages."""
 SPREAD_SECONDS, TURN_SECONDS = 1.5, 0.2
-"""Over how long sessions are spread that are due at the same time, and the time between two turns."""
+"""Sessions that are due at the same time are spread over the first, in turns that are the second apart."""
 BATCH = 100
 """How many sessions are read at once."""
 MOST_COST, COST_OF_ENTRY = 4000, 200
-"""How much is written at once. To write an entry costs as much as its words, and as this number of them."""
+"""How much is written at once, in words. The second is what an entry costs besides its words."""
 WRITE_PAUSE_SECONDS = 0.005
 MOST_MESSAGES = 2000
 """How many messages are read at once."""

@@ -23,7 +23,7 @@ TRUSTED_SECONDS = 2.0
 
 _ANY: Document = {"key": {"$gt": ""}}
 ALL: Document = {"coll": Department._meta["collection"], "pipeline": [{"$match": _ANY}]}
-"""What adds all departments to the rows of an aggregation (`$unionWith`)."""
+"""The argument of `$unionWith` that adds all departments to the rows of an aggregation."""
 
 _known: Remembered[dict[ObjectId, Document]] = Remembered()
 
