@@ -95,6 +95,13 @@ class EngineSocket(engineio.socket.Socket):
             raise SocketIsClosedError
         super().receive(pkt)
 
+    def handle_get_request(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Answer a poll, or make the connection a websocket. Refuses a websocket without `Connection: upgrade`."""
+        answer = super().handle_get_request(environ, start_response)
+        if isinstance(answer, list) and not self.connected:
+            return self.server._bad_request("Invalid websocket upgrade")
+        return answer
+
     def handle_post_request(self, environ: dict[str, Any]) -> None:
         """Handle the packets of a POST. Raises `EngineIOError`, which ends the connection, for anything else."""
         try:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.e2e.raw import Peers, read_all
+from tests.e2e.raw import UPGRADE, Peers, read_all
 from tests.e2e.server import Server
 
 HEAD = b"POST /api/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -116,6 +116,16 @@ def test_pipelined_requests_are_answered_in_order(peers: Peers) -> None:
 
     assert peer.read().statuses == [201, 201, 404, 200]
     assert b"\nServer:" not in peer.received
+
+
+def test_a_websocket_without_connection_upgrade_is_refused(server: Server, peers: Peers) -> None:
+    """Some proxies drop this header and not the other."""
+    requests = [UPGRADE.replace(b"Connection: Upgrade\r\n", other) for other in (b"", b"Connection: keep-alive\r\n")]
+    peer = peers.open(b"\r\n".join([*requests, b""]))
+
+    assert peer.answers(2) == [400, 400]
+    assert b"Invalid websocket upgrade" in peer.received
+    assert "Traceback" not in server.output()
 
 
 def test_a_target_may_name_the_host_and_a_path_has_one_spelling(peers: Peers) -> None:
