@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -20,7 +20,7 @@ from chatsupport.background import Buffered
 from chatsupport.documents import Message, Session
 from chatsupport.events import MessagesRead
 from chatsupport.identity import CALLER_TYPES, Caller
-from chatsupport.services.messages import sequences
+from chatsupport.services.messages import message_log, sequences
 from chatsupport.services.people import tombstones
 from chatsupport.services.presence import membership
 
@@ -29,7 +29,7 @@ MAX_KNOWN = 20_000
 """The number of sessions whose marks are remembered."""
 MAX_BATCH = 500
 MAX_UNREAD = 1_000
-"""Unread messages are counted up to here."""
+"""Unread messages are counted among so many last ones of a session."""
 
 Key = tuple[ObjectId, Caller]
 Mark = tuple[int, float]
@@ -50,7 +50,8 @@ def mark(session_id: ObjectId, person: Caller, seq: int) -> int:
     known = _known.get(session_id, {}).get(person) if here else None
     if known is None:
         known = max(_stored(session_id, person), _pending.get(key, _NONE)[0])
-    if seq > known:
+    # Most marks are for a message that this process has just stored.
+    if seq > max(known, message_log.log.known_last_seqs([session_id]).get(session_id, 0)):
         seq = min(seq, sequences.last_seq(session_id))
     with _mutex:
         known = max(known, _known.get(session_id, {}).get(person, 0), _pending.get(key, _NONE)[0])
@@ -80,18 +81,25 @@ def forget(session_id: str) -> None:
         _known.pop(ObjectId(session_id), None)
 
 
-def unread(session: Mapping[str, Any], person: Caller, last_seq: int) -> int:
-    """Return how many messages of others the person has not read, counted up to `MAX_UNREAD`."""
-    read = _mark_in(session, person)
-    if read >= last_seq:
-        return 0
-    unread_messages = {
-        "sessionId": session["_id"],
-        "seq": {"$gt": read},
-        "fence": sequences.NO_FENCE,
-        "$nor": [{"senderId": person.id, "senderType": person.type}],
-    }
-    return int(Message.collection().count_documents(unread_messages, limit=MAX_UNREAD))
+def count_unread(readers: Iterable[tuple[Mapping[str, Any], Caller, int]]) -> dict[ObjectId, int]:
+    """Return for each session, its reader and its last seq how many messages of others the reader has not read.
+
+    They are counted among the last `MAX_UNREAD`, for all sessions with one command. Sessions without any are left out.
+    """
+    unread = [
+        {
+            "sessionId": session["_id"],
+            "seq": {"$gt": max(read, last_seq - MAX_UNREAD), "$lte": last_seq},
+            "fence": sequences.NO_FENCE,
+            "$nor": [{"senderId": reader.id, "senderType": reader.type}],
+        }
+        for session, reader, last_seq in readers
+        if (read := _mark_in(session, reader)) < last_seq
+    ]
+    if not unread:
+        return {}
+    counts: list[dict[str, Any]] = [{"$match": {"$or": unread}}, {"$group": {"_id": "$sessionId", "n": {"$sum": 1}}}]
+    return {row["_id"]: int(row["n"]) for row in Message.collection().aggregate(counts)}
 
 
 def _store(marks: dict[Key, Mark]) -> None:

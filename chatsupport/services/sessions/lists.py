@@ -27,10 +27,11 @@ def list_sessions(caller: Caller, wanted: SessionFilter) -> dict[str, Any]:
     sees_all = caller.type == SYSTEM or access.is_supervisor(caller)
     query = _query(caller, wanted, sees_all=sees_all)
     page, next_cursor = pages.read(Session.collection(), query, wanted.limit, wanted.cursor, time="createdAt")
-    sessions = [
-        {**session, "unreadCount": read_marks.unread(row, _reader(caller, row, sees_all), session["lastSeq"])}
-        for row, session in zip(page, serialize(page), strict=True)
-    ]
+    described = list(zip(page, serialize(page), strict=True))
+    unread = read_marks.count_unread(
+        (row, _reader(caller, row, sees_all), session["lastSeq"]) for row, session in described
+    )
+    sessions = [{**session, "unreadCount": unread.get(row["_id"], 0)} for row, session in described]
     return serializers.page("sessions", sessions, next_cursor)
 
 

@@ -16,6 +16,7 @@ from chatsupport.documents import Session
 from chatsupport.identity import Caller
 from chatsupport.services.messages import read_marks
 from tests.api import Api, Apis, data_of
+from tests.commands import COMMANDS
 from tests.concurrency import eventually, run_together
 from tests.sockets import Socket, Sockets, succeeded
 
@@ -177,6 +178,37 @@ def test_unread_messages_of_others_are_counted_in_lists(
     assert eventually(lambda: unread(mine) == 0)
     data_of(operator.send(session_id, senderType="user"))
     assert (unread(mine), unread(operator)) == (1, 1)
+
+
+def test_unread_messages_of_all_sessions_are_counted_with_one_command(
+    apis: Apis, operator: Api, session_id: str, agent: dict[str, Any]
+) -> None:
+    second, silent = (str(operator.start(user_id)["sessionId"]) for user_id in ("u2", "u3"))
+    for _ in range(3):
+        data_of(operator.send(second, senderType="user"))
+
+    with COMMANDS.counted() as sent:
+        listed = data_of(operator.get("/api/chat/sessions"))["sessions"]
+
+    assert {each["id"]: each["unreadCount"] for each in listed} == {session_id: 6, second: 3, silent: 0}
+    assert sent.count("aggregate messages") == 2, "the last seqs, and the unread messages"
+
+
+def test_unread_messages_are_counted_among_the_last_ones(
+    operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_marks, "MAX_UNREAD", 7)
+    (listed,) = data_of(operator.get("/api/chat/sessions"))["sessions"]
+    assert listed["unreadCount"] == 3, "the last four of the seven are the agent's own"
+
+
+def test_to_mark_a_message_that_this_process_has_stored_reads_no_last_seq(user_socket: Socket, session_id: str) -> None:
+    assert mark(user_socket, session_id, 3) == 3
+    with COMMANDS.counted() as sent:
+        assert mark(user_socket, session_id, 10) == 10
+        assert mark(user_socket, session_id, 7) == 10
+    assert "find messages" not in sent
+    assert mark(user_socket, session_id, 99) == 10
 
 
 def test_a_failed_write_is_repeated(
