@@ -62,7 +62,8 @@ MOST_WORDS = 5000
 PAUSE_AFTER = 200
 """After how many messages other work may go on."""
 
-_NEEDED = dict.fromkeys("userId userType agentId status createdAt updatedAt erased features".split(), 1)
+NEEDED = dict.fromkeys("userId userType agentId status createdAt updatedAt erased features".split(), 1)
+"""What is read of a session."""
 
 _waiting = Inbox()
 _under_way: set[ObjectId] = set()
@@ -165,7 +166,7 @@ def index(session_ids: Sequence[ObjectId], *, are_busy: bool = False) -> set[Obj
     if not session_ids:
         return set()
     entries = _entries(session_ids)
-    sessions = {row["_id"]: row for row in Session.collection().find({"_id": {"$in": list(entries)}}, _NEEDED)}
+    sessions = {row["_id"]: row for row in Session.collection().find({"_id": {"$in": list(entries)}}, NEEDED)}
     forget(entries.keys() - sessions.keys())
     unfinished = _being_erased(sessions.values())
     reads = {
@@ -181,6 +182,14 @@ def index(session_ids: Sequence[ObjectId], *, are_busy: bool = False) -> set[Obj
     return unfinished
 
 
+def own_words(session: Mapping[str, Any]) -> list[str]:
+    """Return the words of a session that are not of messages, in order."""
+    own = {str(session["_id"])}
+    for text in (session["userId"], *session_parts.texts_of(session)):
+        own |= words.of(text)
+    return sorted(own)
+
+
 def forget(session_ids: Iterable[ObjectId]) -> None:
     """Delete the entries of these sessions."""
     ids = list(session_ids)
@@ -193,10 +202,7 @@ class _Reading:
 
     def __init__(self, entry: Document, session: Document) -> None:
         self.entry, self.session = entry, session
-        own = {str(session["_id"])}
-        for text in (session["userId"], *session_parts.texts_of(session)):
-            own |= words.of(text)
-        self.own = sorted(own)
+        self.own = own_words(session)
         # Words are only ever added, so where a name or a tag has changed all is read again.
         self.is_new = entry.get("own") != self.own
         self.through: int = 0 if self.is_new else entry["through"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -25,22 +25,29 @@ POSITION = "search"
 
 def look_at_open() -> None:
     """Look whether the entries of all open sessions are up to date, and index those that are not."""
-    batch: dict[ObjectId, Any] = {}
+    batch: list[Mapping[str, Any]] = []
     for session in Session.collection().find({"status": {"$in": list(OPEN)}}, {"updatedAt": 1}):
-        batch[session["_id"]] = session.get("updatedAt")
+        batch.append(session)
         if len(batch) == LOOKED_AT:
             _look(batch)
-            batch = {}
+            batch = []
     _look(batch)
 
 
-def _look(changed_at: Mapping[ObjectId, Any]) -> None:
-    """Compare the entries of these sessions with when they were changed, and with their last messages."""
-    ids = list(changed_at)
-    rows = SearchEntry.collection().find({"_id": {"$in": ids}}, {"through": 1, "changedAt": 1})
-    entries = {row["_id"]: (row["through"], row.get("changedAt")) for row in rows}
+def _look(sessions: Sequence[Mapping[str, Any]], *, own: bool = False) -> None:
+    """Compare the entries of these sessions with when they were changed, and with their last messages; and with their
+    `own` words, which another release may make otherwise.
+    """
+    ids = [session["_id"] for session in sessions]
+    shown = {"through": 1, "changedAt": 1, **({"own": 1} if own else {})}
+    entries = {row.pop("_id"): row for row in SearchEntry.collection().find({"_id": {"$in": ids}}, shown)}
     last_seqs = sequences.last_seqs(ids)
-    behind = [each for each in ids if entries.get(each) != (last_seqs.get(each, 0), changed_at[each])]
+
+    def as_it_should_be(session: Mapping[str, Any]) -> dict[str, Any]:
+        entry = {"through": last_seqs.get(session["_id"], 0), "changedAt": session.get("updatedAt")}
+        return {**entry, "own": indexing.own_words(session)} if own else entry
+
+    behind = [each["_id"] for each in sessions if entries.get(each["_id"]) != as_it_should_be(each)]
     for start in range(0, len(behind), BATCH):
         _index(behind[start : start + BATCH])
     socketio.sleep(0)
@@ -53,8 +60,11 @@ def look_at_all() -> None:
     while True:
         position = state.get("position")
         after = {} if position is None else {"_id": {"$gt": position}}
-        ids = [row["_id"] for row in Session.collection().find(after, {"_id": 1}, sort=[("_id", 1)], limit=BATCH)]
-        if ids:
+        sessions = list(Session.collection().find(after, indexing.NEEDED, sort=[("_id", 1)], limit=BATCH))
+        ids = [session["_id"] for session in sessions]
+        if state.get("ended"):
+            _look(sessions, own=True)
+        elif ids:
             _index(ids)
         rounds = state.get("ended", 0) + (len(ids) < BATCH)
         state = {"position": ids[-1] if len(ids) == BATCH else None, "ended": rounds}

@@ -372,6 +372,30 @@ def test_a_look_at_the_open_sessions_reads_those_that_have_changed(
         assert found(operator, "vip") == [other] * len(tags)
 
 
+@pytest.mark.features("tags")
+def test_after_the_first_round_a_look_at_all_reads_only_what_has_changed(
+    operator: Api, session_id: str, profile: Any
+) -> None:
+    operator.send(session_id, "hello")
+    operator.end(session_id)
+    indexing.index_waiting()
+    sweeps.look_at_all()
+    before = len(profile())
+    sweeps.look_at_all()
+    asked = [row["command"] for row in profile()[before:] if row["ns"].endswith(".search")]
+    assert [set(command["projection"]) for command in asked] == [{"through", "changedAt", "own"}]
+
+    SearchEntry.collection().update_one({"_id": ObjectId(session_id)}, {"$set": {"own": ["of", "another", "release"]}})
+    sweeps.look_at_all()
+    assert found(operator, f"hello {session_id}") == [session_id]
+
+    put = operator.client.put(f"/api/chat/tags/{session_id}", json={"tags": ["vip"]}, headers=operator.headers)
+    data_of(put)
+    indexing._waiting.clear()
+    sweeps.look_at_all()
+    assert found(operator, "vip") == [session_id]
+
+
 def test_a_look_leaves_what_is_indexed_from_memory_soon(operator: Api, session_id: str, profile: Any) -> None:
     for text in ("one", "two"):
         operator.send(session_id, text)
