@@ -46,11 +46,11 @@ _Write = tuple[UpdateOne, int]
 
 COLLECT_SECONDS = 2.0
 """How long a session waits for more of its messages."""
-SPREAD_SECONDS, TURN_SECONDS = 1.5, 0.2
+SPREAD_SECONDS, TURN_SECONDS = 1.5, 0.1
 """Sessions that are due at the same time are spread over the first, in turns that are the second apart."""
 BATCH = 100
 """How many sessions are read at once."""
-MOST_COST, COST_OF_ENTRY = 4000, 200
+MOST_COST, COST_OF_ENTRY = 2000, 200
 """How much is written at once, in words. The second is what an entry costs besides its words."""
 WRITE_PAUSE_SECONDS = 0.005
 MOST_MESSAGES = 2000
