@@ -7,12 +7,12 @@ import os
 import sys
 
 from chatsupport.config import Config
-from chatsupport.observability.logs.context import bind, clear, enter, leave, log_context
+from chatsupport.observability.logs.context import clear, enter, leave
 from chatsupport.observability.logs.files import SharedRotatingFileHandler
 from chatsupport.observability.logs.flood import LinesByAddress
 from chatsupport.observability.logs.formatters import HumanFormatter, JsonFormatter
 
-__all__ = ["bind", "clear", "enter", "leave", "log_context", "setup_logging"]
+__all__ = ["clear", "enter", "leave", "setup_logging"]
 
 REQUEST_ID = "chatsupport.request_id"
 """The key of a request's id in the WSGI environment."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatsupport.observability.logs import flood, log_context
+from chatsupport.observability.logs import enter, flood, leave
 
 logger = logging.getLogger("chatsupport.test.flood")
 
@@ -49,8 +49,9 @@ def test_an_address_gets_a_limited_number_of_lines_and_the_rest_is_counted(
     for number in range(10):
         # The address is in a field or in the context, and IPv6 counts by network.
         logger.info("a %d", number, extra={"address": f"2001:db8::{number}"})
-        with log_context(address="192.0.2.1"):
-            logger.info("b %d", number)
+        before = enter(lambda: {"address": "192.0.2.1"})
+        logger.info("b %d", number)
+        leave(before)
 
     assert [record.getMessage() for record in written] == ["a 0", "b 0", "a 1", "b 1", "a 2", "b 2"]
 

@@ -57,8 +57,8 @@ def app_log(set_up: SetUp) -> Callable[[], list[dict[str, Any]]]:
 
 
 def test_a_line_has_time_level_logger_message_context_and_fields(app_log: Any) -> None:
-    with logs.log_context(request_id="r1", caller="user:u1", session_id="s1"):
-        logger.info("Sent %s", "it", extra={"event": "send_message", "status": 201, "ms": 1.5})
+    logs.enter(lambda: {"request_id": "r1", "caller": "user:u1", "session_id": "s1"})
+    logger.info("Sent %s", "it", extra={"event": "send_message", "status": 201, "ms": 1.5})
 
     (line,) = app_log()
     assert line.pop("timestamp")[10:24:13] == "TZ"
@@ -86,26 +86,23 @@ def test_an_exception_is_part_of_its_line(app_log: Any) -> None:
     assert line["exception"].endswith("ValueError: of this kind")
 
 
-def test_context_ends_with_its_block(app_log: Any) -> None:
-    with logs.log_context(request_id="outer"):
-        with logs.log_context(session_id="s"):
-            logs.bind(caller="somebody")
-            logger.info("inside")
-        logger.info("between")
+def test_fields_are_bound_until_they_are_left_or_cleared(app_log: Any) -> None:
+    outer = logs.enter(lambda: {"request_id": "outer"})
+    inner = logs.enter(lambda: {"session_id": "s"})
+    logger.info("inside")
+    logs.leave(inner)
+    logger.info("between")
+    logs.leave(outer)
     logger.info("outside")
-    logs.bind(request_id="r", caller="c")
-    logs.bind(caller=None)
-    logger.info("bound")
+    logs.enter(lambda: {"request_id": "r"})
     logs.clear()
     logger.info("cleared")
 
-    names = ("request_id", "session_id", "caller")
-    assert [[line.get(name) for name in names] for line in app_log()] == [
-        ["outer", "s", "somebody"],
-        ["outer", None, None],
-        [None, None, None],
-        ["r", None, None],
-        [None, None, None],
+    assert [(line.get("request_id"), line.get("session_id")) for line in app_log()] == [
+        (None, "s"),
+        ("outer", None),
+        (None, None),
+        (None, None),
     ]
 
 
@@ -157,8 +154,8 @@ def test_a_terminal_in_development_gets_text(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     set_up(app_env="development", log_to_files=False)
 
-    with logs.log_context(caller="user:u1"):
-        logger.info("hello\nINFO forged", extra={"ms": 2, "token": "hunter2"})
+    logs.enter(lambda: {"caller": "user:u1"})
+    logger.info("hello\nINFO forged", extra={"ms": 2, "token": "hunter2"})
 
     (line,) = capsys.readouterr().out.splitlines()
     assert line[8:].split() == ["INFO", r"hello\nINFO", "forged", "caller=user:u1", "ms=2", "token=***"]
