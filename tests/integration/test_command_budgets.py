@@ -123,6 +123,13 @@ def test_a_start_costs_four_with_a_free_agent_or_without(apis: Apis, operator: A
     assert sent == ["find sessions", "findAndModify agents", "find sessions", "findAndModify sessions"]
 
 
+def test_a_start_of_an_open_session_costs_two_with_an_agent_and_three_while_it_waits(apis: Apis) -> None:
+    for user_id, agent_or_place in (("u1", ["find agents"]), ("u2", ["count sessions", "find agents"])):
+        with COMMANDS.counted() as sent:
+            apis.user(user_id).start(user_id)
+        assert sent == ["find sessions", *agent_or_place]
+
+
 @pytest.mark.features("departments")
 def test_departments_cost_a_start_nothing(apis: Apis, operator: Api) -> None:
     sales = data_of(operator.post("/api/departments", {"name": "Sales"}))["id"]
