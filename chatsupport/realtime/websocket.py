@@ -42,16 +42,16 @@ def install() -> None:
     driver._async["websocket"] = Handshake
 
 
-class _HandedOver(tuple[bytes, ...]):
+class _Upgraded(tuple[bytes, ...]):
     """The answer to a request that has become a websocket."""
 
 
-HANDED_OVER = _HandedOver()
+UPGRADED = _Upgraded()
 
 
-def is_handed_over(_: Any, answer: Iterable[bytes]) -> bool:
+def is_upgraded(_: Any, answer: Iterable[bytes]) -> bool:
     """Keep gunicorn from answering a request that has become a websocket, and from reading another one."""
-    if answer is HANDED_OVER:
+    if answer is UPGRADED:
         raise StopIteration
     return False
 
@@ -94,7 +94,7 @@ class Handshake:
             b"Sec-WebSocket-Accept: %b\r\n\r\n" % proof
         )
         self._handler(ChatWebSocket(client, self._max_bytes))
-        return HANDED_OVER
+        return UPGRADED
 
 
 class _Readers:

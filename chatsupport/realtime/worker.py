@@ -41,7 +41,7 @@ def serve(worker: Any, drain: Callable[[], object], graceful_seconds: int) -> No
 
     geventlet._eventlet_serve = connections.serve
     kind = type(worker)
-    kind.is_already_handled = websocket.is_handed_over
+    kind.is_already_handled = websocket.is_upgraded
     if not worker.cfg.is_ssl:
         geventlet.GreenSocket = ClientSocket
         kind.timeout_ctx = lambda _: _NO_TIMEOUT
