@@ -1,6 +1,6 @@
 """The index of the search: one entry for each session, with all its words.
 
-Nothing is written on a message's way in. Each process notes which sessions changed by its doing, and two seconds later
+Nothing is written on a message's way in. Each process notes which sessions it changed, and three seconds later
 reads what is new in them. An entry says up to which seq it has the messages. Because these commit in the order of their
 seqs, nothing is skipped. `sweeps.py` finds what a killed or stalled process has left.
 
@@ -44,9 +44,9 @@ Document = dict[str, Any]
 _Write = tuple[UpdateOne, int]
 """A write to an entry, and the number of its words."""
 
-COLLECT_SECONDS = 2.0
+COLLECT_SECONDS = 3.0
 """How long a session waits for more of its messages."""
-SPREAD_SECONDS, TURN_SECONDS = 1.5, 0.1
+SPREAD_SECONDS, TURN_SECONDS = 1.2, 0.2
 """Sessions that are due at the same time are spread over the first, in turns that are the second apart."""
 BATCH = 100
 """How many sessions are read at once."""

@@ -291,7 +291,7 @@ def test_sessions_that_are_due_at_once_are_indexed_in_turns(monkeypatch: pytest.
     sessions = [ObjectId() for _ in range(40)]
     for each in sessions:
         indexing.note(each)
-    for turn in range(round(4.0 / indexing.TURN_SECONDS)):
+    for turn in range(round(4.5 / indexing.TURN_SECONDS)):
         now = started + turn * indexing.TURN_SECONDS
         monkeypatch.setattr(indexing, "time", SimpleNamespace(monotonic=lambda now=now: now))
         before = sum(map(indexing.is_noted, sessions))
@@ -300,8 +300,8 @@ def test_sessions_that_are_due_at_once_are_indexed_in_turns(monkeypatch: pytest.
 
     first = next(turn for turn, size in enumerate(sizes) if size)
     assert first * indexing.TURN_SECONDS >= indexing.COLLECT_SECONDS
-    assert sum(sizes) == len(sessions), "within 4 seconds"
-    assert max(sizes) <= 4, sizes
+    assert sum(sizes) == len(sessions), "within 4.5 seconds"
+    assert max(sizes) <= 10, sizes
 
 
 def test_a_few_entries_are_written_at_once_fewer_if_they_are_long(
