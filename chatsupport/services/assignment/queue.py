@@ -1,10 +1,10 @@
-"""Places in the queue: the place of a waiting session, and announcing changes of it. `serving` empties the queue."""
+"""The queue: announcing places that change (`places`), QUEUE_LIMIT, who waits. `serving` empties it."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,6 @@ from bson import ObjectId
 
 from chatsupport import broadcasts, orders
 from chatsupport.background import Buffered, Counted, Remembered, Throttled
-from chatsupport.database.commands import count
 from chatsupport.documents import Session
 from chatsupport.documents.agent import NO_DEPARTMENT
 from chatsupport.documents.session import BACK, BY_DEPARTMENT_INDEX, FRONT, QUEUE_ORDER, WAITING
@@ -20,7 +19,7 @@ from chatsupport.errors import QueueFullError
 from chatsupport.events import CameFrom, SessionAssigned, SessionEnded
 from chatsupport.extensions import settings, socketio
 from chatsupport.orders import TellPlaces
-from chatsupport.services.assignment import checkpoints, slots
+from chatsupport.services.assignment import places, slots
 from chatsupport.services.messages import message_log
 from chatsupport.services.people import departments
 from chatsupport.services.presence import membership
@@ -44,90 +43,6 @@ LONGEST_PLENTY_SECONDS = 30.0
 _has_plenty_of_room: Remembered[bool] = Remembered()
 """Whether the count may be skipped: a moment ago there was so much room that the queue cannot be full now."""
 _announced: dict[ObjectId, int] = {}
-
-
-def position(session: Mapping[str, Any]) -> int | None:
-    """Return the session's place in the queue of its department, 1 for the next; None if it is not waiting.
-
-    Far back in a long queue, the place may be some seconds old (`checkpoints`).
-    """
-    return _place_lately(session) if session["status"] == WAITING else None
-
-
-def _place_lately(session: Mapping[str, Any]) -> int:
-    priority, queued_at = session.get("queuePriority"), session.get("queuedAt")
-    among = _same_department(session)
-    if queued_at is None:
-        return _place(session, among)
-    queue, key = (priority, *among.items()), (queued_at, session["_id"])
-    near = checkpoints.nearest(queue, key)
-    if near is None:
-        place = _place(session, among)
-        checkpoints.remember(queue, key, place)
-        return place
-    (time, session_id), place = near
-    if time == queued_at:
-        between = [{"queuedAt": time, "_id": {"$gte": session_id, "$lt": session["_id"]}}]
-    else:
-        between = [
-            {"queuedAt": time, "_id": {"$gte": session_id}},
-            {"queuedAt": {"$gt": time, "$lt": queued_at}},
-            {"queuedAt": queued_at, "_id": {"$lt": session["_id"]}},
-        ]
-    return place + _count_all([{**among, "queuePriority": priority, **part} for part in between])
-
-
-def _same_department(session: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the condition on the sessions among which a session has its place."""
-    department_id = session.get("departmentId")
-    return {} if department_id is None and not departments.known() else {"departmentId": department_id}
-
-
-def _place(session: Mapping[str, Any], among: Mapping[str, Any]) -> int:
-    priority, queued_at = session.get("queuePriority"), session.get("queuedAt")
-    ahead: list[dict[str, Any]] = [
-        {"queuePriority": {"$lt": priority}},
-        {"queuePriority": priority, "queuedAt": {"$lt": queued_at}},
-        {"queuePriority": priority, "queuedAt": queued_at, "_id": {"$lt": session["_id"]}},
-    ]
-    return 1 + _count_all([{**among, **part} for part in ahead])
-
-
-def _count_all(parts: Sequence[Mapping[str, Any]]) -> int:
-    """Return the number of waiting sessions in some parts of the queue of one department, or of all."""
-    # Each of these is one range of the index, so MongoDB counts without looking at a session. If there are
-    # departments, it looks at the sessions ahead of one without a department.
-    ranges = [{"status": WAITING, **part} for part in parts]
-    index = "queue" if parts[0].get("departmentId") is None else "places_in_department"
-    by = Session.collection(), index_builds.hint(f"sessions.{index}")
-    near = count({"$or": ranges}, *by, limit=checkpoints.NEAR)
-    # With $or, MongoDB remembers each document that it has counted. It counts long ranges faster one by one.
-    return near if near < checkpoints.NEAR else sum(count(one, *by) for one in ranges)
-
-
-def places(rows: list[dict[str, Any]]) -> dict[ObjectId, int]:
-    """Return the places of those of these sessions that are waiting, by the part of the queue's index between them."""
-    found: dict[ObjectId, int] = {}
-    waiting = [row for row in rows if row["status"] == WAITING and row.get("queuedAt") is not None]
-    parts = {(row.get("queuePriority"), row.get("departmentId")) for row in waiting}
-    for priority, department_id in parts:
-        of_part = {"queuePriority": priority, "departmentId": department_id}
-        keys = [_key(row) for row in waiting if of_part.items() <= {"departmentId": None, **row}.items()]
-        first, last = min(keys), max(keys)
-        among = _same_department(of_part)
-        place = _place_lately({**of_part, "queuedAt": first[0], "_id": first[1]})
-        between = Session.collection().find(
-            {"status": WAITING, **among, "queuePriority": priority, "queuedAt": {"$gte": first[0], "$lte": last[0]}},
-            {"queuedAt": 1},
-            sort=QUEUE_ORDER,
-        )
-        ids = [session["_id"] for session in between if _key(session) >= first]
-        found |= {session_id: place + number for number, session_id in enumerate(ids)}
-    return found
-
-
-def _key(session: Mapping[str, Any]) -> tuple[Any, ObjectId]:
-    return session["queuedAt"], session["_id"]
 
 
 def _all_places() -> dict[ObjectId, int]:
@@ -199,7 +114,7 @@ def withdraw_beyond_limit(session: Mapping[str, Any]) -> None:
             return
         # Those behind go as well, but not those that were let in before this one was stored: so look again, and after
         # a few looks let the last of those that still look go first.
-        if _place(session, {}) > limit - look // LOOKS_A_PLACE:
+        if places.from_the_front(session) > limit - look // LOOKS_A_PLACE:
             break
         socketio.sleep(LIMIT_LOOK_SECONDS)
     message_log.log.expect_end(session["_id"])

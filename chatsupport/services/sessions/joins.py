@@ -10,7 +10,7 @@ from chatsupport import events, serializers
 from chatsupport.events import HistoryRead
 from chatsupport.identity import Caller
 from chatsupport.observability import metrics
-from chatsupport.services.assignment import queue
+from chatsupport.services.assignment import places, queue
 from chatsupport.services.messages import history
 from chatsupport.services.sessions import reading, told_here
 from chatsupport.services.shared import access
@@ -29,7 +29,7 @@ def joined(caller: Caller, session_id: ObjectId, after: int | None) -> tuple[dic
     messages, has_more, last_seq = history.of_joined(session, after)
     if after is not None:
         metrics.RESUMES.add("gap" if has_more else "replayed" if messages else "nothing_missed")
-    place = queue.position(session)
+    place = places.position(session)
     queue.told(session_id, place)
     joined = {
         "sessionId": str(session_id),

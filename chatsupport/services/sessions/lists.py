@@ -14,7 +14,7 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ENDED
 from chatsupport.errors import ForbiddenError
 from chatsupport.identity import AGENT, SYSTEM, Caller
-from chatsupport.services.assignment import queue
+from chatsupport.services.assignment import places
 from chatsupport.services.messages import read_marks, sequences
 from chatsupport.services.sessions import reading
 from chatsupport.services.shared import access, pages
@@ -40,14 +40,14 @@ def serialize(rows: list[Document]) -> list[Document]:
     if not rows:
         return []
     agents = _agents_of(rows)
-    places = queue.places(rows)
+    waiting = places.positions(rows)
     last_seqs = sequences.last_seqs([row["_id"] for row in rows])
     time = now()
     return [
         serializers.session(
             row,
             agents.get(row["agentId"]) if row.get("agentId") else None,
-            places.get(row["_id"]),
+            waiting.get(row["_id"]),
             last_seqs.get(row["_id"], 0),
             time,
             for_staff=True,

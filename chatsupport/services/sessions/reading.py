@@ -15,7 +15,7 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import NEWEST_FIRST, OPEN
 from chatsupport.errors import ForbiddenError, SessionNotFoundError
 from chatsupport.identity import USER, Caller
-from chatsupport.services.assignment import queue
+from chatsupport.services.assignment import places
 from chatsupport.services.messages import sequences
 from chatsupport.services.shared import access
 
@@ -91,7 +91,7 @@ def describe_stored(session_id: ObjectId) -> Views:
 
 
 def _describe(session: Document, *, for_staff: bool = False) -> Document:
-    place, last_seq = queue.position(session), sequences.last_seq_of(session)
+    place, last_seq = places.position(session), sequences.last_seq_of(session)
     return serializers.session(session, agent_with(session), place, last_seq, now(), for_staff=for_staff)
 
 

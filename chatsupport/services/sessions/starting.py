@@ -21,7 +21,7 @@ from chatsupport.errors import ChatSupportError, DatabaseUnavailableError
 from chatsupport.events import SessionStarted
 from chatsupport.extensions import settings
 from chatsupport.identity import Caller
-from chatsupport.services.assignment import bots, queue, serving, slots, staffing, transitions
+from chatsupport.services.assignment import bots, places, queue, serving, slots, staffing, transitions
 from chatsupport.services.assignment.slots import Slot
 from chatsupport.services.messages import message_log
 from chatsupport.services.people import departments
@@ -191,7 +191,7 @@ def _new(user_id: str, user_type: str) -> Document:
 
 
 def _answer(session: Document, agent: Document | None, is_staffed: bool | None = None) -> dict[str, Any]:
-    place, opening = queue.position(session), staffing.opening()
+    place, opening = places.position(session), staffing.opening()
     session_id = str(session["_id"])
     if place is not None:
         message = _waiting_message(session, place, opening, is_staffed)

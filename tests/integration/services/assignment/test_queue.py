@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from chatsupport.database import clock, connection
 from chatsupport.documents import Session
-from chatsupport.services.assignment import checkpoints, queue
+from chatsupport.services.assignment import queue
 from chatsupport.services.sessions import starting
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
@@ -59,29 +57,6 @@ def test_sessions_of_the_same_millisecond_have_different_places(operator: Api) -
     Session.collection().update_many({}, {"$set": {"queuedAt": clock.now()}})
 
     assert sorted(places(operator, queued)) == [1, 2, 3, 4, 5]
-
-
-def test_far_back_in_a_long_queue_a_place_is_counted_from_one_that_was_counted_lately(
-    operator: Api, profile: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checkpoints, "NEAR", 10)
-    monkeypatch.setattr(checkpoints, "AHEAD_A_SECOND", 1)
-    documents = [starting._new(f"u{number}", "user") for number in range(60)]
-    for number, document in enumerate(documents):
-        document["queuedAt"] += timedelta(milliseconds=number // 7)
-    Session.collection().insert_many(documents)
-    assert queue.position(documents[30]) == 31
-    before = len(profile())
-
-    assert [queue.position(each) for each in documents[30:]] == list(range(31, 61))
-    examined = [row["keysExamined"] for row in profile()[before:] if "keysExamined" in row]
-    assert max(examined) < 31 + 8, "at most those from 31 on, and a key for each part"
-
-    Session.collection().delete_one({"_id": documents[0]["_id"]})
-    assert [queue.position(documents[number]) for number in (10, 40)] == [10, 41], "this one is from a moment ago"
-    checkpoints.forget()
-    assert queue.position(documents[40]) == 40
-    checkpoints.forget()
 
 
 def test_an_end_in_a_long_queue_writes_little_and_announces_each_place_once(

@@ -173,7 +173,7 @@ def test_a_session_that_ends_while_the_list_is_read_is_shown_once(
 
     (session,) = page(operator)["sessions"]
 
-    assert (session["status"], session["queuePosition"]) == ("waiting", None)
+    assert (session["status"], session["queuePosition"]) == ("waiting", 1)
 
 
 BAD = [
