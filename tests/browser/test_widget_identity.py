@@ -6,7 +6,7 @@ import hashlib
 import hmac
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import MakePerson
 from tests.browser.sites import Site
@@ -241,7 +241,16 @@ def test_a_person_refused_for_good_learns_why(
     widget.panel.get_by_role("button", name="Try again").click()
     expect(widget.rows.last).to_contain_text("Sent")
 
-    operator.post("/api/blocks", {"userId": "eve"})
+    held: list[Route] = []
+    page = widget.page
+    # The look for the reason of the lost connection takes long.
+    page.route("**/api/health", lambda route: held.append(route))
+    with page.expect_request("**/api/health"):
+        operator.post("/api/blocks", {"userId": "eve"})
     widget.write("Still there?")
     expect(widget.rows.last).to_contain_text("Not sent")
+    expect(widget.status).to_have_text("You cannot write to us here.")
+    with page.expect_response("**/api/health"):
+        held[0].continue_()
+    page.wait_for_timeout(100)
     expect(widget.status).to_have_text("You cannot write to us here.")

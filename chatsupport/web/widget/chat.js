@@ -240,8 +240,9 @@ export const createChat = (person, render) => {
 
   // There is no answer. Looks whether the reason is that this page may not call the server.
   const look = async () => {
+    const known = problem;
     const isRefused = await (await use("notices")).isRefused(server);
-    if (!isLinked) problem = isRefused ? "ORIGIN" : null;
+    if (!isLinked && problem === known) problem = isRefused ? "ORIGIN" : null;
     changed();
   };
 
