@@ -23,6 +23,7 @@ from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.concurrency import eventually
 from tests.features.events.receivers import Receiver, receiving
+from tests.interleaving import just_after
 
 WEBHOOKS = "/api/webhooks"
 
@@ -376,6 +377,32 @@ def test_after_an_outage_of_ten_minutes_every_event_arrives(operator: Api, monke
         assert new == [f"after {number}" for number in range(5)]
     after = data_of(operator.get(path))
     assert (after["isEnabled"], after["failingSince"]) == (True, None)
+
+
+def test_what_is_delivered_while_due_deliveries_are_read_is_not_sent_again(
+    operator: Api, session_id: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "RETRIES", (0.0,))
+    monkeypatch.setattr(delivering, "list", list, raising=False)
+    create(operator, receiver, "message.created")
+    operator.send(session_id, "hello")
+    relay.here.round()
+    endpoint = delivering.Endpoint(Webhook.collection().find_one() or {})
+
+    def finish(outcome: sending.Outcome) -> None:
+        (job,) = [lane.popleft() for lane in endpoint._lanes if lane]
+        delivery = delivering._delivery_of(endpoint.webhook["_id"], job, outcome)
+        delivering._store({delivery["_id"]: (endpoint, delivery)})
+
+    assert endpoint._fetch(0) == 1
+    finish(sending.Outcome(500))
+    endpoint._fetch_due()
+    just_after(monkeypatch, delivering, "list", lambda: finish(sending.Outcome(200)))
+
+    endpoint._fetch_due()
+
+    assert Delivery.collection().distinct("state") == ["delivered"]
+    assert not any(endpoint._lanes)
 
 
 def test_a_rotated_secret_signs_beside_the_old_one_for_a_day(

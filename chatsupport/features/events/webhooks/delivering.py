@@ -166,10 +166,12 @@ class Endpoint:
 
     def _fetch_due(self) -> None:
         which = {"webhookId": self.webhook["_id"], "nextAt": {"$lte": now()}}
+        # Those whose outcome is stored during the read are not due any more, although the read may say so.
+        busy = self._repeating | self._in_progress.keys()
         rows = list(Delivery.collection().find(which, sort=[("nextAt", 1)], limit=MOST_DUE))
         self._has_more_due = len(rows) == MOST_DUE
         for row in rows:
-            if row["position"] not in self._repeating and row["position"] not in self._in_progress:
+            if row["position"] not in busy:
                 self._repeating.add(row["position"])
                 self._enqueue(Job(_event_of(row), row["attempts"], is_new=False))
 
