@@ -26,7 +26,7 @@ from bench.stage import TEXT, Stage, add_agents, join_all, start_sessions
 from chatsupport.errors import DatabaseUnavailableError
 
 OLD_SESSIONS, MESSAGES_EACH, AGENTS = 20_000, 5, 200
-PROFILE_BYTES = 64 * 1024 * 1024
+PROFILE_BYTES = 256 * 1024 * 1024
 PASSWORD = "a long enough password"
 NO_QUERIES = {
     "/",
