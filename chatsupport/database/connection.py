@@ -97,8 +97,8 @@ def connect(uri: str, database: str) -> None:
     """
     if (uri, database) == _connected.get("to"):
         return  # Background work may be using this connection.
-    disconnect()
     client = _client(uri)
+    disconnect()
     mongoengine.connect(database, mongo_client_class=lambda **_: client, uuidRepresentation="standard")
     _connected["to"] = (uri, database)
 

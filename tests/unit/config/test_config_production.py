@@ -224,7 +224,10 @@ def test_the_connection_string_names_the_database(uri: str, name: str) -> None:
         "mongodb://h/a b",
     ],
 )
-def test_a_connection_string_that_the_driver_refuses_gives_an_error_of_one_line(uri: str) -> None:
+def test_a_connection_string_that_the_driver_refuses_gives_an_error_of_one_line(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection._connected, "to", ("mongodb://another", "database"))
     Config.from_env({"MONGODB_URI": uri, "JWT_SECRET": "x" * 32})  # Without the driver, which is not imported yet.
 
     with pytest.raises(ConfigError, match=r"^MONGODB_URI ") as refused:
@@ -233,6 +236,7 @@ def test_a_connection_string_that_the_driver_refuses_gives_an_error_of_one_line(
     (line,) = refused.value.problems
     assert "\n" not in line
     assert "ss@h" not in line
+    assert "to" in connection._connected, "Background work may be using the connection before."
 
 
 @pytest.mark.parametrize(
