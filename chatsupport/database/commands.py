@@ -37,8 +37,8 @@ def first_in_order(
     return _first_of(collection, command)
 
 
-def count(query: Document, collection: Collection[Document], hint: str | None, limit: int = 0) -> int:
-    """Return the number of documents that meet the condition, by the index of the hint; `limit` if there are more."""
+def count(collection: Collection[Document], query: Document, hint: str | None, limit: int = 0) -> int:
+    """Return the number of documents that meet the condition, by the index of the hint: `limit` if there are more."""
     by = {} if hint is None else {"hint": hint}
     command = {"count": collection.name, "query": query, "limit": limit, **by}
     return int(collection.database.command(command)["n"])

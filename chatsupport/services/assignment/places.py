@@ -19,8 +19,8 @@ from chatsupport.services.server import index_builds
 from chatsupport.services.shared.look_ups import SharedLookUps
 
 ROWS_A_PLACE = 20
-"""Up to this many entries of the queue are read for each place to find it behind another one. Further back, it is
-counted by itself.
+"""Up to this many entries of the queue are read for each place that is asked for. Places further back are counted, each
+from the one before it.
 """
 
 
@@ -81,9 +81,9 @@ def _places(spots: Iterable[Spot]) -> Iterator[dict[str, Any]]:
 
 def _places_of_part(spots: list[Spot]) -> Iterator[tuple[Spot, int]]:
     """Yield some spots of one priority and department, in their order, with their places: from the first one's on."""
-    first, last = spots[0], spots[-1]
-    place = _place(first)
-    yield first, place
+    before, place = spots[0], _place(spots[0])
+    yield before, place
+    first, last = before, spots[-1]
     if first is last:
         return
     between = {
@@ -92,25 +92,34 @@ def _places_of_part(spots: list[Spot]) -> Iterator[tuple[Spot, int]]:
     limit = ROWS_A_PLACE * len(spots)
     rows = Session.collection().find(between, {"queuedAt": 1}, sort=QUEUE_ORDER, limit=limit)
     keys = [(row["queuedAt"], row["_id"]) for row in rows]
-    before = bisect_left(keys, first.key)
     for spot in spots[1:]:
-        is_reached = len(keys) < limit or spot.key <= keys[-1]
-        yield spot, place + bisect_left(keys, spot.key) - before if is_reached else _place(spot)
+        if len(keys) < limit or spot.key <= keys[-1]:
+            place += bisect_left(keys, spot.key) - bisect_left(keys, before.key)
+        else:
+            place += _count_from(before.key, spot)
+        yield spot, place
+        before = spot
 
 
 _look_up: SharedLookUps[Spot] = SharedLookUps(_places)
 
 
 def _place(spot: Spot) -> int:
-    among, queue = spot.among, (spot.priority, spot.department_id)
+    queue = spot.priority, spot.department_id
     if spot.queued_at is None:
-        return 1 + _count_ahead(spot, among)
+        return 1 + _count_ahead(spot, spot.among)
     near = checkpoints.nearest(queue, spot.key)
     if near is None:
-        place = 1 + _count_ahead(spot, among)
+        place = 1 + _count_ahead(spot, spot.among)
         checkpoints.remember(queue, spot.key, place)
         return place
-    (time, session_id), place = near
+    key, place = near
+    return place + _count_from(key, spot)
+
+
+def _count_from(key: tuple[Any, ObjectId], spot: Spot) -> int:
+    """Return the number of sessions from this key of the same priority and department on, ahead of the spot."""
+    time, session_id = key
     if time == spot.queued_at:
         between = [{"queuedAt": time, "_id": {"$gte": session_id, "$lt": spot.session_id}}]
     else:
@@ -119,7 +128,7 @@ def _place(spot: Spot) -> int:
             {"queuedAt": {"$gt": time, "$lt": spot.queued_at}},
             {"queuedAt": spot.queued_at, "_id": {"$lt": spot.session_id}},
         ]
-    return place + _count([{**among, "queuePriority": spot.priority, **part} for part in between])
+    return _count([{**spot.among, "queuePriority": spot.priority, **part} for part in between])
 
 
 def _count_ahead(spot: Spot, among: dict[str, Any]) -> int:
@@ -136,7 +145,7 @@ def _count(ranges: list[dict[str, Any]]) -> int:
     # Each of these is one range of the index, so MongoDB counts without looking at a session. If there are
     # departments, it looks at the sessions ahead of one without a department.
     index = "queue" if ranges[0].get("departmentId") is None else "places_in_department"
-    by = Session.collection(), index_builds.hint(f"sessions.{index}")
-    near = count({"$or": ranges}, *by, limit=checkpoints.NEAR)
+    sessions, hint = Session.collection(), index_builds.hint(f"sessions.{index}")
+    near = count(sessions, {"$or": ranges}, hint, limit=checkpoints.NEAR)
     # With $or, MongoDB remembers each document that it has counted. It counts long ranges faster one by one.
-    return near if near < checkpoints.NEAR else sum(count(one, *by) for one in ranges)
+    return near if near < checkpoints.NEAR else sum(count(sessions, one, hint) for one in ranges)

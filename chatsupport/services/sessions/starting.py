@@ -93,7 +93,8 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
     if last is not None and settings.config.sticky_agent and (preferred := _person_with(last)) is not None:
         session["preferredAgentId"] = preferred
     waiting = {**session, **_reserved(session)}
-    slot, is_staffed = bots.claim_for(session) or serving.slot_for_newcomer(waiting), None
+    slot = bots.claim_for(session) or serving.slot_for_newcomer(waiting)
+    is_staffed: bool | None = None
     if slot is None:
         queue.check_room(department_id)
     with outbox.change(outbox.STARTED, asked.caller) as mark:

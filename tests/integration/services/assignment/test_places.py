@@ -94,6 +94,20 @@ def test_places_near_each_other_cost_two_commands(operator: Api) -> None:
     assert of_sessions(commands) == ["count sessions", "find sessions"]
 
 
+def test_places_far_from_each_other_are_counted_from_the_one_before(
+    operator: Api, profile: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "ROWS_A_PLACE", 1)
+    queue = store(300)[100:]
+    asked = queue[::20]
+
+    found = places.positions(asked)
+
+    assert list(found.values()) == list(range(101, 301, 20))
+    examined = sum(row.get("keysExamined", 0) for row in profile())
+    assert examined < 2 * len(queue) + 100, "not each from the front"
+
+
 def test_those_that_ask_at_the_same_time_share_commands(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     first, *others = store(18)[9:]
     commands: list[str] = []
