@@ -11,6 +11,7 @@ The queue is bounded: a client that stops reading is dropped, and costs the othe
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from typing import Any
@@ -31,6 +32,10 @@ logger = logging.getLogger(__name__)
 MAX_POLLED_PACKETS = 16
 """The most packets in one answer of long-polling. Python's client drops a connection after a larger answer."""
 MAX_QUEUED_BYTES = 1024 * 1024
+POLLED_LATELY_SECONDS, POLLING_FACTOR = 5.0, 8
+"""For a client that has polled within so many seconds, so many times SEND_QUEUE_LIMIT packets may wait: it reads, but
+an answer has few packets. Their bytes are limited too.
+"""
 _CONTROL_PACKETS = ("1", "3", "5")
 UPGRADE_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
@@ -61,6 +66,7 @@ class EngineSocket(engineio.socket.Socket):
         self._rest = b""
         self._writer_runs = False
         self._queued_bytes = 0
+        self._polled_at = -math.inf
         self._dropped = False
 
     def check_ping_timeout(self) -> bool:
@@ -120,6 +126,7 @@ class EngineSocket(engineio.socket.Socket):
             packets = [self.queue.get(timeout=self.server.ping_interval + self.server.ping_timeout)]
         except self.server.get_queue_empty_exception():
             raise QueueEmpty from None
+        self._polled_at = time.monotonic()
         self._dequeued(packets[0])
         if packets == [None]:
             return []
@@ -169,7 +176,8 @@ class EngineSocket(engineio.socket.Socket):
 
     def _enqueue(self, pkt: Any) -> None:
         size = len(pkt.encode())
-        limit = settings.config.send_queue_limit
+        polls = time.monotonic() - self._polled_at < POLLED_LATELY_SECONDS
+        limit = settings.config.send_queue_limit * (POLLING_FACTOR if polls else 1)
         if self.queue.qsize() >= limit or self._queued_bytes >= MAX_QUEUED_BYTES:
             self._drop()
             return

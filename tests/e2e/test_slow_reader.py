@@ -110,3 +110,19 @@ def test_a_client_that_reads_slowly_gets_everything(server: Server, connect: Con
     wait_until(lambda: len(slow.events("new_message")) == 3 * QUEUE_LIMIT)
     assert [message["seq"] for message in slow.events("new_message")] == list(range(1, 3 * QUEUE_LIMIT + 1))
     assert not slow.events("disconnect")
+
+
+def test_a_polling_client_gets_more_answers_at_once_than_a_silent_one_may_have(
+    server: Server, connect: Connect
+) -> None:
+    """An answer has 16 packets at most, so a client that sends a burst is behind although it reads all the time."""
+    session_id = server.operator().start("hasty")
+    hasty = connect("python", server.url, {"token": make_token("hasty")}, transports=["polling"])
+    hasty.join(session_id)
+    messages = [{"sessionId": session_id, "message": f"message {number}"} for number in range(2 * QUEUE_LIMIT)]
+
+    keys = hasty.pipeline([("send_message", message) for message in messages])
+    acknowledged = hasty.wait_for_acknowledgements(keys)
+
+    assert all(envelope["success"] for envelope in acknowledged.values())
+    assert not hasty.events("disconnect")
