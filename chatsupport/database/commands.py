@@ -23,17 +23,22 @@ def first(collection: Collection[Document], pipeline: list[Any], read_concern: R
 
 
 def first_in_order(
-    collection: Collection[Document], query: Document, order: Sequence[tuple[str, int]], read_concern: ReadConcern
+    collection: Collection[Document],
+    query: Document,
+    order: Sequence[tuple[str, int]],
+    *,
+    read_concern: ReadConcern | None = None,
+    shown: Document | None = None,
+    hint: str | None = None,
 ) -> Document | None:
-    """Return the first document in this order that meets the condition, or None."""
-    command = {
-        "find": collection.name,
-        "filter": query,
-        "sort": dict(order),
-        "limit": 1,
-        "singleBatch": True,
-        "readConcern": read_concern.document,
-    }
+    """Return the first document in this order that meets the condition, or None. `shown` names the fields to read."""
+    command = {"find": collection.name, "filter": query, "sort": dict(order), "limit": 1, "singleBatch": True}
+    if shown is not None:
+        command["projection"] = shown
+    if hint is not None:
+        command["hint"] = hint
+    if read_concern is not None:
+        command["readConcern"] = read_concern.document
     return _first_of(collection, command)
 
 

@@ -149,6 +149,8 @@ def test_departments_cost_a_start_nothing(apis: Apis, operator: Api) -> None:
 def test_an_end_costs_three_and_serving_the_next_in_line_three_more(apis: Apis, user: Api, session_id: str) -> None:
     waiting = apis.user("u2")
     waiting_id = waiting.start("u2")["sessionId"]
+    for sender, each in ((user, session_id), (waiting, waiting_id)):
+        assert sender.send(each).status_code == 201
     end = ["findAndModify sessions", "update agents", "aggregate messages"]
 
     with COMMANDS.counted() as sent:
@@ -162,10 +164,28 @@ def test_an_end_costs_three_and_serving_the_next_in_line_three_more(apis: Apis, 
 
     full = waiting.start("u2")["sessionId"]
     waits = apis.user("u3").start("u3")["sessionId"]
+    assert apis.user("u3").send(waits).status_code == 201
     with COMMANDS.counted() as sent:
         assert apis.user("u3").end(waits).status_code == 200
     assert sent == ["findAndModify sessions", "find messages"], "it has freed no slot"
     assert waiting.session(full)["status"] == "active"
+
+
+def test_an_end_looks_for_no_messages_if_nobody_can_have_written(apis: Apis, user: Api, session_id: str) -> None:
+    second = apis.user("u2")
+    user.end(session_id)
+    second.end(second.start("u2")["sessionId"])
+    with_agent = user.start("u1")["sessionId"]
+    waiting_id = apis.user("u3").start("u3")["sessionId"]
+
+    with COMMANDS.counted() as sent:
+        ended = data_of(apis.user("u3").end(waiting_id))
+    assert sent == ["findAndModify sessions"]
+    assert (ended["statistics"]["totalMessages"], ended["statistics"]["averageResponseTime"]) == (0, None)
+
+    with COMMANDS.counted() as sent:
+        assert data_of(user.end(with_agent))["statistics"]["totalMessages"] == 0
+    assert sent == ["findAndModify sessions", "update agents", "find sessions"]
 
 
 def test_the_figures_of_an_end_are_stored_by_the_write_that_removes_its_mark(

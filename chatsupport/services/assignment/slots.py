@@ -24,6 +24,7 @@ from pymongo.errors import PyMongoError
 
 from chatsupport import events
 from chatsupport.database.clock import now
+from chatsupport.database.commands import first_in_order
 from chatsupport.database.connection import OPERATION_TIMEOUT_MS
 from chatsupport.documents import Agent, Session
 from chatsupport.documents import agent as agents
@@ -227,9 +228,9 @@ def any_there(department_id: ObjectId | None = None, *, except_for: ObjectId | N
 
 def any_has_room(department_id: ObjectId | None = None) -> bool | None:
     """Tell, like `any_free`, whether any agent can take a session of the department. None if none of them is there."""
-    agent = Agent.collection().find_one(
-        {**there(), **may_have(department_id)}, {"hasRoom": 1}, sort=[("hasRoom", -1)], hint=_hint(department_id)
-    )
+    wanted = {**there(), **may_have(department_id)}
+    room_first, hint = [("hasRoom", -1)], _hint(department_id)
+    agent = first_in_order(Agent.collection(), wanted, room_first, shown={"hasRoom": 1}, hint=hint)
     return None if agent is None else bool(agent["hasRoom"])
 
 

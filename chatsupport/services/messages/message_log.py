@@ -127,8 +127,14 @@ class MessageLog:
         return self._last_seqs.known(session_ids)
 
     def begin(self, session_id: ObjectId) -> None:
-        """Note that a session has no message, because it was just stored and nobody knows its id."""
-        self._last_seqs.remember(session_id, 0)
+        """Note that a session has no message, because it is about to be stored."""
+        self._last_seqs.begin(session_id)
+
+    def is_empty(self, session_id: ObjectId) -> bool:
+        """Tell, without a command, whether a session that has ended certainly has no message. Called after
+        `wait_for_writes`.
+        """
+        return self._last_seqs.has_none(session_id)
 
     def last_seq(self, session_id: ObjectId) -> int:
         """Return the seq of the session's last message, or 0. This sends no command if the process has appended to the

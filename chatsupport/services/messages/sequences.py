@@ -15,7 +15,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from chatsupport.database.clock import now
+from chatsupport.database.clock import elapsed, now
 from chatsupport.database.connection import COMMITTED
 from chatsupport.documents import Message
 from chatsupport.services.server import processes
@@ -106,6 +106,20 @@ class LastSeqs:
 
     def __init__(self) -> None:
         self._hints: OrderedDict[ObjectId, int] = OrderedDict()
+        # The sessions that this process has begun and in which it has stored no message, each with when it began.
+        self._begun: OrderedDict[ObjectId, float] = OrderedDict()
+
+    def begin(self, session_id: ObjectId) -> None:
+        """Note that a session is about to be stored, and has no message."""
+        self.remember(session_id, 0)
+        self._begun[session_id] = elapsed()
+        if len(self._begun) > MAX_HINTS:
+            self._begun.popitem(last=False)
+
+    def has_none(self, session_id: ObjectId) -> bool:
+        """Tell whether the session certainly has no message: only this process can have stored one since it began."""
+        begun_at = self._begun.get(session_id)
+        return begun_at is not None and processes.here.was_alone_since(begun_at)
 
     def read(self, session_id: ObjectId) -> int:
         """Return the remembered last seq, or else the stored one."""
@@ -116,6 +130,8 @@ class LastSeqs:
         """Remember the last seq, but only for the most recent sessions."""
         self._hints[session_id] = seq
         self._hints.move_to_end(session_id)
+        if seq:
+            self._begun.pop(session_id, None)
         if len(self._hints) > MAX_HINTS:
             self._hints.popitem(last=False)
 
@@ -126,6 +142,7 @@ class LastSeqs:
     def forget(self, session_id: ObjectId) -> None:
         """Read the seq again the next time."""
         self._hints.pop(session_id, None)
+        self._begun.pop(session_id, None)
 
     def known(self, session_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
         """Return the remembered ones."""

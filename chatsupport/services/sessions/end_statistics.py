@@ -25,12 +25,15 @@ def added_to(session: Document) -> Document:
 
 
 def of_ending(session: Document) -> tuple[Document, bool]:
-    """Return the statistics of a session that has ended, and whether nobody waits in the queue now.
+    """Return the statistics of a session that has ended, and whether it is known that nobody waits in the queue now.
 
     It waits for writes that began before the end, even if another call has ended the session. It looks at the queue
-    only if the session had an agent: otherwise its end frees no slot.
+    only if it reads the messages of a session that had an agent: otherwise its end frees no slot.
     """
     message_log.log.wait_for_writes(session["_id"])
+    # The command that deletes a bot stores the bot's last line, and is no process that this one knows.
+    if session.get("botId") is None and message_log.log.is_empty(session["_id"]):
+        return _figures(session, []), False
     if not processes.here.is_alone():
         sequences.fence(session["_id"])  # It cannot wait for the writes of other processes.
     messages = {"sessionId": session["_id"], "fence": sequences.NO_FENCE}
@@ -43,12 +46,16 @@ def of_ending(session: Document) -> tuple[Document, bool]:
         stages = [{"$match": messages}, {"$sort": {"seq": 1}}, {"$project": shown}, or_waiting]
         found = list(Message.collection().aggregate(stages))
     rows = [row for row in found if "_id" not in row]
-    of_people = [(row["senderType"], row["timestamp"]) for row in rows if is_for_people(session, row)]
+    return _figures(session, rows), len(rows) == len(found)
+
+
+def _figures(session: Document, messages: list[Document]) -> Document:
+    of_people = [(row["senderType"], row["timestamp"]) for row in messages if is_for_people(session, row)]
     return {
-        "totalMessages": len(rows),
+        "totalMessages": len(messages),
         "averageResponseTime": response_statistics(of_people),
-        "firstResponseMs": first_response_ms(session, rows),
-    }, len(rows) == len(found)
+        "firstResponseMs": first_response_ms(session, messages),
+    }
 
 
 def is_for_people(session: Mapping[str, Any], message: Mapping[str, Any]) -> bool:

@@ -69,7 +69,7 @@ def find_newest(user_id: str, user_type: str) -> Document | None:
     that is older than one that has ended.
     """
     theirs = {"userId": user_id, "userType": user_type}
-    return first_in_order(Session.collection(), theirs, NEWEST_FIRST, COMMITTED)
+    return first_in_order(Session.collection(), theirs, NEWEST_FIRST, read_concern=COMMITTED)
 
 
 def _open_of(user_id: str, user_type: str) -> Document:

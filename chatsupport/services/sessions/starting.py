@@ -85,6 +85,7 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
     if not asked.caller.may_act_for_others:
         rate_limits.check_address(rate_limits.STARTS_FROM, asked.address)
     session, department_id = _new(asked.wanted.caller.id, asked.wanted.caller.type), asked.wanted.department_id
+    message_log.log.begin(session["_id"])
     if department_id is not None:
         departments.require([department_id])
         session["departmentId"] = department_id
@@ -101,7 +102,6 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
         if slot is None:
             with serving.arriving(session["_id"]):
                 session = _insert({**waiting, **outbox.stored(mark)})
-                message_log.log.begin(session["_id"])
                 session, agent, is_staffed = serving.serve_newcomer(session)
         else:
             session = _insert_with(slot, session, mark)
@@ -136,7 +136,6 @@ def _insert_with(slot: Slot, session: Document, started: Document) -> Document:
         except PyMongoError:
             slots.free_unused_later(slot.id, session["_id"])
             raise
-        message_log.log.begin(session["_id"])
         transitions.begin(slot, session, assigned)
     if session["status"] != ACTIVE:
         _give_back(slot)

@@ -8,11 +8,13 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
+from chatsupport.database.clock import elapsed
 from chatsupport.documents import Message, Session
 from chatsupport.errors import SessionEndedError
 from chatsupport.identity import Caller
 from chatsupport.services.messages import sequences
 from chatsupport.services.messages.message_log import Draft, MessageLog
+from chatsupport.services.server import processes
 from chatsupport.services.sessions import told_here
 from tests.api import Api, Apis, data_of
 from tests.applications import MakeApp
@@ -168,6 +170,26 @@ def test_mongodb_removes_only_fences(app: Flask, operator: Api) -> None:
     assert "expiresAt" not in message
     ended = Session.collection().find_one({"_id": ObjectId(session_id)})["endedAt"]
     assert (fence["expiresAt"] - ended).total_seconds() >= sequences.FENCE_SECONDS - 1
+
+
+@pytest.mark.parametrize("away", ["began before it was alone", "was not alone for a while"])
+def test_an_end_counts_what_a_process_that_has_left_wrote(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, away: str
+) -> None:
+    operator = Apis(make_app()).operator()
+    processes.here.begin()
+    processes.here.beat()
+    alone_since = processes.here._alone_since
+    session_id = operator.start("u1")["sessionId"]
+    other_process().append(draft(session_id))
+    assert processes.here.is_alone()
+
+    monkeypatch.setattr(processes.here, "_alone_since", elapsed() if "before" in away else alone_since)
+    if "while" in away:
+        processes.here._alone_until = 0.0
+        processes.here.beat()
+
+    assert data_of(operator.end(session_id))["statistics"]["totalMessages"] == 1
 
 
 def test_a_single_process_writes_no_fence(make_app: MakeApp) -> None:
