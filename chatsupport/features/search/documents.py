@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from mongoengine import DateTimeField, ListField, LongField, ObjectIdField, StringField
 
 from chatsupport.documents.base import BaseDocument
+from chatsupport.documents.session import OPEN
 
 
 class SearchEntry(BaseDocument):
@@ -31,5 +32,10 @@ class SearchEntry(BaseDocument):
         "indexes": [
             {"name": "newest_by_word", "fields": ["words", "-created_at", "-_id"]},
             {"name": "newest_by_agent", "fields": ["agent_id", "-created_at", "-_id"]},
+            {
+                "name": "newest_open_by_status",
+                "fields": ["status", "-created_at", "-_id"],
+                "partialFilterExpression": {"status": {"$in": list(OPEN)}},
+            },
         ],
     }

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import time
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from flask import Flask
 
 from chatsupport.documents import Counters, Session
 from chatsupport.features.search import indexing, service, sweeps
 from chatsupport.features.search.documents import SearchEntry
+from chatsupport.features.search.models import SearchQuery
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.commands import COMMANDS
@@ -20,6 +24,9 @@ from tests.concurrency import run_together
 from tests.interleaving import just_after, just_before
 
 SEARCH = "/api/chat/search"
+
+Entry = tuple[str, dict[str, Any]]
+StoreEntries = Callable[[Sequence[Entry]], list[ObjectId]]
 
 
 @pytest.fixture(autouse=True)
@@ -131,8 +138,7 @@ def test_results_come_page_by_page_newest_first(operator: Api) -> None:
 def test_one_call_compares_a_bounded_number_and_the_next_goes_on(
     operator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "MOST_EXAMINED", 3)
-    monkeypatch.setattr(service, "MOST_COUNTED", 2)
+    monkeypatch.setattr(service, "PORTIONS", (1, 2))
     ids = [operator.start(f"v-{number}")["sessionId"] for number in range(8)]
     for each in (ids[0], ids[7]):
         operator.send(each, "rare apple")
@@ -552,14 +558,144 @@ def test_the_audit_log_says_whose_messages_were_shown(operator: Api, session_id:
     assert [entry["sessionId"] for entry in entries] == [session_id]
 
 
-def test_a_search_examines_as_many_entries_as_the_rarest_word_has(operator: Api, profile: Any) -> None:
-    for number in range(12):
-        session_id = operator.start(f"u{number}")["sessionId"]
-        operator.send(session_id, "common" if number else "common rare")
-    indexing.index_waiting()
+@pytest.fixture
+def store_entries(app: Flask) -> StoreEntries:
+    """Store entries of sessions, the newest first: each with its words and other values, a second apart by default."""
+
+    def store(entries: Sequence[Entry]) -> list[ObjectId]:
+        began = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        rows = [
+            {
+                "_id": ObjectId(),
+                "words": said.split(),
+                "revision": ObjectId(),
+                "status": "ended",
+                "createdAt": began - timedelta(seconds=number),
+                **values,
+            }
+            for number, (said, values) in enumerate(entries)
+        ]
+        SearchEntry.collection().insert_many(rows)
+        newest_first = sorted(rows, key=lambda row: (row["createdAt"], row["_id"]), reverse=True)
+        return [row["_id"] for row in newest_first]
+
+    return store
+
+
+def examined(rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """Return how many keys and documents a search examined in its index."""
+    of_index = [row for row in rows if row["ns"].endswith(".search")]
+    return sum(row["keysExamined"] for row in of_index), sum(row["docsExamined"] for row in of_index)
+
+
+def test_a_search_examines_as_many_entries_as_the_rarest_word_has(
+    operator: Api, store_entries: StoreEntries, profile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PORTIONS", (5, 20))
+    store_entries([("common rare" if number == 20 else "common", {}) for number in range(30)])
     before = len(profile())
 
     results(operator, "common rare")
 
-    looked = [row for row in profile()[before:] if row["ns"].endswith(".search") and row.get("docsExamined")]
-    assert [row["docsExamined"] for row in looked] == [1]
+    assert examined(profile()[before:]) == (5 + 1 + 1, 1)
+
+
+@pytest.mark.parametrize("query", [{}, {"agentId": "ada"}, {"status": "active"}, {"from": "2025-12-31T23:58:00Z"}])
+def test_a_search_examines_the_same_in_more_sessions(
+    operator: Api,
+    ada: str,
+    store_entries: StoreEntries,
+    profile: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    query: dict[str, str],
+) -> None:
+    monkeypatch.setattr(service, "PORTIONS", (5, 20))
+    query = {**query, "agentId": ada} if "agentId" in query else query
+
+    def costs(q: str, **more: str) -> tuple[int, int]:
+        before = len(profile())
+        answer = data_of(operator.get(SEARCH, q=q, limit=2, **query, **more))
+        cost = examined(profile()[before:])
+        if q == "one other" and not more and answer["hasMore"]:
+            assert costs(q, cursor=answer["nextCursor"]) == cost
+        return cost
+
+    def store(count: int) -> None:
+        values = {"agentId": ObjectId(ada), "status": "active"}
+        said = ("one other even", "one other odd")
+        store_entries([(said[number % 2], values if number % 4 == 0 else {}) for number in range(count)])
+
+    store(200)
+    few = [costs(q) for q in ("one", "one other", "even odd")]
+    store(400)
+
+    assert [costs(q) for q in ("one", "one other", "even odd")] == few
+    assert all(documents <= sum(service.PORTIONS) for _, documents in few)
+
+
+def test_open_sessions_are_found_among_many_that_have_ended(
+    operator: Api, store_entries: StoreEntries, profile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PORTIONS", (5, 20))
+    store_entries([("hello", {"status": "active"} if number == 28 else {}) for number in range(30)])
+    before = len(profile())
+
+    page = data_of(operator.get(SEARCH, q="hello", status="active"))
+
+    assert examined(profile()[before:]) == (5 + 1 + 1, 1)
+    assert page["hasMore"] is False
+
+
+@pytest.mark.parametrize("portions", [(1,), (1, 2), (3, 4), (200, 800)])
+def test_pages_leave_nothing_out_and_repeat_nothing(
+    store_entries: StoreEntries, monkeypatch: pytest.MonkeyPatch, portions: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(service, "PORTIONS", portions)
+    draw = random.Random(7)
+    entries, at = [], datetime(2026, 1, 1, tzinfo=timezone.utc)
+    for _ in range(60):
+        at += timedelta(seconds=draw.choice([0, 0, 1]))
+        said = [word for word, one_of in (("a", 1), ("b", 2), ("c", 3), ("d", 9)) if draw.randrange(one_of) == 0]
+        entries.append((" ".join(said), {"createdAt": at, "status": draw.choice(["active", "ended"])}))
+    ids = store_entries(entries)
+    rows = {row["_id"]: row for row in SearchEntry.collection().find()}
+
+    for q in ("a", "a b", "b c", "d a", "c d b"):
+        for status in (None, "active", "ended"):
+            for limit in (1, 3, 100):
+                listed, cursor = [], None
+                for _ in range(200):
+                    query = {"q": q, "status": status, "limit": str(limit), "cursor": cursor}
+                    wanted = SearchQuery.model_validate(query)
+                    page, cursor = service._find(q.split(), None, wanted)
+                    listed += page
+                    if cursor is None:
+                        break
+                meet = [
+                    one
+                    for one in ids
+                    if set(q.split()) <= set(rows[one]["words"]) and status in (None, rows[one]["status"])
+                ]
+                assert listed == meet, (q, status, limit)
+
+
+def test_the_messages_of_a_page_are_read_together(
+    operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_MESSAGES", 4)
+    empty = operator.start("u2")["sessionId"]
+    long, short, last = (operator.start(f"u{number}")["sessionId"] for number in (3, 4, 5))
+    for session, count in ((session_id, 2), (long, 6), (short, 1), (last, 3)):
+        for number in range(count):
+            operator.send(session, f"apple {number}")
+    indexing.index_waiting()
+    operator.send(empty, "pear")
+    SearchEntry.objects(id=empty).update_one(push__words="apple")
+
+    with COMMANDS.counted() as sent:
+        listed = results(operator, "apple")
+
+    places = [(result["session"]["id"], [match["seq"] for match in result["matches"]]) for result in listed]
+    assert places == [(last, [1, 2, 3]), (short, [1]), (long, [4, 5, 6]), (empty, []), (session_id, [1, 2])]
+    # The last three and one; the long one's; the others'; and all their last seqs.
+    assert sent.count("aggregate messages") == 4
