@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import MakePerson, MakeVisitor
 from tests.browser.consoles import Console, hire
@@ -57,6 +57,35 @@ def test_the_palette_opens_a_chat_at_the_message_that_was_found(
     expect(spot).to_be_focused()
     wait_until(lambda: spot.evaluate(PLACE))
     expect(page.locator(".list h1")).to_have_text("Recently ended")
+
+
+@pytest.mark.features("search")
+def test_the_palette_goes_on_where_a_page_without_results_ends(
+    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    ada, maria = hire(operator, "Ada", maxUsers=5), visitor("maria")
+    operator.send(maria.session_id, "A numbat")
+    wait_until(lambda: operator.get("/api/chat/search", q="numbat").data["results"])
+    console = Console(person(), server).sign_in(ada)
+    page, palette = console.page, console.dialog("Search and commands")
+
+    def end_early(route: Route) -> None:
+        if "cursor" in route.request.url:
+            return route.continue_()
+        cursor = "99999999999999-ffffffffffffffffffffffff"
+        data = {"results": [], "hasMore": True, "nextCursor": cursor}
+        return route.fulfill(json={"success": True, "message": "Search results", "data": data})
+
+    page.route("**/api/chat/search?*", end_early)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("numbat")
+    found = palette.get_by_role("group", name="Found in chats").get_by_role("option")
+    expect(found).to_have_text(["Nothing was found yet. Search older chats"])
+    assert not violations(page)
+    page.keyboard.press("Enter")
+
+    expect(found).to_have_count(1)
+    expect(found).to_contain_text("A numbat")
 
 
 def test_the_palette_has_commands_chats_and_people(

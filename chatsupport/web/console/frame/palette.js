@@ -115,8 +115,10 @@ function groupsOf(query, commands) {
   const chats = open.filter((session) => !session.gone && matches(`${visitorName(session)} ${session.userId}`));
   const { results, cursor, isLoading } = state.search;
   const found = query.trim() ? results.flatMap(toEntries) : [];
-  if (found.length && cursor && !isLoading)
-    found.push({ id: "more", image: "down", title: texts.lists.more, stays: true, act: () => search(query) });
+  if (cursor && !isLoading) {
+    const title = found.length ? texts.lists.more : palette.older;
+    found.push({ id: "more", image: "down", title, stays: true, act: () => search(query) });
+  }
   const groups = [
     { id: "chats", label: palette.chats, entries: chats.slice(0, MOST).map(toEntry) },
     { id: "people", label: palette.people, entries: query.trim() ? people(matches).slice(0, MOST) : [] },

@@ -172,6 +172,7 @@ export const english = {
     byName: "Found by name, id, address or tag",
     searching: "Searching…",
     nothing: "Nothing was found.",
+    older: "Nothing was found yet. Search older chats",
     failed: "The search failed. {reason}",
   },
 
