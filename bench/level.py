@@ -102,7 +102,7 @@ def _side(mongod: Mongod, server: Crowded, size: tuple[int, int, int], times: in
 
 def _fill(database: Any, ended: int, waiting: int, count: int) -> tuple[str, str]:
     """Store it all; return an agent and its open session."""
-    old.fill(database, ended, MESSAGES_EACH, DAYS)
+    old.fill(database, ended, MESSAGES_EACH, DAYS, are_indexed=True)
     begun = dt.datetime.now(dt.timezone.utc) - dt.timedelta(hours=1)
     for batch in _batches(count):
         rows, taken = [], []
@@ -143,6 +143,8 @@ async def _measure(server: Crowded, database: Any, agent_id: str, session_id: st
 
     started: list[str] = []
     cursor = (await operator.get("/api/chat/sessions", limit=50))["nextCursor"]
+    found = (await operator.get("/api/chat/search", limit=50, q="help order"))["nextCursor"]
+    long_ago = (dt.datetime.now(dt.timezone.utc) - dt.timedelta(days=DAYS / 2)).isoformat()
     path = f"/api/chat/messages/{session_id}"
 
     async def start() -> None:
@@ -178,6 +180,11 @@ async def _measure(server: Crowded, database: Any, agent_id: str, session_id: st
         "agent": lambda: operator.get(f"/api/agents/{agent_id}"),
         "search, one session": lambda: operator.get("/api/chat/search", q="old-7"),
         "search, in all sessions": lambda: operator.get("/api/chat/search", q="help order"),
+        "search, next page": lambda: operator.get("/api/chat/search", q="help order", cursor=found),
+        "search, two words that never meet": lambda: operator.get("/api/chat/search", q=" ".join(old.KINDS)),
+        "search, a long time ago": lambda: operator.get("/api/chat/search", q="help order", to=long_ago),
+        "search, active": lambda: operator.get("/api/chat/search", q="busy", status="active"),
+        "search, of an agent": lambda: as_agent("/api/chat/search", q="busy"),
         "report, a day": lambda: operator.get("/api/reports/summary", bucket="hour"),
         "audit": lambda: operator.get("/api/audit", limit=50),
         "health": lambda: operator.get("/api/health"),
