@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,9 @@ MakeConfig = Callable[..., Config]
 # The tests start some hundred servers and commands, and each would have to compile all modules first.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Some 4 000 tests and what they import are many objects, and hardly any is garbage.
+gc.set_threshold(20_000, 20, 50)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores SIGINT in background jobs, and the servers that tests start and interrupt would inherit that.
@@ -50,6 +54,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for path, place in files.get(folder, {}).items()
     }
     items.sort(key=lambda item: places[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage only among what the tests make: the tests themselves stay."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
