@@ -69,11 +69,17 @@ _loaded: list[Any] = []
 
 
 def load(app: Any) -> Any:
-    """Return Schemathesis' schema for an application. The document, which is the same for all, is loaded once."""
+    """Return Schemathesis' schema for an application. What is the same for all is read once: the document, and the
+    constants of the code, which Schemathesis uses as examples.
+    """
     if not _loaded:
         _loaded.append(schemathesis.openapi.from_wsgi("/api/openapi.json", app))
-    _loaded[0].app = app
-    return _loaded[0]
+        return _loaded[0]
+    schema = _loaded[0]
+    schema.app = app
+    if schema._constants_pool_cache is not None:
+        schema._constants_pool_cache = (app, *schema._constants_pool_cache[1:])
+    return schema
 
 
 def test_there_are_enough_examples() -> None:
