@@ -35,8 +35,14 @@ TIMES_MORE = 24.0
 CHARACTERS = "a1 :-/.@\t=,;\"'x_%[]\n\0ZJ"
 
 
+@functools.lru_cache(maxsize=1)
+def tree_of(source: Path) -> list[ast.AST]:
+    """Return all parts of a file."""
+    return list(ast.walk(ast.parse(source.read_text("utf-8"))))
+
+
 def calls(source: Path) -> Iterator[ast.Call]:
-    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+    for node in tree_of(source):
         assert not (isinstance(node, ast.ImportFrom) and node.module == "re"), f"{source}: import re, to be found"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONS:
             owner = node.func.value
@@ -61,16 +67,16 @@ def uses(source: Path, call: ast.Call) -> set[str]:
     assert isinstance(call.func, ast.Attribute)
     if call.func.attr != "compile":
         return {call.func.attr}
-    tree = ast.parse(source.read_text("utf-8"))
+    tree = tree_of(source)
     names = {
         ast.unparse(node.targets[0])
-        for node in ast.walk(tree)
+        for node in tree
         if isinstance(node, ast.Assign) and node.value.__dict__.get("lineno") == call.lineno
     }
     used = {
         node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in names and node.attr in FUNCTIONS
+        for node in tree
+        if isinstance(node, ast.Attribute) and node.attr in FUNCTIONS and ast.unparse(node.value) in names
     }
     return used or {"match", "search"}
 
@@ -79,6 +85,8 @@ def expressions() -> dict[str, tuple[str, int, set[str]]]:
     """Return each expression with its flags and its methods."""
     found: dict[str, tuple[str, int, set[str]]] = {}
     for source in SOURCES:
+        if "import re" not in (text := source.read_text("utf-8")) and "from re " not in text:
+            continue  # Reading all files as Python would take each process of the tests most of a second.
         for call in calls(source):
             assert isinstance(call.func, ast.Attribute)
             named = [keyword.value for keyword in call.keywords if keyword.arg == "flags"]
