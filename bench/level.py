@@ -116,11 +116,14 @@ def _fill(database: Any, ended: int, waiting: int, count: int) -> tuple[str, str
             rows.append({**agent, "load": MAX_USERS, "hasRoom": False})
         database.agents.insert_many(rows)
         database.sessions.insert_many(taken)
+        database.search.insert_many(map(old.entry, taken))
     for batch in _batches(waiting):
-        database.sessions.insert_many(
+        waits = [
             {**starting._new(f"waiting {number}", "user"), "queuedAt": begun + dt.timedelta(milliseconds=number)}
             for number in batch
-        )
+        ]
+        database.sessions.insert_many(waits)
+        database.search.insert_many(map(old.entry, waits))
     return str(rows[-1]["_id"]), str(taken[-1]["_id"])
 
 

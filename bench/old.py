@@ -41,7 +41,7 @@ def fill(database: Any, sessions: int, messages_each: int, days: int = 0, *, are
             for seq in range(1, messages_each + 1)
         )
         if are_indexed:
-            database.search.insert_many(_entry(row, text) for row, text in zip(rows, texts, strict=True))
+            database.search.insert_many(entry(row, text) for row, text in zip(rows, texts, strict=True))
     if are_indexed:
         rounds = {"position": None, "ended": 1}
         database.counters.update_one({"_id": sweeps.POSITION}, {"$set": rounds}, upsert=True)
@@ -60,15 +60,16 @@ def _session(number: int, time: dt.datetime, messages: int) -> dict[str, Any]:
     }
 
 
-def _entry(session: dict[str, Any], text: str) -> dict[str, Any]:
+def entry(session: dict[str, Any], text: str = "") -> dict[str, Any]:
+    """Return the search's entry for a session whose messages have these words."""
     own = indexing.own_words(session)
     return {
         "_id": session["_id"],
         "words": [*own, *sorted(words.of(text).difference(own))],
         "own": own,
-        "through": session["totalMessages"],
+        "through": session.get("totalMessages", 0),
         "revision": ObjectId(),
-        "agentId": None,
+        "agentId": session.get("agentId"),
         "status": session["status"],
         "createdAt": session["createdAt"],
         "changedAt": session["updatedAt"],

@@ -13,6 +13,8 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
+from bench import old
+from chatsupport.database import connection
 from chatsupport.documents import Counters, Session
 from chatsupport.features.search import indexing, service, sweeps
 from chatsupport.features.search.documents import SearchEntry
@@ -631,6 +633,24 @@ def test_a_search_examines_the_same_in_more_sessions(
 
     assert [costs(q) for q in ("one", "one other", "even odd")] == few
     assert all(documents <= sum(service.PORTIONS) for _, documents in few)
+
+
+@pytest.mark.usefixtures("app")
+def test_the_bench_stores_the_entries_that_the_server_would_make() -> None:
+    old.fill(connection.database(), 3, messages_each=2, are_indexed=True)
+    stored = entries_by_id()
+    SearchEntry.collection().delete_many({})
+
+    indexing.index(list(stored))
+
+    assert entries_by_id() == stored
+
+
+def entries_by_id() -> dict[ObjectId, dict[str, Any]]:
+    """Return all entries, without their revisions."""
+    return {
+        row["_id"]: {**row, "words": sorted(row["words"])} for row in SearchEntry.collection().find({}, {"revision": 0})
+    }
 
 
 def test_open_sessions_are_found_among_many_that_have_ended(
