@@ -18,6 +18,7 @@ from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
+    DuplicateKeyError,
     ExecutionTimeout,
     InvalidOperation,
     InvalidURI,
@@ -290,6 +291,23 @@ def inserted_before_collision(error: BulkWriteError) -> int:
     if code != _DUPLICATE_KEY:
         raise error
     return int(write_errors[0]["index"])
+
+
+def refused_writes(error: BulkWriteError) -> dict[int, OperationFailure]:
+    """Return which writes of an unordered bulk were refused, by position, each with its error.
+
+    Raises `DatabaseUnavailableError` if others may not be durable.
+    """
+    details = error.details or {}
+    write_errors = details.get("writeErrors") or []
+    if details.get("writeConcernErrors") or any(one.get("code") in UNAVAILABLE_CODES for one in write_errors):
+        raise DatabaseUnavailableError from error
+    return {
+        one["index"]: (DuplicateKeyError if one.get("code") == _DUPLICATE_KEY else OperationFailure)(
+            one.get("errmsg", ""), one.get("code"), one
+        )
+        for one in write_errors
+    }
 
 
 @contextlib.contextmanager

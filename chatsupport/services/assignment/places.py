@@ -16,7 +16,7 @@ from chatsupport.documents.session import QUEUE_ORDER, WAITING
 from chatsupport.services.assignment import checkpoints
 from chatsupport.services.people import departments
 from chatsupport.services.server import index_builds
-from chatsupport.services.shared.look_ups import SharedLookUps
+from chatsupport.services.shared.shared_commands import SharedCommands
 
 ROWS_A_PLACE = 20
 """Up to this many entries of the queue are read for each place that is asked for. Places further back are counted, each
@@ -101,7 +101,7 @@ def _places_of_part(spots: list[Spot]) -> Iterator[tuple[Spot, int]]:
         before = spot
 
 
-_look_up: SharedLookUps[Spot] = SharedLookUps(_places)
+_look_up: SharedCommands[Spot] = SharedCommands(_places)
 
 
 def _place(spot: Spot) -> int:

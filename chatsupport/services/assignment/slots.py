@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from bson import ObjectId
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import PyMongoError
 
 from chatsupport import events
@@ -30,13 +30,17 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents import agent as agents
 from chatsupport.documents.agent import IS_FREE, LEAST_LOADED, PEOPLE, WITH_SESSIONS, derived, may_have
 from chatsupport.documents.session import ACTIVE, BOT, BY_LOAD
+from chatsupport.errors import DatabaseUnavailableError
 from chatsupport.events import SessionEnded, SessionLeft, SlotFreed
 from chatsupport.extensions import socketio
 from chatsupport.services.server import index_builds
+from chatsupport.services.shared.shared_commands import SharedCommands
 
 logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
+_Held = tuple[ObjectId, ObjectId, "ObjectId | None"]
+"""An agent, a session of the agent, and the id of the slot that the session holds."""
 AnyDepartment = TypeVar("AnyDepartment", bound="ObjectId | None")
 
 LONGEST_WRITE = timedelta(milliseconds=OPERATION_TIMEOUT_MS + 1_000)
@@ -151,20 +155,20 @@ def free_unused(slot_id: ObjectId, session_id: ObjectId) -> None:
 
 def release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> bool:
     """Free this slot of the session. False if the agent does not hold it: a second call changes nothing."""
-    return _release(agent_id, session_id, slot_id, "$$NOW")
+    return _release(agent_id, session_id, slot_id)
 
 
 def free_left(event: SessionLeft) -> None:
     """Free the slot that a session had at the agent it has left."""
     if event.agent_id is not None:
-        release(event.agent_id, event.session["_id"], event.slot_id)
+        _free((event.agent_id, event.session["_id"], event.slot_id))
 
 
 def try_to_free(session: Mapping[str, Any]) -> bool:
     """Free the slot of a session that has just ended. False if the database fails: then `free_ended` tries again."""
     try:
         _free_of(session)
-    except PyMongoError as error:
+    except (PyMongoError, DatabaseUnavailableError) as error:
         logger.warning("Cannot free a slot at once; trying again", extra={"reason": repr(error)})
         return False
     return True
@@ -178,7 +182,24 @@ def free_ended(event: SessionEnded) -> None:
 
 def _free_of(session: Mapping[str, Any]) -> None:
     if session.get("agentId") is not None:
-        release(session["agentId"], session["_id"], session.get("slotId"))
+        _free((session["agentId"], session["_id"], session.get("slotId")))
+
+
+def _free(slot: _Held) -> None:
+    """Free a slot, unless it is free already. Those that are freed at the same time share a command."""
+    _free_together([slot])
+
+
+def _free_all(held: Sequence[_Held]) -> Iterator[Document]:
+    if len(held) == 1:
+        release(*held[0])
+    else:
+        releases = [UpdateOne(_held(*slot), _freed(*slot)) for slot in held]
+        Agent.collection().bulk_write(releases, ordered=False)
+    yield from ({"_id": slot} for slot in held)
+
+
+_free_together: SharedCommands[_Held] = SharedCommands(_free_all, at_once=2)
 
 
 def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
@@ -228,10 +249,19 @@ def any_there(department_id: ObjectId | None = None, *, except_for: ObjectId | N
 
 def any_has_room(department_id: ObjectId | None = None) -> bool | None:
     """Tell, like `any_free`, whether any agent can take a session of the department. None if none of them is there."""
-    wanted = {**there(), **may_have(department_id)}
-    room_first, hint = [("hasRoom", -1)], _hint(department_id)
-    agent = first_in_order(Agent.collection(), wanted, room_first, shown={"hasRoom": 1}, hint=hint)
-    return None if agent is None else bool(agent["hasRoom"])
+    has_room: bool | None = _look_for_room([department_id])[0]["hasRoom"]
+    return has_room
+
+
+def _room_of(department_ids: Sequence[ObjectId | None]) -> Iterator[Document]:
+    for department_id in department_ids:
+        wanted = {**there(), **may_have(department_id)}
+        room_first, hint = [("hasRoom", -1)], _hint(department_id)
+        agent = first_in_order(Agent.collection(), wanted, room_first, shown={"hasRoom": 1}, hint=hint)
+        yield {"_id": department_id, "hasRoom": None if agent is None else bool(agent["hasRoom"])}
+
+
+_look_for_room: SharedCommands[ObjectId | None] = SharedCommands(_room_of)
 
 
 def there() -> Document:
@@ -305,12 +335,16 @@ def _held(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) ->
     return {"_id": agent_id, "$or": ways}
 
 
-def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object) -> bool:
-    result = Agent.collection().update_one(
-        _held(agent_id, session_id, slot_id),
-        [{"$set": {**_removed(slot_id, session_id), "idleSince": idle_since}}, *derived()],
-    )
-    return bool(result.modified_count)
+def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object = "$$NOW") -> bool:
+    update = _freed(agent_id, session_id, slot_id, idle_since)
+    return bool(Agent.collection().update_one(_held(agent_id, session_id, slot_id), update).modified_count)
+
+
+def _freed(
+    agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object = "$$NOW"
+) -> list[Document]:
+    """Return the stages of an update that takes this slot from its agent."""
+    return [{"$set": {**_removed(slot_id, session_id), "idleSince": idle_since}}, *derived()]
 
 
 def _appended(slot_id: ObjectId | None, session_id: ObjectId, user_id: str) -> Document:

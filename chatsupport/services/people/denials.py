@@ -34,7 +34,7 @@ from chatsupport.services.people import settling, tombstones
 from chatsupport.services.people.denial_memory import AGENT_PREFIX, SURVEYED, memory
 from chatsupport.services.server import processes
 from chatsupport.services.shared import access
-from chatsupport.services.shared.look_ups import SharedLookUps
+from chatsupport.services.shared.shared_commands import SharedCommands
 
 Document = dict[str, Any]
 
@@ -418,7 +418,7 @@ def _read(ids: list[str]) -> Iterable[Document]:
     return found
 
 
-_look_up = SharedLookUps(_read)
+_look_up = SharedCommands(_read)
 """A thousand sockets that reconnect at once cost a few queries."""
 
 

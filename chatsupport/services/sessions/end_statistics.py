@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+from bson import ObjectId
 
 from chatsupport import serializers
 from chatsupport.documents import Message, Session
 from chatsupport.documents.session import WAITING, waits_since
 from chatsupport.services.messages import message_log, sequences
 from chatsupport.services.server import processes
+from chatsupport.services.shared.shared_commands import SharedCommands
 
 Document = dict[str, Any]
+
+_ORDER = {"sessionId": 1, "seq": 1}
 
 
 def added_to(session: Document) -> Document:
@@ -36,17 +41,33 @@ def of_ending(session: Document) -> tuple[Document, bool]:
         return _figures(session, []), False
     if not processes.here.is_alone():
         sequences.fence(session["_id"])  # It cannot wait for the writes of other processes.
-    messages = {"sessionId": session["_id"], "fence": sequences.NO_FENCE}
-    shown = {"_id": 0, "senderId": 1, "senderType": 1, "timestamp": 1}
-    if session.get("agentId") is None:
-        found = list(Message.collection().find(messages, shown, sort=[("seq", 1)]))
-    else:
+    (found,) = _read_together([(session["_id"], session.get("agentId") is not None)])
+    return _figures(session, found["messages"]), not found["anybody_waits"]
+
+
+def _read(ended: Sequence[tuple[ObjectId, bool]]) -> Iterator[Document]:
+    """Yield each session's messages in order, and whether anybody waits, if one of these sessions frees a slot."""
+    messages: Document = {"sessionId": {"$in": [session_id for session_id, _ in ended]}, "fence": sequences.NO_FENCE}
+    shown = {"_id": 0, **dict.fromkeys(("sessionId", "senderId", "senderType", "timestamp"), 1)}
+    if any(frees_slot for _, frees_slot in ended):
         next_in_line: list[Document] = [{"$match": {"status": WAITING}}, {"$limit": 1}, {"$project": {"_id": 1}}]
         or_waiting = {"$unionWith": {"coll": Session._meta["collection"], "pipeline": next_in_line}}
-        stages = [{"$match": messages}, {"$sort": {"seq": 1}}, {"$project": shown}, or_waiting]
+        stages: list[Document] = [{"$match": messages}, {"$sort": _ORDER}, {"$project": shown}, or_waiting]
         found = list(Message.collection().aggregate(stages))
-    rows = [row for row in found if "_id" not in row]
-    return _figures(session, rows), len(rows) == len(found)
+    else:
+        found = list(Message.collection().find(messages, shown, sort=_ORDER))
+    said: dict[ObjectId, list[Document]] = {session_id: [] for session_id, _ in ended}
+    anybody_waits = False
+    for row in found:
+        if "_id" in row:
+            anybody_waits = True
+        else:
+            said[row["sessionId"]].append(row)
+    for one in ended:
+        yield {"_id": one, "messages": said[one[0]], "anybody_waits": anybody_waits}
+
+
+_read_together: SharedCommands[tuple[ObjectId, bool]] = SharedCommands(_read, at_once=2)
 
 
 def _figures(session: Document, messages: list[Document]) -> Document:

@@ -7,19 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 
 from chatsupport import serializers
 from chatsupport.contract.chat import SessionEnd
 from chatsupport.database.clock import now
-from chatsupport.documents import Session
 from chatsupport.documents.session import ENDED, OPEN
 from chatsupport.errors import ForbiddenError
 from chatsupport.events import SessionEnded
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import slots
 from chatsupport.services.messages import message_log
-from chatsupport.services.sessions import end_statistics
+from chatsupport.services.sessions import end_statistics, writes
 from chatsupport.services.shared import access, outbox
 
 logger = logging.getLogger(__name__)
@@ -64,10 +62,11 @@ def end_now(which: Mapping[str, Any], why: SessionEnd, ended_by: str, caller: Ca
         **({} if why.internal_reason is None else {"internalReason": why.internal_reason}),
     }
     with outbox.change(outbox.ENDED, caller) as mark:
-        session: Document | None = Session.collection().find_one_and_update(
+        no_longer = {"reservedFor": "", "reservedAt": "", "botDueAt": ""}
+        session = writes.update(
             {"status": {"$in": list(OPEN)}, **which},
-            {"$set": values, "$unset": {"reservedFor": "", "reservedAt": "", "botDueAt": ""}, **outbox.pushed(mark)},
-            return_document=ReturnDocument.AFTER,
+            {"$set": values, "$unset": no_longer, **outbox.pushed(mark)},
+            mark["id"],
         )
         if session is None:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bson import ObjectId
@@ -18,6 +18,7 @@ from chatsupport.identity import USER, Caller
 from chatsupport.services.assignment import places
 from chatsupport.services.messages import sequences
 from chatsupport.services.shared import access
+from chatsupport.services.shared.shared_commands import SharedCommands
 
 Document = dict[str, Any]
 
@@ -68,8 +69,35 @@ def find_newest(user_id: str, user_type: str) -> Document | None:
     If the person has an open session, it is nearly always this one. But a guest may have brought along an open session
     that is older than one that has ended.
     """
-    theirs = {"userId": user_id, "userType": user_type}
-    return first_in_order(Session.collection(), theirs, NEWEST_FIRST, read_concern=COMMITTED)
+    (found,) = _newest_together([(user_id, user_type)])
+    newest: Document | None = found["session"]
+    return newest
+
+
+def _newest_of(people: Sequence[tuple[str, str]]) -> Iterator[Document]:
+    """Yield the newest session of each of these people."""
+    sessions = Session.collection()
+    if len(people) == 1:
+        ((user_id, user_type),) = people
+        theirs = {"userId": user_id, "userType": user_type}
+        yield {"_id": people[0], "session": first_in_order(sessions, theirs, NEWEST_FIRST, read_concern=COMMITTED)}
+        return
+    asked = [{"userId": user_id, "userType": user_type} for user_id, user_type in people]
+    is_of_type = {"$match": {"$expr": {"$eq": ["$userType", "$$userType"]}}}
+    newest = {
+        "from": sessions.name,
+        "localField": "userId",
+        "foreignField": "userId",
+        "let": {"userType": "$userType"},
+        "pipeline": [is_of_type, {"$sort": dict(NEWEST_FIRST)}, {"$limit": 1}],
+        "as": "newest",
+    }
+    stages: list[Document] = [{"$documents": {"$literal": asked}}, {"$lookup": newest}]
+    for row in sessions.database.with_options(read_concern=COMMITTED).aggregate(stages):
+        yield {"_id": (row["userId"], row["userType"]), "session": next(iter(row["newest"]), None)}
+
+
+_newest_together: SharedCommands[tuple[str, str]] = SharedCommands(_newest_of, at_once=2)
 
 
 def _open_of(user_id: str, user_type: str) -> Document:

@@ -8,13 +8,11 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from chatsupport import serializers, session_parts
 from chatsupport.contract.chat import StartSession
 from chatsupport.database.clock import now
-from chatsupport.documents import Session
 from chatsupport.documents.agent import is_bot
 from chatsupport.documents.session import ACTIVE, BACK, OPEN, WAITING, is_with_bot
 from chatsupport.errors import ChatSupportError, DatabaseUnavailableError
@@ -25,7 +23,7 @@ from chatsupport.services.assignment import bots, places, queue, serving, slots,
 from chatsupport.services.assignment.slots import Slot
 from chatsupport.services.messages import message_log
 from chatsupport.services.people import departments
-from chatsupport.services.sessions import reading
+from chatsupport.services.sessions import reading, writes
 from chatsupport.services.shared import access, outbox, rate_limits
 
 logger = logging.getLogger(__name__)
@@ -133,7 +131,7 @@ def _insert_with(slot: Slot, session: Document, started: Document) -> Document:
         except DuplicateKeyError:
             _give_back(slot)
             raise
-        except PyMongoError:
+        except (PyMongoError, DatabaseUnavailableError):
             slots.free_unused_later(slot.id, session["_id"])
             raise
         transitions.begin(slot, session, assigned)
@@ -164,13 +162,7 @@ def _insert(session: Document, also: Document | None = None) -> Document:
     """
     times = ("queuedAt", "createdAt", "updatedAt", *(("reservedAt",) if "reservedFor" in session else ()))
     stamps = dict.fromkeys(times, "$$NOW")
-    stored: Any = Session.collection().find_one_and_update(
-        {"_id": session["_id"]},
-        [{"$replaceWith": {"$mergeObjects": [{"$literal": session}, stamps, also or {}]}}],
-        upsert=True,
-        return_document=ReturnDocument.AFTER,
-    )
-    return dict(stored)
+    return writes.insert(session["_id"], {"$mergeObjects": [{"$literal": session}, stamps, also or {}]})
 
 
 def _new(user_id: str, user_type: str) -> Document:

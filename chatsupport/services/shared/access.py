@@ -16,13 +16,13 @@ from chatsupport.documents import Agent, Session
 from chatsupport.documents.agent import BOT, SUPERVISOR
 from chatsupport.errors import ForbiddenError, SessionNotFoundError
 from chatsupport.identity import AGENT, SYSTEM, Caller, canonical_id
-from chatsupport.services.shared.look_ups import SharedLookUps
+from chatsupport.services.shared.shared_commands import SharedCommands
 
 MOST_AT_ONCE = 50
 """How many sessions one command reads, with what belongs to them."""
 MOST_LOOK_UPS = 500
 
-_shared: OrderedDict[bytes, SharedLookUps[ObjectId]] = OrderedDict()
+_shared: OrderedDict[bytes, SharedCommands[ObjectId]] = OrderedDict()
 """The look-ups by what they read with a session."""
 
 
@@ -127,12 +127,12 @@ def find_session(caller: Caller, session_id: ObjectId, *joined: Mapping[str, Any
     return dict(found[0])
 
 
-def _look_ups(joined: Sequence[Mapping[str, Any]]) -> SharedLookUps[ObjectId]:
+def _look_ups(joined: Sequence[Mapping[str, Any]]) -> SharedCommands[ObjectId]:
     """Return the look-ups that read sessions with these stages."""
     stages = orjson.dumps(joined)
     look_ups = _shared.get(stages)
     if look_ups is None:
-        look_ups = _shared[stages] = SharedLookUps(partial(_read, joined))
+        look_ups = _shared[stages] = SharedCommands(partial(_read, joined))
         if len(_shared) > MOST_LOOK_UPS:
             _shared.popitem(last=False)
     return look_ups

@@ -1,4 +1,4 @@
-"""Look-ups that share a query: many at once make few queries, and each sees everything written before it began."""
+"""Calls that share commands: many at once make few commands, and each sees everything written before it began."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatsupport.services.shared.look_ups import SharedLookUps
+from chatsupport.services.shared.shared_commands import SharedCommands
 from tests.concurrency import eventually, run_together
 
 
@@ -30,7 +30,7 @@ class Store:
 def test_a_single_look_up_makes_its_query_at_once() -> None:
     store = Store()
     store.documents["a"] = {"_id": "a"}
-    look_up = SharedLookUps(store.read)
+    look_up = SharedCommands(store.read)
 
     assert look_up(["a", "b"]) == [{"_id": "a"}]
     assert look_up(["b"]) == []
@@ -39,7 +39,7 @@ def test_a_single_look_up_makes_its_query_at_once() -> None:
 
 def test_look_ups_during_a_query_share_the_next_one_and_see_earlier_writes() -> None:
     store = Store()
-    look_up = SharedLookUps(store.read)
+    look_up = SharedCommands(store.read)
     store.may_read.clear()
     found: dict[str, list[Any]] = {}
 
@@ -76,7 +76,7 @@ def test_a_failed_query_fails_only_the_look_ups_that_share_it() -> None:
             raise OSError("away")
         return rows
 
-    look_up = SharedLookUps(read)
+    look_up = SharedCommands(read)
     store.may_read.clear()
     outcomes: list[str] = []
 
@@ -113,7 +113,7 @@ def test_the_last_caller_queries_for_the_earlier_ones() -> None:
         assert may_read.wait(5)
         return []
 
-    look_up = SharedLookUps(read)
+    look_up = SharedCommands(read)
     threads = [
         threading.Thread(target=look_up, args=(["x"],), name=name) for name in ("first", "waits longest", "last")
     ]
@@ -131,13 +131,39 @@ def test_the_last_caller_queries_for_the_earlier_ones() -> None:
 def test_many_look_ups_at_once_each_get_their_own_result() -> None:
     store = Store()
     store.documents = {str(number): {"_id": str(number)} for number in range(0, 400, 2)}
-    look_up = SharedLookUps(store.read)
+    look_up = SharedCommands(store.read)
 
     def ask(start: int) -> None:
         for number in range(start, 400, 16):
             assert [row["_id"] for row in look_up([str(number)])] == [str(number)] * (number % 2 == 0)
 
     run_together(*[lambda start=start: ask(start) for start in range(16)])
+
+
+def test_two_commands_may_be_in_progress_and_the_next_has_the_order_of_its_calls() -> None:
+    begun: list[list[str]] = []
+    may_go_on = threading.Event()
+
+    def run(items: list[str]) -> Iterable[dict[str, Any]]:
+        begun.append(items)
+        assert may_go_on.wait(5)
+        return [{"_id": item, "result": item.upper()} for item in items]
+
+    share = SharedCommands(run, at_once=2)
+    results: dict[str, list[Any]] = {}
+    names = ["first", "second", "z", "a", "m", "a"]
+    threads = [threading.Thread(target=lambda name=name: results.update({name: share([name])})) for name in names]
+    for number, thread in enumerate(threads):
+        thread.start()
+        assert eventually(lambda number=number: len(begun) + len(share._gathering.waiting) == number + 1)
+    may_go_on.set()
+    for thread in threads:
+        thread.join(5)
+
+    assert begun == [["first"], ["second"], ["z", "a", "m"]]
+    assert {name: row["result"] for name, (row,) in results.items()} == {name: name.upper() for name in names}
+    share(["later"])
+    assert begun[-1] == ["later"]
 
 
 @pytest.mark.parametrize("ended", [KeyboardInterrupt, SystemExit])
@@ -147,7 +173,7 @@ def test_a_caller_killed_during_a_query_leaves_nobody_waiting(ended: type[BaseEx
             raise ended
         return []
 
-    look_up = SharedLookUps(read)
+    look_up = SharedCommands(read)
     with pytest.raises(ended):
         look_up(["a"])
 
