@@ -12,6 +12,7 @@ from typing import Any
 import flask_jwt_extended.tokens
 import jwt.api_jwt
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from pymongo import message
 
@@ -21,6 +22,7 @@ from chatsupport.database import connection
 from chatsupport.database.connection import measure_time
 from chatsupport.extensions import socketio
 from chatsupport.factory import create_app
+from chatsupport.services.people import passwords
 from chatsupport.services.presence import membership
 from chatsupport.services.server import index_builds, processes
 from tests import compiled_rules  # noqa: F401 - each test has its own application
@@ -38,6 +40,11 @@ AsCommand = Callable[[Callable[[], object]], None]
 # While its commands are watched, the driver draws a random number for each, also in the background. It gets its own
 # source here, because Hypothesis controls the common one and reports other users of it as a fault of the test.
 message.random = random.Random()  # type: ignore[attr-defined]
+
+STRONG_HASHER = passwords._HASHER
+"""The server's own, for the tests of how strong hashes are."""
+# Other tests sign in with passwords too, and each hash of the server takes a twentieth of a second.
+passwords._HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 
 @pytest.fixture

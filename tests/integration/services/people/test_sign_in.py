@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from chatsupport.database.connection import database
 from chatsupport.documents import Agent
 from chatsupport.services.people import passwords
 from tests.api import Api, Apis, assert_failure, data_of
-from tests.applications import MakeApp
+from tests.applications import STRONG_HASHER, MakeApp
 from tests.concurrency import run_together
 from tests.integration.services.people.conftest import EMAIL, PASSWORD
 
@@ -59,8 +60,17 @@ def test_a_password_is_the_same_from_any_keyboard(apis: Apis, operator: Api) -> 
     assert_failure(sign_in(apis, password="pass word \U0001f511 12"), 401, "INVALID_CREDENTIALS")
 
 
+@pytest.fixture
+def strong_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let passwords be hashed as the server hashes them."""
+    monkeypatch.setattr(passwords, "_HASHER", STRONG_HASHER)
+    passwords._of_nobody.cache_clear()
+    yield
+    passwords._of_nobody.cache_clear()
+
+
 def test_every_failed_sign_in_looks_and_costs_the_same(
-    apis: Apis, operator: Api, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    strong_hashes: None, apis: Apis, operator: Api, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.create_agent("Ben", email="ben@example.com")
     seen: list[str] = []
