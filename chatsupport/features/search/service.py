@@ -26,6 +26,7 @@ from chatsupport.features.search.documents import SearchEntry
 from chatsupport.features.search.models import MAX_MATCHES, SearchQuery
 from chatsupport.identity import SYSTEM, Caller
 from chatsupport.services.messages import sequences
+from chatsupport.services.server import index_builds
 from chatsupport.services.sessions import lists
 from chatsupport.services.shared import access, pages, rate_limits
 
@@ -40,6 +41,8 @@ MOST_MESSAGES = 1_000
 SNIPPET, BEFORE = 160, 40
 """The characters of a snippet, and how many of them are before the word."""
 
+BY_STATUS = "search.newest_open_by_status"
+"""The index of the open sessions. A database of an earlier release does not have it until a server has built it."""
 _NEWEST_FIRST = [("createdAt", -1), ("_id", -1)]
 _PLACE = {"createdAt": 1}
 """What is read of an entry: its place in the list, which is its time and its id."""
@@ -86,7 +89,7 @@ def _find(
         leads.append({"agentId": agent_id})
     if wanted.status is not None:
         condition["status"] = wanted.status
-        if wanted.status in OPEN:
+        if wanted.status in OPEN and not index_builds.is_missing(BY_STATUS):
             leads.append({"status": wanted.status})
     period: Document = {}
     if wanted.start is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +15,11 @@ from flask import Flask
 
 from bench import old
 from chatsupport.database import connection
-from chatsupport.documents import Counters, Session
+from chatsupport.documents import Counters, Session, indexes
 from chatsupport.features.search import indexing, service, sweeps
 from chatsupport.features.search.documents import SearchEntry
 from chatsupport.features.search.models import SearchQuery
+from chatsupport.services.server import index_builds
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.commands import COMMANDS
@@ -664,6 +665,33 @@ def test_open_sessions_are_found_among_many_that_have_ended(
 
     assert examined(profile()[before:]) == (5 + 1 + 1, 1)
     assert page["hasMore"] is False
+
+
+@pytest.fixture
+def without_status_index(app: Flask) -> Iterator[None]:
+    """A database of an earlier release, before a server has built the index of the open sessions."""
+    SearchEntry.collection().drop_index("newest_open_by_status")
+    index_builds.look()
+    yield
+    for collection, missing in indexes.by_collection(index_builds._missing.values()).items():
+        indexes.build(collection, missing)
+    index_builds.look()
+    assert not index_builds._missing
+
+
+@pytest.mark.usefixtures("without_status_index")
+@pytest.mark.parametrize("status", ["active", "waiting"])
+def test_a_search_reads_no_more_while_the_index_of_the_open_sessions_is_missing(
+    operator: Api, store_entries: StoreEntries, profile: Any, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    monkeypatch.setattr(service, "PORTIONS", (5, 20))
+    store_entries([("hello" if number < 10 else "other", {"status": status}) for number in range(100)])
+    before = len(profile())
+
+    page = data_of(operator.get(SEARCH, q="hello", status=status, limit=2))
+
+    assert examined(profile()[before:]) == (5, 5)
+    assert page["hasMore"] is True
 
 
 @pytest.mark.parametrize("portions", [(1,), (1, 2), (3, 4), (200, 800)])
