@@ -88,6 +88,51 @@ def test_the_palette_goes_on_where_a_page_without_results_ends(
     expect(found).to_contain_text("A numbat")
 
 
+@pytest.mark.features("search")
+def test_the_palette_keeps_the_choice_while_more_is_found(
+    person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
+) -> None:
+    ada, maria, tom = hire(operator, "Ada", maxUsers=5), visitor("maria"), visitor("tom")
+    for one in (maria, tom):
+        operator.send(one.session_id, "A numbat")
+    wait_until(lambda: len(operator.get("/api/chat/search", q="numbat").data["results"]) == 2)
+    of_tom, of_maria = operator.get("/api/chat/search", q="numbat").data["results"]
+    console = Console(person(), server).sign_in(ada)
+    page, palette = console.page, console.dialog("Search and commands")
+    more = iter([[], [of_maria], []])
+
+    def end_early(route: Route) -> None:
+        cursor = "99999999999999-ffffffffffffffffffffffff"
+        results = next(more) if "cursor" in route.request.url else [of_tom]
+        data = {"results": results, "hasMore": True, "nextCursor": cursor}
+        return route.fulfill(json={"success": True, "message": "Search results", "data": data})
+
+    page.route("**/api/chat/search?*", end_early)
+    found = palette.get_by_role("group", name="Found in chats").get_by_role("option")
+    chosen = palette.get_by_role("option", selected=True)
+
+    def show_more() -> None:
+        with page.expect_response("**/api/chat/search?*"):
+            page.keyboard.press("Enter")
+        expect(found.last).to_have_text("Show more")
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type("numbat")
+    expect(found).to_have_count(2)
+    expect(chosen).to_contain_text("tom")
+    page.keyboard.press("ArrowUp")
+    show_more()
+    expect(found).to_have_count(2)
+    expect(chosen).to_have_text("Show more")  # That page had nothing. Enter goes on.
+    show_more()
+    expect(found).to_have_count(3)
+    expect(chosen).to_contain_text("maria")
+    page.keyboard.press("ArrowDown")
+    show_more()
+    expect(chosen).to_have_text("Show more")
+    assert not violations(page)
+
+
 def test_the_palette_has_commands_chats_and_people(
     person: MakePerson, server: Server, operator: Rest, visitor: MakeVisitor
 ) -> None:

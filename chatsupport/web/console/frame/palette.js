@@ -27,6 +27,7 @@ import { say, texts } from "../texts.js";
 
 const PAUSE_MS = 250;
 const MOST = 8;
+const MORE = "more";
 
 /** What is open. @type {{ render: () => void, close: () => void } | null} */
 let current = null;
@@ -117,7 +118,7 @@ function groupsOf(query, commands) {
   const found = query.trim() ? results.flatMap(toEntries) : [];
   if (cursor && !isLoading) {
     const title = found.length ? texts.lists.more : palette.older;
-    found.push({ id: "more", image: "down", title, stays: true, act: () => search(query) });
+    found.push({ id: MORE, image: "down", title, stays: true, act: () => search(query) });
   }
   const groups = [
     { id: "chats", label: palette.chats, entries: chats.slice(0, MOST).map(toEntry) },
@@ -202,7 +203,7 @@ export function openPalette(commands) {
     const at = entries.findIndex(({ id }) => id === chosen);
     if (event.key === "Enter" && entries[at]) run(entries[at]);
     else if (event.key === "ArrowDown") chosen = entries[(at + 1) % entries.length]?.id ?? "";
-    else if (event.key === "ArrowUp") chosen = entries.at(at - 1)?.id ?? "";
+    else if (event.key === "ArrowUp") chosen = entries.at(Math.max(at, 0) - 1)?.id ?? "";
     else return;
     event.preventDefault();
     render();
@@ -211,16 +212,18 @@ export function openPalette(commands) {
 
   function render() {
     const groups = groupsOf(field.value, commands);
+    const { isLoading, error } = state.search;
+    const before = entries.map(({ id }) => id);
     entries = groups.flatMap((group) => group.entries);
-    if (!entries.some(({ id }) => id === chosen)) chosen = entries[0]?.id ?? "";
+    const ids = entries.map(({ id }) => id);
+    // "More" is away while more is loaded. Then the first new entry is chosen, or "more" again: Enter opens nothing else.
+    if (chosen === MORE && !isLoading && !before.includes(MORE))
+      chosen = ids.find((id) => !before.includes(id)) ?? chosen;
+    if (!ids.includes(chosen) && !(chosen === MORE && isLoading)) chosen = ids[0] ?? "";
     words = wordsOf(field.value);
     keyed(list, groups, ({ id }) => id, createGroup);
-    setAttribute(
-      field,
-      "aria-activedescendant",
-      chosen ? `palette-${entries.findIndex(({ id }) => id === chosen)}` : null,
-    );
-    const { isLoading, error } = state.search;
+    const at = ids.indexOf(chosen);
+    setAttribute(field, "aria-activedescendant", at < 0 ? null : `palette-${at}`);
     const text = isLoading ? texts.palette.searching : (error ?? (entries.length ? "" : texts.palette.nothing));
     setText(status, text);
     show(status, Boolean(text));
