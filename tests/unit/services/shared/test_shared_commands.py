@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from chatsupport.database.connection import answer_within
+from chatsupport.errors import ChatSupportError
+from chatsupport.services.shared import shared_commands
 from chatsupport.services.shared.shared_commands import SharedCommands
 from tests.concurrency import eventually, run_together
 
@@ -126,6 +130,107 @@ def test_the_last_caller_queries_for_the_earlier_ones() -> None:
 
     # The caller that has waited longest may have no time left for its own query.
     assert asked_by == ["first", "last"]
+
+
+class Calls:
+    """Calls of shared commands in threads of their own, each with its time. The commands are held up at first."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, list[str]]] = []
+        """Who has sent which command."""
+        self.outcomes: dict[str, str] = {}
+        self.errors: list[Exception] = []
+        self.error: Exception | None = None
+        self.may_go_on = threading.Event()
+        self.shared = SharedCommands(self._run)
+        self._threads: list[threading.Thread] = []
+
+    def _run(self, items: list[str]) -> Iterable[dict[str, Any]]:
+        self.sent.append((threading.current_thread().name, items))
+        assert self.may_go_on.wait(20)
+        if self.error is not None and "first" not in items:
+            raise self.error
+        return [{"_id": item} for item in items]
+
+    def make(self, name: str, seconds: float) -> None:
+        """Make a call, and wait until its command is in progress or it waits."""
+
+        def call() -> None:
+            with answer_within(seconds):
+                try:
+                    self.outcomes[name] = self.shared([name])[0]["_id"]
+                except (ChatSupportError, OSError) as error:
+                    self.errors.append(error)
+                    self.outcomes[name] = type(error).__name__
+
+        made = len(self._threads)
+        self._threads.append(threading.Thread(target=call, name=name))
+        self._threads[-1].start()
+        assert eventually(lambda: self.sent and len(self.shared._gathering.waiting) + len(self.outcomes) == made)
+
+    def finish(self) -> None:
+        self.may_go_on.set()
+        for thread in self._threads:
+            thread.join(20)
+
+
+def test_the_caller_with_most_of_its_time_left_sends_the_command() -> None:
+    calls = Calls()
+    for name, seconds in (("first", 30), ("early", 20), ("fresh", 30), ("late", 10)):
+        calls.make(name, seconds)
+    calls.finish()
+
+    assert calls.sent == [("first", ["first"]), ("fresh", ["early", "fresh", "late"])]
+
+
+def test_a_caller_waits_no_longer_than_its_time_and_its_write_is_not_sent() -> None:
+    calls = Calls()
+    calls.make("first", 30)
+    calls.make("patient", 30)
+    calls.make("hasty", 0.05)
+    assert eventually(lambda: "hasty" in calls.outcomes)
+    calls.finish()
+
+    assert calls.outcomes == {"hasty": "DatabaseUnavailableError", "first": "first", "patient": "patient"}
+    assert calls.sent == [("first", ["first"]), ("patient", ["patient"])]
+    assert calls.shared(["later"]) == [{"_id": "later"}]
+
+
+def test_callers_that_all_give_up_leave_nothing_behind() -> None:
+    calls = Calls()
+    calls.make("first", 30)
+    calls.make("hasty", 0.05)
+    assert eventually(lambda: "hasty" in calls.outcomes)
+    calls.finish()
+
+    assert calls.shared(["later"]) == [{"_id": "later"}]
+    assert [items for _, items in calls.sent] == [["first"], ["later"]]
+    assert calls.shared._in_progress == 0
+
+
+def test_a_caller_whose_turn_comes_as_it_gives_up_sends_the_command() -> None:
+    shared: SharedCommands[str] = SharedCommands(lambda items: [{"_id": item} for item in items])
+    with shared._mutex:
+        me, mine = shared_commands._Caller(["a"], 0.0), shared._gathering
+        me.turn.acquire()
+        mine.waiting.append(me)
+        mine.sender = me
+
+    shared._give_up(me, mine)
+
+    assert mine.waiting == [me]
+
+
+def test_an_error_that_many_callers_raise_does_not_collect_their_frames() -> None:
+    calls = Calls()
+    calls.error = OSError("away")
+    calls.make("first", 30)
+    for number in range(20):
+        calls.make(f"caller {number}", 30)
+    calls.finish()
+
+    assert calls.errors == [calls.error] * 20
+    assert len(list(traceback.walk_tb(calls.error.__traceback__))) < 10
 
 
 def test_many_look_ups_at_once_each_get_their_own_result() -> None:
