@@ -747,3 +747,17 @@ def test_the_messages_of_a_page_are_read_together(
     assert places == [(last, [1, 2, 3]), (short, [1]), (long, [4, 5, 6]), (empty, []), (session_id, [1, 2])]
     # The last three and one; the long one's; the others'; and all their last seqs.
     assert sent.count("aggregate messages") == 4
+
+
+def test_others_are_served_while_long_messages_are_looked_through(
+    operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10):
+        operator.send(session_id, f"apple \u00e9 {number}")
+    indexing.index_waiting()
+    pauses: list[float] = []
+    monkeypatch.setattr(service, "socketio", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr(service, "CHARACTERS_AT_ONCE", 27)
+
+    assert len(results(operator, "apple")[0]["matches"]) == 3
+    assert len(pauses) == 3
