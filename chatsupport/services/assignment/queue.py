@@ -103,10 +103,15 @@ def check_room(department_id: ObjectId | None = None) -> None:
         raise QueueFullError(limit, limit)
 
 
+def may_withdraw(session: Mapping[str, Any]) -> bool:
+    """Tell whether `withdraw_beyond_limit` may remove this session, if it has just started."""
+    return session["status"] == WAITING and not _has_plenty_of_room.get()
+
+
 def withdraw_beyond_limit(session: Mapping[str, Any]) -> None:
     """Remove a newcomer that exceeds QUEUE_LIMIT because several came at once. Raises `QueueFullError`."""
     limit = settings.config.queue_limit
-    if session["status"] != WAITING or _has_plenty_of_room.get():
+    if not may_withdraw(session):
         return
     sessions = Session.collection()
     for look in range(LIMIT_LOOKS):

@@ -13,11 +13,12 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from chatsupport import serializers, session_parts
 from chatsupport.contract.chat import StartSession
 from chatsupport.database.clock import now
+from chatsupport.database.connection import seconds_left
 from chatsupport.documents.agent import is_bot
 from chatsupport.documents.session import ACTIVE, BACK, OPEN, WAITING, is_with_bot
 from chatsupport.errors import ChatSupportError, DatabaseUnavailableError
 from chatsupport.events import SessionStarted
-from chatsupport.extensions import settings
+from chatsupport.extensions import settings, socketio
 from chatsupport.identity import Caller
 from chatsupport.services.assignment import bots, places, queue, serving, slots, staffing, transitions
 from chatsupport.services.assignment.slots import Slot
@@ -67,7 +68,7 @@ def start(asked: Start) -> tuple[dict[str, Any], bool]:
                 if older is None:
                     raise
                 session = older
-        elif outbox.tell_untold(session):
+        elif _waited_for_start_of(session) or outbox.tell_untold(session):
             session = reading.find_newest(person.id, person.type)
         else:
             return _answer(session, reading.agent_of(session)), False
@@ -110,6 +111,15 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
         logger.info("Session started", extra={"event": "session_started", "session_id": str(session["_id"])})
         outbox.tell(_started(session, mark))
     return session, agent, is_staffed
+
+
+def _waited_for_start_of(session: Document) -> bool:
+    """Wait while another call starts this session and may still withdraw it. False if no call of this process does."""
+    if not (queue.may_withdraw(session) and outbox.is_in_progress(session, outbox.STARTED)):
+        return False
+    while outbox.is_in_progress(session, outbox.STARTED) and seconds_left():
+        socketio.sleep(queue.LIMIT_LOOK_SECONDS)
+    return True
 
 
 def _person_with(session: Document) -> ObjectId | None:

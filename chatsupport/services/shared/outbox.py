@@ -174,6 +174,11 @@ def told(session_id: ObjectId, mark_id: ObjectId, stored_with_it: Document | Non
     _told.add(session_id, ([mark_id], stored_with_it or {}))
 
 
+def is_in_progress(session: Document, kind: str) -> bool:
+    """Tell whether this process is still making a change of this kind, which the session has a mark of."""
+    return any(mark["kind"] == kind and _ours.get(mark["id"]) is False for mark in session.get("untold", ()))
+
+
 def tell_untold(session: Document) -> bool:
     """Tell the events of a session that were not told, unless this process is doing so. False if there are none."""
     marks = [mark for mark in session.get("untold", ()) if mark["id"] not in _ours and mark["kind"] in _retells]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from chatsupport.services.sessions import starting
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.concurrency import eventually, run_together
-from tests.interleaving import just_after
+from tests.interleaving import just_after, just_before
 from tests.sockets import Sockets
 
 
@@ -198,6 +199,28 @@ def test_many_starts_at_once_never_overfill_the_queue(make_app: MakeApp) -> None
         assert sorted(places(operator, accepted), key=str) == list(range(1, len(accepted) + 1))
         for session_id in accepted:
             operator.end(session_id)
+
+
+def test_a_repeated_start_returns_no_session_that_is_about_to_be_withdrawn(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = Apis(make_app(queue_limit=1)).operator()
+
+    with ThreadPoolExecutor(1) as pool:
+        repeated: list[Future[TestResponse]] = []
+
+        def repeat() -> None:
+            repeated.append(pool.submit(start, operator, "slow"))
+            wait(repeated, timeout=0.3)
+
+        def fill_the_queue() -> None:
+            operator.start("quick")
+            just_before(monkeypatch, queue, "withdraw_beyond_limit", repeat)
+
+        just_after(monkeypatch, queue, "check_room", fill_the_queue)
+        assert_failure(start(operator, "slow"), 503, "QUEUE_FULL")
+
+        assert_failure(repeated[0].result(), 503, "QUEUE_FULL")
 
 
 def test_an_accepted_session_is_not_displaced_by_an_earlier_start(
