@@ -94,9 +94,9 @@ def test_the_palette_keeps_the_choice_while_more_is_found(
 ) -> None:
     ada, maria, tom = hire(operator, "Ada", maxUsers=5), visitor("maria"), visitor("tom")
     for one in (maria, tom):
-        operator.send(one.session_id, "A numbat")
-    wait_until(lambda: len(operator.get("/api/chat/search", q="numbat").data["results"]) == 2)
-    of_tom, of_maria = operator.get("/api/chat/search", q="numbat").data["results"]
+        operator.send(one.session_id, "A bilby")
+    wait_until(lambda: len(operator.get("/api/chat/search", q="bilby").data["results"]) == 2)
+    of_tom, of_maria = operator.get("/api/chat/search", q="bilby").data["results"]
     console = Console(person(), server).sign_in(ada)
     page, palette = console.page, console.dialog("Search and commands")
     more = iter([[], [of_maria], []])
@@ -117,7 +117,7 @@ def test_the_palette_keeps_the_choice_while_more_is_found(
         expect(found.last).to_have_text("Show more")
 
     page.keyboard.press("Control+k")
-    page.keyboard.type("numbat")
+    page.keyboard.type("bilby")
     expect(found).to_have_count(2)
     expect(chosen).to_contain_text("tom")
     page.keyboard.press("ArrowUp")
