@@ -138,7 +138,7 @@ def _add_said(noted: Mapping[ObjectId, Noted]) -> set[ObjectId]:
         if len(new) < through - before.through:
             continue  # Another process has stored the others.
         room = MOST_WORDS - len(before.words)
-        more = words.of("\n".join(new.values())) - before.words if room > 0 else set()
+        more = _words_of(new.values()) - before.words if room > 0 else set()
         added = sorted(more)[:room]
         entries[session_id] = Known(ObjectId(), through, before.words.union(added))
         unchanged = {"_id": session_id, "revision": before.revision}
@@ -190,6 +190,21 @@ def own_words(session: Mapping[str, Any]) -> list[str]:
     return sorted(own)
 
 
+def _words_of(texts: Iterable[str]) -> set[str]:
+    """Return the words of messages. Others are served while these are long."""
+    found: set[str] = set()
+    unread: list[str] = []
+    characters = 0
+    for text in texts:
+        unread.append(text)
+        characters += len(text)
+        if characters >= words.CHARACTERS_AT_ONCE:
+            found |= words.of("\n".join(unread))
+            unread, characters = [], 0
+            socketio.sleep(0)
+    return found | words.of("\n".join(unread))
+
+
 def forget(session_ids: Iterable[ObjectId]) -> None:
     """Delete the entries of these sessions."""
     ids = list(session_ids)
@@ -217,7 +232,7 @@ class _Reading:
     def take(self, texts: Sequence[str], through: int) -> None:
         """Take the texts of the next messages, up to this seq."""
         self.through = through
-        self.said = words.of("\n".join(texts))
+        self.said = _words_of(texts)
 
     def write(self) -> _Write | None:
         """Return the write that brings the entry up to date; None if it is."""

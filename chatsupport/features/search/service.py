@@ -38,8 +38,6 @@ MOST_LEADS = 8
 """For how many words of a query it is looked how rare they are."""
 MOST_MESSAGES = 1_000
 """How many messages of a session, the last ones, are searched for those to show. No more are read at once."""
-CHARACTERS_AT_ONCE = 20_000
-"""How many characters of messages are searched before others get their turn: those with accents take some 5 ms."""
 SNIPPET, BEFORE = 160, 40
 """The characters of a snippet, and how many of them are before the word."""
 
@@ -195,7 +193,7 @@ def _matches(last_seqs: Mapping[ObjectId, int], looked_for: Sequence[str]) -> di
                 if score := words.count(each[2], looked_for):
                     scored.append((score, *each))
                 searched += len(each[2])
-                if searched >= CHARACTERS_AT_ONCE:
+                if searched >= words.CHARACTERS_AT_ONCE:
                     socketio.sleep(0)
                     searched = 0
             best = sorted(scored, reverse=True)[:MAX_MATCHES]

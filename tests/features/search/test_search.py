@@ -16,7 +16,7 @@ from flask import Flask
 from bench import old
 from chatsupport.database import connection
 from chatsupport.documents import Counters, Session, indexes
-from chatsupport.features.search import indexing, service, sweeps
+from chatsupport.features.search import indexing, service, sweeps, words
 from chatsupport.features.search.documents import SearchEntry
 from chatsupport.features.search.models import SearchQuery
 from chatsupport.services.server import index_builds
@@ -757,7 +757,28 @@ def test_others_are_served_while_long_messages_are_looked_through(
     indexing.index_waiting()
     pauses: list[float] = []
     monkeypatch.setattr(service, "socketio", SimpleNamespace(sleep=pauses.append))
-    monkeypatch.setattr(service, "CHARACTERS_AT_ONCE", 27)
+    monkeypatch.setattr(words, "CHARACTERS_AT_ONCE", 27)
 
     assert len(results(operator, "apple")[0]["matches"]) == 3
     assert len(pauses) == 3
+
+
+@pytest.mark.parametrize("are_busy", [False, True])
+def test_others_are_served_while_long_messages_are_indexed(
+    operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch, are_busy: bool
+) -> None:
+    if are_busy:
+        operator.send(session_id, "first")
+        indexing.index_waiting()
+        indexing.index([ObjectId(session_id)], are_busy=True)
+    for number in range(10):
+        operator.send(session_id, f"apple \u00e9 {number}")
+    pauses: list[float] = []
+    monkeypatch.setattr(indexing, "socketio", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr(words, "CHARACTERS_AT_ONCE", 27)
+
+    indexing.index_waiting()
+
+    assert pauses.count(0) >= 3
+    for number in range(10):
+        assert len(results(operator, f"apple {number}")) == 1
