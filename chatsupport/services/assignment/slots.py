@@ -39,7 +39,7 @@ from chatsupport.services.shared.shared_commands import SharedCommands
 logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
-_Held = tuple[ObjectId, ObjectId, "ObjectId | None"]
+_OfSession = tuple[ObjectId, ObjectId, "ObjectId | None"]
 """An agent, a session of the agent, and the id of the slot that the session holds."""
 AnyDepartment = TypeVar("AnyDepartment", bound="ObjectId | None")
 
@@ -122,7 +122,7 @@ def give_back(slot: Slot) -> None:
     is_untouched = {"$eq": ["$idleSince", slot.agent["idleSince"]]}
     idle_since = {"$cond": [is_untouched, slot.agent.get("wasIdleSince") or "$$NOW", "$idleSince"]}
     try:
-        _release(slot.agent["_id"], slot.session_id, slot.id, idle_since)
+        release(slot.agent["_id"], slot.session_id, slot.id, idle_since)
     except PyMongoError:
         free_unused_later(slot.id, slot.session_id)
         raise
@@ -153,9 +153,13 @@ def free_unused(slot_id: ObjectId, session_id: ObjectId) -> None:
             logger.warning("Cannot check yet whether a slot must be freed; trying again", extra={"reason": repr(error)})
 
 
-def release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) -> bool:
-    """Free this slot of the session. False if the agent does not hold it: a second call changes nothing."""
-    return _release(agent_id, session_id, slot_id)
+def release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object = "$$NOW") -> bool:
+    """Free this slot of the session. False if the agent does not hold it: a second call changes nothing.
+
+    `idle_since` is the expression for when the agent has last had work.
+    """
+    update = _freed(agent_id, session_id, slot_id, idle_since)
+    return bool(Agent.collection().update_one(_held(agent_id, session_id, slot_id), update).modified_count)
 
 
 def free_left(event: SessionLeft) -> None:
@@ -185,21 +189,21 @@ def _free_of(session: Mapping[str, Any]) -> None:
         _free((session["agentId"], session["_id"], session.get("slotId")))
 
 
-def _free(slot: _Held) -> None:
+def _free(slot: _OfSession) -> None:
     """Free a slot, unless it is free already. Those that are freed at the same time share a command."""
     _free_together([slot])
 
 
-def _free_all(held: Sequence[_Held]) -> Iterator[Document]:
-    if len(held) == 1:
-        release(*held[0])
+def _free_all(slots: Sequence[_OfSession]) -> Iterator[Document]:
+    if len(slots) == 1:
+        release(*slots[0])
     else:
-        releases = [UpdateOne(_held(*slot), _freed(*slot)) for slot in held]
+        releases = [UpdateOne(_held(*slot), _freed(*slot)) for slot in slots]
         Agent.collection().bulk_write(releases, ordered=False)
-    yield from ({"_id": slot} for slot in held)
+    yield from ({"_id": slot} for slot in slots)
 
 
-_free_together: SharedCommands[_Held] = SharedCommands(_free_all, at_once=2)
+_free_together: SharedCommands[_OfSession] = SharedCommands(_free_all, at_once=2)
 
 
 def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
@@ -333,11 +337,6 @@ def _held(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None) ->
     without_id = {"activeSessions": session_id, "slots.sessionId": {"$ne": session_id}}
     ways = [without_id] if slot_id is None else [{"slots.id": slot_id}, without_id]
     return {"_id": agent_id, "$or": ways}
-
-
-def _release(agent_id: ObjectId, session_id: ObjectId, slot_id: ObjectId | None, idle_since: object = "$$NOW") -> bool:
-    update = _freed(agent_id, session_id, slot_id, idle_since)
-    return bool(Agent.collection().update_one(_held(agent_id, session_id, slot_id), update).modified_count)
 
 
 def _freed(
