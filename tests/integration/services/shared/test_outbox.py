@@ -279,7 +279,7 @@ def test_a_slot_that_was_not_used_and_not_released_is_free_soon(
     waiting, slot = claim_beside_somebody_who_waits(operator, ada)
     operator.end(waiting)
     monkeypatch.setattr(slots, "LONGEST_WRITE", timedelta(seconds=0.5))
-    fail_once(monkeypatch, "_release")
+    fail_once(monkeypatch, "release")
 
     with pytest.raises(NetworkTimeout):
         transitions.give(slot)
@@ -366,7 +366,7 @@ def test_the_sweep_repeats_reactions_that_failed_without_the_database(
     operator: Api, ada: str, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(slots, "_release", stand_still)
+        patched.setattr(slots, "release", stand_still)
         assert operator.end(session_id).status_code == 200, "it has ended all the same"
     assert violations(connection.database()) != []
 
