@@ -84,7 +84,6 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
     if not asked.caller.may_act_for_others:
         rate_limits.check_address(rate_limits.STARTS_FROM, asked.address)
     session, department_id = _new(asked.wanted.caller.id, asked.wanted.caller.type), asked.wanted.department_id
-    message_log.log.begin(session["_id"])
     if department_id is not None:
         departments.require([department_id])
         session["departmentId"] = department_id
@@ -97,6 +96,7 @@ def _open(asked: Start, last: Document | None) -> tuple[Document, Document | Non
     is_staffed: bool | None = None
     if slot is None:
         queue.check_room(department_id)
+    message_log.log.begin(session["_id"])
     with outbox.change(outbox.STARTED, asked.caller) as mark:
         if slot is None:
             with serving.arriving(session["_id"]):
