@@ -69,7 +69,7 @@ _loaded: list[Any] = []
 
 
 def load(app: Any) -> Any:
-    """Return Schemathesis' schema for an application. What is the same for all is read once: the document, and the
+    """Return Schemathesis' schema for an application. All of them share the document, which is read once, and the
     constants of the code, which Schemathesis uses as examples.
     """
     if not _loaded:

@@ -61,6 +61,16 @@ def starting(apis: Apis, *user_ids: str) -> Calls:
     return [lambda user_id=user_id: apis.user(user_id).start(user_id) for user_id in user_ids]
 
 
+def ending(apis: Apis, ids: dict[str, str]) -> Calls:
+    """Return the ends of these users' sessions, which return how many messages there were."""
+    return [
+        lambda user_id=user_id, session_id=session_id: data_of(apis.user(user_id).end(session_id))["statistics"][
+            "totalMessages"
+        ]
+        for user_id, session_id in ids.items()
+    ]
+
+
 @pytest.fixture
 def waiting_id(operator: Api) -> str:
     """A session of u9 that waits."""
@@ -154,11 +164,9 @@ def test_ends_at_the_same_time_free_their_slots_and_count_their_messages(
         for _ in range(number):
             apis.user(user_id).send(session_id)
 
-    def ending(user_id: str) -> Callable[[], Any]:
-        return lambda: data_of(apis.user(user_id).end(ids[user_id]))["statistics"]["totalMessages"]
-
     freed = Held(monkeypatch, slots, "_free_together")
-    assert freed.together(ending("v1"), [ending("v2"), ending("v3")]) == (0, [1, 2])
+    first, second, third, _ = ending(apis, ids)
+    assert freed.together(first, [second, third]) == (0, [1, 2])
 
     assert freed.sizes == [1, 2]
     agent = data_of(operator.get(f"/api/agents/{agent_id}"))
@@ -175,11 +183,9 @@ def test_messages_of_ends_at_the_same_time_are_read_together(
         for _ in range(number):
             apis.user(user_id).send(session_id)
 
-    def ending(user_id: str) -> Callable[[], Any]:
-        return lambda: data_of(apis.user(user_id).end(ids[user_id]))["statistics"]["totalMessages"]
-
     read = Held(monkeypatch, end_statistics, "_read_together")
-    assert read.together(ending("v1"), [ending("v3"), ending("v2")]) == (1, [3, 2])
+    first, second, third = ending(apis, ids)
+    assert read.together(first, [third, second]) == (1, [3, 2])
     assert read.sizes == [1, 2]
 
 
