@@ -35,7 +35,7 @@ Document = dict[str, Any]
 PORTIONS = (200, 800)
 """How many entries one call compares with the query: a few, then more if the page is not full."""
 MOST_LEADS = 8
-"""For how many words of a query it is looked how rare they are."""
+"""How many words of a query are looked up to find the rarest."""
 MOST_MESSAGES = 1_000
 """How many messages of a session, the last ones, are searched for those to show. No more are read at once."""
 SNIPPET, BEFORE = 160, 40
@@ -206,7 +206,7 @@ def _matches(last_seqs: Mapping[ObjectId, int], looked_for: Sequence[str]) -> di
 
 
 def _batches(last_seqs: Mapping[ObjectId, int]) -> Iterator[list[ObjectId]]:
-    """Share the sessions that have messages out, so that those that are read together have as many as is allowed."""
+    """Divide the sessions that have messages into batches of one session, or of at most MOST_MESSAGES messages."""
     batch: list[ObjectId] = []
     room = MOST_MESSAGES
     for session_id, last_seq in last_seqs.items():

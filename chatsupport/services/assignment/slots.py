@@ -39,7 +39,7 @@ from chatsupport.services.shared.shared_commands import SharedCommands
 logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
-_OfSession = tuple[ObjectId, ObjectId, "ObjectId | None"]
+_SlotOfSession = tuple[ObjectId, ObjectId, "ObjectId | None"]
 """An agent, a session of the agent, and the id of the slot that the session holds."""
 AnyDepartment = TypeVar("AnyDepartment", bound="ObjectId | None")
 
@@ -189,12 +189,12 @@ def _free_of(session: Mapping[str, Any]) -> None:
         _free((session["agentId"], session["_id"], session.get("slotId")))
 
 
-def _free(slot: _OfSession) -> None:
+def _free(slot: _SlotOfSession) -> None:
     """Free a slot, unless it is free already. Those that are freed at the same time share a command."""
     _free_together([slot])
 
 
-def _free_all(slots: Sequence[_OfSession]) -> Iterator[Document]:
+def _free_all(slots: Sequence[_SlotOfSession]) -> Iterator[Document]:
     if len(slots) == 1:
         release(*slots[0])
     else:
@@ -203,7 +203,7 @@ def _free_all(slots: Sequence[_OfSession]) -> Iterator[Document]:
     yield from ({"_id": slot} for slot in slots)
 
 
-_free_together: SharedCommands[_OfSession] = SharedCommands(_free_all, at_once=2)
+_free_together: SharedCommands[_SlotOfSession] = SharedCommands(_free_all, at_once=2)
 
 
 def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:
