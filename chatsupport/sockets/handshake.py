@@ -63,7 +63,7 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
     server.enter(sid, broadcasts.own_room(caller))
     if caller.type == AGENT:
         role = _tell_presence(agent_presence.connected, caller, sid)
-        told_here.agent_connected()
+        told_here.agent_connected(caller.id)
         happened(AgentConnected(caller, sid, role))
     if eio_sid is None or not server.is_open(eio_sid):
         # It disconnected while it was connecting, and python-socketio then does not call the disconnect handler.

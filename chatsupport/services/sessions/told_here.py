@@ -49,10 +49,14 @@ _users: dict[str, str] = {}
 """The user of each session, as the sockets joined here know it: another process may identify a guest."""
 _assigned: set[tuple[str, str]] = set()
 """The agents, with the sessions that their sockets were told they have."""
+_doubtful: set[tuple[str, str]] = set()
+"""Those of them that came about while the agent connected: its list may be older, and the event got lost."""
 _heard: set[str] = set()
 """The sessions that something was announced of since they were last checked."""
 _agents: set[str] = set()
 """The agents with sockets here whose last announcements are known."""
+_connected_at: dict[str, datetime] = {}
+"""When the agents connected whose sessions are not looked up yet."""
 _looked_at: datetime | None = None
 _seqs: dict[ObjectId, tuple[int, float]] = {}
 """Each joined session's last seq, and when it was first seen."""
@@ -71,7 +75,7 @@ def saw_user(session_id: ObjectId, user_id: str) -> None:
 
 def knows_of(agent_id: str, session_id: ObjectId) -> None:
     """Note that an agent has joined its own session: it knows of it, and must be told if it loses it."""
-    _assigned.add((agent_id, str(session_id)))
+    _is_told(agent_id, str(session_id))
 
 
 def refused(agent_id: str, session_id: ObjectId) -> None:
@@ -87,7 +91,7 @@ def heard(event: str, data: Document) -> None:
         return
     _heard.add(session_id)
     if event == "session_assigned":
-        _assigned.add((data["agentId"], session_id))
+        _is_told(data["agentId"], session_id)
         return
     if event == "session_unassigned":
         _assigned.discard((data["agentId"], session_id))
@@ -104,16 +108,35 @@ def catch_up() -> None:
     _tell_last_seqs()
 
 
+def agent_connected(agent_id: str) -> None:
+    """Look soon which sessions an agent has that is being let in: it reads that itself, and must hear what changes.
+
+    It may read them before this process does.
+    """
+    _connected_at.setdefault(agent_id, now())
+    look_at_newcomers()
+
+
 def _look_at_newcomers() -> None:
     with _mutex:
-        newcomers = {str(agent_id) for agent_id in agent_presence.connected_here()} - _agents
-        if newcomers:
-            _assigned.update(_assigned_to(newcomers))
-            _agents.update(newcomers)
+        here = {str(agent_id) for agent_id in agent_presence.connected_here()}
+        for gone in _connected_at.keys() - here:
+            del _connected_at[gone]
+        newcomers = _connected_at.keys() - _agents
+        found = _assigned_to(newcomers)
+        _assigned.update(found)
+        _doubtful.update(pair for pair, session in found.items() if _is_since(session, _connected_at[pair[0]]))
+        _agents.update(newcomers)
+        for looked_at in _connected_at.keys() & _agents:
+            del _connected_at[looked_at]
 
 
-agent_connected = Throttled(_look_at_newcomers, CONNECTED_SECONDS)
-"""Look which sessions an agent has that has just connected: it reads that itself, and must hear what changes."""
+look_at_newcomers = Throttled(_look_at_newcomers, CONNECTED_SECONDS)
+
+
+def _is_told(agent_id: str, session_id: str) -> None:
+    _assigned.add((agent_id, session_id))
+    _doubtful.discard((agent_id, session_id))
 
 
 def _compare_rooms() -> None:
@@ -158,10 +181,9 @@ def _compare_agents() -> None:
     # For an agent that has connected since the last round, the changes in the meantime.
     missed = [
         session
-        for (agent_id, session_id), session in present.items()
-        if (agent_id, session_id) not in _assigned
-        and session_id not in _heard
-        and (agent_id in _agents or session.get("assignedAt", before) > before - SLACK)
+        for pair, session in present.items()
+        if pair[1] not in _heard
+        and (pair in _doubtful or (pair not in _assigned and (pair[0] in _agents or _is_since(session, before))))
     ]
     lost = {
         (agent_id, session_id)
@@ -169,7 +191,9 @@ def _compare_agents() -> None:
         if agent_id in agents and session_id not in _heard
     }
     _assigned.intersection_update([pair for pair in _assigned - lost if pair[0] in agents])
-    _assigned.update(present)
+    # What was heard in the meantime is compared in the next round.
+    _assigned.update(pair for pair in present if pair[1] not in _heard)
+    _doubtful.intersection_update([pair for pair in _assigned if pair[1] in _heard])
     _agents, _looked_at = agents, looked_at
     for session, serialized in zip(missed, lists.serialize(missed), strict=True):
         broadcasts.session_assigned(session["agentId"], serialized, here=True)
@@ -195,6 +219,11 @@ def _tell_last_seqs() -> None:
             _seqs[session_id] = known = (seq, time_now)
         if time_now - known[1] < ACTIVE_SECONDS:
             broadcasts.session_sync(session_id, seq)
+
+
+def _is_since(session: Document, time: datetime) -> bool:
+    assigned_at: datetime = session.get("assignedAt", time)
+    return assigned_at > time - SLACK
 
 
 def _assigned_to(agents: set[str]) -> dict[tuple[str, str], Document]:

@@ -222,6 +222,63 @@ def test_a_newly_connected_agent_is_not_told_of_sessions_in_its_list(sockets: So
     assert agent.heard("session_assigned") == []
 
 
+def test_an_agent_is_told_what_it_got_between_its_list_and_the_look_at_newcomers(
+    sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(told_here, "look_at_newcomers", lambda: None)
+    agent = sockets.agent(ada)
+    with elsewhere():
+        session_id = operator.start("u1")["sessionId"]
+    told_here._look_at_newcomers()
+    assert agent.heard("session_assigned") == []
+
+    told_here.catch_up()
+    told_here.catch_up()
+
+    assert [session["id"] for session in agent.heard("session_assigned")] == [session_id]
+
+
+def test_an_agent_that_joined_what_it_got_while_it_connected_is_not_told_again(
+    sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(told_here, "look_at_newcomers", lambda: None)
+    with elsewhere():
+        session_id = operator.start("u1")["sessionId"]
+    agent = sockets.agent(ada)
+    told_here._look_at_newcomers()
+    agent.join(session_id)
+
+    told_here.catch_up()
+
+    assert agent.heard("session_assigned") == []
+
+
+def test_an_agent_that_gets_a_session_back_while_all_are_compared_is_told_so_in_the_next_round(
+    sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    agent = sockets.agent(ada)
+    assert eventually(lambda: ada in told_here._agents)
+    assigned_to = told_here._assigned_to
+
+    def meanwhile(agents: set[str]) -> object:
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.post(f"/api/chat/transfer/{session_id}", {})
+        with elsewhere():
+            operator.patch(f"/api/agents/{ada}", {"isOnline": True})
+        return assigned_to(agents)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(told_here, "_assigned_to", meanwhile)
+        told_here.catch_up()
+    assert agent.wait_for("session_unassigned")
+    assert agent.heard("session_assigned") == []
+
+    told_here.catch_up()
+
+    assert [session["id"] for session in agent.heard("session_assigned")] == [session_id]
+
+
 def test_a_late_order_leaves_an_agent_in_the_session_that_it_has_again(
     sockets: Sockets, operator: Api, ada: str
 ) -> None:
