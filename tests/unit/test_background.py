@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import logging
 import operator
+import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 from pymongo.errors import AutoReconnect
 
 from chatsupport import background
 from chatsupport.background import Buffered, Counted, Every, Remembered, Throttled
+from tests.background_tasks import BackgroundTasks
 from tests.concurrency import eventually
 
 pytestmark = pytest.mark.usefixtures("background_tasks", "no_outage")
@@ -250,3 +253,30 @@ def test_a_large_number_is_not_counted_again_for_a_while(monkeypatch: pytest.Mon
     elapsed = background.elapsed
     monkeypatch.setattr(background, "elapsed", lambda: elapsed() + 1.0)
     assert count() == 3
+
+
+def test_the_background_tasks_of_a_test_end_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = BackgroundTasks()
+    monkeypatch.setattr(background, "socketio", SimpleNamespace(start_background_task=tasks.start, sleep=tasks.sleep))
+    is_working, may_end, rounds, written = threading.Event(), threading.Event(), [], []
+
+    def work() -> None:
+        rounds.append(1)
+        is_working.set()
+        may_end.wait()
+        written.append(1)
+
+    throttled = Throttled(work, 0.0)
+    throttled()
+    Every(0.0, lambda: None).start()
+    Every(3600.0, lambda: None).start()
+    is_working.wait()
+    throttled()
+    threading.Timer(0.05, may_end.set).start()
+
+    tasks.end()
+
+    assert written == rounds == [1], "it has finished its round, and begins no other"
+    throttled()
+    assert eventually(lambda: throttled.is_idle)
+    assert rounds == [1]
