@@ -256,6 +256,7 @@ def test_a_receiver_that_answers_late_gets_one_event_at_a_time(
     def answer(body: dict[str, Any]) -> tuple[int, dict[str, str]]:
         with busy:
             at_once.append(delivering.LANES - busy._value)
+            eventually(lambda: len(at_once) > 1)
             time.sleep(0.03)
         return 200, {}
 
@@ -284,8 +285,7 @@ def test_a_receiver_that_is_away_gets_a_few_events_a_second(
         operator.send(session_id, str(number))
     began = time.monotonic()
     move()
-    time.sleep(0.4)
-    failed = states(operator, webhook).count("failed")
+    failed = eventually(lambda: states(operator, webhook).count("failed"))
     assert 0 < failed <= delivering.FAILURES_IN_A_ROW + (time.monotonic() - began) / delivering.PAUSE_SECONDS
 
     with receiving(away.port) as back:
@@ -313,14 +313,14 @@ def test_what_was_not_stored_before_a_kill_is_sent_again_with_the_same_id(
     operator: Api, session_id: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhook = create(operator, receiver, "message.created")
-    monkeypatch.setattr(delivering._outcomes, "write", lambda batch: None)
+    lost: dict[Any, Any] = {}
+    monkeypatch.setattr(delivering._outcomes, "write", lost.update)
     for number in range(3):
         operator.send(session_id, str(number))
     move()
     receiver.wait_for(3)
     delivering.here.forget()
-    time.sleep(0.1)
-    delivering._outcomes.clear()
+    assert eventually(lambda: len(lost) == 3)
     monkeypatch.setattr(delivering._outcomes, "write", delivering._store)
     assert len(deliveries(operator, webhook, state="pending")) == 3
 
@@ -357,8 +357,11 @@ def test_after_an_outage_of_ten_minutes_every_event_arrives(operator: Api, monke
     during = data_of(operator.get(path))
     assert (during["isEnabled"], during["disabledBecause"]) == (True, None)
     assert during["failingSince"] is not None
-    (worst, *_) = sorted(deliveries(operator, webhook, state="failed"), key=lambda one: -one["attempts"])
-    assert worst["attempts"] > 1
+
+    def repeated() -> list[dict[str, Any]]:
+        return [one for one in deliveries(operator, webhook, state="failed") if one["attempts"] > 1]
+
+    worst = eventually(repeated)[0]
     assert worst["nextAttemptAt"] is not None
     assert (worst["lastStatus"], worst["lastError"]) == (None, "The connection was refused.")
 

@@ -78,7 +78,8 @@ def test_a_waiting_visitor_is_told_a_changed_place(sockets: Sockets, operator: A
     assert users[0].wait_for("agent_assigned")
     for user, session_id, place in ((users[1], waiting[1], 1), (users[2], waiting[2], 2)):
         assert user.wait_for("queue_update")[-1] == {"sessionId": session_id, "queuePosition": place}
-    assert users[0].heard("queue_update") == []
+    # Its first place may be told as it joins.
+    assert {event["queuePosition"] for event in users[0].heard("queue_update")} <= {1}
 
 
 def test_visitors_behind_one_who_gives_up_move_on(sockets: Sockets, operator: Api) -> None:
