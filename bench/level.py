@@ -1,7 +1,8 @@
 """`python -m bench.level`: what calls cost on a small database and on a large one, and by how much that differs.
 
 The cost is what MongoDB's profiler says of a call: how many keys and documents were examined, by how many commands. The
-times are medians, and hold on a quiet machine only. All agents are full, so that everybody who starts has to wait.
+times are medians, and hold on a quiet machine only. All agents are full, so that everybody who starts has to wait. What
+happened in the old sessions is in the feed, and goes on being recorded there.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime as dt
+import itertools
+import math
 import shutil
 import statistics
 import sys
@@ -26,14 +29,15 @@ from bench.client import Http
 from bench.processes import API_KEY, Mongod, Ours
 from bench.stage import TEXT
 from chatsupport.contract.people import AgentFields
+from chatsupport.features.events.documents import BATCH_SIZE, FEED, MESSAGE_CREATED
 from chatsupport.services.people import agents
 from chatsupport.services.sessions import starting
 
 MAX_USERS = 2
-MESSAGES_EACH = 2
-DAYS = 360
+MESSAGES_EACH = 10
+DAYS, RECORDED_DAYS = 360, 20
 SETTLE_SECONDS, QUIET = 300, 100
-BATCH = 5_000
+BATCH, SESSIONS_A_BATCH = 5_000, 100
 PROFILE_BYTES = 64 * 1024 * 1024
 APP_NAME = "bench-level"
 
@@ -92,9 +96,10 @@ def _side(mongod: Mongod, server: Crowded, size: tuple[int, int, int], times: in
         server.start()
         server.stop()
         agent_id, session_id = _fill(database, *size)
+        middle = _record(database)
         server.start()
         try:
-            return asyncio.run(_measure(server, database, agent_id, session_id, times))
+            return asyncio.run(_measure(server, database, agent_id, session_id, middle, times))
         finally:
             database.command("profile", 0)
             server.stop()
@@ -127,12 +132,46 @@ def _fill(database: Any, ended: int, waiting: int, count: int) -> tuple[str, str
     return str(rows[-1]["_id"]), str(taken[-1]["_id"])
 
 
+def _record(database: Any) -> int:
+    """Put into the feed what happened in the old sessions; return a position in the middle of it."""
+    now = dt.datetime.now(dt.timezone.utc)
+    count = database.sessions.count_documents({"status": "ended"})
+    batches: list[dict[str, Any]] = []
+    last = 0
+    sessions = database.sessions.find({"status": "ended"}, {"_id": 1}, sort=[("_id", 1)])
+    for number in range(math.ceil(count / SESSIONS_A_BATCH)):
+        at = now - dt.timedelta(days=RECORDED_DAYS * (1 - number * SESSIONS_A_BATCH / count))
+        entries = [
+            entry for row in itertools.islice(sessions, SESSIONS_A_BATCH) for entry in _happened_in(row["_id"], at)
+        ]
+        last = number + 1
+        batches.append(
+            {"_id": last, "at": at, "types": sorted({entry["type"] for entry in entries}), "entries": entries}
+        )
+        if len(batches) == BATCH // SESSIONS_A_BATCH:
+            database.events.insert_many(batches)
+            batches = []
+    if batches:
+        database.events.insert_many(batches)
+    since = now - dt.timedelta(days=RECORDED_DAYS)
+    database.feed.insert_one({"_id": FEED, "isOn": True, "since": since, "readAt": now, "keptFrom": 1})
+    return last // 2 * BATCH_SIZE
+
+
+def _happened_in(session_id: ObjectId, at: dt.datetime) -> Iterator[dict[str, Any]]:
+    about = {"sessionId": session_id, "at": at}
+    yield {"type": "session.started", "id": ObjectId(), **about, "through": 0}
+    run = {"seq": MESSAGES_EACH, "count": MESSAGES_EACH, "through": MESSAGES_EACH}
+    yield {"type": MESSAGE_CREATED, "sessionId": session_id, **run}
+    yield {"type": "session.ended", "id": ObjectId(), **about, "through": MESSAGES_EACH}
+
+
 def _batches(count: int) -> Iterator[range]:
     for first in range(0, count, BATCH):
         yield range(first, min(first + BATCH, count))
 
 
-async def _measure(server: Crowded, database: Any, agent_id: str, session_id: str, times: int) -> Figures:
+async def _measure(server: Crowded, database: Any, agent_id: str, session_id: str, middle: int, times: int) -> Figures:
     database.create_collection("system.profile", capped=True, size=PROFILE_BYTES)
     operator = Http(server.port, **{"X-API-Key": API_KEY})
     token = (await operator.post("/api/auth/token", {"userId": agent_id, "userType": "agent"}))["token"]
@@ -189,6 +228,10 @@ async def _measure(server: Crowded, database: Any, agent_id: str, session_id: st
         "search, active": lambda: operator.get("/api/chat/search", q="busy", status="active"),
         "search, of an agent": lambda: as_agent("/api/chat/search", q="busy"),
         "report, a day": lambda: operator.get("/api/reports/summary", bucket="hour"),
+        "events, the oldest": lambda: operator.get("/api/events"),
+        "events, from the middle": lambda: operator.get("/api/events", after=middle),
+        "events, ends from the middle": lambda: operator.get("/api/events", after=middle, types="session.ended"),
+        "events, of a type without any": lambda: operator.get("/api/events", types="note.created"),
         "audit": lambda: operator.get("/api/audit", limit=50),
         "health": lambda: operator.get("/api/health"),
         "metrics": lambda: _metrics(server.port),
