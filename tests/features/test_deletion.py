@@ -131,10 +131,10 @@ def run(project: Path, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
     """A copy of the project."""
-    project = tmp_path_factory.mktemp("deletion") / "copy"
+    project = tmp_path / "copy"
     copy_to(project)
     return project
 

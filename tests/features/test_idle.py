@@ -24,6 +24,7 @@ def test_an_idle_process_looks_at_the_database_rarely(operator: Api, monkeypatch
     indexing.index_waiting()
     rates: dict[str, float] = {}
     for work in timed_work.all_work():
+        work()  # On a busy machine, the last time is long ago.
         with COMMANDS.counted() as sent:
             work()
         rates[work.name] = len(sent) / work.seconds
