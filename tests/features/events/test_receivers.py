@@ -15,6 +15,7 @@ import requests
 
 from chatsupport.features.events.webhooks import signing
 from tests.concurrency import eventually
+from tests.e2e.server import free_port
 
 PAGE = (Path(__file__).parents[3] / "docs/webhooks.md").read_text("utf-8")
 SECRET = signing.new_secret()
@@ -57,8 +58,7 @@ def test_the_python_receiver_takes_what_is_signed(monkeypatch: pytest.MonkeyPatc
 def test_the_node_receiver_takes_what_is_signed(tmp_path: Path) -> None:
     file = tmp_path / "receiver.mjs"
     file.write_text(program("js"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "WEBHOOK_SECRET": SECRET, "PORT": str(port)}
     with subprocess.Popen(["node", str(file)], env=environment, stdout=subprocess.PIPE, text=True) as node:
         try:
@@ -70,9 +70,9 @@ def test_the_node_receiver_takes_what_is_signed(tmp_path: Path) -> None:
 
             assert eventually(is_up)
             for headers in FORGED:
-                assert requests.post(url, BODY, headers=headers, timeout=5).status_code == 401
+                assert requests.post(url, BODY, headers=headers, timeout=60).status_code == 401
             for keys in ((SECRET,), (signing.new_secret(), SECRET)):
-                assert requests.post(url, BODY, headers=signed(keys=keys), timeout=5).status_code == 204
+                assert requests.post(url, BODY, headers=signed(keys=keys), timeout=60).status_code == 204
         finally:
             node.terminate()
         assert node.stdout is not None

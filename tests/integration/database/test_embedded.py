@@ -165,7 +165,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path, number: signal
     assert len(mongod_of(tmp_path)) == 1
 
     parent.send_signal(number)
-    parent.wait(10)
+    parent.wait(40)
     parent.stdout.close()
 
     assert eventually(lambda: not mongod_of(tmp_path))
@@ -176,7 +176,7 @@ def test_it_ends_when_the_process_ends_without_stopping_it(tmp_path: Path) -> No
         "import sys; from pathlib import Path; from chatsupport.database.embedded import EmbeddedMongo\n"
         "EmbeddedMongo(Path(sys.argv[1])).start()"
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, check=True, timeout=90)
 
     assert mongod_of(tmp_path) == []
 

@@ -105,11 +105,12 @@ def test_a_mark_is_stored_at_most_once_a_second(
 
 def test_marks_of_many_are_stored_together(operator: Api, session_id: str, stores: list[tuple[float, int]]) -> None:
     people = [Caller(f"reader-{number}", "user") for number in range(40)]
+    started = time.monotonic()
     for person in people:
         read_marks.mark(ObjectId(session_id), person, 5)
     assert eventually(lambda: read_marks._pending.is_idle)
 
-    assert len(stores) <= 3
+    assert len(stores) <= 2 + (time.monotonic() - started)
     assert stored(session_id) == {person.id: 5 for person in people}
 
 

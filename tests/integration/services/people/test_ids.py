@@ -247,9 +247,9 @@ def test_a_path_is_decoded_once_however_it_is_written() -> None:
     """A slow path would cost the server time. A request line has at most 4 KB."""
     for target in ("/%41" * 5000, "/a%41#" + "/%41" * 5000, "/" * 20_000 + "%41", "/%2f" * 5000, "/%" * 10_000):
         environ = {"PATH_INFO": "/aA", "RAW_URI": target}
-        began = time.perf_counter()
+        began = time.thread_time()
         EncodedSlashes(lambda environ, _: [environ["PATH_INFO"].encode("latin-1")])(environ, None)
-        assert time.perf_counter() - began < 0.5
+        assert time.thread_time() - began < 0.5
 
 
 @pytest.mark.features("privacy")

@@ -32,7 +32,7 @@ class Writer:
 
     def __call__(self, batch: list[Draft]) -> None:
         self.begun.append([draft.text for draft in batch])
-        assert self.may_go_on.wait(5)
+        assert self.may_go_on.wait(40)
         for draft in batch:
             draft.succeed({"seq": 1}, created=True)
 
@@ -48,7 +48,7 @@ def test_a_message_during_a_write_to_its_session_joins_the_next_batch() -> None:
     assert waiting.count_waiting() == 3
     writer.may_go_on.set()
 
-    assert waiting.wait_until_idle(5)
+    assert waiting.wait_until_idle(40)
     assert writer.begun == [["first"], ["second", "third", "fourth"]]
 
 
@@ -64,7 +64,7 @@ def test_few_messages_do_not_wait_for_the_write_of_another_session() -> None:
     assert waiting.count_waiting() == 2
     writer.may_go_on.set()
 
-    assert waiting.wait_until_idle(5)
+    assert waiting.wait_until_idle(40)
     assert writer.begun[:3] == [["first"], ["second"], ["third"]]
     later = [text for batch in writer.begun[3:] for text in batch]
     assert sorted(later) == ["behind the second", "one more than there are writers"]
@@ -78,7 +78,7 @@ def test_many_waiting_messages_form_one_batch(monkeypatch: pytest.MonkeyPatch) -
 
     def write(batch: list[Draft]) -> None:
         begun.append([draft.text for draft in batch])
-        assert one_goes_on.acquire(timeout=5)
+        assert one_goes_on.acquire(timeout=40)
         writer(batch)
 
     waiting = Backlog(write)
@@ -94,7 +94,7 @@ def test_many_waiting_messages_form_one_batch(monkeypatch: pytest.MonkeyPatch) -
     for _ in range(3):
         one_goes_on.release()
 
-    assert waiting.wait_until_idle(5)
+    assert waiting.wait_until_idle(40)
     assert begun == [["0"], ["1"], ["2"], [str(number) for number in range(3, 12)]]
 
 
@@ -109,7 +109,7 @@ def test_a_batch_is_limited_and_the_rest_follows_in_the_next(monkeypatch: pytest
         waiting.add(draft(session_id, str(number)))
     writer.may_go_on.set()
 
-    assert waiting.wait_until_idle(5)
+    assert waiting.wait_until_idle(40)
     assert writer.begun == [["0"], ["1", "2"], ["3", "4"], ["5"]]
 
 
@@ -139,7 +139,7 @@ def test_a_draft_that_its_sender_gave_up_is_not_written() -> None:
     given_up.abandoned = True
     writer.may_go_on.set()
 
-    assert waiting.wait_until_idle(5)
+    assert waiting.wait_until_idle(40)
     assert writer.begun == [["first"]]
 
 
