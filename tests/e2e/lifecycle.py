@@ -10,10 +10,13 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 from tests import ROOT
+from tests.concurrency import eventually
 from tests.e2e.server import LIGHT, free_port, is_alive, wait_until
 
 GUNICORN = ("-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app")
@@ -86,8 +89,20 @@ class Server:
         return descendants(self.process.pid)
 
     def health(self) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api/health", timeout=60) as response:
-            return json.load(response)
+        """Return what it says of itself, once the database has answered within the seconds that it has for that."""
+
+        def ask() -> Any:
+            try:
+                with urllib.request.urlopen(f"{self.url}/api/health", timeout=60) as response:
+                    return json.load(response)
+            except HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+                return None
+
+        answer = eventually(ask)
+        assert answer is not None, "503 for 40 s"
+        return answer
 
     def printed(self) -> str:
         """Return its output on stdout so far."""
