@@ -91,6 +91,7 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
                 and connections.find(connection.sid) is connection
                 and membership.is_there(session_id, person, connection.sid)
             ):
+                held_events.hand_back(connection.sid, held)
                 server.enter(connection.sid, room)
             else:
                 connection.people.pop(session_id, None)

@@ -57,6 +57,13 @@ def hand_over(sid: str, room: str, joined: dict[str, Any], held: list[Held]) -> 
         _histories.setdefault(room, {})[sid] = (last_seq, time.monotonic() + LATE_SECONDS)
 
 
+def hand_back(sid: str, held: list[Held]) -> None:
+    """Send a socket the held-back events, because it stays in the room as before: it could not join again."""
+    for event, data, skipped in held:
+        if sid not in skipped:
+            broadcasts.to_socket(sid, event, data)
+
+
 def forget(sid: str, room: str) -> None:
     """Forget a socket that has left the room."""
     sockets = _histories.get(room)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from chatsupport.errors import DatabaseUnavailableError
+from chatsupport.services.sessions import joins
 from tests.api import Api, Apis
 from tests.sockets import Sockets, assert_refused, succeeded
 
@@ -142,6 +144,23 @@ def test_a_person_who_comes_back_joins_again(sockets: Sockets, agent: dict[str, 
         user.close()
 
     assert len(helper.heard("user_joined")) == len(helper.heard("user_left")) == 2
+
+
+def test_a_socket_that_cannot_join_again_gets_what_it_missed_meanwhile(
+    sockets: Sockets, operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = sockets.user("u1")
+    socket.join(session_id)
+
+    def end_and_fail(*_: object) -> None:
+        operator.end(session_id)
+        raise DatabaseUnavailableError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(joins, "joined", end_and_fail)
+        assert_refused(socket.call("join_session", {"sessionId": session_id}), "DATABASE_UNAVAILABLE")
+
+    assert [event["sessionId"] for event in socket.heard("session_ended")] == [session_id]
 
 
 def test_a_socket_that_left_gets_no_more_events(sockets: Sockets, operator: Api, session_id: str) -> None:
