@@ -43,6 +43,8 @@ LONGEST_PLENTY_SECONDS = 30.0
 _has_plenty_of_room: Remembered[bool] = Remembered()
 """Whether the count may be skipped: a moment ago there was so much room that the queue cannot be full now."""
 _announced: dict[ObjectId, int] = {}
+"""The place of each joined session that its sockets here were told, or `UNSURE` if they know different ones."""
+UNSURE = 0
 
 
 def _all_places() -> dict[ObjectId, int]:
@@ -169,9 +171,9 @@ def announce_positions() -> None:
 
 
 def told(session_id: ObjectId, place: int | None) -> None:
-    """Note the place that a joining socket was told, unless the sockets that joined before it know another one."""
-    if place is not None:
-        _announced.setdefault(session_id, place)
+    """Note the place that a joining socket is told. If others may know another one, all are told the next one."""
+    if place is not None and _announced.setdefault(session_id, place) != place:
+        _announced[session_id] = UNSURE
 
 
 def announce(event: object) -> None:
@@ -199,12 +201,13 @@ def _announce() -> None:
         _announced.clear()
         return
     current = _all_places()
-    changed = {session_id: place for session_id, place in current.items() if _announced.get(session_id) != place}
+    # A socket that has joined in the meantime may have been told a newer place. The next round compares it.
+    told_now = {session_id: current[session_id] for session_id in joined if session_id in current}
+    changed = {session_id: place for session_id, place in told_now.items() if _announced.get(session_id) != place}
     _announced.clear()
-    _announced.update(current)
+    _announced.update(told_now)
     for session_id, place in changed.items():
-        if session_id in joined:
-            broadcasts.queue_update(session_id, place)
+        broadcasts.queue_update(session_id, place)
     announce_here.seconds = max(ANNOUNCE_INTERVAL_SECONDS, len(current) / ANNOUNCED_A_SECOND)
 
 

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from chatsupport.database import clock, connection
 from chatsupport.documents import Session
 from chatsupport.services.assignment import queue
-from chatsupport.services.sessions import starting
+from chatsupport.services.sessions import joins, starting
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.concurrency import eventually, run_together
@@ -113,6 +113,25 @@ def test_many_ends_at_once_are_announced_together(
 
     assert eventually(lambda: (last.heard("queue_update") or [{}])[-1].get("queuePosition") == 2)
     assert len(last.heard("queue_update")) <= 2 + (time.monotonic() - began) / seconds
+
+
+def test_a_socket_that_joins_while_its_place_changes_is_told_the_new_one(
+    sockets: Sockets, operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead, queued = waiting(operator, "u1", "u2")
+    assert eventually(lambda: queue._announcements.is_idle and queue.announce_here.is_idle)
+    user, anybody = sockets.user("u2"), sockets.operator()
+    anybody.join(ahead)
+
+    def move_up() -> None:
+        operator.end(ahead)
+        queue._announce()
+
+    just_after(monkeypatch, joins.places, "position", move_up)
+    assert user.join(queued)["queuePosition"] == 2
+    queue._announce()
+
+    assert user.heard("queue_update")[-1] == {"sessionId": queued, "queuePosition": 1}
 
 
 def test_a_place_is_announced_again_if_it_gets_worse(sockets: Sockets, operator: Api) -> None:
