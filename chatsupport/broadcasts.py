@@ -140,8 +140,18 @@ def session_assigned(agent_id: ObjectId, session: dict[str, Any], *, here: bool 
 
 def session_unassigned(session_id: ObjectId, agent_id: ObjectId, reason: str, *, here: bool = False) -> None:
     """Tell the room and all of the agent's sockets that the session left its agent, and why."""
+    rooms = [session_room(session_id), person_room(agent_id, AGENT)]
+    _tell_of_leaving(session_id, agent_id, reason, rooms, here=here)
+
+
+def session_lost(session_id: ObjectId, agent_id: ObjectId, reason: str) -> None:
+    """Tell only the agent's sockets in this process that the session left the agent. The room knows already."""
+    _tell_of_leaving(session_id, agent_id, reason, [person_room(agent_id, AGENT)], here=True)
+
+
+def _tell_of_leaving(session_id: ObjectId, agent_id: ObjectId, reason: str, rooms: list[str], *, here: bool) -> None:
     data = {"sessionId": str(session_id), "agentId": str(agent_id), "reason": reason}
-    emit("session_unassigned", data, to=[session_room(session_id), person_room(agent_id, AGENT)], here=here)
+    emit("session_unassigned", data, to=rooms, here=here)
     orders.give(LeaveSession(session_id=str(session_id), person_id=str(agent_id), person_type=AGENT), here=here)
 
 

@@ -66,13 +66,18 @@ def table(features: Iterable[HasReactions] = ()) -> Table:
 def _core() -> Table:
     return {
         SessionStarted: [serving.serve_late],
-        SessionAssigned: [queue.leave_assigned, tell_room_of_agent, tell_agent_of_session, totals.count_assigned],
+        SessionAssigned: [
+            queue.announce_after_assignment,
+            tell_room_of_agent,
+            tell_agent_of_session,
+            totals.count_assigned,
+        ],
         SessionRequeued: [slots.free_left, tell_of_leaving, queue.announce, serving.serve_queue],
         SessionMoved: [slots.free_left, tell_of_leaving, serving.serve_queue],
         SessionEnded: [
             slots.free_ended,
             tell_room_of_end,
-            queue.leave_ended,
+            queue.announce_after_end,
             totals.count_ended,
             serving.serve_after_end,
         ],

@@ -10,7 +10,6 @@ from chatsupport import command_notices, feature
 from chatsupport.background import Every
 from chatsupport.services.assignment import agent_presence, reconciliation, reservations, transitions
 from chatsupport.services.people import denials
-from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
 from chatsupport.services.server.leases import HOUSEKEEPING
 from chatsupport.services.sessions import handoffs, identification, inactivity, told_here
@@ -22,7 +21,7 @@ CORE = (
     Every(denials.SURVEY_SECONDS, denials.survey),
     Every(command_notices.LOOK_SECONDS, command_notices.Reader().look),
     Every(agent_presence.heartbeat_seconds, agent_presence.renew),
-    Every(agent_presence.heartbeat_seconds, membership.evict_strangers),
+    Every(agent_presence.heartbeat_seconds, told_here.evict_strangers),
     Every(told_here.INTERVAL_SECONDS, told_here.catch_up),
     Every(agent_presence.look_seconds, agent_presence.look, under=HOUSEKEEPING),
     Every(agent_presence.look_seconds, inactivity.look, under=HOUSEKEEPING),

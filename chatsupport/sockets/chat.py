@@ -79,7 +79,7 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
     with server.listening(room), held_events.hold_back(room) as held:
         server.leave(connection.sid, room)
         try:
-            joined, is_staff = joins.joined(connection.caller, session_id, after)
+            joined, user_id, is_staff = joins.joined(connection.caller, session_id, after)
             if session_id not in connection.people:
                 raise ForbiddenError("This session has just been assigned to another agent.")
             if connections.find(connection.sid) is not connection:
@@ -98,7 +98,7 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
             raise
         # From here to the end of the block nothing yields, so no message can arrive in between.
         held_events.hand_over(connection.sid, room, joined, held)
-        told_here.joined(session_id, joined)
+        told_here.joined(session_id, joined, user_id)
         if joined["status"] == ACTIVE and joined["agentId"] == connection.caller.id:
             told_here.knows_of(connection.caller.id, session_id)
         server.enter(connection.sid, room)

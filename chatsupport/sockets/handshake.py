@@ -60,10 +60,12 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
         about = {"event": "connect", "status": failure.status, "code": failure.code, "address": address}
         strangers.note(eio_sid, "Connection refused", **about)
         raise refuse(failure)
-    server.enter(sid, broadcasts.own_room(caller))
+    own_room = broadcasts.own_room(caller)
+    is_first = not broadcasts.is_heard_here(own_room)
+    server.enter(sid, own_room)
     if caller.type == AGENT:
         role = _tell_presence(agent_presence.connected, caller, sid)
-        told_here.agent_connected(caller.id)
+        _note_list(caller, is_first=is_first)
         happened(AgentConnected(caller, sid, role))
     if eio_sid is None or not server.is_open(eio_sid):
         # It disconnected while it was connecting, and python-socketio then does not call the disconnect handler.
@@ -129,6 +131,14 @@ def _tell_presence(tell: Callable[[ObjectId, str], str | None], agent: Caller, s
     except Exception as error:
         as_chat_support_error(error)
         return None
+
+
+def _note_list(agent: Caller, *, is_first: bool) -> None:
+    """Note which sessions an agent has. If the database is away, the agent is told of each of them later."""
+    try:
+        told_here.agent_connected(agent.id, is_first=is_first)
+    except Exception as error:
+        as_chat_support_error(error)
 
 
 def _authenticate(environ: Mapping[str, Any], auth: object) -> Caller:

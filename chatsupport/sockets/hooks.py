@@ -67,7 +67,7 @@ def _overhear(event: str, data: Any, room: Any, skipped: Collection[str]) -> Col
         orders.obey(data)
         return None
     if event in told_here.EVENTS:
-        told_here.heard(event, data)
+        told_here.heard(event, data, [room] if isinstance(room, str) else room)
     return held_events.overhear(event, data, room, skipped)
 
 

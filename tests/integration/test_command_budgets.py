@@ -103,12 +103,14 @@ def test_connecting_and_joining_cost_one(sockets: Sockets, session_id: str) -> N
         assert joined["agent"]["name"] == "Ada"
 
 
-def test_connecting_and_joining_cost_an_agent_two(apis: Apis, sockets: Sockets, session_id: str, operator: Api) -> None:
+def test_connecting_and_joining_cost_an_agent_three(
+    apis: Apis, sockets: Sockets, session_id: str, operator: Api
+) -> None:
     ada = operator.session(session_id)["agentId"]
     assert apis.agent(ada).get(f"/api/agents/{ada}").status_code == 200
     with COMMANDS.counted() as sent:
         sockets.agent(ada).join(session_id)
-    assert sent == ["findAndModify agents", "aggregate sessions"]
+    assert sent == ["findAndModify agents", "find sessions", "aggregate sessions"]
 
 
 def test_a_start_costs_four_with_a_free_agent_or_without(apis: Apis, operator: Api) -> None:

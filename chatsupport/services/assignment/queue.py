@@ -176,21 +176,24 @@ def told(session_id: ObjectId, place: int | None) -> None:
         _announced[session_id] = UNSURE
 
 
+def forget_place(session_id: ObjectId) -> None:
+    """Forget the place of a session that no longer waits: if it returns to the queue, its room is told its place."""
+    _announced.pop(session_id, None)
+
+
 def announce(event: object) -> None:
     """Announce changed places, because another session is waiting."""
     announce_positions()
 
 
-def leave_assigned(event: SessionAssigned) -> None:
-    """Forget the place of a session that has an agent now, and announce the places of those that moved up."""
-    _announced.pop(event.session["_id"], None)
+def announce_after_assignment(event: SessionAssigned) -> None:
+    """Announce the places of those that moved up, because a session has an agent now."""
     if event.came_from is CameFrom.QUEUE:
         announce_positions()
 
 
-def leave_ended(event: SessionEnded) -> None:
-    """Forget the place of an ended session. If it was waiting, announce the places of those that moved up."""
-    _announced.pop(event.session["_id"], None)
+def announce_after_end(event: SessionEnded) -> None:
+    """Announce the places of those that moved up, if an ended session was waiting."""
     if event.session.get("agentId") is None:
         announce_positions()
 

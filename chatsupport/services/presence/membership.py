@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from bson import ObjectId
 
-from chatsupport import events, orders
+from chatsupport import events
 from chatsupport.documents import Session
 from chatsupport.events import PersonJoined, PersonLeft
 from chatsupport.identity import AGENT, CALLER_TYPES, Caller
 from chatsupport.observability import metrics
-from chatsupport.orders import LeaveSession
 from chatsupport.services.shared import access
 
 _connections: dict[tuple[ObjectId, Caller], set[str]] = {}
@@ -37,13 +36,12 @@ def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str)
         events.happened(PersonLeft(session_id, person, connection_id, reason))
 
 
-def evict_strangers() -> None:
-    """Take agents out of sessions that they no longer have. Supervisors may stay.
+def strangers_here() -> list[tuple[ObjectId, Caller]]:
+    """Return the agents who are in sessions here that they no longer have, each with the session. Supervisors may be.
 
     They are told so when a session moves, unless the process that moved it is killed just then or Redis is away.
     """
-    for session_id, person in strangers([pair for pair in _connections if pair[1].type == AGENT]):
-        orders.give(LeaveSession(session_id=str(session_id), person_id=person.id, person_type=person.type), here=True)
+    return strangers([pair for pair in _connections if pair[1].type == AGENT])
 
 
 def strangers(pairs: list[tuple[ObjectId, Caller]]) -> list[tuple[ObjectId, Caller]]:

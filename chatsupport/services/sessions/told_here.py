@@ -10,200 +10,208 @@ because a process was killed.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bson import ObjectId
 
-from chatsupport import broadcasts
-from chatsupport.background import Throttled
-from chatsupport.database.clock import now
-from chatsupport.documents import Session
+from chatsupport import broadcasts, orders
+from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, ENDED, WAITING
+from chatsupport.errors import SessionNotFoundError
+from chatsupport.orders import LeaveSession
 from chatsupport.services.assignment import agent_presence, queue, transitions
 from chatsupport.services.messages import sequences
 from chatsupport.services.presence import membership
 from chatsupport.services.sessions import lists, reading
+from chatsupport.services.shared.shared_commands import SharedCommands
 
 Document = dict[str, Any]
 State = tuple[str, str | None]
 """A session's status, and the agent who has it."""
+Assignment = tuple[str, str]
+"""An agent and a session."""
 
 EVENTS = frozenset({"agent_assigned", "session_assigned", "session_unassigned", "session_ended", "session_updated"})
 
 INTERVAL_SECONDS = 15.0
 ACTIVE_SECONDS = 60.0
-SLACK = timedelta(seconds=1)
 _WHAT_ROOMS_ARE_TOLD = dict.fromkeys(
     ("status", "userId", "agentId", "unassignedReason", "endReason", "endedAt", "endedBy"), 1
 )
 
-CONNECTED_SECONDS = 0.1
-
 _mutex = threading.Lock()
-_rooms: dict[str, State] = {}
-"""The last state of a session that the sockets joined here were told."""
-_users: dict[str, str] = {}
-"""The user of each session, as the sockets joined here know it: another process may identify a guest."""
-_assigned: set[tuple[str, str]] = set()
-"""The agents, with the sessions that their sockets were told they have."""
-_doubtful: set[tuple[str, str]] = set()
-"""Those of them that came about while the agent connected: its list may be older, and the event got lost."""
+_rooms: dict[str, set[State]] = {}
+"""The states of a session that its sockets here were told last. Sockets that joined at different times may know
+different ones.
+"""
+_users: dict[str, set[str]] = {}
+"""The users of a session that its sockets here know: another process may identify a guest."""
+_lists: dict[str, set[str]] = {}
+"""The sessions of each agent with sockets here, as far as any of these sockets knows."""
+_doubtful: set[Assignment] = set()
+"""Those of them that some of the agent's sockets may not know of."""
 _heard: set[str] = set()
 """The sessions that something was announced of since they were last checked."""
-_agents: set[str] = set()
-"""The agents with sockets here whose last announcements are known."""
-_connected_at: dict[str, datetime] = {}
-"""When the agents connected whose sessions are not looked up yet."""
-_looked_at: datetime | None = None
 _seqs: dict[ObjectId, tuple[int, float]] = {}
 """Each joined session's last seq, and when it was first seen."""
 
 
-def joined(session_id: ObjectId, joined_state: Document) -> None:
-    """Note the state that a joining socket was told, unless other sockets here may have missed that state."""
-    if str(session_id) not in _rooms or not broadcasts.is_heard_here(broadcasts.session_room(session_id)):
-        _rooms[str(session_id)] = _state(joined_state["status"], joined_state["agentId"])
+def joined(session_id: ObjectId, joined_state: Mapping[str, Any], user_id: str) -> None:
+    """Note the state and the user of a session that a joining socket was told."""
+    others_are_here = broadcasts.is_heard_here(broadcasts.session_room(session_id))
+    state = _state(joined_state["status"], joined_state["agentId"])
+    _add(_rooms, str(session_id), state, others_are_here)
+    _add(_users, str(session_id), user_id, others_are_here)
+    queue.told(session_id, joined_state["queuePosition"])
 
 
-def saw_user(session_id: ObjectId, user_id: str) -> None:
-    """Note the user of a session that is about to be joined, unless other sockets here may know another user."""
-    _users.setdefault(str(session_id), user_id)
+def agent_connected(agent_id: str, *, is_first: bool) -> None:
+    """Note which sessions an agent has that is being let in, perhaps as the first of its sockets here.
+
+    The socket reads them itself later, and must hear what changes from now on.
+    """
+    if is_first:
+        _lists[agent_id] = set()
+    known = _lists.setdefault(agent_id, set())
+    has = {session_id for found in _assigned_together([agent_id]) for session_id in found["sessions"]}
+    if not is_first:
+        _doubtful.update((agent_id, session_id) for session_id in has - known)
+    known.update(has)
 
 
 def knows_of(agent_id: str, session_id: ObjectId) -> None:
-    """Note that an agent has joined its own session: it knows of it, and must be told if it loses it."""
-    _is_told(agent_id, str(session_id))
+    """Note that a socket of an agent has joined the agent's own session: it must be told if it loses the session."""
+    known = _lists.setdefault(agent_id, set())
+    if str(session_id) not in known:
+        _doubtful.add((agent_id, str(session_id)))
+        known.add(str(session_id))
 
 
 def refused(agent_id: str, session_id: ObjectId) -> None:
     """Note that an agent was refused a session: it believes that it does not have it, and must be told if it does."""
-    _assigned.discard((agent_id, str(session_id)))
+    _forget(agent_id, str(session_id))
 
 
-def heard(event: str, data: Document) -> None:
-    """Note that an event, one of `EVENTS`, is on its way to the sockets of this process."""
+def heard(event: str, data: Mapping[str, Any], rooms: Collection[str]) -> None:
+    """Note that an event, one of `EVENTS`, is on its way to the sockets of this process in these rooms."""
     session_id: str = data["id"] if "id" in data else data["sessionId"]
     if event == "session_updated":
-        _users[session_id] = data["userId"]
+        if session_id in _users:
+            _users[session_id] = {data["userId"]}
         return
     _heard.add(session_id)
     if event == "session_assigned":
-        _is_told(data["agentId"], session_id)
+        if data["agentId"] in _lists:
+            _lists[data["agentId"]].add(session_id)
+            _doubtful.discard((data["agentId"], session_id))
         return
     if event == "session_unassigned":
-        _assigned.discard((data["agentId"], session_id))
-    if session_id in _rooms:
+        _forget(data["agentId"], session_id)
+    else:
+        queue.forget_place(ObjectId(session_id))
+    if session_id in _rooms and broadcasts.session_room(session_id) in rooms:
         status = {"agent_assigned": ACTIVE, "session_ended": ENDED}.get(event, WAITING)
-        _rooms[session_id] = _state(status, data.get("agentId"))
+        _rooms[session_id] = {_state(status, data.get("agentId"))}
 
 
 def catch_up() -> None:
     """Tell the sockets of this process what they have missed, and the last seqs of their sessions."""
     with _mutex:
         _compare_rooms()
-        _compare_agents()
+        _compare_lists()
     _tell_last_seqs()
 
 
-def agent_connected(agent_id: str) -> None:
-    """Look soon which sessions an agent has that is being let in: it reads that itself, and must hear what changes.
+def evict_strangers() -> None:
+    """Take agents out of sessions here that they no longer have. An agent who has not heard of the loss is told.
 
-    It may read them before this process does.
+    Otherwise it would not know that it is outside, if it has the session again when all are compared.
     """
-    _connected_at.setdefault(agent_id, now())
-    look_at_newcomers()
-
-
-def _look_at_newcomers() -> None:
-    with _mutex:
-        here = {str(agent_id) for agent_id in agent_presence.connected_here()}
-        for gone in _connected_at.keys() - here:
-            del _connected_at[gone]
-        newcomers = _connected_at.keys() - _agents
-        found = _assigned_to(newcomers)
-        _assigned.update(found)
-        _doubtful.update(pair for pair, session in found.items() if _is_since(session, _connected_at[pair[0]]))
-        _agents.update(newcomers)
-        for looked_at in _connected_at.keys() & _agents:
-            del _connected_at[looked_at]
-
-
-look_at_newcomers = Throttled(_look_at_newcomers, CONNECTED_SECONDS)
-
-
-def _is_told(agent_id: str, session_id: str) -> None:
-    _assigned.add((agent_id, session_id))
-    _doubtful.discard((agent_id, session_id))
+    for session_id, person in membership.strangers_here():
+        session = Session.collection().find_one({"_id": session_id}, {"unassignedReason": 1}) or {}
+        if str(session_id) in _lists.get(person.id, ()):
+            broadcasts.session_lost(session_id, ObjectId(person.id), _why_unassigned(session))
+        else:
+            leave = LeaveSession(session_id=str(session_id), person_id=person.id, person_type=person.type)
+            orders.give(leave, here=True)
 
 
 def _compare_rooms() -> None:
     joined_here = {str(session_id): session_id for session_id in membership.joined_sessions()}
+    known: dict[str, set[Any]]
     for known in (_rooms, _users):
         for gone in known.keys() - joined_here.keys():
             del known[gone]
     if not joined_here:
         return
     _heard.clear()
-    waits = False
-    rows = Session.collection().find({"_id": {"$in": list(joined_here.values())}}, _WHAT_ROOMS_ARE_TOLD)
+    rows = list(Session.collection().find({"_id": {"$in": list(joined_here.values())}}, _WHAT_ROOMS_ARE_TOLD))
+    changed = [row for row in rows if _rooms.get(str(row["_id"])) != {_state_of(row)}]
+    agents = _agents_of(changed)
+    # What is heard meanwhile is compared in the next round.
+    for session in changed:
+        session_id = str(session["_id"])
+        if session_id in _rooms and session_id not in _heard:
+            _tell_room(session, _rooms[session_id], agents)
     for session in rows:
-        session_id, state = str(session["_id"]), _state_of(session)
-        waits = waits or state[0] == WAITING
-        told = _rooms.setdefault(session_id, state)
-        if told != state and session_id not in _heard:
-            _tell_room(session, told)
-            _rooms[session_id] = state
-        if _users.setdefault(session_id, session["userId"]) != session["userId"]:
-            broadcasts.session_updated(*reading.describe_stored(session["_id"]), here=True)
-    if waits:
+        if _users.get(str(session["_id"]), {session["userId"]}) != {session["userId"]}:
+            with contextlib.suppress(SessionNotFoundError):
+                broadcasts.session_updated(*reading.describe_stored(session["_id"]), here=True)
+    if any(session["status"] == WAITING for session in rows):
         queue.announce_here()
 
 
-def _tell_room(session: Document, told: State) -> None:
-    if session["status"] == ENDED:
+def _tell_room(session: Document, known: Iterable[State], agents: Mapping[ObjectId, Document]) -> None:
+    """Tell a room the state of its session. Its sockets know these states; `heard` notes what they are told."""
+    session_id, now = session["_id"], _state_of(session)
+    if now[0] == ENDED:
         broadcasts.session_ended(session, here=True)
-    elif session["status"] == WAITING:
-        if told[1] is not None:
-            broadcasts.session_unassigned(session["_id"], ObjectId(told[1]), _why_unassigned(session), here=True)
-    elif (agent := reading.agent_of(session)) is not None:
-        broadcasts.agent_assigned(session, agent, here=True)
+        return
+    for _, agent_id in set(known) - {now}:
+        if agent_id is not None and agent_id != now[1]:
+            broadcasts.session_unassigned(session_id, ObjectId(agent_id), _why_unassigned(session), here=True)
+    if now[0] == ACTIVE and session["agentId"] in agents:
+        broadcasts.agent_assigned(session, agents[session["agentId"]], here=True)
 
 
-def _compare_agents() -> None:
-    global _agents, _looked_at
-    looked_at, agents = now(), {str(agent_id) for agent_id in agent_presence.connected_here()}
-    before = _looked_at or looked_at
+def _compare_lists() -> None:
+    here = {str(agent_id) for agent_id in agent_presence.connected_here()}
+    for gone in _lists.keys() - here:
+        del _lists[gone]
     _heard.clear()
-    present = _assigned_to(agents)
-    # For an agent that has connected since the last round, the changes in the meantime.
-    missed = [
-        session
-        for pair, session in present.items()
-        if pair[1] not in _heard
-        and (pair in _doubtful or (pair not in _assigned and (pair[0] in _agents or _is_since(session, before))))
-    ]
-    lost = {
-        (agent_id, session_id)
-        for agent_id, session_id in _assigned - present.keys()
-        if agent_id in agents and session_id not in _heard
-    }
-    _assigned.intersection_update([pair for pair in _assigned - lost if pair[0] in agents])
-    # What was heard in the meantime is compared in the next round.
-    _assigned.update(pair for pair in present if pair[1] not in _heard)
-    _doubtful.intersection_update([pair for pair in _assigned if pair[1] in _heard])
-    _agents, _looked_at = agents, looked_at
-    for session, serialized in zip(missed, lists.serialize(missed), strict=True):
-        broadcasts.session_assigned(session["agentId"], serialized, here=True)
-    ids = [ObjectId(session_id) for _, session_id in lost]
-    rows = {str(row["_id"]): row for row in (Session.collection().find({"_id": {"$in": ids}}) if ids else ())}
-    for agent_id, session_id in lost:
-        row = rows.get(session_id)
-        # An agent is told the end of its own session in the session's room.
-        if row is not None and (row["status"] != ENDED or str(row.get("agentId")) != agent_id):
-            broadcasts.session_unassigned(row["_id"], ObjectId(agent_id), _why_unassigned(row), here=True)
+    known = {(agent_id, session_id) for agent_id, theirs in list(_lists.items()) for session_id in tuple(theirs)}
+    _doubtful.intersection_update(known)
+    present = {
+        (found["_id"], session_id) for found in _assigned_to(list(_lists)) for session_id in found["sessions"]
+    }  # fmt: skip
+    differing = (present ^ known) | _doubtful
+    if not differing:
+        return
+    ids = [ObjectId(session_id) for _, session_id in differing]
+    # Read again, because what an agent has heard, joined or read in the meantime is newer than the first read.
+    rows = {str(row["_id"]): row for row in Session.collection().find({"_id": {"$in": ids}})}
+    has = [pair for pair in differing if _state_in(rows, pair[1]) == (ACTIVE, pair[0])]
+    serialized = lists.serialize([rows[session_id] for _, session_id in has])
+    # From here on nothing yields. What was heard meanwhile is compared in the next round.
+    compared = {pair for pair in differing if pair[0] in _lists and pair[1] not in _heard}
+    for pair, session in zip(has, serialized, strict=True):
+        if pair in compared and (pair in _doubtful or pair[1] not in _lists[pair[0]]):
+            broadcasts.session_assigned(ObjectId(pair[0]), session, here=True)
+    for agent_id, session_id in compared.difference(has):
+        if session_id in _lists[agent_id]:
+            _tell_of_loss(agent_id, session_id, rows.get(session_id))
+
+
+def _tell_of_loss(agent_id: str, session_id: str, session: Document | None) -> None:
+    # An agent is told the end of its own session in the session's room.
+    if session is None or (session["status"] == ENDED and str(session.get("agentId")) == agent_id):
+        _forget(agent_id, session_id)
+    else:
+        broadcasts.session_lost(session["_id"], ObjectId(agent_id), _why_unassigned(session))
 
 
 def _tell_last_seqs() -> None:
@@ -221,21 +229,43 @@ def _tell_last_seqs() -> None:
             broadcasts.session_sync(session_id, seq)
 
 
-def _is_since(session: Document, time: datetime) -> bool:
-    assigned_at: datetime = session.get("assignedAt", time)
-    return assigned_at > time - SLACK
+def _assigned_to(agent_ids: Collection[str]) -> list[Document]:
+    """Return these agents, each with the ids of its sessions. The index alone answers this."""
+    theirs = {"agentId": {"$in": [ObjectId(agent_id) for agent_id in agent_ids]}, "status": ACTIVE}
+    found: dict[str, set[str]] = {}
+    for row in Session.collection().find(theirs, {"agentId": 1}) if agent_ids else ():
+        found.setdefault(str(row["agentId"]), set()).add(str(row["_id"]))
+    return [{"_id": agent_id, "sessions": sessions} for agent_id, sessions in found.items()]
 
 
-def _assigned_to(agents: set[str]) -> dict[tuple[str, str], Document]:
-    """Return the sessions that these agents have."""
-    theirs = {"agentId": {"$in": [ObjectId(agent_id) for agent_id in agents]}, "status": ACTIVE}
-    sessions_of = Session.collection().find(theirs) if agents else ()
-    return {(str(session["agentId"]), str(session["_id"])): session for session in sessions_of}
+_assigned_together: SharedCommands[str] = SharedCommands(_assigned_to)
+
+
+def _agents_of(sessions: Iterable[Document]) -> dict[ObjectId, Document]:
+    ids = list({session["agentId"] for session in sessions if session["status"] == ACTIVE})
+    agents = Agent.collection().find({"_id": {"$in": ids}}, reading.SEEN_OF_AGENT) if ids else ()
+    return {agent["_id"]: agent for agent in agents}
+
+
+def _add(known: dict[str, set[Any]], session_id: str, value: Any, others_are_here: bool) -> None:
+    if others_are_here:
+        known.setdefault(session_id, set()).add(value)
+    else:
+        known[session_id] = {value}
+
+
+def _forget(agent_id: str, session_id: str) -> None:
+    _lists.get(agent_id, set()).discard(session_id)
+    _doubtful.discard((agent_id, session_id))
 
 
 def _why_unassigned(session: Document) -> str:
     reason: str = session.get("unassignedReason", transitions.TRANSFERRED)
     return reason
+
+
+def _state_in(rows: Mapping[str, Document], session_id: str) -> State | None:
+    return _state_of(rows[session_id]) if session_id in rows else None
 
 
 def _state_of(session: Document) -> State:

@@ -12,6 +12,7 @@ from chatsupport.extensions import socketio
 from chatsupport.identity import AGENT, Caller
 from chatsupport.services.assignment import agent_presence
 from chatsupport.services.presence import membership
+from chatsupport.services.sessions import told_here
 from chatsupport.sockets import connections, handshake
 from tests.api import Api, make_token
 from tests.concurrency import eventually
@@ -70,7 +71,7 @@ def test_an_agent_not_told_of_a_transfer_leaves_the_room_at_the_next_heartbeat(
     move = {"$set": {"agentId": ObjectId()}}
     Session.collection().update_one({"_id": ObjectId(session_id)}, move)
 
-    membership.evict_strangers()
+    told_here.evict_strangers()
 
     assert eventually(lambda: [event["reason"] for event in user.heard("user_left")]) == ["unassigned"]
     user.say(session_id)
@@ -90,7 +91,7 @@ def test_a_heartbeat_removes_nobody_who_belongs_there(sockets: Sockets, operator
         socket.join(session_id)
     operator.end(ended)
 
-    membership.evict_strangers()
+    told_here.evict_strangers()
 
     operator.send(own)
     for socket in (helper, anybody):
