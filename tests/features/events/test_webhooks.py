@@ -163,7 +163,7 @@ def test_retry_after_is_heeded_and_waits_have_jitter(operator: Api, session_id: 
     receiver.wait_for(1)
     assert eventually(lambda: states(operator, webhook) == ["failed"])
     (delivery,) = Delivery.objects
-    assert timedelta(seconds=590) < delivery.next_at - now() < timedelta(seconds=601)
+    assert timedelta(seconds=540) < delivery.next_at - now() < timedelta(seconds=601)
 
     waits = set()
     for attempts, seconds in enumerate(delivering.RETRIES):

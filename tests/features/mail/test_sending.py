@@ -112,7 +112,7 @@ def test_a_claim_is_kept_while_its_mail_is_being_sent(desk: Desk, mails: MailSer
     desk.pass_time()
 
     assert len(desk.work()) == 1
-    assert seen[0] > timedelta(seconds=8)
+    assert seen[0] > timedelta(seconds=5)
 
 
 HOSTILE = "Eve\r\nBcc: victim@example.com\r\n\r\n<script>alert(1)</script>\u202etxt.exe"

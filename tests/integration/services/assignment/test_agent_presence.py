@@ -114,14 +114,14 @@ def test_an_expired_lease_counts_before_the_sweep(sockets: Sockets, operator: Ap
 def test_an_agent_back_within_the_grace_period_keeps_everything(sockets: Sockets, operator: Api, agent: str) -> None:
     session_id = operator.start("u1")["sessionId"]
     before = operator.session(session_id)["updatedAt"]
-    come_and_go(sockets, agent, gone_for=GRACE - 2)
-    assert 0 < seconds_left(agent) <= 2
+    come_and_go(sockets, agent, gone_for=GRACE - 20)
+    assert 0 < seconds_left(agent) <= 20
 
     assert agent_presence.sweep() == 0
     sockets.agent(agent)
     assert agent_presence.sweep() == 0
 
-    assert seconds_left(agent) >= GRACE - 1
+    assert seconds_left(agent) > GRACE - 20
     assert (operator.session(session_id)["agentId"], operator.session(session_id)["updatedAt"]) == (agent, before)
     assert operator.start("u2")["agentId"] == agent
 
@@ -198,11 +198,11 @@ def test_the_grace_period_is_complete_after_a_kill_and_exact_after_a_closed_sock
 ) -> None:
     socket = sockets.agent(agent)
     # Killed just before the next heartbeat: the whole grace period still follows.
-    assert seconds_left(agent) == pytest.approx(GRACE + agent_presence.heartbeat_seconds(), abs=1)
+    assert seconds_left(agent) == pytest.approx(GRACE + agent_presence.heartbeat_seconds(), abs=5)
 
     leave(socket, agent)
 
-    assert seconds_left(agent) == pytest.approx(GRACE, abs=1)
+    assert seconds_left(agent) == pytest.approx(GRACE, abs=5)
 
 
 def test_a_socket_in_another_process_keeps_the_agent_present(sockets: Sockets, operator: Api, agent: str) -> None:

@@ -30,13 +30,12 @@ REDIS = "redis://127.0.0.1:1/0"
 
 @pytest.fixture
 def wait(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Pass:
-    """Let some seconds pass for every process."""
-    passed = [0.0]
-    real = processes.elapsed
-    monkeypatch.setattr(processes, "elapsed", lambda: real() + passed[0])
+    """Let some seconds pass for every process. Nothing else does."""
+    time = [processes.elapsed()]
+    monkeypatch.setattr(processes, "elapsed", lambda: time[0])
 
     def wait(seconds: float) -> None:
-        passed[0] += seconds
+        time[0] += seconds
 
     return wait
 
@@ -136,6 +135,7 @@ def test_data_read_before_another_process_came_is_not_trusted_after_it_left(wait
     first.beat()
     read_at = processes.elapsed()
     assert first.was_alone_since(read_at)
+    wait(0.1)
     for each in (second, first, first, second):
         each.beat()
     second.leave()
