@@ -45,7 +45,7 @@ def test_a_restart_neither_loses_nor_doubles_a_message(person: MakePerson, serve
     server.start()
     maria.say("five, or three")
 
-    expect(console.banner).to_be_hidden(timeout=30_000)
+    expect(console.banner).to_be_hidden()
     expect(console.bubbles).to_have_count(5)
     expect(console.page.locator(".is-pending")).to_have_count(0)
     shown = console.bubbles.all_inner_texts()

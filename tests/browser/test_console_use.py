@@ -122,7 +122,7 @@ def test_a_chat_that_could_not_be_loaded_is_loaded_later(
 
     failing(console.page, f"/api/chat/session/{maria.session_id}", 4)
     console.page.goto(f"{server.url}/console#/ended/{maria.session_id}")
-    expect(console.page.get_by_text("This chat could not be loaded")).to_be_visible(timeout=20_000)
+    expect(console.page.get_by_text("This chat could not be loaded")).to_be_visible()
     console.page.get_by_role("main").get_by_role("button", name="Try again").click()
 
     console.expect_texts("Hello")

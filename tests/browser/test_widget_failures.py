@@ -48,7 +48,7 @@ def test_a_killed_server_neither_loses_nor_doubles_a_message(
     server.start()
     agent.say(session_id, "missed as well")
     everything = ["before", "missed meanwhile", "while it is away", "and more", "missed as well", "again"]
-    expect(widget.texts).to_have_count(len(everything), timeout=30_000)
+    expect(widget.texts).to_have_count(len(everything))
     expect(widget.log).not_to_contain_text("Sending…")
     stored = [message["message"] for message in operator.history(session_id)]
     assert sorted(stored) == sorted(everything)
@@ -113,7 +113,7 @@ def test_a_refused_message_can_be_sent_again(servers: Servers, site: Site, perso
         page.wait_for_timeout(50)
     expect(widget.rows.last.locator("small")).to_contain_text("Not sent")
     retry.click()
-    expect(widget.rows.last.locator("small")).to_contain_text("Sent", timeout=20_000)
+    expect(widget.rows.last.locator("small")).to_contain_text("Sent")
     widget.wait_for_texts("one", "two")
 
     history = operator.history(widget.session_id())
@@ -215,7 +215,7 @@ def test_an_invalid_token_is_replaced(
     widget.write("two")
     widget.write("three")
     widget.wait_for_texts("one", "two", "three")
-    expect(widget.rows.last.locator("small")).to_contain_text("Sent", timeout=20_000)
+    expect(widget.rows.last.locator("small")).to_contain_text("Sent")
 
 
 def test_refused_and_silent_visitors_are_told_so(servers: Servers, site: Site, person: MakePerson) -> None:
@@ -234,8 +234,8 @@ def test_refused_and_silent_visitors_are_told_so(servers: Servers, site: Site, p
     # Here, a silent visitor is warned, and a message after the warning counts.
     agent = Agent(server)
     widget.write("hello")
-    expect(widget.status).to_have_text("This chat ends soon unless you write", timeout=20_000)
+    expect(widget.status).to_have_text("This chat ends soon unless you write")
     widget.write("still there")
     expect(widget.status).not_to_contain_text("ends soon")
-    expect(widget.status).to_have_text("This chat has ended", timeout=20_000)
+    expect(widget.status).to_have_text("This chat has ended")
     agent.leave()

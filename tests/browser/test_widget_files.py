@@ -165,7 +165,7 @@ def test_a_file_on_a_slow_and_broken_connection_is_sent_once(server: Server, sit
     limit_uploads(network, -1)
     server.start()
 
-    expect(files.chips).to_have_count(0, timeout=30_000)
+    expect(files.chips).to_have_count(0)
     expect(widget.log.get_by_role("img", name="IMG_2.jpg")).to_be_visible()
     sent = [message["message"] for message in server.operator().history(widget.session_id())]
     assert sorted(sent) == ["Are you there?", "IMG_2.jpg", "notes.txt"]
