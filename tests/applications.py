@@ -15,6 +15,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from pymongo import message
+from socketio import Server
 
 from chatsupport import background, command_notices, documents
 from chatsupport.config import Config
@@ -94,8 +95,10 @@ def end_background_tasks() -> Iterator[None]:
     """End the background tasks of a test, so that none works in the database of the next one."""
     tasks = BackgroundTasks()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socketio, "start_background_task", tasks.start)
-        patch.setattr(socketio, "sleep", tasks.sleep)
+        patch.setattr(
+            Server, "start_background_task", lambda _, task, *args, **kwargs: tasks.start(task, *args, **kwargs)
+        )
+        patch.setattr(Server, "sleep", lambda _, seconds=0: tasks.sleep(seconds))
         yield
         tasks.end()
 

@@ -25,7 +25,7 @@ class BackgroundTasks:
         self._is_over = threading.Event()
 
     def start(self, task: Callable[..., object], *args: Any, **kwargs: Any) -> threading.Thread:
-        """Begin a task, in place of `socketio.start_background_task`."""
+        """Begin a task, in place of the same method of `socketio.Server`."""
 
         def run() -> None:
             self._threads.add(threading.current_thread())
@@ -44,7 +44,7 @@ class BackgroundTasks:
         return thread
 
     def sleep(self, seconds: float = 0) -> None:
-        """Wait, in place of `socketio.sleep`. A task ends here when its test is over."""
+        """Wait, in place of the same method of `socketio.Server`. A task ends here when its test is over."""
         if threading.current_thread() not in self._threads:
             time.sleep(seconds)
         else:
