@@ -146,11 +146,11 @@ def test_a_reader_is_told_if_other_code_closed_the_descriptor(line: Line) -> Non
 def test_idle_connections_end_and_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatsupport.realtime.connections.LOOK_SECONDS", 0.01)
     connections, idle, busy = Connections(), Line(), Line()
-    looking = eventlet.spawn(connections.end_idle, 0.3)
+    looking = eventlet.spawn(connections.end_idle, 1.0)
     first = eventlet.spawn(connections.read_next, idle.server, 100)
     for _ in range(8):
         second = eventlet.spawn(connections.read_next, busy.server, 100)
-        eventlet.sleep(0.05)
+        eventlet.sleep(0.15)
         busy.client.sendall(b"?")
         with eventlet.Timeout(SECONDS):
             assert second.wait() == b"?"
