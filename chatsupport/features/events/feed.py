@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextvars import Context
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import Any
 
 from bson import ObjectId
@@ -31,6 +31,8 @@ PART, MOST_PARTS = 500, 20
 OF_SESSIONS = {kind for kind in contents.TYPES if not kind.startswith(("agent.", "note."))}
 """What a bot may hear of."""
 RECENT = timedelta(seconds=10)
+BATCHES_AT_ONCE = (3, 9, 27)
+"""How many batches are read at first, and then. A batch has one event, or hundreds where much happens."""
 
 
 class PositionGoneError(ChatSupportError):
@@ -130,7 +132,12 @@ def after_position(after: int, types: Collection[str] = ()) -> Iterator[Event]:
     if types:
         which["types"] = {"$in": sorted(types)}
     batches = EventBatch.collection().with_options(read_concern=COMMITTED)
-    for batch in batches.find(which, sort=[("_id", 1)], batch_size=20):
-        for event in contents.of_batch(batch, after):
-            if not types or event.type in types:
-                yield event
+    for most in chain(BATCHES_AT_ONCE, repeat(BATCHES_AT_ONCE[-1])):
+        found = list(batches.find(which, sort=[("_id", 1)], limit=most))
+        for batch in found:
+            for event in contents.of_batch(batch, after):
+                if not types or event.type in types:
+                    yield event
+        if len(found) < most:
+            return
+        which["_id"] = {"$gt": found[-1]["_id"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -234,6 +235,25 @@ def test_pages_follow_each_other(operator: Api, user: Api, session_id: str) -> N
     chosen = events(operator, types="agent.created, session.started", limit=1)
     assert types(chosen) == ["session.started"]
     assert types(events(operator, types="agent.created", after=chosen[0]["position"])) == ["agent.created"]
+
+
+def test_a_page_reads_few_batches_beyond_what_it_shows(
+    operator: Api, user: Api, session_id: str, profile: Callable[[], list[dict[str, Any]]]
+) -> None:
+    start = events(operator)[-1]["position"]
+    for number in range(60):
+        user.send(session_id, str(number))
+        relay.here.round()
+    found = events(operator, after=start, limit=100)
+    assert [event["data"]["message"] for event in found] == [str(number) for number in range(60)]
+
+    for after, limit, batches in ((start, 1, 3), (start, 10, 3 + 9), (found[-2]["position"], 50, 2)):
+        last = profile()[-1]
+        assert events(operator, after=after, limit=limit) == [one for one in found if one["position"] > after][:limit]
+        rows = profile()
+        new = rows[rows.index(last) :]
+        reads = [row for row in new if row["ns"].endswith(".events") and row["op"] == "query"]
+        assert sum(row["docsExamined"] for row in reads if row["command"]["filter"]) == batches
 
 
 def test_a_reader_waits_for_the_next_event(
