@@ -15,7 +15,7 @@ import pytest
 
 from chatsupport.services.assignment import queue
 from chatsupport.services.people import denial_memory, denials, departments
-from chatsupport.services.server import processes
+from chatsupport.services.server import overview, processes
 from chatsupport.services.shared import access, outbox
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.commands import COMMANDS, remember_for_long
@@ -30,6 +30,7 @@ def warmed_up(apis: Apis, operator: Api, session_id: str, monkeypatch: pytest.Mo
     queue._has_plenty_of_room.forget()
     monkeypatch.setattr(denial_memory, "TRUSTED_SECONDS", 60.0)
     monkeypatch.setattr(departments, "TRUSTED_SECONDS", 60.0)
+    monkeypatch.setattr(processes, "ALONE_SECONDS", 60.0)
     departments.read()
     processes.here.begin()
     processes.here.beat()
@@ -74,7 +75,7 @@ def test_reads_at_the_same_time_share_commands(
 
     def slowly(joined: Any, session_ids: Any) -> Any:
         reads.append(len(session_ids))
-        assert all_wait.wait(10)
+        assert all_wait.wait(40)
         return read(joined, session_ids)
 
     monkeypatch.setattr(access, "_read", slowly)
@@ -204,7 +205,9 @@ def test_the_figures_of_an_end_are_stored_by_the_write_that_removes_its_mark(
     assert sent == ["findAndModify sessions", "find sessions"]
 
 
-def test_health_costs_nothing_within_a_second(apis: Apis) -> None:
+def test_health_costs_nothing_within_a_second(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overview, "HEALTH_SECONDS", 60.0)
+    overview._found.forget()
     anybody = apis.anonymous()
     assert anybody.get("/api/health").status_code == 200
     with COMMANDS.counted() as sent:

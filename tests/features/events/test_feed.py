@@ -342,7 +342,10 @@ def test_recording_stops_long_after_the_last_reader_and_begins_anew(operator: Ap
     assert [event["data"]["message"] for event in events(operator, types="message.created")] == ["now"]
 
 
-def test_nothing_is_marked_where_nobody_listens(operator: Api, user: Api, ada: str) -> None:
+def test_nothing_is_marked_where_nobody_listens(
+    operator: Api, user: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch, "TRUSTED_SECONDS", 60.0)
     Feed.collection().delete_many({})
     processes.here.begin()
     processes.here.beat()

@@ -177,6 +177,7 @@ def test_an_end_counts_what_a_process_that_has_left_wrote(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, away: str
 ) -> None:
     operator = Apis(make_app()).operator()
+    monkeypatch.setattr(processes, "ALONE_SECONDS", 60.0)
     processes.here.begin()
     processes.here.beat()
     alone_since = processes.here._alone_since
