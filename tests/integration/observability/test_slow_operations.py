@@ -56,9 +56,21 @@ def delay(monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, seconds: flo
     monkeypatch.setattr(owner, method, delayed)
 
 
+def slow_message(log: Lines) -> Line:
+    """Return the line about the slow message. On a busy machine, what came before may have been slow too."""
+    (line,) = [line for line in log.of("slow") if line["operation"] == "send_message"]
+    return line
+
+
+def of_request(lines: list[Line], request_id: str) -> Line:
+    """Return the only line about this request."""
+    (line,) = [line for line in lines if line.get("request_id") == request_id]
+    return line
+
+
 def parts_of(line: Line) -> dict[str, float]:
     """Return the times of a slow message's steps. Together they are not longer than the whole."""
-    assert (line["level"], line["operation"]) == ("WARNING", "send_message")
+    assert line["level"] == "WARNING"
     parts = {name: line[name] for name in line if name.endswith("_ms")}
     assert sum(parts.values()) <= line["ms"] + 1
     return parts
@@ -83,7 +95,7 @@ def test_the_log_says_where_the_time_of_a_slow_message_went(
 
     succeeded(user.say(session_id))
 
-    (line,) = log.of("slow")
+    line = slow_message(log)
     assert line["session_id"] == session_id
     parts = parts_of(line)
     assert max(parts, key=lambda name: parts[name]) == part, parts
@@ -100,7 +112,7 @@ def test_the_log_says_that_a_message_waited_for_the_database(slow_mongo: str, ma
     threading.Timer(1.5, thaw, (process_id,)).start()
     succeeded(user.say(session_id))
 
-    (line,) = log.of("slow")
+    line = slow_message(log)
     parts = parts_of(line)
     assert parts["reading_ms"] + parts["connecting_ms"] >= 700, parts
     # Background writes belong to no batch.
@@ -121,13 +133,13 @@ def test_a_slow_request_and_its_slow_command_are_logged(
     response = operator.get("/api/chat/stats")
 
     request_id = response.headers["X-Request-ID"]
-    (command,) = log.of("slow_command")
+    command = of_request(log.of("slow_command"), request_id)
     assert (command["command"], command["collection"], command["succeeded"]) == ("find", "sessions", True)
-    assert (command["level"], command["request_id"]) == ("WARNING", request_id)
+    assert command["level"] == "WARNING"
     assert command["ms"] >= 500
     assert "sleep" not in json.dumps(command)
-    (line,) = log.of("slow")
-    assert (line["operation"], line["request_id"], line["commands"]) == ("chat.get_statistics", request_id, 1)
+    line = of_request(log.of("slow"), request_id)
+    assert (line["operation"], line["commands"]) == ("chat.get_statistics", 1)
     assert line["reading_ms"] >= 500
     assert line["reading_ms"] + line["elsewhere_ms"] + line["connecting_ms"] <= line["ms"] + 0.5
 
@@ -140,8 +152,8 @@ def test_a_command_that_failed_slowly_is_logged_too(app: Flask, log: Lines) -> N
     with pytest.raises(Exception, match="boom"):
         Session.collection().find_one({"$where": "sleep(60); throw 'boom'"})
 
-    (command,) = log.of("slow_command")
-    assert (command["command"], command["succeeded"]) == ("find", False)
+    (command,) = [line for line in log.of("slow_command") if not line["succeeded"]]
+    assert command["command"] == "find"
     assert "boom" not in json.dumps(command)
 
 
