@@ -48,7 +48,14 @@ def test_a_chat_is_counted(app: Flask, operator: Api, sockets: Sockets) -> None:
     succeeded(helper.say(session_id))
     succeeded(helper.say(session_id))
 
-    eventually(lambda: scrape(app).since(before, "chatsupport_first_reply_seconds_count") >= 1)
+    def grown(name: str, **labels: str) -> float:
+        return scrape(app).since(before, name, **labels)
+
+    eventually(lambda: grown("chatsupport_first_reply_seconds_count") >= 1)
+    # A writer counts its batch after it has answered the senders.
+    eventually(lambda: grown("chatsupport_batch_messages_sum") == 6)
+    eventually(lambda: grown("chatsupport_batch_seconds_count") == grown("chatsupport_batch_messages_count"))
+    eventually(lambda: grown("chatsupport_send_seconds_count", via="socket") == 4)
     after = scrape(app)
 
     assert after.since(before, "chatsupport_messages_total") == 4
