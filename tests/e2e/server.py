@@ -225,7 +225,8 @@ def free_port(count: int = 1) -> int:
         with contextlib.ExitStack() as locks:
             try:
                 for port in range(first, first + count):
-                    lock = locks.enter_context(open(directory / str(port), "w"))
+                    lock = os.open(directory / str(port), os.O_WRONLY | os.O_CREAT)
+                    locks.callback(os.close, lock)
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     with socket.socket() as probe:
                         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
