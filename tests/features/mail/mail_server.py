@@ -70,7 +70,7 @@ class MailServer:
 
     def start(self) -> None:
         """Begin to listen, also again after a stop."""
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **self.options)
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, ready_timeout=40, **self.options)
         self._controller.start()
 
     def stop(self) -> None:
