@@ -53,7 +53,7 @@ _users: dict[str, set[str]] = {}
 _lists: dict[str, set[str]] = {}
 """The sessions of each agent with sockets here, as far as any of these sockets knows."""
 _doubtful: set[Assignment] = set()
-"""Those of them that some of the agent's sockets may not know of."""
+"""Those of them that some of the agent's sockets may not know of, or no longer."""
 _heard: set[str] = set()
 """The sessions that something was announced of since they were last checked."""
 _seqs: dict[ObjectId, tuple[int, float]] = {}
@@ -79,7 +79,8 @@ def agent_connected(agent_id: str, *, is_first: bool) -> None:
     known = _lists.setdefault(agent_id, set())
     has = {session_id for found in _assigned_together([agent_id]) for session_id in found["sessions"]}
     if not is_first:
-        _doubtful.update((agent_id, session_id) for session_id in has - known)
+        # The other sockets were not told of some of these, and this one will not find some of those that they know.
+        _doubtful.update((agent_id, session_id) for session_id in has ^ known)
     known.update(has)
 
 
@@ -92,8 +93,11 @@ def knows_of(agent_id: str, session_id: ObjectId) -> None:
 
 
 def refused(agent_id: str, session_id: ObjectId) -> None:
-    """Note that an agent was refused a session: it believes that it does not have it, and must be told if it does."""
-    _forget(agent_id, str(session_id))
+    """Note that a socket of an agent was refused a session: it believes that it does not have it, and must be told if
+    it does.
+    """
+    if str(session_id) in _lists.get(agent_id, ()):
+        _doubtful.add((agent_id, str(session_id)))
 
 
 def heard(event: str, data: Mapping[str, Any], rooms: Collection[str]) -> None:

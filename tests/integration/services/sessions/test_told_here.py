@@ -292,6 +292,38 @@ def test_an_agents_first_socket_is_told_of_what_its_second_one_has_joined(
     assert [session["id"] for session in first.heard("session_assigned")] == [session_id]
 
 
+def test_an_agents_second_socket_is_told_of_what_came_back_after_its_list(
+    sockets: Sockets, operator: Api, ada: str
+) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    sockets.agent(ada)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.post(f"/api/chat/transfer/{session_id}", {})
+    second = sockets.agent(ada)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": True})
+
+    told_here.catch_up()
+
+    assert [session["id"] for session in second.heard("session_assigned")] == [session_id]
+
+
+def test_an_agents_first_socket_is_told_of_the_loss_of_what_its_second_one_was_refused(
+    sockets: Sockets, operator: Api, ada: str
+) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    first, second = sockets.agent(ada), sockets.agent(ada)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.post(f"/api/chat/transfer/{session_id}", {})
+    assert second.call("join_session", {"sessionId": session_id})["code"] == "FORBIDDEN"
+
+    told_here.catch_up()
+
+    assert [event["sessionId"] for event in first.heard("session_unassigned")] == [session_id]
+
+
 def test_an_agent_that_joins_a_session_while_all_are_compared_is_not_told_that_it_has_lost_it(
     sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
