@@ -6,18 +6,9 @@ import re
 from typing import Any
 
 import pytest
-import schemathesis
 from bson import ObjectId
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from chatsupport.blueprints.web import assets
 from chatsupport.features import INSTALLED
@@ -27,13 +18,6 @@ from tests.conftest import API_KEY
 from tests.documents import openapi_document
 
 EXAMPLES = 20
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-    response_headers_conformance,
-]
 OPERATIONS = sorted(
     operation["operationId"]
     for path, methods in openapi_document()["paths"].items()
@@ -65,6 +49,22 @@ def real_ids(make_app: MakeApp) -> tuple[Any, dict[str, str]]:
     return app, ids
 
 
+def checks() -> list[Any]:
+    """Return what each answer must be. Each process of pytest-xdist reads this file, and only the one that runs it
+    needs Schemathesis, which takes long to import.
+    """
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi import checks
+
+    return [
+        not_a_server_error,
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_schema_conformance,
+        checks.response_headers_conformance,
+    ]
+
+
 _loaded: list[Any] = []
 
 
@@ -72,6 +72,8 @@ def load(app: Any) -> Any:
     """Return Schemathesis' schema for an application. All of them share the document, which is read once, and the
     constants of the code, which Schemathesis uses as examples.
     """
+    import schemathesis
+
     if not _loaded:
         _loaded.append(schemathesis.openapi.from_wsgi("/api/openapi.json", app))
         return _loaded[0]
@@ -88,6 +90,8 @@ def test_there_are_enough_examples() -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_any_call_is_answered_as_described(real_ids: tuple[Any, dict[str, str]], name: str) -> None:
+    from schemathesis import GenerationMode
+
     app, ids = real_ids
     operation = load(app).find_operation_by_id(name)
     right, wrong = (operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
@@ -110,7 +114,7 @@ def test_any_call_is_answered_as_described(real_ids: tuple[Any, dict[str, str]],
         headers = {"X-API-Key": API_KEY if known else "wrong"}
         if isinstance(case.query.get("wait"), int):
             case.query["wait"] = min(case.query["wait"], 0)  # Nothing will come.
-        case.call_and_validate(headers=headers, checks=CHECKS)
+        case.call_and_validate(headers=headers, checks=checks())
         calls[0] += 1
 
     call()
@@ -119,5 +123,5 @@ def test_any_call_is_answered_as_described(real_ids: tuple[Any, dict[str, str]],
     while calls[0] < EXAMPLES:
         case = operation.Case()
         case.path_parameters.update({parameter: ids[parameter] for parameter in parameters})
-        case.call_and_validate(headers={"X-API-Key": API_KEY}, checks=CHECKS)
+        case.call_and_validate(headers={"X-API-Key": API_KEY}, checks=checks())
         calls[0] += 1

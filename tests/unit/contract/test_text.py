@@ -7,18 +7,22 @@ import re
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Iterator
 
 import pytest
 
 from chatsupport.contract.text import _WHITESPACE, is_visible, trimmed
 
-ALL = [chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF]
 PREPENDED = {chr(number) for number in (*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD)}
 """Format characters with a visible shape: signs before Arabic, Syriac and Kaithi numbers."""
 
 
+def all_characters() -> Iterator[str]:
+    return (chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF)
+
+
 def test_trimming_removes_the_listed_characters() -> None:
-    assert {character for character in ALL if not trimmed(character)} == set(_WHITESPACE)
+    assert {character for character in all_characters() if not trimmed(character)} == set(_WHITESPACE)
     assert trimmed("\ufeff a b\u3000\n") == "a b"
     assert trimmed("\x1c\x85a") == "\x1c\x85a"
 
@@ -39,7 +43,7 @@ def test_trimming_agrees_with_javascript() -> None:
 
 
 def test_characters_without_a_shape_are_not_visible() -> None:
-    for character in ALL:
+    for character in all_characters():
         category = unicodedata.category(character)
         if category in ("Cc", "Zs", "Zl", "Zp") or (category == "Cf" and character not in PREPENDED):
             assert not is_visible(character), hex(ord(character))
