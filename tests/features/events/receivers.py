@@ -44,9 +44,9 @@ class Receiver:
             self.signatures.append(headers["webhook-signature"])
         return answer
 
-    def wait_for(self, count: int, seconds: float = 10) -> list[dict[str, Any]]:
+    def wait_for(self, count: int) -> list[dict[str, Any]]:
         """Return the bodies, once there are so many."""
-        assert eventually(lambda: len(self.bodies) >= count, seconds), self.bodies
+        assert eventually(lambda: len(self.bodies) >= count), self.bodies
         return self.bodies
 
     @property

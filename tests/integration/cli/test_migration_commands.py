@@ -159,7 +159,7 @@ def test_a_terminal_shows_a_progress_bar(legacy: Legacy, mongodb_uri: str, tmp_p
             shown += os.read(terminal, 4096)
         except OSError:
             break
-    assert process.wait(30) == 0
+    assert process.wait(40) == 0
     os.close(terminal)
     assert b"Number messages  [####" in shown
     assert b"64/64" in shown

@@ -34,7 +34,7 @@ for number in range(2_000):
     handler.emit(logging.LogRecord("x", 20, "", 0, f"{{sys.argv[1]}}:{{number:050}}", (), None))
 """
     processes = [subprocess.Popen([sys.executable, "-c", script, name], cwd=ROOT) for name in "abc"]
-    assert [process.wait(30) for process in processes] == [0, 0, 0]
+    assert [process.wait(40) for process in processes] == [0, 0, 0]
 
     written = [line for path in tmp_path.glob("a.log*") for line in path.read_text().splitlines()]
     assert sorted(written) == [f"{name}:{number:050}" for name in "abc" for number in range(2_000)]

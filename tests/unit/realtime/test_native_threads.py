@@ -43,12 +43,12 @@ def test_strangers_leave_a_place_for_others() -> None:
 
     def occupy() -> None:
         at_work.set()
-        assert done.wait(10)
+        assert done.wait(40)
 
     strangers = [threading.Thread(target=lambda: native_threads.offload(occupy, for_stranger=True)) for _ in range(3)]
     for stranger in strangers:
         stranger.start()
-    assert at_work.wait(10)
+    assert at_work.wait(40)
 
     assert native_threads.offload(int, "7") == 7
 

@@ -56,7 +56,7 @@ def say(log: MessageLog, session_id: str, caller: Caller = USER) -> Draft:
     draft = Draft(ObjectId(session_id), caller, caller.id, caller.type, "hello", None)
     draft.on_done = lambda _: done.set()
     log.submit(draft)
-    assert done.wait(5)
+    assert done.wait(40)
     return draft
 
 

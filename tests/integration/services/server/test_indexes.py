@@ -49,7 +49,7 @@ def building(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     may_end, build = threading.Event(), index_builds.build
 
     def build_slowly(collection: str, indexes: list[Index]) -> None:
-        assert may_end.wait(10)
+        assert may_end.wait(40)
         build(collection, indexes)
 
     monkeypatch.setattr(index_builds, "build", build_slowly)

@@ -34,7 +34,7 @@ class Held:
 
     def _wait(self, items: list[Any]) -> Iterable[dict[str, Any]]:
         self.sizes.append(len(items))
-        assert self._may_go_on.wait(20)
+        assert self._may_go_on.wait(40)
         return self._run(items)
 
     def together(self, first: Callable[[], Any], others: Calls) -> tuple[Any, list[Any]]:

@@ -125,7 +125,7 @@ def test_a_session_is_settled_after_its_write_and_others_at_once() -> None:
 
     assert settled.is_alive()
     writer.may_go_on.set()
-    settled.join(5)
+    settled.join(40)
     assert not settled.is_alive()
 
 

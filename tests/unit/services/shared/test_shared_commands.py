@@ -27,7 +27,7 @@ class Store:
 
     def read(self, ids: list[str]) -> Iterable[dict[str, Any]]:
         self.reads.append(sorted(ids))
-        assert self.may_read.wait(5)
+        assert self.may_read.wait(40)
         return [self.documents[document_id] for document_id in ids if document_id in self.documents]
 
 
@@ -63,7 +63,7 @@ def test_look_ups_during_a_query_share_the_next_one_and_see_earlier_writes() -> 
         store.documents["first"] = {"_id": "changed"}
         store.may_read.set()
         for thread in asking:
-            thread.join(5)
+            thread.join(40)
 
     run_together(first, others)
 
@@ -99,7 +99,7 @@ def test_a_failed_query_fails_only_the_look_ups_that_share_it() -> None:
         eventually(lambda: len(look_up._gathering.waiting) == 3)
         store.may_read.set()
         for thread in asking:
-            thread.join(5)
+            thread.join(40)
 
     run_together(lambda: ask("a"), others)
     failing = False
@@ -114,7 +114,7 @@ def test_the_last_caller_queries_for_the_earlier_ones() -> None:
 
     def read(ids: list[str]) -> Iterable[dict[str, Any]]:
         asked_by.append(threading.current_thread().name)
-        assert may_read.wait(5)
+        assert may_read.wait(40)
         return []
 
     look_up = SharedCommands(read)
@@ -126,7 +126,7 @@ def test_the_last_caller_queries_for_the_earlier_ones() -> None:
         eventually(lambda number=number: asked_by and len(look_up._gathering.waiting) == number)
     may_read.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(40)
 
     # The caller that has waited longest may have no time left for its own query.
     assert asked_by == ["first", "last"]
@@ -147,7 +147,7 @@ class Calls:
 
     def _run(self, items: list[str]) -> Iterable[dict[str, Any]]:
         self.sent.append((threading.current_thread().name, items))
-        assert self.may_go_on.wait(20)
+        assert self.may_go_on.wait(40)
         if self.error is not None and "first" not in items:
             raise self.error
         return [{"_id": item} for item in items]
@@ -171,7 +171,7 @@ class Calls:
     def finish(self) -> None:
         self.may_go_on.set()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(40)
 
 
 def test_the_caller_with_most_of_its_time_left_sends_the_command() -> None:
@@ -251,7 +251,7 @@ def test_two_commands_may_be_in_progress_and_the_next_has_the_order_of_its_calls
 
     def run(items: list[str]) -> Iterable[dict[str, Any]]:
         begun.append(items)
-        assert may_go_on.wait(5)
+        assert may_go_on.wait(40)
         return [{"_id": item, "result": item.upper()} for item in items]
 
     share = SharedCommands(run, at_once=2)
@@ -263,7 +263,7 @@ def test_two_commands_may_be_in_progress_and_the_next_has_the_order_of_its_calls
         assert eventually(lambda number=number: len(begun) + len(share._gathering.waiting) == number + 1)
     may_go_on.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(40)
 
     assert begun == [["first"], ["second"], ["z", "a", "m"]]
     assert {name: row["result"] for name, (row,) in results.items()} == {name: name.upper() for name in names}
