@@ -41,7 +41,7 @@ DELETED_LATELY_SECONDS = 15.0
 _ids: Remembered[set[ObjectId]] = Remembered()
 """The departments that this process saw when it looked last."""
 _deleted_lately: dict[ObjectId, float] = {}
-"""The departments that this process has seen to be deleted, and when."""
+"""The departments that this process has deleted or seen to be deleted, and when."""
 _is_idle: Remembered[bool] = Remembered()
 """Whether no session was reserved at the last look."""
 
@@ -82,7 +82,6 @@ def _finish_deletions(known: Mapping[ObjectId, Document]) -> None:
         known = departments.read()  # Those that came between the two reads are there.
     for department_id in before - known.keys():
         dissolve(department_id)
-        _deleted_lately[department_id] = elapsed()
     _ids.keep(set(known), math.inf)
     for department_id, seen_at in list(_deleted_lately.items()):
         _dissolve_sessions(department_id)
@@ -92,6 +91,7 @@ def _finish_deletions(known: Mapping[ObjectId, Document]) -> None:
 
 def dissolve(department_id: ObjectId) -> None:
     """Take a deleted department off the lists of agents, and open its sessions to every agent. May be repeated."""
+    _deleted_lately[department_id] = elapsed()  # If it was made a moment ago, no look may have seen it.
     departments.take_off_lists([department_id])
     _dissolve_sessions(department_id)
     serving.drain_queue()

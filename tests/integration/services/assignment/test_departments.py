@@ -20,6 +20,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Department, Session
 from chatsupport.documents.agent import NO_DEPARTMENT
 from chatsupport.services.assignment import queue, reconciliation, reservations, serving, staffing, transitions
+from chatsupport.services.sessions import starting
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.applications import MakeApp
 from tests.commands import COMMANDS, remember_for_long
@@ -269,6 +270,21 @@ def test_a_transfer_of_a_session_that_has_changed_meanwhile_is_refused(
     just_before(monkeypatch, transitions, "requeue", lambda: desk.operator.end(session_id))
 
     assert_failure(desk.transfer(session_id, departmentId=sales), 409, "SESSION_ENDED")
+
+
+def test_a_session_that_is_stored_late_leaves_a_department_that_no_look_has_seen(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.agent("Ada")
+    reservations.look()
+    sales = desk.department("Sales")
+    just_before(monkeypatch, starting, "_insert", lambda: desk.operator.delete(f"/api/departments/{sales}"))
+    session_id = desk.visitor("u1", sales)
+
+    reservations.look()
+
+    session = Session.collection().find_one({"_id": ObjectId(session_id)}) or {}
+    assert (session["status"], session.get("departmentId")) == ("active", None)
 
 
 def test_staff_hear_that_a_department_was_deleted(desk: Desk, sockets: Sockets) -> None:
