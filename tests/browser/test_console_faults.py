@@ -20,7 +20,7 @@ MakePerson = Callable[[], Person]
 pytestmark = pytest.mark.usefixtures("nobody")
 
 # Chromium logs these for a connection that is refused or cut.
-BROKEN = ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket connection to"]
+BROKEN = ["ERR_CONNECTION_", "ERR_SOCKET_NOT_CONNECTED", "ERR_EMPTY_RESPONSE", "WebSocket connection to"]
 
 
 @pytest.mark.parametrize("how", ["kill", "terminate"])
