@@ -1,4 +1,4 @@
-"""Compile each of Werkzeug's rules once in a process: each application would compile the same functions again."""
+"""Compile each of Werkzeug's rules once in a process: each application would read and compile the same rules again."""
 
 from __future__ import annotations
 
@@ -9,18 +9,29 @@ from werkzeug.routing import Rule
 
 from chatsupport import factory
 
-_compiled: dict[tuple[object, ...], object] = {}
-_compile_builder = Rule._compile_builder
+_compiled: dict[tuple[object, ...], dict[str, Any]] = {}
+_compile = Rule.compile
+_READ = ("_parts", "_trace", "_converters")
+_BUILT = ("_build", "_build_unknown")
 
 
-def _compile_once(rule: Rule, append_unknown: bool = True) -> Any:
-    key = (rule.rule, str(rule.defaults), str(rule._trace), append_unknown)
+def _compile_once(rule: Rule) -> None:
+    assert rule.map is not None
+    key = (rule.rule, str(rule.defaults), rule.subdomain, rule.host, rule.merge_slashes, *rule.map.converters.values())
     if key not in _compiled:
-        _compiled[key] = _compile_builder(rule, append_unknown)
-    return _compiled[key]
+        _compile(rule)
+        read = {name: getattr(rule, name) for name in _READ}
+        _compiled[key] = {**read, **{name: getattr(rule, name).__func__ for name in _BUILT}}
+        return
+    found = _compiled[key]
+    for name in _READ:
+        setattr(rule, name, found[name])
+    for name in _BUILT:
+        setattr(rule, name, found[name].__get__(rule))
+    rule.arguments.update(rule._converters)
 
 
-Rule._compile_builder = _compile_once  # type: ignore[method-assign]
+Rule.compile = _compile_once  # type: ignore[method-assign]
 
 
 def compile_all() -> None:
