@@ -104,14 +104,23 @@ def test_connecting_and_joining_cost_one(sockets: Sockets, session_id: str) -> N
         assert joined["agent"]["name"] == "Ada"
 
 
-def test_connecting_and_joining_cost_an_agent_three(
-    apis: Apis, sockets: Sockets, session_id: str, operator: Api
+@pytest.mark.parametrize(("is_alone", "look_ups"), [(True, []), (False, ["find sessions"])])
+def test_connecting_and_joining_cost_an_agent_two_or_three_if_there_are_more_processes(
+    apis: Apis,
+    sockets: Sockets,
+    session_id: str,
+    operator: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    is_alone: bool,
+    look_ups: list[str],
 ) -> None:
     ada = operator.session(session_id)["agentId"]
     assert apis.agent(ada).get(f"/api/agents/{ada}").status_code == 200
+    if not is_alone:
+        monkeypatch.setattr(processes.here, "is_alone", lambda: False)
     with COMMANDS.counted() as sent:
         sockets.agent(ada).join(session_id)
-    assert sent == ["findAndModify agents", "find sessions", "aggregate sessions"]
+    assert sent == ["findAndModify agents", *look_ups, "aggregate sessions"]
 
 
 def test_a_start_costs_four_with_a_free_agent_or_without(apis: Apis, operator: Api) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport import broadcasts, orders
+from chatsupport.background import Throttled
 from chatsupport.documents import Agent, Session
 from chatsupport.documents.session import ACTIVE, ENDED, WAITING
 from chatsupport.errors import SessionNotFoundError
@@ -26,6 +27,7 @@ from chatsupport.orders import LeaveSession
 from chatsupport.services.assignment import agent_presence, queue, transitions
 from chatsupport.services.messages import sequences
 from chatsupport.services.presence import membership
+from chatsupport.services.server import processes
 from chatsupport.services.sessions import lists, reading
 from chatsupport.services.shared.shared_commands import SharedCommands
 
@@ -37,7 +39,7 @@ Assignment = tuple[str, str]
 
 EVENTS = frozenset({"agent_assigned", "session_assigned", "session_unassigned", "session_ended", "session_updated"})
 
-INTERVAL_SECONDS = 15.0
+INTERVAL_SECONDS, LOOK_SECONDS = 15.0, 0.1
 ACTIVE_SECONDS = 60.0
 _WHAT_ROOMS_ARE_TOLD = dict.fromkeys(
     ("status", "userId", "agentId", "unassignedReason", "endReason", "endedAt", "endedBy"), 1
@@ -54,6 +56,8 @@ _lists: dict[str, set[str]] = {}
 """The sessions of each agent with sockets here, as far as any of these sockets knows."""
 _doubtful: set[Assignment] = set()
 """Those of them that some of the agent's sockets may not know of, or no longer."""
+_newcomers: set[str] = set()
+"""The agents whose sessions are not looked up yet."""
 _heard: set[str] = set()
 """The sessions that something was announced of since they were last checked."""
 _seqs: dict[ObjectId, tuple[int, float]] = {}
@@ -72,16 +76,41 @@ def joined(session_id: ObjectId, joined_state: Mapping[str, Any], user_id: str) 
 def agent_connected(agent_id: str, *, is_first: bool) -> None:
     """Note which sessions an agent has that is being let in, perhaps as the first of its sockets here.
 
-    The socket reads them itself later, and must hear what changes from now on.
+    The socket reads them itself later, and must hear what changes from now on. A process that is alone hears every
+    change, so it looks them up soon. Others do so at once.
     """
     if is_first:
         _lists[agent_id] = set()
+    if not processes.here.is_alone():
+        _note_list(agent_id, is_first=is_first)
+    elif is_first:
+        _newcomers.add(agent_id)
+        look_at_newcomers()
+
+
+def _note_list(agent_id: str, *, is_first: bool) -> None:
     known = _lists.setdefault(agent_id, set())
     has = {session_id for found in _assigned_together([agent_id]) for session_id in found["sessions"]}
     if not is_first:
         # The other sockets were not told of some of these, and this one will not find some of those that they know.
         _doubtful.update((agent_id, session_id) for session_id in has ^ known)
     known.update(has)
+
+
+def _look_at_newcomers() -> None:
+    with _mutex:
+        _note_newcomers()
+
+
+def _note_newcomers() -> None:
+    while _newcomers:
+        looked_at = list(_newcomers)
+        for found in _assigned_to(looked_at):
+            _lists.setdefault(found["_id"], set()).update(found["sessions"])
+        _newcomers.difference_update(looked_at)
+
+
+look_at_newcomers = Throttled(_look_at_newcomers, LOOK_SECONDS)
 
 
 def knows_of(agent_id: str, session_id: ObjectId) -> None:
@@ -186,6 +215,7 @@ def _compare_lists() -> None:
     here = {str(agent_id) for agent_id in agent_presence.connected_here()}
     for gone in _lists.keys() - here:
         del _lists[gone]
+    _note_newcomers()
     _heard.clear()
     known = {(agent_id, session_id) for agent_id, theirs in list(_lists.items()) for session_id in tuple(theirs)}
     _doubtful.intersection_update(known)
@@ -201,7 +231,8 @@ def _compare_lists() -> None:
     has = [pair for pair in differing if _state_in(rows, pair[1]) == (ACTIVE, pair[0])]
     serialized = lists.serialize([rows[session_id] for _, session_id in has])
     # From here on nothing yields. What was heard meanwhile is compared in the next round.
-    compared = {pair for pair in differing if pair[0] in _lists and pair[1] not in _heard}
+    looked_up = _lists.keys() - _newcomers
+    compared = {pair for pair in differing if pair[0] in looked_up and pair[1] not in _heard}
     for pair, session in zip(has, serialized, strict=True):
         if pair in compared and (pair in _doubtful or pair[1] not in _lists[pair[0]]):
             broadcasts.session_assigned(ObjectId(pair[0]), session, here=True)

@@ -22,6 +22,7 @@ from chatsupport.orders import LeaveSession
 from chatsupport.services.assignment import queue
 from chatsupport.services.messages import message_log
 from chatsupport.services.presence import membership
+from chatsupport.services.server import processes
 from chatsupport.services.sessions import joins, lists, told_here
 from tests.api import Api, Apis, data_of
 from tests.concurrency import eventually
@@ -32,7 +33,7 @@ from tests.sockets import Socket, Sockets
 @pytest.fixture
 def sockets(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Sockets:
     monkeypatch.setattr(queue, "ANNOUNCE_INTERVAL_SECONDS", 0.05)
-    told_here.catch_up()  # It looks every so often, and knows since when.
+    monkeypatch.setattr(processes.here, "is_alone", lambda: False)
     return Sockets(app)
 
 
@@ -235,6 +236,36 @@ def test_a_newly_connected_agent_is_not_told_of_sessions_in_its_list(sockets: So
     told_here.catch_up()
 
     assert agent.heard("session_assigned") == []
+
+
+def test_a_process_that_was_alone_tells_an_agent_of_the_loss_of_what_it_had(
+    sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    with monkeypatch.context() as patched:
+        patched.setattr(processes.here, "is_alone", lambda: True)
+        agent = sockets.agent(ada)
+        assert eventually(lambda: not told_here._newcomers)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.post(f"/api/chat/transfer/{session_id}", {})
+
+    told_here.catch_up()
+
+    assert [event["sessionId"] for event in agent.heard("session_unassigned")] == [session_id]
+
+
+def test_a_round_before_the_look_at_newcomers_tells_them_nothing(
+    sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes.here, "is_alone", lambda: True)
+    monkeypatch.setattr(told_here, "look_at_newcomers", lambda: None)
+    operator.start("u1")
+    agent = sockets.agent(ada)
+
+    told_here.catch_up()
+
+    assert agent.heard("session_assigned") == agent.heard("session_unassigned") == []
 
 
 def test_an_agent_is_told_once_what_it_got_after_it_connected(sockets: Sockets, operator: Api, ada: str) -> None:
