@@ -32,6 +32,8 @@ FUNCTIONS = {"compile", "findall", "finditer", "fullmatch", "match", "search", "
 SHORT, LONG = 500, 64 * 1024
 TIMES_MORE = 24.0
 """Eight times the length should cost eight times as much. A quadratic expression would cost 64 times as much."""
+ATTEMPTS = 5
+"""On a machine that is busy, the processor's time grows too. It does not each time."""
 CHARACTERS = "a1 :-/.@\t=,;\"'x_%[]\n\0ZJ"
 
 
@@ -189,6 +191,11 @@ def cost(search: Callable[[str], object], text: str) -> float:
     return least
 
 
+def times_more(search: Callable[[str], object], attack: Callable[[int], str], length: int) -> float:
+    """Return how many times more a text of eight times the length costs."""
+    return cost(search, attack(8 * length)) / cost(search, attack(length))
+
+
 def once(search: Callable[[str], object], text: str) -> float:
     started = time.thread_time()
     search(text)
@@ -205,15 +212,15 @@ def test_the_cost_grows_as_the_input_does(where: str) -> None:
         for attack in worst:
             # The short ones first, so that a failure is found quickly.
             for length in (2 * SHORT, LONG // 8):
-                times_more = cost(search, attack(8 * length)) / cost(search, attack(length))
-                assert times_more < TIMES_MORE, (pattern, attack(80), times_more)
+                measured = (times_more(search, attack, length) for _ in range(ATTEMPTS))
+                assert any(times < TIMES_MORE for times in measured), (pattern, attack(80))
 
 
 def test_a_quadratic_expression_would_be_found() -> None:
     for pattern in (r"\b[a-z][a-z0-9+.-]*://", r"(^|[;\t])(?=\s*[=\t])", r"eyJ[\w-]{5,}\."):
         search = functools.partial(re.compile(pattern).sub, "")
         worst = max(attacks(pattern, 0), key=lambda attack: once(search, attack(SHORT)))
-        assert cost(search, worst(16 * SHORT)) / cost(search, worst(2 * SHORT)) > TIMES_MORE, pattern
+        assert times_more(search, worst, 2 * SHORT) > TIMES_MORE, pattern
 
 
 @pytest.mark.parametrize(
