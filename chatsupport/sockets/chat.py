@@ -84,13 +84,16 @@ def _enter(connection: Connection, session_id: ObjectId, after: int | None) -> d
                 raise ForbiddenError("This session has just been assigned to another agent.")
             if connections.find(connection.sid) is not connection:
                 raise NotFoundError("This socket has disconnected. Connect again.")
-        except BaseException:
+        except BaseException as error:
             person = connection.people.get(session_id)
-            if (
+            was_inside = (
                 person is not None
                 and connections.find(connection.sid) is connection
                 and membership.is_there(session_id, person, connection.sid)
-            ):
+            )
+            if was_inside and isinstance(error, ForbiddenError):
+                leave(connection, session_id, "unassigned")
+            elif was_inside:
                 held_events.hand_back(connection.sid, held)
                 server.enter(connection.sid, room)
             else:

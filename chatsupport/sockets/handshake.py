@@ -61,11 +61,12 @@ def connect(sid: str, environ: dict[str, Any], auth: object = None) -> None:
         strangers.note(eio_sid, "Connection refused", **about)
         raise refuse(failure)
     own_room = broadcasts.own_room(caller)
-    is_first = not broadcasts.is_heard_here(own_room)
+    if caller.type == AGENT and not broadcasts.is_heard_here(own_room):
+        told_here.agent_arrives(caller.id)
     server.enter(sid, own_room)
     if caller.type == AGENT:
         role = _tell_presence(agent_presence.connected, caller, sid)
-        _note_list(caller, is_first=is_first)
+        _note_list(caller)
         happened(AgentConnected(caller, sid, role))
     if eio_sid is None or not server.is_open(eio_sid):
         # It disconnected while it was connecting, and python-socketio then does not call the disconnect handler.
@@ -133,10 +134,10 @@ def _tell_presence(tell: Callable[[ObjectId, str], str | None], agent: Caller, s
         return None
 
 
-def _note_list(agent: Caller, *, is_first: bool) -> None:
+def _note_list(agent: Caller) -> None:
     """Note which sessions an agent has. If the database is away, the agent is told of each of them later."""
     try:
-        told_here.agent_connected(agent.id, is_first=is_first)
+        told_here.agent_connected(agent.id)
     except Exception as error:
         as_chat_support_error(error)
 

@@ -172,7 +172,9 @@ def announce_positions() -> None:
 
 def told(session_id: ObjectId, place: int | None) -> None:
     """Note the place that a joining socket is told. If others may know another one, all are told the next one."""
-    if place is not None and _announced.setdefault(session_id, place) != place:
+    if place is None:
+        forget_place(session_id)
+    elif _announced.setdefault(session_id, place) != place:
         _announced[session_id] = UNSURE
 
 

@@ -73,27 +73,34 @@ def joined(session_id: ObjectId, joined_state: Mapping[str, Any], user_id: str) 
     queue.told(session_id, joined_state["queuePosition"])
 
 
-def agent_connected(agent_id: str, *, is_first: bool) -> None:
-    """Note which sessions an agent has that is being let in, perhaps as the first of its sockets here.
+def agent_arrives(agent_id: str) -> None:
+    """Forget which sessions an agent has whose first socket here is about to be let in."""
+    _lists.pop(agent_id, None)
+
+
+def agent_connected(agent_id: str) -> None:
+    """Note which sessions an agent has, one of whose sockets is being let in.
 
     The socket reads them itself later, and must hear what changes from now on. A process that is alone hears every
     change, so it looks them up soon. Others do so at once.
     """
-    if is_first:
-        _lists[agent_id] = set()
     if not processes.here.is_alone():
-        _note_list(agent_id, is_first=is_first)
-    elif is_first:
+        _note_list(agent_id)
+    elif agent_id not in _lists:
+        _lists[agent_id] = set()
         _newcomers.add(agent_id)
         look_at_newcomers()
 
 
-def _note_list(agent_id: str, *, is_first: bool) -> None:
-    known = _lists.setdefault(agent_id, set())
-    has = {session_id for found in _assigned_together([agent_id]) for session_id in found["sessions"]}
-    if not is_first:
-        # The other sockets were not told of some of these, and this one will not find some of those that they know.
-        _doubtful.update((agent_id, session_id) for session_id in has ^ known)
+def _note_list(agent_id: str) -> None:
+    try:
+        has = {session_id for found in _assigned_together([agent_id]) for session_id in found["sessions"]}
+    except Exception:
+        _lists.setdefault(agent_id, set())
+        raise
+    known = _lists.setdefault(agent_id, has)
+    # The other sockets were not told of some of these, and this one will not find some of those that they know.
+    _doubtful.update((agent_id, session_id) for session_id in has ^ known)
     known.update(has)
 
 
@@ -117,8 +124,9 @@ def knows_of(agent_id: str, session_id: ObjectId) -> None:
     """Note that a socket of an agent has joined the agent's own session: it must be told if it loses the session."""
     known = _lists.setdefault(agent_id, set())
     if str(session_id) not in known:
-        _doubtful.add((agent_id, str(session_id)))
         known.add(str(session_id))
+        if agent_id not in _newcomers:
+            _doubtful.add((agent_id, str(session_id)))
 
 
 def refused(agent_id: str, session_id: ObjectId) -> None:
@@ -230,14 +238,15 @@ def _compare_lists() -> None:
     rows = {str(row["_id"]): row for row in Session.collection().find({"_id": {"$in": ids}})}
     has = [pair for pair in differing if _state_in(rows, pair[1]) == (ACTIVE, pair[0])]
     serialized = lists.serialize([rows[session_id] for _, session_id in has])
-    # From here on nothing yields. What was heard meanwhile is compared in the next round.
+    # Until a loss is told, nothing yields from here on. What was heard meanwhile is compared in the next round.
     looked_up = _lists.keys() - _newcomers
     compared = {pair for pair in differing if pair[0] in looked_up and pair[1] not in _heard}
     for pair, session in zip(has, serialized, strict=True):
         if pair in compared and (pair in _doubtful or pair[1] not in _lists[pair[0]]):
             broadcasts.session_assigned(ObjectId(pair[0]), session, here=True)
     for agent_id, session_id in compared.difference(has):
-        if session_id in _lists[agent_id]:
+        # To tell a loss takes the agent out of the session, which yields.
+        if session_id in _lists.get(agent_id, ()) and session_id not in _heard:
             _tell_of_loss(agent_id, session_id, rows.get(session_id))
 
 

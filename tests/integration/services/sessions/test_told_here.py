@@ -19,7 +19,7 @@ from chatsupport.database.clock import now
 from chatsupport.documents import Session
 from chatsupport.extensions import socketio
 from chatsupport.orders import LeaveSession
-from chatsupport.services.assignment import queue
+from chatsupport.services.assignment import agent_presence, queue
 from chatsupport.services.messages import message_log
 from chatsupport.services.presence import membership
 from chatsupport.services.server import processes
@@ -266,6 +266,101 @@ def test_a_round_before_the_look_at_newcomers_tells_them_nothing(
     told_here.catch_up()
 
     assert agent.heard("session_assigned") == agent.heard("session_unassigned") == []
+
+
+def test_an_agent_that_joins_before_the_look_at_newcomers_is_told_nothing(
+    sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes.here, "is_alone", lambda: True)
+    monkeypatch.setattr(told_here, "look_at_newcomers", lambda: None)
+    session_id = operator.start("u1")["sessionId"]
+    agent = sockets.agent(ada)
+    agent.join(session_id)
+    told_here._look_at_newcomers()
+
+    told_here.catch_up()
+
+    assert agent.heard("session_assigned") == []
+
+
+def test_an_agents_second_socket_is_told_of_what_came_before_its_first_one_was_let_in(
+    sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds: list[Socket] = []
+
+    def meanwhile() -> None:
+        if not seconds:
+            seconds.append(sockets.agent(ada))
+            with elsewhere():
+                operator.start("u1")
+
+    just_after(monkeypatch, agent_presence, "connected", meanwhile)
+    sockets.agent(ada)
+
+    told_here.catch_up()
+
+    assert [session["userId"] for session in seconds[0].heard("session_assigned")] == ["u1"]
+
+
+def test_an_agent_that_has_a_session_again_while_it_is_told_of_another_loss_is_told_of_no_second_one(
+    sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.patch(f"/api/agents/{ada}", {"maxUsers": 2})
+    both = [operator.start(user_id)["sessionId"] for user_id in ("u1", "u2")]
+    agent = sockets.agent(ada)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        for session_id in both:
+            operator.post(f"/api/chat/transfer/{session_id}", {})
+
+    def meanwhile() -> None:
+        if not agent.heard("session_assigned"):
+            operator.patch(f"/api/agents/{ada}", {"isOnline": True})
+            assert eventually(lambda: len(agent.heard("session_assigned")) == 2)
+
+    just_after(monkeypatch, broadcasts, "session_lost", meanwhile)
+    told_here.catch_up()
+
+    last = [packet["name"] for packet in agent.client.queue if packet["name"].startswith("session_")][-2:]
+    assert last == ["session_assigned", "session_assigned"]
+
+
+def test_a_visitor_that_joins_with_an_agent_is_told_its_place_when_it_waits_again(
+    sockets: Sockets, operator: Api, ada: str
+) -> None:
+    operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+    session_id = operator.start("u1")["sessionId"]
+    first, second = sockets.user("u1"), sockets.user("u1")
+    first.join(session_id)
+    told_here.catch_up()
+    first.close()
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": True})
+    queue._announced[ObjectId(session_id)] = 1  # Another process does not forget it here.
+    second.join(session_id)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.post(f"/api/chat/transfer/{session_id}", {})
+    forget(second)
+
+    told_here.catch_up()
+
+    assert second.wait_for("queue_update") == [{"sessionId": session_id, "queuePosition": 1}]
+
+
+def test_an_agent_that_is_refused_a_session_it_was_in_is_outside(sockets: Sockets, operator: Api, ada: str) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    ben = operator.create_agent("Ben")["id"]
+    agent = sockets.agent(ada)
+    agent.join(session_id)
+    with elsewhere():
+        operator.post(f"/api/chat/transfer/{session_id}", {"agentId": ben})
+    assert agent.call("join_session", {"sessionId": session_id})["code"] == "FORBIDDEN"
+    forget(agent)
+
+    operator.send(session_id, "for Ben only")
+
+    assert agent.heard("new_message") == []
 
 
 def test_an_agent_is_told_once_what_it_got_after_it_connected(sockets: Sockets, operator: Api, ada: str) -> None:
