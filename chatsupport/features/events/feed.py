@@ -32,7 +32,7 @@ OF_SESSIONS = {kind for kind in contents.TYPES if not kind.startswith(("agent.",
 """What a bot may hear of."""
 RECENT = timedelta(seconds=10)
 BATCHES_AT_ONCE = (3, 9, 27)
-"""How many batches are read at first, and then. A batch has one event, or hundreds where much happens."""
+"""How many batches are read first, next, and from then on. A batch has one event, or hundreds where much happens."""
 
 
 class PositionGoneError(ChatSupportError):

@@ -37,9 +37,10 @@ def leave(session_id: ObjectId, person: Caller, connection_id: str, reason: str)
 
 
 def strangers_here() -> list[tuple[ObjectId, Caller]]:
-    """Return the agents who are in sessions here that they no longer have, each with the session. Supervisors may be.
+    """Return the agents who are in sessions here that they no longer have, each with the session.
 
-    They are told so when a session moves, unless the process that moved it is killed just then or Redis is away.
+    Supervisors are none of them: they may stay. Agents are told so when a session moves, unless the process that moved
+    it is killed just then or Redis is away.
     """
     return strangers([pair for pair in _connections if pair[1].type == AGENT])
 

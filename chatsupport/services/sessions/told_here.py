@@ -59,7 +59,7 @@ _doubtful: set[Assignment] = set()
 _newcomers: set[str] = set()
 """The agents whose sessions are not looked up yet."""
 _heard: set[str] = set()
-"""The sessions that something was announced of since they were last checked."""
+"""The sessions that something was announced of, or that a socket has joined, since a round began."""
 _seqs: dict[ObjectId, tuple[int, float]] = {}
 """Each joined session's last seq, and when it was first seen."""
 
@@ -70,6 +70,7 @@ def joined(session_id: ObjectId, joined_state: Mapping[str, Any], user_id: str) 
     state = _state(joined_state["status"], joined_state["agentId"])
     _add(_rooms, str(session_id), state, others_are_here)
     _add(_users, str(session_id), user_id, others_are_here)
+    _heard.add(str(session_id))
     queue.told(session_id, joined_state["queuePosition"])
 
 
@@ -172,13 +173,20 @@ def evict_strangers() -> None:
 
     Otherwise it would not know that it is outside, if it has the session again when all are compared.
     """
-    for session_id, person in membership.strangers_here():
-        session = Session.collection().find_one({"_id": session_id}, {"unassignedReason": 1}) or {}
-        if str(session_id) in _lists.get(person.id, ()):
-            broadcasts.session_lost(session_id, ObjectId(person.id), _why_unassigned(session))
-        else:
-            leave = LeaveSession(session_id=str(session_id), person_id=person.id, person_type=person.type)
-            orders.give(leave, here=True)
+    with _mutex:
+        _heard.clear()
+        strangers = membership.strangers_here()
+        ids = list({session_id for session_id, _ in strangers})
+        rows = Session.collection().find({"_id": {"$in": ids}}, {"unassignedReason": 1}) if ids else ()
+        why = {session["_id"]: _why_unassigned(session) for session in rows}
+        for session_id, person in strangers:
+            knows = str(session_id) in _lists.get(person.id, ()) and str(session_id) not in _heard
+            if knows and session_id in why:
+                broadcasts.session_lost(session_id, ObjectId(person.id), why[session_id])
+            else:
+                # Whoever obeys this looks again whether the agent has the session.
+                leave = LeaveSession(session_id=str(session_id), person_id=person.id, person_type=person.type)
+                orders.give(leave, here=True)
 
 
 def _compare_rooms() -> None:
@@ -193,7 +201,7 @@ def _compare_rooms() -> None:
     rows = list(Session.collection().find({"_id": {"$in": list(joined_here.values())}}, _WHAT_ROOMS_ARE_TOLD))
     changed = [row for row in rows if _rooms.get(str(row["_id"])) != {_state_of(row)}]
     agents = _agents_of(changed)
-    # What is heard meanwhile is compared in the next round.
+    # A session that was heard of or joined meanwhile is compared in the next round.
     for session in changed:
         session_id = str(session["_id"])
         if session_id in _rooms and session_id not in _heard:
@@ -227,9 +235,7 @@ def _compare_lists() -> None:
     _heard.clear()
     known = {(agent_id, session_id) for agent_id, theirs in list(_lists.items()) for session_id in tuple(theirs)}
     _doubtful.intersection_update(known)
-    present = {
-        (found["_id"], session_id) for found in _assigned_to(list(_lists)) for session_id in found["sessions"]
-    }  # fmt: skip
+    present = {(row["_id"], session_id) for row in _assigned_to(list(_lists)) for session_id in row["sessions"]}
     differing = (present ^ known) | _doubtful
     if not differing:
         return
@@ -238,7 +244,8 @@ def _compare_lists() -> None:
     rows = {str(row["_id"]): row for row in Session.collection().find({"_id": {"$in": ids}})}
     has = [pair for pair in differing if _state_in(rows, pair[1]) == (ACTIVE, pair[0])]
     serialized = lists.serialize([rows[session_id] for _, session_id in has])
-    # Until a loss is told, nothing yields from here on. What was heard meanwhile is compared in the next round.
+    # Nothing yields from here on until a loss is told. A session that was heard of or joined meanwhile waits for the
+    # next round.
     looked_up = _lists.keys() - _newcomers
     compared = {pair for pair in differing if pair[0] in looked_up and pair[1] not in _heard}
     for pair, session in zip(has, serialized, strict=True):

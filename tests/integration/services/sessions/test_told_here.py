@@ -363,6 +363,54 @@ def test_an_agent_that_is_refused_a_session_it_was_in_is_outside(sockets: Socket
     assert agent.heard("new_message") == []
 
 
+def test_a_room_that_an_agent_joins_while_all_are_compared_hears_of_no_older_agent(
+    sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    ben = str(operator.create_agent("Ben")["id"])
+    visitor, agent = sockets.user("u1"), sockets.agent(ben)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.post(f"/api/chat/transfer/{session_id}", {"agentId": ben})
+    visitor.join(session_id)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": True})
+        operator.post(f"/api/chat/transfer/{session_id}", {"agentId": ada})
+    forget(visitor, agent)
+
+    def meanwhile() -> None:
+        with elsewhere():
+            operator.post(f"/api/chat/transfer/{session_id}", {"agentId": ben})
+        agent.join(session_id)
+
+    with monkeypatch.context() as patched:
+        just_after(patched, told_here, "_agents_of", meanwhile)
+        told_here.catch_up()
+
+    assert agent.heard("session_unassigned") == visitor.heard("session_unassigned") == []
+    assert visitor.heard("agent_assigned") == []
+
+
+def test_an_agent_that_has_a_session_again_as_it_is_taken_out_is_not_told_of_a_loss(
+    sockets: Sockets, operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = operator.start("u1")["sessionId"]
+    agent = sockets.agent(ada)
+    agent.join(session_id)
+    with elsewhere():
+        operator.patch(f"/api/agents/{ada}", {"isOnline": False})
+        operator.post(f"/api/chat/transfer/{session_id}", {})
+
+    def meanwhile() -> None:
+        operator.patch(f"/api/agents/{ada}", {"isOnline": True})
+        assert eventually(lambda: agent.heard("session_assigned"))
+
+    just_after(monkeypatch, membership, "strangers_here", meanwhile)
+    told_here.evict_strangers()
+
+    assert agent.heard("session_unassigned") == []
+
+
 def test_an_agent_is_told_once_what_it_got_after_it_connected(sockets: Sockets, operator: Api, ada: str) -> None:
     agent = sockets.agent(ada)
     with elsewhere():
