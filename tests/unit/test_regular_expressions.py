@@ -202,14 +202,18 @@ def once(search: Callable[[str], object], text: str) -> float:
     return time.thread_time() - started
 
 
+def worst_of(pattern: str, flags: int, search: Callable[[str], object]) -> list[Callable[[int], str]]:
+    """Return the attacks that cost most: three, because a busy machine may make another one seem the worst."""
+    return sorted(attacks(pattern, flags), key=lambda attack: once(search, attack(SHORT)))[-3:]
+
+
 @pytest.mark.parametrize("where", FOUND)
 def test_the_cost_grows_as_the_input_does(where: str) -> None:
     pattern, flags, used = FOUND[where]
     compiled = re.compile(pattern, flags)
     anchored = {"match": compiled.match, "fullmatch": compiled.fullmatch}
     for search in {anchored.get(name, lambda text: compiled.sub("", text)) for name in used}:
-        worst = sorted(attacks(pattern, flags), key=lambda attack: once(search, attack(SHORT)))[-3:]
-        for attack in worst:
+        for attack in worst_of(pattern, flags, search):
             # The short ones first, so that a failure is found quickly.
             for length in (2 * SHORT, LONG // 8):
                 measured = (times_more(search, attack, length) for _ in range(ATTEMPTS))
@@ -219,8 +223,8 @@ def test_the_cost_grows_as_the_input_does(where: str) -> None:
 def test_a_quadratic_expression_would_be_found() -> None:
     for pattern in (r"\b[a-z][a-z0-9+.-]*://", r"(^|[;\t])(?=\s*[=\t])", r"eyJ[\w-]{5,}\."):
         search = functools.partial(re.compile(pattern).sub, "")
-        worst = max(attacks(pattern, 0), key=lambda attack: once(search, attack(SHORT)))
-        assert times_more(search, worst, 2 * SHORT) > TIMES_MORE, pattern
+        measured = (times_more(search, attack, 2 * SHORT) for attack in worst_of(pattern, 0, search))
+        assert any(times > TIMES_MORE for times in measured), pattern
 
 
 @pytest.mark.parametrize(
