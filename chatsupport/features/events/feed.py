@@ -77,12 +77,8 @@ def read(caller: Caller, after: int, types: Collection[str], wait: float, limit:
 
 def _page(after: int, types: Collection[str], limit: int) -> Document:
     with translate_errors(), answer_within(READ_SECONDS):
-        events = list(islice(after_position(after, types), limit + 1))
-        page = events[:limit]
-        if page and page[-1].position // BATCH_SIZE > tail.durable and page[-1].at > now() - RECENT:
-            # The next batch could otherwise get a number that a reader has seen with other events.
-            wait_until_durable()
-        return {"events": contents.shown(page), "hasMore": len(events) > limit}
+        events = after_position(after, types, limit + 1)
+        return {"events": contents.shown(events[:limit]), "hasMore": len(events) > limit}
 
 
 def bot_or_operator(caller: Caller) -> ObjectId | None:
@@ -97,21 +93,16 @@ def _page_of_bot(bot_id: ObjectId, after: int, types: Collection[str], limit: in
     wanted = (OF_SESSIONS & set(types)) if types else OF_SESSIONS
     with translate_errors(), answer_within(READ_SECONDS):
         found: list[Event] = []
-        last: Event | None = None
         has_more = True
         for _ in range(MOST_PARTS):
-            part = list(islice(after_position(after, wanted), PART)) if wanted else []
+            part = after_position(after, wanted, PART) if wanted else []
             found += _of_bot(bot_id, part)
-            last = part[-1] if part else last
-            after = after if last is None else last.position
+            after = part[-1].position if part else after
             has_more = len(part) == PART or len(found) > limit
             if len(part) < PART or len(found) > limit:
                 break
         page = found[:limit]
         after = page[-1].position if len(found) > limit else after
-        if last is not None and last.position // BATCH_SIZE > tail.durable and last.at > now() - RECENT:
-            # As in `_page`.
-            wait_until_durable()
         return {"events": contents.shown(page), "hasMore": has_more, "position": after}
 
 
@@ -122,22 +113,44 @@ def _of_bot(bot_id: ObjectId, events: Sequence[Event]) -> list[Event]:
     return [event for event in events if event.session_id in own]
 
 
-def after_position(after: int, types: Collection[str] = ()) -> Iterator[Event]:
-    """Yield the events after a position, only those of the types if there are any. Raises `PositionGoneError`."""
-    number = after // BATCH_SIZE
+def after_position(after: int, types: Collection[str], limit: int) -> list[Event]:
+    """Return the first events after a position, only those of the types if there are any. Raises `PositionGoneError`.
+
+    Another process may delete batches at any moment. It notes before which ones will be gone. Whoever looks after
+    reading therefore knows whether some may be missing.
+    """
     kept_from = switch.here.feed.get("keptFrom", 0)
-    if after and (after + 1) // BATCH_SIZE < kept_from:
-        raise PositionGoneError(kept_from * BATCH_SIZE)
-    which: Document = {"_id": {"$gte": max(number, kept_from)}}
+    while True:
+        found = _stored(after, types, limit, kept_from)
+        kept_from = switch.kept_from()
+        if after and (after + 1) // BATCH_SIZE < kept_from:
+            raise PositionGoneError(kept_from * BATCH_SIZE)
+        if after or not found or found[0].position // BATCH_SIZE >= kept_from:
+            return found
+
+
+def _stored(after: int, types: Collection[str], limit: int, kept_from: int) -> list[Event]:
+    found: list[Event] = []
+    for batch in _batches(max(after // BATCH_SIZE, kept_from), types):
+        events = (event for event in contents.of_batch(batch, after) if not types or event.type in types)
+        found += islice(events, limit - len(found))
+        if len(found) == limit:
+            break
+    if found and found[-1].position // BATCH_SIZE > tail.durable and found[-1].at > now() - RECENT:
+        # The next batch could otherwise get a number that a reader has seen with other events.
+        wait_until_durable()
+    return found
+
+
+def _batches(first: int, types: Collection[str]) -> Iterator[Document]:
+    """Yield the batches from this one on that have events of the types."""
+    which: Document = {"_id": {"$gte": first}}
     if types:
         which["types"] = {"$in": sorted(types)}
     batches = EventBatch.collection().with_options(read_concern=COMMITTED)
     for most in chain(BATCHES_AT_ONCE, repeat(BATCHES_AT_ONCE[-1])):
         found = list(batches.find(which, sort=[("_id", 1)], limit=most))
-        for batch in found:
-            for event in contents.of_batch(batch, after):
-                if not types or event.type in types:
-                    yield event
+        yield from found
         if len(found) < most:
             return
         which["_id"] = {"$gt": found[-1]["_id"]}

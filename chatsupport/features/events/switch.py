@@ -102,6 +102,12 @@ def floor() -> Any:
     return here.feed["since"] - EARLIER
 
 
+def kept_from() -> int:
+    """Return the number of the first batch that is kept, as it is stored now."""
+    feed = Feed.collection().find_one({"_id": FEED}, {"keptFrom": 1}) or {}
+    return int(feed.get("keptFrom", 0))
+
+
 def _switch_on() -> Document:
     """Store that changes are recorded, and return the stored document."""
     is_on = {"$ifNull": ["$isOn", False]}
@@ -167,6 +173,7 @@ def _purge(before: Any) -> None:
         old = [row["_id"] for row in rows[:-1] if row["at"] < before]
         if not old:
             break
+        # Before they are deleted, because readers look there after reading.
         Feed.collection().update_one({"_id": FEED}, {"$max": {"keptFrom": old[-1] + 1}})
         collection.delete_many({"_id": {"$lte": old[-1]}})
     Deletion.collection().delete_many({"at": {"$lt": before}})

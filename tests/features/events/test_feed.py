@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,13 +16,16 @@ from flask import Flask
 
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Deletion, Message, Session
-from chatsupport.features.events import feed, relay, switch
+from chatsupport.features.events import contents, feed, relay, switch
 from chatsupport.features.events.documents import BATCH_SIZE, EventBatch, Feed
 from chatsupport.observability import tracing
 from chatsupport.services.server import processes
 from chatsupport.services.shared import outbox
+from tests import ROOT
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.bots import answers_first
+from tests.commands import COMMANDS
+from tests.interleaving import just_after, just_before
 
 EVENTS = "/api/events"
 
@@ -322,6 +327,102 @@ def test_old_events_are_deleted_and_their_positions_are_gone(operator: Api, sess
     assert_failure(operator.get(EVENTS, after=old), 410, "POSITION_GONE")
     assert ids(events(operator)) == ids(kept)
     assert ids(events(operator, after=kept[0]["position"])) == ids(kept)[1:]
+
+
+@pytest.fixture
+def batches(operator: Api) -> list[int]:
+    """The last position in each of six old batches, behind which there is a young one."""
+    for number in range(6):
+        operator.create_agent(f"Agent {number}")
+        relay.here.round()
+    EventBatch.collection().update_many({}, {"$set": {"at": now() - timedelta(days=31)}})
+    operator.create_agent("New")
+    positions = [event["position"] for event in events(operator)]
+    assert [position // BATCH_SIZE for position in positions] == [1, 2, 3, 4, 5, 6, 7]
+    return positions
+
+
+IN_ANOTHER_PROCESS = """
+import sys
+from datetime import timedelta
+from chatsupport.database import connection
+from chatsupport.database.clock import now
+from chatsupport.features.events import switch
+connection.connect(*sys.argv[1:])
+switch._purge(now() - timedelta(days=30))
+"""
+
+
+def purge() -> None:
+    """Delete what is old, as another process does it: this one has not looked since."""
+    switch._purge(now() - timedelta(days=30))
+
+
+GONE = {"after": 1 * BATCH_SIZE + 1}
+"""The position of a reader that has the first of the `batches`, and has missed the others when they are deleted."""
+
+
+@pytest.mark.parametrize("query", [{}, {"types": "agent.created"}, {"types": "agent.deleted"}, {"wait": 1}])
+def test_a_reader_hears_at_once_that_its_position_is_gone(
+    operator: Api, batches: list[int], query: dict[str, Any]
+) -> None:
+    purge()
+
+    assert_failure(operator.get(EVENTS, **GONE, **query), 410, "POSITION_GONE")
+    assert switch.here.feed["keptFrom"] == 1, "This process has not looked since."
+
+
+@pytest.mark.parametrize("query", [{}, {"types": "agent.created"}])
+@pytest.mark.parametrize("step", [just_before, just_after])
+def test_what_is_deleted_during_a_read_leaves_no_gap(
+    operator: Api, batches: list[int], query: dict[str, Any], step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "BATCHES_AT_ONCE", (1, 2))
+
+    step(monkeypatch, contents, "of_batch", purge)
+    assert_failure(operator.get(EVENTS, **GONE, **query), 410, "POSITION_GONE")
+
+
+def test_a_reader_of_everything_begins_anew_if_some_of_it_is_deleted_meanwhile(
+    operator: Api, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "BATCHES_AT_ONCE", (1, 2))
+
+    just_before(monkeypatch, contents, "of_batch", purge)
+    found = events(operator)
+
+    assert [event["position"] for event in found] == batches[-1:]
+
+
+def test_a_reader_whose_position_is_deleted_while_it_waits_is_told(
+    operator: Api, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    just_before(monkeypatch, feed.tail, "wait", purge)
+
+    assert_failure(operator.get(EVENTS, **GONE, types="agent.deleted", wait=1), 410, "POSITION_GONE")
+
+
+def test_a_reader_hears_of_what_another_process_has_deleted(
+    operator: Api, batches: list[int], mongodb_uri: str, mongodb_db: str
+) -> None:
+    command = [sys.executable, "-c", IN_ANOTHER_PROCESS, mongodb_uri, mongodb_db]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=90)
+
+    assert_failure(operator.get(EVENTS, **GONE), 410, "POSITION_GONE")
+
+
+@pytest.mark.features("settings")
+def test_a_bot_hears_that_its_position_is_gone(operator: Api, batches: list[int], bot: Api) -> None:
+    purge()
+
+    assert_failure(bot.get(EVENTS, **GONE), 410, "POSITION_GONE")
+
+
+@pytest.mark.parametrize("types", [(), ("agent.created",), ("agent.deleted",)])
+def test_a_read_of_the_feed_sends_two_commands(batches: list[int], types: tuple[str, ...]) -> None:
+    with COMMANDS.counted() as sent:
+        feed.after_position(batches[5], types, 50)
+    assert sent == ["find events", "find feed"]
 
 
 def test_recording_stops_long_after_the_last_reader_and_begins_anew(operator: Api, user: Api, session_id: str) -> None:

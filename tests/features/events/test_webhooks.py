@@ -16,6 +16,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from chatsupport import background
 from chatsupport.database.clock import now
 from chatsupport.features.events import relay, switch
+from chatsupport.features.events.documents import EventBatch
 from chatsupport.features.events.webhooks import delivering, sending, service
 from chatsupport.features.events.webhooks.documents import Delivery, Webhook
 from chatsupport.services.shared import outbox
@@ -406,6 +407,27 @@ def test_what_is_delivered_while_due_deliveries_are_read_is_not_sent_again(
 
     assert Delivery.collection().distinct("state") == ["delivered"]
     assert not any(endpoint._lanes)
+
+
+def test_a_webhook_that_was_behind_for_too_long_goes_on_and_the_log_says_what_it_missed(
+    operator: Api, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    webhook = create(operator, receiver)
+    operator.patch(f"{WEBHOOKS}/{webhook['id']}", {"isEnabled": False})
+    for name in ("Ada", "Bob"):
+        operator.create_agent(name)
+        relay.here.round()
+    EventBatch.collection().update_many({}, {"$set": {"at": now() - timedelta(days=31)}})
+    operator.create_agent("Cyd")
+    relay.here.round()
+    switch._purge(now() - timedelta(days=30))  # This process has not looked since.
+    assert [one["type"] for one in deliveries(operator, webhook, state="pending")] == ["agent.created"]
+
+    operator.patch(f"{WEBHOOKS}/{webhook['id']}", {"isEnabled": True})
+    move()
+
+    assert [body["data"]["name"] for body in receiver.wait_for(1)] == ["Cyd"]
+    assert "A webhook was behind for so long that events are lost" in caplog.text
 
 
 def test_a_rotated_secret_signs_beside_the_old_one_for_a_day(

@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from bson import ObjectId
@@ -145,11 +144,11 @@ class Endpoint:
             return 0
         types = service.wanted_types(self.webhook)
         try:
-            events = list(islice(feed.after_position(self._fetched, types), room))
+            events = feed.after_position(self._fetched, types, room)
         except feed.PositionGoneError:
             logger.error("A webhook was behind for so long that events are lost", extra=self._about())
             self._fetched = 0
-            events = list(islice(feed.after_position(0, types), room))
+            events = feed.after_position(0, types, room)
         for event in events:
             self._in_progress[event.position] = None
             self._enqueue(Job(event, 0, is_new=True))

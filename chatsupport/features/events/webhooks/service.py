@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from bson import ObjectId
@@ -223,9 +222,9 @@ def recover(caller: Caller, webhook_id: ObjectId, since: datetime) -> Document:
 def _not_tried(webhook: Document, limit: int) -> list[Document]:
     """Return deliveries of events that were not tried yet, the next ones first."""
     try:
-        coming = list(islice(feed.after_position(webhook["through"], wanted_types(webhook)), limit))
+        coming = feed.after_position(webhook["through"], wanted_types(webhook), limit)
     except feed.PositionGoneError:
-        coming = list(islice(feed.after_position(0, wanted_types(webhook)), limit))
+        coming = feed.after_position(0, wanted_types(webhook), limit)
     by_id = {delivery_id(webhook["_id"], event): event for event in coming}
     tried = {row["_id"] for row in Delivery.collection().find({"_id": {"$in": list(by_id)}}, {"_id": 1})}
     return [
