@@ -24,7 +24,7 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from bson import ObjectId
@@ -65,6 +65,7 @@ FIELD = recording.FIELD
 
 Document = dict[str, Any]
 _MARKED = {f"{FIELD}.at": {"$exists": True}}
+EARLIEST, LATEST = datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc)
 
 LEASE = Lease("events", LEASE_SECONDS, when=readiness.is_ready)
 
@@ -244,19 +245,7 @@ class _Marks:
         self.of_agents: list[Document] = []
         self.stale: list[Document] = []
         """Those from before recording began, which are only removed."""
-        fields = {FIELD: 1, "status": 1, "totalMessages": 1}
-        for session in self._find(Session, fields):
-            final = session["status"] != ENDED or session.get("totalMessages") is not None
-            changes = self._in_order(session[FIELD], sessionId=session["_id"])
-            if changes:
-                self.sessions[session["_id"]] = (final, changes)
-        for recorded in (one for each in feature.installed() for one in each.recorded):
-            for row in self._find(recorded.documents, {FIELD: 1, "sessionId": 1}):
-                added = self._in_order(row[FIELD], sessionId=row["sessionId"], about=row["_id"])
-                if not added:
-                    continue
-                final, changes = self.sessions.get(row["sessionId"], (True, []))
-                self.sessions[row["sessionId"]] = (final, sorted([*changes, *added], key=lambda one: one["at"]))
+        self._look_at_sessions()
         self._look_at_agents()
 
     def begins(self, session_id: ObjectId) -> bool:
@@ -264,10 +253,43 @@ class _Marks:
         _, changes = self.sessions.get(session_id, (True, []))
         return bool(changes) and changes[0]["type"] == SESSION_STARTED
 
-    def _find(self, document: type[Any], fields: Document) -> list[Document]:
-        rows = _find(document, fields)
-        self.is_cut_off |= len(rows) == MOST_MARKED
-        return rows
+    def _look_at_sessions(self) -> None:
+        """Read the marks of sessions and of what features store about them.
+
+        Not all of these may be found at once. What comes later in a session than something that was not found waits
+        for the next round.
+        """
+        found, _ = self._find(Session, {FIELD: 1, "status": 1, "totalMessages": 1})
+        added: dict[ObjectId, list[Document]] = {}
+        complete_until = LATEST
+        for recorded in (one for each in feature.installed() for one in each.recorded):
+            rows, until = self._find(recorded.documents, {FIELD: 1, "sessionId": 1})
+            complete_until = min(complete_until, until)
+            for row in rows:
+                changes = self._in_order(row[FIELD], sessionId=row["sessionId"], about=row["_id"])
+                added.setdefault(row["sessionId"], []).extend(changes)
+        for session in found:
+            final = session["status"] != ENDED or session.get("totalMessages") is not None
+            changes = self._in_order(session[FIELD], sessionId=session["_id"])
+            if changes := [change for change in changes if change["at"] <= complete_until]:
+                self.sessions[session["_id"]] = (final, changes)
+        not_found = _earliest_marks(added, {mark["id"] for session in found for mark in session[FIELD]})
+        for session_id, theirs in added.items():
+            until = not_found.get(session_id, LATEST)
+            if early := [change for change in theirs if change["at"] <= until]:
+                final, changes = self.sessions.get(session_id, (True, []))
+                self.sessions[session_id] = (final, sorted([*changes, *early], key=lambda one: one["at"]))
+
+    def _find(self, document: type[Any], fields: Document) -> tuple[list[Document], datetime]:
+        """Return documents with marks, and until when all marks of this kind are among them."""
+        rows = _find(document, fields, MOST_MARKED)
+        if rows is None:
+            self.is_cut_off = True
+            return [], EARLIEST
+        if len(rows) < MOST_MARKED:
+            return rows, LATEST
+        self.is_cut_off = True
+        return rows, min(mark["at"] for mark in rows[-1][FIELD])
 
     def _in_order(self, marks: Sequence[Document], **about: Any) -> list[Document]:
         """Return the changes that these marks stand for, in the order of the writes, whatever the clocks said."""
@@ -281,9 +303,9 @@ class _Marks:
 
     def _look_at_agents(self) -> None:
         found: dict[ObjectId, Document] = {}
-        for agent in self._find(Agent, {FIELD: 1}):
+        for agent in self._find(Agent, {FIELD: 1})[0]:
             found |= {change["id"]: change for change in self._in_order(agent[FIELD], about=agent["_id"])}
-        deletions = self._find(Deletion, {FIELD: 1, "at": 1})
+        deletions, _ = self._find(Deletion, {FIELD: 1, "at": 1})
         ids = [deletion["_id"] for deletion in deletions]
         there = {row["_id"] for row in Agent.collection().find({"_id": {"$in": ids}}, {"_id": 1})} if ids else set()
         for deletion in deletions:
@@ -300,15 +322,28 @@ class _Marks:
         self.of_agents = sorted(found.values(), key=lambda change: change["at"])
 
 
-def _find(document: type[Any], fields: Document, most: int = MOST_MARKED) -> list[Document]:
-    """Return documents with marks, those with the oldest first."""
+def _find(document: type[Any], fields: Document, most: int = MOST_MARKED) -> list[Document] | None:
+    """Return documents with marks, those with the oldest first; None if the index that finds them is not built yet."""
     collection = document.collection().with_options(read_concern=COMMITTED)
     try:
         return list(collection.find(_MARKED, fields, hint=FIELD, limit=most))
     except OperationFailure as error:
         if lacks_index(error):
-            return []
+            return None
         raise
+
+
+def _earliest_marks(session_ids: Iterable[ObjectId], but: set[ObjectId]) -> dict[ObjectId, datetime]:
+    """Return the time of the earliest mark that each session has besides these."""
+    ids = list(session_ids)
+    if not ids:
+        return {}
+    sessions = Session.collection().with_options(read_concern=COMMITTED)
+    found: dict[ObjectId, datetime] = {}
+    for session in sessions.find({"_id": {"$in": ids}, **_MARKED}, {FIELD: 1}):
+        if times := [mark["at"] for mark in session[FIELD] if mark["id"] not in but]:
+            found[session["_id"]] = min(times)
+    return found
 
 
 def _merge(
@@ -344,7 +379,7 @@ def _merge(
 
 def oldest_mark(document: type[Any]) -> datetime | None:
     """Return the time of the oldest change of these documents that is not recorded yet."""
-    rows = _find(document, {FIELD: 1}, most=1)
+    rows = _find(document, {FIELD: 1}, most=1) or []
     return min(mark["at"] for mark in rows[0][FIELD]) if rows else None
 
 
@@ -492,7 +527,7 @@ def clean() -> None:
     recorded = [one.documents for each in feature.installed() for one in each.recorded]
     documents: list[type[Any]] = [Session, Agent, Deletion, *recorded]
     for document in documents:
-        ids = [row["_id"] for row in _find(document, {"_id": 1})]
+        ids = [row["_id"] for row in _find(document, {"_id": 1}) or []]
         if ids:
             old = {"$pull": {FIELD: {"at": {"$lt": before}}}}
             document.collection().update_many({"_id": {"$in": ids}}, old)

@@ -203,6 +203,88 @@ def test_a_message_that_came_after_the_marks_were_read_waits_for_those_that_it_f
     ]
 
 
+def of_session(found: list[dict[str, Any]], session_id: str) -> list[str]:
+    """Return the types of the events about a session."""
+    return [event["type"] for event in found if session_id in (event["data"].get("sessionId"), event["data"].get("id"))]
+
+
+IN_ORDER = ["session.started", "session.assigned", "message.created", "note.created"]
+
+
+@pytest.fixture
+def with_a_note(operator: Api, session_id: str) -> Callable[[], str]:
+    """Start a session of u2, send a message and make a note. Returns the session's id."""
+
+    def make() -> str:
+        operator.create_agent("Bob")
+        second = str(operator.start("u2")["sessionId"])
+        data_of(operator.send(second, "Hello", senderId="u2", senderType="user"))
+        data_of(operator.post(f"/api/chat/notes/{second}", {"text": "likes cats"}))
+        return second
+
+    return make
+
+
+@pytest.mark.features("notes")
+def test_a_note_that_is_found_before_its_session_waits_for_it(
+    operator: Api, with_a_note: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = with_a_note()
+    monkeypatch.setattr(relay, "MOST_MARKED", 1)
+
+    for _ in range(6):
+        relay.here.forget()  # As if each round were that of another process.
+        relay.here.round()
+
+    assert of_session(events(operator), second) == IN_ORDER
+
+
+@pytest.mark.features("notes")
+def test_changes_that_come_after_notes_wait_for_all_of_these(
+    operator: Api, with_a_note: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = with_a_note()
+    data_of(operator.post(f"/api/chat/notes/{second}", {"text": "and dogs"}))
+    data_of(operator.post(f"/api/chat/transfer/{second}", {}))
+    monkeypatch.setattr(relay, "MOST_MARKED", 1)
+
+    while relay.here.round():
+        pass
+
+    found = of_session(events(operator), second)
+    assert found[:6] == [*IN_ORDER, "note.created", "session.requeued"]
+
+
+@pytest.mark.features("notes")
+def test_a_note_that_comes_while_the_marks_are_read_waits_for_its_session(
+    operator: Api, with_a_note: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    just_after(monkeypatch, relay, "_find", lambda: made.append(with_a_note()))
+    relay.here.round()
+
+    assert of_session(events(operator), made[0]) == IN_ORDER
+
+
+@pytest.mark.features("notes")
+@pytest.mark.parametrize("name", ["sessions", "notes"])
+def test_nothing_is_recorded_before_the_index_that_finds_the_marks_is_built(
+    operator: Api, with_a_note: Callable[[], str], name: str
+) -> None:
+    second = with_a_note()
+    data_of(operator.post(f"/api/chat/transfer/{second}", {}))
+    collection = Session.collection().database[name]
+    index = {key: value for key, value in collection.index_information()["unrecorded"].items() if key != "v"}
+    collection.drop_index("unrecorded")
+    try:
+        relay.here.round()
+    finally:
+        collection.create_index(index.pop("key"), name="unrecorded", **index)
+    relay.here.forget()
+
+    assert of_session(events(operator), second)[:5] == [*IN_ORDER, "session.requeued"]
+
+
 def test_an_end_waits_for_its_figures(operator: Api, user: Api, session_id: str) -> None:
     user.end(session_id)
     relay.here.round()
