@@ -148,6 +148,8 @@ class Session(BaseDocument):
     untold = EmbeddedDocumentListField(Mark, erasure=CHANGED)
     """Its marks are removed when everybody was told, before an erasure ends. What a bot left in them is erased."""
     unrecorded = unrecorded_field()
+    recorded_through = LongField(db_field="recordedThrough")
+    """The seq up to which its messages are recorded, if the feed of events has deleted the events that say so."""
     read_seq = EmbeddedDocumentListField(ReadMark, db_field="readSeq", erasure=CHANGED)
     features = DictField(erasure=CHANGED)
     """What features keep with the session, each under its own name."""

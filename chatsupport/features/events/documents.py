@@ -18,6 +18,7 @@ from chatsupport.documents.base import BaseDocument
 
 FEED = "feed"
 MESSAGE_CREATED = "message.created"
+SESSION_STARTED, SESSION_ENDED = "session.started", "session.ended"
 BATCH_SIZE = 4096
 """A batch has fewer events than this. An event's position is this times the batch's number, plus its place there."""
 

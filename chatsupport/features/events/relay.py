@@ -39,7 +39,14 @@ from chatsupport.documents import Agent, Deletion, Message, Session
 from chatsupport.documents.session import ENDED, OPEN
 from chatsupport.events import MessageStored
 from chatsupport.features.events import switch
-from chatsupport.features.events.documents import BATCH_SIZE, MESSAGE_CREATED, EventBatch, Hint
+from chatsupport.features.events.documents import (
+    BATCH_SIZE,
+    MESSAGE_CREATED,
+    SESSION_ENDED,
+    SESSION_STARTED,
+    EventBatch,
+    Hint,
+)
 from chatsupport.features.events.tail import last_number, tail
 from chatsupport.observability import metrics
 from chatsupport.services.messages import sequences
@@ -59,7 +66,6 @@ LATE_DELETION = timedelta(seconds=15)
 """A deletion that was announced so long ago and is not done will not be done."""
 LOOK_BACK = 400
 """How many batches to search for the marks that were copied when an agent was deleted."""
-SESSION_STARTED, SESSION_ENDED = "session.started", "session.ended"
 FIELD = recording.FIELD
 """The field with the marks, and the name of its index."""
 
@@ -446,7 +452,7 @@ def _recorded_through(session_id: ObjectId) -> int:
         {"$project": {"at": 1, "through": {"$max": "$of.through"}}},
     ]
     found = next(iter(EventBatch.collection().aggregate(stages)), None)
-    through = 0 if found is None else int(found["through"])
+    through = _kept_through(session_id) if found is None else int(found["through"])
     if found is None or found["at"] < switch.here.feed["since"]:
         first = sequences.committed().find_one(
             {"sessionId": session_id, "fence": sequences.NO_FENCE, "timestamp": {"$gte": switch.floor()}},
@@ -456,6 +462,16 @@ def _recorded_through(session_id: ObjectId) -> int:
         before = sequences.last_seq(session_id) if first is None else first["seq"] - 1
         through = max(through, before)
     return through
+
+
+def _kept_through(session_id: ObjectId) -> int:
+    """Return the seq up to which a session's messages are recorded, as far as the session says it."""
+    sessions = Session.collection().with_options(read_concern=COMMITTED)
+    session = sessions.find_one({"_id": session_id}, {"endedAt": 1, "recordedThrough": 1, f"{FIELD}.kind": 1}) or {}
+    is_over = session.get("endedAt") is not None and session["endedAt"] < now() - ENDED_LATELY
+    if is_over and all(mark["kind"] != SESSION_ENDED for mark in session.get(FIELD, ())):
+        return sequences.last_seq(session_id)  # All of them came before its end, which is recorded.
+    return int(session.get("recordedThrough", 0))
 
 
 def _is_recorded(mark_id: ObjectId) -> bool:

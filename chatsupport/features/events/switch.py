@@ -12,16 +12,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
+from chatsupport import recording
 from chatsupport.config import Variable
 from chatsupport.config import parsers as parse
 from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Deletion, Session
 from chatsupport.documents.session import OPEN
 from chatsupport.extensions import settings, socketio
-from chatsupport.features.events.documents import FEED, EventBatch, Feed
+from chatsupport.features.events.documents import FEED, SESSION_ENDED, EventBatch, Feed
 from chatsupport.features.events.tail import last_number
 from chatsupport.services.messages import sequences
 from chatsupport.services.server import processes
@@ -173,7 +174,32 @@ def _purge(before: Any) -> None:
         old = [row["_id"] for row in rows[:-1] if row["at"] < before]
         if not old:
             break
+        _keep_seqs(old[-1])
         # Before they are deleted, because readers look there after reading.
         Feed.collection().update_one({"_id": FEED}, {"$max": {"keptFrom": old[-1] + 1}})
         collection.delete_many({"_id": {"$lte": old[-1]}})
     Deletion.collection().delete_many({"at": {"$lt": before}})
+
+
+def _keep_seqs(last: int) -> None:
+    """Store in sessions up to which seq their messages are recorded, because the batches up to this one are deleted.
+
+    Only where more of them may come. In a session whose end is recorded, all are recorded.
+    """
+    stages: list[Document] = [
+        {"$match": {"_id": {"$lte": last}}},
+        {"$unwind": "$entries"},
+        {"$match": {"entries.sessionId": {"$exists": True}}},
+        {"$group": {"_id": "$entries.sessionId", "through": {"$max": "$entries.through"}}},
+    ]
+    through = {row["_id"]: row["through"] for row in EventBatch.collection().aggregate(stages)}
+    has_not_ended = {"$or": [{"status": {"$in": list(OPEN)}}, {f"{recording.FIELD}.kind": SESSION_ENDED}]}
+    ids = list(through)
+    for start in range(0, len(ids), NOTED_AT_ONCE):
+        these = {"_id": {"$in": ids[start : start + NOTED_AT_ONCE]}, **has_not_ended}
+        updates = [
+            UpdateOne({"_id": row["_id"]}, {"$max": {"recordedThrough": through[row["_id"]]}})
+            for row in Session.collection().find(these, {"_id": 1})
+        ]
+        if updates:
+            Session.collection().bulk_write(updates, ordered=False)

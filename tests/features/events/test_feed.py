@@ -507,6 +507,59 @@ def test_a_read_of_the_feed_sends_two_commands(batches: list[int], types: tuple[
     assert sent == ["find events", "find feed"]
 
 
+def purge_all(operator: Api) -> int:
+    """Delete all batches so far, because they are old. Returns the last position."""
+    events(operator)
+    EventBatch.collection().update_many({}, {"$set": {"at": now() - timedelta(days=31)}})
+    operator.create_agent("New")
+    last = int(events(operator)[-1]["position"])
+    purge()
+    assert EventBatch.objects.count() == 1
+    relay.here.forget()  # Another process goes on.
+    return last
+
+
+def test_messages_of_an_open_session_are_not_recorded_again_when_their_events_are_gone(
+    operator: Api, user: Api, session_id: str
+) -> None:
+    user.send(session_id, "one")
+    last = purge_all(operator)
+    assert events(operator, after=last) == []
+
+    user.send(session_id, "two")
+    relay.here.forget()
+    assert [event["data"]["message"] for event in events(operator, after=last)] == ["two"]
+
+
+@pytest.mark.features("notes")
+def test_messages_of_an_ended_session_are_not_recorded_again_when_their_events_are_gone(
+    operator: Api, user: Api, session_id: str
+) -> None:
+    user.send(session_id, "one")
+    user.end(session_id)
+    last = purge_all(operator)
+    Session.collection().update_many({}, {"$set": {"endedAt": now() - timedelta(days=31)}})
+    data_of(operator.post(f"/api/chat/notes/{session_id}", {"text": "likes cats"}))
+
+    assert types(events(operator, after=last)) == ["note.created"]
+
+
+def test_a_session_that_ends_after_its_events_are_gone_has_its_last_messages_and_its_end(
+    operator: Api, user: Api, session_id: str
+) -> None:
+    user.send(session_id, "one")
+    last = purge_all(operator)
+    user.send(session_id, "two")
+    user.end(session_id)
+    outbox.flush()
+    Session.collection().update_many({}, {"$set": {"endedAt": now() - timedelta(days=31)}})
+
+    found = events(operator, after=last)
+
+    assert types(found) == ["message.created", "session.ended"]
+    assert found[0]["data"]["message"] == "two"
+
+
 def test_recording_stops_long_after_the_last_reader_and_begins_anew(operator: Api, user: Api, session_id: str) -> None:
     last = events(operator)[-1]["position"]
     Feed.collection().update_one({}, {"$set": {"readAt": now() - timedelta(days=31)}})
