@@ -11,13 +11,13 @@ from typing import Any
 from bson import ObjectId
 
 from chatsupport.database.clock import elapsed, now
-from chatsupport.database.connection import COMMITTED, answer_within, translate_errors, wait_until_durable
+from chatsupport.database.connection import answer_within, translate_errors, wait_until_durable
 from chatsupport.documents import Session
 from chatsupport.errors import ChatSupportError
 from chatsupport.features.events import contents, switch
 from chatsupport.features.events.contents import Event
-from chatsupport.features.events.documents import BATCH_SIZE, EventBatch
-from chatsupport.features.events.tail import tail
+from chatsupport.features.events.documents import BATCH_SIZE
+from chatsupport.features.events.tail import committed, tail
 from chatsupport.identity import Caller
 from chatsupport.observability import tracing
 from chatsupport.services.messages import message_log
@@ -131,12 +131,13 @@ def after_position(after: int, types: Collection[str], limit: int) -> list[Event
 
 def _stored(after: int, types: Collection[str], limit: int, kept_from: int) -> list[Event]:
     found: list[Event] = []
+    batch: Document = {}
     for batch in _batches(max(after // BATCH_SIZE, kept_from), types):
         events = (event for event in contents.of_batch(batch, after) if not types or event.type in types)
         found += islice(events, limit - len(found))
         if len(found) == limit:
             break
-    if found and found[-1].position // BATCH_SIZE > tail.durable and found[-1].at > now() - RECENT:
+    if found and batch["_id"] > tail.number and batch["at"] > now() - RECENT:
         # The next batch could otherwise get a number that a reader has seen with other events.
         wait_until_durable()
     return found
@@ -147,9 +148,8 @@ def _batches(first: int, types: Collection[str]) -> Iterator[Document]:
     which: Document = {"_id": {"$gte": first}}
     if types:
         which["types"] = {"$in": sorted(types)}
-    batches = EventBatch.collection().with_options(read_concern=COMMITTED)
     for most in chain(BATCHES_AT_ONCE, repeat(BATCHES_AT_ONCE[-1])):
-        found = list(batches.find(which, sort=[("_id", 1)], limit=most))
+        found = list(committed().find(which, sort=[("_id", 1)], limit=most))
         yield from found
         if len(found) < most:
             return

@@ -34,7 +34,7 @@ from pymongo.write_concern import WriteConcern
 
 from chatsupport import feature, recording
 from chatsupport.database.clock import elapsed, now
-from chatsupport.database.connection import COMMITTED, lacks_index
+from chatsupport.database.connection import COMMITTED, lacks_index, wait_until_durable
 from chatsupport.documents import Agent, Deletion, Message, Session
 from chatsupport.documents.session import ENDED, OPEN
 from chatsupport.events import MessageStored
@@ -47,7 +47,7 @@ from chatsupport.features.events.documents import (
     EventBatch,
     Hint,
 )
-from chatsupport.features.events.tail import last_number, tail
+from chatsupport.features.events.tail import committed, last_number, tail
 from chatsupport.observability import metrics
 from chatsupport.services.messages import sequences
 from chatsupport.services.server import processes, readiness
@@ -173,8 +173,9 @@ class Relay:
         return count
 
     def _take_over(self) -> None:
-        last = EventBatch.collection().find_one({}, sort=[("_id", -1)])
+        last = committed().find_one({}, sort=[("_id", -1)])
         if last is not None:
+            wait_until_durable()  # The marks would otherwise be removed of a batch that is lost.
             _remove_marks(last["entries"])
         self.last = 0 if last is None else int(last["_id"])
 
@@ -238,7 +239,7 @@ class Relay:
             if "sessionId" in entry:
                 self._remember(entry["sessionId"], entry["through"])
         self.last = number
-        tail.reach(number, is_durable=True)
+        tail.reach(number)
 
 
 class _Marks:
@@ -451,7 +452,7 @@ def _recorded_through(session_id: ObjectId) -> int:
         },
         {"$project": {"at": 1, "through": {"$max": "$of.through"}}},
     ]
-    found = next(iter(EventBatch.collection().aggregate(stages)), None)
+    found = next(iter(committed().aggregate(stages)), None)
     through = _kept_through(session_id) if found is None else int(found["through"])
     if found is None or found["at"] < switch.here.feed["since"]:
         first = sequences.committed().find_one(
@@ -477,8 +478,7 @@ def _kept_through(session_id: ObjectId) -> int:
 def _is_recorded(mark_id: ObjectId) -> bool:
     """Tell whether the last batches have this change."""
     return (
-        EventBatch.collection().find_one({"_id": {"$gt": last_number() - LOOK_BACK}, "entries.id": mark_id}, {"_id": 1})
-        is not None
+        committed().find_one({"_id": {"$gt": last_number() - LOOK_BACK}, "entries.id": mark_id}, {"_id": 1}) is not None
     )
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from flask import Flask
+from pymongo.collection import Collection
 
 from chatsupport.database.clock import now
 from chatsupport.documents import Agent, Deletion, Message, Session
-from chatsupport.features.events import contents, feed, relay, switch
+from chatsupport.features.events import contents, feed, relay, switch, tail
 from chatsupport.features.events.documents import BATCH_SIZE, EventBatch, Feed
 from chatsupport.observability import tracing
 from chatsupport.services.server import processes
@@ -341,6 +342,59 @@ def test_a_page_reads_few_batches_beyond_what_it_shows(
         new = rows[rows.index(last) :]
         reads = [row for row in new if row["ns"].endswith(".events") and row["op"] == "query"]
         assert sum(row["docsExamined"] for row in reads if row["command"]["filter"]) == batches
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note the number of the last batch that the process knew each time that it waited for the journal."""
+    noted: list[int] = []
+    for module in (feed, relay, tail):
+        monkeypatch.setattr(module, "wait_until_durable", lambda: noted.append(tail.tail.number))
+    return noted
+
+
+def test_a_reader_sees_only_durable_batches_however_old_their_events_are(
+    operator: Api, session_id: str, waits: list[int]
+) -> None:
+    for document in (Session, Agent):
+        marks = {"unrecorded.$[].at": now() - timedelta(seconds=20)}
+        document.collection().update_many({"unrecorded.at": {"$exists": True}}, {"$set": marks})
+    relay.here.round()
+    tail.tail.forget()  # Another process has recorded them.
+
+    assert data_of(operator.get(EVENTS))["events"]
+    assert waits == [0]
+
+
+def test_those_who_wait_are_woken_by_durable_batches_only(
+    operator: Api, session_id: str, waits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay.here.round()
+    tail.tail.forget()
+    monkeypatch.setattr(tail.tail, "_waiting", 1)
+    monkeypatch.setattr(tail.tail, "_look_soon", lambda: None)
+
+    tail.tail._look()
+    tail.tail._look()
+
+    assert (waits, tail.tail.number) == ([0], 1)
+
+
+def test_a_relay_that_begins_goes_by_what_no_failure_can_lose(
+    operator: Api, user: Api, session_id: str, waits: list[int], profile: Callable[[], list[dict[str, Any]]]
+) -> None:
+    relay.here.round()
+    user.send(session_id)
+    operator.delete(f"/api/agents/{operator.create_agent('Bob')['id']}")
+    relay.here.forget()
+    waits.clear()
+    seen = len(profile())
+    relay.here.round()
+
+    reads = [row for row in profile()[seen:] if row["ns"].endswith(".events") and row["op"] in ("query", "command")]
+    assert len(reads) >= 3
+    assert {row["command"]["readConcern"]["level"] for row in reads} == {"majority"}
+    assert waits == [1]
 
 
 def test_a_reader_waits_for_the_next_event(
