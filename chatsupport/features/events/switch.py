@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from pymongo import ReturnDocument, UpdateOne
@@ -54,7 +55,7 @@ class Switch:
     def forget(self) -> None:
         """Know nothing, because another application begins."""
         self.feed: Document = {}
-        self._trusted_until = -math.inf
+        self._trusted_until = self._learned_at = -math.inf
         self._is_settled = False
 
     @property
@@ -71,7 +72,10 @@ class Switch:
     def look(self) -> None:
         """Read whether changes are recorded."""
         began = elapsed()
-        self.learn(Feed.collection().find_one({"_id": FEED}) or {})
+        feed = Feed.collection().find_one({"_id": FEED}) or {}
+        if self._learned_at > began:
+            return  # What was read may be older than what is known meanwhile.
+        self.learn(feed)
         self._trusted_until = began + TRUSTED_SECONDS
 
     def learn(self, feed: Document) -> None:
@@ -79,6 +83,7 @@ class Switch:
         if feed.get("since") != self.feed.get("since") or not feed.get("isOn"):
             self._is_settled = False
         self.feed = feed
+        self._learned_at = elapsed()
 
     def begin(self) -> None:
         """Record from now on. Returns when every process marks its changes.
@@ -167,11 +172,14 @@ def keep_up() -> None:
 
 
 def _purge(before: Any) -> None:
-    """Delete the batches that are older, but never the last one, whose number the next one follows."""
+    """Delete the batches whose next one is older too: a reader that has all of a batch misses nothing until then.
+
+    So the last one is never deleted, whose number the next one follows.
+    """
     collection = EventBatch.collection()
     while True:
         rows = list(collection.find({}, {"at": 1}, sort=[("_id", 1)], limit=PURGE_BATCHES + 1))
-        old = [row["_id"] for row in rows[:-1] if row["at"] < before]
+        old = [row["_id"] for row, following in pairwise(rows) if following["at"] < before]
         if not old:
             break
         _keep_seqs(old[-1])

@@ -453,9 +453,11 @@ def test_an_erasure_empties_the_events_of_a_person(operator: Api, user: Api, ses
 
 def test_old_events_are_deleted_and_their_positions_are_gone(operator: Api, session_id: str) -> None:
     old = events(operator)[0]["position"]
+    operator.create_agent("Old")
+    events(operator)
     EventBatch.collection().update_many({}, {"$set": {"at": now() - timedelta(days=31)}})
     operator.start("u2")
-    kept = [event for event in events(operator) if event["position"] // BATCH_SIZE == 2]
+    kept = [event for event in events(operator) if event["position"] // BATCH_SIZE >= 2]
 
     switch.keep_up()
     switch.here.look()
@@ -527,7 +529,7 @@ def test_a_reader_of_everything_begins_anew_if_some_of_it_is_deleted_meanwhile(
     just_before(monkeypatch, contents, "of_batch", purge)
     found = events(operator)
 
-    assert [event["position"] for event in found] == batches[-1:]
+    assert [event["position"] for event in found] == batches[-2:]
 
 
 def test_a_reader_whose_position_is_deleted_while_it_waits_is_told(
@@ -562,13 +564,15 @@ def test_a_read_of_the_feed_sends_two_commands(batches: list[int], types: tuple[
 
 
 def purge_all(operator: Api) -> int:
-    """Delete all batches so far, because they are old. Returns the last position."""
+    """Delete the events so far, because they are old. Returns the last position."""
+    events(operator)
+    operator.create_agent("Old")
     events(operator)
     EventBatch.collection().update_many({}, {"$set": {"at": now() - timedelta(days=31)}})
     operator.create_agent("New")
     last = int(events(operator)[-1]["position"])
     purge()
-    assert EventBatch.objects.count() == 1
+    assert EventBatch.objects.count() == 2
     relay.here.forget()  # Another process goes on.
     return last
 
@@ -705,6 +709,25 @@ def test_messages_from_before_recording_began_are_not_recorded(operator: Api, us
     user.send(session_id, "after")
 
     assert [event["data"]["message"] for event in events(operator, types="message.created")] == ["after"]
+
+
+def test_a_look_that_began_before_the_recording_does_not_hide_it(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Feed.collection().delete_many({})
+    switch.here.forget()
+
+    just_after(monkeypatch, Collection, "find_one", switch.here.begin)
+    switch.here.look()
+
+    assert switch.here.is_known_to_be_on
+
+
+def test_a_position_is_gone_only_if_an_event_behind_it_is(operator: Api, batches: list[int]) -> None:
+    switch.keep_up()
+
+    assert events(operator, after=batches[-2])[0]["position"] == batches[-1], "This reader has all old events."
+    assert_failure(operator.get(EVENTS, after=batches[-3]), 410, "POSITION_GONE")
 
 
 def test_recording_begins_when_every_process_knows(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
