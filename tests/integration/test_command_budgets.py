@@ -86,7 +86,7 @@ def test_reads_at_the_same_time_share_commands(
         (shared,) = access._shared.values()
         pages = [pool.submit(caller.get, f"/api/chat/messages/{each}") for caller, each in others]
         refused = pool.submit(stranger.get, f"/api/chat/messages/{session_id}")
-        assert eventually(lambda: len(shared._gathering.waiting) == 6)
+        assert eventually(lambda: len(shared._gathering.callers) == 6)
         all_wait.set()
 
         assert data_of(first.result())["messages"] == []

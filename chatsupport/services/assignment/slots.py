@@ -203,7 +203,7 @@ def _free_all(slots: Sequence[_SlotOfSession]) -> Iterator[Document]:
     yield from ({"_id": slot} for slot in slots)
 
 
-_free_together: SharedCommands[_SlotOfSession] = SharedCommands(_free_all, at_once=2)
+_free_together: SharedCommands[_SlotOfSession] = SharedCommands(_free_all)
 
 
 def rename_user(session_id: ObjectId, old_id: str, new_id: str) -> bool:

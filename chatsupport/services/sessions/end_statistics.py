@@ -67,7 +67,7 @@ def _read(ended: Sequence[tuple[ObjectId, bool]]) -> Iterator[Document]:
         yield {"_id": one, "messages": said[one[0]], "anybody_waits": anybody_waits}
 
 
-_read_together: SharedCommands[tuple[ObjectId, bool]] = SharedCommands(_read, at_once=2)
+_read_together: SharedCommands[tuple[ObjectId, bool]] = SharedCommands(_read)
 
 
 def _figures(session: Document, messages: list[Document]) -> Document:

@@ -97,7 +97,7 @@ def _newest_of(people: Sequence[tuple[str, str]]) -> Iterator[Document]:
         yield {"_id": (row["userId"], row["userType"]), "session": next(iter(row["newest"]), None)}
 
 
-_newest_together: SharedCommands[tuple[str, str]] = SharedCommands(_newest_of, at_once=2)
+_newest_together: SharedCommands[tuple[str, str]] = SharedCommands(_newest_of)
 
 
 def _open_of(user_id: str, user_type: str) -> Document:

@@ -91,4 +91,4 @@ def _is_by(write: _Write, session: Document) -> bool:
     return write.is_new or any(mark["id"] == write.mark_id for mark in session.get("untold", ()))
 
 
-_together: SharedCommands[_Write] = SharedCommands(_write_all, at_once=2)
+_together: SharedCommands[_Write] = SharedCommands(_write_all)

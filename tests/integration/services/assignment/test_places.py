@@ -121,7 +121,7 @@ def test_those_that_ask_at_the_same_time_share_commands(operator: Api, monkeypat
 
     def all_others_ask() -> None:
         asking.extend(pool.submit(ask, session) for session in others)
-        assert eventually(lambda: len(places._look_up._gathering.waiting) == len(others))
+        assert eventually(lambda: len(places._look_up._gathering.callers) == len(others))
 
     with ThreadPoolExecutor(len(others)) as pool:
         just_before(monkeypatch, places, "count", all_others_ask)

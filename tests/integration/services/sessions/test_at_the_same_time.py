@@ -45,7 +45,7 @@ class Held:
             futures: list[Future[Any]] = []
             for call in others:
                 futures.append(pool.submit(call))
-                assert eventually(lambda: len(self.shared._gathering.waiting) == len(futures))
+                assert eventually(lambda: len(self.shared._gathering.callers) == len(futures))
             self._may_go_on.set()
             return result.result(), [future.result() for future in futures]
 

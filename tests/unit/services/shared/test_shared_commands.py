@@ -59,7 +59,7 @@ def test_look_ups_during_a_query_share_the_next_one_and_see_earlier_writes() -> 
         asking = [threading.Thread(target=ask, args=(name,)) for name in ("b", "c", "d")]
         for thread in asking:
             thread.start()
-        eventually(lambda: len(look_up._gathering.waiting) == 3)
+        eventually(lambda: len(look_up._gathering.callers) == 3)
         store.documents["first"] = {"_id": "changed"}
         store.may_read.set()
         for thread in asking:
@@ -96,7 +96,7 @@ def test_a_failed_query_fails_only_the_look_ups_that_share_it() -> None:
         asking = [threading.Thread(target=ask, args=("b",)) for _ in range(3)]
         for thread in asking:
             thread.start()
-        eventually(lambda: len(look_up._gathering.waiting) == 3)
+        eventually(lambda: len(look_up._gathering.callers) == 3)
         store.may_read.set()
         for thread in asking:
             thread.join(40)
@@ -123,7 +123,7 @@ def test_the_last_caller_queries_for_the_earlier_ones() -> None:
     ]
     for number, thread in enumerate(threads):
         thread.start()
-        eventually(lambda number=number: asked_by and len(look_up._gathering.waiting) == number)
+        eventually(lambda number=number: asked_by and len(look_up._gathering.callers) == number)
     may_read.set()
     for thread in threads:
         thread.join(40)
@@ -152,13 +152,13 @@ class Calls:
             raise self.error
         return [{"_id": item} for item in items]
 
-    def make(self, name: str, seconds: float) -> None:
+    def make(self, name: str, seconds: float, item: str = "") -> None:
         """Make a call, and wait until its command is in progress or it waits."""
 
         def call() -> None:
             with answer_within(seconds):
                 try:
-                    self.outcomes[name] = self.shared([name])[0]["_id"]
+                    self.outcomes[name] = self.shared([item or name])[0]["_id"]
                 except (ChatSupportError, OSError) as error:
                     self.errors.append(error)
                     self.outcomes[name] = type(error).__name__
@@ -166,7 +166,7 @@ class Calls:
         made = len(self._threads)
         self._threads.append(threading.Thread(target=call, name=name))
         self._threads[-1].start()
-        assert eventually(lambda: self.sent and len(self.shared._gathering.waiting) + len(self.outcomes) == made)
+        assert eventually(lambda: self.sent and len(self.shared._gathering.callers) + len(self.outcomes) == made)
 
     def finish(self) -> None:
         self.may_go_on.set()
@@ -205,7 +205,7 @@ def test_callers_that_all_give_up_leave_nothing_behind() -> None:
 
     assert calls.shared(["later"]) == [{"_id": "later"}]
     assert [items for _, items in calls.sent] == [["first"], ["later"]]
-    assert calls.shared._in_progress == 0
+    assert not calls.shared._is_busy
 
 
 def test_a_caller_whose_turn_comes_as_it_gives_up_sends_the_command() -> None:
@@ -213,12 +213,12 @@ def test_a_caller_whose_turn_comes_as_it_gives_up_sends_the_command() -> None:
     with shared._mutex:
         me, mine = shared_commands._Caller(["a"], 0.0), shared._gathering
         me.turn.acquire()
-        mine.waiting.append(me)
+        mine.callers.append(me)
         mine.sender = me
 
     shared._give_up(me, mine)
 
-    assert mine.waiting == [me]
+    assert mine.callers == [me]
 
 
 def test_an_error_that_many_callers_raise_does_not_collect_their_frames() -> None:
@@ -245,30 +245,58 @@ def test_many_look_ups_at_once_each_get_their_own_result() -> None:
     run_together(*[lambda start=start: ask(start) for start in range(16)])
 
 
-def test_two_commands_may_be_in_progress_and_the_next_has_the_order_of_its_calls() -> None:
-    begun: list[list[str]] = []
-    may_go_on = threading.Event()
+def test_the_next_command_has_each_item_once_in_the_order_of_its_calls() -> None:
+    calls = Calls()
+    for name in ("first", "z", "a", "m"):
+        calls.make(name, 30)
+    calls.make("again", 30, item="a")
+    calls.finish()
 
-    def run(items: list[str]) -> Iterable[dict[str, Any]]:
-        begun.append(items)
-        assert may_go_on.wait(40)
-        return [{"_id": item, "result": item.upper()} for item in items]
+    assert [items for _, items in calls.sent] == [["first"], ["z", "a", "m"]]
+    assert calls.outcomes == {**{name: name for name in ("first", "z", "a", "m")}, "again": "a"}
+    calls.shared(["later"])
+    assert calls.sent[-1][1] == ["later"]
 
-    share = SharedCommands(run, at_once=2)
-    results: dict[str, list[Any]] = {}
-    names = ["first", "second", "z", "a", "m", "a"]
-    threads = [threading.Thread(target=lambda name=name: results.update({name: share([name])})) for name in names]
-    for number, thread in enumerate(threads):
-        thread.start()
-        assert eventually(lambda number=number: len(begun) + len(share._gathering.waiting) == number + 1)
-    may_go_on.set()
-    for thread in threads:
+
+def test_callers_that_come_before_the_command_is_sent_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+    store.documents = {name: {"_id": name} for name in "abc"}
+    look_up = SharedCommands(store.read)
+    found: list[Any] = []
+    asking = [threading.Thread(target=lambda name=name: found.extend(look_up([name]))) for name in "bc"]
+
+    def let_others_run(seconds: float) -> None:
+        monkeypatch.undo()
+        for thread in asking:
+            thread.start()
+        eventually(lambda: len(look_up._gathering.callers) == 3)
+
+    monkeypatch.setattr(shared_commands.time, "sleep", let_others_run)
+    found.extend(look_up(["a"]))
+    for thread in asking:
         thread.join(40)
 
-    assert begun == [["first"], ["second"], ["z", "a", "m"]]
-    assert {name: row["result"] for name, (row,) in results.items()} == {name: name.upper() for name in names}
-    share(["later"])
-    assert begun[-1] == ["later"]
+    assert store.reads == [["a", "b", "c"]]
+    assert sorted(row["_id"] for row in found) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, SystemExit])
+def test_a_caller_killed_before_its_query_leaves_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, ended: type[BaseException]
+) -> None:
+    store = Store()
+    look_up = SharedCommands(store.read)
+
+    def be_killed(seconds: float) -> None:
+        raise ended
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shared_commands.time, "sleep", be_killed)
+        with pytest.raises(ended):
+            look_up(["a"])
+
+    assert look_up(["b"]) == []
+    assert store.reads == [["b"]]
 
 
 @pytest.mark.parametrize("ended", [KeyboardInterrupt, SystemExit])
