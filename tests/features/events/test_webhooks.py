@@ -15,8 +15,8 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from chatsupport import background
 from chatsupport.database.clock import now
-from chatsupport.features.events import relay, switch
-from chatsupport.features.events.documents import EventBatch
+from chatsupport.features.events import feed, relay, switch
+from chatsupport.features.events.documents import BATCH_SIZE, EventBatch
 from chatsupport.features.events.webhooks import delivering, sending, service
 from chatsupport.features.events.webhooks.documents import Delivery, Webhook
 from chatsupport.services.shared import outbox
@@ -428,6 +428,33 @@ def test_a_webhook_that_was_behind_for_too_long_goes_on_and_the_log_says_what_it
 
     assert {body["data"]["name"] for body in receiver.wait_for(2)} == {"Cyd", "Dee"}
     assert "A webhook was behind for so long that events are lost" in caplog.text
+
+
+def test_what_a_read_does_not_show_yet_is_delivered_by_the_next_one(
+    operator: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(operator, receiver)
+    operator.create_agent("Ada")
+    relay.here.round()
+
+    # A new primary may not know at once what its predecessor knew that a majority has.
+    read, shown = feed.after_position, [[]]
+    monkeypatch.setattr(feed, "after_position", lambda *query: shown.pop() if shown else read(*query))
+    move()
+
+    assert [body["type"] for body in receiver.wait_for(1)] == ["agent.created"]
+    assert shown == []
+
+
+def test_a_webhook_for_rare_events_is_not_behind_after_a_restart(
+    operator: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "HOUR", 0.1)
+    webhook = create(operator, receiver, "agent.deleted")
+    operator.create_agent("Ada")
+    move()
+
+    assert eventually(lambda: Webhook.objects.get(id=webhook["id"]).through == 2 * BATCH_SIZE - 1)
 
 
 def test_a_rotated_secret_signs_beside_the_old_one_for_a_day(

@@ -95,6 +95,8 @@ class Endpoint:
         self._has_more_due = False
         self._failures = 0
         self._looked_at = self._noted_at = -math.inf
+        self._known = -1
+        """The number of the last batch when `_noted_at` was set."""
         self._room = threading.Event()
 
     def stop(self) -> None:
@@ -154,13 +156,12 @@ class Endpoint:
             self._enqueue(Job(event, 0, is_new=True))
         if events:
             self._fetched = events[-1].position
-        else:
-            # Nothing of these types is in the batches so far.
-            self._fetched = max(self._fetched, (seen + 1) * BATCH_SIZE - 1)
-            if not self._in_progress and elapsed() - self._noted_at > HOUR:
-                # Else a webhook for rare events would seem to be behind after a restart.
-                self._noted_at = elapsed()
-                Webhook.collection().update_one({"_id": self.webhook["_id"]}, {"$max": {"through": self._fetched}})
+        elif not self._in_progress and elapsed() - self._noted_at > HOUR:
+            # Else a webhook for rare events would seem to be behind after a restart. Only up to what was known an hour
+            # ago: after a failover, a read may not show at once what was there before.
+            self._fetched = max(self._fetched, (self._known + 1) * BATCH_SIZE - 1)
+            self._known, self._noted_at = seen, elapsed()
+            Webhook.collection().update_one({"_id": self.webhook["_id"]}, {"$max": {"through": self._fetched}})
         return len(events)
 
     def _fetch_due(self) -> None:
