@@ -173,11 +173,13 @@ class Relay:
         return count
 
     def _take_over(self) -> None:
-        last = committed().find_one({}, sort=[("_id", -1)])
+        number = last_number()
+        # What was noted when recording began has no marks.
+        last = committed().find_one({"_id": {"$lte": number}, "types.0": {"$exists": True}}, sort=[("_id", -1)])
         if last is not None:
             wait_until_durable()  # The marks would otherwise be removed of a batch that is lost.
             _remove_marks(last["entries"])
-        self.last = 0 if last is None else int(last["_id"])
+        self.last = number
 
     def _cursors(self, session_ids: Iterable[ObjectId], marks: _Marks) -> dict[ObjectId, int]:
         """Return the seq up to which the messages of each session are recorded."""

@@ -117,10 +117,15 @@ def kept_from() -> int:
 def _switch_on() -> Document:
     """Store that changes are recorded, and return the stored document."""
     is_on = {"$ifNull": ["$isOn", False]}
-    values = {"isOn": True, "since": {"$cond": [is_on, "$since", "$$NOW"]}, "readAt": "$$NOW"}
-    before: Document | None = Feed.collection().find_one({"_id": FEED}, {"isOn": 1})
-    if before is not None and not before["isOn"]:
-        _forget_earlier_positions()  # Before the switch, so that a kill leaves no gap that looks whole.
+    # No earlier reader may go on, because the changes since then were not recorded.
+    kept_from = {"$max": ["$keptFrom", last_number() + 1]}
+    values = {
+        "isOn": True,
+        "since": {"$cond": [is_on, "$since", "$$NOW"]},
+        "readAt": "$$NOW",
+        "keptFrom": {"$cond": [is_on, "$keptFrom", kept_from]},
+    }
+    before: Document | None = None
     for _ in range(2):
         try:
             before = Feed.collection().find_one_and_update(
@@ -130,7 +135,6 @@ def _switch_on() -> Document:
         except DuplicateKeyError:
             continue  # Another process was faster.
     if before is None or not before["isOn"]:
-        _forget_earlier_positions()
         _note_last_seqs()
     stored: Any = Feed.collection().find_one({"_id": FEED})
     return dict(stored)
@@ -150,11 +154,6 @@ def _note_last_seqs() -> None:
                 socketio.sleep(SOON_SECONDS)  # A relay was faster.
                 continue
             break
-
-
-def _forget_earlier_positions() -> None:
-    """Let no earlier reader go on, because the changes since then were not recorded."""
-    Feed.collection().update_one({"_id": FEED}, {"$max": {"keptFrom": last_number() + 1}})
 
 
 def keep_up() -> None:

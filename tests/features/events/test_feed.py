@@ -723,6 +723,42 @@ def test_a_look_that_began_before_the_recording_does_not_hide_it(
     assert switch.here.is_known_to_be_on
 
 
+def test_a_late_beginner_hides_nothing_that_was_recorded_since_another_began(
+    operator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Feed.collection().update_one({}, {"$set": {"isOn": False}})
+    switch.here.forget()
+
+    def another() -> None:
+        switch._switch_on()
+        switch.here.look()
+        operator.create_agent("Ada")
+        relay.here.round()
+
+    just_before(monkeypatch, switch, "last_number", another)
+    switch._switch_on()
+
+    assert types(events(operator)) == ["agent.created"]
+
+
+def test_the_marks_of_the_last_events_are_removed_although_recording_has_begun_again_since(
+    operator: Api, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(relay, "_remove_marks", lambda entries: 1 / 0 if entries else None)
+        with pytest.raises(ZeroDivisionError):
+            relay.here.round()
+    found = data_of(operator.get(EVENTS))["events"]
+    switch._note_last_seqs()
+    assert EventBatch.objects.count() == 1
+    operator.send(session_id, "Hello", senderId="u1", senderType="user")
+    switch._note_last_seqs()
+    assert EventBatch.objects.count() == 2
+
+    relay.here.forget()
+    assert ids(events(operator)) == ids(found)
+
+
 def test_a_position_is_gone_only_if_an_event_behind_it_is(operator: Api, batches: list[int]) -> None:
     switch.keep_up()
 
