@@ -70,7 +70,7 @@ def test_it_serves_and_stores_data(make_server: Any, tmp_path: Path) -> None:
         assert mongod_of(tmp_path) == []
 
 
-def test_only_this_user_reaches_it_and_only_through_its_socket(make_server: Any, tmp_path: Path) -> None:
+def test_it_is_private(make_server: Any, tmp_path: Path) -> None:
     make_server().start()
 
     (pid,) = mongod_of(tmp_path)
