@@ -6,8 +6,8 @@ VENV ?= .venv/$(VERSION)
 BIN := $(VENV)/bin
 # Further arguments for pytest, such as ARGS="tests/unit -x".
 ARGS ?=
-# Five workers suit two cores, because tests often wait. The tests of a file stay together, because they may share a server.
-JOBS ?= 5
+# Seven workers suit two cores, because tests often wait. The tests of a file stay together, because they may share a server.
+JOBS ?= 7
 MATRIX := 3.10 3.11 3.12 3.13
 
 JS := tests/e2e/js
