@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from chatsupport.database.connection import seconds_left
+from chatsupport.database.connection import OPERATION_TIMEOUT_MS, seconds_left
 from chatsupport.errors import DatabaseUnavailableError
 
 Document = dict[str, Any]
 Item = TypeVar("Item")
+
+LONGEST_COMMAND_SECONDS = OPERATION_TIMEOUT_MS / 1000
 
 
 @dataclass(slots=True, eq=False)
@@ -72,10 +74,8 @@ class SharedCommands(Generic[Item]):
             mine = self._gathering
             mine.callers.append(me)
             if not self._is_busy:
-                self._is_busy = True
-                mine.sender = me
-        if mine.sender is not me and not me.wait():
-            self._give_up(me, mine)
+                self._appoint_sender(mine)
+        self._wait(me, mine)
         if not mine.is_done:
             self._complete(mine)
         if mine.error is not None:
@@ -83,20 +83,43 @@ class SharedCommands(Generic[Item]):
             raise mine.error.with_traceback(mine.raised_at)
         return [mine.results[item] for item in me.items if item in mine.results]
 
-    def _give_up(self, me: _Caller[Item], mine: _Round[Item]) -> None:
-        """Leave the round, and raise an error, unless the turn came at the last moment."""
+    def _wait(self, me: _Caller[Item], mine: _Round[Item]) -> None:
+        """Wait until the command is done, or is this caller's to send."""
+        try:
+            is_in_time = me.wait()
+            if is_in_time and mine is self._gathering and mine.sender is me and len(mine.callers) == 1:
+                time.sleep(0)  # Others that can run now, and call, share the command.
+        except BaseException:  # It is killed.
+            self._leave(me, mine)
+            raise
+        if not is_in_time and self._leave(me, mine):
+            raise DatabaseUnavailableError
+
+    def _leave(self, me: _Caller[Item], mine: _Round[Item]) -> bool:
+        """Leave the round, unless its command is done. If this caller should send it, another one does."""
         with self._mutex:
-            if mine.is_done or mine.sender is me:
-                return
+            if mine.is_done:
+                return False
             mine.callers.remove(me)
-        raise DatabaseUnavailableError
+            if mine.sender is me:
+                self._appoint_sender(mine if mine.callers else self._gathering)
+        return True
+
+    def _appoint_sender(self, following: _Round[Item]) -> None:
+        """Let a caller of the round send its command: the one with most of its time left, the last among equals."""
+        self._is_busy = bool(following.callers)
+        if not self._is_busy:
+            return
+        sender = following.sender = max(reversed(following.callers), key=lambda caller: caller.deadline)
+        if following is self._gathering and sender.deadline - time.monotonic() < LONGEST_COMMAND_SECONDS:
+            self._gathering = _Round()  # Later callers would have to make do with the sender's time.
+        sender.turn.release()
 
     def _complete(self, mine: _Round[Item]) -> None:
         try:
-            if len(mine.callers) == 1:
-                time.sleep(0)  # Others that can run now, and call, share the command.
             with self._mutex:
-                self._gathering = _Round()  # Later callers are in the next one.
+                if mine is self._gathering:
+                    self._gathering = _Round()  # Later callers are in the next one.
                 items = list(dict.fromkeys(item for caller in mine.callers for item in caller.items))
             mine.results = {result["_id"]: result for result in self._run(items)}
         except Exception as error:
@@ -108,15 +131,7 @@ class SharedCommands(Generic[Item]):
         finally:
             with self._mutex:
                 mine.is_done = True
-                if self._gathering is mine:  # This caller was killed before it sent the command.
-                    self._gathering = _Round()
-                woken = [caller for caller in mine.callers if caller is not mine.sender]
-                following = self._gathering
-                if following.callers:
-                    # The one with most of its time left sends it, the last of them among equals.
-                    following.sender = max(reversed(following.callers), key=lambda caller: caller.deadline)
-                    woken.insert(0, following.sender)  # MongoDB works on its command while the others go on.
-                else:
-                    self._is_busy = False
-            for caller in woken:
-                caller.turn.release()
+                self._appoint_sender(self._gathering)  # MongoDB works on its command while the others go on.
+                for caller in mine.callers:
+                    if caller is not mine.sender:
+                        caller.turn.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import traceback
 from collections.abc import Iterable
@@ -208,17 +209,20 @@ def test_callers_that_all_give_up_leave_nothing_behind() -> None:
     assert not calls.shared._is_busy
 
 
-def test_a_caller_whose_turn_comes_as_it_gives_up_sends_the_command() -> None:
+def test_another_caller_sends_the_command_if_the_turn_comes_as_the_first_gives_up() -> None:
     shared: SharedCommands[str] = SharedCommands(lambda items: [{"_id": item} for item in items])
-    with shared._mutex:
-        me, mine = shared_commands._Caller(["a"], 0.0), shared._gathering
-        me.turn.acquire()
-        mine.callers.append(me)
-        mine.sender = me
+    me, other = (shared_commands._Caller([name], deadline) for name, deadline in (("a", 1.0), ("b", 0.0)))
+    mine = shared._gathering
+    for caller in (me, other):
+        caller.turn.acquire()
+        mine.callers.append(caller)
+    shared._appoint_sender(mine)
+    assert mine.sender is me
 
-    shared._give_up(me, mine)
+    assert shared._leave(me, mine)
 
-    assert mine.callers == [me]
+    assert (mine.sender, mine.callers) == (other, [other])
+    assert other.turn.acquire(blocking=False)
 
 
 def test_an_error_that_many_callers_raise_does_not_collect_their_frames() -> None:
@@ -278,6 +282,60 @@ def test_callers_that_come_before_the_command_is_sent_share_it(monkeypatch: pyte
 
     assert store.reads == [["a", "b", "c"]]
     assert sorted(row["_id"] for row in found) == ["a", "b", "c"]
+
+
+def test_a_caller_with_little_time_left_shares_its_command_with_nobody_who_comes_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = Store()
+    look_up = SharedCommands(store.read)
+    sharing = threading.Thread(target=look_up, args=(["patient"],))
+
+    def let_another_run(seconds: float) -> None:
+        monkeypatch.undo()
+        sharing.start()
+        eventually(lambda: len(look_up._gathering.callers) == 2)
+
+    monkeypatch.setattr(shared_commands.time, "sleep", let_another_run)
+    with answer_within(5):
+        look_up(["hasty"])
+    if sharing.ident is not None:
+        sharing.join(40)
+
+    assert store.reads == [["hasty"]]
+
+
+@pytest.mark.parametrize("is_its_turn", [False, True])
+def test_a_caller_killed_while_it_waits_leaves_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, is_its_turn: bool
+) -> None:
+    store = Store()
+    look_up = SharedCommands(store.read)
+    wait, killed = shared_commands._Caller.wait, threading.Event()
+
+    def wait_or_be_killed(caller: Any) -> bool:
+        if caller.items == ["killed"]:
+            if is_its_turn:
+                wait(caller)
+            killed.set()
+            raise SystemExit
+        return bool(wait(caller))
+
+    def ask(name: str) -> None:
+        with contextlib.suppress(SystemExit):
+            look_up([name])
+
+    monkeypatch.setattr(shared_commands._Caller, "wait", wait_or_be_killed)
+    store.may_read.clear()
+    threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in ("first", "other", "killed")]
+    for number, thread in enumerate(threads):
+        thread.start()
+        eventually(lambda n=number: store.reads and (killed.is_set() or len(look_up._gathering.callers) == n))
+    store.may_read.set()
+    threads[1].join(20)
+
+    assert store.reads == [["first"], ["other"]]
+    assert eventually(lambda: not look_up._is_busy, 20)
 
 
 @pytest.mark.parametrize("ended", [KeyboardInterrupt, SystemExit])
