@@ -33,7 +33,9 @@ class Feed(BaseDocument):
     read_at = DateTimeField(db_field="readAt", required=True)
     """When somebody last read the feed or there was a webhook, to the hour."""
     kept_from = LongField(db_field="keptFrom")
-    """The first batch that is kept. Earlier positions are gone."""
+    """The first batch that is kept."""
+    gone_through = DictField(db_field="goneThrough")
+    """The position of the last deleted event of each type: `{session_started: 4097}`."""
 
     meta: ClassVar[dict[str, Any]] = {"collection": "feed"}
 

@@ -116,14 +116,15 @@ def _of_bot(bot_id: ObjectId, events: Sequence[Event]) -> list[Event]:
 def after_position(after: int, types: Collection[str], limit: int) -> list[Event]:
     """Return the first events after a position, only those of the types if there are any. Raises `PositionGoneError`.
 
-    Another process may delete batches at any moment. It notes before which ones will be gone. Whoever looks after
-    reading therefore knows whether some may be missing.
+    Another process may delete batches at any moment. It notes before which events will be gone. Whoever looks after
+    reading therefore knows whether some of these may be missing.
     """
     kept_from = switch.here.feed.get("keptFrom", 0)
     while True:
         found = _stored(after, types, limit, kept_from)
-        kept_from = switch.kept_from()
-        if after and (after + 1) // BATCH_SIZE < kept_from:
+        stored = switch.stored()
+        kept_from = stored.get("keptFrom", 0)
+        if 0 < after < switch.gone_through(stored, types):
             raise PositionGoneError(kept_from * BATCH_SIZE)
         if after or not found or found[0].position // BATCH_SIZE >= kept_from:
             return found

@@ -8,9 +8,8 @@ is acknowledged 2 s later has a mark, in whatever process; if there is no other 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 from pymongo import ReturnDocument, UpdateOne
@@ -23,7 +22,8 @@ from chatsupport.database.clock import elapsed, now
 from chatsupport.documents import Deletion, Session
 from chatsupport.documents.session import OPEN
 from chatsupport.extensions import settings, socketio
-from chatsupport.features.events.documents import FEED, SESSION_ENDED, EventBatch, Feed
+from chatsupport.features.events import contents
+from chatsupport.features.events.documents import BATCH_SIZE, FEED, SESSION_ENDED, EventBatch, Feed
 from chatsupport.features.events.tail import last_number
 from chatsupport.services.messages import sequences
 from chatsupport.services.server import processes
@@ -72,7 +72,7 @@ class Switch:
     def look(self) -> None:
         """Read whether changes are recorded."""
         began = elapsed()
-        feed = Feed.collection().find_one({"_id": FEED}) or {}
+        feed = stored()
         if self._learned_at > began:
             return  # What was read may be older than what is known meanwhile.
         self.learn(feed)
@@ -108,10 +108,24 @@ def floor() -> Any:
     return here.feed["since"] - EARLIER
 
 
-def kept_from() -> int:
-    """Return the number of the first batch that is kept, as it is stored now."""
-    feed = Feed.collection().find_one({"_id": FEED}, {"keptFrom": 1}) or {}
-    return int(feed.get("keptFrom", 0))
+def stored() -> Document:
+    """Return what is stored of the recording now."""
+    return Feed.collection().find_one({"_id": FEED}) or {}
+
+
+def gone_through(feed: Document, types: Collection[str]) -> int:
+    """Return the position of the last event that is deleted; of these types, if there are any."""
+    gone = feed.get("goneThrough") or _all_before(feed.get("keptFrom", 0))
+    return max(gone.get(_key(kind), 0) for kind in types or contents.TYPES)
+
+
+def _all_before(first: int) -> dict[str, int]:
+    """Return `goneThrough` if all events before this batch are gone."""
+    return {_key(kind): first * BATCH_SIZE - 1 for kind in contents.TYPES}
+
+
+def _key(kind: str) -> str:
+    return kind.replace(".", "_")  # A dot in a key is a path.
 
 
 def _switch_on() -> Document:
@@ -119,11 +133,13 @@ def _switch_on() -> Document:
     is_on = {"$ifNull": ["$isOn", False]}
     # No earlier reader may go on, because the changes since then were not recorded.
     kept_from = {"$max": ["$keptFrom", last_number() + 1]}
+    gone = {_key(kind): {"$subtract": [{"$multiply": [kept_from, BATCH_SIZE]}, 1]} for kind in contents.TYPES}
     values = {
         "isOn": True,
         "since": {"$cond": [is_on, "$since", "$$NOW"]},
         "readAt": "$$NOW",
         "keptFrom": {"$cond": [is_on, "$keptFrom", kept_from]},
+        "goneThrough": {"$cond": [is_on, "$goneThrough", gone]},
     }
     before: Document | None = None
     for _ in range(2):
@@ -136,8 +152,7 @@ def _switch_on() -> Document:
             continue  # Another process was faster.
     if before is None or not before["isOn"]:
         _note_last_seqs()
-    stored: Any = Feed.collection().find_one({"_id": FEED})
-    return dict(stored)
+    return stored()
 
 
 def _note_last_seqs() -> None:
@@ -171,21 +186,45 @@ def keep_up() -> None:
 
 
 def _purge(before: Any) -> None:
-    """Delete the batches whose next one is older too: a reader that has all of a batch misses nothing until then.
-
-    So the last one is never deleted, whose number the next one follows.
-    """
+    """Delete the batches whose next one is older too. So the last one stays, whose number the next one follows."""
     collection = EventBatch.collection()
-    while True:
-        rows = list(collection.find({}, {"at": 1}, sort=[("_id", 1)], limit=PURGE_BATCHES + 1))
-        old = [row["_id"] for row, following in pairwise(rows) if following["at"] < before]
-        if not old:
-            break
-        _keep_seqs(old[-1])
-        # Before they are deleted, because readers look there after reading.
-        Feed.collection().update_one({"_id": FEED}, {"$max": {"keptFrom": old[-1] + 1}})
-        collection.delete_many({"_id": {"$lte": old[-1]}})
+    first = _last_batch_before(before)
+    feed, gone = stored(), _last_positions(first)
+    if not feed.get("goneThrough"):
+        # Earlier versions did not note what they deleted.
+        gone = _all_before(feed.get("keptFrom", 0)) | gone
+    announced = {"keptFrom": first} | {f"goneThrough.{key}": position for key, position in gone.items()}
+    # Before anything is deleted, because readers look there after reading.
+    Feed.collection().update_one({"_id": FEED}, {"$max": announced})
+    earlier = {"_id": {"$lt": first}}
+    while some := list(collection.find(earlier, {"_id": 1}, sort=[("_id", 1)], limit=PURGE_BATCHES)):
+        _keep_seqs(some[-1]["_id"])
+        collection.delete_many({"_id": {"$lte": some[-1]["_id"]}})
     Deletion.collection().delete_many({"at": {"$lt": before}})
+
+
+def _last_batch_before(time: Any) -> int:
+    """Return the number of the last batch that is older; 0 if there is none."""
+    low, high = 0, last_number() + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        # Of those that were deleted, some may be there still.
+        batch = EventBatch.collection().find_one({"_id": {"$gte": middle}}, {"at": 1}, sort=[("_id", 1)])
+        if batch is not None and batch["at"] < time:
+            low = batch["_id"]
+        else:
+            high = middle
+    return low
+
+
+def _last_positions(before: int) -> Document:
+    """Return for each type the position of its last event before a batch."""
+    found: Document = {}
+    for kind in contents.TYPES:
+        which = {"types": kind, "_id": {"$lt": before}}
+        if batch := EventBatch.collection().find_one(which, sort=[("_id", -1)]):
+            found[_key(kind)] = max(event.position for event in contents.of_batch(batch) if event.type == kind)
+    return found
 
 
 def _keep_seqs(last: int) -> None:

@@ -500,7 +500,7 @@ GONE = {"after": 1 * BATCH_SIZE + 1}
 """The position of a reader that has the first of the `batches`, and has missed the others when they are deleted."""
 
 
-@pytest.mark.parametrize("query", [{}, {"types": "agent.created"}, {"types": "agent.deleted"}, {"wait": 1}])
+@pytest.mark.parametrize("query", [{}, {"types": "agent.created"}, {"wait": 1}])
 def test_a_reader_hears_at_once_that_its_position_is_gone(
     operator: Api, batches: list[int], query: dict[str, Any]
 ) -> None:
@@ -533,11 +533,16 @@ def test_a_reader_of_everything_begins_anew_if_some_of_it_is_deleted_meanwhile(
 
 
 def test_a_reader_whose_position_is_deleted_while_it_waits_is_told(
-    operator: Api, batches: list[int], monkeypatch: pytest.MonkeyPatch
+    operator: Api, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    just_before(monkeypatch, feed.tail, "wait", purge)
+    def miss() -> None:
+        assert operator.delete(f"/api/agents/{ada}").status_code == 200
+        purge_all(operator)
 
-    assert_failure(operator.get(EVENTS, **GONE, types="agent.deleted", wait=1), 410, "POSITION_GONE")
+    after = events(operator)[-1]["position"]
+    just_before(monkeypatch, feed.tail, "wait", miss)
+
+    assert_failure(operator.get(EVENTS, after=after, types="agent.deleted", wait=1), 410, "POSITION_GONE")
 
 
 def test_a_reader_hears_of_what_another_process_has_deleted(
@@ -550,10 +555,48 @@ def test_a_reader_hears_of_what_another_process_has_deleted(
 
 
 @pytest.mark.features("settings")
-def test_a_bot_hears_that_its_position_is_gone(operator: Api, batches: list[int], bot: Api) -> None:
+def test_a_bot_hears_that_its_position_is_gone(operator: Api, session_id: str, bot: Api) -> None:
+    of_sessions = [event["position"] for event in events(operator) if event["type"].startswith("session.")]
+    purge_all(operator)
+
+    assert_failure(bot.get(EVENTS, after=of_sessions[0]), 410, "POSITION_GONE")
+    answer = data_of(bot.get(EVENTS, after=of_sessions[-1]))
+    assert answer["events"] == [], "Only events of agents, which no bot gets, are deleted behind this position."
+
+
+def test_a_reader_of_rare_types_is_refused_only_if_one_of_these_is_gone(operator: Api, ada: str) -> None:
+    operator.delete(f"/api/agents/{ada}")
+    created, *_, deleted = (event["position"] for event in events(operator))
+    for _ in range(2):
+        purge_all(operator)
+        assert_failure(operator.get(EVENTS, after=created, types="agent.deleted"), 410, "POSITION_GONE")
+        assert events(operator, after=deleted, types="agent.deleted,session.started") == []
+    assert_failure(operator.get(EVENTS, after=deleted, types="agent.deleted,agent.created"), 410, "POSITION_GONE")
+
+
+def test_what_was_deleted_before_types_were_noted_stays_gone(operator: Api, batches: list[int]) -> None:
+    Feed.collection().update_one({}, {"$unset": {"goneThrough": ""}, "$set": {"keptFrom": 3}})
+    for _ in range(2):
+        assert_failure(operator.get(EVENTS, after=batches[0], types="agent.deleted"), 410, "POSITION_GONE")
+        assert events(operator, after=3 * BATCH_SIZE, types="agent.deleted") == []
+        purge()
+
+
+def test_a_long_purge_lets_a_reader_of_everything_begin_anew_once(
+    batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch, "PURGE_BATCHES", 1)
+    delete, readers = Collection.delete_many, []
+
+    def deleting(self: Collection[Any], *args: Any, **kwargs: Any) -> Any:
+        readers.append([event.position for event in feed.after_position(0, (), 50)])
+        return delete(self, *args, **kwargs)
+
+    monkeypatch.setattr(Collection, "delete_many", deleting)
     purge()
 
-    assert_failure(bot.get(EVENTS, **GONE), 410, "POSITION_GONE")
+    assert len(readers) == 6
+    assert all(found == batches[-2:] for found in readers)
 
 
 @pytest.mark.parametrize("types", [(), ("agent.created",), ("agent.deleted",)])
@@ -762,8 +805,9 @@ def test_the_marks_of_the_last_events_are_removed_although_recording_has_begun_a
 def test_a_position_is_gone_only_if_an_event_behind_it_is(operator: Api, batches: list[int]) -> None:
     switch.keep_up()
 
-    assert events(operator, after=batches[-2])[0]["position"] == batches[-1], "This reader has all old events."
-    assert_failure(operator.get(EVENTS, after=batches[-3]), 410, "POSITION_GONE")
+    assert events(operator, after=batches[-2])[0]["position"] == batches[-1]
+    assert events(operator, after=batches[-3])[0]["position"] == batches[-2], "This reader has all deleted events."
+    assert_failure(operator.get(EVENTS, after=batches[-4]), 410, "POSITION_GONE")
 
 
 def test_recording_begins_when_every_process_knows(operator: Api, monkeypatch: pytest.MonkeyPatch) -> None:
