@@ -55,10 +55,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-ORDER = (("chaos",), ("browser", "e2e"), ("features",), ("unit",), ("integration",))
-"""The folders of the tests, those with the longest files first and those with short files last, so that no process of
-pytest-xdist ends long after the others (`--no-loadscope-reorder` in the Makefile keeps the order). Browsers need much
-of the machine: their files take turns with those of `e2e`, whose servers mostly wait.
+ORDER = (("chaos",), ("browser", "e2e"), ("features",), ("integration",), ("unit",))
+"""The folders of the tests, those with the longest files first, so that no process of pytest-xdist ends long after the
+others (`--no-loadscope-reorder` in the Makefile keeps the order). Browsers need much of the machine: their files take
+turns with those of `e2e`, whose servers mostly wait.
 """
 
 
