@@ -29,3 +29,8 @@ def eventually(probe: Callable[[], Result], timeout: float = 40.0) -> Result:
     while not (answer := probe()) and time.monotonic() < deadline:
         time.sleep(0.01)
     return answer
+
+
+def waiting_callers(shared: Any) -> int:
+    """Return how many calls of shared commands wait for a command that has not begun."""
+    return sum(len(each.callers) for each in shared._waiting)

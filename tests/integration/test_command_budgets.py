@@ -19,7 +19,7 @@ from chatsupport.services.server import overview, processes
 from chatsupport.services.shared import access, outbox
 from tests.api import Api, Apis, assert_failure, data_of
 from tests.commands import COMMANDS, remember_for_long
-from tests.concurrency import eventually
+from tests.concurrency import eventually, waiting_callers
 from tests.sockets import Sockets
 
 
@@ -86,7 +86,7 @@ def test_reads_at_the_same_time_share_commands(
         (shared,) = access._shared.values()
         pages = [pool.submit(caller.get, f"/api/chat/messages/{each}") for caller, each in others]
         refused = pool.submit(stranger.get, f"/api/chat/messages/{session_id}")
-        assert eventually(lambda: len(shared._gathering.callers) == 6)
+        assert eventually(lambda: waiting_callers(shared) == 6)
         all_wait.set()
 
         assert data_of(first.result())["messages"] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -17,6 +18,8 @@ Document = dict[str, Any]
 Item = TypeVar("Item")
 
 LONGEST_COMMAND_SECONDS = OPERATION_TIMEOUT_MS / 1000
+MOST_CALLERS = 16
+"""How many calls share a command. If all did, either they or MongoDB would have nothing to do."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +43,8 @@ class _Round(Generic[Item]):
 
     callers: list[_Caller[Item]] = field(default_factory=list)
     """In the order of their calls."""
+    is_open: bool = True
+    """Whether later calls may join."""
     sender: _Caller[Item] | None = None
     """The one of them that sends the command, once it is the round's turn."""
     results: dict[Item, Document] = field(default_factory=dict)
@@ -59,7 +64,8 @@ class SharedCommands(Generic[Item]):
     def __init__(self, run: Callable[[list[Item]], Iterable[Document]]) -> None:
         self._run = run
         self._mutex = threading.Lock()
-        self._gathering: _Round[Item] = _Round()
+        self._waiting: deque[_Round[Item]] = deque()
+        """The rounds whose command has not begun, in their order. Only the last one may be open."""
         self._is_busy = False
 
     def __call__(self, items: Iterable[Item]) -> list[Document]:
@@ -71,10 +77,9 @@ class SharedCommands(Generic[Item]):
         me = _Caller(list(items), time.monotonic() + seconds_left())
         me.turn.acquire()
         with self._mutex:
-            mine = self._gathering
-            mine.callers.append(me)
+            mine = self._join(me)
             if not self._is_busy:
-                self._appoint_sender(mine)
+                self._appoint_sender()
         self._wait(me, mine)
         if not mine.is_done:
             self._complete(mine)
@@ -83,11 +88,20 @@ class SharedCommands(Generic[Item]):
             raise mine.error.with_traceback(mine.raised_at)
         return [mine.results[item] for item in me.items if item in mine.results]
 
+    def _join(self, me: _Caller[Item]) -> _Round[Item]:
+        """Add a caller to the last round, or to a new one, and return it."""
+        if not self._waiting or not self._waiting[-1].is_open:
+            self._waiting.append(_Round())
+        mine = self._waiting[-1]
+        mine.callers.append(me)
+        mine.is_open = len(mine.callers) < MOST_CALLERS
+        return mine
+
     def _wait(self, me: _Caller[Item], mine: _Round[Item]) -> None:
         """Wait until the command is done, or is this caller's to send."""
         try:
             is_in_time = me.wait()
-            if is_in_time and mine is self._gathering and mine.sender is me and len(mine.callers) == 1:
+            if is_in_time and mine.is_open and mine.sender is me and len(mine.callers) == 1:
                 time.sleep(0)  # Others that can run now, and call, share the command.
         except BaseException:  # It is killed.
             self._leave(me, mine)
@@ -101,25 +115,28 @@ class SharedCommands(Generic[Item]):
             if mine.is_done:
                 return False
             mine.callers.remove(me)
+            if not mine.callers:
+                self._waiting.remove(mine)
             if mine.sender is me:
-                self._appoint_sender(mine if mine.callers else self._gathering)
+                self._appoint_sender()
         return True
 
-    def _appoint_sender(self, following: _Round[Item]) -> None:
-        """Let a caller of the round send its command: the one with most of its time left, the last among equals."""
-        self._is_busy = bool(following.callers)
+    def _appoint_sender(self) -> None:
+        """Let the caller of the first round with most of its time left, the last among equals, send its command."""
+        self._is_busy = bool(self._waiting)
         if not self._is_busy:
             return
+        following = self._waiting[0]
         sender = following.sender = max(reversed(following.callers), key=lambda caller: caller.deadline)
-        if following is self._gathering and sender.deadline - time.monotonic() < LONGEST_COMMAND_SECONDS:
-            self._gathering = _Round()  # Later callers would have to make do with the sender's time.
+        if sender.deadline - time.monotonic() < LONGEST_COMMAND_SECONDS:
+            following.is_open = False  # Later callers would have to make do with the sender's time.
         sender.turn.release()
 
     def _complete(self, mine: _Round[Item]) -> None:
         try:
             with self._mutex:
-                if mine is self._gathering:
-                    self._gathering = _Round()  # Later callers are in the next one.
+                self._waiting.remove(mine)  # Later callers are in the next one.
+                mine.is_open = False
                 items = list(dict.fromkeys(item for caller in mine.callers for item in caller.items))
             mine.results = {result["_id"]: result for result in self._run(items)}
         except Exception as error:
@@ -131,7 +148,7 @@ class SharedCommands(Generic[Item]):
         finally:
             with self._mutex:
                 mine.is_done = True
-                self._appoint_sender(self._gathering)  # MongoDB works on its command while the others go on.
+                self._appoint_sender()  # MongoDB works on its command while the others go on.
                 for caller in mine.callers:
                     if caller is not mine.sender:
                         caller.turn.release()

@@ -17,7 +17,7 @@ from chatsupport.services.assignment import checkpoints, places
 from chatsupport.services.sessions import starting
 from tests.api import Api, data_of
 from tests.commands import COMMANDS
-from tests.concurrency import eventually
+from tests.concurrency import eventually, waiting_callers
 from tests.interleaving import just_before
 
 Document = dict[str, Any]
@@ -121,7 +121,7 @@ def test_those_that_ask_at_the_same_time_share_commands(operator: Api, monkeypat
 
     def all_others_ask() -> None:
         asking.extend(pool.submit(ask, session) for session in others)
-        assert eventually(lambda: len(places._look_up._gathering.callers) == len(others))
+        assert eventually(lambda: waiting_callers(places._look_up) == len(others))
 
     with ThreadPoolExecutor(len(others)) as pool:
         just_before(monkeypatch, places, "count", all_others_ask)

@@ -16,7 +16,7 @@ from chatsupport.services.assignment import slots
 from chatsupport.services.sessions import end_statistics, reading, writes
 from chatsupport.services.shared.shared_commands import SharedCommands
 from tests.api import Api, Apis, assert_failure, data_of
-from tests.concurrency import eventually
+from tests.concurrency import eventually, waiting_callers
 from tests.invariants import violations
 
 Calls = list[Callable[[], Any]]
@@ -45,7 +45,7 @@ class Held:
             futures: list[Future[Any]] = []
             for call in others:
                 futures.append(pool.submit(call))
-                assert eventually(lambda: len(self.shared._gathering.callers) == len(futures))
+                assert eventually(lambda: waiting_callers(self.shared) == len(futures))
             self._may_go_on.set()
             return result.result(), [future.result() for future in futures]
 

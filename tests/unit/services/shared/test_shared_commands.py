@@ -14,7 +14,7 @@ from chatsupport.database.connection import answer_within
 from chatsupport.errors import ChatSupportError
 from chatsupport.services.shared import shared_commands
 from chatsupport.services.shared.shared_commands import SharedCommands
-from tests.concurrency import eventually, run_together
+from tests.concurrency import eventually, run_together, waiting_callers
 
 
 class Store:
@@ -60,7 +60,7 @@ def test_look_ups_during_a_query_share_the_next_one_and_see_earlier_writes() -> 
         asking = [threading.Thread(target=ask, args=(name,)) for name in ("b", "c", "d")]
         for thread in asking:
             thread.start()
-        eventually(lambda: len(look_up._gathering.callers) == 3)
+        eventually(lambda: waiting_callers(look_up) == 3)
         store.documents["first"] = {"_id": "changed"}
         store.may_read.set()
         for thread in asking:
@@ -97,7 +97,7 @@ def test_a_failed_query_fails_only_the_look_ups_that_share_it() -> None:
         asking = [threading.Thread(target=ask, args=("b",)) for _ in range(3)]
         for thread in asking:
             thread.start()
-        eventually(lambda: len(look_up._gathering.callers) == 3)
+        eventually(lambda: waiting_callers(look_up) == 3)
         store.may_read.set()
         for thread in asking:
             thread.join(40)
@@ -124,7 +124,7 @@ def test_the_last_caller_queries_for_the_earlier_ones() -> None:
     ]
     for number, thread in enumerate(threads):
         thread.start()
-        eventually(lambda number=number: asked_by and len(look_up._gathering.callers) == number)
+        eventually(lambda number=number: asked_by and waiting_callers(look_up) == number)
     may_read.set()
     for thread in threads:
         thread.join(40)
@@ -167,7 +167,7 @@ class Calls:
         made = len(self._threads)
         self._threads.append(threading.Thread(target=call, name=name))
         self._threads[-1].start()
-        assert eventually(lambda: self.sent and len(self.shared._gathering.callers) + len(self.outcomes) == made)
+        assert eventually(lambda: self.sent and waiting_callers(self.shared) + len(self.outcomes) == made)
 
     def finish(self) -> None:
         self.may_go_on.set()
@@ -212,11 +212,10 @@ def test_callers_that_all_give_up_leave_nothing_behind() -> None:
 def test_another_caller_sends_the_command_if_the_turn_comes_as_the_first_gives_up() -> None:
     shared: SharedCommands[str] = SharedCommands(lambda items: [{"_id": item} for item in items])
     me, other = (shared_commands._Caller([name], deadline) for name, deadline in (("a", 1.0), ("b", 0.0)))
-    mine = shared._gathering
     for caller in (me, other):
         caller.turn.acquire()
-        mine.callers.append(caller)
-    shared._appoint_sender(mine)
+        mine = shared._join(caller)
+    shared._appoint_sender()
     assert mine.sender is me
 
     assert shared._leave(me, mine)
@@ -262,6 +261,19 @@ def test_the_next_command_has_each_item_once_in_the_order_of_its_calls() -> None
     assert calls.sent[-1][1] == ["later"]
 
 
+def test_of_many_calls_a_few_share_a_command_and_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_commands, "MOST_CALLERS", 3)
+    calls = Calls()
+    names = [str(number) for number in range(7)]
+    for name in ("first", *names):
+        calls.make(name, 30)
+    calls.finish()
+
+    assert [items for _, items in calls.sent] == [["first"], names[:3], names[3:6], names[6:]]
+    assert calls.outcomes == {name: name for name in ("first", *names)}
+    assert not calls.shared._is_busy
+
+
 def test_callers_that_come_before_the_command_is_sent_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store()
     store.documents = {name: {"_id": name} for name in "abc"}
@@ -273,7 +285,7 @@ def test_callers_that_come_before_the_command_is_sent_share_it(monkeypatch: pyte
         monkeypatch.undo()
         for thread in asking:
             thread.start()
-        eventually(lambda: len(look_up._gathering.callers) == 3)
+        eventually(lambda: waiting_callers(look_up) == 3)
 
     monkeypatch.setattr(shared_commands.time, "sleep", let_others_run)
     found.extend(look_up(["a"]))
@@ -294,7 +306,7 @@ def test_a_caller_with_little_time_left_shares_its_command_with_nobody_who_comes
     def let_another_run(seconds: float) -> None:
         monkeypatch.undo()
         sharing.start()
-        eventually(lambda: len(look_up._gathering.callers) == 2)
+        eventually(lambda: waiting_callers(look_up) == 2)
 
     monkeypatch.setattr(shared_commands.time, "sleep", let_another_run)
     with answer_within(5):
@@ -330,7 +342,7 @@ def test_a_caller_killed_while_it_waits_leaves_nobody_waiting(
     threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in ("first", "other", "killed")]
     for number, thread in enumerate(threads):
         thread.start()
-        eventually(lambda n=number: store.reads and (killed.is_set() or len(look_up._gathering.callers) == n))
+        eventually(lambda n=number: store.reads and (killed.is_set() or waiting_callers(look_up) == n))
     store.may_read.set()
     threads[1].join(20)
 
