@@ -168,9 +168,10 @@ def attacks(pattern: str, flags: int) -> Iterator[Callable[[int], str]]:
     pumps = {*found, *("".join(pair) for pair in itertools.permutations(short, 2))} - {""}
     starts = ["", *sorted(found, key=len, reverse=True)[:4]]
     for pump, start, end in itertools.product(sorted(pumps), starts, ("", "\x00", "!")):
+        # Whole parts only: texts of other lengths that end in another way might match, which costs much less.
         yield (
             lambda length, pump=pump, start=start, end=end: (  # type: ignore[misc]
-                start + (pump * (length // len(pump) + 1))[: length - len(start) - len(end)] + end
+                start + pump * ((length - len(start) - len(end)) // len(pump)) + end
             )
         )
 
