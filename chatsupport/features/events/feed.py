@@ -116,8 +116,8 @@ def _of_bot(bot_id: ObjectId, events: Sequence[Event]) -> list[Event]:
 def after_position(after: int, types: Collection[str], limit: int) -> list[Event]:
     """Return the first events after a position, only those of the types if there are any. Raises `PositionGoneError`.
 
-    Another process may delete batches at any moment. It notes before which events will be gone. Whoever looks after
-    reading therefore knows whether some of these may be missing.
+    Another process may delete batches at any moment. Before it does, it stores which events will be gone. So a look at
+    that after the read shows whether events may be missing.
     """
     kept_from = switch.here.feed.get("keptFrom", 0)
     while True:

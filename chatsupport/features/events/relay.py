@@ -265,7 +265,7 @@ class _Marks:
     def _look_at_sessions(self) -> None:
         """Read the marks of sessions and of what features store about them.
 
-        Not all of these may be found at once. What comes later in a session than something that was not found waits
+        Not all of these may be found at once. A change that is later in its session than one that was not found waits
         for the next round.
         """
         found, _ = self._find(Session, {FIELD: 1, "status": 1, "totalMessages": 1})
